@@ -1,0 +1,45 @@
+"""scalelaw: fit scaling laws of vision-language models and plan inference budgets.
+
+    import scalelaw as sl
+    table = sl.read_table("vlm_reasoning")
+    fitted = sl.fit_law(table, law="product_power")
+    optimum = sl.find_optimum(fitted, budget={"flops": 8e11}, text_tokens=50)
+    sl.write_report([fitted, optimum], "report.pdf")
+
+Importing it is cheap: a name is loaded when it is first used, and torch never is.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from scalelaw.fit import FittedLaw, fit_law, load_fit
+    from scalelaw.plan import Optimum, find_optimum
+    from scalelaw.report import write_report
+    from scalelaw.table import read_table
+
+_HOMES = {
+    "FittedLaw": "scalelaw.fit",
+    "fit_law": "scalelaw.fit",
+    "load_fit": "scalelaw.fit",
+    "Optimum": "scalelaw.plan",
+    "find_optimum": "scalelaw.plan",
+    "write_report": "scalelaw.report",
+    "read_table": "scalelaw.table",
+}
+
+__all__ = ["FittedLaw", "Optimum", "__version__", "find_optimum", "fit_law", "load_fit", "read_table", "write_report"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'scalelaw' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,140 @@
+"""All that a person may write in experiments/*.yaml; an unknown key is refused with the nearest allowed.
+
+An experiment file states its question and only its difference from these defaults.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from scalelaw.errors import InputError, unknown
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dataset(_Section):
+    """What the models see. `options` are the dataset plug-in's own."""
+
+    name: str = "scenes"
+    seed: int = 0
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Vision(_Section):
+    """The vision tower: its shape, and its pre-training by an objective on captions; then it is frozen."""
+
+    width: int = Field(64, gt=0)
+    layers: int = Field(2, gt=0)
+    heads: int = Field(4, gt=0)
+    objective: str = "superclass"
+    steps: int = Field(600, ge=0)
+    batch: int = Field(128, gt=0)
+    learning_rate: float = Field(2e-3, gt=0)
+    seed: int = 0
+
+
+class Text(_Section):
+    """Training each LLM rung on text alone, before it sees an image."""
+
+    steps: int = Field(700, ge=0)
+    batch: int = Field(128, gt=0)
+    learning_rate: float = Field(6e-3, gt=0)
+    seed: int = 0
+
+
+class Recipe(_Section):
+    """Training one cell: compressor, projector and LLM on questions about images."""
+
+    steps: int = Field(800, gt=0)
+    batch: int = Field(128, gt=0)
+    learning_rate: float = Field(4e-3, gt=0)
+    warmup: float = Field(0.03, ge=0, lt=1)
+    clip: float = Field(1.0, gt=0)
+
+
+class Evaluation(_Section):
+    """Scoring one cell on questions that were never trained or tuned on."""
+
+    examples: int = Field(2000, gt=0, description="questions of each task family")
+    batch: int = Field(500, gt=0)
+
+
+class Experiment(_Section):
+    """One experiment = one question: LLM rungs x visual-token counts x compressors x seeds."""
+
+    question: str
+    name: str = Field("", pattern=r"^[A-Za-z0-9_.-]*$")
+    llms: list[str] = Field(min_length=1, description="rungs, WIDTHxLAYERS, or folders of pretrained models")
+    visual_tokens: list[int] = Field(min_length=1)
+    compressors: list[str] = Field(default=["quecc"], min_length=1)
+    seeds: list[int] = Field(default=[0], min_length=1)
+    dataset: Dataset = Dataset()
+    vision: Vision = Vision()
+    text: Text = Text()
+    recipe: Recipe = Recipe()
+    evaluation: Evaluation = Evaluation()
+
+    @field_validator("visual_tokens")
+    @classmethod
+    def _positive(cls, counts: list[int]) -> list[int]:
+        if min(counts) < 1:
+            raise ValueError("token counts are at least 1")
+        return counts
+
+
+def read_experiment(path: str | Path, changes: list[str] | None = None) -> Experiment:
+    """Read an experiment file; `changes` are `a.b=value` terms (values as YAML) that override it.
+
+    Raises InputError: no such file, not YAML, an unknown key (with the nearest allowed), a value out of range.
+    """
+    file = Path(path)
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"There is no experiment file {file}.", code="no_such_file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not YAML: {error}.", code="bad_yaml") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{file} is not an experiment: it holds no keys.", code="bad_yaml")
+    for change in changes or []:
+        _apply(raw, change)
+    raw.setdefault("name", file.stem)
+    return parse_experiment(raw, str(file))
+
+
+def parse_experiment(raw: dict[str, Any], origin: str = "the experiment") -> Experiment:
+    """Check the keys and values of an experiment. Raises InputError with the place and what is allowed there."""
+    try:
+        return Experiment.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            refusal = unknown("key", str(first["loc"][-1]), _allowed(first["loc"][:-1]))
+            raise InputError(f"{origin}: {refusal.message}", code="unknown_key", hint=refusal.hint) from error
+        raise InputError(f"{origin}: {place}: {first['msg']}.", code="bad_value") from error
+
+
+def _allowed(place: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Experiment
+    for part in place:
+        model = model.model_fields[str(part)].annotation  # type: ignore[assignment]
+    return list(model.model_fields)
+
+
+def _apply(raw: dict[str, Any], change: str) -> None:
+    place, equals, value = change.partition("=")
+    if not equals:
+        raise InputError(f"'{change}' is not of the form a.b=value.", code="bad_value")
+    *sections, key = place.strip().split(".")
+    for section in sections:
+        raw = raw.setdefault(section, {})
+        if not isinstance(raw, dict):
+            raise InputError(f"'{place}': '{section}' is not a section.", code="unknown_key")
+    raw[key] = yaml.safe_load(value)

@@ -1,0 +1,62 @@
+"""What can go wrong, each with its exit code, what is allowed, and the best answer so far.
+
+Every error that a user can cause is a `ScalelawError`: one sentence, a stable `code` for scripts,
+a `hint` that says what to do, and the exit code of the command line (0 done; 1 unexpected; 2 usage
+or unreadable input; 3 the answer is "no"; 4 a sweep ended with failed cells; 5 an optional
+dependency is missing; 130 interrupted).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class ScalelawError(Exception):
+    """A sentence for a person: what is wrong; `hint`: what is allowed; `best`: the best answer so far."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, code: str, hint: str = "", best: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.hint = hint
+        self.best = best
+
+
+class InputError(ScalelawError):
+    """Usage, or an input that cannot be read."""
+
+    exit_code = 2
+
+
+class NoAnswer(ScalelawError):
+    """The question was understood and the answer is "no": nothing fits, or nothing is identified."""
+
+    exit_code = 3
+
+
+class FailedCells(ScalelawError):
+    """A sweep ended with cells that failed; the others are done."""
+
+    exit_code = 4
+
+
+class MissingDependency(ScalelawError):
+    """An optional dependency is not installed; the hint is the install line."""
+
+    exit_code = 5
+
+
+def unknown(kind: str, given: str, allowed: Iterable[str], *, code: str = "") -> InputError:
+    """The error for a name that is not one of `allowed`, with the nearest that is."""
+    names = sorted(allowed)
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    guess = f" Did you mean '{near[0]}'?" if near else ""
+    return InputError(
+        f"Unknown {kind} '{given}'.{guess}",
+        code=code or f"unknown_{kind.replace(' ', '_')}",
+        hint=f"There are: {', '.join(names) or 'none'}.",
+    )

@@ -1,0 +1,100 @@
+"""Where things lie: bundled data, a sweep's folder; and how a file is written (beside its name, then moved)."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from scalelaw.errors import InputError
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def bundled(*parts: str) -> Path:
+    """The path of bundled data: inside the installed package, or `data/` of the source tree."""
+    inside = PACKAGE / "data"
+    return (inside if inside.is_dir() else PACKAGE.parent / "data").joinpath(*parts)
+
+
+@contextmanager
+def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside `path`; move it onto `path` when the block ends without an error.
+
+    A reader sees the old file or the new one, never half of one.
+    Raises InputError where the folder cannot be made or written.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {target}: {error.strerror or error}.",
+            code="cannot_write",
+            hint="Choose a folder that exists and that you may write to.",
+        ) from error
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        umask = os.umask(0)
+        os.umask(umask)
+        part.chmod(0o666 & ~umask)
+        part.replace(target)
+    except IsADirectoryError as error:
+        raise InputError(f"Cannot write {target}: it is a folder.", code="cannot_write") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file atomically (UTF-8)."""
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """The layout of a sweep's folder: the one place that knows its paths."""
+
+    root: Path
+
+    @property
+    def experiment(self) -> Path:
+        """The experiment as resolved (YAML, every default written out)."""
+        return self.root / "experiment.yaml"
+
+    @property
+    def cells(self) -> Path:
+        """One parquet part a finished cell."""
+        return self.root / "cells"
+
+    @property
+    def stages(self) -> Path:
+        """Shared work (tower, features, text-trained LLMs), a folder each, named by content."""
+        return self.root / "stages"
+
+    @property
+    def results(self) -> Path:
+        """The whole table, put together from the parts when a sweep ends."""
+        return self.root / "results.parquet"
+
+    def cell(self, cell: str) -> Path:
+        """The result of one cell: it exists only when the cell is done."""
+        return self.cells / f"{cell}.parquet"
+
+    def failure(self, cell: str) -> Path:
+        """Why a cell failed (JSON)."""
+        return self.root / "failed" / f"{cell}.json"
+
+    def log(self, cell: str) -> Path:
+        """The training log of one cell (JSON lines)."""
+        return self.root / "logs" / f"{cell}.jsonl"
+
+    def output(self, cell: str) -> Path:
+        """What the cell's process printed."""
+        return self.root / "logs" / f"{cell}.out"

@@ -1,0 +1,15 @@
+"""A law: error as a function of a model's size and what it sees. One file = one law; its file name is its name.
+
+A law file holds plain names and one plain function:
+
+    formula     the law in words and symbols, as printed under every fit
+    source      where it is published: arXiv id and equation
+    units       {input: unit}: the inputs in order; each is divided by its unit before the law sees it, so that
+                parameters are comparable with publications (n_params: 1e9)
+    bounds      {parameter: (low, high)} in the order in which parameters are reported
+    linear      the parameters that enter linearly; the engine solves them inside
+    predict     (inputs..., parameters...) -> error; numpy only, broadcasting
+    derived     optional: parameters (a dict) -> a dict of derived quantities
+
+The tests of this folder find a new file by themselves.
+"""

@@ -1,0 +1,1 @@
+"""From a fitted law, costs and budgets to the configuration to deploy."""

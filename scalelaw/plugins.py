@@ -1,0 +1,82 @@
+"""A folder is the register: the files in a drawer are its plug-ins, listed without being imported.
+
+A drawer is a folder of this package (`laws`, `costs`, ...). A plug-in is found by its file name there;
+or by the path of a user's own file (`./my_law.py`); or as an entry point of an installed package in the
+group `scalelaw.<drawer>`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+from scalelaw.errors import InputError, unknown
+from scalelaw.files import PACKAGE
+
+DRAWERS = ("laws", "costs", "compressors", "objectives", "datasets", "executors", "importers")
+
+
+def names(drawer: str) -> tuple[str, ...]:
+    """The plug-ins of a drawer, sorted: files in its folder and entry points of installed packages."""
+    return tuple(sorted({*_files(drawer), *_installed(drawer)}))
+
+
+def summary(drawer: str, name: str) -> str:
+    """The first line of a plug-in's docstring, read without importing it."""
+    path = _files(drawer).get(name)
+    if path is None:
+        return f"installed: {_installed(drawer)[name].value}"
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return doc.strip().split("\n", 1)[0]
+
+
+def load(drawer: str, name: str) -> ModuleType:
+    """The plug-in module `name` of `drawer`; a name that ends in .py is a user's own file.
+
+    Raises InputError for an unknown name (with those there are) and for a file that cannot be imported.
+    """
+    if name.endswith(".py"):
+        return _from_path(drawer, Path(name))
+    if name in _files(drawer):
+        return importlib.import_module(f"scalelaw.{drawer}.{name}")
+    if name in _installed(drawer):
+        module: ModuleType = _installed(drawer)[name].load()
+        return module
+    raise unknown(drawer.removesuffix("s"), name, names(drawer))
+
+
+def _files(drawer: str) -> dict[str, Path]:
+    return {p.stem: p for p in sorted((PACKAGE / drawer).glob("*.py")) if not p.stem.startswith("_")}
+
+
+def _installed(drawer: str) -> dict[str, EntryPoint]:
+    return {e.name: e for e in entry_points(group=f"scalelaw.{drawer}")}
+
+
+def _from_path(drawer: str, path: Path) -> ModuleType:
+    kind = drawer.removesuffix("s")
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.", code="no_such_file", hint=f"Give the path of a {kind} file.")
+    tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    spec = importlib.util.spec_from_file_location(f"scalelaw_user_{drawer}_{path.stem}_{tag}", path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is not a Python file.", code=f"unreadable_{kind}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001 - a user's file may raise anything; it becomes a sentence
+        del sys.modules[spec.name]
+        where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        raise InputError(
+            f"The {kind} file {path} cannot be loaded{where}: {type(error).__name__}: {error}.",
+            code=f"unreadable_{kind}",
+            hint=f"See the files in scalelaw/{drawer}/ for the shape of a {kind}.",
+        ) from error
+    return module

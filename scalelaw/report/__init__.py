@@ -1,0 +1,1 @@
+"""From fits and optima to one PDF; it draws and computes nothing."""

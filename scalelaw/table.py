@@ -1,0 +1,345 @@
+"""The results table: one schema for writing and reading, and the points that a law is fitted to.
+
+The table is the waist of the project: sweeps and importers write it, fits and reports read it.
+Columns are only ever added. Each row is one score of one trained model on one benchmark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from scalelaw.errors import InputError, unknown
+from scalelaw.files import SweepFolder, atomic, bundled
+
+SCHEMA_VERSION = 1
+
+COLUMNS: dict[str, tuple[str, str, str]] = {
+    # name: (type, unit, meaning)
+    "experiment": ("text", "", "name of the experiment or publication"),
+    "cell": ("text", "", "hash of everything that changes the result, or the importer's row id"),
+    "model": ("text", "", "name of the LLM"),
+    "n_params": ("count", "parameters", "LLM parameters that the law sees"),
+    "n_params_total": ("count", "parameters", "all parameters: LLM, vision tower, compressor, projector"),
+    "n_params_embedding": ("count", "parameters", "LLM embedding parameters (input, and output where untied)"),
+    "n_params_vision": ("count", "parameters", "vision tower parameters"),
+    "compressor": ("text", "", "visual token compressor"),
+    "visual_tokens": ("count", "tokens", "visual tokens that the LLM sees for one image"),
+    "text_tokens": ("number", "tokens", "mean text tokens of a question as the LLM sees it"),
+    "train_tokens": ("count", "tokens", "tokens that the LLM was trained on in this run"),
+    "train_flops": ("number", "FLOPs", "training FLOPs of this run (1 FLOP = one multiply or one add)"),
+    "benchmark": ("text", "", "benchmark or question set"),
+    "task_family": ("text", "", "family of tasks, e.g. reasoning, ocr"),
+    "metric": ("text", "", "name of the score"),
+    "value": ("number", "as the metric", "the score as reported"),
+    "error": ("number", "1", "1 - value/max for a score; the loss itself for a loss"),
+    "error_se": ("number", "1", "standard error of `error`"),
+    "n_examples": ("count", "examples", "examples scored"),
+    "seed": ("count", "", "seed of the run"),
+    "status": ("text", "", "ok; or why the row is not to be believed (such rows are never fitted)"),
+    "started_at": ("text", "ISO 8601, UTC", "when the run started"),
+    "seconds": ("number", "s", "how long the run took"),
+    "device": ("text", "", "what it ran on"),
+    "source": ("text", "", "where the number comes from"),
+}
+
+_ARROW = {"text": pa.string(), "count": pa.int64(), "number": pa.float64()}
+OK = "ok"
+
+
+def schema() -> pa.Schema:
+    """The arrow schema, each field with its unit and meaning as metadata."""
+    return pa.schema(
+        [
+            pa.field(name, _ARROW[kind], metadata={"unit": unit, "meaning": meaning})
+            for name, (kind, unit, meaning) in COLUMNS.items()
+        ]
+    )
+
+
+# ---------------------------------------------------------------------------- writing
+
+
+def write_table(
+    rows: pd.DataFrame | Iterable[Mapping[str, Any]], path: str | Path, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write rows to a parquet file atomically, in the schema; missing columns become null.
+
+    `metadata` (package version, git revision, ...) goes into the file's metadata beside the schema version.
+    Raises InputError for a value that its column cannot hold and for a path that cannot be written.
+    """
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    if extra := [c for c in frame.columns if c not in COLUMNS]:
+        raise unknown("column", str(extra[0]), COLUMNS)
+    arrays = [_array(frame, name, kind) for name, (kind, _, _) in COLUMNS.items()]
+    notes = {"scalelaw.schema": str(SCHEMA_VERSION), **(metadata or {})}
+    table = pa.Table.from_arrays(arrays, schema=schema().with_metadata(notes))
+    with atomic(path) as part:
+        pq.write_table(table, part, compression="zstd")
+
+
+def _array(frame: pd.DataFrame, name: str, kind: str) -> pa.Array:
+    if name not in frame:
+        return pa.nulls(len(frame), _ARROW[kind])
+    column = frame[name].astype(object)
+    values = [None if _absent(v) else v for v in column]
+    try:
+        if kind == "text":
+            return pa.array([None if v is None else str(v) for v in values], pa.string())
+        floats = [None if v is None else float(v) for v in values]
+        return pa.array(floats, pa.float64()).cast(_ARROW[kind], safe=True)
+    except (TypeError, ValueError, pa.ArrowInvalid) as error:
+        raise InputError(f"Column '{name}' must hold a {kind}: {error}.", code="bad_value") from error
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+# ---------------------------------------------------------------------------- reading
+
+
+def read_table(source: str | Path | IO[str] | pd.DataFrame) -> pd.DataFrame:
+    """Read a results table: a parquet or csv file, a sweep's folder, `-` (csv on stdin), or a bundled name.
+
+    Returns a DataFrame with every column of the schema, in its order, numbers as float64; columns that
+    the schema does not know follow (so that `inputs={"n_params": "my_column"}` can name them).
+    Raises InputError for what is not there or cannot be read.
+    """
+    if isinstance(source, pd.DataFrame):
+        return _conform(source, "the DataFrame")
+    if not isinstance(source, str | Path):
+        return _conform(_read_csv(source, "the stream"), "the stream")
+    if str(source) == "-":
+        return _conform(_read_csv(sys.stdin, "standard input"), "standard input")
+    path = Path(source)
+    if not path.exists() and str(source) in (known := bundled_tables()):
+        return _conform(_read_csv(known[str(source)], str(source)), str(source))
+    if path.is_dir():
+        return _conform(_read_folder(path), str(source))
+    if not path.is_file():
+        raise unknown("table", str(source), bundled_tables(), code="no_such_table") if not path.suffix else InputError(
+            f"There is no file {path}.", code="no_such_file", hint="Bundled tables: " + ", ".join(bundled_tables())
+        )
+    return _conform(_read_file(path), str(source))
+
+
+def bundled_tables() -> dict[str, Path]:
+    """The bundled tables: name -> csv file."""
+    return {p.stem: p for p in sorted(bundled("tables").glob("*.csv"))}
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Title, citation, licence and doubts of a bundled table (data/tables/sources.yaml)."""
+    facts: dict[str, Any] = yaml.safe_load(bundled("tables", "sources.yaml").read_text(encoding="utf-8"))
+    return dict(facts.get(name, {}))
+
+
+def _read_file(path: Path) -> pd.DataFrame:
+    if path.suffix not in (".parquet", ".pq"):
+        return _read_csv(path, str(path))
+    try:
+        return pq.read_table(path).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is not a parquet file: {error}.", code="unreadable_table") from error
+
+
+def _read_csv(source: Path | IO[str], name: str) -> pd.DataFrame:
+    try:
+        text = source.read_text(encoding="utf-8-sig") if isinstance(source, Path) else source.read()
+        frame = pd.read_csv(io.StringIO(text), skipinitialspace=True, comment="#", float_precision="round_trip")
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+        raise InputError(
+            f"{name} cannot be read as csv: {error}.",
+            code="unreadable_table",
+            hint="A csv has a header line, then one row a measurement, separated by commas.",
+        ) from error
+    if frame.empty:
+        raise InputError(f"{name} holds no rows.", code="empty_table")
+    return frame
+
+
+def _read_folder(path: Path) -> pd.DataFrame:
+    folder = SweepFolder(path)
+    parts = sorted(folder.cells.glob("*.parquet")) or sorted(path.glob("*.parquet"))
+    if not parts:
+        raise InputError(
+            f"{path} holds no finished cell.", code="empty_table", hint="A sweep writes them to its cells/ folder."
+        )
+    tables = []
+    for part in parts:
+        try:
+            tables.append(pq.read_table(part))
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{part} is not a parquet file: {error}.", code="unreadable_table") from error
+    return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+
+
+def _conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    columns: dict[str, Any] = {}
+    for column, (kind, _, _) in COLUMNS.items():
+        if column not in frame:
+            empty: Any = None if kind == "text" else np.nan
+            columns[column] = pd.Series([empty] * len(frame), dtype=object if kind == "text" else np.float64)
+        elif kind == "text":
+            column_text = frame[column].astype(object).reset_index(drop=True)
+            columns[column] = column_text.where(column_text.notna(), None)
+        else:
+            columns[column] = _numbers(frame[column], column, name)
+    for column in frame.columns:
+        if column not in COLUMNS:
+            columns[str(column)] = frame[column].reset_index(drop=True)
+    return pd.DataFrame(columns)
+
+
+def _numbers(column: pd.Series, label: str, name: str) -> pd.Series:
+    try:
+        return pd.to_numeric(column).astype(np.float64).reset_index(drop=True)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Column '{label}' of {name} holds something that is not a number: {error}.",
+                         code="bad_value") from error
+
+
+# ---------------------------------------------------------------------------- points
+
+
+@dataclass(frozen=True)
+class Points:
+    """What a law is fitted to: n points.
+
+    inputs: name of the law's input -> values [n], in the column's own unit (n_params in parameters).
+    target: values [n]. target_se: standard errors [n], NaN where unknown.
+    rows: the n rows of the table, for groups, clusters and labels.
+    dropped: what was left out, and why, a sentence each. warnings: (code, message) pairs.
+    """
+
+    inputs: dict[str, np.ndarray]
+    target: np.ndarray
+    target_se: np.ndarray
+    rows: pd.DataFrame
+    target_name: str = "error"
+    dropped: tuple[str, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
+    columns: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 (16 hex digits) of the inputs and the target, in order."""
+        digest = hashlib.sha256()
+        for name, values in sorted(self.inputs.items()):
+            digest.update(name.encode() + np.ascontiguousarray(values, dtype="<f8").tobytes())
+        digest.update(np.ascontiguousarray(self.target, dtype="<f8").tobytes())
+        return digest.hexdigest()[:16]
+
+
+def points(
+    table: pd.DataFrame,
+    inputs: Mapping[str, str] | Sequence[str],
+    target: str = "error",
+    where: Mapping[str, Any] | Sequence[str] | str | None = None,
+) -> Points:
+    """Reduce a table to the points that a law sees.
+
+    inputs: the law's inputs, each read from the column of its name or from the one it is mapped to.
+    where: `column=value` terms, all of which must hold.
+    Rows whose status is not `ok` are left out and said to be; nothing else is dropped.
+    Raises InputError for a missing column, an absent, infinite or negative number, an empty selection.
+    """
+    mapping = dict(inputs) if isinstance(inputs, Mapping) else {name: name for name in inputs}
+    chosen, dropped = _select(table, where)
+    numbers = {name: _column(chosen, column) for name, column in mapping.items()}
+    for name, values in numbers.items():
+        if (bad := values <= 0).any():
+            raise InputError(f"Input '{name}' must be positive; row {_first(bad, chosen)} holds {values[bad][0]:g}.",
+                             code="bad_value")
+    values = _column(chosen, target)
+    if (bad := values < 0).any():
+        raise InputError(f"Column '{target}' must not be negative; row {_first(bad, chosen)} holds {values[bad][0]:g}.",
+                         code="bad_value", hint="An error is 1 - score / maximum: is this a score of another kind?")
+    se_name = f"{target}_se"
+    se = chosen[se_name].to_numpy(np.float64) if se_name in chosen else np.full(len(chosen), np.nan)
+    return Points(numbers, values, se, chosen, target, tuple(dropped), tuple(_doubts(chosen, numbers, where)), mapping)
+
+
+def _select(table: pd.DataFrame, where: Mapping[str, Any] | Sequence[str] | str | None) -> tuple[pd.DataFrame, list[str]]:
+    chosen, dropped = table, []
+    for column, value in _terms(where):
+        if column not in chosen:
+            raise unknown("column", column, map(str, chosen.columns))
+        held = chosen[column]
+        match = held.astype(str) == str(value)
+        if pd.api.types.is_numeric_dtype(held):
+            try:
+                match = held == float(value)
+            except (TypeError, ValueError) as error:
+                raise InputError(f"Column '{column}' holds numbers; '{value}' is not one.", code="bad_where") from error
+        if not match.any():
+            raise InputError(f"No row has {column}={value}.", code="empty_selection",
+                             hint="There are: " + ", ".join(map(str, held.dropna().unique()[:20])))
+        chosen = chosen[match]
+    if "status" in chosen:
+        bad = chosen["status"].notna() & (chosen["status"] != OK)
+        for status, count in chosen.loc[bad, "status"].value_counts().items():
+            dropped.append(f"{count} row(s) with status '{status}'")
+        chosen = chosen[~bad]
+    if chosen.empty:
+        raise InputError("No row is left to fit.", code="empty_selection", hint="; ".join(dropped))
+    return chosen, dropped
+
+
+def _terms(where: Mapping[str, Any] | Sequence[str] | str | None) -> list[tuple[str, Any]]:
+    if where is None:
+        return []
+    if isinstance(where, Mapping):
+        return list(where.items())
+    terms = [where] if isinstance(where, str) else list(where)
+    for term in terms:
+        if "=" not in term:
+            raise InputError(f"'{term}' is not a term of the form column=value.", code="bad_where")
+    return [(t.split("=", 1)[0].strip(), t.split("=", 1)[1].strip()) for t in terms]
+
+
+def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
+    if name not in frame or frame[name].isna().all():
+        there = [str(c) for c in frame.columns if frame[c].notna().any()]
+        error = unknown("column", name, there, code="missing_column")
+        raise InputError(f"The table has no column '{name}'.{error.message.partition('.')[2]}",
+                         code="missing_column", hint=error.hint)
+    values = _numbers(frame[name], name, "the table").to_numpy()
+    if (bad := ~np.isfinite(values)).any():
+        raise InputError(
+            f"Column '{name}' holds {values[bad][0]} in row {_first(bad, frame)} ({bad.sum()} such row(s)).",
+            code="not_finite", hint="Take the row out of the table, or choose others with --where.")
+    return values
+
+
+def _first(bad: np.ndarray, frame: pd.DataFrame) -> int:
+    """The 1-based number of the first bad row, as counted in the table given."""
+    return int(frame.index[int(np.flatnonzero(bad)[0])]) + 1
+
+
+def _doubts(frame: pd.DataFrame, inputs: Mapping[str, np.ndarray], where: Any) -> Iterable[tuple[str, str]]:
+    if "n_params" in inputs and inputs["n_params"].max() < 1e4:
+        yield ("n_params_looks_like_billions",
+               f"n_params is at most {inputs['n_params'].max():g}: the unit is parameters, not billions.")
+    named = {column for column, _ in _terms(where)}
+    for column in ("task_family", "compressor", "benchmark"):
+        if column in frame and column not in named and frame[column].nunique() > 1:
+            kinds = ", ".join(map(str, frame[column].dropna().unique()[:6]))
+            yield (f"mixed_{column}", f"The points mix several values of {column} ({kinds}); "
+                                      f"choose one with --where '{column}=...'.")
