@@ -32,10 +32,10 @@ def read(path: str | Path, options: dict[str, Any]) -> list[dict[str, Any]]:
             raise unknown("column", name, COLUMNS)
         if column not in frame:
             raise unknown("column", column, map(str, frame.columns))
-    return [_row(record, columns, options) for record in frame.to_dict("records")]
+    return [_row(record, columns, options, str(path)) for record in frame.to_dict("records")]
 
 
-def _row(record: dict[Any, Any], columns: dict[str, str], options: dict[str, Any]) -> dict[str, Any]:
+def _row(record: dict[Any, Any], columns: dict[str, str], options: dict[str, Any], origin: str) -> dict[str, Any]:
     row: dict[str, Any] = dict(options.get("constants", {}))
     for name, column in columns.items():
         factor = options.get("scale", {}).get(name)
@@ -45,5 +45,5 @@ def _row(record: dict[Any, Any], columns: dict[str, str], options: dict[str, Any
     key = "/".join(str(row.get(name)) for name in ("experiment", "model", "compressor", "visual_tokens", "benchmark"))
     row["cell"] = hashlib.sha256(key.encode()).hexdigest()[:12]
     row["status"] = OK
-    row["source"] = options.get("citation", str(path))
+    row["source"] = options.get("citation", origin)
     return row
