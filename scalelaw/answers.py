@@ -1,0 +1,72 @@
+"""The one shape of every machine-readable answer: {"schema", "ok", "data", "warnings"}, or an error in its place."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scalelaw.errors import InputError, ScalelawError
+
+
+def answer(command: str, data: Mapping[str, Any], warnings: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
+    """The answer of a command, with plain JSON types inside (numbers in full precision, NaN and infinity as null)."""
+    return {
+        "schema": f"scalelaw.{command}/1",
+        "ok": True,
+        "data": plain(data),
+        "warnings": [{"code": code, "message": message} for code, message in warnings],
+    }
+
+
+def refusal(command: str, error: ScalelawError) -> dict[str, Any]:
+    """The same object for an error; `best`, where there is one, is the best answer so far."""
+    facts: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
+    if error.best is not None:
+        facts["best"] = plain(error.best)
+    return {"schema": f"scalelaw.{command}/1", "ok": False, "error": facts, "warnings": []}
+
+
+def dumps(value: Mapping[str, Any]) -> str:
+    """JSON text, one object, newline at the end."""
+    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_answer(path: str | Path, command: str) -> dict[str, Any]:
+    """Read an answer of `command` from a file. Raises InputError where it is missing, not JSON, or of another kind."""
+    file = Path(path)
+    try:
+        held = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"There is no file {file}.", code="no_such_file") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not JSON: {error}.", code="unreadable_json") from error
+    schema = held.get("schema") if isinstance(held, dict) else None
+    if schema != f"scalelaw.{command}/1" or not isinstance(held.get("data"), dict):
+        raise InputError(
+            f"{file} is not an answer of `scalelaw {command}` (its schema is {schema!r}).",
+            code="wrong_schema",
+            hint=f"Write one with `scalelaw {command} ... -o FILE.json`.",
+        )
+    return held
+
+
+def plain(value: Any) -> Any:
+    """`value` with numpy and mapping types turned into JSON's own; NaN and infinity become null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(held) for key, held in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(held) for held in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return str(value)
+    return value
