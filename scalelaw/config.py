@@ -94,12 +94,7 @@ def read_experiment(path: str | Path, changes: list[str] | None = None) -> Exper
     Raises InputError: no such file, not YAML, an unknown key (with the nearest allowed), a value out of range.
     """
     file = Path(path)
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"There is no experiment file {file}.", code="no_such_file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is not YAML: {error}.", code="bad_yaml") from error
+    raw = _read_yaml(file)
     if not isinstance(raw, dict):
         raise InputError(f"{file} is not an experiment: it holds no keys.", code="bad_yaml")
     for change in changes or []:
@@ -138,3 +133,25 @@ def _apply(raw: dict[str, Any], change: str) -> None:
         if not isinstance(raw, dict):
             raise InputError(f"'{place}': '{section}' is not a section.", code="unknown_key")
     raw[key] = yaml.safe_load(value)
+
+
+def read_mapping(path: str | Path | None) -> dict[str, Any]:
+    """A YAML file of keys, such as the one that tells an importer what its files do not say; {} without a path.
+
+    Raises InputError where the file is missing, not YAML, or holds no keys.
+    """
+    if path is None:
+        return {}
+    raw = _read_yaml(Path(path))
+    if not isinstance(raw, dict):
+        raise InputError(f"{path} holds no keys.", code="bad_yaml")
+    return raw
+
+
+def _read_yaml(file: Path) -> Any:
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read {file}: {error.strerror or error}.", code="no_such_file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not YAML: {error}.", code="bad_yaml") from error
