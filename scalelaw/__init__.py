@@ -32,7 +32,16 @@ _HOMES = {
     "read_table": "scalelaw.table",
 }
 
-__all__ = ["FittedLaw", "Optimum", "__version__", "find_optimum", "fit_law", "load_fit", "read_table", "write_report"]
+__all__ = [
+    "FittedLaw",
+    "Optimum",
+    "__version__",
+    "find_optimum",
+    "fit_law",
+    "load_fit",
+    "read_table",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

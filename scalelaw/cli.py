@@ -33,7 +33,10 @@ _COMMANDS = ("sweep", "import", "fit", "optimize", "cost", "report", "list")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, words on stderr.")]
 Table = Annotated[
-    str, typer.Argument(help="A parquet or csv file, a sweep's folder, '-' (csv on stdin), or a bundled table's name.")
+    str,
+    typer.Argument(
+        help="A parquet or csv file, a sweep's folder, '-' (csv on stdin), or a bundled table's name."
+    ),
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the answer to this file.")]
 
@@ -71,7 +74,11 @@ def _refuse(command: str, given: list[str], error: ScalelawError) -> int:
 
 
 def _give(
-    command: str, data: Mapping[str, Any], warnings: Iterable[tuple[str, str]], as_json: bool, output: Path | None = None
+    command: str,
+    data: Mapping[str, Any],
+    warnings: Iterable[tuple[str, str]],
+    as_json: bool,
+    output: Path | None = None,
 ) -> None:
     """Write an answer: to its file, and to stdout if JSON was asked for; warnings go to stderr either way."""
     text = dumps(answer(command, data, warnings := list(warnings)))
@@ -130,19 +137,28 @@ def _options(
 @app.command()
 def fit(
     table: Table,
-    law: Annotated[str, typer.Option(help="A law's name (scalelaw list laws) or ./file.py.")] = "product_power",
+    law: Annotated[
+        str, typer.Option(help="A law's name (scalelaw list laws) or ./file.py.")
+    ] = "product_power",
     where: Annotated[list[str] | None, typer.Option(help="Keep rows with column=value; repeatable.")] = None,
     inputs: Annotated[
-        list[str] | None, typer.Option("--input", help="Read a law's input from a column: n_params=COLUMN; repeatable.")
+        list[str] | None,
+        typer.Option("--input", help="Read a law's input from a column: n_params=COLUMN; repeatable."),
     ] = None,
     target: Annotated[str, typer.Option(help="The column to explain.")] = "error",
     loss: Annotated[str, typer.Option(help="squared or huber.")] = "squared",
-    delta: Annotated[float | None, typer.Option(help="The Huber loss is quadratic up to this residual.")] = None,
+    delta: Annotated[
+        float | None, typer.Option(help="The Huber loss is quadratic up to this residual.")
+    ] = None,
     residual: Annotated[str, typer.Option(help="linear (y - f) or log (ln y - ln f).")] = "linear",
     fix: Annotated[list[str] | None, typer.Option(help="Hold a parameter: D=0; repeatable.")] = None,
     bound: Annotated[list[str] | None, typer.Option(help="Bound a parameter: alpha=0:1; repeatable.")] = None,
-    bootstrap: Annotated[int, typer.Option(min=0, help="Bootstrap refits for the intervals; 0 for none.")] = 1000,
-    resample: Annotated[str, typer.Option(help="What the bootstrap resamples: residual or case.")] = "residual",
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="Bootstrap refits for the intervals; 0 for none.")
+    ] = 1000,
+    resample: Annotated[
+        str, typer.Option(help="What the bootstrap resamples: residual or case.")
+    ] = "residual",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     holdout: Annotated[
         str | None, typer.Option(help="'largest': also fit without the largest n_params and predict it.")
@@ -179,20 +195,25 @@ def fit(
         show_fit(fitted)
     if strict and fitted.status in ("not_identified", "not_converged"):
         _give("fit", fitted.to_dict(), fitted.warnings, False, output)
-        raise NoAnswer(f"The law is {fitted.status.replace('_', ' ')}.", code=fitted.status, best=fitted.to_dict())
+        raise NoAnswer(
+            f"The law is {fitted.status.replace('_', ' ')}.", code=fitted.status, best=fitted.to_dict()
+        )
     _give("fit", fitted.to_dict(), fitted.warnings, as_json, output)
 
 
 @app.command()
 def optimize(
-    fit_file: Annotated[Path, typer.Argument(metavar="FIT.json", help="What `scalelaw fit -o FIT.json` wrote.")],
+    fit_file: Annotated[
+        Path, typer.Argument(metavar="FIT.json", help="What `scalelaw fit -o FIT.json` wrote.")
+    ],
     budget: Annotated[
         list[str], typer.Option(help="FLOPs per query (1e12), or kind=amount; repeatable: all must hold.")
     ],
     text_tokens: Annotated[float, typer.Option(min=0, help="Text tokens of a query.")] = 50,
     generate: Annotated[float, typer.Option(min=0, help="Tokens generated per query.")] = 0,
     models: Annotated[
-        str | None, typer.Option(help="A family, names, or a YAML file. [default: the sizes that were measured]")
+        str | None,
+        typer.Option(help="A family, names, or a YAML file. [default: the sizes that were measured]"),
     ] = None,
     visual_tokens: Annotated[
         str | None, typer.Option(help="Counts to choose from: 1,4,16 or 1:576. [default: the measured range]")
@@ -234,7 +255,9 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="The sweep's folder. [default: sweeps/NAME]")] = None,
     executor: Annotated[str, typer.Option(help="local or inline (scalelaw list executors).")] = "local",
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once. [default: the cores]")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and their FLOPs; train nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the cells and their FLOPs; train nothing.")
+    ] = False,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Override a key: recipe.steps=100; repeatable.")
     ] = None,
@@ -267,11 +290,14 @@ def sweep(
 
 @app.command("import")
 def import_(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="An importer's name (scalelaw list importers).")],
+    form: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="An importer's name (scalelaw list importers).")
+    ],
     path: Annotated[Path, typer.Argument(help="The file or folder to import.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The table to write (parquet).")],
     models: Annotated[
-        Path | None, typer.Option(help="YAML with what the file does not say (columns, scale, constants, model).")
+        Path | None,
+        typer.Option(help="YAML with what the file does not say (columns, scale, constants, model)."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -290,7 +316,9 @@ def import_(
 
 @app.command()
 def report(
-    items: Annotated[list[str], typer.Argument(metavar="FIT.json|OPTIMUM.json|TABLE", help="What to report on.")],
+    items: Annotated[
+        list[str], typer.Argument(metavar="FIT.json|OPTIMUM.json|TABLE", help="What to report on.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The PDF to write.")] = Path("report.pdf"),
     title: Annotated[str | None, typer.Option(help="The title on page one.")] = None,
     as_json: Json = False,
@@ -334,7 +362,9 @@ def list_(
         width = max(map(len, entries), default=0)
         for name, meaning in entries.items():
             print(f"{name:<{width}}  {meaning}".rstrip())
-    _give("list", {what: [{"name": name, "summary": meaning} for name, meaning in entries.items()]}, (), as_json)
+    _give(
+        "list", {what: [{"name": name, "summary": meaning} for name, meaning in entries.items()]}, (), as_json
+    )
 
 
 if __name__ == "__main__":

@@ -62,7 +62,9 @@ def _installed(drawer: str) -> dict[str, EntryPoint]:
 def _from_path(drawer: str, path: Path) -> ModuleType:
     kind = drawer.removesuffix("s")
     if not path.is_file():
-        raise InputError(f"There is no file {path}.", code="no_such_file", hint=f"Give the path of a {kind} file.")
+        raise InputError(
+            f"There is no file {path}.", code="no_such_file", hint=f"Give the path of a {kind} file."
+        )
     tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
     spec = importlib.util.spec_from_file_location(f"scalelaw_user_{drawer}_{path.stem}_{tag}", path)
     if spec is None or spec.loader is None:
@@ -71,7 +73,7 @@ def _from_path(drawer: str, path: Path) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - a user's file may raise anything; it becomes a sentence
+    except Exception as error:
         del sys.modules[spec.name]
         where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         raise InputError(

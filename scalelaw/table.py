@@ -33,7 +33,11 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "model": ("text", "", "name of the LLM"),
     "n_params": ("count", "parameters", "LLM parameters that the law sees"),
     "n_params_total": ("count", "parameters", "all parameters: LLM, vision tower, compressor, projector"),
-    "n_params_embedding": ("count", "parameters", "LLM embedding parameters (input, and output where untied)"),
+    "n_params_embedding": (
+        "count",
+        "parameters",
+        "LLM embedding parameters (input, and output where untied)",
+    ),
     "n_params_vision": ("count", "parameters", "vision tower parameters"),
     "compressor": ("text", "", "visual token compressor"),
     "visual_tokens": ("count", "tokens", "visual tokens that the LLM sees for one image"),
@@ -73,7 +77,9 @@ def schema() -> pa.Schema:
 
 
 def write_table(
-    rows: pd.DataFrame | Iterable[Mapping[str, Any]], path: str | Path, metadata: Mapping[str, str] | None = None
+    rows: pd.DataFrame | Iterable[Mapping[str, Any]],
+    path: str | Path,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write rows to a parquet file atomically, in the schema; missing columns become null.
 
@@ -130,8 +136,14 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame) -> pd.DataFrame:
     if path.is_dir():
         return _conform(_read_folder(path), str(source))
     if not path.is_file():
-        raise unknown("table", str(source), bundled_tables(), code="no_such_table") if not path.suffix else InputError(
-            f"There is no file {path}.", code="no_such_file", hint="Bundled tables: " + ", ".join(bundled_tables())
+        raise (
+            unknown("table", str(source), bundled_tables(), code="no_such_table")
+            if not path.suffix
+            else InputError(
+                f"There is no file {path}.",
+                code="no_such_file",
+                hint="Bundled tables: " + ", ".join(bundled_tables()),
+            )
         )
     return _conform(_read_file(path), str(source))
 
@@ -159,7 +171,7 @@ def _read_file(path: Path) -> pd.DataFrame:
 def _read_csv(source: Path | IO[str], name: str) -> pd.DataFrame:
     try:
         text = source.read_text(encoding="utf-8-sig") if isinstance(source, Path) else source.read()
-        frame = pd.read_csv(io.StringIO(text), skipinitialspace=True, comment="#", float_precision="round_trip")
+        frame = pd.read_csv(io.StringIO(text), skipinitialspace=True, comment="#")
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
         raise InputError(
             f"{name} cannot be read as csv: {error}.",
@@ -176,7 +188,9 @@ def _read_folder(path: Path) -> pd.DataFrame:
     parts = sorted(folder.cells.glob("*.parquet")) or sorted(path.glob("*.parquet"))
     if not parts:
         raise InputError(
-            f"{path} holds no finished cell.", code="empty_table", hint="A sweep writes them to its cells/ folder."
+            f"{path} holds no finished cell.",
+            code="empty_table",
+            hint="A sweep writes them to its cells/ folder.",
         )
     tables = []
     for part in parts:
@@ -208,8 +222,9 @@ def _numbers(column: pd.Series, label: str, name: str) -> pd.Series:
     try:
         return pd.to_numeric(column).astype(np.float64).reset_index(drop=True)
     except (TypeError, ValueError) as error:
-        raise InputError(f"Column '{label}' of {name} holds something that is not a number: {error}.",
-                         code="bad_value") from error
+        raise InputError(
+            f"Column '{label}' of {name} holds something that is not a number: {error}.", code="bad_value"
+        ) from error
 
 
 # ---------------------------------------------------------------------------- points
@@ -265,18 +280,27 @@ def points(
     numbers = {name: _column(chosen, column) for name, column in mapping.items()}
     for name, values in numbers.items():
         if (bad := values <= 0).any():
-            raise InputError(f"Input '{name}' must be positive; row {_first(bad, chosen)} holds {values[bad][0]:g}.",
-                             code="bad_value")
+            raise InputError(
+                f"Input '{name}' must be positive; row {_first(bad, chosen)} holds {values[bad][0]:g}.",
+                code="bad_value",
+            )
     values = _column(chosen, target)
     if (bad := values < 0).any():
-        raise InputError(f"Column '{target}' must not be negative; row {_first(bad, chosen)} holds {values[bad][0]:g}.",
-                         code="bad_value", hint="An error is 1 - score / maximum: is this a score of another kind?")
+        raise InputError(
+            f"Column '{target}' must not be negative; row {_first(bad, chosen)} holds {values[bad][0]:g}.",
+            code="bad_value",
+            hint="An error is 1 - score / maximum: is this a score of another kind?",
+        )
     se_name = f"{target}_se"
     se = chosen[se_name].to_numpy(np.float64) if se_name in chosen else np.full(len(chosen), np.nan)
-    return Points(numbers, values, se, chosen, target, tuple(dropped), tuple(_doubts(chosen, numbers, where)), mapping)
+    return Points(
+        numbers, values, se, chosen, target, tuple(dropped), tuple(_doubts(chosen, numbers, where)), mapping
+    )
 
 
-def _select(table: pd.DataFrame, where: Mapping[str, Any] | Sequence[str] | str | None) -> tuple[pd.DataFrame, list[str]]:
+def _select(
+    table: pd.DataFrame, where: Mapping[str, Any] | Sequence[str] | str | None
+) -> tuple[pd.DataFrame, list[str]]:
     chosen, dropped = table, []
     for column, value in _terms(where):
         if column not in chosen:
@@ -287,10 +311,15 @@ def _select(table: pd.DataFrame, where: Mapping[str, Any] | Sequence[str] | str 
             try:
                 match = held == float(value)
             except (TypeError, ValueError) as error:
-                raise InputError(f"Column '{column}' holds numbers; '{value}' is not one.", code="bad_where") from error
+                raise InputError(
+                    f"Column '{column}' holds numbers; '{value}' is not one.", code="bad_where"
+                ) from error
         if not match.any():
-            raise InputError(f"No row has {column}={value}.", code="empty_selection",
-                             hint="There are: " + ", ".join(map(str, held.dropna().unique()[:20])))
+            raise InputError(
+                f"No row has {column}={value}.",
+                code="empty_selection",
+                hint="There are: " + ", ".join(map(str, held.dropna().unique()[:20])),
+            )
         chosen = chosen[match]
     if "status" in chosen:
         bad = chosen["status"].notna() & (chosen["status"] != OK)
@@ -318,13 +347,18 @@ def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
     if name not in frame or frame[name].isna().all():
         there = [str(c) for c in frame.columns if frame[c].notna().any()]
         error = unknown("column", name, there, code="missing_column")
-        raise InputError(f"The table has no column '{name}'.{error.message.partition('.')[2]}",
-                         code="missing_column", hint=error.hint)
+        raise InputError(
+            f"The table has no column '{name}'.{error.message.partition('.')[2]}",
+            code="missing_column",
+            hint=error.hint,
+        )
     values = _numbers(frame[name], name, "the table").to_numpy()
     if (bad := ~np.isfinite(values)).any():
         raise InputError(
             f"Column '{name}' holds {values[bad][0]} in row {_first(bad, frame)} ({bad.sum()} such row(s)).",
-            code="not_finite", hint="Take the row out of the table, or choose others with --where.")
+            code="not_finite",
+            hint="Take the row out of the table, or choose others with --where.",
+        )
     return values
 
 
@@ -335,11 +369,16 @@ def _first(bad: np.ndarray, frame: pd.DataFrame) -> int:
 
 def _doubts(frame: pd.DataFrame, inputs: Mapping[str, np.ndarray], where: Any) -> Iterable[tuple[str, str]]:
     if "n_params" in inputs and inputs["n_params"].max() < 1e4:
-        yield ("n_params_looks_like_billions",
-               f"n_params is at most {inputs['n_params'].max():g}: the unit is parameters, not billions.")
+        yield (
+            "n_params_looks_like_billions",
+            f"n_params is at most {inputs['n_params'].max():g}: the unit is parameters, not billions.",
+        )
     named = {column for column, _ in _terms(where)}
     for column in ("task_family", "compressor", "benchmark"):
         if column in frame and column not in named and frame[column].nunique() > 1:
             kinds = ", ".join(map(str, frame[column].dropna().unique()[:6]))
-            yield (f"mixed_{column}", f"The points mix several values of {column} ({kinds}); "
-                                      f"choose one with --where '{column}=...'.")
+            yield (
+                f"mixed_{column}",
+                f"The points mix several values of {column} ({kinds}); "
+                f"choose one with --where '{column}=...'.",
+            )

@@ -35,14 +35,18 @@ def read(path: str | Path, options: dict[str, Any]) -> list[dict[str, Any]]:
     return [_row(record, columns, options, str(path)) for record in frame.to_dict("records")]
 
 
-def _row(record: dict[Any, Any], columns: dict[str, str], options: dict[str, Any], origin: str) -> dict[str, Any]:
+def _row(
+    record: dict[Any, Any], columns: dict[str, str], options: dict[str, Any], origin: str
+) -> dict[str, Any]:
     row: dict[str, Any] = dict(options.get("constants", {}))
     for name, column in columns.items():
         factor = options.get("scale", {}).get(name)
         row[name] = record[column] if factor is None else round(float(record[column]) * factor)
     if "model" in options:
         row["model"] = options["model"].format(n_params_billion=row["n_params"] / 1e9)
-    key = "/".join(str(row.get(name)) for name in ("experiment", "model", "compressor", "visual_tokens", "benchmark"))
+    key = "/".join(
+        str(row.get(name)) for name in ("experiment", "model", "compressor", "visual_tokens", "benchmark")
+    )
     row["cell"] = hashlib.sha256(key.encode()).hexdigest()[:12]
     row["status"] = OK
     row["source"] = options.get("citation", origin)

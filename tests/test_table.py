@@ -1,0 +1,164 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scalelaw.errors import InputError
+from scalelaw.files import bundled
+from scalelaw.table import COLUMNS, bundled_tables, describe, points, read_table, schema, write_table
+
+ROW: dict[str, Any] = {"n_params": 5e8, "visual_tokens": 4, "error": 0.5, "task_family": "reasoning"}
+
+
+@pytest.mark.parametrize("name", sorted(bundled_tables()))
+def test_every_bundled_table_is_in_the_schema_with_its_source(name: str) -> None:
+    table = read_table(name)
+    assert list(table.columns) == list(COLUMNS)
+    assert table["error"].between(0, 1).all()
+    assert (table["n_params"] > 1e6).all()
+    assert {"title", "citation", "licence"} <= set(describe(name))
+
+
+@pytest.mark.parametrize("name", sorted(bundled_tables()))
+def test_a_bundled_table_is_what_its_importer_makes_of_the_numbers_as_found(name: str) -> None:
+    from scalelaw.importers import published_table
+
+    facts = describe(name)
+    made = pd.DataFrame(published_table.read(bundled(facts["raw"]), facts))
+    pd.testing.assert_frame_equal(read_table(name), read_table(made), check_dtype=False)
+
+
+def test_vlm_reasoning_holds_the_published_numbers() -> None:
+    table = read_table("vlm_reasoning")
+    assert len(table) == 28
+    assert sorted(table["n_params"].unique()) == [5e8, 1.8e9, 4e9, 7e9]
+    assert sorted(table["visual_tokens"].unique()) == [1, 4, 16, 36, 64, 144, 576]
+    cell = table[(table["n_params"] == 7e9) & (table["visual_tokens"] == 576)]
+    assert cell["error"].item() == 0.4646
+
+
+texts = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
+counts = st.none() | st.integers(0, 2**53)
+numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+rows = st.fixed_dictionaries({}, optional={
+    name: {"text": texts, "count": counts, "number": numbers}[kind] for name, (kind, _, _) in COLUMNS.items()
+})  # fmt: skip
+
+
+@given(st.lists(rows, min_size=1, max_size=5))
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, written: list[dict[str, Any]]
+) -> None:
+    path = tmp_path_factory.mktemp("table") / "t.parquet"
+    write_table(written, path, {"git": "abc"})
+    assert pq.read_schema(path).equals(schema())
+    assert pq.read_schema(path).metadata[b"git"] == b"abc"
+    back = read_table(path).to_dict("records")
+    for row, again in zip(written, back, strict=True):
+        for name, value in row.items():
+            held = again[name]
+            assert held == value or (value is None and (held is None or np.isnan(held)))
+
+
+def test_a_value_that_its_column_cannot_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'visual_tokens' must hold a count"):
+        write_table([{**ROW, "visual_tokens": 1.5}], tmp_path / "t.parquet")
+    with pytest.raises(InputError, match="Did you mean 'error'"):
+        write_table([{"eror": 0.5}], tmp_path / "t.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_users_csv_keeps_its_own_columns_behind_the_schema() -> None:
+    table = read_table(io.StringIO("my_n,visual_tokens,error\n5e8,4,0.5\n"))
+    assert [*COLUMNS, "my_n"] == list(table.columns)
+    assert points(table, {"n_params": "my_n", "visual_tokens": "visual_tokens"}).inputs["n_params"] == [5e8]
+
+
+BAD_FILES = {
+    "empty.csv": (b"", "cannot be read as csv"),
+    "header.csv": (b"n_params,error\n", "holds no rows"),
+    "binary.csv": (b"\xff\xfe\x00\x01", "cannot be read as csv"),
+    "ragged.csv": (b"a,b\n1,2\n1,2,3,4\n", "cannot be read as csv"),
+    "text.csv": (b"n_params,error\nbig,0.5\n", "not a number"),
+    "not.parquet": (b"PAR1 no", "not a parquet file"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_file_that_is_no_table_is_a_sentence(tmp_path: Path, name: str) -> None:
+    content, said = BAD_FILES[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        read_table(tmp_path / name)
+
+
+def test_what_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Did you mean 'vlm_reasoning'"):
+        read_table("vlm_resoning")
+    with pytest.raises(InputError, match="There is no file"):
+        read_table(tmp_path / "nowhere.csv")
+    with pytest.raises(InputError, match="no finished cell"):
+        read_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"error": np.nan}, "holds nan in row 2"),
+        ({"error": np.inf}, "holds inf in row 2"),
+        ({"error": -0.1}, "must not be negative; row 2 holds -0.1"),
+        ({"n_params": 0}, "must be positive; row 2"),
+    ],
+)
+def test_a_bad_number_is_named_with_its_row(change: dict[str, float], said: str) -> None:
+    table = read_table(pd.DataFrame([ROW, {**ROW, **change}, ROW]))
+    with pytest.raises(InputError, match=said):
+        points(table, ["n_params", "visual_tokens"])
+
+
+def test_a_missing_column_is_answered_with_those_there_are() -> None:
+    table = read_table(pd.DataFrame([{"n_params": 1e9, "visual_token": 3, "error": 0.5}]))
+    with pytest.raises(InputError, match="no column 'visual_tokens'.*Did you mean 'visual_token'") as caught:
+        points(table, ["n_params", "visual_tokens"])
+    assert "error" in caught.value.hint
+
+
+def test_where_selects_and_says_what_there_is_when_nothing_is_left() -> None:
+    table = read_table(pd.DataFrame([ROW, {**ROW, "task_family": "ocr", "visual_tokens": 16}]))
+    assert len(points(table, ["n_params"], where="task_family=ocr")) == 1
+    assert len(points(table, ["n_params"], where={"visual_tokens": 4})) == 1
+    with pytest.raises(InputError, match="No row has") as caught:
+        points(table, ["n_params"], where="task_family=poetry")
+    assert "ocr" in caught.value.hint
+    with pytest.raises(InputError, match="column=value"):
+        points(table, ["n_params"], where="task_family")
+    with pytest.raises(InputError, match="'many' is not one"):
+        points(table, ["n_params"], where="visual_tokens=many")
+
+
+def test_a_row_that_is_not_ok_is_left_out_and_said_to_be() -> None:
+    table = read_table(pd.DataFrame([{**ROW, "status": "ok"}, {**ROW, "status": "plateau"}]))
+    chosen = points(table, ["n_params", "visual_tokens"])
+    assert len(chosen) == 1
+    assert chosen.dropped == ("1 row(s) with status 'plateau'",)
+
+
+def test_doubtful_selections_are_warned_of() -> None:
+    mixed = read_table(pd.DataFrame([ROW, {**ROW, "task_family": "ocr"}]))
+    assert [code for code, _ in points(mixed, ["n_params"]).warnings] == ["mixed_task_family"]
+    billions = read_table(pd.DataFrame([{**ROW, "n_params": 0.5}, {**ROW, "n_params": 7}]))
+    assert [code for code, _ in points(billions, ["n_params"]).warnings] == ["n_params_looks_like_billions"]
+
+
+def test_the_hash_of_the_data_changes_with_the_data() -> None:
+    table = read_table("vlm_reasoning")
+    chosen = points(table, ["n_params", "visual_tokens"])
+    assert chosen.data_hash == points(table, ["n_params", "visual_tokens"]).data_hash
+    table.loc[3, "error"] += 1e-12
+    assert chosen.data_hash != points(table, ["n_params", "visual_tokens"]).data_hash
