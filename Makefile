@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+# FLOPs per query: what the published sizes are planned for, and what the demo's small ones are.
+PAPER_BUDGET := 8e11
+DEMO_BUDGET := 5e6
 # Results must not depend on how many threads a library starts, and idle threads must not spin.
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help setup demo paper test check format lint types floors bench clean
+.PHONY: help setup demo paper docs test check format lint types floors bench clean
 
 help:  ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,11 +28,41 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## the main job, end to end: a published table, then a small real sweep, each to a PDF
-	@$(BIN)/python -m scalelaw.demo
+# Shows a command as a person would type it, then runs it.
+define run
+@printf '\n$$ scalelaw %s\n' '$(1)'
+@$(BIN)/scalelaw $(1)
+endef
 
-paper: $(STAMP)  ## every published table: fit, optimum, PDF (in reports/paper)
-	@$(BIN)/python experiments/paper.py
+demo: $(STAMP)  ## the main job, end to end: a published table, then a small real sweep, each to a PDF
+	@echo "== 1. A published table: fit a law, plan a budget, draw the report"
+	$(call run,fit vlm_reasoning -o reports/vlm_reasoning.fit.json)
+	$(call run,optimize reports/vlm_reasoning.fit.json --budget 8e11 --text-tokens 50 -o reports/vlm_reasoning.optimum.json)
+	$(call run,report reports/vlm_reasoning.fit.json reports/vlm_reasoning.optimum.json -o reports/vlm_reasoning.pdf)
+	@echo; echo "== 2. A small sweep of our own: trained and scored here, then the same three steps"
+	$(call run,sweep experiments/demo.yaml)
+	$(call run,fit sweeps/demo --where task_family=reasoning -o reports/demo.reasoning.fit.json)
+	$(call run,fit sweeps/demo --where task_family=ocr -o reports/demo.ocr.fit.json)
+	$(call run,optimize reports/demo.ocr.fit.json --budget $(DEMO_BUDGET) --text-tokens 8 -o reports/demo.optimum.json)
+	$(call run,report reports/demo.ocr.fit.json reports/demo.optimum.json reports/demo.reasoning.fit.json -o reports/demo.pdf)
+	@echo; echo "== Where everything lies"
+	@echo "  reports/vlm_reasoning.pdf   the report on the published table"
+	@echo "  reports/demo.pdf            the report on the sweep that was run here"
+	@echo "  sweeps/demo/                its table (results.parquet), logs and trained parts"
+	@echo "Next, for your own numbers: . .venv/bin/activate && scalelaw fit YOUR.csv -o fit.json"
+
+paper: $(STAMP)  ## every published table: fit, optimum, PDF (in reports/paper), byte for byte the same each time
+	@for table in $$($(BIN)/scalelaw list tables | cut -d ' ' -f 1); do \
+		echo "== $$table" && \
+		SOURCE_DATE_EPOCH=0 $(BIN)/scalelaw fit $$table -o reports/paper/$$table.fit.json && \
+		SOURCE_DATE_EPOCH=0 $(BIN)/scalelaw optimize reports/paper/$$table.fit.json --budget $(PAPER_BUDGET) \
+			-o reports/paper/$$table.optimum.json && \
+		SOURCE_DATE_EPOCH=0 $(BIN)/scalelaw report reports/paper/$$table.fit.json reports/paper/$$table.optimum.json \
+			-o reports/paper/$$table.pdf || exit $$?; \
+	done
+
+docs: $(STAMP)  ## bring the generated parts of README.md and its figure up to date
+	@$(BIN)/python docs/generate.py
 
 test: $(STAMP)  ## the tests
 	@$(BIN)/pytest -n 2

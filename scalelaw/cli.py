@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-_COMMANDS = ("sweep", "import", "fit", "optimize", "cost", "report", "list")
+COMMANDS = ("sweep", "import", "fit", "optimize", "report", "list")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, words on stderr.")]
 Table = Annotated[
@@ -44,7 +44,7 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the a
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code and prints a sentence, never a traceback, for what a user can cause."""
     given = sys.argv[1:] if arguments is None else arguments
-    command = next((a for a in given if a in _COMMANDS), "scalelaw")
+    command = next((a for a in given if a in COMMANDS), "scalelaw")
     try:
         return int(app(given, standalone_mode=False) or 0)
     except ScalelawError as error:

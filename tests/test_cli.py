@@ -1,0 +1,278 @@
+"""The commands as a person types them: exit codes, one JSON object, and a sentence for every mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalelaw import cli
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = cli.main(list(arguments))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture(scope="module")
+def fit_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fit") / "fit.json"
+    assert cli.main(["fit", "vlm_reasoning", "--bootstrap", "200", "-o", str(path)]) == 0
+    return path
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = (
+        "import sys; from scalelaw import cli; cli.main(['--help']); cli.main(['fit', '--help']);"
+        "print([m for m in ('torch', 'transformers', 'pandas', 'scipy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_face_for_python_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, scalelaw; dir(scalelaw);"
+        "print([m for m in ('torch', 'transformers', 'pandas', 'scipy', 'matplotlib') if m in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    code, out, _ = run(capsys, command, "--help")
+    assert code == 0
+    assert "Example: scalelaw " + command in out
+    assert "--json" in out
+
+
+def test_fit_prints_one_json_object_and_writes_the_same(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "fit.json"
+    code, out, err = run(capsys, "fit", "vlm_reasoning", "--bootstrap", "50", "--json", "-o", str(file))
+    held = json.loads(out)
+    assert code == 0
+    assert out == file.read_text()
+    assert held["schema"] == "scalelaw.fit/1"
+    assert held["ok"] is True
+    data = held["data"]
+    assert data["objective"] == pytest.approx(3.79380e-4, abs=5e-9)
+    assert data["params"]["A"] == pytest.approx(0.59077, abs=5e-6)
+    assert data["params"]["alpha"] == pytest.approx(0.07094, abs=5e-6)
+    assert data["params"]["beta"] == pytest.approx(0.01510, abs=5e-6)
+    assert data["params"]["D"] == 0
+    assert data["derived"]["alpha_over_beta"]["value"] == pytest.approx(4.70, abs=5e-3)
+    assert data["status"] == "at_bound"
+    assert data["n_points"] == 28
+    assert data["units"] == {"n_params": 1e9, "visual_tokens": 1}
+    assert [w["code"] for w in held["warnings"]].count("at_bound") == 1
+    assert "warning:" in err
+
+
+DESIGNED = {
+    "fit": (
+        "law formula inputs units target loss n_points params intervals interval objective rmse r2 aicc status "
+        "certificate derived holdout selection checklist"
+    ),
+    "optimize": "budget text_tokens best runners_up pareto continuous extrapolates warnings",
+}
+
+
+def test_the_answers_hold_every_name_of_the_contract(
+    capsys: pytest.CaptureFixture[str], fit_file: Path
+) -> None:
+    fitted = json.loads(fit_file.read_text())["data"]
+    assert set(DESIGNED["fit"].split()) <= set(fitted)
+    assert {"gap", "starts", "agreeing", "gradient_norm", "seconds"} <= set(fitted["certificate"])
+    code, out, _ = run(capsys, "optimize", str(fit_file), "--budget", "8e11", "--json")
+    assert code == 0
+    best = json.loads(out)["data"]
+    assert set(DESIGNED["optimize"].split()) <= set(best)
+    names = "model n_params visual_tokens error error_interval costs p_best binding"
+    assert set(names.split()) <= set(best["best"])
+
+
+def test_the_words_of_fit_and_optimize(capsys: pytest.CaptureFixture[str], fit_file: Path) -> None:
+    code, out, _ = run(capsys, "fit", "vlm_reasoning", "--bootstrap", "50")
+    assert code == 0
+    assert "product_power" in out
+    assert "0.07094" in out
+    assert "at_bound" in out
+    code, out, _ = run(capsys, "optimize", str(fit_file), "--budget", "8e11")
+    assert code == 0
+    assert "best" in out
+
+
+def test_a_csv_on_stdin(tmp_path: Path) -> None:
+    text = "n_params,visual_tokens,error\n" + "".join(
+        f"{n},{v},{0.6 * (n / 1e9) ** -0.1 * v**-0.05 + 0.1!r}\n" for n in (5e8, 1e9, 4e9) for v in (1, 8, 64)
+    )
+    command = [sys.executable, "-m", "scalelaw.cli", "fit", "-", "--bootstrap", "0", "--json"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True, cwd=tmp_path)
+    params = json.loads(done.stdout)["data"]["params"]
+    assert params["alpha"] == pytest.approx(0.1, rel=1e-5)
+    assert params["beta"] == pytest.approx(0.05, rel=1e-5)
+
+
+HEADER = "n_params,visual_tokens,error\n"
+GRID = [(n, v) for n in (5e8, 1e9, 4e9) for v in (1, 8, 64)]
+TABLES = {
+    "not_csv.csv": b"\x00\xff\xfe",
+    "empty.csv": b"",
+    "no_column.csv": b"n_params,visual_token,error\n5e8,1,0.5\n1e9,2,0.4\n",
+    "nan.csv": (HEADER + "".join(f"{n},{v},\n" for n, v in GRID[:1]) + "1e9,1,0.5\n").encode(),
+    "inf.csv": (HEADER + "5e8,1,inf\n1e9,1,0.5\n").encode(),
+    "negative.csv": (HEADER + "5e8,1,-0.5\n1e9,1,0.5\n").encode(),
+    "one_point.csv": (HEADER + "5e8,1,0.5\n").encode(),
+    "text.csv": (HEADER + "5e8,1,good\n").encode(),
+}
+BAD: dict[str, tuple[list[str], int, str]] = {
+    "unknown command": (["fitt"], 2, "No such command"),
+    "unknown option": (["fit", "vlm_reasoning", "--lau", "x"], 2, "No such option"),
+    "unknown table": (["fit", "vlm_resoning"], 2, "Did you mean 'vlm_reasoning'"),
+    "no such file": (["fit", "nowhere.csv"], 2, "There is no file"),
+    "not a csv": (["fit", "{tables}/not_csv.csv"], 2, "cannot be read as csv"),
+    "empty": (["fit", "{tables}/empty.csv"], 2, "cannot be read as csv"),
+    "missing column": (["fit", "{tables}/no_column.csv"], 2, "Did you mean 'visual_token'"),
+    "nan": (["fit", "{tables}/nan.csv"], 2, "holds nan in row 1"),
+    "infinite": (["fit", "{tables}/inf.csv"], 2, "holds inf in row 1"),
+    "negative": (["fit", "{tables}/negative.csv"], 2, "must not be negative"),
+    "text for a number": (["fit", "{tables}/text.csv"], 2, "not a number"),
+    "one point": (["fit", "{tables}/one_point.csv"], 2, "point"),
+    "unknown law": (["fit", "vlm_reasoning", "--law", "product_powr"], 2, "Did you mean 'product_power'"),
+    "no such law file": (["fit", "vlm_reasoning", "--law", "./mine.py"], 2, "no file"),
+    "bad where": (["fit", "vlm_reasoning", "--where", "task_family=poetry"], 2, "No row has"),
+    "bad fix": (["fit", "vlm_reasoning", "--fix", "D"], 2, "name=value"),
+    "fix of nothing": (["fit", "vlm_reasoning", "--fix", "Z=0"], 2, "Z"),
+    "bad bound": (["fit", "vlm_reasoning", "--bound", "alpha=1"], 2, "low:high"),
+    "bad loss": (["fit", "vlm_reasoning", "--loss", "cubic"], 2, "cubic"),
+    "bad output": (
+        ["fit", "vlm_reasoning", "--bootstrap", "0", "-o", "{tables}/nan.csv/x"],
+        2,
+        "Cannot write",
+    ),
+    "budget of zero": (["optimize", "{fit}", "--budget", "0"], 2, "budget"),
+    "budget of words": (["optimize", "{fit}", "--budget", "abc"], 2, "abc"),
+    "budget too small": (["optimize", "{fit}", "--budget", "1"], 3, "cheapest"),
+    "not a fit": (["optimize", "{tables}/nan.csv", "--budget", "1e12"], 2, "not JSON"),
+    "no such fit": (["optimize", "nowhere.json", "--budget", "1e12"], 2, "no file"),
+    "unknown family": (["optimize", "{fit}", "--budget", "1e12", "--models", "qwen1.6"], 2, "qwen1.5"),
+    "no experiment": (["sweep", "nowhere.yaml"], 2, "nowhere.yaml"),
+    "unknown key": (["sweep", "{tables}/key.yaml"], 2, "Did you mean 'visual_tokens'"),
+    "unknown inner key": (["sweep", "{tables}/inner.yaml"], 2, "Did you mean 'learning_rate'"),
+    "not yaml": (["sweep", "{tables}/not.yaml"], 2, "not YAML"),
+    "report on nothing there": (["report", "nowhere.json", "-o", "{tables}/r.pdf"], 2, "nowhere.json"),
+    "unknown list": (["list", "lawz"], 2, "Did you mean 'laws'"),
+    "unknown importer": (["import", "excel", "x", "-o", "y"], 2, "published_table"),
+}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory, fit_file: Path) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("bad")
+    for name, content in TABLES.items():
+        (folder / name).write_bytes(content)
+    base = "question: q\nllms: [32x2]\nvisual_tokens: [1]\n"
+    (folder / "key.yaml").write_text(base.replace("visual_tokens", "visual_token"))
+    (folder / "inner.yaml").write_text(base + "recipe: {learning_rat: 1}\n")
+    (folder / "not.yaml").write_text("a: [")
+    return {"tables": str(folder), "fit": str(fit_file)}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_a_sentence(
+    capsys: pytest.CaptureFixture[str], places: dict[str, str], name: str
+) -> None:
+    arguments, code, said = BAD[name]
+    given = [a.format(**places) for a in arguments]
+    got, out, err = run(capsys, *given)
+    assert (got, out) == (code, "") or (got == code and "Cannot write" in err)
+    assert said in err
+    assert "Traceback" not in err
+    got, out, err = run(capsys, *given, "--json")
+    assert got == code
+    held: dict[str, Any] = json.loads(out)
+    assert held["ok"] is False
+    assert said in held["error"]["message"] + held["error"]["hint"]
+    assert held["error"]["code"].replace("_", "").isalnum()
+
+
+def test_all_visual_tokens_equal_is_not_identified_and_says_why(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    table = tmp_path / "equal.csv"
+    table.write_text(
+        HEADER + "".join(f"{n},16,{0.6 * (n / 1e9) ** -0.1}\n" for n in (5e8, 1e9, 2e9, 4e9, 7e9))
+    )
+    code, out, err = run(capsys, "fit", str(table), "--bootstrap", "0", "--json")
+    assert code == 0
+    assert json.loads(out)["data"]["status"] == "not_identified"
+    assert "visual_tokens" in err
+    code, out, _ = run(capsys, "fit", str(table), "--bootstrap", "0", "--strict", "--json")
+    assert code == 3
+    assert json.loads(out)["ok"] is False
+
+
+def test_an_unwritable_folder_is_a_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, err = run(capsys, "report", "vlm_reasoning", "-o", str(tmp_path / "file" / "r.pdf"))
+    assert code == 2
+    assert "Cannot write" in err
+
+
+def test_import_then_fit(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "found.csv").write_text(
+        "size,tokens,err\n" + "".join(f"{n},{v},{0.5 / n / v}\n" for n, v in GRID)
+    )
+    (tmp_path / "columns.yaml").write_text("columns: {n_params: size, visual_tokens: tokens, error: err}\n")
+    made = tmp_path / "made.parquet"
+    code, out, _ = run(
+        capsys, "import", "published_table", str(tmp_path / "found.csv"), "--models", str(tmp_path / "columns.yaml"),
+        "-o", str(made), "--json",
+    )  # fmt: skip
+    assert code == 0
+    assert json.loads(out)["data"]["rows"] == 9
+    code, _, _ = run(capsys, "fit", str(made), "--bootstrap", "0", "--json")
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    "what", ["laws", "costs", "compressors", "datasets", "executors", "models", "hardware", "tables"]
+)
+def test_list_names_what_there_is(capsys: pytest.CaptureFixture[str], what: str) -> None:
+    code, out, _ = run(capsys, "list", what, "--json")
+    assert code == 0
+    assert len(json.loads(out)["data"][what]) >= 1
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--version")
+    assert code == 0
+    assert out.startswith("scalelaw 0.")
+
+
+def test_an_unexpected_fault_is_a_sentence_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scalelaw.table.bundled_tables", lambda: 1 / 0)
+    code, out, err = run(capsys, "list", "tables", "--json")
+    assert code == 1
+    assert json.loads(out)["error"]["code"] == "unexpected"
+    assert "SCALELAW_DEBUG" in err
+
+
+def test_an_interrupt_ends_with_130(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scalelaw.table.bundled_tables", interrupt)
+    assert run(capsys, "list", "tables")[0] == 130
