@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ class LLMShape:
     @property
     def block_params(self) -> int:
         """Parameters of the blocks' matrices (norms and biases left out), N_blk of the cost formulas."""
-        attention = 2 * self.width * self.heads * self.head_size + 2 * self.width * self.kv_heads * self.head_size
+        attention = (
+            2 * self.width * self.heads * self.head_size + 2 * self.width * self.kv_heads * self.head_size
+        )
         return self.layers * (attention + (3 if self.gated else 2) * self.width * self.feed_forward)
 
     @property
@@ -59,13 +62,18 @@ def made_to_measure(spec: str, vocab: int) -> LLMShape:
     """
     match = re.fullmatch(r"(\d+)x(\d+)", spec)
     if not match:
-        raise InputError(f"'{spec}' is not a rung.", code="bad_rung",
-                         hint="Name a rung WIDTHxLAYERS (e.g. 64x2), or give the folder of a pretrained model.")
+        raise InputError(
+            f"'{spec}' is not a rung.",
+            code="bad_rung",
+            hint="Name a rung WIDTHxLAYERS (e.g. 64x2), or give the folder of a pretrained model.",
+        )
     width, layers = int(match[1]), int(match[2])
     head = 64 if width >= 512 else 16 if width >= 128 else 8
     if width < head or width % head or layers < 1:
-        raise InputError(f"The width of rung '{spec}' must be a positive multiple of {head}, with at least one layer.",
-                         code="bad_rung")
+        raise InputError(
+            f"The width of rung '{spec}' must be a positive multiple of {head}, with at least one layer.",
+            code="bad_rung",
+        )
     feed_forward = -(-8 * width // 24) * 8
     return LLMShape(spec, layers, width, width // head, width // head, head, feed_forward, vocab, tied=True)
 
@@ -77,11 +85,27 @@ def from_config(path: str | Path) -> LLMShape:
     """
     file = Path(path) / "config.json" if Path(path).is_dir() else Path(path)
     try:
-        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        config = config.get("text_config", config)
+        config: Any = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"There is no model configuration at {file}.", code="no_such_file") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not a JSON configuration: {error}.", code="bad_config") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{file} is not a JSON configuration: it holds no fields.", code="bad_config")
+    return from_fields(config, file.resolve().parent.name, origin=str(file))
+
+
+def from_fields(config: Mapping[str, Any], name: str, origin: str = "") -> LLMShape:
+    """The shape in the fields of a transformers config; `name` where the config has none of its own.
+
+    Raises InputError for a field that is missing or is not a number; `origin` names the file in the sentence.
+    """
+    where = origin or f"The shape of {name}"
+    config = config.get("text_config", config)
+    try:
         heads, width = int(config["num_attention_heads"]), int(config["hidden_size"])
         return LLMShape(
-            name=str(config.get("_name_or_path") or file.parent.name),
+            name=str(config.get("_name_or_path") or name),
             layers=int(config["num_hidden_layers"]),
             width=width,
             heads=heads,
@@ -90,16 +114,17 @@ def from_config(path: str | Path) -> LLMShape:
             feed_forward=int(config["intermediate_size"]),
             vocab=int(config["vocab_size"]),
             tied=bool(config.get("tie_word_embeddings", False)),
-            qkv_bias=config.get("model_type") in ("qwen2", "qwen2_moe") or bool(config.get("attention_bias", False)),
+            qkv_bias=config.get("model_type") in ("qwen2", "qwen2_moe")
+            or bool(config.get("attention_bias", False)),
             family=str(config.get("model_type", "")),
         )
-    except OSError as error:
-        raise InputError(f"There is no model configuration at {file}.", code="no_such_file") from error
-    except (json.JSONDecodeError, AttributeError) as error:
-        raise InputError(f"{file} is not a JSON configuration: {error}.", code="bad_config") from error
     except KeyError as error:
-        raise InputError(f"{file} lacks the field {error}.", code="bad_config",
-                         hint="It needs hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, "
-                              "vocab_size.") from error
+        raise InputError(
+            f"{where} lacks the field {error}.",
+            code="bad_config",
+            hint="It needs hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, vocab_size.",
+        ) from error
     except (TypeError, ValueError) as error:
-        raise InputError(f"{file} holds a field that is not a number: {error}.", code="bad_config") from error
+        raise InputError(
+            f"{where} holds a field that is not a number: {error}.", code="bad_config"
+        ) from error

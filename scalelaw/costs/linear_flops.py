@@ -1,0 +1,28 @@
+"""Linear FLOPs: 2 N (Q + V + G), the cost of the published law.
+
+N parameters, Q text tokens, V visual tokens, G generated tokens: each token meets each parameter in one
+multiply and one add. Source: arXiv 2411.03312, section 3.2 (Q + V), with the generated tokens added.
+Counts the LLM's products with its weights. Leaves out attention over the context, the vision tower, the
+compressor and the projector; counts the embedding if N does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalelaw.costs._workload import Workload
+
+kinds = {"flops": "FLOPs per query"}
+needs: tuple[str, ...] = ()
+
+
+def parts(n_params: Any, shape: Any, visual_tokens: Any, workload: Workload) -> dict[str, Any]:
+    """FLOPs of one query, {visual, text, generated}; n_params and visual_tokens broadcast."""
+    per_token = 2.0 * np.asarray(n_params, dtype=float)
+    return {
+        "visual": per_token * np.asarray(visual_tokens, dtype=float),
+        "text": per_token * workload.text_tokens,
+        "generated": per_token * workload.generate,
+    }

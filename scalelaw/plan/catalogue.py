@@ -1,0 +1,182 @@
+"""The catalogue: which models may be deployed. Bundled families, a list of names, a file, or sizes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from scalelaw.errors import InputError, unknown
+from scalelaw.files import bundled
+from scalelaw.ladder import LLMShape, from_config, from_fields
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that may be deployed. n_params: parameters as the law counts them (nominal, for a bundled
+    family); shape: its layers and widths, None where only the size is known; source: where the facts come from.
+    """
+
+    name: str
+    n_params: float
+    shape: LLMShape | None = None
+    source: str = ""
+    family: str = ""
+
+
+def catalogue_families() -> dict[str, str]:
+    """The bundled families: name -> source of their facts."""
+    return {name: models[0].source for name, models in _bundled().items()}
+
+
+def models_in(family: str) -> list[Model]:
+    """The models of a bundled family, by size. Raises InputError for an unknown family."""
+    if family not in _bundled():
+        raise unknown("family", family, _bundled(), code="unknown_model")
+    return list(_bundled()[family])
+
+
+def list_models() -> dict[str, str]:
+    """Every bundled model: name -> its family and sizes, in one line."""
+    return {m.name: _line(m) for models in _bundled().values() for m in models}
+
+
+def find_models(models: Any) -> list[Model]:
+    """The models named by `models`, in order of size.
+
+    models: a family (`qwen1.5`), model names and families separated by commas, `all`, a YAML file
+    `models: [{name, n_params, config (optional)}]`; or from Python a sequence of names, of such mappings or of
+    `Model`s, or a mapping {name: n_params}.
+    Raises InputError for an unknown name, a file that cannot be read, a size that is not positive, no models.
+    """
+    found = _resolve(models)
+    if not found:
+        raise InputError("The catalogue holds no models.", code="empty_catalogue")
+    names = [m.name for m in found]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise InputError(f"The catalogue names '{twice[0]}' twice.", code="bad_catalogue")
+    return sorted(found, key=lambda m: m.n_params)
+
+
+def sizes_of(points: Any) -> list[Model]:
+    """The sizes a law was measured at, as models without a shape: `points` holds `inputs` {n_params: [...]}."""
+    inputs = points["inputs"] if isinstance(points, Mapping) else points.inputs
+    sizes = np.unique(np.asarray(inputs["n_params"], dtype=float))
+    return [Model(_size_name(n), float(n), source="measured in the fit's points") for n in sizes]
+
+
+def _line(model: Model) -> str:
+    exact = "" if model.shape is None else f", {model.shape.n_params:,} parameters"
+    return f"family {model.family}: n_params {model.n_params:g} as the law counts{exact}"
+
+
+def _size_name(n_params: float) -> str:
+    for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if n_params >= unit / 10:
+            return f"{n_params / unit:g}{letter}"
+    return f"{n_params:g}"
+
+
+def _resolve(models: Any) -> list[Model]:
+    if isinstance(models, Model):
+        return [models]
+    if isinstance(models, str | Path):
+        return _named(str(models))
+    if isinstance(models, Mapping):
+        return [_entry({"name": name, "n_params": size}, Path()) for name, size in models.items()]
+    if isinstance(models, Iterable):
+        return [model for item in models for model in _item(item)]
+    raise InputError(
+        f"'{models}' is not a catalogue.", code="bad_catalogue", hint="Give names, a file or a list."
+    )
+
+
+def _item(item: Any) -> Sequence[Model]:
+    if isinstance(item, Mapping):
+        return [_entry(item, Path())]
+    if isinstance(item, int | float | np.number):
+        return [_entry({"name": _size_name(float(item)), "n_params": item}, Path())]
+    return _resolve(item)
+
+
+def _named(text: str) -> list[Model]:
+    if text.endswith((".yaml", ".yml")):
+        return _read(Path(text))
+    families = _bundled()
+    if text == "all":
+        return [m for models in families.values() for m in models]
+    by_name = {m.name: m for models in families.values() for m in models}
+    found: list[Model] = []
+    for name in (part.strip().lower() for part in text.split(",") if part.strip()):
+        if name not in families and name not in by_name:
+            raise unknown("model", name, {*families, *by_name})
+        found += families[name] if name in families else [by_name[name]]
+    return found
+
+
+def _read(path: Path) -> list[Model]:
+    content = _yaml(path)
+    entries = content.get("models") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InputError(
+            f"{path} is not a catalogue.",
+            code="bad_catalogue",
+            hint="It holds `models: [{name: ..., n_params: ..., config: path/to/config.json (optional)}, ...]`.",
+        )
+    return [_entry(entry, path.parent) for entry in entries]
+
+
+def _entry(entry: Mapping[str, Any], folder: Path) -> Model:
+    allowed = ("name", "n_params", "config")
+    if extra := [str(key) for key in entry if key not in allowed]:
+        raise unknown("key", extra[0], allowed)
+    shape = from_config(folder / str(entry["config"])) if entry.get("config") else None
+    name = str(entry.get("name") or (shape.name if shape else ""))
+    size = entry.get("n_params", shape.n_params if shape else None)
+    if not name or size is None:
+        raise InputError("A model of the catalogue lacks its name or its n_params.", code="bad_catalogue")
+    return Model(name, _size(name, size), shape, source="given")
+
+
+def _size(name: str, size: Any) -> float:
+    try:
+        n_params = float(size)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"n_params of '{name}' is not a number: {size!r}.", code="bad_catalogue") from error
+    if not (np.isfinite(n_params) and n_params > 0):
+        raise InputError(f"n_params of '{name}' must be positive; it is {n_params:g}.", code="bad_catalogue")
+    return n_params
+
+
+@cache
+def _bundled() -> dict[str, tuple[Model, ...]]:
+    families = {}
+    for path in sorted(bundled("models").glob("*.yaml")):
+        content = _yaml(path)
+        base = {"model_type": content["architecture"], **content.get("common", {})}
+        models = [
+            Model(
+                row["name"],
+                float(row["n_params"]),
+                from_fields({**base, **row["shape"]}, row["name"]),
+                str(row.get("source", content["source"])),
+                path.stem,
+            )
+            for row in content["models"]
+        ]
+        families[path.stem] = tuple(sorted(models, key=lambda m: m.n_params))
+    return families
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"There is no catalogue file {path}.", code="no_such_file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not YAML: {error}.", code="bad_yaml") from error

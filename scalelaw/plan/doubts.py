@@ -1,0 +1,81 @@
+"""What to say beside a pick: where it leaves what was measured, or stands at an edge of what was searched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from scalelaw.plan.grid import Grid
+
+
+def has_draws(fitted: Any) -> bool:
+    """Whether the fit carries bootstrap draws of its parameters."""
+    draws = fitted.draws
+    return bool(draws) and any(len(values) for values in draws.values())
+
+
+def outside(fitted: Any, choice: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """The inputs at which a choice lies outside the measured range: (input, nearest end, factor beyond it)."""
+    for name in ("n_params", "visual_tokens"):
+        low, high = fitted.measured_range[name]
+        if choice[name] > high * (1 + 1e-9):
+            yield name, high, choice[name] / high
+        elif choice[name] < low * (1 - 1e-9):
+            yield name, low, low / choice[name]
+
+
+def is_outside(fitted: Any, choice: dict[str, Any]) -> bool:
+    """Whether a choice lies outside what was measured."""
+    return any(True for _ in outside(fitted, choice))
+
+
+def of(fitted: Any, grid: Grid, pick: dict[str, Any]) -> list[tuple[str, str]]:
+    """The warnings (code, message) of a pick."""
+    return [*_range(fitted, pick), *_edges(grid, pick), *_fit(fitted, pick)]
+
+
+def _range(fitted: Any, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, end, factor in outside(fitted, pick):
+        side = "above the largest" if pick[name] > end else "below the smallest"
+        far = " Beyond a factor of 4 every law is poor." if factor > 4 else ""
+        yield (
+            "extrapolates",
+            f"The pick's {name} ({pick[name]:g}) lies a factor of {factor:.3g} {side} measured ({end:g}): "
+            f"its error is extrapolated.{far}",
+        )
+
+
+def _edges(grid: Grid, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    sizes, counts = grid.n_params, grid.visual_tokens
+    if len(sizes) > 1 and pick["n_params"] == sizes.max():
+        yield (
+            "largest_model",
+            f"The pick is the largest model of the catalogue ({pick['model']}): a larger may do better.",
+        )
+    if len(sizes) > 1 and pick["n_params"] == sizes.min():
+        yield (
+            "smallest_model",
+            f"The pick is the smallest model of the catalogue ({pick['model']}): a smaller may do better.",
+        )
+    if len(counts) > 1 and pick["visual_tokens"] == counts.max():
+        yield (
+            "most_visual_tokens",
+            f"The pick sees the most visual tokens allowed ({counts.max():g}): more may do better.",
+        )
+    if len(counts) > 1 and pick["visual_tokens"] == counts.min() > 1:
+        yield (
+            "fewest_visual_tokens",
+            f"The pick sees the fewest visual tokens allowed ({counts.min():g}): fewer may do better.",
+        )
+
+
+def _fit(fitted: Any, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if fitted.status in ("not_identified", "not_converged"):
+        yield (
+            f"fit_{fitted.status}",
+            f"The law is {fitted.status.replace('_', ' ')}: read the fit's warnings first.",
+        )
+    if not has_draws(fitted):
+        yield "no_draws", "The fit carries no bootstrap draws: p_best and the error's interval are not known."
+    if not 0 <= pick["error"] <= 1 and getattr(fitted, "target", "error") == "error":
+        yield "impossible_error", f"The law predicts an error of {pick['error']:.3g}, which cannot be."

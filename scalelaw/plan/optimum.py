@@ -1,0 +1,61 @@
+"""The answer of the planner: what to deploy, how sure that is, and what lies beside it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scalelaw.answers import answer, dumps, read_answer
+from scalelaw.errors import InputError
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """What to deploy under a budget; the fields are the data of `scalelaw optimize --json`.
+
+    budget: {kind: limit}. text_tokens, generate, batch: the query. cost: the FLOP accounting.
+    best: {model, n_params, visual_tokens, error, error_interval, costs {kind: value}, p_best, binding};
+        error_interval and p_best come from the law's bootstrap draws and are None without them; p_best is the
+        share of draws in which this configuration is the best that fits; binding is the kind of budget that
+        keeps a better one out, None where nothing does.
+    runners_up: the best that fits of each other model, by error. pareto: the least error at each cost, over the
+        whole catalogue (thinned to what a plot shows). continuous: {n_params, visual_tokens, error} with every
+        size and fractional tokens allowed, within the token range; None where it cannot be had.
+    extrapolates: the pick lies outside what was measured. searched: what was enumerated.
+    warnings: (code, message) pairs.
+    """
+
+    budget: dict[str, float]
+    text_tokens: float
+    generate: float
+    batch: float
+    cost: str
+    best: dict[str, Any]
+    runners_up: list[dict[str, Any]]
+    pareto: list[dict[str, Any]]
+    continuous: dict[str, Any] | None
+    extrapolates: bool
+    warnings: list[tuple[str, str]]
+    law: str = ""
+    searched: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The data of the answer; warnings as {code, message}."""
+        facts = asdict(self)
+        facts["warnings"] = [{"code": code, "message": message} for code, message in self.warnings]
+        return facts
+
+    def to_json(self) -> str:
+        """The whole answer (schema scalelaw.optimize/1) as JSON text, in full precision."""
+        return dumps(answer("optimize", self.to_dict(), self.warnings))
+
+
+def load_optimum(path: str | Path) -> Optimum:
+    """Read back what `Optimum.to_json` or `scalelaw optimize -o` wrote. Raises InputError where it cannot be read."""
+    data = dict(read_answer(path, "optimize")["data"])
+    data["warnings"] = [(w["code"], w["message"]) for w in data.get("warnings", [])]
+    try:
+        return Optimum(**data)
+    except TypeError as error:
+        raise InputError(f"{path} is not an optimum: {error}.", code="wrong_schema") from error

@@ -1,0 +1,51 @@
+"""Numbers of visual tokens to choose from: `1,4,16`, a range `1:576`, or a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from scalelaw.errors import InputError
+
+
+def token_counts(given: Any) -> np.ndarray:
+    """The token counts, sorted, each once [n]. Ranges `low:high` hold both ends.
+
+    Raises InputError for what is not a number, is not a whole one, or is below 1.
+    """
+    numbers: list[float] = []
+    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, Iterable) else [given]
+    for part in parts:
+        low, colon, high = str(part).partition(":")
+        first = _count(low)
+        last = _count(high) if colon else first
+        if last < first:
+            raise InputError(f"The range of visual tokens '{part}' runs backwards.", code="bad_tokens")
+        numbers += list(range(first, last + 1))
+    if not numbers:
+        raise InputError("There are no numbers of visual tokens to choose from.", code="bad_tokens")
+    return np.unique(np.array(numbers, dtype=float))
+
+
+def _count(text: str) -> int:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not (number >= 1 and number.is_integer() and number <= 1e7):
+        raise InputError(
+            f"'{text.strip()}' is not a number of visual tokens.",
+            code="bad_tokens",
+            hint="Token counts are whole and at least 1: 1,4,16 or 1:576.",
+        )
+    return int(number)
+
+
+def measured_counts(low: float, high: float) -> np.ndarray:
+    """Every whole number from low to high [n]; where they are more than 4,096, as many evenly in the logarithm."""
+    first, last = max(1, int(np.ceil(low))), max(1, int(np.floor(high)))
+    if last - first < 4096:
+        return np.arange(first, last + 1, dtype=float)
+    return np.unique(np.geomspace(first, last, 4096).round())

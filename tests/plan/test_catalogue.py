@@ -1,0 +1,81 @@
+"""The catalogue: bundled facts against published counts, and every way to name models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scalelaw.errors import InputError
+from scalelaw.files import bundled
+from scalelaw.plan import catalogue_families, find_models, list_hardware, list_models, models_in
+
+ROWS = [
+    pytest.param(path.stem, row, id=row["name"])
+    for path in sorted(bundled("models").glob("*.yaml"))
+    for row in yaml.safe_load(path.read_text())["models"]
+]
+
+
+@pytest.mark.parametrize(("family", "row"), ROWS)
+def test_the_shape_gives_the_published_count(family: str, row: dict) -> None:
+    (model,) = [m for m in models_in(family) if m.name == row["name"]]
+    assert model.shape is not None
+    assert model.shape.n_params == row["exact"]
+    assert model.n_params == float(row["n_params"])
+    assert abs(model.n_params / model.shape.n_params - 1) < 0.3
+    assert model.source
+
+
+def test_families_and_names_are_listed() -> None:
+    assert "qwen1.5" in catalogue_families()
+    assert "1.8e+09" in list_models()["qwen1.5-1.8b"]
+    assert "989 TFLOP/s" in list_hardware()["h100-sxm"]
+
+
+def test_models_may_be_named_in_every_way(tmp_path: Path) -> None:
+    assert [m.n_params for m in find_models("qwen1.5")][:5] == [0.5e9, 1.8e9, 4e9, 7e9, 14e9]
+    assert [m.name for m in find_models("qwen1.5-7b, Qwen1.5-0.5B")] == ["qwen1.5-0.5b", "qwen1.5-7b"]
+    assert [m.name for m in find_models({"large": 9e9, "small": 1e9})] == ["small", "large"]
+    assert [m.name for m in find_models([2e9, {"name": "a", "n_params": "1e9"}])] == ["a", "2B"]
+    (tmp_path / "config.json").write_text(
+        '{"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,'
+        ' "vocab_size": 100, "model_type": "llama"}'
+    )
+    (tmp_path / "c.yaml").write_text(
+        "models:\n- {name: x, n_params: 3e9}\n- {name: y, config: config.json}\n"
+    )
+    y, x = find_models(tmp_path / "c.yaml")
+    assert (x.name, x.n_params, x.shape) == ("x", 3e9, None)
+    assert y.shape is not None
+    assert y.n_params == y.shape.n_params
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ("models: 3", "bad_catalogue"),
+        ("[1, 2]", "bad_catalogue"),
+        ("models: [{name: a}]", "bad_catalogue"),
+        ("models: [{name: a, n_params: nan}]", "bad_catalogue"),
+        ("models: [{name: a, n_params: many}]", "bad_catalogue"),
+        ("models: [{name: a, n_params: 1e9}, {name: a, n_params: 2e9}]", "bad_catalogue"),
+        ("models: [{name: a, params: 1e9}]", "unknown_key"),
+        ("models: [{name: a, config: nowhere.json}]", "no_such_file"),
+        ("models: []", "empty_catalogue"),
+        ("models: [", "bad_yaml"),
+    ],
+)
+def test_a_bad_catalogue_gets_a_sentence(tmp_path: Path, content: str, code: str) -> None:
+    (tmp_path / "c.yaml").write_text(content)
+    with pytest.raises(InputError) as refusal:
+        find_models(str(tmp_path / "c.yaml"))
+    assert refusal.value.code == code
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"Did you mean 'qwen1\.5-7b'"):
+        find_models("qwen1.5-7")
+    with pytest.raises(InputError, match="no catalogue file"):
+        find_models("nowhere.yaml")

@@ -1,0 +1,62 @@
+"""The continuous optimum against its closed form, and for laws that have none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from scalelaw.plan import find_optimum
+from scalelaw.plan.continuous import least_error
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    alpha=st.floats(0.01, 0.5),
+    beta=st.floats(0.005, 0.5),
+    tokens=st.floats(0, 400),
+    flops=st.floats(1e10, 1e14),
+    D=st.floats(0, 0.3),
+)
+def test_the_closed_form(alpha: float, beta: float, tokens: float, flops: float, D: float) -> None:
+    assume(abs(alpha - beta) > 1e-3)
+    found = least_error(
+        lambda n, v: 0.6 * (n / 1e9) ** -alpha * v**-beta + D, lambda v: flops / (2 * (tokens + v)), 1, 576
+    )
+    exact = float(np.clip(beta * tokens / (alpha - beta), 1, 576)) if alpha > beta else 576.0
+    assert found["visual_tokens"] == pytest.approx(exact, rel=1e-6)
+    assert found["n_params"] == pytest.approx(flops / (2 * (tokens + exact)), rel=1e-6)
+
+
+@pytest.mark.parametrize(("text_tokens", "generate"), [(50, 0), (0, 0), (50, 8), (300, 20)])
+def test_within_a_plan(reasoning: Any, text_tokens: float, generate: float) -> None:
+    plan = find_optimum(reasoning, 8e11, text_tokens, generate)
+    query = text_tokens + generate
+    exact = max(1.0, 0.01510 * query / (0.07094 - 0.01510))
+    assert plan.continuous is not None
+    assert plan.continuous["visual_tokens"] == pytest.approx(exact, rel=1e-8)
+    assert plan.continuous["n_params"] == pytest.approx(8e11 / (2 * (query + exact)), rel=1e-8)
+    assert plan.continuous["error"] <= plan.best["error"]
+
+
+def test_the_published_optimum_at_50_text_tokens() -> None:
+    found = least_error(lambda n, v: n**-0.077 * v**-0.015, lambda v: 8e11 / (2 * (50 + v)), 1, 576)
+    assert round(found["visual_tokens"], 1) == 12.1
+
+
+def test_a_law_with_two_valleys_gives_the_deeper() -> None:
+    def error(n: Any, v: Any) -> Any:
+        u = np.log(v)
+        return 1 - 0.4 * np.exp(-((u - 1) ** 2) * 8) - 0.5 * np.exp(-((u - 4) ** 2) * 8)
+
+    assert least_error(error, lambda v: 1e9 + 0 * v, 1, 576)["visual_tokens"] == pytest.approx(
+        np.exp(4), rel=1e-4
+    )
+
+
+def test_a_kinked_law_is_no_worse_than_the_grid() -> None:
+    found = least_error(lambda n, v: np.abs(np.log(v) - 2.2), lambda v: 1e9 + 0 * v, 1, 576)
+    assert found["visual_tokens"] == pytest.approx(np.exp(2.2), rel=1e-6)

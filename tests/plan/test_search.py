@@ -1,0 +1,163 @@
+"""The search: the published table of picks, what binds, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalelaw.errors import InputError, NoAnswer
+from scalelaw.plan import find_optimum, load_optimum
+
+SIZES = [0.5e9, 1.8e9, 4e9, 7e9, 14e9]
+GF = 1e9
+
+
+@pytest.mark.parametrize(
+    ("text_tokens", "gflops", "n_params", "visual_tokens"),
+    [
+        (0, 5, 1.8e9, 1),
+        (0, 20, 7e9, 1),
+        (0, 50, 14e9, 1),
+        (50, 100, 0.5e9, 50),
+        (50, 200, 1.8e9, 5),
+        (50, 400, 1.8e9, 61),
+        (50, 800, 7e9, 7),
+        (50, 1600, 14e9, 7),
+        (50, 3200, 14e9, 64),
+    ],
+)
+@pytest.mark.parametrize("models", [SIZES, "qwen1.5"])
+def test_the_published_table_of_picks(
+    reasoning: Any, text_tokens: float, gflops: float, n_params: float, visual_tokens: int, models: Any
+) -> None:
+    optimum = find_optimum(
+        reasoning, gflops * GF, text_tokens, models=models, visual_tokens="1:576", cost="linear_flops"
+    )
+    assert (optimum.best["n_params"], optimum.best["visual_tokens"]) == (n_params, visual_tokens)
+    assert optimum.best["costs"]["flops"] == 2 * n_params * (text_tokens + visual_tokens)
+    assert optimum.best["binding"] == "flops"
+    assert optimum.extrapolates == (n_params > 7e9)
+
+
+def test_by_default_the_measured_sizes_and_range_are_searched(reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, {"flops": 8e11})
+    assert optimum.searched["models"] == ["0.5B", "1.8B", "4B", "7B"]
+    assert optimum.searched["visual_tokens"] == [1, 576]
+    assert optimum.searched["configurations"] == 4 * 576
+    assert (optimum.best["model"], optimum.best["visual_tokens"], optimum.cost) == ("7B", 7, "linear_flops")
+    assert [choice["model"] for choice in optimum.runners_up] == ["4B", "1.8B", "0.5B"]
+
+
+def test_no_configuration_of_the_grid_betters_the_pick(reasoning: Any) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        counts = np.unique(rng.integers(1, 600, 12))
+        flops, text = float(np.exp(rng.uniform(24, 30))), float(rng.integers(0, 200))
+        every = [(reasoning.predict(n, v), 2 * n * (text + v)) for n in SIZES for v in counts]
+        feasible = [error for error, cost in every if cost <= flops]
+        if not feasible:
+            with pytest.raises(NoAnswer):
+                find_optimum(reasoning, flops, text, models=SIZES, visual_tokens=counts)
+            continue
+        optimum = find_optimum(reasoning, flops, text, models=SIZES, visual_tokens=counts)
+        assert optimum.best["error"] == pytest.approx(min(feasible), rel=1e-14)
+        assert optimum.best["costs"]["flops"] <= flops
+
+
+def test_the_share_of_draws_counts_each_draw_once(reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, 8e11, models=SIZES)
+    best = 0
+    for alpha, beta in zip(reasoning.draws["alpha"], reasoning.draws["beta"], strict=True):
+        errors = {
+            (n, v): (n / 1e9) ** -alpha * v**-beta
+            for n in SIZES
+            for v in range(1, 577)
+            if 2 * n * (50 + v) <= 8e11
+        }
+        best += min(errors, key=lambda key: errors[key]) == (7e9, 7)
+    assert optimum.best["p_best"] == best / 200
+    assert optimum.best["p_best"] + sum(c["p_best"] for c in optimum.runners_up) == pytest.approx(1)
+    low, high = optimum.best["error_interval"]
+    assert low < optimum.best["error"] < high
+
+
+def test_equal_errors_go_to_the_cheaper_also_in_every_draw(known_law: Any) -> None:
+    flat = {"A": 0.5, "alpha": 0.1, "beta": 0.0, "D": 0.0}
+    law = known_law(flat, {name: np.full(5, value) for name, value in flat.items()})
+    best = find_optimum(law, 1e13, models=SIZES).best
+    assert (best["n_params"], best["visual_tokens"], best["p_best"], best["binding"]) == (14e9, 1, 1.0, None)
+
+
+def test_without_draws_the_certainty_is_unknown_and_said_to_be(known_law: Any, reasoning: Any) -> None:
+    optimum = find_optimum(known_law(reasoning.params), 8e11)
+    assert optimum.best["p_best"] is None
+    assert optimum.best["error_interval"] is None
+    assert "no_draws" in dict(optimum.warnings)
+
+
+def test_the_pareto_set_is_the_least_error_at_each_cost(reasoning: Any) -> None:
+    pareto = find_optimum(reasoning, 8e11, models=SIZES).pareto
+    costs = [point["costs"]["flops"] for point in pareto]
+    errors = [point["error"] for point in pareto]
+    assert costs == sorted(costs)
+    assert errors == sorted(errors, reverse=True)
+    assert len(set(errors)) == len(errors)
+    assert (pareto[0]["n_params"], pareto[0]["visual_tokens"]) == (0.5e9, 1)
+    assert (pareto[-1]["n_params"], pareto[-1]["visual_tokens"]) == (14e9, 576)
+
+
+def test_nothing_fits_names_the_cheapest(reasoning: Any) -> None:
+    with pytest.raises(NoAnswer, match=r"0\.5B with 1 visual token\(s\): flops 5\.1e\+10") as refusal:
+        find_optimum(reasoning, 1e9)
+    assert refusal.value.code == "nothing_fits"
+    assert refusal.value.best["costs"]["flops"] == 2 * 0.5e9 * 51
+
+
+def test_warnings_at_the_edges(reasoning: Any) -> None:
+    beyond = dict(find_optimum(reasoning, 3.2e12, models=SIZES, visual_tokens="1:4").warnings)
+    assert "a factor of 2 above the largest measured" in beyond["extrapolates"]
+    assert {"largest_model", "most_visual_tokens"} <= set(beyond)
+    inside = find_optimum(reasoning, 2e11, models=SIZES)
+    assert not inside.warnings
+    assert not inside.extrapolates
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ({"budget": 0}, "bad_budget"),
+        ({"budget": {}}, "bad_budget"),
+        ({"budget": {"flop": 1e12}}, "unknown_budget"),
+        ({"text_tokens": -1}, "bad_workload"),
+        ({"text_tokens": "many"}, "bad_workload"),
+        ({"generate": float("nan")}, "bad_workload"),
+        ({"batch": 0}, "bad_workload"),
+        ({"models": "qwen9"}, "unknown_model"),
+        ({"models": []}, "empty_catalogue"),
+        ({"models": {"a": -1}}, "bad_catalogue"),
+        ({"visual_tokens": "0,4"}, "bad_tokens"),
+        ({"visual_tokens": "9:4"}, "bad_tokens"),
+        ({"visual_tokens": "2.5"}, "bad_tokens"),
+        ({"hardware": "h1000"}, "unknown_hardware"),
+        ({"cost": "cubic_flops"}, "unknown_cost"),
+    ],
+)
+def test_bad_input_gets_a_sentence(reasoning: Any, arguments: dict[str, Any], code: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        find_optimum(reasoning, **{"budget": 8e11, **arguments})
+    assert refusal.value.code == code
+    assert refusal.value.message.endswith(".") or refusal.value.message.endswith("?")
+
+
+def test_a_law_of_other_inputs_is_refused(known_law: Any, reasoning: Any) -> None:
+    law = known_law(reasoning.params, law="chinchilla", inputs=("n_params", "train_tokens"))
+    with pytest.raises(InputError, match="sees n_params, train_tokens; a plan needs"):
+        find_optimum(law, 8e11)
+
+
+def test_an_optimum_comes_back_from_its_file(reasoning: Any, tmp_path: Any) -> None:
+    optimum = find_optimum(reasoning, 8e11, models=SIZES)
+    (tmp_path / "optimum.json").write_text(optimum.to_json())
+    assert load_optimum(tmp_path / "optimum.json") == optimum
