@@ -9,7 +9,10 @@ A law file holds plain names and one plain function:
     bounds      {parameter: (low, high)} in the order in which parameters are reported
     linear      the parameters that enter linearly; the engine solves them inside
     predict     (inputs..., parameters...) -> error; numpy only, broadcasting
-    derived     optional: parameters (a dict) -> a dict of derived quantities
+    gradient    optional: the derivatives of predict, a tuple in the order of bounds (else: complex steps)
+    search      optional: {parameter: (low, high)} where the nonlinear ones are looked for, or a function of the inputs
+    derived     optional: parameters (a dict) -> a dict of derived quantities; numpy, for draws as for numbers
+    notes       optional: {parameter: what it means when it lies on its bound}
 
 The tests of this folder find a new file by themselves.
 """

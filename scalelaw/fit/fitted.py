@@ -1,0 +1,184 @@
+"""A fitted law: parameters, what of them may be believed, and predictions. It is read from and written to JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scalelaw.errors import InputError, unknown
+from scalelaw.fit.law import Law, load_law
+
+SCHEMA = "scalelaw.fit/1"
+
+
+@dataclass(frozen=True)
+class FittedLaw:
+    """A law with its parameters, intervals, verdict and the points it was fitted to.
+
+    units: what each input is divided by before the law sees it (`params` are for inputs in these units);
+    intervals: name -> (low, high), nan where nothing can be said; objective: the sum over points of r^2, or of
+    the Huber function (r^2/2 inside delta, delta (|r| - delta/2) outside); draws: name -> [n_draws] parameters
+    of the bootstrap refits; points: {inputs: {name: values}, target, target_se, labels: {column: values}}.
+    """
+
+    law: str
+    formula: str
+    source: str
+    inputs: list[str]
+    units: dict[str, float]
+    target: str
+    loss: dict[str, Any]
+    n_points: int
+    params: dict[str, float]
+    bounds: dict[str, tuple[float, float]]
+    intervals: dict[str, tuple[float, float]]
+    interval: dict[str, Any]
+    objective: float
+    rmse: float
+    r2: float
+    aicc: float
+    status: str
+    certificate: dict[str, Any]
+    derived: dict[str, dict[str, Any]]
+    holdout: dict[str, Any]
+    selection: list[dict[str, Any]]
+    checklist: dict[str, Any]
+    warnings: list[tuple[str, str]]
+    draws: dict[str, np.ndarray] = field(repr=False)
+    draws_method: str
+    points: dict[str, Any] = field(repr=False)
+
+    @property
+    def measured_range(self) -> dict[str, tuple[float, float]]:
+        """The smallest and largest value of each input among the points, in raw units."""
+        return {name: (float(np.min(v)), float(np.max(v))) for name, v in self.points["inputs"].items()}
+
+    def the_law(self) -> Law:
+        """The law itself. Raises InputError where its file is gone."""
+        return load_law(self.law)
+
+    def predict(self, params: Mapping[str, float] | None = None, **inputs: Any) -> np.ndarray:
+        """The predicted target; inputs in raw units (n_params in parameters), broadcast against each other.
+
+        `params` are other parameters to predict with. Raises InputError for a missing or unknown input.
+        """
+        chosen = self.params if params is None else params
+        return self._evaluate(inputs, [np.float64(chosen[name]) for name in self.params])
+
+    def predict_draws(self, **inputs: Any) -> np.ndarray:
+        """[n_draws, ...] the predicted target for every bootstrap refit; inputs as in `predict`."""
+        self._check(inputs)
+        depth = np.broadcast(*inputs.values()).ndim
+        draws = [np.reshape(self.draws.get(name, []), (-1, *[1] * depth)) for name in self.params]
+        return self._evaluate(inputs, draws)
+
+    def _evaluate(self, inputs: Mapping[str, Any], parameters: list[Any]) -> np.ndarray:
+        self._check(inputs)
+        law = self.the_law()
+        scaled = law.scale(inputs)
+        shape = np.broadcast_shapes(*(np.shape(v) for v in (*scaled, *parameters)))
+        with np.errstate(all="ignore"):
+            return np.array(np.broadcast_to(law.predict(*scaled, *parameters), shape), dtype=float)
+
+    def _check(self, inputs: Mapping[str, Any]) -> None:
+        for name in inputs:
+            if name not in self.inputs:
+                raise unknown("input", name, self.inputs)
+        if missing := [name for name in self.inputs if name not in inputs]:
+            raise InputError(
+                f"The law '{self.law}' needs {missing[0]}.",
+                code="missing_input",
+                hint=f"Its inputs are {', '.join(self.inputs)}.",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The `data` object of `scalelaw fit --json`, with nothing but JSON's own types; not-a-number is null."""
+        data = {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("draws_method", "warnings")
+        }
+        data["draws"] = {"method": self.draws_method, "params": self.draws}
+        data["measured_range"] = self.measured_range
+        plain: dict[str, Any] = _plain(data)
+        return plain
+
+    def to_json(self) -> str:
+        """The JSON object that `scalelaw fit --json` prints."""
+        warnings = [{"code": code, "message": message} for code, message in self.warnings]
+        return json.dumps({"schema": SCHEMA, "ok": True, "data": self.to_dict(), "warnings": warnings})
+
+
+def load_fit(path: str | Path) -> FittedLaw:
+    """Read a fit back from the JSON that `to_json` (or `scalelaw fit --json`) wrote.
+
+    Raises InputError for a file that is not there, is not JSON, or is not a fit.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"There is no fit at {path}.",
+            code="no_such_file",
+            hint="`scalelaw fit TABLE -o FIT.json` writes one.",
+        ) from error
+    try:
+        envelope = json.loads(text)
+        if envelope["schema"].partition("/")[0] != SCHEMA.partition("/")[0] or not envelope["ok"]:
+            raise KeyError("schema")
+        data = dict(envelope["data"])
+        draws = data.pop("draws")
+        data.pop("measured_range", None)
+        data["draws"] = {name: _numbers(v) for name, v in draws["params"].items()}
+        data["draws_method"] = draws["method"]
+        data["warnings"] = [(w["code"], w["message"]) for w in envelope["warnings"]]
+        data["params"] = {name: _number(v) for name, v in data["params"].items()}
+        for key in ("objective", "rmse", "r2", "aicc"):
+            data[key] = _number(data[key])
+        data["intervals"] = {
+            name: (_number(low), _number(high)) for name, (low, high) in data["intervals"].items()
+        }
+        data["bounds"] = {name: _bound(pair) for name, pair in data["bounds"].items()}
+        points = data["points"]
+        data["points"] = {
+            "inputs": {name: _numbers(v) for name, v in points["inputs"].items()},
+            "target": _numbers(points["target"]),
+            "target_se": _numbers(points["target_se"]),
+            "labels": points["labels"],
+        }
+        return FittedLaw(**data)
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{path} is not a fit.", code="not_a_fit", hint="`scalelaw fit TABLE -o FIT.json` writes one."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _numbers(values: Any) -> np.ndarray:
+    return np.array([_number(v) for v in values], dtype=float)
+
+
+def _bound(pair: Any) -> tuple[float, float]:
+    low, high = pair
+    return (-math.inf if low is None else float(low), math.inf if high is None else float(high))

@@ -1,0 +1,137 @@
+"""What may be believed: is every parameter determined by the points, is one on a bound, did the search end?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from scalelaw.fit.engine import Optimum, Problem
+
+Array = np.ndarray
+Warnings = list[tuple[str, str]]
+
+
+def judge(problem: Problem, optimum: Optimum) -> tuple[str, Warnings]:
+    """(status, warnings): identified, at_bound, not_identified or not_converged, and why, in words."""
+    if reasons := undetermined(problem, optimum.parameters):
+        return "not_identified", reasons
+    if not optimum.converged:
+        return "not_converged", [
+            (
+                "not_converged",
+                f"The search did not end in a minimum: a further step could still lower the objective by "
+                f"{100 * optimum.gap:.2g} %. Do not use this fit.",
+            )
+        ]
+    if hits := bounds_hit(problem, optimum.parameters):
+        return "at_bound", [_explain(problem, name, side) for name, side in hits]
+    return "identified", []
+
+
+def undetermined(problem: Problem, parameters: Array) -> Warnings:
+    """Why the points cannot determine the parameters; empty where they can."""
+    law, n = problem.law, problem.target.shape[1]
+    free = int((~problem.fixed).sum())
+    reasons: Warnings = []
+    distinct = len(np.unique(np.stack(problem.inputs), axis=1).T) if n else 0
+    if distinct < free:
+        reasons.append(
+            (
+                "too_few_points",
+                f"{_count(distinct, 'distinct point')} cannot determine {free} parameters "
+                f"({', '.join(_free(problem))}): measure more, or fix some.",
+            )
+        )
+    for name, values in zip(law.inputs, problem.inputs, strict=True):
+        if n > 1 and np.ptp(values) == 0:
+            reasons.append(
+                (
+                    "constant_input",
+                    f"All points have the same {name} ({values[0] * law.units[name]:g}): "
+                    f"how the error depends on it cannot be told from them.",
+                )
+            )
+    if n > 1 and np.ptp(problem.target[0]) == 0:
+        reasons.append(
+            (
+                "constant_target",
+                f"All points have the same target ({problem.target[0, 0]:g}): "
+                f"nothing varies that a law could explain.",
+            )
+        )
+    if reasons:
+        return reasons
+    return _collinear_inputs(problem) or _flat_direction(problem, parameters)
+
+
+def _collinear_inputs(problem: Problem) -> Warnings:
+    logs = [np.log(v) - np.log(v).mean() for v in problem.inputs]
+    for i in range(len(logs)):
+        for j in range(i):
+            cosine = abs(logs[i] @ logs[j]) / np.sqrt((logs[i] @ logs[i]) * (logs[j] @ logs[j]))
+            if cosine > 1 - 1e-10:
+                a, b = problem.law.inputs[j], problem.law.inputs[i]
+                return [
+                    (
+                        "collinear_inputs",
+                        f"{a} and {b} rise and fall together in these points: what each of them "
+                        f"does to the error cannot be told apart.",
+                    )
+                ]
+    return []
+
+
+def _flat_direction(problem: Problem, parameters: Array) -> Warnings:
+    """A combination of the free parameters along which the law does not change at any point."""
+    free = ~problem.fixed & (parameters > problem.lower) & (parameters < problem.upper)
+    jacobian = problem.law.jacobian(problem.inputs, parameters[:, None])[0][free]
+    size = np.sqrt(np.sum(jacobian**2, axis=1))
+    names = np.array(problem.law.parameters)[free]
+    if not np.isfinite(jacobian).all():
+        return [
+            ("flat", "The law has no finite derivative at its best fit: its parameters are not determined.")
+        ]
+    if (size == 0).any():
+        lost = ", ".join(names[size == 0])
+        return [("flat", f"The points do not depend on {lost} at the best fit: not determined.")]
+    if not size.size:
+        return []
+    _, spread, directions = np.linalg.svd((jacobian / size[:, None]).T, full_matrices=False)
+    if spread[-1] > 1e-9 * spread[0]:
+        return []
+    mixed = ", ".join(names[np.abs(directions[-1]) > 0.1])
+    return [("flat", f"The points determine only a combination of {mixed}, not each of them.")]
+
+
+def bounds_hit(problem: Problem, parameters: Array) -> list[tuple[str, str]]:
+    """(parameter, 'lower' or 'upper') for each free parameter that lies on a bound."""
+    sides = []
+    for j, name in enumerate(problem.law.parameters):
+        if not problem.fixed[j] and parameters[j] == problem.lower[j]:
+            sides.append((name, "lower"))
+        elif not problem.fixed[j] and parameters[j] == problem.upper[j]:
+            sides.append((name, "upper"))
+    return sides
+
+
+def _explain(problem: Problem, name: str, side: str) -> tuple[str, str]:
+    j = problem.law.parameters.index(name)
+    bound = (problem.lower if side == "lower" else problem.upper)[j]
+    way = "below" if side == "lower" else "above"
+    meaning = problem.law.notes.get(
+        name, "it is the bound, not the points, that sets it, and what depends on it"
+    )
+    return (
+        "at_bound",
+        f"{name} lies on its {side} bound {bound:g}; the points would take it {way}. "
+        f"What that means: {meaning}.",
+    )
+
+
+def _free(problem: Problem) -> Sequence[str]:
+    return [name for name, fixed in zip(problem.law.parameters, problem.fixed, strict=True) if not fixed]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
