@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from scalelaw.errors import InputError, unknown
 
@@ -36,7 +36,22 @@ class Vision(_Section):
     steps: int = Field(600, ge=0)
     batch: int = Field(128, gt=0)
     learning_rate: float = Field(2e-3, gt=0)
+    features: list[int] = Field(
+        default=[0, 1, 2], min_length=1, description="hidden states kept: 0 the stem, then each block"
+    )
+    select: int = Field(-2, description="the hidden state to compress, among `features`")
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _among_the_states(self) -> Vision:
+        states = range(self.layers + 1)
+        if not all(-len(states) <= s < len(states) for s in [*self.features, self.select]):
+            raise ValueError(f"features and select must lie in 0..{self.layers}, the stem and the blocks")
+        if states[self.select] not in self.features:
+            raise ValueError(f"select ({states[self.select]}) must be among the features ({self.features})")
+        if self.width % self.heads:
+            raise ValueError(f"a width of {self.width} does not split into {self.heads} heads")
+        return self
 
 
 class Text(_Section):
@@ -51,9 +66,13 @@ class Text(_Section):
 class Recipe(_Section):
     """Training one cell: compressor, projector and LLM on questions about images."""
 
+    images: int = Field(
+        16384, gt=0, description="training images; every epoch asks a new question about each"
+    )
     steps: int = Field(800, gt=0)
     batch: int = Field(128, gt=0)
-    learning_rate: float = Field(4e-3, gt=0)
+    learning_rate: float = Field(4e-3, gt=0, description="of compressor and projector")
+    llm_learning_rate: float = Field(4e-3, gt=0, description="of the LLM at width 32; times (32 / width)^0.5")
     warmup: float = Field(0.03, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)
 

@@ -1,14 +1,20 @@
 """A compressor: it turns the tower's patches into fewer visual tokens. One file = one compressor.
 
-A compressor file defines `Compressor`, a torch Module:
+A compressor file defines
 
-    Compressor(grid, width, width_multi, visual_tokens, text_width, **options)
-        grid: (height, width) in patches; width: of the tower; width_multi: of the concatenated hidden states;
-        visual_tokens: tokens per image; text_width: width of the LLM's hidden state (for those that read the question).
-        Raises InputError for a number of tokens it cannot give, naming those it can.
-    forward(patches, patches_multi, question) -> Float[Tensor, "batch visual_tokens width"]
-        patches: Float[Tensor, "batch grid width"], patches_multi: Float[Tensor, "batch grid width_multi"],
-        question: Float[Tensor, "batch text_width"] or None where `reads_question` is False.
+    allowed_tokens(grid) -> list[int]
+        the numbers of tokens it can give for a grid of (height, width) patches, falling.
 
-and `allowed_tokens(grid) -> list[int]`, `reads_question: bool`, `flops(...)`. The tests of this folder find a new file by themselves.
+    class Compressor(torch.nn.Module)
+        Compressor(grid, width, width_multi, visual_tokens, text_width, **options)
+            grid: (height, width) in patches; width: of the tower's hidden state; width_multi: of several hidden states
+            side by side; visual_tokens: tokens per image; text_width: width of the LLM's hidden state.
+            Raises InputError for a number of tokens it cannot give (naming those it can) and for an unknown option.
+        reads_question: bool          whether it needs the question's state (a pass of the question through the LLM)
+        forward(patches, patches_multi, question) -> Float[Tensor, "batch visual_tokens width"]
+            patches: Float[Tensor, "batch height*width width"], row-major; patches_multi: the same with width_multi;
+            question: Float[Tensor, "batch text_width"], or None where `reads_question` is False.
+        flops() -> float              products of one image's forward pass (1 FLOP = one multiply or one add)
+
+The tests of this folder find a new file by themselves.
 """

@@ -1,0 +1,190 @@
+"""One cell of a sweep: compressor, projector and LLM trained on the shared features, then scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from scalelaw import plugins
+from scalelaw.config import Experiment
+from scalelaw.ladder import LLMShape
+from scalelaw.vlm.llm import is_folder, llm_shape, load_llm, n_params, n_params_embedding
+from scalelaw.vlm.model import VisionLanguageModel
+from scalelaw.vlm.optimise import batches, optimise
+from scalelaw.vlm.score import plateaus, score
+from scalelaw.vlm.tokens import Encoded, encode, ids_of, word_tokenizer
+from scalelaw.vlm.tower import PATCH
+
+
+def device() -> torch.device:
+    """What it runs on: a CUDA device where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def dataset_of(experiment: Experiment) -> Any:
+    """The experiment's dataset."""
+    return plugins.load("datasets", experiment.dataset.name).Dataset(
+        experiment.dataset.seed, **experiment.dataset.options
+    )
+
+
+def _grid(experiment: Experiment) -> tuple[int, int]:
+    height, width = dataset_of(experiment).image_size
+    return height // PATCH, width // PATCH
+
+
+def allowed_tokens(experiment: Experiment, compressor: str) -> list[int]:
+    """The numbers of visual tokens that a compressor can give in this experiment, falling."""
+    allowed: list[int] = plugins.load("compressors", compressor).allowed_tokens(_grid(experiment))
+    return allowed
+
+
+def _compressor(experiment: Experiment, name: str, visual_tokens: int, text_width: int) -> nn.Module:
+    vision = experiment.vision
+    module: nn.Module = plugins.load("compressors", name).Compressor(
+        _grid(experiment), vision.width, vision.width * len(vision.features), visual_tokens, text_width
+    )
+    return module
+
+
+def run_cell(
+    experiment: Experiment,
+    *,
+    llm: str,
+    compressor: str,
+    visual_tokens: int,
+    seed: int,
+    tower: Path,
+    features: Path,
+    llm_folder: Path,
+    log: Callable[[dict[str, Any]], None],
+) -> list[dict[str, Any]]:
+    """Train and score one cell; return a row for each benchmark (the columns of the results table that it knows).
+
+    train_tokens: tokens the LLM saw in this run, visual and text, its earlier text training not among them.
+    train_flops: as `cell_flops`. status: `ok`, or `plateau` by the rule of `score.plateaus`.
+    Raises ScalelawError for a loss that is not finite.
+    """
+    recipe, dataset = experiment.recipe, dataset_of(experiment)
+    language_model, tokenizer = load_llm(llm_folder)
+    torch.manual_seed(seed)
+    text_width = language_model.config.hidden_size
+    model = VisionLanguageModel(
+        language_model, _compressor(experiment, compressor, visual_tokens, text_width), experiment.vision.width,
+        _selected(experiment)).to(device()).train()  # fmt: skip
+    store = np.load(features / "train.npy", mmap_mode="r")
+    order = batches(recipe.images, recipe.batch, seed)
+    questions: dict[int, tuple[Encoded, np.ndarray]] = {}
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+    tokens = 0
+
+    def loss(step: int) -> torch.Tensor:
+        nonlocal tokens
+        turn, rows = next(order)
+        if turn not in questions:
+            examples = dataset.examples("train", np.arange(recipe.images), turn)
+            questions.clear()
+            questions[turn] = encode(tokenizer, examples), np.array([e.benchmark for e in examples])
+        encoded, benchmarks = questions[turn]
+        batch = encoded.batch(rows, device())
+        tokens += int(batch.total.sum()) + visual_tokens * len(rows)
+        losses = model(torch.from_numpy(store[rows]).to(device()).float(), batch)
+        seen.append((benchmarks[rows], losses.detach().cpu().numpy()))
+        return losses.mean()
+
+    new = [*model.compressor.parameters(), *model.projector.parameters()]
+    rate = recipe.llm_learning_rate * (32 / text_width) ** 0.5
+    groups = [
+        {"params": new, "lr": recipe.learning_rate},
+        {"params": list(model.llm.parameters()), "lr": rate},
+    ]
+    optimise(
+        groups, loss, steps=recipe.steps, warmup=recipe.warmup, clip=recipe.clip, stage="cell", progress=log
+    )
+    stuck = plateaus(seen, dataset, tokenizer)
+    size = n_params(model.llm)
+    vision = sum(np.prod(p) for p in _tower_shapes(tower))
+    shared = {
+        "model": Path(llm).name if is_folder(llm) else llm,
+        "n_params": size,
+        "n_params_total": n_params(model) + int(vision),
+        "n_params_embedding": n_params_embedding(model.llm),
+        "n_params_vision": int(vision),
+        "compressor": compressor,
+        "visual_tokens": visual_tokens,
+        "train_tokens": tokens,
+        "train_flops": cell_flops(experiment, llm, compressor, visual_tokens),
+        "metric": "exact_match",
+        "seed": seed,
+        "device": _device_name(),
+    }
+    return [
+        {**shared, **scores, "status": "plateau" if scores["benchmark"] in stuck else "ok"}
+        for scores in score(experiment, model, tokenizer, dataset, features)
+    ]
+
+
+def _selected(experiment: Experiment) -> slice:
+    """Where X, the tower's selected hidden state, lies among the features' channels."""
+    vision = experiment.vision
+    place = vision.features.index(range(vision.layers + 1)[vision.select])
+    return slice(place * vision.width, (place + 1) * vision.width)
+
+
+def _tower_shapes(tower: Path) -> list[list[int]]:
+    from safetensors import safe_open
+
+    with safe_open(tower / "model.safetensors", framework="numpy") as weights:
+        return [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118 - no mapping
+
+
+def _device_name() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"cpu, {torch.get_num_threads()} thread(s)"
+
+
+# ---------------------------------------------------------------------------- what it costs
+
+
+def cell_flops(experiment: Experiment, llm: str, compressor: str, visual_tokens: int) -> float:
+    """Training FLOPs of one cell, predicted without training (1 FLOP = one multiply or one add).
+
+    Per sample: three forwards' worth (forward, and twice that backward) for compressor, projector and LLM on V visual
+    tokens, the mean question and the mean answer, the head on the answer only; one forward of the question through
+    the LLM where the compressor reads it. Not counted: the tower (its features are shared), scoring, and the text training.
+    """
+    shape = llm_shape(llm, dataset_of(experiment).words)
+    question, answer = _mean_lengths(experiment.model_dump_json(), llm)
+    with torch.device("meta"):
+        module: Any = _compressor(experiment, compressor, visual_tokens, shape.width)
+    projector = 2.0 * visual_tokens * (experiment.vision.width * shape.width + shape.width**2)
+    body = _prefill(shape, visual_tokens + question + answer) + 2 * answer * shape.width * shape.vocab
+    reading = _prefill(shape, question) if module.reads_question else 0.0
+    return (
+        experiment.recipe.steps
+        * experiment.recipe.batch
+        * (3 * (module.flops() + projector + body) + reading)
+    )
+
+
+def _prefill(shape: LLMShape, tokens: float) -> float:
+    """2 T N_blk + 4 L h hd T^2: products with weights and of attention, no head."""
+    return 2 * tokens * shape.block_params + 4 * shape.layers * shape.heads * shape.head_size * tokens**2
+
+
+@lru_cache(maxsize=32)
+def _mean_lengths(experiment: str, llm: str) -> tuple[float, float]:
+    """Mean tokens of a training question and of an answer with its end, over the first thousand."""
+    dataset = dataset_of(Experiment.model_validate_json(experiment))
+    tokenizer = load_llm(Path(llm))[1] if is_folder(llm) else word_tokenizer(dataset.words)
+    examples = dataset.examples("train", np.arange(1000))
+    questions = ids_of(tokenizer, [e.question for e in examples])
+    answers = ids_of(tokenizer, [f" {e.answer}" for e in examples])
+    return float(np.mean([len(q) for q in questions])), float(np.mean([len(a) + 1 for a in answers]))

@@ -1,0 +1,147 @@
+"""The stages of a sweep: the tower, its features, the LLM's text training; each made once and shared by the cells.
+
+Each stage writes its result and `facts.json` into a folder. With one thread, the same experiment gives the same bits.
+`run_cell`, `allowed_tokens` and `cell_flops` (module `cell`) are offered here too: this is the door to the wing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from scalelaw import plugins
+from scalelaw.config import Experiment
+from scalelaw.files import write_text
+from scalelaw.vlm.cell import allowed_tokens, cell_flops, dataset_of, device, run_cell
+from scalelaw.vlm.llm import build_llm, n_params, n_params_embedding
+from scalelaw.vlm.model import answer_losses
+from scalelaw.vlm.optimise import Progress, optimise
+from scalelaw.vlm.tokens import encode, ids_of, padded, word_tokenizer
+from scalelaw.vlm.tower import Tower, load_tower, save_tower
+
+__all__ = ["allowed_tokens", "cell_flops", "make_features", "pretrain_llm", "pretrain_tower", "run_cell"]
+
+CHUNK = 64
+"""Batches of text made at a time."""
+
+
+def pretrain_tower(experiment: Experiment, folder: Path, progress: Progress) -> None:
+    """Pre-train the vision tower on captions by the experiment's objective; write its weights and facts.
+
+    facts.json: n_params, loss (mean of the last tenth), recall (share of the captions' words among as many top classes,
+    on new images; only for an objective with `logits`), seconds.
+    """
+    started, vision, dataset = time.perf_counter(), experiment.vision, dataset_of(experiment)
+    tokenizer = word_tokenizer(dataset.words)
+    torch.manual_seed(vision.seed)
+    tower = Tower(dataset.image_size, vision).to(device())
+    objective_class = plugins.load("objectives", vision.objective).Objective
+    objective = objective_class(vision.width, len(tokenizer), tokenizer.all_special_ids).to(device())
+    first = vision.seed << 32
+
+    def batch(split: str, start: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        indices = np.arange(start, start + count)
+        captions = ids_of(tokenizer, [e.caption for e in dataset.examples(split, indices)])
+        tokens = torch.from_numpy(padded(captions, tokenizer.pad_token_id))
+        return torch.from_numpy(dataset.images(split, indices)).to(device()), tokens.to(device())
+
+    def loss(step: int) -> torch.Tensor:
+        images, captions = batch("captions", first + step * vision.batch, vision.batch)
+        value: torch.Tensor = objective(tower(images)[-1], captions)
+        return value
+
+    parameters = [*tower.parameters(), *objective.parameters()]
+    losses = optimise([{"params": parameters, "lr": vision.learning_rate}], loss, steps=vision.steps, warmup=0.05,
+                      clip=1.0, stage="tower", progress=progress)  # fmt: skip
+    facts: dict[str, Any] = {
+        "n_params": n_params(tower),
+        "loss": float(np.mean(losses[-max(1, len(losses) // 10) :])),
+    }
+    if hasattr(objective, "logits"):
+        with torch.no_grad():
+            images, captions = batch("dev", 0, 1000)
+            hot = objective.classes(captions)
+            order = objective.logits(tower.eval()(images)[-1]).argsort(dim=-1, descending=True)
+            found = hot.gather(1, order).cumsum(1).gather(1, hot.sum(1, keepdim=True).long() - 1)[:, 0]
+            facts["recall"] = float((found / hot.sum(1)).mean())
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tower(tower, folder)
+    _write_facts(folder, facts, started)
+
+
+def make_features(experiment: Experiment, tower: Path, folder: Path, progress: Progress) -> None:
+    """The frozen tower's features of training and test images: {train,test}.npy, float16 [images, patches, channels]."""
+    started, dataset = time.perf_counter(), dataset_of(experiment)
+    model = load_tower(dataset.image_size, experiment.vision, tower).to(device())
+    counts = {
+        "train": experiment.recipe.images,
+        "test": experiment.evaluation.examples * len(dataset.benchmarks),
+    }
+    channels = experiment.vision.width * len(experiment.vision.features)
+    shape = (model.grid[0] * model.grid[1], channels)
+    folder.mkdir(parents=True, exist_ok=True)
+    done, batch = 0, experiment.evaluation.batch
+    for split, count in counts.items():
+        store = np.lib.format.open_memmap(folder / f"{split}.npy", "w+", np.float16, (count, *shape))
+        for start in range(0, count, batch):
+            indices = np.arange(start, min(start + batch, count))
+            images = torch.from_numpy(dataset.images(split, indices)).to(device())
+            with torch.no_grad():
+                store[indices] = model.features(images, experiment.vision.features).half().cpu().numpy()
+            done += len(indices)
+            progress({"stage": "features", "step": done, "steps": sum(counts.values()), "loss": None})
+        store.flush()
+    _write_facts(
+        folder,
+        {"grid": model.grid, "channels": channels, "n_params_vision": n_params(model), **counts},
+        started,
+    )
+
+
+def pretrain_llm(experiment: Experiment, llm: str, folder: Path, progress: Progress) -> None:
+    """Train one rung on text (captions stand for images; loss on the answers); write it by save_pretrained, with facts.
+
+    facts.json: n_params, n_params_embedding, train_tokens, loss (mean of the last tenth), seconds.
+    """
+    started, text, dataset = time.perf_counter(), experiment.text, dataset_of(experiment)
+    model, tokenizer = build_llm(experiment, llm, dataset.words)
+    model.to(device()).train()
+    first, tokens = text.seed << 32, 0
+    chunk: list[Any] = []
+
+    def loss(step: int) -> torch.Tensor:
+        nonlocal tokens
+        if step % CHUNK == 0:
+            start = first + step * text.batch
+            chunk[:] = [
+                encode(
+                    tokenizer, dataset.examples("text", np.arange(start, start + CHUNK * text.batch)), True
+                )
+            ]
+        rows = np.arange(step % CHUNK * text.batch, (step % CHUNK + 1) * text.batch)
+        batch = chunk[0].batch(rows, device())
+        tokens += int(batch.total.sum())
+        states = model.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state
+        logits = model.get_output_embeddings()(states[:, :-1][batch.answers[:, 1:]])
+        return answer_losses(logits, batch).mean()
+
+    rate = text.learning_rate * (32 / model.config.hidden_size) ** 0.5
+    losses = optimise([{"params": list(model.parameters()), "lr": rate}], loss, steps=text.steps, warmup=0.05,
+                      clip=1.0, stage=f"text {llm}", progress=progress)  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    _write_facts(folder, {"n_params": n_params(model), "n_params_embedding": n_params_embedding(model),
+                          "train_tokens": tokens,
+                          "loss": float(np.mean(losses[-max(1, len(losses) // 10):])) if losses else None},
+                 started)  # fmt: skip
+
+
+def _write_facts(folder: Path, facts: dict[str, Any], started: float) -> None:
+    facts = {**facts, "seconds": round(time.perf_counter() - started, 3)}
+    write_text(folder / "facts.json", json.dumps(facts, indent=2) + "\n")
