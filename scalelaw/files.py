@@ -25,7 +25,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it onto `path` when the block ends without an error.
 
     A reader sees the old file or the new one, never half of one.
-    Raises InputError where the folder cannot be made or written.
+    Raises InputError where the folder cannot be made or written, or the disk is full.
     """
     target = Path(path)
     try:
@@ -47,6 +47,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.replace(target)
     except IsADirectoryError as error:
         raise InputError(f"Cannot write {target}: it is a folder.", code="cannot_write") from error
+    except OSError as error:
+        raise InputError(f"Cannot write {target}: {error.strerror or error}.", code="cannot_write") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -79,22 +81,44 @@ class SweepFolder:
         return self.root / "stages"
 
     @property
+    def manifest(self) -> Path:
+        """The cells that the experiment names, in order (JSON); other parts in `cells` belong to earlier statements."""
+        return self.root / "cells.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the runner of the sweep while it lives."""
+        return self.root / "sweep.lock"
+
+    @property
     def results(self) -> Path:
-        """The whole table, put together from the parts when a sweep ends."""
+        """The whole table, put together when a sweep ends; it exists only while no part is newer."""
         return self.root / "results.parquet"
 
     def cell(self, cell: str) -> Path:
         """The result of one cell: it exists only when the cell is done."""
         return self.cells / f"{cell}.parquet"
 
-    def failure(self, cell: str) -> Path:
-        """Why a cell failed (JSON)."""
-        return self.root / "failed" / f"{cell}.json"
+    def stage(self, stage: str) -> Path:
+        """The folder of one stage; it counts only when it is whole."""
+        return self.stages / stage
 
-    def log(self, cell: str) -> Path:
-        """The training log of one cell (JSON lines)."""
-        return self.root / "logs" / f"{cell}.jsonl"
+    def made(self, stage: str) -> Path:
+        """What a finished stage was made of (JSON): it exists only when the stage is done."""
+        return self.stage(stage) / "made.json"
 
-    def output(self, cell: str) -> Path:
-        """What the cell's process printed."""
-        return self.root / "logs" / f"{cell}.out"
+    def turn(self, name: str) -> Path:
+        """Held by the process that makes a cell or a stage, while it does."""
+        return self.root / "locks" / f"{name}.lock"
+
+    def failure(self, name: str) -> Path:
+        """Why a cell or a stage failed (JSON)."""
+        return self.root / "failed" / f"{name}.json"
+
+    def log(self, name: str) -> Path:
+        """The training log of one cell or stage (JSON lines)."""
+        return self.root / "logs" / f"{name}.jsonl"
+
+    def output(self, name: str) -> Path:
+        """What the process of a cell or a stage printed."""
+        return self.root / "logs" / f"{name}.out"

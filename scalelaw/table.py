@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -93,7 +94,7 @@ def write_table(
     notes = {"scalelaw.schema": str(SCHEMA_VERSION), **(metadata or {})}
     table = pa.Table.from_arrays(arrays, schema=schema().with_metadata(notes))
     with atomic(path) as part:
-        pq.write_table(table, part, compression="zstd")
+        pq.write_table(table, part, compression="zstd", write_page_checksum=True)
 
 
 def _array(frame: pd.DataFrame, name: str, kind: str) -> pa.Array:
@@ -160,10 +161,14 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> pd.DataFrame:
-    if path.suffix not in (".parquet", ".pq"):
-        return _read_csv(path, str(path))
+    return (
+        _read_parquet(path).to_pandas() if path.suffix in (".parquet", ".pq") else _read_csv(path, str(path))
+    )
+
+
+def _read_parquet(path: Path) -> pa.Table:
     try:
-        return pq.read_table(path).to_pandas()
+        return pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is not a parquet file: {error}.", code="unreadable_table") from error
 
@@ -184,21 +189,36 @@ def _read_csv(source: Path | IO[str], name: str) -> pd.DataFrame:
 
 
 def _read_folder(path: Path) -> pd.DataFrame:
+    """A sweep's table, or while there is none the finished parts that its experiment names; else any parquet files."""
     folder = SweepFolder(path)
-    parts = sorted(folder.cells.glob("*.parquet")) or sorted(path.glob("*.parquet"))
+    if folder.results.is_file():
+        return _read_file(folder.results)
+    if folder.manifest.is_file():
+        name, parts = _stated(folder)
+    else:
+        name, parts = None, sorted(folder.cells.glob("*.parquet")) or sorted(path.glob("*.parquet"))
     if not parts:
         raise InputError(
             f"{path} holds no finished cell.",
             code="empty_table",
             hint="A sweep writes them to its cells/ folder.",
         )
-    tables = []
-    for part in parts:
-        try:
-            tables.append(pq.read_table(part))
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{part} is not a parquet file: {error}.", code="unreadable_table") from error
-    return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    frame = pa.concat_tables(map(_read_parquet, parts), promote_options="permissive").to_pandas()
+    return frame if name is None else frame.assign(experiment=name)
+
+
+def _stated(folder: SweepFolder) -> tuple[str, list[Path]]:
+    """The experiment's name and the finished parts of its cells, in its order."""
+    try:
+        stated = json.loads(folder.manifest.read_text(encoding="utf-8"))
+        cells = [str(cell) for cell in stated["cells"] if str(cell).isalnum()]
+        return str(stated["experiment"]), [part for part in map(folder.cell, cells) if part.is_file()]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{folder.manifest} cannot be read: {error}.",
+            code="unreadable_table",
+            hint="Run the sweep again: it writes the file anew.",
+        ) from error
 
 
 def _conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -1,0 +1,94 @@
+"""One try at a piece of work: its log, and the reason where it fails."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from scalelaw.answers import dumps
+from scalelaw.errors import InputError, ScalelawError
+from scalelaw.files import SweepFolder, write_text
+
+TAIL = 4000  # characters of a traceback that a failure keeps: its end
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a cell or a stage has no result. reason: a sentence. code: stable, for scripts. traceback: its end."""
+
+    reason: str
+    code: str
+    started_at: str
+    traceback: str = ""
+
+    def write(self, folder: SweepFolder, name: str) -> None:
+        """Keep it in the sweep's folder. Raises InputError where that cannot be written."""
+        write_text(folder.failure(name), dumps(vars(self)))
+
+
+class Log:
+    """A log as JSON lines, begun anew with each try; every line has `seconds` since the start."""
+
+    def __init__(self, folder: SweepFolder, name: str, label: str) -> None:
+        path = folder.log(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("w", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise InputError(f"Cannot write {path}: {error.strerror}.", code="cannot_write") from error
+        self.started_at = now()
+        self._start = time.monotonic()
+        self(event="start", name=name, label=label, started_at=self.started_at)
+
+    def __call__(self, facts: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """Write one line: facts such as step, steps, loss."""
+        self._file.write(dumps({"seconds": round(self.seconds, 3), **(facts or {}), **more}))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start, by a clock that does not jump."""
+        return time.monotonic() - self._start
+
+    def close(self) -> None:
+        """End the log."""
+        self._file.close()
+
+
+@contextmanager
+def attempt(folder: SweepFolder, name: str, label: str) -> Iterator[Log]:
+    """Try something: its log inside; afterwards either no failure on record, or why (and the error goes on)."""
+    started_at = now()
+    try:
+        log = Log(folder, name, label)
+        try:
+            yield log
+        finally:
+            log.close()
+    except (Exception, SystemExit) as error:
+        known = isinstance(error, ScalelawError)
+        reason = str(error) if known else f"{type(error).__name__}: {error}"
+        code = error.code if isinstance(error, ScalelawError) else "crashed"
+        tail = "" if known else "".join(traceback.format_exception(error))[-TAIL:]
+        Failure(reason, code, started_at, tail).write(folder, name)
+        raise
+    folder.failure(name).unlink(missing_ok=True)
+
+
+def read_failure(folder: SweepFolder, name: str) -> Failure | None:
+    """The failure on record, if there is one that can be read."""
+    try:
+        held = json.loads(folder.failure(name).read_text(encoding="utf-8"))
+        return Failure(**{key: str(held[key]) for key in ("reason", "code", "started_at", "traceback")})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def now() -> str:
+    """This moment, ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

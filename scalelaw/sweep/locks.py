@@ -1,0 +1,82 @@
+"""Whose turn it is: locks that a process holds while it lives, and that its death gives back."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from scalelaw.errors import InputError
+
+
+@contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Hold the lock at `path`, waiting for it as long as another process holds it.
+
+    Raises InputError where the lock's folder cannot be written.
+    """
+    handle = _acquire(path, wait=True)
+    assert handle is not None
+    try:
+        yield
+    finally:
+        _release(path, handle)
+
+
+@contextmanager
+def only_runner(path: Path) -> Iterator[None]:
+    """Hold the lock of a sweep's runner. Raises InputError `sweep_running` where another runner holds it."""
+    handle = _acquire(path, wait=False)
+    if handle is None:
+        holder = path.read_text(encoding="utf-8", errors="replace").strip() or "another process"
+        raise InputError(
+            f"A sweep is running in {path.parent} ({holder}).",
+            code="sweep_running",
+            hint="Wait until it ends, or give another folder with --out.",
+        )
+    try:
+        os.truncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        yield
+    finally:
+        _release(path, handle)
+
+
+def _acquire(path: Path, *, wait: bool) -> int | None:
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise InputError(
+                f"Cannot write {path}: {error.strerror}.",
+                code="cannot_write",
+                hint="Choose a folder that exists and that you may write to.",
+            ) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(path, handle):
+                return handle
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    """Whether the file that was locked is the one at `path`: its last holder may have removed it."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(handle), path.stat())
+    return False
+
+
+def _release(path: Path, handle: int) -> None:
+    with suppress(FileNotFoundError):
+        path.unlink()  # while it is held, so that nobody waits for a file that is gone without noticing
+    os.close(handle)

@@ -1,0 +1,86 @@
+"""The result of one cell as a file: written whole, checked before it is believed."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scalelaw.errors import ScalelawError
+from scalelaw.files import PACKAGE, SweepFolder
+from scalelaw.sweep.grid import Cell
+from scalelaw.table import write_table
+
+
+class BrokenPart(Exception):
+    """A part that is not what its name says; the text says why."""
+
+
+def write_part(folder: SweepFolder, cell: Cell, rows: list[dict[str, Any]], facts: Mapping[str, Any]) -> None:
+    """Write the rows of a cell, each completed by `facts` (experiment, started_at, seconds).
+
+    Raises ScalelawError where there is no row, or one whose error is not a number: that is no measurement.
+    """
+    if not rows:
+        raise ScalelawError("The cell was trained, but scoring it gave no row.", code="no_rows")
+    for row in rows:
+        if not math.isfinite(error := float(row.get("error", math.nan))):
+            raise ScalelawError(f"The error of {row.get('task_family')} is {error}.", code="not_finite")
+    whole = [{**row, **facts, "cell": cell.name, "source": f"scalelaw {version('scalelaw')}"} for row in rows]
+    write_table(whole, folder.cell(cell.name), {**versions(), "scalelaw.identity": cell.identity})
+
+
+def read_part(path: Path, name: str) -> pa.Table | None:
+    """The rows of cell `name`, or None where there is no file. Raises BrokenPart for one that cannot be believed."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            rows = file.read(use_threads=False)
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowException, OSError) as error:
+        raise BrokenPart(f"it cannot be read ({str(error).splitlines()[0].rstrip('.')})") from error
+    if "cell" not in rows.column_names or not rows.num_rows:
+        raise BrokenPart("it holds no cell")
+    if others := set(rows["cell"].to_pylist()) - {name}:
+        raise BrokenPart(f"it holds another cell ({', '.join(map(str, sorted(others, key=str)))})")
+    return rows
+
+
+def set_aside(path: Path) -> Path:
+    """Move a part that cannot be believed out of the way, never away. Returns where it lies now."""
+    number = 0
+    while (aside := path.with_name(f"{path.name}.set-aside-{number}")).exists():
+        number += 1
+    return path.replace(aside)
+
+
+def write_results(folder: SweepFolder, experiment: str, parts: Iterable[pa.Table]) -> None:
+    """Put the parts together, in the order given, under the name that the experiment has now."""
+    rows = pa.concat_tables(parts, promote_options="permissive").to_pandas()
+    write_table(rows.assign(experiment=experiment), folder.results, versions())
+
+
+def versions() -> dict[str, str]:
+    """What made a file: this package's version, and the git revision where it runs from a checkout."""
+    found = {"scalelaw.version": version("scalelaw")}
+    if (PACKAGE.parent / ".git").exists():
+        command = [
+            "git",
+            "-C",
+            str(PACKAGE.parent),
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=40",
+            "--match=",
+        ]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        if asked.returncode == 0:
+            found["scalelaw.git"] = asked.stdout.strip()
+    return found

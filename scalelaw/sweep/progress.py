@@ -1,0 +1,177 @@
+"""What a person sees of a running sweep, on stderr: a live table on a terminal, else a line for each end."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+SHOWN = 12  # rows of the live table
+
+
+@dataclass(frozen=True)
+class Item:
+    """A task as a person sees it. flops: its predicted training FLOPs, 0 where unknown (stages). log: JSON lines."""
+
+    name: str
+    label: str
+    flops: float
+    log: Path
+
+
+@dataclass
+class Progress:
+    """Follows a sweep and says nothing; `Lines` and `LiveTable` show what it knows."""
+
+    items: Sequence[Item] = ()
+    ended: dict[str, str] = field(default_factory=dict)  # name -> why it failed, or ""
+    began: float = field(default_factory=time.time)
+    first_cell: float = math.inf  # when the first cell began that has ended
+
+    def begin(self, items: Sequence[Item], jobs: int) -> None:
+        """These tasks are about to run, `jobs` at a time."""
+        self.items, self.began = items, time.time()
+
+    def end(self, item: Item, failure: str, seconds: float) -> None:
+        """One has ended: well, or with the reason `failure`."""
+        self.ended[item.name] = failure
+        if item.flops and not failure:
+            self.first_cell = min(self.first_cell, time.time() - seconds)
+
+    def left(self) -> float | None:
+        """Seconds left, by the FLOPs of the cells and the pace so far; None before a cell has ended."""
+        done = waiting = 0.0
+        for item in self.items:
+            share = 1.0 if item.name in self.ended else _share(self.last(item))
+            waiting += item.flops * (1 - share)
+            done += item.flops * share if not self.ended.get(item.name) else 0.0
+        return waiting * (time.time() - self.first_cell) / done if self.first_cell < math.inf else None
+
+    def last(self, item: Item) -> dict[str, Any] | None:
+        """The last line of a task's log in this run; None while it has none."""
+        try:
+            if item.log.stat().st_mtime < self.began - 1:
+                return None
+            with item.log.open("rb") as file:
+                file.seek(max(0, file.seek(0, 2) - 4096))
+                lines = [line for line in file.read().split(b"\n")[:-1] if line.startswith(b"{")]
+            found: dict[str, Any] = json.loads(lines[-1])
+            return found
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        pass
+
+
+class Lines(Progress):
+    """One line for each end."""
+
+    def begin(self, items: Sequence[Item], jobs: int) -> None:
+        """These tasks are about to run, `jobs` at a time."""
+        super().begin(items, jobs)
+        cells = sum(1 for item in items if item.flops)
+        print(
+            f"{cells} cells to run, {len(items) - cells} stages before them, {jobs} at once", file=sys.stderr
+        )
+
+    def end(self, item: Item, failure: str, seconds: float) -> None:
+        """One has ended: well, or with the reason `failure`."""
+        super().end(item, failure, seconds)
+        print(
+            f"[{len(self.ended)}/{len(self.items)}] {item.label}: {self.outcome(item, failure, seconds)}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def outcome(self, item: Item, failure: str, seconds: float) -> str:
+        """How it ended, in words."""
+        if failure:
+            return f"failed: {failure}"
+        loss = _loss(self.last(item))
+        left = self.left()
+        rest = f" (about {duration(left)} left)" if left else ""
+        return f"done in {duration(seconds)}{', loss ' + loss if loss else ''}{rest}"
+
+
+class LiveTable(Progress):
+    """What runs and what has ended, with losses and the time left, kept up to date in place."""
+
+    def __enter__(self) -> Self:
+        self._live = Live(
+            get_renderable=self.render,
+            console=Console(stderr=True),
+            refresh_per_second=4,
+            redirect_stdout=False,
+        )
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def render(self) -> RenderableType:
+        """The table of this moment."""
+        running = [item for item in self.items if item.name not in self.ended and self.last(item)]
+        failed = [item for item in self.items if self.ended.get(item.name)]
+        well = [item for item in self.items if self.ended.get(item.name) == ""]
+        room = max(1, SHOWN - len(running) - len(failed[-3:]))
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        for item in well[-room:]:
+            table.add_row(
+                Text("done", "green"), item.label, "", Text(f"loss {_loss(self.last(item)) or '-'}", "dim")
+            )
+        for item in failed[-3:]:
+            table.add_row(Text("failed", "red"), item.label, "", Text(self.ended[item.name], "red"))
+        for item in running:
+            last = self.last(item)
+            bar = ProgressBar(1.0, _share(last), width=20)
+            table.add_row(Text("running", "cyan"), item.label, bar, f"loss {_loss(last) or '-'}")
+        left = self.left()
+        words = f"{len(well)} of {len(self.items)} done" + (f", {len(failed)} failed" if failed else "")
+        words += f", {duration(time.time() - self.began)} so far"
+        return Group(table, Text(words + (f", about {duration(left)} left" if left else "")))
+
+
+def for_this_terminal() -> Progress:
+    """A live table where stderr is a terminal, lines elsewhere."""
+    return LiveTable() if sys.stderr.isatty() else Lines()
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: 8 s, 3 min, 2 h 05."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d}"
+
+
+def _share(last: dict[str, Any] | None) -> float:
+    """The part of its steps that a task has done, 0 to 1."""
+    try:
+        return min(1.0, float(last["step"]) / float(last["steps"])) if last else 0.0
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return 0.0
+
+
+def _loss(last: dict[str, Any] | None) -> str:
+    return f"{last['loss']:.3f}" if last and isinstance(last.get("loss"), int | float) else ""

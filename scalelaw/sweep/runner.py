@@ -1,0 +1,192 @@
+"""The runner: it finds out what is missing of an experiment, has it made, and puts the table together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import pyarrow as pa
+import yaml
+
+from scalelaw import plugins
+from scalelaw.answers import dumps
+from scalelaw.config import Experiment
+from scalelaw.errors import FailedCells, InputError
+from scalelaw.files import SweepFolder, write_text
+from scalelaw.sweep.grid import TRAINER, Cell, cells, check_tokens, trainer
+from scalelaw.sweep.locks import only_runner
+from scalelaw.sweep.outcome import SweepPlan, SweepResult
+from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, write_results
+from scalelaw.sweep.progress import Progress, for_this_terminal
+from scalelaw.sweep.work import Warnings, do, missing_stages, predicted_flops, tasks_for
+
+
+def plan_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAINER) -> SweepPlan:
+    """The cells of an experiment with their predicted training FLOPs and whether `out` has them; writes nothing.
+
+    Raises InputError for an experiment that cannot be run.
+    """
+    stated, module, folder = cells(experiment), trainer(train), SweepFolder(Path(out))
+    check_tokens(experiment, module)
+    parts, broken = _parts(folder, stated)
+    planned = tuple(
+        {
+            "cell": cell.name,
+            "label": cell.label,
+            "llm": cell.llm,
+            "compressor": cell.compressor,
+            "visual_tokens": cell.visual_tokens,
+            "seed": cell.seed,
+            "train_flops": predicted_flops(experiment, cell, module),
+            "done": cell.name in parts,
+        }
+        for cell in stated
+    )
+    needed = missing_stages(folder, [cell for cell in stated if cell.name not in parts])
+    warnings = [*_said(folder, broken), *_left_out(folder, stated)]
+    return SweepPlan(planned, tuple(stage.label for stage in needed), tuple(warnings))
+
+
+def run_sweep(
+    experiment: Experiment,
+    out: str | Path,
+    executor: str = "local",
+    jobs: int | None = None,
+    *,
+    progress: Progress | None = None,
+    train: str = TRAINER,
+) -> SweepResult:
+    """Make every cell of `experiment` that the folder `out` does not have, and write its results.parquet.
+
+    executor: a name in the drawer, or a user's file. jobs: tasks at once, by default the cores there are.
+    progress: what a person sees, on stderr. train: the module that trains.
+    Killed at any moment and run again, it makes only what is missing and ends with the same table.
+    Raises InputError for an experiment that cannot be run and where another runner is at work in `out`; FailedCells
+    (its `best` is the result as data) where cells failed, after all others are done; KeyboardInterrupt where it was
+    interrupted or asked to end, after its processes are.
+    """
+    start = time.monotonic()
+    stated, folder = cells(experiment), SweepFolder(Path(out))
+    engine, jobs = plugins.load("executors", executor), len(os.sched_getaffinity(0)) if jobs is None else jobs
+    if jobs < 1:
+        raise InputError(f"A sweep needs at least one job at a time, not {jobs}.", code="bad_value")
+    if not all(folder.cell(cell.name).exists() for cell in stated):
+        check_tokens(experiment, trainer(train))
+    with only_runner(folder.lock), _ended_like_interrupted():
+        _state(folder, experiment, stated)
+        parts, broken = _parts(folder, stated)
+        for name in broken:
+            set_aside(folder.cell(name))
+        warnings = [*_said(folder, broken), *_left_out(folder, stated)]
+        missing = [cell for cell in stated if cell.name not in parts]
+        failed: dict[str, str] = {}
+        if missing:
+            tasks = tasks_for(folder, experiment, missing, train)
+            failed = do(folder, engine, tasks, jobs, progress or for_this_terminal(), warnings)
+        made, unbelieved = _parts(folder, missing)
+        failed |= {name: f"Its result is broken: {why}." for name, why in unbelieved.items()}
+        failed = {cell.name: failed[cell.name] for cell in missing if cell.name not in made}
+        parts |= made
+        if parts:
+            write_results(folder, experiment.name, [parts[c.name] for c in stated if c.name in parts])
+    result = SweepResult(
+        folder.results if parts else None,
+        tuple(made),
+        tuple(cell.name for cell in stated if cell.name not in {c.name for c in missing}),
+        failed,
+        time.monotonic() - start,
+        tuple(warnings),
+    )
+    if failed:
+        raise _failed_cells(folder, stated, result)
+    return result
+
+
+def _state(folder: SweepFolder, experiment: Experiment, stated: list[Cell]) -> None:
+    """Write down what the sweep is now about; a table of what it was about before does not stay."""
+    folder.results.unlink(missing_ok=True)
+    text = yaml.safe_dump(_anywhere(experiment).model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    write_text(folder.experiment, text)
+    names = [cell.name for cell in stated]
+    write_text(folder.manifest, dumps({"experiment": experiment.name, "cells": names}))
+
+
+def _anywhere(experiment: Experiment) -> Experiment:
+    """The experiment with the paths in it made absolute: a cell may run elsewhere than its runner."""
+
+    def whole(name: str) -> str:
+        return str(Path(name).resolve()) if name.endswith(".py") or Path(name).is_dir() else name
+
+    def plugin(name: str) -> str:
+        return whole(name) if name.endswith(".py") else name
+
+    return experiment.model_copy(
+        update={
+            "llms": [whole(llm) for llm in experiment.llms],
+            "compressors": [plugin(name) for name in experiment.compressors],
+            "dataset": experiment.dataset.model_copy(update={"name": plugin(experiment.dataset.name)}),
+            "vision": experiment.vision.model_copy(update={"objective": plugin(experiment.vision.objective)}),
+        }
+    )
+
+
+def _parts(folder: SweepFolder, stated: list[Cell]) -> tuple[dict[str, pa.Table], dict[str, str]]:
+    """The finished parts of these cells, and why others cannot be believed."""
+    parts, broken = {}, {}
+    for cell in stated:
+        try:
+            if (part := read_part(folder.cell(cell.name), cell.name)) is not None:
+                parts[cell.name] = part
+        except BrokenPart as error:
+            broken[cell.name] = str(error)
+    return parts, broken
+
+
+def _said(folder: SweepFolder, broken: dict[str, str]) -> Warnings:
+    return [
+        ("broken_part", f"{folder.cell(name)} is set aside and made again: {why}.")
+        for name, why in broken.items()
+    ]
+
+
+def _left_out(folder: SweepFolder, stated: list[Cell]) -> Warnings:
+    others = {path.stem for path in folder.cells.glob("*.parquet")} - {cell.name for cell in stated}
+    if not others:
+        return []
+    sentence = (
+        f"{len(others)} finished cell(s) in {folder.cells} are not of this experiment: kept, and left out."
+    )
+    return [("cells_left_out", sentence)]
+
+
+def _failed_cells(folder: SweepFolder, stated: list[Cell], result: SweepResult) -> FailedCells:
+    first = next(cell for cell in stated if cell.name in result.failed)
+    return FailedCells(
+        f"{len(result.failed)} of {len(stated)} cells failed; the first, {first.label}: {result.failed[first.name]}",
+        code="failed_cells",
+        hint=f"The reasons lie in {folder.root / 'failed'}; running the sweep again tries these cells again.",
+        best={**result.to_dict(), "warnings": result.warnings},
+    )
+
+
+@contextmanager
+def _ended_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM end the sweep as Ctrl-C does (in the main thread, the only one that hears signals)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

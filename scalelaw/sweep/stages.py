@@ -1,0 +1,74 @@
+"""Work that cells share: the vision tower, its features, each LLM trained on text. Made once, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+from scalelaw.answers import dumps
+from scalelaw.errors import InputError
+from scalelaw.files import SweepFolder
+from scalelaw.sweep.attempts import Log, attempt
+from scalelaw.sweep.grid import Stage
+from scalelaw.sweep.locks import turn
+
+
+def is_made(folder: SweepFolder, stage: Stage) -> bool:
+    """Whether the stage is there, with every file of the size that it had when it was made."""
+    try:
+        facts = json.loads(folder.made(stage.name).read_text(encoding="utf-8"))
+        sizes: dict[str, int] = facts["files"]
+        made: bool = facts["identity"] == json.loads(stage.identity)
+        return made and sizes == _sizes(folder.stage(stage.name))
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def make(folder: SweepFolder, stage: Stage, train: ModuleType) -> Path:
+    """The stage's folder; what is missing of it, or of what it needs, is made first.
+
+    Two processes never make one stage twice: the second waits for the first. Raises what the training raises.
+    """
+    before = [make(folder, needed, train) for needed in stage.after]
+    with turn(folder.turn(stage.name)):
+        if not is_made(folder, stage):
+            with attempt(folder, stage.name, stage.label) as log:
+                _make(folder, stage, before, train, log)
+    return folder.stage(stage.name)
+
+
+def _make(folder: SweepFolder, stage: Stage, before: list[Path], train: ModuleType, log: Log) -> None:
+    final = folder.stage(stage.name)
+    beside = final.with_name(f".{stage.name}.part")
+    for leftover in (beside, final):  # of a process that died, or not whole
+        if leftover.exists():
+            shutil.rmtree(leftover)
+    try:
+        beside.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"Cannot write {beside}: {error.strerror}.", code="cannot_write") from error
+    if stage.kind == "tower":
+        train.pretrain_tower(stage.experiment, beside, log)
+    elif stage.kind == "features":
+        train.make_features(stage.experiment, before[0], beside, log)
+    else:
+        train.pretrain_llm(stage.experiment, stage.llm, beside, log)
+    facts = {
+        "stage": stage.name,
+        "version": version("scalelaw"),
+        "started_at": log.started_at,
+        "seconds": log.seconds,
+        "files": _sizes(beside),
+        "identity": json.loads(stage.identity),
+    }
+    (beside / folder.made(stage.name).name).write_text(dumps(facts), encoding="utf-8")
+    beside.replace(final)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Bytes of every file in a stage's folder, but for the list of them."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "made.json")
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
