@@ -85,6 +85,7 @@ def _descend(problem: Problem, start: Array, tolerance: float, steps: int) -> De
     damping = np.full(len(live), 1e-3)
     caution = np.full(len(live), 0.1)
     some = problem
+    undamped = len(problem.law.linear_index) if problem.objective.is_quadratic else 0
     for _ in range(steps):
         gram, slope = here.quadratic(some, caution)
         step, free = box_step(
@@ -95,7 +96,7 @@ def _descend(problem: Problem, start: Array, tolerance: float, steps: int) -> De
             upper,
             problem.law.order,
             damping,
-            len(problem.law.linear_index),
+            undamped,
         )
         promise = some.objective.newton_factor * np.sum(np.where(free, slope * step, 0.0), axis=0)
         floor = _ROUNDING * here.floor

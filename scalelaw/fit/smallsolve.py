@@ -71,22 +71,44 @@ def box_step(
 ) -> tuple[Array, Array]:
     """A step inside the box: ([p, B] step, [p, B] which parameters were free).
 
-    Parameters that lie on a bound and are pushed outward stay; one that would leave the box stops on its bound
-    and the others are solved again, given that.
+    Parameters that lie on a bound and are pushed outward stay. A row whose step would leave the box goes to the
+    first bound on its way, lets that parameter rest there, and solves the others again from that place: each leg
+    lowers the quadratic model.
     """
     free = ~(((start <= lower) & (slope <= 0)) | ((start >= upper) & (slope >= 0)))
     step = solve(gram, slope, free, order, damping, undamped)
-    free_at_start = free
+    crossed = free & ((start + step < lower) | (start + step > upper))
+    if not crossed.any():
+        return step, free
+    b = np.flatnonzero(crossed.any(axis=0))
+    step[:, b] = _walk(
+        gram[:, :, b], slope[:, b], start[:, b], step[:, b], free[:, b],
+        np.broadcast_to(lower, start.shape)[:, b], np.broadcast_to(upper, start.shape)[:, b], order,
+        damping[b] if isinstance(damping, np.ndarray) else damping, undamped,
+    )
+    return step, free
+
+
+def _walk(
+    gram: Array, slope: Array, start: Array, leg: Array, free: Array, lower: Array, upper: Array,
+    order: Sequence[int], damping: Array | float, undamped: int,
+) -> Array:
+    """The whole way of rows whose first leg leaves the box."""
+    place, columns = start.copy(), np.arange(start.shape[1])
     for _ in range(len(slope)):
-        target = start + step
-        crossed = free & ((target < lower) | (target > upper))
-        if not crossed.any():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            room = np.where(leg < 0, (lower - place) / leg, np.where(leg > 0, (upper - place) / leg, np.inf))
+        room = np.where(free, np.maximum(room, 0.0), np.inf)
+        first = room.argmin(axis=0)
+        share = np.minimum(room[first, columns], 1.0)
+        place = place + share * np.where(free, leg, 0.0)
+        stopped = share < 1.0
+        if not stopped.any():
             break
-        b = np.flatnonzero(crossed.any(axis=0))
-        free = free & ~crossed
-        stop = np.where(crossed, np.clip(target, lower, upper) - start, step)[:, b]
-        held = np.where(free[:, b], 0.0, stop)
-        rest = slope[:, b] - np.einsum("ijb,jb->ib", gram[:, :, b], held)
-        some = damping[b] if isinstance(damping, np.ndarray) else damping
-        step[:, b] = np.where(free[:, b], solve(gram[:, :, b], rest, free[:, b], order, some, undamped), held)
-    return step, free_at_start
+        at = (first[stopped], columns[stopped])
+        place[at] = np.where(leg[at] < 0, lower[at], upper[at])
+        free = free.copy()
+        free[at] = False
+        slope = slope * (1.0 - share)
+        leg = solve(gram, slope, free, order, damping, undamped)
+    return place - start
