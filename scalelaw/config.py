@@ -127,7 +127,9 @@ def parse_experiment(raw: dict[str, Any], origin: str = "the experiment") -> Exp
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(
+            error.errors(), key=lambda held: held["type"] != "extra_forbidden"
+        )  # a misspelt key first
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             refusal = unknown("key", str(first["loc"][-1]), _allowed(first["loc"][:-1]))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+
+_PIPED_WIDTH = 120  # columns where there is no terminal to ask
 
 if TYPE_CHECKING:
     from scalelaw.fit import FittedLaw
@@ -16,10 +19,10 @@ if TYPE_CHECKING:
 def show_fit(fitted: FittedLaw) -> None:
     """The law, its parameters with intervals, how well it fits, and what of it may be believed."""
     console = _console()
-    console.print(f"[bold]{fitted.law}[/]   {fitted.formula}", highlight=False)
+    console.print(f"[bold]{fitted.law}[/]   {fitted.formula}")
     units = ", ".join(f"{name} in {unit:g}" for name, unit in fitted.units.items() if unit != 1)
     facts = [f"{fitted.n_points} points", *([units] if units else []), f"source: {fitted.source}"]
-    console.print("; ".join(facts), style="dim", highlight=False)
+    console.print("; ".join(facts), style="dim")
     level = f"{100 * fitted.interval.get('level', 0.95):g} % interval"
     rows = [(name, value, fitted.intervals.get(name)) for name, value in fitted.params.items()]
     rows += [(name, held["value"], held.get("interval")) for name, held in fitted.derived.items()]
@@ -31,14 +34,12 @@ def show_fit(fitted: FittedLaw) -> None:
     loss = fitted.loss["kind"] + (f" (delta {fitted.loss['delta']:g})" if fitted.loss.get("delta") else "")
     console.print(
         f"objective {fitted.objective:.6g} ({loss}, {fitted.loss['residual']} residuals)   RMSE {fitted.rmse:.4g}   "
-        f"R2 {_short(fitted.r2)}   AICc {_short(fitted.aicc)}",
-        highlight=False,
+        f"R2 {_short(fitted.r2)}   AICc {_short(fitted.aicc)}"
     )
     gap = fitted.certificate.get("gap")
     console.print(
         f"status [bold]{fitted.status}[/]   {fitted.certificate.get('agreeing')} of {fitted.certificate.get('starts')} "
-        f"starts agree; a further polish could lower the objective by {_short(gap)}",
-        highlight=False,
+        f"starts agree; a further polish could lower the objective by {_short(gap)}"
     )
 
 
@@ -61,7 +62,6 @@ def show_optimum(optimum: Optimum) -> None:
         console.print(
             f"With any size allowed: n_params {held['n_params']:.3g}, visual tokens {held['visual_tokens']:.3g}, "
             f"error {held['error']:.4g}.",
-            highlight=False,
         )
 
 
@@ -83,8 +83,7 @@ def show_cells(planned: Any) -> None:
     console.print(_table(("cell", "llm", "compressor", "visual tokens", "seed", "train FLOPs", ""), rows))
     left = [c for c in planned.cells if not c["done"]]
     console.print(
-        f"{len(planned.cells)} cells, {len(left)} to run, {sum(c['train_flops'] for c in left):.3g} training FLOPs.",
-        highlight=False,
+        f"{len(planned.cells)} cells, {len(left)} to run, {sum(c['train_flops'] for c in left):.3g} training FLOPs."
     )
 
 
@@ -93,8 +92,7 @@ def show_sweep(result: Any) -> None:
     console = _console()
     console.print(
         f"{len(result.done)} cells done now, {len(result.skipped)} before, {len(result.failed)} failed, "
-        f"in {result.seconds:.0f} s.",
-        highlight=False,
+        f"in {result.seconds:.0f} s."
     )
     console.print(f"The table is {result.table}", highlight=False, soft_wrap=True)
 
@@ -106,7 +104,7 @@ def _choice(choice: dict[str, Any]) -> tuple[str, ...]:
         f"{choice['n_params']:.3g}",
         f"{choice['visual_tokens']:g}",
         f"{choice['error']:.4f}",
-        _span(choice.get("error_interval")),
+        " .. ".join(f"{end:.4f}" for end in choice.get("error_interval") or ()) or "-",
         "" if flops is None else f"{flops:.3g}",
     )
 
@@ -121,11 +119,12 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
 
 
 def _console() -> Console:
-    return Console(soft_wrap=False)
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPED_WIDTH)
 
 
 def _short(value: float | None) -> str:
-    return "-" if value is None else f"{value:.5g}"
+    return "-" if value is None or math.isnan(value) else f"{value:.5g}"
 
 
 def _percent(share: float | None) -> str:
@@ -133,4 +132,5 @@ def _percent(share: float | None) -> str:
 
 
 def _span(interval: Any) -> str:
-    return "-" if not interval else f"{_short(interval[0])} .. {_short(interval[1])}"
+    ends = [_short(end) for end in interval or ()]
+    return " .. ".join(ends) if ends and "-" not in ends else "-"
