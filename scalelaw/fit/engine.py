@@ -76,6 +76,7 @@ def descend(problem: Problem, start: Array, tolerance: float = 1e-15, steps: int
     )
 
 
+@np.errstate(all="ignore")
 def _descend(problem: Problem, start: Array, tolerance: float, steps: int) -> Descent:
     lower, upper = problem.lower[:, None], problem.upper[:, None]
     parameters = np.clip(start, lower, upper)
@@ -168,8 +169,8 @@ class _State:
         )
         parameters = self.parameters.copy()
         parameters[chosen] = np.clip(start + step, lower[chosen], upper[chosen])
-        moved = np.matmul((parameters[chosen] - start).T[:, None, :], columns)[:, 0]
-        value, residual = self.value + moved, self.residual - moved
+        value = problem.law.moved_value(self.value, self.parameters, parameters, self.jacobian)
+        residual = problem.objective.residuals(value, problem.target)
         total = problem.objective.total(residual, 1.0 if problem.weight is None else problem.weight)
         return replace(self, parameters=parameters, value=value, residual=residual, total=total)
 
@@ -211,27 +212,35 @@ class Optimum:
     gradient_norm: float
 
 
-def minimise(problem: Problem, starts: int = 256, keep: int = 12, first: Array | None = None) -> Optimum:
+@np.errstate(all="ignore")
+def minimise(
+    problem: Problem, starts: int | None = None, keep: int = 12, first: Array | None = None
+) -> Optimum:
     """The global minimum of a problem of one row.
 
-    starts: places where the exponents are tried; keep: the best distinct ones that are descended from;
+    starts: places where the exponents are tried (by default more for more of them: 256 for two, 4096 for six);
+    keep: the best distinct ones that are descended from;
     first [p]: a place to descend from as well (a known answer).
     """
-    candidates = _cover(problem, starts, keep)
+    nonlinear = int((~problem.law.is_linear & ~problem.fixed).sum())
+    starts = starts or 256 * 2 ** min(max(nonlinear - 2, 0), 4)
+    candidates = _cover(problem, starts, keep if nonlinear < 3 else 2 * keep)
     if first is not None:
         candidates = np.concatenate([candidates, first[:, None]], axis=1)
     for stage in _stages(problem, candidates):
         candidates = descend(stage, candidates, tolerance=1e-6, steps=20).parameters
-    ends = descend(problem, candidates, steps=100)
-    order = np.argsort(ends.objective, kind="stable")
-    best = order[0]
-    reached = float(ends.objective[best])
-    polished = polish(problem, ends.parameters[:, best])
-    objective = min(reached, polished.objective)
-    close = ends.objective <= objective * (1 + 1e-6) + polished.floor
-    parameters = polished.parameters if polished.objective <= reached else ends.parameters[:, best]
+    ends = descend(problem, candidates, steps=100).parameters
+    totals = _State.at(problem, ends).total
+    leading = np.argsort(totals, kind="stable")[:3]
+    ends[:, leading] = descend(problem, ends[:, leading], steps=500).parameters
+    totals[leading] = _State.at(problem, ends[:, leading]).total
+    best = int(np.argmin(totals))
+    reached = float(totals[best])
+    polished = polish(problem, ends[:, best])
+    objective, parameters = polished.objective, polished.parameters
+    close = totals <= objective * (1 + 1e-6) + polished.floor
     moved = max(reached - objective, polished.promise) if np.isfinite(objective) else np.inf
-    gap = 0.0 if moved <= polished.floor else moved / objective
+    gap = 0.0 if moved <= polished.floor else moved / max(objective, polished.floor)
     return Optimum(
         parameters,
         objective,

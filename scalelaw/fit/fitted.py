@@ -61,7 +61,7 @@ class FittedLaw:
 
     def the_law(self) -> Law:
         """The law itself. Raises InputError where its file is gone."""
-        return load_law(self.law)
+        return load_law(self.law, tuple(self.inputs))
 
     def predict(self, params: Mapping[str, float] | None = None, **inputs: Any) -> np.ndarray:
         """The predicted target; inputs in raw units (n_params in parameters), broadcast against each other.

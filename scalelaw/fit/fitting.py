@@ -40,14 +40,14 @@ def fit_law(
     *,
     resample: str = "residual",
     level: float = 0.95,
-    starts: int = 256,
+    starts: int | None = None,
 ) -> FittedLaw:
     """Fit a law to a table's points.
 
     table: a DataFrame, a path or a bundled name; inputs: law input -> column; where: `column=value` terms;
     fix: parameter -> value; bounds: parameter -> (low, high); bootstrap: refits for the intervals, resampled by
     `resample` (residual, case) with `seed`; level: of the intervals; holdout: `largest` or `largest:INPUT`;
-    starts: places where the exponents are looked for. Raises InputError for what cannot be read or asked.
+    starts: places where the exponents are looked for (None: 256, more for more than two of them). Raises InputError for what cannot be read or asked.
     """
     began = time.perf_counter()
     chosen = load_law(law)

@@ -15,6 +15,7 @@ import numpy as np
 
 from scalelaw import plugins
 from scalelaw.errors import InputError
+from scalelaw.fit.expression import is_expression, law_names
 
 Array = np.ndarray
 _TINY = 1e-100  # complex step: exact to rounding for an analytic function
@@ -81,7 +82,8 @@ class Law:
         """[B, n] the law's value."""
         with np.errstate(all="ignore"):
             value = self.predict(*inputs, *parameters[:, :, None])
-        return np.broadcast_to(value, (parameters.shape[1], len(inputs[0])))
+        shape = (parameters.shape[1], len(inputs[0]))
+        return value if np.shape(value) == shape else np.array(np.broadcast_to(value, shape))
 
     def value_from(self, inputs: Sequence[Array], parameters: Array, jacobian: Array) -> Array:
         """[B, n] the law's value, from its Jacobian where every term is linear in a parameter."""
@@ -93,6 +95,15 @@ class Law:
                     total += parameters[j, :, None] * jacobian[:, j]
             return total
         return self.value(inputs, parameters)
+
+    def moved_value(self, value: Array, old: Array, new: Array, jacobian: Array) -> Array:
+        """[B, n] the law's value after only its linear parameters moved from `old` to `new` [p, B]."""
+        if not self._has_offset:
+            return self.value_from((), new, jacobian)
+        moved = value.copy()
+        for j in self.linear_index:
+            moved += (new[j] - old[j])[:, None] * jacobian[:, j]
+        return moved
 
     @cached_property
     def _has_offset(self) -> bool:
@@ -187,16 +198,27 @@ def _probe(law: Law) -> tuple[tuple[Array, ...], Array]:
     return inputs, near_low[:, None] + share * (near_high - near_low)[:, None]
 
 
-def load_law(name: str) -> Law:
-    """The law of this name (a file of `scalelaw/laws`, a path to a law file, an installed entry point).
+def load_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
+    """The law of this name: a file of `scalelaw/laws`, a path to a law file, an installed entry point.
+
+    `name:argument` is a variant, where the law has them: `bnsl:2`. A formula such as `E + A*N**-alpha` is a law too;
+    `inputs` says which further names in it are inputs.
 
     Raises InputError for an unknown name and for a law file that breaks the contract of `scalelaw.laws`.
     """
+    if is_expression(name):
+        return make_law(name, law_names(name, inputs))
     return _read(name) if name.endswith(".py") else _named(name)
 
 
 def _read(name: str) -> Law:
-    return make_law(name, vars(plugins.load("laws", name)))
+    base, colon, argument = name.partition(":")
+    if not colon or name.endswith(".py"):
+        return make_law(name, vars(plugins.load("laws", name)))
+    module = plugins.load("laws", base)
+    if not hasattr(module, "variant"):
+        raise InputError(f"The law '{base}' has no variants.", code="bad_law", hint=f"Ask for '{base}'.")
+    return make_law(name, module.variant(argument))
 
 
 _named = lru_cache(maxsize=64)(_read)

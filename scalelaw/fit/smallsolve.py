@@ -82,16 +82,31 @@ def box_step(
         return step, free
     b = np.flatnonzero(crossed.any(axis=0))
     step[:, b] = _walk(
-        gram[:, :, b], slope[:, b], start[:, b], step[:, b], free[:, b],
-        np.broadcast_to(lower, start.shape)[:, b], np.broadcast_to(upper, start.shape)[:, b], order,
-        damping[b] if isinstance(damping, np.ndarray) else damping, undamped,
+        gram[:, :, b],
+        slope[:, b],
+        start[:, b],
+        step[:, b],
+        free[:, b],
+        np.broadcast_to(lower, start.shape)[:, b],
+        np.broadcast_to(upper, start.shape)[:, b],
+        order,
+        damping[b] if isinstance(damping, np.ndarray) else damping,
+        undamped,
     )
     return step, free
 
 
 def _walk(
-    gram: Array, slope: Array, start: Array, leg: Array, free: Array, lower: Array, upper: Array,
-    order: Sequence[int], damping: Array | float, undamped: int,
+    gram: Array,
+    slope: Array,
+    start: Array,
+    leg: Array,
+    free: Array,
+    lower: Array,
+    upper: Array,
+    order: Sequence[int],
+    damping: Array | float,
+    undamped: int,
 ) -> Array:
     """The whole way of rows whose first leg leaves the box."""
     place, columns = start.copy(), np.arange(start.shape[1])

@@ -1,0 +1,72 @@
+"""m4: a learning curve that leaves the error of chance, falls as a power, and ends on a floor.
+
+(error - eps) / (eps_0 - error)^alpha = beta * x^-c, arXiv 2209.06640, M4. Written with the range R = eps_0 - eps and
+error = eps + R * s it is s / (1 - s)^alpha = (x / x0)^-c, in which eps and R are linear; the natural logarithm of x0
+is the parameter. s is 1 (chance) for x far below x0 and falls as (x / x0)^-c far above it. alpha = 0 is a power law.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+formula = "error = eps + R * s, s / (1 - s)^alpha = (x / exp(log_x0))^-c"
+source = "arXiv 2209.06640, M4"
+units = {"x": 1.0}
+bounds = {
+    "eps": (0.0, np.inf),
+    "R": (0.0, np.inf),
+    "alpha": (1e-3, 10.0),
+    "c": (1e-3, 10.0),
+    "log_x0": (-np.inf, np.inf),
+}
+linear = ("eps", "R")
+notes = {
+    "eps": "the points do not show a floor: c scales with eps, and is a finding only if the floor is known"
+}
+
+
+def search(x: Any) -> dict[str, tuple[float, float]]:
+    """Powers up to 3; x0 from e^10 below the smallest x to the largest."""
+    log_x = np.log(x)
+    return {"alpha": (0.02, 3.0), "c": (0.02, 3.0), "log_x0": (float(log_x.min()) - 10.0, float(log_x.max()))}
+
+
+def predict(x: Any, eps: Any, R: Any, alpha: Any, c: Any, log_x0: Any) -> Any:
+    """The error, in the target's unit. All arguments broadcast."""
+    return eps + R * _logistic(_solve(c * (log_x0 - np.log(x)), alpha))
+
+
+def gradient(x: Any, eps: Any, R: Any, alpha: Any, c: Any, log_x0: Any) -> tuple[Any, ...]:
+    """The derivatives of `predict` by eps, R, alpha, c, log_x0 (those of the root by the implicit function theorem)."""
+    reach = log_x0 - np.log(x)
+    root = _solve(c * reach, alpha)
+    share = _logistic(root)
+    turn = R * share * (1 - share) / (1 - share + alpha * share)
+    return 1.0, share, -turn * np.logaddexp(0.0, root), turn * reach, turn * c
+
+
+def derived(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The published parameters: eps_0, the error of chance, and beta."""
+    r, c = np.asarray(parameters["R"]), np.asarray(parameters["c"])
+    with np.errstate(all="ignore"):
+        beta = np.exp(c * parameters["log_x0"]) * r ** (1 - np.asarray(parameters["alpha"]))
+    return {"eps_0": parameters["eps"] + r, "beta": beta}
+
+
+def _logistic(w: Any) -> Any:
+    return np.exp(-np.logaddexp(0.0, -w))
+
+
+def _solve(level: Any, alpha: Any) -> Any:
+    """The w with ln s - alpha ln(1 - s) = level, s = logistic(w): Newton, monotone after its first step."""
+    w = np.where(level < 0, level, level / alpha)
+    for _ in range(40):
+        share = _logistic(w)
+        miss = alpha * np.logaddexp(0.0, w) - np.logaddexp(0.0, -w) - level
+        step = miss / (1 - share + alpha * share)
+        w = w - step
+        if np.all(~(np.abs(step) > 1e-13 * (1 + np.abs(w)))):
+            break
+    return w
