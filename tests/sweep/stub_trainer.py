@@ -1,6 +1,7 @@
 """A trainer that trains nothing: its results are digits of what it was handed, so that a wrong hand-over shows.
 
 STUB_SECONDS: how long everything takes. STUB_FAIL: labels that fail (`16x1-quecc-4-0`, `tower`), separated by spaces.
+STUB_EXIT, STUB_KILL: labels whose process ends there, by itself or by SIGKILL.
 STUB_TRACE: a file to which each piece of work that is begun adds its label.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -25,6 +27,8 @@ def _begin(label: str, log: Any) -> None:
         time.sleep(float(os.environ.get("STUB_SECONDS", "0")) / 5)
     if label in os.environ.get("STUB_FAIL", "").split():
         raise RuntimeError(f"{label} was told to fail")
+    if label in os.environ.get("STUB_KILL", "").split():
+        os.kill(os.getpid(), signal.SIGKILL)
     if label in os.environ.get("STUB_EXIT", "").split():
         sys.stdout.flush()
         os._exit(7)

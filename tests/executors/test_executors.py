@@ -1,0 +1,136 @@
+"""The contract of an executor, held by every file of the drawer."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from scalelaw import plugins
+from scalelaw.tasks import Task
+
+MODULE = """
+import os, pathlib, subprocess, sys, time
+
+def main(arguments):
+    kind, result = arguments
+    print("hello from", kind, flush=True)
+    if kind == "fails":
+        return 3
+    if kind == "starts a process and sleeps":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        pathlib.Path(result + ".pids").write_text(f"{os.getpid()} {child.pid}")
+        time.sleep(600)
+    if kind == "leaves a process behind":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        pathlib.Path(result + ".pids").write_text(str(child.pid))
+    threads = {key: os.environ.get(key) for key in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")}
+    pathlib.Path(result).write_text(f"{threads} {time.monotonic()}")
+    return 0
+"""
+
+Make = Callable[..., Task]
+
+
+@pytest.fixture
+def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """A task of some kind, whose module this process and its children find."""
+    (tmp_path / "piece_of_work.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "piece_of_work", raising=False)
+    others = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path) + (os.pathsep + others if others else ""))
+
+    def make(name: str, kind: str = "works", after: tuple[Task, ...] = ()) -> Task:
+        result = tmp_path / name
+        return Task(name, "piece_of_work", (kind, str(result)), result, tmp_path / f"{name}.out", after)
+
+    return make
+
+
+@pytest.fixture(params=plugins.names("executors"))
+def run(request: pytest.FixtureRequest) -> Callable:
+    """Every executor there is."""
+    return plugins.load("executors", request.param).run
+
+
+def test_every_task_ends_once_and_has_its_result_and_output(run: Callable, task: Make) -> None:
+    tasks = [task(name) for name in "abc"]
+    ends = list(run(tasks, jobs=2))
+    assert sorted(end.task.name for end in ends) == ["a", "b", "c"]
+    assert {end.code for end in ends} == {0}
+    assert all(t.result.exists() for t in tasks)
+    assert [t.output.read_text() for t in tasks] == ["hello from works\n"] * 3
+    assert all(end.seconds >= 0 for end in ends)
+
+
+def test_no_task_is_no_work(run: Callable) -> None:
+    assert list(run([], jobs=2)) == []
+
+
+def test_a_task_waits_for_those_before_it(run: Callable, task: Make) -> None:
+    first = task("first")
+    second = task("second", after=(first,))
+    third = task("third", after=(first, second))
+    ends = [end.task.name for end in run([third, second, first], jobs=3)]
+    assert ends == ["first", "second", "third"]
+    moments = [float(t.result.read_text().split()[-1]) for t in (first, second, third)]
+    assert moments == sorted(moments)
+
+
+def test_a_task_whose_predecessor_left_no_result_is_not_started(run: Callable, task: Make) -> None:
+    bad = task("bad", "fails")
+    never = task("never", after=(bad,))
+    codes = {end.task.name: end.code for end in run([bad, never, task("other")], jobs=2)}
+    assert codes == {"bad": 3, "never": None, "other": 0}
+    assert not never.output.exists()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return b" Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    patience = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < patience, "it did not happen within half a minute"
+        time.sleep(0.02)
+
+
+def test_local_runs_as_many_at_once_as_asked_and_with_one_thread_each(task: Make) -> None:
+    from scalelaw.executors import local
+
+    done = task("done")
+    list(local.run([done], jobs=1))
+    assert done.result.read_text().startswith("{'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'}")
+
+
+def test_local_closed_ends_what_its_tasks_started(task: Make) -> None:
+    from scalelaw.executors import local
+
+    long = task("long", "starts a process and sleeps")
+    pids = long.result.with_name("long.pids")
+    with closing(local.run([long, task("short")], jobs=2)) as ends:
+        assert next(ends).task.name == "short"
+        _until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+        started = [int(pid) for pid in pids.read_text().split()]
+        assert all(map(_is_alive, started))
+    _until(lambda: not any(map(_is_alive, started)))
+    assert not long.result.exists()
+
+
+def test_local_ends_what_a_task_leaves_behind(task: Make) -> None:
+    from scalelaw.executors import local
+
+    careless = task("careless", "leaves a process behind")
+    assert [end.code for end in local.run([careless], jobs=1)] == [0]
+    left = int(careless.result.with_name("careless.pids").read_text())
+    _until(lambda: not _is_alive(left))
