@@ -18,7 +18,13 @@ from scalelaw.errors import InputError
 
 @dataclass(frozen=True)
 class LLMShape:
-    """A decoder-only LLM. Widths in units, counts in numbers; `gated`: a gated feed-forward has 3 matrices, not 2."""
+    """A decoder-only LLM. Widths in units, counts in numbers; `gated`: a gated feed-forward has 3 matrices, not 2.
+
+    experts: of a mixture, `experts_active` of which each token meets, `feed_forward` wide each; `shared`: width of
+    the expert that every token meets; `dense_layers`: layers without a mixture, `dense_feed_forward` wide.
+    window: attention of `window_layers` layers sees so many tokens back; None where all see everything.
+    layer_norms: norm vectors of one layer; qk_norm: two more, of the head's size.
+    """
 
     name: str
     layers: int
@@ -32,14 +38,47 @@ class LLMShape:
     tied: bool = False
     qkv_bias: bool = False
     family: str = ""
+    experts: int = 0
+    experts_active: int = 0
+    shared: int = 0
+    dense_layers: int = 0
+    dense_feed_forward: int = 0
+    window: int | None = None
+    window_layers: int = 0
+    layer_norms: int = 2
+    qk_norm: bool = False
+
+    @property
+    def attention_params(self) -> int:
+        """Parameters of one layer's four attention matrices."""
+        return 2 * self.width * self.head_size * (self.heads + self.kv_heads)
+
+    @property
+    def _matrices(self) -> int:
+        return (3 if self.gated else 2) * self.width
+
+    @property
+    def fixed_params(self) -> int:
+        """Parameters of the blocks' matrices that every token meets, mixtures' routed experts left out."""
+        if not self.experts:
+            return self.layers * (self.attention_params + self._matrices * self.feed_forward)
+        shared_gate = self.width if self.shared else 0
+        mixture = self.width * self.experts + self._matrices * self.shared + shared_gate
+        return (
+            self.layers * self.attention_params
+            + (self.layers - self.dense_layers) * mixture
+            + self.dense_layers * self._matrices * self.dense_feed_forward
+        )
+
+    @property
+    def expert_params(self) -> int:
+        """Parameters of all layers' routed experts, one expert a layer (0 without a mixture)."""
+        return (self.layers - self.dense_layers) * self._matrices * self.feed_forward if self.experts else 0
 
     @property
     def block_params(self) -> int:
-        """Parameters of the blocks' matrices (norms and biases left out), N_blk of the cost formulas."""
-        attention = (
-            2 * self.width * self.heads * self.head_size + 2 * self.width * self.kv_heads * self.head_size
-        )
-        return self.layers * (attention + (3 if self.gated else 2) * self.width * self.feed_forward)
+        """Parameters of the blocks' matrices that one token meets (norms, biases left out), N_blk of the formulas."""
+        return self.fixed_params + self.experts_active * self.expert_params
 
     @property
     def embedding_params(self) -> int:
@@ -48,10 +87,54 @@ class LLMShape:
 
     @property
     def n_params(self) -> int:
-        """All parameters: blocks, RMS norms (two a layer and the last), query-key-value biases, embeddings."""
-        norms = (2 * self.layers + 1) * self.width
+        """All parameters: blocks with every expert, RMS norms, query-key-value biases, embeddings."""
+        norms = (self.layer_norms * self.layers + 1) * self.width
+        norms += 2 * self.head_size * self.layers if self.qk_norm else 0
         biases = self.layers * self.head_size * (self.heads + 2 * self.kv_heads) if self.qkv_bias else 0
-        return self.block_params + norms + biases + self.embedding_params
+        return self.fixed_params + self.experts * self.expert_params + norms + biases + self.embedding_params
+
+
+@dataclass(frozen=True)
+class TowerShape:
+    """A vision transformer. image, patch: pixels on a side; extra_tokens: class and register tokens; norms: layer
+    norms beside the blocks' own two; layer_scale: as in DINOv2, which also holds a mask token. projection (CLIP's
+    output width) and attention_pool (SigLIP) belong to the head on the pooled output, which no VLM runs.
+    """
+
+    name: str
+    layers: int
+    width: int
+    feed_forward: int
+    patch: int
+    image: int
+    extra_tokens: int = 1
+    channels: int = 3
+    gated: bool = False
+    patch_bias: bool = False
+    norms: int = 2
+    layer_scale: bool = False
+    projection: int = 0
+    attention_pool: bool = False
+
+    @property
+    def patches(self) -> int:
+        """Patches of one image (or tile)."""
+        return (self.image // self.patch) ** 2
+
+    @property
+    def block_params(self) -> int:
+        """Parameters of the blocks' matrices, biases and norms left out."""
+        return self.layers * (4 * self.width**2 + (3 if self.gated else 2) * self.width * self.feed_forward)
+
+    @property
+    def n_params(self) -> int:
+        """All parameters: patches, positions, blocks with biases, `norms` layer norms beside the blocks' own two."""
+        first = self.channels * self.patch**2 * self.width + (self.width if self.patch_bias else 0)
+        positions = (self.patches + min(self.extra_tokens, 1)) * self.width + self.extra_tokens * self.width
+        biases = 4 * self.width + (2 if self.gated else 1) * self.feed_forward + self.width + 4 * self.width
+        positions += self.width if self.layer_scale else 0
+        biases += 2 * self.width if self.layer_scale else 0
+        return first + positions + self.block_params + self.layers * biases + 2 * self.norms * self.width
 
 
 def made_to_measure(spec: str, vocab: int) -> LLMShape:
@@ -95,29 +178,31 @@ def from_config(path: str | Path) -> LLMShape:
     return from_fields(config, file.resolve().parent.name, origin=str(file))
 
 
+FAMILIES = (
+    "llama",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "gemma2",
+    "gemma3_text",
+    "phi3",
+    "mixtral",
+    "qwen2_moe",
+    "qwen3_moe",
+)
+"""The `model_type`s whose closed form is held against real models by the tests."""
+
+
 def from_fields(config: Mapping[str, Any], name: str, origin: str = "") -> LLMShape:
     """The shape in the fields of a transformers config; `name` where the config has none of its own.
 
-    Raises InputError for a field that is missing or is not a number; `origin` names the file in the sentence.
+    Raises InputError for a field that is missing, is not a positive number, or contradicts another; `origin`
+    names the file in the sentence.
     """
     where = origin or f"The shape of {name}"
-    config = config.get("text_config", config)
+    fields = {**config, **config["text_config"]} if isinstance(config.get("text_config"), Mapping) else config
     try:
-        heads, width = int(config["num_attention_heads"]), int(config["hidden_size"])
-        return LLMShape(
-            name=str(config.get("_name_or_path") or name),
-            layers=int(config["num_hidden_layers"]),
-            width=width,
-            heads=heads,
-            kv_heads=int(config.get("num_key_value_heads") or heads),
-            head_size=int(config.get("head_dim") or width // heads),
-            feed_forward=int(config["intermediate_size"]),
-            vocab=int(config["vocab_size"]),
-            tied=bool(config.get("tie_word_embeddings", False)),
-            qkv_bias=config.get("model_type") in ("qwen2", "qwen2_moe")
-            or bool(config.get("attention_bias", False)),
-            family=str(config.get("model_type", "")),
-        )
+        shape = _shape(fields, name)
     except KeyError as error:
         raise InputError(
             f"{where} lacks the field {error}.",
@@ -127,4 +212,120 @@ def from_fields(config: Mapping[str, Any], name: str, origin: str = "") -> LLMSh
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{where} holds a field that is not a number: {error}.", code="bad_config"
+        ) from error
+    if trouble := _contradiction(shape, fields):
+        raise InputError(f"{where} contradicts itself: {trouble}.", code="bad_config")
+    return shape
+
+
+def _shape(fields: Mapping[str, Any], name: str) -> LLMShape:
+    kind = str(fields.get("model_type", ""))
+    heads, width, layers = (
+        int(fields[k]) for k in ("num_attention_heads", "hidden_size", "num_hidden_layers")
+    )
+    return LLMShape(
+        name=str(fields.get("_name_or_path") or name),
+        layers=layers,
+        width=width,
+        heads=heads,
+        kv_heads=int(fields.get("num_key_value_heads") or heads),
+        head_size=int(fields.get("head_dim") or width // max(heads, 1)),
+        vocab=int(fields["vocab_size"]),
+        tied=bool(fields.get("tie_word_embeddings", kind.startswith("gemma"))),
+        qkv_bias=kind in ("qwen2", "qwen2_moe") or bool(fields.get("attention_bias", False)),
+        family=kind,
+        layer_norms=4 if kind in ("gemma2", "gemma3", "gemma3_text") else 2,
+        qk_norm=kind in ("qwen3", "qwen3_moe", "gemma3", "gemma3_text"),
+        **_mixture(fields, layers),
+        **_window(fields, kind, layers),
+    )
+
+
+def _mixture(fields: Mapping[str, Any], layers: int) -> dict[str, Any]:
+    experts = int(fields.get("num_local_experts") or fields.get("num_experts") or 0)
+    if not experts:
+        return {"feed_forward": int(fields["intermediate_size"])}
+    every = int(fields.get("decoder_sparse_step") or 1)
+    dense = set(fields.get("mlp_only_layers") or []) | {i for i in range(layers) if (i + 1) % every}
+    return {
+        "feed_forward": int(fields.get("moe_intermediate_size") or fields["intermediate_size"]),
+        "experts": experts,
+        "experts_active": int(fields["num_experts_per_tok"]),
+        "shared": int(fields.get("shared_expert_intermediate_size") or 0),
+        "dense_layers": len(dense),
+        "dense_feed_forward": int(fields["intermediate_size"]) if dense else 0,
+    }
+
+
+def _window(fields: Mapping[str, Any], kind: str, layers: int) -> dict[str, Any]:
+    window = fields.get("sliding_window")
+    if window is None or not fields.get("use_sliding_window", True):
+        return {}
+    if types := fields.get("layer_types"):
+        windowed = sum(t == "sliding_attention" for t in types)
+    elif kind == "gemma2":
+        windowed = (layers + 1) // 2
+    elif kind.startswith("gemma3"):
+        windowed = layers - layers // int(fields.get("sliding_window_pattern") or 6)
+    else:
+        windowed = layers
+    return {"window": int(window), "window_layers": windowed} if windowed else {}
+
+
+def _contradiction(shape: LLMShape, fields: Mapping[str, Any]) -> str:
+    counts = {
+        "hidden_size": shape.width,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "intermediate_size": shape.feed_forward,
+        "vocab_size": shape.vocab,
+        "head_dim": shape.head_size,
+    }
+    for field, count in counts.items():
+        if count < 1:
+            return f"{field} is {count}"
+    if shape.heads % shape.kv_heads:
+        return f"{shape.heads} attention heads do not share {shape.kv_heads} key-value heads evenly"
+    if not fields.get("head_dim") and shape.width % shape.heads:
+        return f"hidden_size {shape.width} does not split into {shape.heads} heads, and there is no head_dim"
+    if shape.experts and not 1 <= shape.experts_active <= shape.experts:
+        return f"{shape.experts_active} experts a token of {shape.experts}"
+    if len(fields.get("layer_types") or []) not in (0, shape.layers):
+        return f"{len(fields['layer_types'])} layer_types for {shape.layers} layers"
+    return ""
+
+
+def tower_from_fields(config: Mapping[str, Any], name: str) -> TowerShape:
+    """The tower in the fields of a transformers vision config (CLIP, SigLIP, DINOv2 and those alike).
+
+    Raises InputError for a field that is missing or is not a number.
+    """
+    fields = config["vision_config"] if isinstance(config.get("vision_config"), Mapping) else config
+    kind = str(fields.get("model_type", ""))
+    try:
+        width = int(fields["hidden_size"])
+        gated = bool(fields.get("use_swiglu_ffn", False))
+        feed_forward = int(fields.get("intermediate_size") or width * int(fields.get("mlp_ratio", 4)))
+        return TowerShape(
+            name=name,
+            layers=int(fields["num_hidden_layers"]),
+            width=width,
+            feed_forward=(feed_forward * 2 // 3 + 7) // 8 * 8 if gated else feed_forward,
+            patch=int(fields["patch_size"]),
+            image=int(fields["image_size"]),
+            extra_tokens=0 if kind.startswith("siglip") else 1 + int(fields.get("num_register_tokens") or 0),
+            channels=int(fields.get("num_channels", 3)),
+            gated=gated,
+            patch_bias=not kind.startswith("clip"),
+            norms=2 if kind.startswith("clip") else 1,
+            layer_scale=kind.startswith("dinov2"),
+            projection=int(fields.get("projection_dim") or 0) if kind.startswith("clip") else 0,
+            attention_pool=kind.startswith("siglip"),
+        )
+    except KeyError as error:
+        raise InputError(f"The tower {name} lacks the field {error}.", code="bad_config") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"The tower {name} holds a field that is not a number: {error}.", code="bad_config"
         ) from error

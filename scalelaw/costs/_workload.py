@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from scalelaw.ladder import TowerShape
 
 
 @dataclass(frozen=True)
 class Device:
-    """What a query runs on. peak_flops: dense bf16 FLOP/s; bandwidth_bytes: of its memory, bytes/s; watts: board
-    power, None where it is not published.
+    """What queries run on: `count` of them share the work evenly, without loss. peak_flops: dense bf16 FLOP/s;
+    bandwidth_bytes: of the memory, bytes/s; watts: board power, None where it is not published (all of one device).
+    mfu, mbu: the shares of peak and of bandwidth that are reached; overhead_s: added to every forward pass.
     """
 
     name: str
@@ -16,16 +20,51 @@ class Device:
     bandwidth_bytes: float
     memory_bytes: float
     watts: float | None = None
+    count: int = 1
+    mfu: float = 0.5
+    mbu: float = 0.8
+    overhead_s: float = 0.0
+    calibrated: bool = False
+
+    @property
+    def flops_per_s(self) -> float:
+        """FLOP/s that are reached."""
+        return self.count * self.peak_flops * self.mfu
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Bytes/s that are reached."""
+        return self.count * self.bandwidth_bytes * self.mbu
 
 
 @dataclass(frozen=True)
 class Workload:
     """One query. Tokens are counted as the LLM sees them; a mean over queries may be fractional.
 
-    text_tokens: of the prompt, without the image. generate: generated tokens. batch: queries at once.
+    text_tokens: of the prompt, without the images. generate: generated tokens. batch: queries served at once.
+    images: per query; tiles: the tower runs on so many tiles of each, whatever the LLM then sees of it.
+    cached_prefix: share of the text tokens whose keys and values are cached. questions_per_image: queries that
+    share the tower's work on an image (and the image's prefill, unless the compressor reads the question).
+    weight_bytes, cache_bytes: of one parameter, of one number of the key-value cache (and of activations).
+    tower: None leaves it out, with compressor and projector. compressor: a name, None for none that costs.
+    price_per_hour: of one device. batch, weight_bytes and cache_bytes may be arrays that broadcast.
     """
 
     text_tokens: float = 50
     generate: float = 0
-    batch: float = 1
+    batch: Any = 1
+    images: float = 1
+    tiles: float = 1
+    cached_prefix: float = 0
+    questions_per_image: float = 1
+    weight_bytes: Any = 2.0
+    cache_bytes: Any = 2.0
+    tower: TowerShape | None = None
+    compressor: str | None = None
     device: Device | None = None
+    price_per_hour: float | None = None
+
+    @property
+    def patches(self) -> float:
+        """Patches of one image, over its tiles; 0 without a tower."""
+        return self.tiles * self.tower.patches if self.tower else 0.0

@@ -13,7 +13,7 @@ import yaml
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import bundled
-from scalelaw.ladder import LLMShape, from_config, from_fields
+from scalelaw.ladder import LLMShape, TowerShape, from_config, from_fields, tower_from_fields
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,33 @@ def find_models(models: Any) -> list[Model]:
     return sorted(found, key=lambda m: m.n_params)
 
 
+def find_tower(name: str | TowerShape | None) -> TowerShape | None:
+    """A bundled vision tower; None or "none" for none. Raises InputError for an unknown name."""
+    if name is None or isinstance(name, TowerShape):
+        return name
+    key = name.strip().lower()
+    if key == "none":
+        return None
+    if key not in _towers():
+        raise unknown("tower", name, {*_towers(), "none"})
+    return tower_from_fields(_towers()[key], key)
+
+
 def sizes_of(points: Any) -> list[Model]:
     """The sizes a law was measured at, as models without a shape: `points` holds `inputs` {n_params: [...]}."""
     inputs = points["inputs"] if isinstance(points, Mapping) else points.inputs
     sizes = np.unique(np.asarray(inputs["n_params"], dtype=float))
     return [Model(_size_name(n), float(n), source="measured in the fit's points") for n in sizes]
+
+
+def families_of_sizes(sizes: Sequence[float]) -> dict[str, list[Model]]:
+    """The bundled families that hold every one of these sizes: name -> their models of these sizes."""
+    found = {}
+    for family, models in _bundled().items():
+        members = [m for m in models if any(abs(m.n_params / n - 1) < 1e-6 for n in sizes)]
+        if len(members) == len(sizes):
+            found[family] = members
+    return found
 
 
 def _line(model: Model) -> str:
@@ -171,6 +193,12 @@ def _bundled() -> dict[str, tuple[Model, ...]]:
         ]
         families[path.stem] = tuple(sorted(models, key=lambda m: m.n_params))
     return families
+
+
+@cache
+def _towers() -> dict[str, dict[str, Any]]:
+    towers: dict[str, dict[str, Any]] = _yaml(bundled("towers.yaml"))["towers"]
+    return towers
 
 
 def _yaml(path: Path) -> Any:

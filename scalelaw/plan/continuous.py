@@ -8,12 +8,18 @@ that knows a size, on the logarithm of V, and clipped to the token range.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 from scalelaw.costs._workload import Workload
+from scalelaw.plan.budget import cost_of
+from scalelaw.plan.grid import predict, reckon
+
+if TYPE_CHECKING:
+    from scalelaw.plan.setting import Setting
 
 _SLOPE = np.array([-1.0, 9.0, -45.0, 45.0, -9.0, 1.0]) / 60
 _STEPS = np.array([-3.0, -2.0, -1.0, 1.0, 2.0, 3.0])
@@ -62,6 +68,52 @@ def _sharpen(along: Callable[[Any], np.ndarray], low: float, middle: float, high
     result = minimize_scalar(lambda point: float(along(point)), bounds=(low, high), method="bounded",
                              options={"xatol": 1e-10})  # fmt: skip
     return float(result.x) if float(result.fun) <= float(along(middle)) else middle
+
+
+def continuous_optimum(setting: Setting) -> dict[str, Any] | None:
+    """The optimum with every size allowed, served as the first setup says; None where no size can be had.
+
+    A cost that knows no shape is asked directly; for the others the catalogue's own costs are interpolated between
+    its sizes (linear in the logarithms), within the catalogue's range.
+    """
+    needs_shape = any("shape" in cost_of(kind, setting.flop_cost).needs for kind in setting.limits)
+    if needs_shape and len({m.n_params for m in setting.models}) < 2:
+        return None
+    size_for = _between(setting) if needs_shape else _direct(setting)
+
+    def error(n_params: Any, tokens: Any) -> np.ndarray:
+        return predict(setting.fitted, n_params, tokens, setting.query.work)
+
+    found = least_error(error, size_for, float(setting.counts[0]), float(setting.counts[-1]))
+    return found if np.isfinite(found["error"]) else None
+
+
+def _direct(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:
+    """The largest size within the limits at a number of tokens, for costs that know no shape."""
+    givers = {kind: cost_of(kind, setting.flop_cost) for kind in setting.limits}
+    work = replace(setting.query.work, batch=setting.query.setups[0].batch)
+    return lambda tokens: size_within(givers, setting.limits, tokens, work)
+
+
+def _between(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:
+    """The largest size within the limits at a number of tokens, between the sizes of the catalogue."""
+    sizes = np.log([m.n_params for m in setting.models])
+    first = setting.query.work
+    work = replace(first, batch=first.batch[:1], weight_bytes=first.weight_bytes[:1])
+
+    def size_for(tokens: np.ndarray) -> np.ndarray:
+        costs = reckon(setting.models, tokens, work, setting.limits, setting.flop_cost)
+        share = np.log(np.max([costs[k][..., 0] / limit for k, limit in setting.limits.items()], axis=0))
+        share = np.maximum.accumulate(share, axis=0)
+        held = np.full(len(tokens), np.nan)
+        for below, above, low, high in zip(share[:-1], share[1:], sizes[:-1], sizes[1:], strict=True):
+            inside = (below <= 0) & (above > 0)
+            part = -below[inside] / (above[inside] - below[inside])
+            held[inside] = low + part * (high - low)
+        held[share[-1] <= 0] = sizes[-1]
+        return np.exp(held)
+
+    return size_for
 
 
 def size_within(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalelaw.plan.grid import Grid
+
+if TYPE_CHECKING:
+    from scalelaw.plan.setting import Setting
 
 
 def has_draws(fitted: Any) -> bool:
@@ -29,9 +32,10 @@ def is_outside(fitted: Any, choice: dict[str, Any]) -> bool:
     return any(True for _ in outside(fitted, choice))
 
 
-def of(fitted: Any, grid: Grid, pick: dict[str, Any]) -> list[tuple[str, str]]:
+def of(setting: Setting, grid: Grid, pick: dict[str, Any]) -> list[tuple[str, str]]:
     """The warnings (code, message) of a pick."""
-    return [*_range(fitted, pick), *_edges(grid, pick), *_fit(fitted, pick)]
+    fitted = setting.fitted
+    return [*_range(fitted, pick), *_edges(grid, pick), *_fit(fitted, pick), *_unseen(setting, pick)]
 
 
 def _range(fitted: Any, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -79,3 +83,16 @@ def _fit(fitted: Any, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "no_draws", "The fit carries no bootstrap draws: p_best and the error's interval are not known."
     if not 0 <= pick["error"] <= 1 and getattr(fitted, "target", "error") == "error":
         yield "impossible_error", f"The law predicts an error of {pick['error']:.3g}, which cannot be."
+
+
+def _unseen(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the law cannot know of the way the pick is served."""
+    shape = next(m.shape for m in setting.models if m.name == pick["model"])
+    if shape is not None and shape.experts:
+        yield (
+            "mixture",
+            f"{pick['model']} is a mixture of experts: the law was measured on n_params of dense models, and counts "
+            f"it as {pick['n_params']:.3g} by a rule of thumb.",
+        )
+    if pick["dtype"] in ("fp8", "int8", "int4"):
+        yield "narrow_weights", f"The law does not know what error {pick['dtype']} weights add."

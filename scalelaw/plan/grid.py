@@ -2,55 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from scalelaw.costs._workload import Workload
+from scalelaw.costs._workload import Device, Workload
 from scalelaw.plan.budget import cost_of
 from scalelaw.plan.catalogue import Model
+from scalelaw.plan.query import Query
 
 ROUNDING = 1 + 1e-12
 """A cost that equals the budget but for rounding fits it."""
 
+Place = tuple[int, int]
+"""Which model, which number of visual tokens."""
+
 
 @dataclass(frozen=True)
 class Grid:
-    """M models x K numbers of visual tokens. visual_tokens: [K]; error: [M, K]; costs: {kind: [M, K]}."""
+    """M models x K numbers of visual tokens, each served in the cheapest of the S ways that fit.
+
+    visual_tokens: [K]; error, spend: [M, K], the law's error and what is spent (the share of the budget, or the
+    cost to be made least); costs: {kind: [M, K]}; fits: [M, K]; setup: [M, K], which way to serve.
+    """
 
     models: Sequence[Model]
     visual_tokens: np.ndarray
     error: np.ndarray
     costs: dict[str, np.ndarray]
+    fits: np.ndarray
+    spend: np.ndarray
+    setup: np.ndarray
 
     @property
     def n_params(self) -> np.ndarray:
         """Sizes as the law counts them [M]."""
         return np.array([m.n_params for m in self.models])
 
-    def use(self, budget: dict[str, float]) -> np.ndarray:
-        """The largest share of any budget that each configuration takes [M, K]; at most 1 where all hold."""
-        return np.max([self.costs[kind] / limit for kind, limit in budget.items()], axis=0)
+    def holds(self, limits: Mapping[str, float]) -> np.ndarray:
+        """Where these limits hold [M, K]."""
+        if not limits:
+            return np.ones_like(self.fits)
+        return use(self.costs, limits) <= ROUNDING
 
-    def fits(self, budget: dict[str, float]) -> np.ndarray:
-        """Where every budget holds [M, K]."""
-        return self.use(budget) <= ROUNDING
+
+def use(costs: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
+    """The largest share of any limit that is taken; at most 1 where all hold."""
+    share: np.ndarray = np.max([costs[kind] / limit for kind, limit in limits.items()], axis=0)
+    return share
 
 
 def make_grid(
-    fitted: Any,
+    models: Sequence[Model],
+    visual_tokens: np.ndarray,
+    error: np.ndarray,
+    query: Query,
+    limits: Mapping[str, float],
+    kinds: Iterable[str],
+    flop_cost: str,
+    minimise: str | None = None,
+    device: Device | None = None,
+) -> Grid:
+    """Reckon the costs of every configuration in every setup, and keep the setup that spends least where it fits.
+
+    error: [M, K]. minimise: the kind of cost that counts as spent; the share of the limits unless given.
+    device: instead of the query's own (for other efficiencies).
+    """
+    work = query.work if device is None else replace(query.work, device=device)
+    every = reckon(models, visual_tokens, work, kinds, flop_cost, len(query.setups))
+    share = use(every, limits) if limits else np.zeros((*error.shape, len(query.setups)))
+    spend = every[minimise] if minimise else share
+    fits = (share <= ROUNDING) & np.isfinite(error)[..., None]
+    setup = np.argmin(np.where(fits, spend, np.inf), axis=-1)
+    none = ~fits.any(axis=-1)
+    setup[none] = np.argmin(share[none], axis=-1)
+
+    def chosen(values: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(values, setup[..., None], axis=-1)[..., 0]
+
+    costs = {kind: chosen(values) for kind, values in every.items()}
+    return Grid(models, visual_tokens, error, costs, ~none, chosen(spend), setup)
+
+
+def reckon(
     models: Sequence[Model],
     visual_tokens: np.ndarray,
     work: Workload,
     kinds: Iterable[str],
     flop_cost: str,
-) -> Grid:
-    """Predict the error and reckon the costs of every configuration."""
-    sizes = np.array([m.n_params for m in models])
-    error = predict(fitted, sizes[:, None], visual_tokens[None, :], work)
-    return Grid(models, visual_tokens, error, reckon(models, visual_tokens, work, kinds, flop_cost))
+    setups: int = 1,
+) -> dict[str, np.ndarray]:
+    """The costs of every configuration, {kind: [M, K, S]}; each cost file is asked once a model."""
+    givers = {kind: cost_of(kind, flop_cost) for kind in kinds}
+    shape = len(models), len(visual_tokens), setups
+    costs = {kind: np.empty(shape) for kind in givers}
+    for row, model in enumerate(models):
+        totals: dict[str, dict[str, Any]] = {}
+        for kind, giver in givers.items():
+            if giver.__name__ not in totals:
+                totals[giver.__name__] = total(giver, model, visual_tokens[:, None], work)
+            costs[kind][row] = totals[giver.__name__][kind]
+    return costs
+
+
+def total(cost: Any, model: Model, visual_tokens: Any, work: Workload) -> dict[str, Any]:
+    """The kinds of cost that a cost file gives for one model, {kind: array that broadcasts with visual_tokens}."""
+    parts = cost.parts(model.n_params, model.shape, visual_tokens, work)
+    if hasattr(cost, "totals"):
+        totals: dict[str, Any] = cost.totals(parts, work)
+        return totals
+    (kind,) = cost.kinds
+    return {kind: sum(parts.values())}
 
 
 def predict(
@@ -60,28 +124,3 @@ def predict(
     known = {"n_params": n_params, "visual_tokens": visual_tokens, "text_tokens": work.text_tokens}
     inputs = {name: known[name] for name in fitted.inputs}
     return np.asarray(fitted.predict_draws(**inputs) if draws else fitted.predict(**inputs), dtype=float)
-
-
-def reckon(
-    models: Sequence[Model], visual_tokens: np.ndarray, work: Workload, kinds: Iterable[str], flop_cost: str
-) -> dict[str, np.ndarray]:
-    """The costs of every configuration, {kind: [M, K]}; each cost file is asked once."""
-    givers = {kind: cost_of(kind, flop_cost) for kind in kinds}
-    rows: dict[str, list[np.ndarray]] = {kind: [] for kind in givers}
-    for model in models:
-        totals: dict[str, dict[str, Any]] = {}
-        for kind, giver in givers.items():
-            if giver.__name__ not in totals:
-                totals[giver.__name__] = total(giver, model, visual_tokens, work)
-            rows[kind].append(np.broadcast_to(totals[giver.__name__][kind], visual_tokens.shape))
-    return {kind: np.stack(held) for kind, held in rows.items()}
-
-
-def total(cost: Any, model: Model, visual_tokens: Any, work: Workload) -> dict[str, Any]:
-    """The kinds of cost that a cost file gives for one model, {kind: array as visual_tokens}."""
-    parts = cost.parts(model.n_params, model.shape, visual_tokens, work)
-    if hasattr(cost, "totals"):
-        totals: dict[str, Any] = cost.totals(parts, work)
-        return totals
-    (kind,) = cost.kinds
-    return {kind: sum(parts.values())}

@@ -15,12 +15,13 @@ class Optimum:
     """What to deploy under a budget; the fields are the data of `scalelaw optimize --json`.
 
     budget: {kind: limit}. text_tokens, generate, batch: the query. cost: the FLOP accounting.
-    best: {model, n_params, visual_tokens, error, error_interval, costs {kind: value}, p_best, binding};
-        error_interval and p_best come from the law's bootstrap draws and are None without them; p_best is the
-        share of draws in which this configuration is the best that fits; binding is the kind of budget that
-        keeps a better one out, None where nothing does.
-    runners_up: the best that fits of each other model, by error. pareto: the least error at each cost, over the
-        whole catalogue (thinned to what a plot shows). continuous: {n_params, visual_tokens, error} with every
+    best: {model, n_params, visual_tokens, dtype, batch, error, error_interval, costs {kind: value}, p_best, regret,
+        binding}; error_interval, p_best and regret come from the law's bootstrap draws and are None without them;
+        p_best is the share of draws in which this configuration is the pick; regret is the mean over draws of
+        its error above the least that fits; binding is the limit that keeps a better one out, None where none does.
+    runners_up: the pick of each other model that fits, the best first. near_ties: the cheapest configuration of each
+        model that predicts nearly the pick's error, the cheapest first. pareto: the least error at each cost,
+        over the whole catalogue (thinned to what a plot shows). continuous: {n_params, visual_tokens, error} with every
         size and fractional tokens allowed, within the token range; None where it cannot be had.
     extrapolates: the pick lies outside what was measured. searched: what was enumerated.
     warnings: (code, message) pairs.
@@ -39,6 +40,7 @@ class Optimum:
     warnings: list[tuple[str, str]]
     law: str = ""
     searched: dict[str, Any] = field(default_factory=dict)
+    near_ties: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The data of the answer; warnings as {code, message}."""

@@ -1,245 +1,248 @@
-"""The search: enumerate every configuration, keep those that fit the budget, take the least error."""
+"""The search: enumerate every configuration, keep those that fit the budget, take the best by the rule."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from scalelaw.costs._workload import Device, Workload
 from scalelaw.errors import InputError, NoAnswer
 from scalelaw.plan import certainty, doubts
-from scalelaw.plan.budget import FLOPS, check_budget, cost_of
-from scalelaw.plan.catalogue import Model, find_models, sizes_of
-from scalelaw.plan.continuous import least_error, size_within
-from scalelaw.plan.grid import Grid, make_grid, predict
-from scalelaw.plan.hardware import find_device
+from scalelaw.plan.budget import FLOPS, kinds
+from scalelaw.plan.continuous import continuous_optimum
+from scalelaw.plan.front import pareto
+from scalelaw.plan.grid import Grid, Place, predict, use
 from scalelaw.plan.optimum import Optimum
-from scalelaw.plan.tokens import measured_counts, token_counts
-
-REQUIRED = ("n_params", "visual_tokens")
-PARETO_POINTS = 200
+from scalelaw.plan.rule import Rule, make_rule
+from scalelaw.plan.setting import Setting, make_setting
 
 
 def find_optimum(
     fitted: Any,
-    budget: Any,
+    budget: Any = None,
     text_tokens: float = 50,
     generate: float = 0,
     models: Any = None,
     visual_tokens: Any = None,
-    hardware: str | None = None,
-    batch: float = 1,
+    hardware: Any = None,
+    batch: Any = 1,
     cost: str | None = None,
+    *,
+    within: float | None = None,
+    target_error: float | None = None,
+    minimise: str | None = None,
+    tie: float = 0.001,
+    **query: Any,
 ) -> Optimum:
-    """The configuration (model, visual tokens) of least predicted error whose cost fits every budget.
+    """The configuration (model, visual tokens, way to serve) to deploy: the least error whose cost fits every budget.
 
-    fitted: a `FittedLaw` of n_params and visual_tokens. budget: {kind: limit}, a number (FLOPs per query) or text.
-    text_tokens, generate, batch: the query. models: a catalogue (see `find_models`), by default the sizes that
-    the law was measured at. visual_tokens: `1,4,16`, `1:576` or a list, by default every whole number in the
-    measured range. cost: the FLOP accounting. Equal errors go to the one that takes the least of the budget.
-    Raises InputError for a law of other inputs, an unknown budget, model or cost, counts or limits out of range;
-    NoAnswer where nothing fits, with the cheapest configuration and its cost.
+    fitted: a `FittedLaw` of n_params and visual_tokens (or several, see `blend`).
+    budget: {kind: limit}, a number (FLOPs per query) or text; not needed with target_error.
+    text_tokens, generate, batch and `query` (images, tiles, cached_prefix, questions_per_image, dtype, cache_dtype,
+    tower, compressor, devices, mfu, mbu, usd_per_hour, seed): the query and how it is served, see `make_query`.
+    models: a catalogue (see `find_models`), by default the sizes that the law was measured at.
+    visual_tokens: `1,4,16`, `1:576` or a list, by default every whole number in the measured range.
+    cost: the FLOP accounting; `layer_flops` where every shape is known, else `linear_flops`.
+    within: take the cheapest whose error is at most so much above the least. target_error: take the cheapest that
+    reaches this error. minimise: the kind of cost that is then to be least (the first budget's, else flops).
+    tie: errors closer than this to the pick's are near ties.
+    Raises InputError for a law of other inputs and for anything unknown or out of range; NoAnswer where nothing
+    fits (with the cheapest) or the target is not reached (with the nearest).
     """
-    check_law(fitted)
-    limits = check_budget(budget)
-    work = check_workload(text_tokens, generate, batch, find_device(hardware))
-    catalogue, models_from = choose_models(fitted, models)
-    counts, counts_from = choose_counts(fitted, visual_tokens)
-    flop_cost = cost or "linear_flops"
-    grid = make_grid(fitted, catalogue, counts, work, dict.fromkeys([*limits, FLOPS]), flop_cost)
-    fits = grid.fits(limits) & np.isfinite(grid.error)
-    if not fits.any():
-        raise nothing_fits(grid, limits)
-    order = ranked(grid, fits, grid.use(limits))
-    shares, intervals = _certainty(fitted, grid, fits, limits, work, order)
-    choices = [_choice(grid, place, shares, intervals) for place in order]
-    choices[0]["binding"] = binding(grid, limits, order[0])
-    continuous = _continuous(fitted, limits, counts, work, flop_cost)
-    facts = {
-        "models": [m.name for m in catalogue],
-        "models_from": models_from,
-        "visual_tokens": [float(counts[0]), float(counts[-1])],
-        "visual_tokens_from": counts_from,
-        "configurations": int(grid.error.size),
-        "that_fit": int(fits.sum()),
-    }
+    rule = make_rule(within, target_error)
+    if budget is None and rule.target is None:
+        raise InputError(
+            "There is no budget.", code="bad_budget", hint="Give one, e.g. 8e11, or a target error."
+        )
+    setting = make_setting(
+        fitted, budget, models, visual_tokens, cost,
+        text_tokens=text_tokens, generate=generate, batch=batch, hardware=hardware, **query,
+    )  # fmt: skip
+    spent = _minimised(setting, rule, minimise)
+    grid = setting.grid(minimise=spent)
+    if not grid.fits.any():
+        raise nothing_fits(setting, grid)
+    places = ranked(grid, rule)
+    if not places:
+        raise _missed(setting, grid, rule)
+    told = _Teller(setting, grid, rule, spent, places)
+    best = told.choice(places[0])
+    best["binding"] = binding(grid, setting.limits, places[0], rule)
+    ties = near_ties(grid, places[0], tie)
     return Optimum(
-        budget=limits,
-        text_tokens=work.text_tokens,
-        generate=work.generate,
-        batch=work.batch,
-        cost=flop_cost,
-        best=choices[0],
-        runners_up=choices[1:],
-        pareto=[_choice(grid, place, None, {}) for place in pareto(grid, next(iter(limits)))],
-        continuous=continuous,
-        extrapolates=doubts.is_outside(fitted, choices[0]),
-        warnings=doubts.of(fitted, grid, choices[0]),
+        budget=setting.budget,
+        text_tokens=setting.query.work.text_tokens,
+        generate=setting.query.work.generate,
+        batch=best["batch"],
+        cost=setting.flop_cost,
+        best=best,
+        runners_up=[told.choice(place) for place in places[1:]],
+        pareto=[told.plain(place) for place in pareto(grid, next(iter(setting.limits), spent or FLOPS))],
+        continuous=continuous_optimum(setting) if rule.target is None and setting.budget else None,
+        extrapolates=doubts.is_outside(fitted, best),
+        warnings=[*setting.warnings, *doubts.of(setting, grid, best)],
         law=str(fitted.law),
-        searched=facts,
+        searched={
+            **setting.facts,
+            "configurations": int(grid.error.size * len(setting.query.setups)),
+            "that_fit": int(grid.fits.sum()),
+            "rule": {"within": within, "target_error": target_error, "minimise": spent},
+        },
+        near_ties=[told.plain(place) for place in ties],
     )
 
 
-def check_law(fitted: Any) -> None:
-    """Raises InputError where the law is not one of n_params and visual_tokens (text_tokens may join them)."""
-    inputs = list(fitted.inputs)
-    if not set(REQUIRED) <= set(inputs) <= {*REQUIRED, "text_tokens"}:
-        raise InputError(
-            f"The law '{fitted.law}' sees {', '.join(inputs) or 'nothing'}; a plan needs a law of n_params and "
-            "visual_tokens.",
-            code="wrong_law",
-            hint="Fit product_power or additive_power, for instance.",
-        )
+def ranked(grid: Grid, rule: Rule) -> list[Place]:
+    """The pick of each model, the best first: by error, or by what is spent where the rule is not the least error."""
+    least = grid.error[grid.fits].min()
+    good = grid.fits & (np.isfinite(grid.error) if rule.least else grid.error <= rule.good(least))
+    found = []
+    for row in np.flatnonzero(good.any(axis=1)):
+        columns = np.flatnonzero(good[row])
+        keys = grid.spend[row, columns], grid.error[row, columns]
+        first, second = keys if not rule.least else keys[::-1]
+        column = columns[np.lexsort((second, first))[0]]
+        key = float(grid.error[row, column]), float(grid.spend[row, column])
+        found.append((*(key if rule.least else key[::-1]), int(row), int(column)))
+    return [(row, column) for _, _, row, column in sorted(found)]
 
 
-def check_workload(
-    text_tokens: float, generate: float, batch: float, device: Device | None = None
-) -> Workload:
-    """The query in numbers. Raises InputError for tokens below 0, a batch below 1, and what is not a number."""
-    held: dict[str, float] = {}
-    for name, value, least in (
-        ("text_tokens", text_tokens, 0),
-        ("generate", generate, 0),
-        ("batch", batch, 1),
-    ):
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not (math.isfinite(number) and number >= least):
-            raise InputError(
-                f"{name} must be a number of at least {least}; it is {value}.", code="bad_workload"
-            )
-        held[name] = number
-    return Workload(**held, device=device)
-
-
-def choose_models(fitted: Any, models: Any) -> tuple[list[Model], str]:
-    """The catalogue and where it comes from; by default the sizes in the fit's points."""
-    if models is not None:
-        return find_models(models), "given"
-    return sizes_of(fitted.points), "the sizes measured in the fit's points"
-
-
-def choose_counts(fitted: Any, visual_tokens: Any) -> tuple[np.ndarray, str]:
-    """The token counts [K] and where they come from; by default every whole number in the measured range."""
-    if visual_tokens is not None:
-        return token_counts(visual_tokens), "given"
-    low, high = fitted.measured_range["visual_tokens"]
-    return measured_counts(low, high), f"every whole number in the measured range, {low:g} to {high:g}"
-
-
-def ranked(grid: Grid, fits: np.ndarray, use: np.ndarray) -> list[tuple[int, int]]:
-    """The best configuration of each model that fits, by error, then by the share of the budget it takes."""
-    best = []
-    for row in np.flatnonzero(fits.any(axis=1)):
-        columns = np.flatnonzero(fits[row])
-        column = columns[np.lexsort((use[row, columns], grid.error[row, columns]))[0]]
-        best.append((float(grid.error[row, column]), float(use[row, column]), int(row), int(column)))
-    return [(row, column) for _, _, row, column in sorted(best)]
-
-
-def binding(grid: Grid, limits: dict[str, float], pick: tuple[int, int]) -> str | None:
-    """The budget that keeps a better configuration out: the one whose lifting lowers the error most; where only
+def binding(grid: Grid, limits: Mapping[str, float], pick: Place, rule: Rule) -> str | None:
+    """The limit that keeps a better configuration out: the one whose lifting lowers the error most; where only
     lifting several would, the one of which the pick takes the largest share; None where nothing is better.
     """
-    best = grid.error[pick]
-    better = grid.error < best
-    if not better.any():
+    better = np.isfinite(grid.error) & (grid.error < grid.error[pick])
+    if not limits or not better.any() or not (better & ~grid.fits).any() or rule.target is not None:
         return None
     gains = {}
     for kind in limits:
-        others = {other: limit for other, limit in limits.items() if other != kind}
-        allowed = better & (grid.fits(others) if others else True)
-        gains[kind] = float(best - grid.error[allowed].min()) if allowed.any() else 0.0
+        allowed = better & grid.holds({k: limit for k, limit in limits.items() if k != kind})
+        gains[kind] = float(grid.error[pick] - grid.error[allowed].min()) if allowed.any() else 0.0
     top = max(gains, key=lambda kind: gains[kind])
     return (
         top if gains[top] > 0 else max(limits, key=lambda kind: float(grid.costs[kind][pick] / limits[kind]))
     )
 
 
-def pareto(grid: Grid, kind: str) -> list[tuple[int, int]]:
-    """The configurations that no cheaper one betters, in order of cost; where they are many, evenly thinned
-    but for the ends of each model's stretch.
-    """
-    cost, error = grid.costs[kind].ravel(), grid.error.ravel()
-    order = np.lexsort((error, cost))
-    order = order[np.isfinite(error[order])]
-    least = np.minimum.accumulate(error[order])
-    front = order[np.r_[True, least[1:] < least[:-1]]] if len(order) else order
-    rows = front // len(grid.visual_tokens)
-    ends = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
-    kept = np.unique(np.r_[np.linspace(0, len(front) - 1, PARETO_POINTS).astype(int), ends, ends[1:] - 1])
-    return [divmod(int(i), len(grid.visual_tokens)) for i in front[kept]]
+def near_ties(grid: Grid, pick: Place, tie: float) -> list[Place]:
+    """The cheapest configuration of each model whose error lies within `tie` of the pick's, the cheapest first."""
+    close = grid.fits & (np.abs(grid.error - grid.error[pick]) <= tie)
+    found = []
+    for row in np.flatnonzero(close.any(axis=1)):
+        columns = np.flatnonzero(close[row])
+        column = columns[np.argmin(grid.spend[row, columns])]
+        found.append((float(grid.spend[row, column]), int(row), int(column)))
+    return [(row, column) for _, row, column in sorted(found)]
 
 
-def nothing_fits(grid: Grid, limits: dict[str, float]) -> NoAnswer:
-    """The error that names the cheapest configuration: the one that exceeds the budget least."""
-    use = grid.use(limits)
-    cheapest = divmod(int(np.argmin(use)), use.shape[1])
-    facts = _choice(grid, cheapest, None, {})
-    over = {kind: facts["costs"][kind] for kind in limits if facts["costs"][kind] > limits[kind]}
-    spent = ", ".join(f"{kind} {value:g} (the budget is {limits[kind]:g})" for kind, value in over.items())
+def nothing_fits(setting: Setting, grid: Grid) -> NoAnswer:
+    """The error that names the cheapest configuration: the one that exceeds the limits least."""
+    share = use(grid.costs, setting.limits)
+    row, column = divmod(int(np.argmin(share)), share.shape[1])
+    facts = plain_choice(setting, grid, (row, column))
+    over = {
+        kind: facts["costs"][kind] for kind in setting.limits if facts["costs"][kind] > setting.limits[kind]
+    }
+    spent = ", ".join(
+        f"{kind} {value:.6g} (the limit is {setting.limits[kind]:g})" for kind, value in over.items()
+    )
+    clash = _contradiction(setting, grid)
     return NoAnswer(
         f"No configuration fits the budget. The cheapest is {facts['model']} with {facts['visual_tokens']:g} visual "
-        f"token(s): {spent}.",
+        f"token(s): {spent}.{clash}",
         code="nothing_fits",
         hint="Raise the budget, or allow smaller models, fewer visual tokens or a shorter query.",
         best=facts,
     )
 
 
-def _certainty(
-    fitted: Any,
-    grid: Grid,
-    fits: np.ndarray,
-    limits: dict[str, float],
-    work: Workload,
-    places: list[tuple[int, int]],
-) -> tuple[np.ndarray | None, dict[tuple[int, int], list[float]]]:
-    """p_best of every configuration [M, K] and the error interval at some places; None and {} without draws."""
-    if not doubts.has_draws(fitted):
-        return None, {}
+def _contradiction(setting: Setting, grid: Grid) -> str:
+    """Which two limits contradict each other, though each alone can be held, and by how much."""
+    alone = {kind: grid.costs[kind] / limit for kind, limit in setting.limits.items()}
+    if len(alone) < 2 or any(share.min() > 1 for share in alone.values()):
+        return ""
+    pairs = [(a, b) for a in alone for b in alone if a < b]
+    excess = {pair: float(np.maximum(alone[pair[0]], alone[pair[1]]).min()) for pair in pairs}
+    pair = max(excess, key=lambda p: excess[p])
+    if excess[pair] <= 1:
+        return " Each pair of the limits can be held, all of them cannot."
+    over = 100 * (excess[pair] - 1)
+    return (
+        f" {pair[0]} and {pair[1]} contradict: whatever holds one exceeds the other by {over:.3g} % or more."
+    )
 
-    def draws(rows: slice | list[int], columns: slice | list[int] = slice(None)) -> np.ndarray:
-        return predict(
-            fitted, grid.n_params[rows][:, None], grid.visual_tokens[columns][None, :], work, draws=True
+
+def _missed(setting: Setting, grid: Grid, rule: Rule) -> NoAnswer:
+    at = np.where(grid.fits, grid.error, np.inf)
+    row, column = divmod(int(np.argmin(at)), at.shape[1])
+    facts = plain_choice(setting, grid, (row, column))
+    return NoAnswer(
+        f"No configuration that fits reaches an error of {rule.target:g}. The nearest is {facts['model']} with "
+        f"{facts['visual_tokens']:g} visual token(s): {facts['error']:.4g}.",
+        code="target_not_reached",
+        hint="Raise the target or the budget, or allow larger models or more visual tokens.",
+        best=facts,
+    )
+
+
+def _minimised(setting: Setting, rule: Rule, minimise: str | None) -> str | None:
+    if minimise is not None and minimise not in setting.kinds:
+        raise InputError(
+            f"'{minimise}' cannot be made least here.",
+            code="bad_objective",
+            hint=f"There are: {', '.join(setting.kinds)}; of all kinds: {', '.join(kinds())}.",
         )
-
-    rows, columns = map(list, zip(*places, strict=True))
-    at_places = predict(fitted, grid.n_params[rows], grid.visual_tokens[columns], work, draws=True)
-    intervals = {place: certainty.interval(at_places[:, i]) for i, place in enumerate(places)}
-    return certainty.shares_of_best(draws, len(at_places), fits, grid.use(limits)), intervals
+    return None if rule.least else minimise or next(iter(setting.budget), FLOPS)
 
 
-def _choice(
-    grid: Grid,
-    place: tuple[int, int],
-    shares: np.ndarray | None,
-    intervals: dict[tuple[int, int], list[float]],
-) -> dict[str, Any]:
-    row, column = place
+def plain_choice(setting: Setting, grid: Grid, place: Place) -> dict[str, Any]:
+    """A configuration in plain facts."""
+    model, setup = setting.models[place[0]], setting.query.setups[grid.setup[place]]
     return {
-        "model": grid.models[row].name,
-        "n_params": float(grid.models[row].n_params),
-        "visual_tokens": int(grid.visual_tokens[column]),
+        "model": model.name,
+        "n_params": float(model.n_params),
+        "visual_tokens": int(grid.visual_tokens[place[1]]),
+        "dtype": setup.dtype,
+        "batch": setup.batch,
         "error": float(grid.error[place]),
-        "error_interval": intervals.get(place),
         "costs": {kind: float(values[place]) for kind, values in grid.costs.items()},
-        "p_best": None if shares is None else float(shares[place]),
     }
 
 
-def _continuous(
-    fitted: Any, limits: dict[str, float], counts: np.ndarray, work: Workload, flop_cost: str
-) -> dict[str, Any] | None:
-    givers = {kind: cost_of(kind, flop_cost) for kind in limits}
-    if any("shape" in giver.needs for giver in givers.values()):
-        return None
-    size_for: Callable[[np.ndarray], np.ndarray] = lambda tokens: size_within(givers, limits, tokens, work)  # noqa: E731
-    return least_error(
-        lambda n, v: predict(fitted, n, v, work), size_for, float(counts[0]), float(counts[-1])
-    )
+class _Teller:
+    """Tells of configurations what is known of them: error intervals, p_best and regret come from the draws."""
+
+    def __init__(
+        self, setting: Setting, grid: Grid, rule: Rule, spent: str | None, places: list[Place]
+    ) -> None:
+        self.setting, self.grid = setting, grid
+        self.known: dict[Place, dict[str, Any]] = {}
+        fitted, work = setting.fitted, setting.query.work
+        if not doubts.has_draws(fitted):
+            return
+
+        def draws(block: slice) -> np.ndarray:
+            return predict(
+                fitted, grid.n_params[block][:, None], grid.visual_tokens[None, :], work, draws=True
+            )
+
+        rows, columns = map(list, zip(*places, strict=True))
+        at = predict(fitted, grid.n_params[rows], grid.visual_tokens[columns], work, draws=True)
+        grids = [setting.grid(minimise=spent, device=device) for device in setting.query.scenarios] or [grid]
+        shares, least = certainty.shares_of_best(draws, len(at), grids, rule)
+        settled = np.isfinite(least)
+        for i, place in enumerate(places):
+            excess = at[settled, i] - least[settled]
+            self.known[place] = {
+                "error_interval": certainty.interval(at[:, i]),
+                "p_best": float(shares[place]),
+                "regret": float(np.maximum(excess, 0).mean()) if settled.any() else None,
+            }
+
+    def choice(self, place: Place) -> dict[str, Any]:
+        nothing = {"error_interval": None, "p_best": None, "regret": None}
+        return {**plain_choice(self.setting, self.grid, place), **self.known.get(place, nothing)}
+
+    def plain(self, place: Place) -> dict[str, Any]:
+        return plain_choice(self.setting, self.grid, place)

@@ -12,11 +12,12 @@ import pytest
 
 from scalelaw import plugins
 from scalelaw.costs._workload import Device, Workload
-from scalelaw.ladder import LLMShape
+from scalelaw.ladder import LLMShape, TowerShape
 
 SHAPE = LLMShape("small", 4, 256, 4, 2, 64, 512, 1000)
 DEVICE = Device("card", 1e14, 1e12, 24e9, 300.0)
-WORK = Workload(text_tokens=50, generate=8, batch=4, device=DEVICE)
+TOWER = TowerShape("tower", 2, 64, 128, 14, 336)
+WORK = Workload(text_tokens=50, generate=8, batch=4, tower=TOWER, device=DEVICE, price_per_hour=2.0)
 COUNTS = np.array([1.0, 4, 16, 64, 576])
 
 costs = pytest.mark.parametrize("name", plugins.names("costs"))

@@ -1,0 +1,63 @@
+"""FLOPs of a decoder-only LLM in closed form (1 FLOP = one multiply or one add).
+
+Counts every product with a weight matrix and the two products of attention; leaves out softmax, norms,
+activations, rotations and the embedding look-up (together under .5 %). Agrees with torch's flop counter to the
+last digit. Attention is counted as it is commonly computed: every query meets every key (T^2), a layer with
+window w a band of 2 sum_i min(i, w) - T pairs, which is T^2 up to T = w. `causal=True` counts only the pairs
+that matter, sum_i min(i, w), T(T+1)/2 without a window.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalelaw.ladder import LLMShape
+
+
+def prefill(shape: LLMShape, total: Any, cached: Any = 0.0, causal: bool = False) -> dict[str, Any]:
+    """{products, attention} of a prompt of `total` tokens, the first `cached` of which are done already."""
+    pairs = _layers(shape, lambda window: _pairs(total, cached, window, causal))
+    return {
+        "products": 2.0 * (total - cached) * shape.block_params,
+        "attention": 4.0 * shape.heads * shape.head_size * pairs,
+    }
+
+
+def decode(shape: LLMShape, context: Any, steps: Any) -> dict[str, Any]:
+    """{products, attention, head} of `steps` generated tokens, one by one, after a context."""
+    pairs = _layers(
+        shape, lambda window: causal_pairs(context + steps, window) - causal_pairs(context, window)
+    )
+    return {
+        "products": 2.0 * steps * shape.block_params,
+        "attention": 4.0 * shape.heads * shape.head_size * pairs,
+        "head": steps * head(shape, 1),
+    }
+
+
+def head(shape: LLMShape, positions: Any) -> Any:
+    """The output head at some positions: 1 when serving, every one in a plain forward pass."""
+    return 2.0 * positions * shape.width * shape.vocab
+
+
+def causal_pairs(tokens: Any, window: int | None) -> Any:
+    """sum over i = 1..tokens of min(i, window)."""
+    inside = tokens if window is None else np.minimum(tokens, window)
+    pairs = inside * (inside + 1) / 2
+    return pairs if window is None else pairs + np.maximum(tokens - window, 0) * window
+
+
+def _pairs(total: Any, cached: Any, window: int | None, causal: bool) -> Any:
+    if causal:
+        return causal_pairs(total, window) - causal_pairs(cached, window)
+    if window is None:
+        return (total - cached) * total
+    band = 2 * (causal_pairs(total, window) - causal_pairs(cached, window)) - (total - cached)
+    return np.minimum(band, (total - cached) * total)
+
+
+def _layers(shape: LLMShape, pairs: Any) -> Any:
+    full = (shape.layers - shape.window_layers) * pairs(None)
+    return full + shape.window_layers * pairs(shape.window) if shape.window_layers else full

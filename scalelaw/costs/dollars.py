@@ -1,0 +1,36 @@
+"""Dollars: what a million queries cost at the price of the device's hour, one batch after another.
+
+    usd_per_million = devices x price x latency of a batch / 3600 s / batch x 1e6
+
+Source: the definition; the price is the user's to give.
+Counts the device's time while it serves (see costs/latency.py for what that holds). Leaves out idle time, the
+host, traffic, and whatever overlaps between batches: divide by your utilisation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalelaw.costs import latency
+from scalelaw.costs._workload import Workload
+from scalelaw.ladder import LLMShape
+
+kinds = {"usd_per_million": "dollars for a million queries"}
+needs = ("shape", "device", "price")
+
+
+def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload) -> dict[str, Any]:
+    """Dollars for a million queries, by the stages of the latency."""
+    assert workload.device is not None, "dollars need a device"
+    assert workload.price_per_hour is not None, "dollars need a price"
+    per_ms = (
+        workload.device.count
+        * workload.price_per_hour
+        / 3.6e6
+        * 1e6
+        / np.asarray(workload.batch, dtype=float)
+    )
+    stages = latency.parts(n_params, shape, visual_tokens, workload)
+    return {stage: per_ms * milliseconds for stage, milliseconds in stages.items()}

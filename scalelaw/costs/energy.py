@@ -1,0 +1,32 @@
+"""Energy: joules of one query, from the board power of the device while it serves.
+
+    energy_j = devices x watts x latency of a batch / batch
+
+Source: the definition, with the power that the maker states.
+Counts the board's full power over the whole latency, an upper estimate. Leaves out the host, cooling and idle time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalelaw.costs import latency
+from scalelaw.costs._workload import Workload
+from scalelaw.errors import InputError
+from scalelaw.ladder import LLMShape
+
+kinds = {"energy_j": "joules per query"}
+needs = ("shape", "device")
+
+
+def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload) -> dict[str, Any]:
+    """Joules of one query, by the stages of the latency. Raises InputError where the device's power is not known."""
+    device = workload.device
+    assert device is not None, "energy needs a device"
+    if device.watts is None:
+        raise InputError(f"The power of {device.name} is not published.", code="no_power")
+    per_ms = device.count * device.watts / 1e3 / np.asarray(workload.batch, dtype=float)
+    stages = latency.parts(n_params, shape, visual_tokens, workload)
+    return {stage: per_ms * milliseconds for stage, milliseconds in stages.items()}

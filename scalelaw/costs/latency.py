@@ -1,0 +1,90 @@
+"""Latency: a roofline of each stage, from the first pixel to the last token of a batch, in milliseconds.
+
+    image        max(FLOPs / (peak mfu), tower weight bytes / (bandwidth mbu))     tower, compressor, projector
+    prefill      max(B FLOPs / (peak mfu), weight bytes / (bandwidth mbu))
+    decode step  max(B FLOPs / (peak mfu), (weight bytes + B cache bytes) / (bandwidth mbu)), taken at the middle
+                 of the answer; plus the device's overhead for every pass
+
+A mixture reads only the experts that its tokens meet: E (1 - (1 - k/E)^tokens) of E on average.
+Source: the roofline model (Williams et al. 2009); mfu .5, mbu .8 unless given or calibrated.
+Counts compute and memory traffic of weights and cache, perfectly overlapped; peak is the dense bf16 peak for every
+weight type (weights are widened before use). Leaves out waiting in a queue, network, tokenising, image decoding,
+communication between devices.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalelaw.costs import _llm, layer_flops, memory
+from scalelaw.costs._workload import Device, Workload
+from scalelaw.ladder import LLMShape
+
+kinds = {
+    "latency_ms": "milliseconds from the request to the last token, of a batch",
+    "ttft_ms": "milliseconds to the first token, of a batch",
+    "ms_per_token": "milliseconds between generated tokens",
+}
+needs = ("shape", "device")
+
+
+def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload) -> dict[str, Any]:
+    """Milliseconds in {image, question_pass, prefill, decode} of a batch served at once."""
+    device = workload.device
+    assert device is not None, "latency needs a device"
+    visual = workload.images * np.asarray(visual_tokens, dtype=float)
+    batch = np.asarray(workload.batch, dtype=float)
+    image = layer_flops.vision(shape, visual_tokens, workload)
+    question = image.pop("question_pass", 0 * visual)
+    prompt, computed = layer_flops.prefill(shape, visual, workload)
+    flops = prompt["products"] + prompt["attention"] + _llm.head(shape, 1)
+    reading = read_bytes(shape, batch * computed, workload)
+    stages = {
+        "prefill": _pass(device, batch * flops, reading),
+        "decode": workload.generate * step_s(shape, workload.text_tokens + visual, workload, device),
+    }
+    if workload.tower is not None:
+        towers = workload.tower.n_params * np.asarray(workload.weight_bytes, dtype=float)
+        stages["image"] = _pass(device, batch * sum(image.values()), towers)
+    if np.any(question > 0):
+        asked = read_bytes(shape, batch * workload.text_tokens, workload)
+        stages["question_pass"] = _pass(device, batch * question, asked)
+    return {stage: 1e3 * seconds + 0 * visual for stage, seconds in stages.items()}
+
+
+def totals(parts: dict[str, Any], workload: Workload) -> dict[str, Any]:
+    """The kinds of latency; between tokens, 0 where none is generated."""
+    whole = sum(parts.values())
+    return {
+        "latency_ms": whole,
+        "ttft_ms": whole - parts["decode"],
+        "ms_per_token": parts["decode"] / max(workload.generate, 1),
+    }
+
+
+def step_s(shape: LLMShape, context: Any, workload: Workload, device: Device) -> Any:
+    """Seconds of one decode step of the batch, at the middle of the answer."""
+    batch = np.asarray(workload.batch, dtype=float)
+    before = context + np.maximum(workload.generate - 1, 0) / 2
+    one = _llm.decode(shape, before, 1.0)
+    moved = read_bytes(shape, batch, workload) + batch * memory.cache_bytes(shape, before, workload)
+    return _pass(device, batch * sum(one.values()), moved)
+
+
+def read_bytes(shape: LLMShape, tokens: Any, workload: Workload) -> Any:
+    """Bytes of the LLM's weights that a pass over some tokens reads (the input embedding is looked up, not read)."""
+    fixed = (
+        shape.n_params
+        - shape.experts * shape.expert_params
+        - (0 if shape.tied else shape.vocab * shape.width)
+    )
+    if shape.experts:
+        met = shape.experts * (1 - (1 - shape.experts_active / shape.experts) ** tokens)
+        fixed = fixed + met * shape.expert_params
+    return fixed * np.asarray(workload.weight_bytes, dtype=float)
+
+
+def _pass(device: Device, flops: Any, moved: Any) -> Any:
+    return np.maximum(flops / device.flops_per_s, moved / device.bytes_per_s) + device.overhead_s

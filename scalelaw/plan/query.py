@@ -1,0 +1,149 @@
+"""The query in numbers: options as a person gives them, checked, and made a workload."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scalelaw.costs._vision import reads_question
+from scalelaw.costs._workload import Device, Workload
+from scalelaw.errors import InputError, unknown
+from scalelaw.plan.catalogue import find_tower
+from scalelaw.plan.hardware import find_device
+
+DTYPES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5}
+"""Bytes of one number; the law knows nothing of the error that narrow weights add."""
+
+DEFAULT_TOWER = "clip-vit-l-14-336"
+
+RANGES: dict[str, tuple[float, float]] = {
+    "text_tokens": (0, math.inf),
+    "generate": (0, math.inf),
+    "images": (0, math.inf),
+    "tiles": (1, math.inf),
+    "cached_prefix": (0, 1),
+    "questions_per_image": (1, math.inf),
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One way to serve: the weights' type and how many queries at once."""
+
+    dtype: str
+    batch: float
+
+
+@dataclass(frozen=True)
+class Query:
+    """A workload and the ways to serve it. `work` holds one value a setup where they differ [S];
+    `scenarios` are devices over the range of the efficiencies; `stated_tower`: the tower was named, not assumed.
+    """
+
+    work: Workload
+    setups: tuple[Setup, ...]
+    scenarios: tuple[Device, ...] = ()
+    stated_tower: bool = False
+
+
+def make_query(
+    text_tokens: float = 50,
+    generate: float = 0,
+    batch: Any = 1,
+    hardware: Any = None,
+    *,
+    images: float = 1,
+    tiles: float = 1,
+    cached_prefix: float = 0,
+    questions_per_image: float = 1,
+    dtype: Any = "bf16",
+    cache_dtype: str = "bf16",
+    tower: Any = "",
+    compressor: str | None = None,
+    devices: int = 1,
+    mfu: Any = None,
+    mbu: Any = None,
+    usd_per_hour: float | None = None,
+    seed: int = 0,
+) -> Query:
+    """The query of these options.
+
+    batch, dtype: one or several (a list, or separated by commas): the planner chooses among them. tower: a bundled
+    tower or "none"; `clip-vit-l-14-336` unless named. compressor: none that costs, unless named. mfu, mbu: a
+    number, or a range (low, high) over which p_best is taken. usd_per_hour: the price of one device.
+    Raises InputError for an unknown name and for a number out of range.
+    """
+    held = {name: _number(name, value, *RANGES[name]) for name, value in (
+        ("text_tokens", text_tokens), ("generate", generate), ("images", images), ("tiles", tiles),
+        ("cached_prefix", cached_prefix), ("questions_per_image", questions_per_image))}  # fmt: skip
+    batches = [_number("batch", b, 1, math.inf) for b in _several(batch)]
+    types = [_dtype(t) for t in _several(dtype)]
+    setups = tuple(Setup(t, b) for t in types for b in batches)
+    if not setups:
+        raise InputError("There is no batch or no dtype to choose from.", code="bad_workload")
+    compressor = None if compressor in (None, "", "none") else compressor
+    reads_question(compressor)
+    device = find_device(hardware)
+    scenarios: tuple[Device, ...] = ()
+    if device is not None:
+        device = replace(device, count=int(_number("devices", devices, 1, math.inf)))
+        device, scenarios = _efficiency(device, mfu, mbu, seed)
+    work = Workload(
+        **held,
+        batch=np.array([s.batch for s in setups]),
+        weight_bytes=np.array([DTYPES[s.dtype] for s in setups]),
+        cache_bytes=DTYPES[_dtype(cache_dtype)],
+        tower=find_tower(tower or DEFAULT_TOWER),
+        compressor=compressor,
+        device=device,
+        price_per_hour=None if usd_per_hour is None else _number("usd_per_hour", usd_per_hour, 0, math.inf),
+    )
+    return Query(work, setups, scenarios, stated_tower=bool(tower))
+
+
+def _efficiency(device: Device, mfu: Any, mbu: Any, seed: int) -> tuple[Device, tuple[Device, ...]]:
+    low, high = np.array([_range("mfu", mfu, device.mfu), _range("mbu", mbu, device.mbu)]).T
+    middle = replace(device, mfu=float((low[0] + high[0]) / 2), mbu=float((low[1] + high[1]) / 2))
+    if np.all(low == high):
+        return middle, ()
+    drawn = np.random.default_rng(seed).uniform(low, high, (16, 2))
+    return middle, tuple(replace(device, mfu=float(f), mbu=float(b)) for f, b in drawn)
+
+
+def _range(name: str, given: Any, default: float) -> tuple[float, float]:
+    if given is None:
+        return default, default
+    ends = [
+        _number(name, value, 1e-6, 1) for value in (given if isinstance(given, tuple | list) else [given])
+    ]
+    if len(ends) > 2 or ends[0] > ends[-1]:
+        raise InputError(f"{name} is a number or a range (low, high).", code="bad_workload")
+    return ends[0], ends[-1]
+
+
+def _dtype(name: Any) -> str:
+    key = str(name).strip().lower()
+    if key not in DTYPES:
+        raise unknown("dtype", str(name), DTYPES)
+    return key
+
+
+def _several(given: Any) -> list[Any]:
+    if isinstance(given, str):
+        return [part.strip() for part in given.split(",") if part.strip()]
+    return list(given) if isinstance(given, Iterable) else [given]
+
+
+def _number(name: str, value: Any, least: float, most: float) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and least <= number <= most):
+        bound = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
+        raise InputError(f"{name} must be a number {bound}; it is {value}.", code="bad_workload")
+    return number

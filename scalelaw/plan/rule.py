@@ -1,0 +1,38 @@
+"""What is asked for: the least error; the cheapest within a tolerance of it; or the cheapest that reaches a target."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scalelaw.errors import InputError
+
+
+@dataclass(frozen=True)
+class Rule:
+    """within: how much error (absolute) above the least is as good. target: an error that is good enough."""
+
+    within: float = 0.0
+    target: float | None = None
+
+    def good(self, least: Any) -> Any:
+        """The error that a pick may have, where `least` is the least that fits."""
+        return least + self.within if self.target is None else np.full(np.shape(least), self.target)
+
+    @property
+    def least(self) -> bool:
+        """Whether only the least error will do."""
+        return self.target is None and self.within == 0
+
+
+def make_rule(within: float | None, target_error: float | None) -> Rule:
+    """The rule of these options. Raises InputError for both at once and for numbers that are not errors."""
+    if within is not None and target_error is not None:
+        raise InputError("Ask for a tolerance or for a target error, not for both.", code="bad_objective")
+    for name, value in (("within", within), ("target_error", target_error)):
+        if value is not None and not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
+            raise InputError(f"{name} must be an error of at least 0; it is {value}.", code="bad_objective")
+    return Rule(within or 0.0, target_error)

@@ -1,0 +1,187 @@
+"""What a plan is made in: the catalogue, the token counts, the accounting, the limits; and what had to be assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from scalelaw import plugins
+from scalelaw.costs._workload import Device
+from scalelaw.errors import InputError
+from scalelaw.plan.budget import FLOPS, check_budget, cost_of, kinds
+from scalelaw.plan.catalogue import Model, families_of_sizes, find_models, sizes_of
+from scalelaw.plan.grid import Grid, make_grid, predict
+from scalelaw.plan.query import Query, make_query
+from scalelaw.plan.tokens import measured_counts, token_counts
+
+REQUIRED = ("n_params", "visual_tokens")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything a plan needs but the rule. kinds: of cost that can be reckoned; budget: as given; limits: the
+    budget and what the device's memory implies; error: the law's prediction [M, K]; facts: where things come from.
+    """
+
+    fitted: Any
+    models: Sequence[Model]
+    counts: np.ndarray
+    query: Query
+    flop_cost: str
+    kinds: tuple[str, ...]
+    budget: dict[str, float]
+    limits: dict[str, float]
+    error: np.ndarray
+    facts: dict[str, Any]
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+
+    def grid(
+        self,
+        limits: Mapping[str, float] | None = None,
+        minimise: str | None = None,
+        device: Device | None = None,
+    ) -> Grid:
+        """The configurations under these limits (the plan's own unless given)."""
+        held = self.limits if limits is None else limits
+        return make_grid(
+            self.models,
+            self.counts,
+            self.error,
+            self.query,
+            held,
+            self.kinds,
+            self.flop_cost,
+            minimise,
+            device,
+        )
+
+
+def make_setting(
+    fitted: Any,
+    budget: Any,
+    models: Any = None,
+    visual_tokens: Any = None,
+    cost: str | None = None,
+    **options: Any,
+) -> Setting:
+    """Check and complete what a person asks (see `find_optimum`). `options`: of the query, see `make_query`.
+
+    Raises InputError for a law of other inputs and for anything that is unknown, out of range or missing.
+    """
+    check_law(fitted)
+    given = check_budget(budget) if budget is not None else {}
+    query = make_query(**options)
+    warnings: list[tuple[str, str]] = []
+    catalogue, models_from = _models(fitted, models, given, cost)
+    counts, counts_from = _counts(fitted, visual_tokens)
+    flop_cost = cost or _accounting(catalogue, warnings)
+    if "shape" in plugins.load("costs", flop_cost).needs or any(k != FLOPS for k in given):
+        query = _within_patches(query, counts, warnings)
+    available, limits = _kinds(catalogue, query, flop_cost, given), dict(given)
+    if query.work.device and "memory_gb" in available and "memory_gb" not in limits:
+        limits["memory_gb"] = query.work.device.count * query.work.device.memory_bytes / 1e9
+    sizes = np.array([m.n_params for m in catalogue])
+    facts = {
+        "models": [m.name for m in catalogue],
+        "models_from": models_from,
+        "visual_tokens": [float(counts[0]), float(counts[-1])],
+        "visual_tokens_from": counts_from,
+        "limits": limits,
+        "tower": query.work.tower.name if query.work.tower else None,
+        "compressor": query.work.compressor,
+        "hardware": query.work.device.name if query.work.device else None,
+        "calibrated": bool(query.work.device and query.work.device.calibrated),
+    }
+    error = predict(fitted, sizes[:, None], counts[None, :], query.work)
+    return Setting(
+        fitted, catalogue, counts, query, flop_cost, available, given, limits, error, facts, warnings
+    )
+
+
+def check_law(fitted: Any) -> None:
+    """Raises InputError where the law is not one of n_params and visual_tokens (text_tokens may join them)."""
+    inputs = list(fitted.inputs)
+    if not set(REQUIRED) <= set(inputs) <= {*REQUIRED, "text_tokens"}:
+        raise InputError(
+            f"The law '{fitted.law}' sees {', '.join(inputs) or 'nothing'}; a plan needs a law of n_params and "
+            "visual_tokens.",
+            code="wrong_law",
+            hint="Fit product_power or additive_power, for instance.",
+        )
+
+
+def _models(fitted: Any, models: Any, given: dict[str, float], cost: str | None) -> tuple[list[Model], str]:
+    if models is not None:
+        return find_models(models), "given"
+    sizes = sizes_of(fitted.points)
+    asks_shape = (cost and "shape" in plugins.load("costs", cost).needs) or any(k != FLOPS for k in given)
+    for family, members in families_of_sizes([m.n_params for m in sizes]).items():
+        if asks_shape:
+            return members, f"the sizes measured in the fit's points, with the shapes of {family}"
+    return sizes, "the sizes measured in the fit's points"
+
+
+def _counts(fitted: Any, visual_tokens: Any) -> tuple[np.ndarray, str]:
+    if visual_tokens is not None:
+        return token_counts(visual_tokens), "given"
+    low, high = fitted.measured_range["visual_tokens"]
+    return measured_counts(low, high), f"every whole number in the measured range, {low:g} to {high:g}"
+
+
+def _accounting(models: Sequence[Model], warnings: list[tuple[str, str]]) -> str:
+    unknown = [m.name for m in models if m.shape is None]
+    if not unknown:
+        return "layer_flops"
+    if len(unknown) < len(models):
+        warnings.append((
+            "mixed_shapes",
+            f"The shape of {', '.join(unknown)} is not known, so every model is billed by linear_flops.",
+        ))  # fmt: skip
+    return "linear_flops"
+
+
+def _within_patches(query: Query, counts: np.ndarray, warnings: list[tuple[str, str]]) -> Query:
+    patches = query.work.patches
+    if query.work.tower is None or counts[-1] <= patches:
+        return query
+    trouble = f"{counts[-1]:g} visual tokens are more than the {patches:g} patches of {query.work.tower.name}"
+    if query.stated_tower or query.work.tiles > 1:
+        raise InputError(
+            f"{trouble}.",
+            code="too_many_visual_tokens",
+            hint="Name fewer tokens, more tiles, another tower, or none.",
+        )
+    warnings.append(
+        ("tower_left_out", f"{trouble}: the vision tower is left out of the costs; name a tower or tiles.")
+    )
+    return replace(query, work=replace(query.work, tower=None, compressor=None))
+
+
+def _kinds(
+    models: Sequence[Model], query: Query, flop_cost: str, given: Mapping[str, float]
+) -> tuple[str, ...]:
+    """The kinds of cost that can be reckoned. Raises InputError for one that is given and cannot: what it lacks."""
+    without = [m.name for m in models if m.shape is None]
+    work = query.work
+    lacks = {
+        "shape": f"the shape of every model; that of {', '.join(without)} is not known" if without else "",
+        "device": "" if work.device else "the hardware (e.g. hardware='h100')",
+        "price": "" if work.price_per_hour is not None else "the price of the device's hour (usd_per_hour)",
+    }
+    available = []
+    for kind in kinds():
+        needs = [lacks[need] for need in cost_of(kind, flop_cost).needs if lacks[need]]
+        if kind == "energy_j" and work.device and work.device.watts is None:
+            needs.append(f"the power of {work.device.name}, which is not published")
+        if not needs:
+            available.append(kind)
+        elif kind in given or (kind == FLOPS):
+            raise InputError(
+                f"A budget of {kind} needs {' and '.join(needs)}.",
+                code="cost_needs_more",
+                hint="Models of the catalogue (scalelaw list models) and those with a config.json have a shape.",
+            )
+    return tuple(available)
