@@ -13,7 +13,7 @@ class Task:
     """One piece of work: `python -m MODULE ARGUMENTS`, or `MODULE.main(ARGUMENTS) -> exit code` in this process.
 
     result: the file that exists exactly when the work is done. output: where what it prints goes.
-    after: the tasks whose results it needs.
+    after: the tasks whose results it needs. imports: modules that it will load; an executor may do so for many at once.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Task:
     result: Path
     output: Path
     after: tuple[Task, ...] = ()
+    imports: tuple[str, ...] = ()
 
     @property
     def blocked(self) -> bool:

@@ -1,8 +1,13 @@
-"""One subprocess a task on this machine, `jobs` at a time, one thread each."""
+"""One process a task on this machine, `jobs` at a time, one thread each.
+
+They are forked from a process that has loaded what they import: to load torch and transformers takes longer than to
+train a small cell.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -18,18 +23,14 @@ ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-GRACE = 5.0  # seconds between asking a process to end and making it
-PAUSE = 0.02  # seconds between two looks at the processes
-
-_Running = tuple[Task, subprocess.Popen[bytes], float]  # and when it started, by the monotonic clock
 
 
 def run(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Finished]:
-    """Run `tasks` in subprocesses, each leading a process group of its own; what they print goes to their output."""
+    """Run `tasks`, each in a process that leads a group of its own; what they print goes to their output files."""
     waiting = list(tasks)
     ended: set[str] = set()
-    running: dict[str, _Running] = {}
-    lifeline, held = os.pipe()
+    running: dict[str, tuple[Task, float]] = {}  # and when it started, by the monotonic clock
+    nest = _Nest(tasks)
     try:
         while True:
             while len(running) < jobs and (task := next_ready(waiting, ended)):
@@ -38,58 +39,63 @@ def run(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Finished]:
                     ended.add(task.name)
                     yield Finished(task, None)
                 else:
-                    running[task.name] = (task, _start(task, lifeline), time.monotonic())
+                    running[task.name] = (task, time.monotonic())
+                    nest.start(task)
             if not running:
                 return
-            for task, process, start in _await_any(list(running.values())):
-                _end_group(process, signal.SIGKILL)  # whatever it left behind
-                del running[task.name]
-                ended.add(task.name)
-                yield Finished(task, process.wait(), time.monotonic() - start)
+            ends = nest.wait()
+            if ends is None:  # it was killed, and all that it ran with it
+                nest.close()
+                nest, ends = _Nest(tasks), (dict.fromkeys(running, -signal.SIGKILL))
+            for name, code in ends.items():
+                task, start = running.pop(name)
+                ended.add(name)
+                yield Finished(task, code, time.monotonic() - start)
     finally:
-        _end([process for _, process, _ in running.values()])
-        os.close(held)
-        os.close(lifeline)
+        nest.close()
 
 
-def _start(task: Task, lifeline: int) -> subprocess.Popen[bytes]:
-    task.output.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "scalelaw.executors._child", str(lifeline), task.module, *task.arguments]
-    with task.output.open("wb") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+class _Nest:
+    """The process that the tasks are forked from (see `_nest`)."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        modules = dict.fromkeys(name for task in tasks for name in (task.module, *task.imports))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "scalelaw.executors._nest", *modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             env={**os.environ, **ONE_THREAD},
-            pass_fds=(lifeline,),
             start_new_session=True,
         )
 
+    def start(self, task: Task) -> None:
+        """Have it start a task."""
+        task.output.parent.mkdir(parents=True, exist_ok=True)
+        order = {
+            "name": task.name,
+            "module": task.module,
+            "arguments": task.arguments,
+            "output": str(task.output),
+        }
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it was killed: `wait` says so
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
 
-def _await_any(running: list[_Running]) -> list[_Running]:
-    while not (ended := [entry for entry in running if _has_ended(entry[1])]):
-        time.sleep(PAUSE)
-    return ended
+    def wait(self) -> dict[str, int] | None:
+        """Wait for the end of a task. Returns {name: exit code}, or None where the nest is no more."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            return None
+        end = json.loads(line)
+        return {end["name"]: end["code"]}
 
-
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether it has ended; it stays a zombie, so that its number still names its group and nobody else's."""
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        _end_group(process, signal.SIGTERM)
-    patience = time.monotonic() + GRACE
-    while time.monotonic() < patience and not all(map(_has_ended, processes)):
-        time.sleep(PAUSE)
-    for process in processes:
-        _end_group(process, signal.SIGKILL)
-        process.wait()
-
-
-def _end_group(process: subprocess.Popen[bytes], with_signal: int) -> None:
-    """Signal the group of a process that was not yet waited for."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, with_signal)
+    def close(self) -> None:
+        """End it and all that it started; it needs at most its grace."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):  # it was killed before it had read everything
+            self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()

@@ -38,7 +38,9 @@ def tasks_for(
     def add(work: Stage | Cell, result: Path, needs: tuple[Stage, ...], flops: float) -> None:
         arguments = (str(folder.root), work.name, "--trainer", train)
         after = tuple(tasks[stage.name][0] for stage in needs if stage.name in tasks)
-        task = Task(work.name, "scalelaw.sweep.cell", arguments, result, folder.output(work.name), after)
+        task = Task(
+            work.name, "scalelaw.sweep.cell", arguments, result, folder.output(work.name), after, (train,)
+        )
         tasks[work.name] = (task, Item(work.name, work.label, flops, folder.log(work.name)))
 
     for stage in missing_stages(folder, missing):

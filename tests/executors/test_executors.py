@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -134,3 +135,20 @@ def test_local_ends_what_a_task_leaves_behind(task: Make) -> None:
     assert [end.code for end in local.run([careless], jobs=1)] == [0]
     left = int(careless.result.with_name("careless.pids").read_text())
     _until(lambda: not _is_alive(left))
+
+
+def test_local_goes_on_when_the_process_that_it_forks_from_is_killed(task: Make) -> None:
+    from scalelaw.executors import local
+
+    long = task("long", "starts a process and sleeps")
+    pids = long.result.with_name("long.pids")
+    with closing(
+        local.run([long, task("short"), task("later", after=(long,)), task("other")], jobs=2)
+    ) as ends:
+        assert {next(ends).task.name, next(ends).task.name} == {"short", "other"}
+        _until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+        started = [int(pid) for pid in pids.read_text().split()]
+        nest = int(Path(f"/proc/{started[0]}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(nest, signal.SIGKILL)
+        assert {end.task.name: end.code for end in ends} == {"long": -signal.SIGKILL, "later": None}
+    _until(lambda: not any(map(_is_alive, started)))
