@@ -23,6 +23,10 @@ ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
+SAFE_TO_FORK = {
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # Arrow's allocator would start a thread
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # to ask for a CUDA device must not take hold of it
+}
 
 
 def run(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Finished]:
@@ -64,7 +68,7 @@ class _Nest:
             [sys.executable, "-m", "scalelaw.executors._nest", *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **ONE_THREAD},
+            env={**os.environ, **ONE_THREAD, **SAFE_TO_FORK},
             start_new_session=True,
         )
 
