@@ -1,0 +1,220 @@
+"""Page one: the answer in words and numbers, how sure it is, and what to mind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scalelaw.fit import FittedLaw
+from scalelaw.report import series, words
+from scalelaw.report.figures import draw_choices, draw_curves
+from scalelaw.report.figures.choices import NAMES
+from scalelaw.report.findings import chosen, extent, grounds, mind, target, the_law
+from scalelaw.report.formula import typeset
+from scalelaw.report.items import Contents, Study, subject
+from scalelaw.report.page import FOOT, Column, Page, clip, text_width
+from scalelaw.report.pages import about, axes_of, facts_of
+from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, PETROFF10, SMALL, TINY
+
+_ROOM = PAGE[0] - 2 * MARGIN
+_LEFT = 5.1
+"""Width of the left column."""
+_RIGHT = MARGIN + _LEFT + 0.55
+_WIDTH = PAGE[0] - MARGIN - _RIGHT
+_BLOCKS = 3
+"""More answers than these are a table."""
+
+
+def question(contents: Contents) -> str:
+    """What the report answers, in a sentence: the title where none is given."""
+    inputs = {name for s in contents.studies if s.fitted for name in s.fitted.inputs}
+    if any(s.optima for s in contents.studies) or {"n_params", "visual_tokens"} <= inputs:
+        return "How large should the LLM be, and how many visual tokens should it see?"
+    if inputs:
+        names = " and ".join(words.named(name) for name in sorted(inputs))
+        return f"How does the error depend on {names}?"
+    return "What was measured?"
+
+
+def answer_page(contents: Contents, title: str | None) -> Page:
+    """The first page, whatever was given: one answer, several, a law alone, or tables alone."""
+    page = Page()
+    page.block(0, 0, PAGE[0], 0.12, PETROFF10[0])
+    page.top = page.text(MARGIN, 0.5, title or question(contents), _ROOM, size=12, colour=MUTED) + 0.12
+    if len(contents.studies) == 1 and len(contents.studies[0].optima) <= 1:
+        _one(page, contents.studies[0])
+    elif contents.studies:
+        _several(page, contents.studies)
+    else:
+        _tables(page, contents)
+    return page
+
+
+def _one(page: Page, study: Study) -> None:
+    lead, headline, result = (chosen if study.optima else the_law)(study)
+    page.top = page.text(MARGIN, page.top, lead, _ROOM, size=13) + 0.06
+    size = next((s for s in (27, 24, 21, 18) if text_width(headline, s, "bold") <= _ROOM), 15)
+    page.top = page.formula(MARGIN, page.top, headline, _ROOM, size=size) + 0.08
+    for line, (letters, colour) in zip(result, ((13, INK), (11, MUTED)), strict=False):
+        page.top = page.text(MARGIN, page.top, line, _ROOM, size=letters, colour=colour) + 0.03
+    page.rule(MARGIN, page.top + 0.14, _ROOM)
+    top = page.top + 0.36
+    column = Column(page, MARGIN, top, _LEFT)
+    _reasons(column, study)
+    if study.optima:
+        top = _choices(page, study, top)
+        if study.fitted is not None:
+            _parameters(page, study.fitted, _RIGHT, top, _WIDTH)
+    elif study.fitted is not None:
+        along, by = axes_of(study.fitted)
+        draw_curves(
+            page.panel(_RIGHT + 0.55, top + 0.3, _WIDTH - 0.55, 3.0), series.slices(study.fitted, along, by)
+        )
+        _parameters(page, study.fitted, MARGIN, column.top + 0.2, _LEFT)
+
+
+def _several(page: Page, studies: Sequence[Study]) -> None:
+    """Several answers: a block each, or a table where they are many; then what to mind about all of them."""
+    blocks = [Study(s.fitted, [o]) for s in studies for o in s.optima] + [s for s in studies if not s.optima]
+    column = Column(page, MARGIN, page.top + 0.1, _ROOM)
+    if len(blocks) > _BLOCKS:
+        _table(column, blocks)
+    else:
+        for study in blocks:
+            _block(column, study)
+    notes = dict.fromkeys(note for study in blocks for note in mind(study))
+    _mind_list(column, list(notes))
+
+
+def _block(column: Column, study: Study) -> None:
+    lead, headline, result = (chosen if study.optima else the_law)(study)
+    name = f"{words.capital(subject(study))}. " if subject(study) else ""
+    column.paragraph(name + lead, size=11, colour=MUTED, after=0.03)
+    column.top = column.page.formula(MARGIN, column.top, headline, _ROOM, size=18) + 0.03
+    column.paragraph(" ".join(result), size=BODY, after=0.12)
+    column.page.rule(MARGIN, column.top, _ROOM)
+    column.top += 0.16
+
+
+def _table(column: Column, blocks: Sequence[Study]) -> None:
+    """A row per answer: what it is about, the budget, the choice, its error, how often it is the best."""
+    places = (0.0, 2.3, 4.2, 7.2, 9.55)
+    widths = (2.2, 1.8, 2.9, 2.25, 0.85)
+    rows = [("about", "budget", "choice", "predicted error", "best in"), *map(_row, blocks)]
+    for index, row in enumerate(rows):
+        if column.top + 0.9 > FOOT:
+            column.paragraph(
+                f"{words.count(len(rows) - index, 'more answer')} on the checklist pages.", colour=MUTED
+            )
+            break
+        for place, width, cell, bold in zip(
+            places, widths, row, (False, False, True, False, False), strict=True
+        ):
+            weight = "bold" if bold and index else "normal"
+            size, colour = (SMALL, MUTED) if index == 0 else (BODY, INK)
+            column.page.text(
+                MARGIN + place,
+                column.top,
+                clip(cell, width, size, weight),
+                _ROOM,
+                size=size,
+                weight=weight,
+                colour=colour,
+            )
+        column.top += 0.28
+        column.page.rule(MARGIN, column.top - 0.04, _ROOM)
+    column.top += 0.15
+
+
+def _row(study: Study) -> tuple[str, str, str, str, str]:
+    name = words.capital(subject(study)) or words.capital(target(study))
+    if not study.optima:
+        assert study.fitted is not None
+        law = words.formula(study.fitted.formula, study.fitted.params)
+        return name, "none", law, f"off by {words.short(study.fitted.rmse, 2)} (RMSE)", ""
+    optimum = study.optima[0]
+    best = optimum["best"]
+    span = words.span(best["error_interval"], words.error)
+    share = "" if best["p_best"] is None else words.share(best["p_best"])
+    error = words.error(best["error"]) + (f" ({span})" if span else "")
+    return name, words.budget(optimum["budget"]), words.configuration(best), error, share
+
+
+def _tables(page: Page, contents: Contents) -> None:
+    rows = sum(len(frame) for _, frame in contents.tables)
+    page.top = (
+        page.text(MARGIN, page.top, "No law was fitted and no budget planned. There are:", _ROOM, size=13)
+        + 0.06
+    )
+    page.top = (
+        page.text(MARGIN, page.top, words.count(rows, "measurement"), _ROOM, size=27, weight="bold") + 0.25
+    )
+    column = Column(page, MARGIN, page.top, _ROOM)
+    for name, frame in contents.tables:
+        if not column.fits(about(name, frame), reserve=0.5):
+            break
+        column.paragraph(about(name, frame), weight="bold", after=0.03)
+        column.paragraph(extent(frame), after=0.06)
+        for doubt in facts_of(name).get("doubts", ()):
+            if column.fits(doubt):
+                column.item(doubt)
+        column.top += 0.15
+
+
+def _reasons(column: Column, study: Study) -> None:
+    column.heading("Why, and how sure")
+    for sentence in grounds(study):
+        if column.fits(sentence, BODY):
+            column.item(sentence)
+    _mind_list(column, list(dict.fromkeys(mind(study))))
+
+
+def _mind_list(column: Column, notes: Sequence[str]) -> None:
+    if not notes:
+        return
+    column.top += 0.12
+    column.heading("What to mind")
+    for place, sentence in enumerate(notes):
+        left = len(notes) - place
+        if not column.fits(sentence, BODY, reserve=0.25 if left > 1 else 0.0):
+            column.item(f"{words.count(left, 'more note')} on the checklist page.")
+            break
+        column.item(sentence)
+
+
+def _choices(page: Page, study: Study, top: float) -> float:
+    """The choice and those behind it as a figure; returns where it ends."""
+    choices = [study.optima[0]["best"], *study.optima[0]["runners_up"]][:6]
+    names = max(min(text_width(str(c["model"]), SMALL, "bold"), NAMES) for c in choices)
+    names = max(names, *(text_width(words.tokens(c["visual_tokens"]), TINY) for c in choices)) + 0.2
+    shares = 0.7 if choices[0].get("p_best") is not None else 0.1
+    height = 0.37 * len(choices) + 0.1
+    top = (
+        page.text(_RIGHT, top, "The best of each LLM within the budget", _WIDTH, size=11, weight="bold") + 0.3
+    )
+    panel = page.panel(_RIGHT + names, top, _WIDTH - names - shares, height)
+    draw_choices(panel, choices, target(study), study.fitted.n_points if study.fitted else 0)
+    return top + height + 0.66
+
+
+def _parameters(page: Page, fitted: FittedLaw, left: float, top: float, width: float) -> None:
+    """The law and its parameters with intervals, as a small table."""
+    numbers = series.numbers(fitted)
+    known = any(words.span((bar.low, bar.high)) for bar in numbers)
+    level = f"{100 * fitted.interval['level']:g} % interval" if known else ""
+    top = page.text(left, top, "The law", width, size=11, weight="bold") + 0.03
+    if left == _RIGHT:
+        top = page.formula(left, top, typeset(fitted.formula), width, size=11) + 0.02
+        top = page.text(left, top, words.symbols(fitted.units), width, size=TINY, colour=MUTED) + 0.07
+    rows = [("parameter", "value", level)]
+    rows += [(words.greek(b.name), words.short(b.value, 4), words.span((b.low, b.high))) for b in numbers]
+    for index, row in enumerate(rows):
+        if top + 0.2 > FOOT:
+            break
+        size, colour = (TINY, MUTED) if index == 0 else (SMALL, INK)
+        page.text(left, top, clip(row[0], 0.44 * width, size), width, size=size, colour=colour)
+        page.text(left, top, row[1], 0.58 * width, size=size, colour=colour, align="right")
+        page.text(left, top, row[2], width, size=size, colour=colour, align="right")
+        top += 0.175
+        if index == 0:
+            page.rule(left, top + 0.02, width)
+            top += 0.06

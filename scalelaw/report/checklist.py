@@ -1,0 +1,138 @@
+"""The checklist: everything one must know to judge or repeat a fit and a plan, as rows of a table over pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from scalelaw.fit import FittedLaw
+from scalelaw.report import words
+from scalelaw.report.items import Study, subject
+from scalelaw.report.page import FOOT, LEADING, Page, wrap
+from scalelaw.report.style import BODY, MARGIN, MUTED, PAGE, SMALL
+
+Row = tuple[str, str]
+_NAME = 1.55
+_GAP = 0.45
+_COLUMN = (PAGE[0] - 2 * MARGIN - _GAP) / 2
+_SIZE = SMALL
+
+
+def checklist_pages(studies: Iterable[Study]) -> Iterator[Page]:
+    """Every fact of every study in two columns; as many pages as it takes."""
+    held = list(studies)
+    tags = [f": {subject(study)}" if len(held) > 1 and subject(study) else "" for study in held]
+    sections = [section for study, tag in zip(held, tags, strict=True) for section in _sections(study, tag)]
+    page, column, top = Page("Checklist", "What was done, so that it can be judged and repeated."), 0, 0.0
+    top = begin = page.top + 0.25
+    for title, rows in sections:
+        for index, (name, value) in enumerate(rows):
+            lines = wrap(value, _COLUMN - _NAME, _SIZE)
+            for part, first in _split(lines, begin):
+                heading = title if index == 0 and first else ""
+                need = len(part) * LEADING * _SIZE / 72 + 0.045 + (0.42 if heading else 0.0)
+                if top + need > FOOT:
+                    column, top = column + 1, begin
+                if column > 1:
+                    yield page
+                    page, column = Page("Checklist", "Continued."), 0
+                    top = begin = page.top + 0.25
+                left = MARGIN + column * (_COLUMN + _GAP)
+                if heading:
+                    top += 0.12 if top > begin else 0.0
+                    top = page.text(left, top, heading, _COLUMN, size=BODY, weight="bold") + 0.02
+                    page.rule(left, top, _COLUMN)
+                    top += 0.06
+                if name and first:
+                    page.text(left, top, name, _NAME - 0.1, size=_SIZE, colour=MUTED)
+                under = len(wrap(name, _NAME - 0.1, _SIZE)) if name and first else 1
+                end = page.text(left + _NAME, top, "\n".join(part), _COLUMN, size=_SIZE)
+                top = max(end, top + under * LEADING * _SIZE / 72) + 0.045
+    yield page
+
+
+def _split(lines: list[str], begin: float) -> Iterator[tuple[list[str], bool]]:
+    """A value's lines in parts that each fit a column."""
+    room = max(1, int((FOOT - begin - 0.5) / (LEADING * _SIZE / 72)))
+    for start in range(0, len(lines), room):
+        yield lines[start : start + room], start == 0
+
+
+def _sections(study: Study, tag: str) -> Iterator[tuple[str, list[Row]]]:
+    if study.fitted is not None:
+        yield f"Status of the fit{tag}", _status(study.fitted)
+        yield f"How well it fits{tag}", _rows(_quality(study.fitted))
+        facts = {name: value for name, value in study.fitted.checklist.items() if name != "status"}
+        yield f"The fit{tag}", _rows(facts)
+    for optimum in study.optima:
+        notes = [("warning" if i == 0 else "", w["message"]) for i, w in enumerate(optimum["warnings"])]
+        yield f"The plan{tag}", [*_plan(optimum), *notes]
+
+
+def _status(fitted: FittedLaw) -> list[Row]:
+    rows = [("status", f"{words.named(fitted.status)}. {words.STATUS.get(fitted.status, '')}".strip())]
+    rows += [("warning" if i == 0 else "", message) for i, (_, message) in enumerate(fitted.warnings)]
+    return rows
+
+
+def _quality(fitted: FittedLaw) -> dict[str, Any]:
+    """How close the law comes and how sure the search was; no durations, so that a second run gives the same page."""
+    return {
+        "objective": fitted.objective,
+        "RMSE": fitted.rmse,
+        "R²": fitted.r2,
+        "AICc": fitted.aicc,
+        "intervals": f"{100 * fitted.interval['level']:g} %, {fitted.interval['method']}",
+        "gap to a better fit": fitted.certificate["gap"],
+        "gradient norm": fitted.certificate["gradient_norm"],
+        **({"held out": fitted.holdout} if fitted.holdout else {}),
+    }
+
+
+def _rows(facts: Mapping[str, Any]) -> list[Row]:
+    return [(words.named(str(name)), _columns(value) if name == "columns" else words.plainly(value))
+            for name, value in facts.items()]  # fmt: skip
+
+
+def _columns(columns: Mapping[str, str]) -> str:
+    return ", ".join(name if name == column else f"{name} from {column}" for name, column in columns.items())
+
+
+def _plan(optimum: Mapping[str, Any]) -> list[Row]:
+    best = optimum["best"]
+    facts: dict[str, Any] = {
+        "budget": words.budget(optimum["budget"]),
+        "query": words.workload(optimum),
+        "cost": words.costing(optimum["cost"]),
+        "chosen": words.configuration(best),
+        "it costs": ", ".join(
+            f"{words.cost(k, v)} {words.cost_unit(k).partition(' ')[2]}" for k, v in best["costs"].items()
+        ),
+        "binding": words.named(best["binding"]) if best.get("binding") else "nothing",
+        "extrapolates": optimum["extrapolates"],
+        **_searched(optimum["searched"]),
+    }
+    return _rows(facts)
+
+
+def _searched(held: Mapping[str, Any]) -> dict[str, Any]:
+    """What was enumerated, and with what; what was not given is left out."""
+    if not held:
+        return {}
+    low, high = held["visual_tokens"]
+    told = (
+        "models",
+        "models_from",
+        "visual_tokens",
+        "visual_tokens_from",
+        "configurations",
+        "that_fit",
+        "limits",
+        "rule",
+    )
+    return {
+        "searched models": f"{words.plainly(held['models'])} ({held['models_from']})",
+        "searched tokens": f"{low:g} to {high:g} ({held['visual_tokens_from']})",
+        "configurations": f"{held['configurations']:,}, of which {held['that_fit']:,} fit the budget",
+        **{name: value for name, value in held.items() if name not in told and value},
+    }

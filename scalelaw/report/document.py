@@ -1,0 +1,100 @@
+"""One PDF from fits, optima and tables: page one is the answer, then a page for what is there, none of them empty."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_pdf import PdfPages
+
+from scalelaw import __version__
+from scalelaw.files import atomic
+from scalelaw.report.answer import answer_page, question
+from scalelaw.report.checklist import checklist_pages
+from scalelaw.report.items import Contents, Study, gather, subject
+from scalelaw.report.page import Page
+from scalelaw.report.pages import (
+    axes_of,
+    belief_page,
+    coverage_pages,
+    fit_page,
+    front_page,
+    residual_page,
+    surface_page,
+)
+from scalelaw.report.style import styled
+
+
+def write_report(items: Any, path: str | Path, *, title: str | None = None) -> Path:
+    """Write a PDF report (A4, vector, fonts embedded) on what is given, and return its path.
+
+    items: one, or a list, of FittedLaw, Optimum, DataFrame in the table's schema, and paths: FIT.json,
+    OPTIMUM.json, a table (parquet, csv, a sweep's folder, a bundled name). An optimum belongs to the fit that
+    predicts its error. The same input gives the same bytes.
+    Raises InputError for nothing to report on, an item of an unknown kind, a path that is not there or cannot be
+    read, and a path that cannot be written.
+    """
+    contents = gather(items)
+    with styled(), atomic(path) as part:
+        pages = list(make_pages(contents, title))
+        with PdfPages(part, metadata=_metadata(contents, title)) as pdf:
+            for number, page in enumerate(pages, 1):
+                page.footer(_origin(contents), number, len(pages))
+                pdf.savefig(page.figure)
+    return Path(path)
+
+
+def make_pages(contents: Contents, title: str | None = None) -> Iterator[Page]:
+    """The pages in order; to be drawn inside `style.styled()`."""
+    yield answer_page(contents, title)
+    for study in contents.studies:
+        name = subject(study) if len(contents.studies) > 1 else ""
+        yield from _study(study, f": {name}" if name else "")
+    for name, frame in contents.tables:
+        yield from coverage_pages(name, frame)
+    if contents.studies:
+        yield from checklist_pages(contents.studies)
+
+
+def _study(study: Study, tag: str) -> Iterator[Page]:
+    fitted = study.fitted
+    if fitted is None:
+        if any(len(o["pareto"]) > 1 for o in study.optima):
+            yield front_page(study)
+        return
+    yield fit_page(fitted, study.optima[0]["best"] if study.optima else None, tag)
+    yield residual_page(fitted, tag)
+    if axes_of(fitted)[1] is not None:
+        yield surface_page(study, tag)
+    if (page := belief_page(fitted, tag)) is not None:
+        yield page
+
+
+def _origin(contents: Contents) -> str:
+    hashes = [str(s.fitted.checklist["data_hash"]) for s in contents.studies if s.fitted is not None]
+    hashes += [_hash(frame) for _, frame in contents.tables]
+    data = f"  ·  data {', '.join(dict.fromkeys(hashes))}" if hashes else ""
+    return f"scalelaw {__version__}{data}"
+
+
+def _hash(frame: pd.DataFrame) -> str:
+    """SHA-256 (16 hex digits) of a table's rows and columns."""
+    held = np.asarray(pd.util.hash_pandas_object(frame, index=False)).tobytes()
+    return hashlib.sha256(" ".join(map(str, frame.columns)).encode() + held).hexdigest()[:16]
+
+
+def _metadata(contents: Contents, title: str | None) -> dict[str, Any]:
+    laws = [s.fitted.law for s in contents.studies if s.fitted is not None]
+    words = ["scaling law", "inference budget", "visual tokens", *dict.fromkeys(laws)]
+    return {
+        "Title": title or question(contents),
+        "Author": f"scalelaw {__version__}",
+        "Subject": "Scaling law of a vision-language model and the inference budget it plans",
+        "Keywords": ", ".join(words),
+        "CreationDate": None,
+        "ModDate": None,
+    }

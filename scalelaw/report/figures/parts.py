@@ -1,0 +1,82 @@
+"""What several figures share: a panel's heading, the hatching beyond the measured range, the legend below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from scalelaw.report.page import text_width
+from scalelaw.report.style import INK, MUTED, SMALL, TINY
+
+HATCH = "////"
+HATCH_COLOUR = "#d3d8dd"
+
+
+def panel_heading(axes: Axes, title: str, note: str) -> None:
+    """The panel's title at its top left and a note (such as n = 28) at its top right."""
+    axes.set_title(title, loc="left")
+    axes.annotate(
+        note, (1, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
+        size=TINY, color=MUTED, annotation_clip=False,
+    )  # fmt: skip
+
+
+def hatch_beyond(axes: Axes, which: str, measured: tuple[float, float]) -> None:
+    """Hatch the panel where one axis lies beyond the measured range."""
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    for first, last in ((low, measured[0]), (measured[1], high)):
+        if first < last:
+            span = axes.axvspan if which == "x" else axes.axhspan
+            span(first, last, facecolor="none", edgecolor=HATCH_COLOUR, hatch=HATCH, linewidth=0, zorder=0.6)
+
+
+def hatch_around(axes: Axes, x: tuple[float, float], y: tuple[float, float], colour: str) -> None:
+    """Hatch everything outside the rectangle x, y, and outline the rectangle."""
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    frames = (
+        (left, x[0], low, high),
+        (x[1], right, low, high),
+        (x[0], x[1], low, y[0]),
+        (x[0], x[1], y[1], high),
+    )
+    for first, last, bottom, top in frames:
+        if first < last and bottom < top:
+            axes.add_patch(
+                Rectangle((first, bottom), last - first, top - bottom, facecolor="none", edgecolor=colour,
+                          hatch=HATCH, linewidth=0, zorder=2)
+            )  # fmt: skip
+    axes.add_patch(
+        Rectangle(
+            (x[0], y[0]), x[1] - x[0], y[1] - y[0], facecolor="none", edgecolor=INK, linewidth=1.0, zorder=2.5
+        )
+    )
+
+
+def beyond_handle(colour: str = HATCH_COLOUR) -> Rectangle:
+    """The legend's swatch for what lies beyond the measured range."""
+    return Rectangle((0, 0), 1, 1, facecolor="none", edgecolor=colour, hatch=HATCH, linewidth=0.5,
+                     label="beyond what was measured")  # fmt: skip
+
+
+def legend_below(axes: Axes, handles: Sequence[Any], title: str = "", drop: float = 0.52) -> None:
+    """A legend `drop` inches under the panel, in as many columns as fit its width."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    box, (wide, tall) = axes.get_position(), figure.get_size_inches()
+    widths = np.array([text_width(str(h.get_label()), SMALL) + 0.66 for h in handles])
+    columns = next(
+        (
+            k
+            for k in range(len(handles), 1, -1)
+            if sum(w.max() for w in np.array_split(widths, k)) <= box.width * wide
+        ),
+        1,
+    )
+    axes.legend(
+        handles=list(handles), title=title or None, ncols=columns, loc="upper left", alignment="left",
+        bbox_to_anchor=(0, -drop / (box.height * tall)), columnspacing=1.4, handletextpad=0.6, title_fontsize=SMALL,
+    )  # fmt: skip

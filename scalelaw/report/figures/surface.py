@@ -1,0 +1,123 @@
+"""The error surface over two inputs, with lines of equal cost, the measured range, and the path of the optimum."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from scalelaw.report import words
+from scalelaw.report.figures.parts import beyond_handle, hatch_around, legend_below, panel_heading
+from scalelaw.report.style import INK, PAPER, SURFACE, TINY
+from scalelaw.report.surfaces import EQUAL_COST, Surface
+from scalelaw.report.ticks import alike, log_input
+
+PATH = "#ff5d3b"
+_HALO = [withStroke(linewidth=2.4, foreground=INK)]
+
+
+def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
+    """Draw the surface; lines of equal cost are dashed, the range beyond the measurements is hatched."""
+    axes.grid(False)
+    log_input(axes, "x", data.along, float(data.x[0]), float(data.x[-1]), tuple(np.unique(data.at[0])))
+    log_input(axes, "y", data.by, float(data.y[0]), float(data.y[-1]), tuple(np.unique(data.at[1])))
+    levels = MaxNLocator(14).tick_values(float(data.z.min()), float(data.z.max()))
+    axes.contourf(data.x, data.y, data.z, levels=levels, cmap=SURFACE, zorder=1)
+    lines = axes.contour(data.x, data.y, data.z, levels=levels, colors=PAPER, linewidths=0.5, zorder=1.5)
+    obstacles = _places(axes, data)
+    _label(axes, lines, alike(levels), obstacles)
+    hatch_around(axes, *data.measured, colour="#ffffff73")
+    handles: list[Any] = [beyond_handle("#59616a")]
+    if data.cost is not None:
+        handles.append(_equal_cost(axes, data, obstacles))
+    handles += _choices(axes, data)
+    axes.plot(*data.at, linestyle="none", marker="o", markersize=3.2, color=PAPER, markeredgecolor=INK,
+              markeredgewidth=0.6, zorder=4)  # fmt: skip
+    handles.append(Line2D([], [], linestyle="none", marker="o", markersize=3.8, color=PAPER, markeredgecolor=INK,
+                          markeredgewidth=0.6, label="measured"))  # fmt: skip
+    panel_heading(axes, f"Predicted {words.named(data.target)} ({words.unit(data.target)})", f"n = {data.n}")
+    if legend:
+        legend_below(axes, handles)
+
+
+def _equal_cost(axes: Axes, data: Surface, obstacles: list[np.ndarray]) -> Line2D:
+    assert data.cost is not None
+    levels = _cost_levels(data)
+    style = {"colors": PAPER, "linewidths": 1.1, "linestyles": [(0, (4, 3))], "zorder": 2.6}
+    lines = axes.contour(data.x, data.y, data.cost, levels=levels, **style)
+    _label(axes, lines, [words.si(v, "FLOPs") for v in levels], obstacles, bold=True)
+    label = "equal 2 N (Q + V + G)" + (
+        "" if data.planned_with == EQUAL_COST else ", not the cost planned with"
+    )
+    return Line2D([], [], color=INK, linewidth=1.1, linestyle=(0, (4, 3)), label=label)
+
+
+def _cost_levels(data: Surface) -> list[float]:
+    assert data.cost is not None
+    low, high = float(data.cost.min()) * 1.5, float(data.cost.max()) / 1.5
+    anchor = data.budgets[0] if data.budgets else 10.0 ** round(np.log10((low * high) ** 0.5))
+    steps = [anchor * 4.0**k for k in range(-8, 9)]
+    return sorted({*(v for v in steps if low < v < high), *(b for b in data.budgets if low < b < high)})
+
+
+def _choices(axes: Axes, data: Surface) -> list[Line2D]:
+    handles = []
+    if data.free_path:
+        x, y = ([p[name] for p in data.free_path] for name in (data.along, data.by))
+        single = len(x) == 1
+        handles += axes.plot(
+            x, y, color=PATH, linewidth=1.6, linestyle="none" if single else (0, (1.5, 1.5)),
+            marker="x" if single else "", zorder=3.2, path_effects=_HALO, label="best with any size",
+        )  # fmt: skip
+    if data.path:
+        x, y = ([p[name] for p in data.path] for name in (data.along, data.by))
+        axes.plot(x, y, color=PATH, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=3.3)
+        for _, stretch in groupby(data.path, key=lambda p: p[data.by]):
+            held = list(stretch)
+            axes.plot([p[data.along] for p in held], [p[data.by] for p in held], color=PATH, linewidth=2.2, zorder=3.4,
+                      path_effects=_HALO)  # fmt: skip
+        handles.append(Line2D([], [], color=PATH, linewidth=2.2, path_effects=_HALO,
+                              label="best of the catalogue by budget"))  # fmt: skip
+    for pick in data.picks:
+        axes.plot([pick[data.along]], [pick[data.by]], marker="*", markersize=17, color=PATH, markeredgecolor=INK,
+                  markeredgewidth=1.1, zorder=5)  # fmt: skip
+    if data.picks:
+        handles.append(Line2D([], [], linestyle="none", marker="*", markersize=12, color=PATH, markeredgecolor=INK,
+                              label="chosen"))  # fmt: skip
+    return handles
+
+
+def _places(axes: Axes, data: Surface) -> list[np.ndarray]:
+    """What labels keep away from, in pixels: points, paths, picks."""
+    choices = [*data.path, *data.free_path, *data.picks]
+    chosen = np.array([[c[data.along], c[data.by]] for c in choices]).reshape(-1, 2)
+    return [axes.transData.transform(np.vstack([np.column_stack(data.at), chosen]))]
+
+
+def _label(axes: Axes, lines: Any, texts: list[str], obstacles: list[np.ndarray], bold: bool = False) -> None:
+    """Label each line where it is farthest from points, paths, other labels and the frame."""
+    named = dict(zip(lines.levels, texts, strict=False))
+    places = []
+    frame = axes.get_window_extent()
+    for segments in lines.allsegs:
+        line = np.vstack([np.empty((0, 2)), *segments])
+        at = axes.transData.transform(line)
+        room = np.min(
+            [at[:, 0] - frame.x0, frame.x1 - at[:, 0], at[:, 1] - frame.y0, frame.y1 - at[:, 1]], axis=0
+        )
+        if not len(at) or room.max() < 25:
+            continue
+        apart = np.linalg.norm(at[:, None] - np.vstack(obstacles)[None], axis=2).min(axis=1)
+        best = int(np.argmax(np.minimum(apart, 0.8 * room)))
+        places.append(tuple(line[best]))
+        obstacles.append(at[best][None])
+    for text in axes.clabel(
+        lines, fmt=named, fontsize=TINY, inline=True, inline_spacing=4, colors=PAPER, manual=places
+    ):
+        text.set_path_effects([withStroke(linewidth=1.6, foreground="#1f232899")])
+        text.set_fontweight("bold" if bold else "normal")

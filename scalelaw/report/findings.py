@@ -1,0 +1,131 @@
+"""Findings in sentences: what to choose, why, how sure, and what to mind. Text from fits and optima, nothing drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from scalelaw.fit import FittedLaw
+from scalelaw.report import words
+from scalelaw.report.formula import typeset
+from scalelaw.report.items import Study
+
+
+def chosen(study: Study) -> tuple[str, str, list[str]]:
+    """The answer of an optimum: what was asked, the choice, and what is predicted of it and of the next best."""
+    optimum = study.optima[0]
+    best = optimum["best"]
+    lead = f"{words.ask(optimum)}:"
+    lines = [f"Predicted {target(study)} {outcome(best, study)}."]
+    if rest := optimum["runners_up"]:
+        share = f", best in {words.percent(rest[0]['p_best'])}" if rest[0].get("p_best") is not None else ""
+        name = words.configuration(rest[0])
+        lines.append(f"Runner-up: {name}, predicted {target(study)} {words.error(rest[0]['error'])}{share}.")
+    else:
+        lines.append("No other LLM of the catalogue fits this budget.")
+    return lead, words.configuration(best), lines
+
+
+def the_law(study: Study) -> tuple[str, str, list[str]]:
+    """The answer of a fit without an optimum: what was fitted, the law in numbers, what its symbols mean."""
+    fitted = study.fitted
+    assert fitted is not None
+    lead = f"{words.count(fitted.n_points, 'measurement')}, fitted by the law {words.law(fitted.law)}:"
+    return lead, typeset(fitted.formula, fitted.params), [words.symbols(fitted.units) + "."]
+
+
+def target(study: Study) -> str:
+    """What is predicted, by name."""
+    return words.named(study.fitted.target) if study.fitted else "error"
+
+
+def outcome(choice: Mapping[str, Any], study: Study) -> str:
+    """A choice's error, its interval and how often it is the best: '0.4986 (95 % interval ...); best in 83 % ...'."""
+    text = words.error(choice["error"])
+    if span := words.span(choice.get("error_interval"), words.error):
+        level = f"{100 * study.fitted.interval['level']:g} % interval " if study.fitted else "interval "
+        text += f" ({level}{span})"
+    if choice.get("p_best") is not None:
+        text += f"; best in {words.percent(choice['p_best'])} of the bootstrap draws"
+    return text
+
+
+def grounds(study: Study) -> Iterator[str]:
+    """Why the answer is what it is, and how sure it is, a sentence each."""
+    fitted, optimum = study.fitted, study.optima[0] if study.optima else None
+    if optimum:
+        yield _spent(optimum)
+    if fitted is not None:
+        measured = words.count(fitted.n_points, "measurement")
+        yield (
+            f"The law was fitted to {measured} ({_ranges(fitted)}). It misses them by {words.short(fitted.rmse, 2)} "
+            f"(root mean square){_explained(fitted)}."
+        )
+        yield f"Status: {words.named(fitted.status)}. {words.STATUS.get(fitted.status, '')}".strip()
+        if (
+            (held := fitted.derived.get("alpha_over_beta"))
+            and held["value"] is not None
+            and math.isfinite(held["value"])
+        ):
+            span = words.span(held["interval"])
+            yield (
+                f"On a logarithmic scale the LLM's size counts {words.short(held['value'])} times as much as visual "
+                f"tokens (α/β{': ' + span if span else ''})."
+            )
+    if optimum and (free := optimum.get("continuous")):
+        size, seen = words.parameters(free["n_params"]), words.tokens(free["visual_tokens"])
+        yield f"Were every size to be had: {size} with {seen}, predicted {target(study)} {words.error(free['error'])}."
+    if optimum and (ties := [t for t in optimum["near_ties"] if t["model"] != optimum["best"]["model"]]):
+        name, value = words.configuration(ties[0]), words.error(ties[0]["error"])
+        yield f"Nearly as good, and no dearer: {name}, predicted {target(study)} {value}."
+    if optimum and not optimum["extrapolates"]:
+        yield "The choice lies inside the measured range."
+
+
+def mind(study: Study) -> Iterator[str]:
+    """The warnings of the plan and of the fit."""
+    for optimum in study.optima:
+        yield from (w["message"] for w in optimum["warnings"])
+    if study.fitted is not None:
+        yield from (message for _, message in study.fitted.warnings)
+
+
+def _spent(optimum: Mapping[str, Any]) -> str:
+    costs, limits = optimum["best"]["costs"], optimum["budget"]
+    kinds = [kind for kind in costs if kind in limits] or list(costs)[:1]
+    spent = " and ".join(words.cost(kind, costs[kind]) for kind in kinds)
+    limit = " and ".join(words.cost(kind, limits[kind]) for kind in kinds if kind in limits)
+    text = f"A query costs {spent}; the budget is {limit}." if limit else f"A query costs {spent}."
+    return f"{text} {words.costing(optimum['cost'])}."
+
+
+def _ranges(fitted: FittedLaw) -> str:
+    parts = []
+    for name, ends in fitted.measured_range.items():
+        low, high = (words.level(name, end) for end in ends)
+        parts.append(
+            f"{words.named(name)} {low} to {high}" if low != high else f"{words.named(name)} {low} only"
+        )
+    return ", ".join(parts)
+
+
+def _explained(fitted: FittedLaw) -> str:
+    return f" and explains {100 * fitted.r2:.1f} % of their variance" if math.isfinite(fitted.r2) else ""
+
+
+def extent(frame: pd.DataFrame) -> str:
+    """How far a table reaches: sizes, tokens, errors."""
+    parts = []
+    for name in ("n_params", "visual_tokens"):
+        values = frame[name].dropna()
+        if len(values):
+            low, high = words.level(name, float(values.min())), words.level(name, float(values.max()))
+            ends = low if low == high else f"{low} to {high}"
+            parts.append(f"{words.named(name)} {ends} ({words.count(int(values.nunique()), 'level')})")
+    parts.append(
+        f"error {words.error(float(frame['error'].min()))} to {words.error(float(frame['error'].max()))}"
+    )
+    return words.capital("; ".join(parts)) + "."

@@ -1,0 +1,80 @@
+"""A law's formula set as mathematics: error = A · N^-alpha becomes a line with true exponents and Greek letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from matplotlib.mathtext import MathTextParser
+
+from scalelaw.report import words
+
+_GREEK = (
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "rho",
+    "sigma",
+    "theta",
+)
+_TOKEN = re.compile(r"\s*([A-Za-z_]\w*|[α-ω]|[0-9.]+(?:e[+-]?\d+)?|\*\*|[-+*/^()=,−·])\s*")
+
+
+def typeset(formula: str, params: Mapping[str, float] | None = None, digits: int = 3) -> str:
+    """The formula as mathtext ('$...$'), with the numbers of `params` in their places where given; the plain
+    words of `words.formula` where it is not of a form that can be set."""
+    plain = words.formula(formula, params, digits)
+    terms, end = [], 0
+    for match in _TOKEN.finditer(source := words.formula(formula)):
+        if match.start() != end:
+            return plain
+        terms.append(match[1])
+        end = match.end()
+    text = _set(terms, {words.greek(name): value for name, value in (params or {}).items()}, digits)
+    return text if end == len(source) and _can_be_set(text) else plain
+
+
+def _set(terms: list[str], params: Mapping[str, float], digits: int) -> str:
+    out, index = "", 0
+    while index < len(terms):
+        term = terms[index]
+        if term in ("^", "**"):
+            sign = terms[index + 1] in ("-", "−") if index + 1 < len(terms) else False
+            index += 1 + sign
+            exponent = _atom(terms[index], params, digits) if index < len(terms) else ""
+            out += "^{" + ("-" if sign else "") + exponent + "}"
+        else:
+            out += {"*": r"\,", "·": r"\,", "=": " = ", "+": " + ", "-": " - ", "−": " - "}.get(
+                term, _atom(term, params, digits)
+            )
+        index += 1
+    return f"${out.replace('+ -', '- ')}$"
+
+
+def _atom(term: str, params: Mapping[str, float], digits: int) -> str:
+    if term in params:
+        return words.short(params[term], digits).replace("−", "-")
+    letters = {words.greek(name): name for name in _GREEK if words.greek(name) != name}
+    if term in letters or term in _GREEK:
+        return "\\" + letters.get(term, term) + " "
+    if len(term) > 1 and term[0].isalpha():
+        head, _, tail = term.partition("_")
+        escaped = tail.replace("_", r"\_")
+        return rf"\mathrm{{{head}}}" + (rf"_{{\mathrm{{{escaped}}}}}" if tail else "")
+    return term
+
+
+@lru_cache(maxsize=256)
+def _can_be_set(text: str) -> bool:
+    try:
+        MathTextParser("path").parse(text)
+    except ValueError:
+        return False
+    return True

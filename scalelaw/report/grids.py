@@ -1,0 +1,96 @@
+"""What a coverage figure draws, made ready: the grid of a table's measurements, per family of tasks and compressor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from scalelaw.report import words
+
+_MOST = 14
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """A grid of what was measured. mean: [levels, columns] (NaN: not measured); rows: measurements per cell."""
+
+    title: str
+    along: str
+    by: str
+    n: int
+    columns: tuple[str, ...]
+    levels: tuple[str, ...]
+    mean: np.ndarray
+    rows: np.ndarray
+    note: str = ""
+    x: np.ndarray | None = None
+    y: np.ndarray | None = None
+    error: np.ndarray | None = None
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether the measurements form a grid whose cells are large enough to be read; else they are points."""
+        small = len(self.columns) <= _MOST and len(self.levels) <= _MOST
+        return small or self.x is None or self.y is None
+
+
+def coverage(frame: pd.DataFrame) -> list[Coverage]:
+    """The grids of a table: LLM sizes (or models) by visual tokens (or benchmarks), one per family and compressor."""
+    keys = [c for c in ("task_family", "compressor") if frame[c].nunique() > 0]
+    known = frame[frame["error"].notna()]
+    if not keys:
+        return [_grid(known, "Mean error")]
+    filled = known.assign(**{c: known[c].fillna("not stated") for c in keys})
+    return [_grid(held, _title(name)) for name, held in filled.groupby(keys, sort=True)]
+
+
+def _title(name: object) -> str:
+    parts = name if isinstance(name, tuple) else (name,)
+    return "Mean error: " + ", ".join(words.named(str(p)) for p in parts)
+
+
+def _grid(frame: pd.DataFrame, title: str) -> Coverage:
+    by = _varied(frame, ("n_params", "model", "experiment"))
+    along = _varied(frame, ("visual_tokens", "train_tokens", "benchmark", "metric"))
+    held = frame.assign(by=_labels(frame, by), along=_labels(frame, along))
+    levels, columns = (_order(frame, name, held[key]) for name, key in ((by, "by"), (along, "along")))
+    mean, rows = (
+        held.pivot_table(index="by", columns="along", values="error", aggfunc=how)
+        .reindex(levels)[columns]
+        .to_numpy(float)
+        for how in ("mean", "size")
+    )
+    x, y = (
+        frame[n].to_numpy(float) if pd.api.types.is_numeric_dtype(frame[n]) else None for n in (along, by)
+    )
+    return Coverage(
+        title, along, by, len(frame), tuple(columns), tuple(levels), mean, np.nan_to_num(rows), _note(frame, mean),
+        x, y, frame["error"].to_numpy(float),
+    )  # fmt: skip
+
+
+def _varied(frame: pd.DataFrame, names: tuple[str, ...]) -> str:
+    there = [name for name in names if frame[name].notna().all()]
+    return next((name for name in there if frame[name].nunique() > 1), there[0] if there else "source")
+
+
+def _labels(frame: pd.DataFrame, name: str) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(frame[name]):
+        return frame[name].map(lambda value: words.level(name, value))
+    return frame[name].fillna("not stated").astype(str)
+
+
+def _order(frame: pd.DataFrame, name: str, labels: pd.Series) -> list[str]:
+    return list(labels.loc[frame[name].sort_values(kind="stable").index].drop_duplicates())
+
+
+def _note(frame: pd.DataFrame, mean: np.ndarray) -> str:
+    parts = []
+    if (seeds := frame["seed"].nunique()) > 0:
+        parts.append(words.count(int(seeds), "seed"))
+    missing = int(np.isnan(mean).sum())
+    if 2 * missing <= mean.size:
+        parts.append(f"{words.count(missing, 'cell')} not measured" if missing else "every cell measured")
+    return "".join(f" · {part}" for part in parts)

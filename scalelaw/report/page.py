@@ -1,0 +1,182 @@
+"""A page: an A4 figure measured in inches from its top left corner, with text that is wrapped by its true width."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import text_to_path
+
+from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, RULE, SMALL, TINY
+
+LEADING = 1.38
+"""Distance of two lines in type sizes."""
+FOOT = PAGE[1] - 0.62
+"""Nothing but the footer lies below this height, in inches from the top."""
+
+
+@lru_cache(maxsize=20_000)
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """The width of one line of text in inches, in the report's face at `size` points."""
+    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+
+
+def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+    """Break text into lines of at most `width` inches; a word that is too long by itself is cut."""
+    lines: list[str] = []
+    for paragraph in str(text).split("\n"):
+        line = ""
+        for word in paragraph.split():
+            while text_width(word, size, weight) > width and len(word) > 1:
+                head = _fitting(word if not line else f"{line} {word}", width, size, weight)
+                lines.append(head)
+                word = (word if not line else f"{line} {word}")[len(head) :].strip()
+                line = ""
+            trial = f"{line} {word}" if line else word
+            if line and text_width(trial, size, weight) > width:
+                lines.append(line)
+                line = word
+            else:
+                line = trial
+        lines.append(line)
+    return lines
+
+
+def _fitting(text: str, width: float, size: float, weight: str) -> str:
+    low, high = 1, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if text_width(text[:middle], size, weight) <= width else (low, middle - 1)
+    return text[:low]
+
+
+def clip(text: str, width: float, size: float, weight: str = "normal") -> str:
+    """One line of at most `width` inches; what is cut is shown by an ellipsis."""
+    if text_width(text, size, weight) <= width:
+        return text
+    return _fitting(text, width - text_width("…", size, weight), size, weight).rstrip() + "…"
+
+
+class Page:
+    """One A4 page; all places and sizes in inches, from the top left corner."""
+
+    width, height = PAGE
+
+    def __init__(self, title: str = "", subtitle: str = "") -> None:
+        self.figure = Figure(figsize=PAGE)
+        FigureCanvasAgg(self.figure)
+        self.top = 0.5
+        room = self.width - 2 * MARGIN
+        if title:
+            self.top = self.text(MARGIN, self.top, title, room, size=17, weight="bold") + 0.03
+        if subtitle:
+            self.top = self.text(MARGIN, self.top, subtitle, room, size=BODY, colour=MUTED)
+
+    def text(
+        self,
+        left: float,
+        top: float,
+        text: str,
+        width: float,
+        *,
+        size: float = BODY,
+        weight: str = "normal",
+        colour: str = INK,
+        align: str = "left",
+    ) -> float:
+        """Set wrapped text in the box of `width` from `left`; returns the height where it ends."""
+        anchor = {"left": left, "right": left + width, "center": left + width / 2}[align]
+        for line in wrap(text, width, size, weight):
+            baseline = top + 0.95 * size / 72
+            self.figure.text(
+                anchor / self.width,
+                1 - baseline / self.height,
+                line,
+                size=size,
+                weight=weight,
+                color=colour,
+                ha=align,
+                va="baseline",
+            )
+            top += LEADING * size / 72
+        return top
+
+    def formula(
+        self, left: float, top: float, text: str, width: float, *, size: float, weight: str = "bold"
+    ) -> float:
+        """Set a formula from `formula.typeset` on one line, as large as `size` and `width` allow; plain words are
+        wrapped. Returns the height where it ends."""
+        if not text.startswith("$"):
+            return self.text(left, top, text, width, size=size, weight=weight)
+        long, tall, deep = text_to_path.get_text_width_height_descent(
+            text, FontProperties(family="DejaVu Sans", size=size), ismath=True
+        )
+        size *= min(1.0, 72 * width / long)
+        y = 1 - (top + 0.95 * size / 72 + max(0.0, (tall - deep - size) / 72)) / self.height
+        self.figure.text(left / self.width, y, text, size=size, va="baseline", parse_math=True)
+        return top + max(LEADING * size, tall + 0.3 * size) / 72
+
+    def rule(self, left: float, top: float, width: float, colour: str = RULE) -> None:
+        """A thin horizontal line."""
+        y = 1 - top / self.height
+        x = [left / self.width, (left + width) / self.width]
+        self.figure.add_artist(Line2D(x, [y, y], color=colour, linewidth=0.8))
+
+    def block(self, left: float, top: float, width: float, height: float, colour: str) -> None:
+        """A filled rectangle."""
+        corner = (left / self.width, 1 - (top + height) / self.height)
+        self.figure.add_artist(
+            Rectangle(
+                corner, width / self.width, height / self.height, color=colour, linewidth=0,
+                transform=self.figure.transFigure,
+            )
+        )  # fmt: skip
+
+    def panel(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Axes whose frame has this place and size; labels and ticks lie outside it."""
+        return self.figure.add_axes(
+            (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
+        )
+
+    def footer(self, left: str, number: int, total: int) -> None:
+        """The line at the foot: what made this from which data, and the page number."""
+        top = self.height - 0.42
+        self.rule(MARGIN, top - 0.09, self.width - 2 * MARGIN)
+        room = self.width - 2 * MARGIN
+        self.text(MARGIN, top, clip(left, room - 1, TINY), room, size=TINY, colour=MUTED)
+        self.text(MARGIN, top, f"{number} / {total}", room, size=TINY, colour=MUTED, align="right")
+
+
+class Column:
+    """Text that flows down a column of a page; `top` is where the next block begins."""
+
+    def __init__(self, page: Page, left: float, top: float, width: float, bottom: float = FOOT) -> None:
+        self.page, self.left, self.top, self.width, self.bottom = page, left, top, width, bottom
+
+    def fits(self, text: str, size: float = BODY, reserve: float = 0.0) -> bool:
+        """Whether the text, wrapped, still fits above the column's foot, `reserve` inches kept free."""
+        return self.top + len(wrap(text, self.width, size)) * LEADING * size / 72 + reserve <= self.bottom
+
+    def heading(self, text: str) -> None:
+        """A small heading."""
+        self.top = self.page.text(self.left, self.top, text, self.width, size=11, weight="bold") + 0.05
+
+    def paragraph(
+        self, text: str, *, size: float = BODY, colour: str = INK, weight: str = "normal", after: float = 0.09
+    ) -> None:
+        """A paragraph, followed by `after` inches of space."""
+        end = self.page.text(self.left, self.top, text, self.width, size=size, colour=colour, weight=weight)
+        self.top = end + after
+
+    def item(self, text: str, mark: str = "–", size: float = SMALL + 0.5) -> None:
+        """A point of a list, its lines hanging beside the mark."""
+        indent = 0.17
+        self.page.text(self.left, self.top, mark, indent, size=size, colour=MUTED)
+        end = self.page.text(self.left + indent, self.top, text, self.width - indent, size=size)
+        self.top = end + 0.07

@@ -1,0 +1,116 @@
+"""One figure to a file: PDF, SVG or PNG, for a README, a paper or a slide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from scalelaw.errors import InputError, unknown
+from scalelaw.files import atomic
+from scalelaw.report import series, surfaces
+from scalelaw.report.figures import draw_curves, draw_front, draw_parity, draw_surface
+from scalelaw.report.items import Study, gather
+from scalelaw.report.pages import axes_of
+from scalelaw.report.style import styled
+
+_DATES: dict[str, dict[str, Any]] = {
+    ".pdf": {"CreationDate": None, "ModDate": None},
+    ".svg": {"Date": None},
+    ".png": {"Software": "scalelaw"},
+}
+
+
+def save_figure(name: str, items: Any, path: str | Path, *, dpi: int = 160) -> Path:
+    """Draw one figure of a report and write it to `path`; its suffix (.pdf, .svg, .png) is the format.
+
+    name: overview (error against visual tokens, beside it the surface with the optimum's path), curves, surface,
+    parity, front. items: as for `write_report`; the first fit, with its optima, is drawn. dpi: for .png only.
+    Raises InputError for an unknown figure or format, where there is no fit, and as `write_report` does.
+    """
+    target = Path(path)
+    if name not in FIGURES:
+        raise unknown("figure", name, FIGURES)
+    if target.suffix not in _DATES:
+        raise unknown("figure format", target.suffix or target.name, _DATES)
+    study = next((s for s in gather(items).studies if s.fitted is not None), None)
+    if study is None:
+        raise InputError(
+            "There is no fit to draw.", code="nothing_to_draw", hint="Give a FittedLaw or a FIT.json."
+        )
+    with styled(), atomic(target) as part:
+        figure = FIGURES[name](study)
+        kind = target.suffix[1:]
+        figure.savefig(part, format=kind, dpi=dpi, metadata=_DATES[target.suffix], facecolor="white")
+    return target
+
+
+def _sheet(wide: float, tall: float) -> Figure:
+    figure = Figure(figsize=(wide, tall))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _overview(study: Study) -> Figure:
+    figure = _sheet(12.0, 5.6)
+    _draw_curves(study, figure, (0.062, 0.31, 0.41, 0.61))
+    _draw_surface(study, figure, (0.56, 0.31, 0.425, 0.61))
+    return figure
+
+
+def _curves(study: Study) -> Figure:
+    figure = _sheet(6.4, 5.4)
+    _draw_curves(study, figure, (0.12, 0.32, 0.86, 0.6))
+    return figure
+
+
+def _surface(study: Study) -> Figure:
+    figure = _sheet(6.4, 5.4)
+    _draw_surface(study, figure, (0.12, 0.32, 0.86, 0.6))
+    return figure
+
+
+def _parity(study: Study) -> Figure:
+    assert study.fitted is not None
+    figure = _sheet(5.4, 5.6)
+    draw_parity(
+        figure.add_axes((0.14, 0.26, 0.83, 0.66)), series.residuals(study.fitted, axes_of(study.fitted)[1])
+    )
+    return figure
+
+
+def _front(study: Study) -> Figure:
+    if not study.optima:
+        raise InputError("A front needs an optimum beside the fit.", code="nothing_to_draw")
+    figure = _sheet(6.4, 5.0)
+    draw_front(figure.add_axes((0.12, 0.3, 0.86, 0.62)), surfaces.front(study.optima, study.fitted))
+    return figure
+
+
+def _draw_curves(study: Study, figure: Figure, place: tuple[float, float, float, float]) -> None:
+    assert study.fitted is not None
+    along, by = axes_of(study.fitted)
+    best = study.optima[0]["best"] if study.optima else None
+    draw_curves(figure.add_axes(place), series.slices(study.fitted, along, by, best))
+
+
+def _draw_surface(study: Study, figure: Figure, place: tuple[float, float, float, float]) -> None:
+    assert study.fitted is not None
+    along, by = axes_of(study.fitted)
+    if by is None:
+        raise InputError(f"The law '{study.fitted.law}' has no surface: it was measured along one input only.",
+                         code="nothing_to_draw")  # fmt: skip
+    draw_surface(figure.add_axes(place), surfaces.surface(study.fitted, along, by, study.optima))
+
+
+FIGURES: dict[str, Callable[[Study], Figure]] = {
+    "overview": _overview,
+    "curves": _curves,
+    "surface": _surface,
+    "parity": _parity,
+    "front": _front,
+}
+"""The figures that can be had alone, by name."""

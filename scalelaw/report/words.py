@@ -1,0 +1,255 @@
+"""Numbers and findings in words: how a report writes sizes, costs, errors, budgets, statuses. Text in, text out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import PurePath
+from typing import Any
+
+from scalelaw import plugins
+from scalelaw.table import COLUMNS
+
+INPUTS: dict[str, tuple[str, str, str]] = {
+    "n_params": ("N", "LLM size", "parameters"),
+    "visual_tokens": ("V", "visual tokens", "tokens per image"),
+    "text_tokens": ("Q", "text tokens", "tokens per question"),
+    "train_tokens": ("T", "training tokens", "tokens"),
+    "train_flops": ("C", "training compute", "FLOPs"),
+}
+"""Known inputs: symbol, name and unit."""
+
+STATUS = {
+    "identified": "The data determine every parameter of the law.",
+    "at_bound": "A parameter lies on the edge of what is allowed: its value is a limit, not a measurement.",
+    "not_identified": "The data do not determine every parameter: other values fit as well. Trust no single exponent.",
+    "not_converged": "The search did not settle: the numbers are the best found so far, not an answer.",
+}
+
+_GREEK = {
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "delta": "δ",
+    "alpha_over_beta": "α/β",
+    "optimal_visual_tokens_per_text_token": "best V per text token",
+}
+_ACRONYMS = {"ocr": "OCR", "quecc": "QueCC", "fastv": "FastV"}
+_SI = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def short(value: float, digits: int = 3) -> str:
+    """A plain number with `digits` significant digits and no trailing noise: 0.0709, 13.5, 1,200."""
+    if value == 0 or not math.isfinite(value):
+        return {0: "0", math.inf: "∞", -math.inf: "−∞"}.get(value, "not known")
+    if not 1e-4 <= abs(value) < 1e6:
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+        return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{int(exponent)}".replace(
+            "-", "−"
+        )
+    if abs(value) >= 10**digits:
+        return f"{value:,.0f}".replace("-", "−")
+    text = f"{value:.{digits}g}"
+    if "e" in text:
+        text = f"{float(text):.10f}".rstrip("0").rstrip(".")
+    return text.replace("-", "−")
+
+
+def error(value: float) -> str:
+    """An error to four decimals: 0.4986; a loss above one to four significant digits."""
+    return f"{value:.4f}".replace("-", "−") if abs(value) < 1 else short(value, 4)
+
+
+def si(value: float, unit: str = "", digits: int = 3) -> str:
+    """A number with an SI prefix: 800 GFLOPs, 25 k."""
+    for scale, prefix in _SI:
+        if abs(value) >= scale * 0.9995:
+            return f"{short(value / scale, digits)} {prefix}{unit}"
+    return f"{short(value, digits)} {unit}".strip()
+
+
+def parameters(value: float) -> str:
+    """A number of parameters as the field writes it: 0.5 B, 7 B, 25 k."""
+    if 1e8 <= value < 1e12:
+        return f"{short(value / 1e9)} B"
+    return si(value)
+
+
+def level(name: str, value: float) -> str:
+    """A value of an input as a label: 7 B for a size, 16 for tokens, 3.2 M for a large count."""
+    if name == "n_params":
+        return parameters(value)
+    return si(value) if value >= 1e5 else short(value)
+
+
+def percent(share: float) -> str:
+    """A share as a percentage without false precision: 83 %, more than 99 %, less than 1 %."""
+    if share > 0.99:
+        return "more than 99 %"
+    return "less than 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+
+
+def share(value: float) -> str:
+    """A share as a short percentage: 83 %, > 99 %, < 1 %."""
+    return percent(value).replace("more than", ">").replace("less than", "<")
+
+
+def count(value: float, noun: str) -> str:
+    """A count with its noun: 1 point, 28 points, 13.5 visual tokens."""
+    number = f"{value:,.0f}" if float(value).is_integer() else short(value)
+    return f"{number} {noun}" + ("" if value == 1 else "s")
+
+
+def tokens(value: float) -> str:
+    """Visual tokens with their noun."""
+    return count(value, "visual token")
+
+
+def configuration(choice: Mapping[str, Any]) -> str:
+    """One configuration: 'Qwen-1.5 7B with 7 visual tokens'."""
+    name = str(choice["model"])
+    name = f"A {parameters(choice['n_params'])} LLM" if re.fullmatch(r"[\d.]+[kMB]?", name) else name
+    return f"{name} with {tokens(choice['visual_tokens'])}"
+
+
+def cost(kind: str, value: float) -> str:
+    """An amount of a kind of cost, without what it is for: '800 GFLOPs', '80 milliseconds', '24 GB'."""
+    if kind == "flops":
+        return si(value, "FLOPs")
+    return f"{short(value)} {cost_unit(kind).partition(' ')[0]}"
+
+
+@cache
+def cost_unit(kind: str) -> str:
+    """The unit of a kind of cost, as its file states it: 'FLOPs per query'."""
+    for name in plugins.names("costs"):
+        kinds: dict[str, str] = plugins.load("costs", name).kinds
+        if kind in kinds:
+            return kinds[kind]
+    return named(kind)
+
+
+def budget(limits: Mapping[str, float]) -> str:
+    """A budget: '800 GFLOPs per query and 24 GB of device memory while a batch is served'."""
+    parts = [
+        f"{cost(kind, value)} {cost_unit(kind).partition(' ')[2]}".strip() for kind, value in limits.items()
+    ]
+    return " and ".join(parts) or "no budget"
+
+
+def ask(optimum: Mapping[str, Any]) -> str:
+    """What was asked for, as the beginning of a sentence: 'Under 800 GFLOPs per query with 50 text tokens'."""
+    rule = optimum["searched"].get("rule") or {}
+    under = f"Under {budget(optimum['budget'])}" if optimum["budget"] else "Without a budget"
+    if rule.get("target_error") is not None:
+        under += f", at the least cost that reaches an error of {error(rule['target_error'])}"
+    elif rule.get("within"):
+        under += f", at the least cost within {error(rule['within'])} of the least error"
+    return f"{under}{', ' if ',' in under else ' '}with {workload(optimum)}"
+
+
+def workload(optimum: Mapping[str, Any]) -> str:
+    """The query that was planned for: '50 text tokens, 8 generated tokens, batches of 4'."""
+    parts = [count(optimum["text_tokens"], "text token")]
+    if optimum.get("generate"):
+        parts.append(count(optimum["generate"], "generated token"))
+    if optimum.get("batch", 1) != 1:
+        parts.append(f"batches of {short(optimum['batch'])}")
+    return ", ".join(parts)
+
+
+def costing(cost: str) -> str:
+    """How a cost counts, in the words of its file: 'Linear FLOPs: 2 N (Q + V + G), the cost of the published law'."""
+    return (
+        plugins.summary("costs", cost).rstrip(".") if cost in plugins.names("costs") else f"Costs by {cost}"
+    )
+
+
+def symbol(name: str) -> str:
+    """The symbol of an input in a formula."""
+    return INPUTS[name][0] if name in INPUTS else name
+
+
+def named(name: str) -> str:
+    """An input or target by its name: 'LLM size', 'visual tokens', 'error'."""
+    return INPUTS[name][1] if name in INPUTS else _ACRONYMS.get(name, name.replace("_", " "))
+
+
+def law(name: str) -> str:
+    """A law by its name; a law file by the name of the file."""
+    return named(PurePath(name).stem if name.endswith(".py") else name)
+
+
+def capital(text: str) -> str:
+    """The text with a capital first letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def unit(name: str) -> str:
+    """The unit of an input or target."""
+    if name in INPUTS:
+        return INPUTS[name][2]
+    return {"": "units of the table", "1": "fraction"}.get(held := COLUMNS.get(name, ("", "", ""))[1], held)
+
+
+def axis(name: str) -> str:
+    """The label of an axis, with its unit."""
+    letter = f" {symbol(name)}" if name in INPUTS else ""
+    return f"{named(name)}{letter} ({unit(name)})"
+
+
+def greek(name: str) -> str:
+    """A parameter's name as it is written in formulas: alpha as α."""
+    return _GREEK.get(name, name.replace("_", " "))
+
+
+def formula(text: str, params: Mapping[str, float] | None = None, digits: int = 3) -> str:
+    """A law's formula in symbols: N^−α · V^−β; with the fitted numbers in the places of `params` where given."""
+    for name in INPUTS:
+        text = re.sub(rf"\({name} / [0-9.e+]+\)|\b{name}\b", symbol(name), text)
+    for name, value in sorted((params or {}).items(), key=lambda held: -len(held[0])):
+        text = re.sub(rf"(?<![A-Za-z_]){re.escape(name)}(?![A-Za-z_(])", short(value, digits), text)
+    text = re.sub(r"(?<![A-Za-z])(alpha|beta|gamma|delta)(?![A-Za-z])", lambda m: _GREEK[m[0]], text)
+    return text.replace(" * ", " · ").replace("^-", "^−").replace("^−−", "^").replace("+ −", "− ")
+
+
+def symbols(inputs: Mapping[str, float]) -> str:
+    """What the symbols of a formula stand for: 'N: LLM size in billions of parameters; V: visual tokens'."""
+    scales = {1e3: "thousands of ", 1e6: "millions of ", 1e9: "billions of ", 1e12: "trillions of "}
+    parts = []
+    for name, scale in inputs.items():
+        amount = scales.get(scale, "" if scale == 1 else f"units of {short(scale)} ")
+        what = f"{named(name)} in " if name in INPUTS else "in "
+        parts.append(f"{symbol(name)}: {what}{amount}{unit(name)}")
+    return "; ".join(parts)
+
+
+def span(interval: Sequence[float] | None, form: Callable[[float], str] = short) -> str:
+    """An interval as 'low to high'; nothing where it is not known."""
+    if interval is None or any(end is None or math.isnan(end) for end in interval):
+        return ""
+    return f"{form(interval[0])} to {form(interval[1])}"
+
+
+def plainly(value: Any) -> str:
+    """Any value of a checklist as text: numbers short, lists with commas, mappings as 'name value'."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}" if value >= 100_000 else str(value)
+    if isinstance(value, float):
+        return short(value, 6)
+    if isinstance(value, Mapping):
+        return "; ".join(f"{str(k).replace('_', ' ')} {plainly(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        if len(value) == 2 and any(isinstance(v, int | float) for v in value):
+            low, high = (
+                "∞" if v is None or v == math.inf else plainly(v).replace("−inf", "−∞") for v in value
+            )
+            return f"{'−∞' if value[0] is None else low} to {high}"
+        return ", ".join(plainly(v) for v in value) or "none"
+    return str(value)
