@@ -3,99 +3,163 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from scalelaw import table as tables
 from scalelaw.errors import InputError, unknown
-from scalelaw.fit.engine import Optimum, Problem, minimise
+from scalelaw.fit.engine import Problem
+from scalelaw.fit.expression import column_of
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.holdout import largest, leave_out
 from scalelaw.fit.law import Law, load_law
-from scalelaw.fit.objective import Objective, make_objective
-from scalelaw.fit.uncertainty import METHODS, Draws, bootstrap, percentile
+from scalelaw.fit.optimum import Optimum, minimise
+from scalelaw.fit.options import Options
+from scalelaw.fit.parameters import Freedom, freedom
+from scalelaw.fit.profile import profile_derived, profile_parameters
+from scalelaw.fit.statement import checklist, doubts, scores
+from scalelaw.fit.uncertainty import Draws, accelerated, bootstrap, jackknife, percentile
 from scalelaw.fit.verdict import judge
+from scalelaw.fit.weights import Weights, make_weights
 
 Array = np.ndarray
 LABELS = ("model", "compressor", "task_family", "benchmark", "seed")
+Ends = tuple[float, float]
 
 
 def fit_law(
     table: Any,
     law: str = "product_power",
-    inputs: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str | float] | None = None,
     target: str = "error",
     where: Any = None,
-    loss: str = "squared",
-    delta: float | None = None,
-    residual: str = "linear",
-    fix: Mapping[str, float] | None = None,
-    bounds: Mapping[str, tuple[float, float]] | None = None,
-    bootstrap: int = 1000,
-    seed: int = 0,
-    holdout: str | None = None,
-    *,
-    resample: str = "residual",
-    level: float = 0.95,
-    starts: int | None = None,
+    **options: Any,
 ) -> FittedLaw:
     """Fit a law to a table's points.
 
-    table: a DataFrame, a path or a bundled name; inputs: law input -> column; where: `column=value` terms;
-    fix: parameter -> value; bounds: parameter -> (low, high); bootstrap: refits for the intervals, resampled by
-    `resample` (residual, case) with `seed`; level: of the intervals; holdout: `largest` or `largest:INPUT`;
-    starts: places where the exponents are looked for (None: 256, more for more than two of them). Raises InputError for what cannot be read or asked.
+    table: a DataFrame, a path or a bundled name. law: a name, a law file's path, or a formula (`E + A*N**-alpha`).
+    inputs: the law's input -> a column, or a number that is the same for all points. where: `column=value` terms.
+    Options:
+    loss (squared, huber with delta, expectile with expectile), residual (linear, log);
+    weights (`error_se`, a column, n numbers), tail_weight (gamma, or input -> gamma);
+    fix {parameter: value}, bounds {parameter: (low, high)}, tie {parameter: formula}, parameters (lmfit.Parameters);
+    bootstrap (refits), seed, resample (wild, residual, case, cluster), cluster (column), interval (percentile, bca,
+    profile), level; holdout (`largest`, `largest:INPUT`); starts.
+    Raises InputError for what cannot be read or asked.
     """
-    began = time.perf_counter()
-    chosen = load_law(law)
-    objective = make_objective(loss, delta, residual)
-    if resample not in METHODS:
-        raise unknown("resampling method", resample, METHODS, code="unknown_resampling")
-    if bootstrap < 0 or not 0 < level < 1:
-        raise InputError(
-            "bootstrap must not be negative, and level must lie between 0 and 1.", code="bad_value"
-        )
-    mapping = {name: name for name in chosen.inputs}
+    if law == "auto":
+        from scalelaw.fit.selection import fit_auto
+
+        return fit_auto(table, inputs=inputs, target=target, where=where, **options)
+    chosen = load_law(law, tuple(inputs or ()))
+    wishes = make_options(options)
+    return fit_points(read_points(table, chosen, inputs, target, where), chosen, wishes)
+
+
+def make_options(options: Mapping[str, Any]) -> Options:
+    """Options by name. Raises InputError for a name that is not one (with the nearest)."""
+    for name in options:
+        if name not in Options.__dataclass_fields__:
+            raise unknown("option", name, Options.__dataclass_fields__)
+    return Options(**options)
+
+
+def read_points(
+    table: Any, law: Law, inputs: Mapping[str, str | float] | None, target: str, where: Any
+) -> tables.Points:
+    """The points of a table that this law is fitted to. Raises InputError for what is missing there."""
+    mapping = {name: column_of(name) for name in law.inputs}
+    frame = tables.read_table(table)
     for name, column in (inputs or {}).items():
         if name not in mapping:
             raise unknown("input", name, mapping)
+        if not isinstance(column, str):
+            frame = frame.assign(**{f"{name}={column:g}": float(column)})
+            column = f"{name}={column:g}"
         mapping[name] = column
-    frame = tables.read_table(table)
-    points = tables.points(frame, mapping, target, where)
-    problem = make_problem(chosen, points.inputs, points.target, objective, fix, bounds)
-    optimum = minimise(problem, starts)
+    return tables.points(frame, mapping, target, where)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Points, law and wishes as the engine's problem. `rows` [n] bool: points that count (weight above zero)."""
+
+    points: tables.Points
+    problem: Problem
+    freedom: Freedom
+    weights: Weights
+    clusters: Array | None
+
+    @property
+    def rows(self) -> Array:
+        """[n] bool: the points that count."""
+        return self.weights.kept
+
+
+def make_task(points: tables.Points, law: Law, options: Options) -> Task:
+    """The engine's problem. Raises InputError for impossible wishes and for log residuals of a zero target."""
+    objective = options.checked()
+    free = freedom(law, options.fix, options.bounds, options.tie, options.parameters)
+    weights = make_weights(points, options.weights, options.tail_weight)
+    kept = weights.kept
+    target = points.target[kept]
+    if objective.residual == "log" and (target <= 0).any():
+        raise InputError(
+            "Log residuals need a positive target, and a point holds 0.",
+            code="bad_value",
+            hint="Use residual='linear', or leave the point out.",
+        )
+    inputs = {name: values[kept] for name, values in points.inputs.items()}
+    weight = None if weights.weight is None else weights.weight[None, kept]
+    problem = Problem(
+        free.law, free.law.scale(inputs), target[None], objective, weight, free.lower, free.upper
+    )
+    return Task(points, problem, free, weights, _clusters(points, options.cluster, kept))
+
+
+def _clusters(points: tables.Points, column: str | None, kept: Array) -> Array | None:
+    if column is None:
+        return None
+    if column not in points.rows or points.rows[column].isna().any():
+        there = [str(c) for c in points.rows.columns if points.rows[c].notna().all()]
+        raise unknown("column", column, there, code="missing_column")
+    return points.rows[column].astype(str).to_numpy()[kept]
+
+
+def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
+    """Fit a law to points."""
+    began = time.perf_counter()
+    task = make_task(points, law, options)
+    problem = task.problem
+    held = None if options.holdout is None else largest(problem, options.holdout)
+    optimum = minimise(problem, options.starts)
     status, reasons = judge(problem, optimum)
-    draws = _draws(problem, optimum, status, bootstrap, resample, seed)
-    warnings = [*points.warnings, *reasons, *_doubts(problem, optimum, draws, bootstrap)]
-    held = None if holdout is None else largest(problem, holdout)
-    freedom = len(points) - int((~problem.fixed).sum())
-    labels = {c: points.rows[c].tolist() for c in LABELS if c in points.rows and points.rows[c].notna().any()}
-    parameters = dict(zip(chosen.parameters, map(float, optimum.parameters), strict=True))
-    named = dict(zip(chosen.parameters, draws.parameters, strict=True))
+    usable = status in ("identified", "at_bound")
+    draws = _draws(task, optimum, options, usable)
+    whole = task.freedom.expand(optimum.parameters[:, None])[:, 0]
+    parameters = dict(zip(law.parameters, map(float, whole), strict=True))
+    named = dict(zip(law.parameters, task.freedom.expand(draws.parameters), strict=True))
+    intervals, derived = _intervals(task, optimum, draws, options, usable)
+    dropped = int((~task.rows).sum())
+    left_out = [f"{dropped} point(s) with weight 0"] if dropped else []
     return FittedLaw(
-        law=chosen.name,
-        formula=chosen.formula,
-        source=chosen.source,
-        inputs=list(chosen.inputs),
-        units=dict(chosen.units),
-        target=target,
-        loss={"kind": loss, "delta": objective.delta, "residual": residual},
-        n_points=len(points),
+        law=law.name,
+        formula=law.formula,
+        source=law.source,
+        inputs=list(law.inputs),
+        units=dict(law.units),
+        target=points.target_name,
+        loss=_loss(options, problem),
+        n_points=problem.target.shape[1],
         params=parameters,
-        bounds={
-            n: (float(a), float(b))
-            for n, a, b in zip(chosen.bounds, problem.lower, problem.upper, strict=True)
-        },
-        intervals={name: percentile(values, level, freedom) for name, values in named.items()},
-        interval={
-            "level": level,
-            "method": f"{resample} bootstrap, percentile, t-widened" if bootstrap else "none",
-        },
+        bounds=_bounds(task, law),
+        intervals=intervals,
+        interval=_method(options, usable),
         objective=optimum.objective,
-        **_scores(problem, optimum),
+        **scores(problem, optimum),
         status=status,
         certificate={
             "gap": optimum.gap,
@@ -104,175 +168,111 @@ def fit_law(
             "gradient_norm": optimum.gradient_norm,
             "seconds": time.perf_counter() - began,
         },
-        derived=_derived(chosen, parameters, named, level, freedom),
-        holdout={} if held is None else {"rule": holdout, "left_out": held[1], **leave_out(problem, held[0])},
+        derived=derived,
+        holdout={}
+        if held is None
+        else {"rule": options.holdout, "left_out": held[1], **leave_out(problem, held[0])},
         selection=[],
-        checklist=_checklist(problem, points, optimum, status, frame, seed, bootstrap, resample, where),
-        warnings=warnings,
+        checklist=checklist(problem, points, optimum, status, options, task.weights.words, left_out),
+        warnings=[
+            *points.warnings,
+            *reasons,
+            *(doubts(problem, optimum, draws, options.bootstrap) if usable else []),
+        ],
         draws=named,
-        draws_method=resample,
-        points={
-            "inputs": points.inputs,
-            "target": points.target,
-            "target_se": points.target_se,
-            "labels": labels,
-        },
+        draws_method=options.resample,
+        points=_kept_points(points, task.rows),
     )
 
 
-def make_problem(
-    law: Law,
-    inputs: Mapping[str, Array],
-    target: Array,
-    objective: Objective | None = None,
-    fix: Mapping[str, float] | None = None,
-    bounds: Mapping[str, tuple[float, float]] | None = None,
-) -> Problem:
-    """The engine's problem: inputs [n] in raw units, target [n]. Raises InputError for impossible wishes."""
-    lower, upper = law.lower.copy(), law.upper.copy()
-    for name, (low, high) in (bounds or {}).items():
-        j = _index(law, name)
-        if not low <= high:
-            raise InputError(f"The bounds of {name} are empty: {low:g} to {high:g}.", code="bad_bounds")
-        lower[j], upper[j] = float(low), float(high)
-    for name, value in (fix or {}).items():
-        j = _index(law, name)
-        if not np.isfinite(value):
-            raise InputError(f"{name} cannot be fixed at {value}.", code="bad_value")
-        lower[j] = upper[j] = float(value)
-    objective = objective or Objective()
-    if objective.residual == "log" and (np.asarray(target) <= 0).any():
-        raise InputError(
-            "Log residuals need a positive target, and a point holds 0.",
-            code="bad_value",
-            hint="Use residual='linear', or leave the point out.",
-        )
-    return Problem(law, law.scale(inputs), np.asarray(target, float)[None], objective, None, lower, upper)
+def _loss(options: Options, problem: Problem) -> dict[str, Any]:
+    objective = problem.objective
+    loss = {"kind": objective.loss, "delta": objective.delta, "residual": objective.residual}
+    return loss if objective.expectile is None else {**loss, "expectile": objective.expectile}
 
 
-def _index(law: Law, name: str) -> int:
-    if name not in law.parameters:
-        raise unknown("parameter", name, law.parameters)
-    return law.parameters.index(name)
+def _method(options: Options, usable: bool) -> dict[str, Any]:
+    if not usable or (options.bootstrap == 0 and options.interval != "profile"):
+        return {"level": options.level, "method": "none"}
+    if options.interval == "profile":
+        return {"level": options.level, "method": "profile likelihood, F quantile"}
+    by = f" by {options.cluster}" if options.cluster and options.resample in ("cluster", "wild") else ""
+    return {
+        "level": options.level,
+        "method": f"{options.resample} bootstrap{by}, {options.interval}, t-widened",
+    }
 
 
-def _draws(problem: Problem, optimum: Optimum, status: str, count: int, method: str, seed: int) -> Draws:
+def _bounds(task: Task, law: Law) -> dict[str, Ends]:
+    free, ends = task.freedom, dict(law.bounds)
+    for name, low, high in zip(free.law.parameters, free.lower, free.upper, strict=True):
+        ends[name] = (float(low), float(high))
+    return ends
+
+
+def _kept_points(points: tables.Points, rows: Array) -> dict[str, Any]:
+    frame = points.rows[rows]
+    labels = {c: frame[c].tolist() for c in LABELS if c in frame and frame[c].notna().any()}
+    inputs = {name: values[rows] for name, values in points.inputs.items()}
+    return {
+        "inputs": inputs,
+        "target": points.target[rows],
+        "target_se": points.target_se[rows],
+        "labels": labels,
+    }
+
+
+def _draws(task: Task, optimum: Optimum, options: Options, usable: bool) -> Draws:
     """Bootstrap refits, where the fit is one whose spread means something."""
-    usable = status in ("identified", "at_bound")
-    return bootstrap(problem, optimum.parameters, count if usable else 0, method, np.random.default_rng(seed))
+    noise = task.weights.noise[task.rows]
+    count = options.bootstrap if usable else 0
+    rng = np.random.default_rng(options.seed)
+    draws = bootstrap(task.problem, optimum.parameters, count, options.resample, rng, noise, task.clusters)
+    if options.interval != "bca" or not count:
+        return draws
+    return replace(draws, jackknife=jackknife(task.problem, optimum.parameters, task.clusters))
 
 
-def _doubts(problem: Problem, optimum: Optimum, draws: Draws, wanted: int) -> list[tuple[str, str]]:
-    doubts = []
-    if draws.failed:
-        doubts.append(
-            (
-                "failed_refits",
-                f"{draws.failed} of {wanted} bootstrap refits found no minimum; "
-                f"the intervals are of the others.",
-            )
-        )
-    n, free = problem.target.shape[1], int((~problem.fixed).sum())
-    if draws.parameters.size and n == free:
-        doubts.append(
-            (
-                "no_freedom",
-                f"{n} points and {free} parameters leave nothing to estimate the noise from: "
-                f"there are no intervals.",
-            )
-        )
-    elif draws.parameters.size and optimum.objective <= 1e-24 * float(np.sum(problem.target**2)):
-        doubts.append(
-            (
-                "perfect_fit",
-                "The law passes through every point to rounding: the intervals have no width, "
-                "which says that no noise was seen, not that there is none.",
-            )
-        )
-    return doubts
-
-
-def _scores(problem: Problem, optimum: Optimum) -> dict[str, float]:
-    """RMSE and R2 in the target's own space; AICc of the objective taken as a likelihood's exponent."""
-    target = problem.target[0]
-    miss = target - problem.law.value(problem.inputs, optimum.parameters[:, None])[0]
-    squares, n = float(np.sum(miss**2)), len(target)
-    spread = float(np.sum((target - target.mean()) ** 2))
+def _intervals(
+    task: Task, optimum: Optimum, draws: Draws, options: Options, usable: bool
+) -> tuple[dict[str, Ends], dict[str, dict[str, Any]]]:
+    """The interval of every parameter and of every derived quantity."""
+    law, problem = task.freedom.whole, task.problem
+    expand = task.freedom.expand
+    names = law.parameters
     free = int((~problem.fixed).sum())
-    count = free + 1  # the noise's own size is a parameter too
-    room = n - count - 1
-    fit = optimum.objective * (2.0 if problem.objective.loss == "huber" else 1.0)
-    aicc = (
-        n * np.log(fit / n) + 2 * count + 2 * count * (count + 1) / room if fit > 0 and room > 0 else np.nan
-    )
-    return {
-        "rmse": float(np.sqrt(squares / n)),
-        "r2": 1 - squares / spread if spread > 0 else float("nan"),
-        "aicc": float(aicc),
-    }
+
+    def quantities(parameters: Array) -> dict[str, Array]:
+        full = dict(zip(names, expand(parameters), strict=True))
+        more = law.derived(full) if law.derived is not None else {}
+        with np.errstate(all="ignore"):
+            return full | {k: np.broadcast_to(v, parameters.shape[1:]) for k, v in more.items()}
+
+    value = {name: float(v[0]) for name, v in quantities(optimum.parameters[:, None]).items()}
+    ends: dict[str, Ends] = dict.fromkeys(value, (np.nan, np.nan))
+    level, degrees = options.level, problem.target.shape[1] - free
+    if usable and options.interval == "profile":
+        ends |= profile_parameters(problem, optimum.parameters, level, free)
+        for name in value:
+            if name not in problem.law.parameters:
+                ends[name] = profile_derived(
+                    problem, optimum.parameters, _only(quantities, name), level, free
+                )
+    elif draws.parameters.size:
+        spread = quantities(draws.parameters)
+        without = {} if draws.jackknife is None else quantities(draws.jackknife)
+        for name, drawn in spread.items():
+            ends[name] = (
+                accelerated(drawn, value[name], without[name], level, degrees)
+                if without
+                else percentile(drawn, value[name], level, degrees)
+            )
+    bounds = _bounds(task, law)
+    for name, (low, high) in bounds.items():
+        ends[name] = (float(np.clip(ends[name][0], low, high)), float(np.clip(ends[name][1], low, high)))
+    derived = {name: {"value": value[name], "interval": ends[name]} for name in value if name not in names}
+    return {name: ends[name] for name in names}, derived
 
 
-def _derived(
-    law: Law, parameters: Mapping[str, float], draws: Mapping[str, Array], level: float, freedom: int
-) -> dict[str, dict[str, Any]]:
-    if law.derived is None:
-        return {}
-    values = law.derived(dict(parameters))
-    spread = law.derived(dict(draws)) if all(d.size for d in draws.values()) else {}
-    empty = np.empty(0)
-    return {
-        name: {
-            "value": float(value),
-            "interval": percentile(np.asarray(spread.get(name, empty)), level, freedom),
-        }
-        for name, value in values.items()
-    }
-
-
-def _checklist(
-    problem: Problem,
-    points: tables.Points,
-    optimum: Optimum,
-    status: str,
-    frame: Any,
-    seed: int,
-    bootstrap: int,
-    resample: str,
-    where: Any,
-) -> dict[str, Any]:
-    """All that someone needs to know to repeat the fit or to doubt it."""
-    import scipy
-
-    law, objective = problem.law, problem.objective
-    ends = zip(law.parameters, problem.lower, problem.upper, strict=True)
-    return {
-        "law": f"{law.name}: {law.formula}" + (f" ({law.source})" if law.source else ""),
-        "loss": objective.loss,
-        "delta": objective.delta,
-        "residual": objective.residual,
-        "optimiser": "variable projection, Levenberg-Marquardt from a cover of the exponents, polished by QR steps",
-        "starts": f"{optimum.starts} tried, {optimum.agreeing} of the best distinct ones agree",
-        "bounds": {n: "fixed at " + repr(float(a)) if a == b else [float(a), float(b)] for n, a, b in ends},
-        "status": status,
-        "points_used": len(points),
-        "points_in_table": len(frame),
-        "chosen_by": "all rows" if where is None else str(where),
-        "dropped": list(points.dropped),
-        "columns": {**points.columns, "target": points.target_name},
-        "parameter_counting": _counting(points),
-        "flop_formula": "none enters this fit"
-        if "train_flops" not in points.columns.values()
-        else "column train_flops",
-        "seed": seed,
-        "bootstrap": f"{bootstrap} refits by {resample}",
-        "versions": {"scalelaw": version("scalelaw"), "numpy": np.__version__, "scipy": scipy.__version__},
-        "data_hash": points.data_hash,
-    }
-
-
-def _counting(points: tables.Points) -> str:
-    columns: Sequence[str] = [c for c in points.columns.values() if c.startswith("n_params")]
-    if not columns:
-        return "no parameter count enters"
-    meaning = tables.COLUMNS.get(columns[0], ("", "", "a column of the table's own"))[2]
-    return f"{columns[0]}: {meaning}"
+def _only(quantities: Callable[[Array], dict[str, Array]], name: str) -> Callable[[Array], Array]:
+    return lambda parameters: quantities(parameters)[name]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError
-from scalelaw.fit.engine import Problem, minimise
+from scalelaw.fit.engine import Problem
+from scalelaw.fit.optimum import minimise
 
 Array = np.ndarray
 

@@ -1,8 +1,10 @@
-"""What a fit would have been on other data: bootstrap refits, and intervals from them.
+"""What a fit would have been on other data: bootstrap refits, all at once, and intervals from them.
 
-residual: residuals of the fit, centred, times sqrt(n / (n - p)), drawn again onto the fitted values;
-case: points drawn again, as weights. Intervals are percentiles, taken at the level at which a t quantile with
-n - p degrees of freedom is a normal one: raw percentile intervals of 28 points cover 91-92 % instead of 95.
+residual: residuals of the fit, centred, times sqrt(n / (n - p)), drawn again onto the fitted values (noise alike at
+every point). wild: each point keeps its own residual, raised by its leverage (1 / (1 - h), HC3), with a random sign
+(noise may differ). case: points drawn again; cluster: whole groups of points (runs, models) drawn again.
+Intervals are percentiles whose arms about the fitted value are made longer by t / z, the ratio of the t quantile with
+n - p degrees of freedom and the normal one; or bias-corrected and accelerated (BCa, Efron 1987), lengthened alike.
 """
 
 from __future__ import annotations
@@ -11,66 +13,182 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scalelaw.errors import unknown
-from scalelaw.fit.engine import Descent, Problem, descend
+from scalelaw.errors import InputError, unknown
+from scalelaw.fit.engine import Problem, descend
 
 Array = np.ndarray
-METHODS = ("residual", "case")
+METHODS = ("residual", "wild", "case", "cluster")
+KINDS = ("percentile", "bca")
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Bootstrap refits: parameters [p, n_draws], and how many refits did not end in a minimum (left out)."""
+    """Bootstrap refits: parameters [p, n_draws], and how many refits did not end in a minimum (left out).
+
+    jackknife: parameters [p, n] of the fits without each point (or cluster), where BCa asked for them.
+    """
 
     method: str
     parameters: Array
-    failed: int
+    failed: int = 0
+    jackknife: Array | None = None
 
 
-def bootstrap(problem: Problem, fitted: Array, draws: int, method: str, rng: np.random.Generator) -> Draws:
-    """Refit `draws` resampled tables, all at once, each from the fitted parameters [p]."""
+def bootstrap(
+    problem: Problem,
+    fitted: Array,
+    draws: int,
+    method: str,
+    rng: np.random.Generator,
+    noise: Array | None = None,
+    clusters: Array | None = None,
+) -> Draws:
+    """Refit `draws` resampled tables from the fitted parameters [p].
+
+    noise [n]: relative standard deviation of each point where known; clusters [n]: which group each point is of.
+    Raises InputError for an unknown method, and for `cluster` without groups or with fewer than two.
+    """
     if method not in METHODS:
         raise unknown("resampling method", method, METHODS, code="unknown_resampling")
     if draws == 0:
-        return Draws(method, np.empty((len(fitted), 0)), 0)
-    resampled = _residual(problem, fitted, draws, rng) if method == "residual" else _case(problem, draws, rng)
-    ends: Descent = descend(resampled, np.repeat(fitted[:, None], draws, axis=1), tolerance=1e-9, steps=60)
+        return Draws(method, np.empty((len(fitted), 0)))
+    if method == "residual":
+        again = _residual(problem, fitted, draws, rng, noise)
+    elif method == "wild":
+        again = _wild(problem, fitted, draws, rng, clusters)
+    else:
+        groups = _groups(problem, clusters if method == "cluster" else None, method)
+        again = _case(problem, draws, rng, groups)
+    return _refit(again, fitted, draws, method)
+
+
+def _refit(problem: Problem, fitted: Array, rows: int, method: str) -> Draws:
+    ends = descend(problem, np.repeat(fitted[:, None], rows, axis=1), tolerance=1e-9, steps=60)
     good = np.isfinite(ends.objective) & np.isfinite(ends.parameters).all(axis=0)
     return Draws(method, ends.parameters[:, good], int((~good).sum()))
 
 
-def _residual(problem: Problem, fitted: Array, draws: int, rng: np.random.Generator) -> Problem:
-    value = problem.law.value(problem.inputs, fitted[:, None])
-    residual = problem.objective.residuals(value, problem.target)[0]
-    n, free = len(residual), int((~problem.fixed).sum())
-    root = 1.0 if problem.weight is None else np.sqrt(problem.weight[0])
-    scaled = residual * root
-    scaled = (scaled - scaled.mean()) * np.sqrt(n / max(n - free, 1))
-    noise = rng.choice(scaled, (draws, n)) / root
+def _noisy(problem: Problem, value: Array, noise: Array) -> Problem:
     target = value * np.exp(noise) if problem.objective.residual == "log" else value + noise
     return replace(problem, target=target)
 
 
-def _case(problem: Problem, draws: int, rng: np.random.Generator) -> Problem:
-    n = problem.target.shape[1]
-    count = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
-    return replace(problem, weight=count if problem.weight is None else count * problem.weight)
+def _residual(
+    problem: Problem, fitted: Array, draws: int, rng: np.random.Generator, noise: Array | None
+) -> Problem:
+    value = problem.law.value(problem.inputs, fitted[:, None])
+    size = np.ones(value.shape[1]) if noise is None else noise
+    scaled = problem.objective.residuals(value, problem.target)[0] / size
+    n, free = len(scaled), int((~problem.fixed).sum())
+    scaled = (scaled - scaled.mean()) * np.sqrt(n / max(n - free, 1))
+    return _noisy(problem, value, rng.choice(scaled, (draws, n)) * size)
 
 
-def percentile(draws: Array, level: float, freedom: int) -> tuple[float, float]:
-    """The central interval of draws [n], widened for `freedom` degrees of freedom; infinite draws stay infinite."""
+def _wild(
+    problem: Problem, fitted: Array, draws: int, rng: np.random.Generator, clusters: Array | None
+) -> Problem:
+    value = problem.law.value(problem.inputs, fitted[:, None])
+    residual = problem.objective.residuals(value, problem.target)[0]
+    raised = residual / (1 - np.minimum(leverage(problem, fitted), 0.9))
+    groups = np.arange(len(raised)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    signs = rng.choice([-1.0, 1.0], (draws, int(groups.max()) + 1))
+    return _noisy(problem, value, raised * signs[:, groups])
+
+
+def _groups(problem: Problem, clusters: Array | None, method: str) -> Array:
+    if clusters is None:
+        if method == "cluster":
+            raise InputError(
+                "Cluster resampling needs a column that says which points belong together.",
+                code="no_clusters",
+                hint="For example cluster='model'.",
+            )
+        return np.arange(problem.target.shape[1])
+    groups: Array = np.unique(clusters, return_inverse=True)[1]
+    if groups.max() < 1:
+        raise InputError(
+            "All points belong to one cluster: there is nothing to resample.", code="one_cluster"
+        )
+    return groups
+
+
+def _case(problem: Problem, draws: int, rng: np.random.Generator, groups: Array) -> Problem:
+    count = int(groups.max()) + 1
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(float)[:, groups]
+    return replace(problem, weight=drawn if problem.weight is None else drawn * problem.weight)
+
+
+def jackknife(problem: Problem, fitted: Array, clusters: Array | None = None) -> Array:
+    """[p, groups] the parameters without each point (or cluster), in order."""
+    groups = (
+        np.arange(problem.target.shape[1])
+        if clusters is None
+        else np.unique(clusters, return_inverse=True)[1]
+    )
+    count = int(groups.max()) + 1
+    kept = (groups[None, :] != np.arange(count)[:, None]).astype(float)
+    again = replace(problem, weight=kept if problem.weight is None else kept * problem.weight)
+    return descend(again, np.repeat(fitted[:, None], count, axis=1), tolerance=1e-12, steps=100).parameters
+
+
+def leverage(problem: Problem, fitted: Array) -> Array:
+    """[n] how much each point determines its own fitted value: the diagonal of the hat matrix, in [0, 1]."""
+    jacobian = problem.law.jacobian(problem.inputs, fitted[:, None])[0][~problem.fixed]
+    if problem.objective.residual == "log":
+        jacobian = jacobian / problem.law.value(problem.inputs, fitted[:, None])
+    if problem.weight is not None:
+        jacobian = jacobian * np.sqrt(problem.weight[0])
+    size = np.sqrt(np.sum(jacobian**2, axis=1, keepdims=True))
+    if not jacobian.size or not np.isfinite(jacobian).all():
+        return np.zeros(problem.target.shape[1])
+    orthogonal, _ = np.linalg.qr((jacobian / np.where(size > 0, size, 1.0)).T)
+    return np.minimum(np.sum(orthogonal**2, axis=1), 1.0)
+
+
+def percentile(draws: Array, value: float, level: float, freedom: int) -> tuple[float, float]:
+    """The central interval of draws [n], its arms about the fitted value made longer by t / z.
+
+    Where a bound cuts the draws off, longer arms reach what a wider percentile cannot.
+    """
     if draws.size == 0 or freedom < 1:
         return (np.nan, np.nan)
-    tail = 0.5 * (1 - widened(level, freedom))
+    tail = 0.5 * (1 - level)
     ordered = np.sort(draws)
-    return _at(ordered, tail), _at(ordered, 1 - tail)
+    return _longer(value, _at(ordered, tail), level, freedom), _longer(
+        value, _at(ordered, 1 - tail), level, freedom
+    )
 
 
-def widened(level: float, freedom: int) -> float:
-    """The level whose normal quantile is the t quantile of `level`: .95 becomes .961 at 24 degrees of freedom."""
-    from scipy.special import ndtr, stdtrit
+def accelerated(
+    draws: Array, value: float, without: Array, level: float, freedom: int
+) -> tuple[float, float]:
+    """The BCa interval: draws [n], the fitted value, the values without each point [m]; widened as `percentile`."""
+    from scipy.special import ndtr, ndtri
 
-    return float(2 * ndtr(stdtrit(freedom, 0.5 * (1 + level))) - 1)
+    finite = without[np.isfinite(without)]
+    if draws.size == 0 or freedom < 1 or not finite.size:
+        return (np.nan, np.nan)
+    below = (np.sum(draws < value) + 0.5 * np.sum(draws == value)) / draws.size
+    shift = ndtri(np.clip(below, 0.5 / draws.size, 1 - 0.5 / draws.size))
+    away = finite.mean() - finite
+    spread = np.sum(away**2) ** 1.5
+    pull = np.sum(away**3) / (6 * spread) if spread > 0 else 0.0
+    ordered = np.sort(draws)
+    ends = []
+    for z in (ndtri(0.5 * (1 - level)), ndtri(0.5 * (1 + level))):
+        end = _at(ordered, float(ndtr(shift + (shift + z) / (1 - pull * (shift + z)))))
+        ends.append(_longer(value, end, level, freedom))
+    return ends[0], ends[1]
+
+
+def _longer(value: float, end: float, level: float, freedom: int) -> float:
+    """An end of an interval, moved away from the value by the ratio of the t and the normal quantile."""
+    from scipy.special import ndtri, stdtrit
+
+    if not np.isfinite(end) or not np.isfinite(value):
+        return end
+    share = 0.5 * (1 + level)
+    return value + (end - value) * float(stdtrit(freedom, share) / ndtri(share))
 
 
 def _at(ordered: Array, share: float) -> float:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scalelaw.fit.engine import Optimum, Problem
+from scalelaw.fit.engine import Problem
+from scalelaw.fit.optimum import Optimum
 
 Array = np.ndarray
 Warnings = list[tuple[str, str]]

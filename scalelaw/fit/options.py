@@ -1,0 +1,57 @@
+"""All that can be asked of a fit beside the points and the law, checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scalelaw.errors import InputError, unknown
+from scalelaw.fit.objective import Objective, make_objective
+from scalelaw.fit.uncertainty import KINDS, METHODS
+
+INTERVALS = (*KINDS, "profile")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `fit_law` may be asked; see there. Raises InputError (in `checked`) for what cannot be."""
+
+    loss: str = "squared"
+    delta: float | None = None
+    residual: str = "linear"
+    expectile: float | None = None
+    fix: Mapping[str, float] | None = None
+    bounds: Mapping[str, tuple[float, float]] | None = None
+    tie: Mapping[str, str] | None = None
+    parameters: Any = None
+    weights: Any = None
+    tail_weight: float | Mapping[str, float] = 0.0
+    bootstrap: int = 1000
+    seed: int = 0
+    resample: str = "wild"
+    cluster: str | None = None
+    interval: str = "percentile"
+    level: float = 0.95
+    holdout: str | None = None
+    starts: int | None = None
+
+    def checked(self) -> Objective:
+        """The objective; raises InputError for an option that is out of its range or unknown."""
+        if self.resample not in METHODS:
+            raise unknown("resampling method", self.resample, METHODS, code="unknown_resampling")
+        if self.interval not in INTERVALS:
+            raise unknown("interval", self.interval, INTERVALS)
+        if int(self.bootstrap) != self.bootstrap or self.bootstrap < 0:
+            raise InputError(
+                f"The number of bootstrap refits must be 0 or more, not {self.bootstrap}.", code="bad_value"
+            )
+        if not 0 < self.level < 1:
+            raise InputError(
+                f"The level of an interval lies between 0 and 1, not {self.level:g}.",
+                code="bad_value",
+                hint="For example 0.95.",
+            )
+        if self.starts is not None and self.starts < 1:
+            raise InputError("At least one start is needed.", code="bad_value")
+        return make_objective(self.loss, self.delta, self.residual, self.expectile)

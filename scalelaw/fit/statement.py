@@ -1,0 +1,120 @@
+"""What is said of a fit beside its parameters: scores, doubts, and the checklist that lets another repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from scalelaw import table as tables
+from scalelaw.fit.engine import Problem
+from scalelaw.fit.optimum import Optimum
+from scalelaw.fit.options import Options
+from scalelaw.fit.uncertainty import Draws
+
+Array = np.ndarray
+
+
+def scores(problem: Problem, optimum: Optimum) -> dict[str, float]:
+    """RMSE and R2 in the target's own space; AICc = n ln(objective / n) + 2 k + 2 k (k + 1) / (n - k - 1).
+
+    k counts the free parameters and the size of the noise. A Huber objective is doubled (r^2/2 inside delta), so
+    AICc values compare only between fits with the same loss, delta, residual and weights.
+    """
+    target = problem.target[0]
+    miss = target - problem.law.value(problem.inputs, optimum.parameters[:, None])[0]
+    squares, n = float(np.sum(miss**2)), len(target)
+    spread = float(np.sum((target - target.mean()) ** 2))
+    count = int((~problem.fixed).sum()) + 1
+    room = n - count - 1
+    fit = optimum.objective * (2.0 if problem.objective.loss == "huber" else 1.0)
+    aicc = (
+        n * np.log(fit / n) + 2 * count + 2 * count * (count + 1) / room if fit > 0 and room > 0 else np.nan
+    )
+    return {
+        "rmse": float(np.sqrt(squares / n)),
+        "r2": 1 - squares / spread if spread > 0 else float("nan"),
+        "aicc": float(aicc),
+    }
+
+
+def doubts(problem: Problem, optimum: Optimum, draws: Draws, wanted: int) -> list[tuple[str, str]]:
+    """Warnings about the intervals: refits that failed, no freedom left, no noise seen."""
+    found = []
+    if draws.failed:
+        found.append(
+            (
+                "failed_refits",
+                f"{draws.failed} of {wanted} bootstrap refits found no minimum; "
+                f"the intervals are of the others.",
+            )
+        )
+    n, free = problem.target.shape[1], int((~problem.fixed).sum())
+    if n == free:
+        found.append(
+            (
+                "no_freedom",
+                f"{n} points and {free} parameters leave nothing to estimate the noise from: "
+                f"there are no intervals.",
+            )
+        )
+    elif optimum.objective <= 1e-24 * float(np.sum(problem.target**2)):
+        found.append(
+            (
+                "perfect_fit",
+                "The law passes through every point to rounding: the intervals have no width, "
+                "which says that no noise was seen, not that there is none.",
+            )
+        )
+    return found
+
+
+def checklist(
+    problem: Problem,
+    points: tables.Points,
+    optimum: Optimum,
+    status: str,
+    options: Options,
+    weighted: str,
+    dropped: Sequence[str],
+) -> dict[str, Any]:
+    """All that someone needs to know to repeat the fit or to doubt it."""
+    import scipy
+
+    law, objective = problem.law, problem.objective
+    ends = zip(law.parameters, problem.lower, problem.upper, strict=True)
+    bounds = {n: f"fixed at {float(a)!r}" if a == b else [float(a), float(b)] for n, a, b in ends}
+    return {
+        "law": f"{law.name}: {law.formula}" + (f" ({law.source})" if law.source else ""),
+        "loss": objective.loss,
+        "delta": objective.delta,
+        "expectile": objective.expectile,
+        "residual": objective.residual,
+        "weights": weighted,
+        "optimiser": "variable projection, Levenberg-Marquardt from a cover of the exponents, polished by QR steps",
+        "starts": f"{optimum.starts} tried, {optimum.agreeing} of the best distinct ones agree",
+        "bounds": bounds | {name: f"tied to {text}" for name, text in (options.tie or {}).items()},
+        "status": status,
+        "points_used": problem.target.shape[1],
+        "dropped": [*points.dropped, *dropped],
+        "columns": {**points.columns, "target": points.target_name},
+        "parameter_counting": _counting(points),
+        "flop_formula": "as the column train_flops has it"
+        if "train_flops" in points.columns.values()
+        else "none enters",
+        "seed": options.seed,
+        "bootstrap": f"{options.bootstrap} refits, {options.resample}"
+        + (f" by {options.cluster}" if options.cluster else ""),
+        "versions": {"scalelaw": version("scalelaw"), "numpy": np.__version__, "scipy": scipy.__version__},
+        "data_hash": points.data_hash,
+    }
+
+
+def _counting(points: tables.Points) -> str:
+    columns: Sequence[str] = [c for c in points.columns.values() if c.startswith("n_params")]
+    if not columns:
+        return "no parameter count enters"
+    meaning = tables.COLUMNS.get(columns[0], ("", "", "a column of the table's own"))[2]
+    return f"{columns[0]}: {meaning}"

@@ -1,0 +1,87 @@
+"""How much each point counts: its standard error, a column of weights, more weight towards the tail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scalelaw.errors import InputError, unknown
+from scalelaw.table import Points
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Weights:
+    """weight [n]: of each point in the objective, mean 1 (None: all alike); noise [n]: relative noise of each point.
+
+    words: what was done, for the checklist; kept [n] bool: points with a weight above zero.
+    """
+
+    weight: Array | None
+    noise: Array
+    kept: Array
+    words: str
+
+
+def make_weights(
+    points: Points, weights: Any = None, tail_weight: float | Mapping[str, float] = 0.0
+) -> Weights:
+    """Weights from `weights` (`error_se`: 1/se^2; a column's name; n numbers) and `tail_weight`.
+
+    tail_weight gamma multiplies by (x / geometric mean of x)^gamma: a number for the first input, or input -> gamma.
+    Raises InputError for absent, negative or all-zero weights and for an unknown column or input.
+    """
+    n = len(points)
+    weight, noise, words = np.ones(n), np.ones(n), []
+    se_name = f"{points.target_name}_se"
+    if isinstance(weights, str) and weights == se_name:
+        se = points.target_se
+        if not np.isfinite(se).all() or (se <= 0).any():
+            bad = int((~(np.isfinite(se) & (se > 0))).sum())
+            raise InputError(
+                f"{bad} of {n} points have no positive {se_name}.",
+                code="bad_weights",
+                hint="Leave the weights out, or choose points that have one with --where.",
+            )
+        weight, noise = 1 / se**2, se / np.sqrt(np.mean(se**2))
+        words.append(f"1 / {se_name}^2")
+    elif weights is not None:
+        weight = _given(points, weights)
+        words.append(f"column {weights}" if isinstance(weights, str) else "given")
+    gammas = tail_weight if isinstance(tail_weight, Mapping) else {next(iter(points.inputs)): tail_weight}
+    for name, gamma in gammas.items():
+        if name not in points.inputs:
+            raise unknown("input", name, points.inputs)
+        if not np.isfinite(gamma):
+            raise InputError(f"The tail weight {gamma} is not a number.", code="bad_weights")
+        if gamma:
+            log_x = np.log(points.inputs[name])
+            weight = weight * np.exp(np.clip(float(gamma) * (log_x - log_x.mean()), -600, 600))
+            words.append(f"{name}^{gamma:g}")
+    kept = weight > 0
+    if not kept.any():
+        raise InputError("All weights are zero: nothing is left to fit.", code="bad_weights")
+    if not words:
+        return Weights(None, noise, kept, "none")
+    return Weights(weight / weight[kept].mean(), noise, kept, ", times ".join(words))
+
+
+def _given(points: Points, weights: Any) -> Array:
+    if isinstance(weights, str):
+        if weights not in points.rows or points.rows[weights].isna().all():
+            there = [str(c) for c in points.rows.columns if points.rows[c].notna().any()]
+            raise unknown("column", weights, there, code="missing_column")
+        weights = points.rows[weights].to_numpy()
+    try:
+        values = np.asarray(weights, float)
+    except (TypeError, ValueError) as error:
+        raise InputError("The weights are not numbers.", code="bad_weights") from error
+    if values.shape != (len(points),):
+        raise InputError(f"There are {values.size} weights for {len(points)} points.", code="bad_weights")
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise InputError("A weight is negative or not a finite number.", code="bad_weights")
+    return values
