@@ -1,15 +1,29 @@
 """From a fitted law, costs and budgets to the configuration to deploy."""
 
+from scalelaw.plan.bill import Bill, explain_flops, find_cost
+from scalelaw.plan.blend import Blend, blend
 from scalelaw.plan.budget import parse_budget
+from scalelaw.plan.calibrate import Calibration, calibrate
 from scalelaw.plan.catalogue import Model, catalogue_families, find_models, list_models, models_in
+from scalelaw.plan.contrast import Contrast, contrast_budgets
 from scalelaw.plan.hardware import list_hardware
+from scalelaw.plan.inverse import relaxation, switch_points, tokens_against_text
 from scalelaw.plan.optimum import Optimum, load_optimum
 from scalelaw.plan.search import find_optimum
 
 __all__ = [
+    "Bill",
+    "Blend",
+    "Calibration",
+    "Contrast",
     "Model",
     "Optimum",
+    "blend",
+    "calibrate",
     "catalogue_families",
+    "contrast_budgets",
+    "explain_flops",
+    "find_cost",
     "find_models",
     "find_optimum",
     "list_hardware",
@@ -17,4 +31,7 @@ __all__ = [
     "load_optimum",
     "models_in",
     "parse_budget",
+    "relaxation",
+    "switch_points",
+    "tokens_against_text",
 ]

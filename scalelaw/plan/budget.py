@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from types import ModuleType
@@ -13,20 +14,38 @@ from scalelaw.errors import InputError, unknown
 
 FLOPS = "flops"
 
+UNITS: dict[str, dict[str, float]] = {
+    "flops": {
+        p + u: f
+        for p, f in (("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15))
+        for u in ("", "F", "FLOP", "FLOPs")
+    },
+    "ms": {"us": 1e-3, "ms": 1.0, "s": 1e3},
+    "token": {"us": 1e-3, "ms": 1.0, "s": 1e3},
+    "gb": {"MB": 1e-3, "GB": 1.0, "TB": 1e3, "MiB": 2**20 / 1e9, "GiB": 2**30 / 1e9},
+    "j": {"mJ": 1e-3, "J": 1.0, "kJ": 1e3, "Wh": 3600.0},
+    "million": {"$": 1.0, "usd": 1.0, "USD": 1.0},
+}
+"""Units of an amount, by the last word of the kind's name; in the unit of that name."""
+
 
 def parse_budget(terms: str | Iterable[str]) -> dict[str, float]:
-    """Budgets from words: `8e11` (FLOPs per query), `flops=8e11`, `latency_ms=80`; several must all hold.
+    """Budgets from words: `8e11` (FLOPs per query), `flops=800G`, `latency_ms=80`, `latency=.08s`; all must hold.
+
+    An amount may carry a unit; it is given in the unit of the kind's name otherwise. A kind named without its unit
+    (`latency`) needs one.
 
     Raises InputError for a kind that no cost gives (with those there are), for what is not a number, and for
     a budget that is not positive and finite.
     """
     budget: dict[str, float] = {}
     for term in [terms] if isinstance(terms, str) else terms:
-        kind, equals, value = str(term).partition("=")
-        kind, value = (kind.strip(), value.strip()) if equals else (FLOPS, kind.strip())
+        named, equals, value = str(term).partition("=")
+        named, value = (named.strip(), value.strip()) if equals else (FLOPS, named.strip())
+        kind = _kind(named)
         if kind in budget:
             raise InputError(f"The budget '{kind}' is given twice.", code="bad_budget")
-        budget[kind] = _number(kind, value)
+        budget[kind] = _amount(kind, value, unit_needed=kind != named)
     return check_budget(budget)
 
 
@@ -38,8 +57,7 @@ def check_budget(budget: Any) -> dict[str, float]:
     if not given:
         raise InputError("There is no budget.", code="bad_budget", hint="Give one, e.g. flops=8e11.")
     for kind in given:
-        if kind not in kinds():
-            raise unknown("kind of budget", str(kind), kinds(), code="unknown_budget")
+        _kind(str(kind), whole=True)
     return {str(kind): _number(str(kind), limit) for kind, limit in given.items()}
 
 
@@ -57,6 +75,31 @@ def cost_of(kind: str, flop_cost: str) -> ModuleType:
     """The cost that gives `kind`: `flop_cost` (a name or a file) where it does, else the first in the drawer."""
     chosen = plugins.load("costs", flop_cost)
     return chosen if kind in chosen.kinds else plugins.load("costs", kinds()[kind][0])
+
+
+def _kind(named: str, whole: bool = False) -> str:
+    """The kind of this name, or the one kind of this name with its unit (`latency`, unless `whole`)."""
+    if named in kinds():
+        return named
+    fuller = [kind for kind in kinds() if kind.startswith(f"{named}_")]
+    if whole or len(fuller) != 1 or not named:
+        raise unknown("kind of budget", named, kinds(), code="unknown_budget")
+    return fuller[0]
+
+
+def _amount(kind: str, text: str, unit_needed: bool) -> float:
+    match = re.fullmatch(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z$]*)", text)
+    units = UNITS.get(kind.rsplit("_", 1)[-1], {})
+    if not match or not (match[2] or unit_needed):
+        return _number(kind, text)
+    if match[2] not in units:
+        given = f"has the unit '{match[2]}'" if match[2] else "has no unit"
+        raise InputError(
+            f"The budget '{text}' of {kind} {given}.",
+            code="unknown_unit",
+            hint=f"Units: {', '.join(units) or 'none'}; or {kind}=NUMBER.",
+        )
+    return _number(kind, float(match[1]) * units[match[2]])
 
 
 def _number(kind: str, value: Any) -> float:

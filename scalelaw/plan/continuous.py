@@ -65,9 +65,9 @@ def _sharpen(along: Callable[[Any], np.ndarray], low: float, middle: float, high
     slopes = slope(low), slope(high)
     if np.all(np.isfinite(slopes)) and slopes[0] < 0 < slopes[1]:
         return float(brentq(slope, low, high, xtol=1e-13))
-    result = minimize_scalar(lambda point: float(along(point)), bounds=(low, high), method="bounded",
+    result = minimize_scalar(lambda point: float(along([point])[0]), bounds=(low, high), method="bounded",
                              options={"xatol": 1e-10})  # fmt: skip
-    return float(result.x) if float(result.fun) <= float(along(middle)) else middle
+    return float(result.x) if float(result.fun) <= float(along([middle])[0]) else middle
 
 
 def continuous_optimum(setting: Setting) -> dict[str, Any] | None:

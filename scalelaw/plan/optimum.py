@@ -15,9 +15,10 @@ class Optimum:
     """What to deploy under a budget; the fields are the data of `scalelaw optimize --json`.
 
     budget: {kind: limit}. text_tokens, generate, batch: the query. cost: the FLOP accounting.
-    best: {model, n_params, visual_tokens, dtype, batch, error, error_interval, costs {kind: value}, p_best, regret,
-        binding}; error_interval, p_best and regret come from the law's bootstrap draws and are None without them;
-        p_best is the share of draws in which this configuration is the pick; regret is the mean over draws of
+    best: {model, n_params, visual_tokens, dtype, batch, error, error_interval, costs {kind: value}, p_best, p_model,
+        regret, binding}; error_interval, p_best, p_model and regret come from the law's bootstrap draws and are None
+        without them; p_best is the share of draws in which this configuration is the pick, p_model that in which it
+        is this model with any number of tokens; regret is the mean over draws of
         its error above the least that fits; binding is the limit that keeps a better one out, None where none does.
     runners_up: the pick of each other model that fits, the best first. near_ties: the cheapest configuration of each
         model that predicts nearly the pick's error, the cheapest first. pareto: the least error at each cost,

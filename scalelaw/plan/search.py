@@ -147,7 +147,7 @@ def nothing_fits(setting: Setting, grid: Grid) -> NoAnswer:
     spent = ", ".join(
         f"{kind} {value:.6g} (the limit is {setting.limits[kind]:g})" for kind, value in over.items()
     )
-    clash = _contradiction(setting, grid)
+    clash = _contradiction(setting)
     return NoAnswer(
         f"No configuration fits the budget. The cheapest is {facts['model']} with {facts['visual_tokens']:g} visual "
         f"token(s): {spent}.{clash}",
@@ -157,9 +157,10 @@ def nothing_fits(setting: Setting, grid: Grid) -> NoAnswer:
     )
 
 
-def _contradiction(setting: Setting, grid: Grid) -> str:
+def _contradiction(setting: Setting) -> str:
     """Which two limits contradict each other, though each alone can be held, and by how much."""
-    alone = {kind: grid.costs[kind] / limit for kind, limit in setting.limits.items()}
+    costs = setting.costs(setting.limits)
+    alone = {kind: costs[kind] / limit for kind, limit in setting.limits.items()}
     if len(alone) < 2 or any(share.min() > 1 for share in alone.values()):
         return ""
     pairs = [(a, b) for a in alone for b in alone if a < b]
@@ -197,15 +198,22 @@ def _minimised(setting: Setting, rule: Rule, minimise: str | None) -> str | None
 
 
 def plain_choice(setting: Setting, grid: Grid, place: Place) -> dict[str, Any]:
-    """A configuration in plain facts."""
+    """A configuration in plain facts; where several fits are planned on, with the error of each task."""
     model, setup = setting.models[place[0]], setting.query.setups[grid.setup[place]]
+    tokens = grid.visual_tokens[place[1]]
+    tasks = (
+        setting.fitted.by_task(n_params=model.n_params, visual_tokens=tokens)
+        if hasattr(setting.fitted, "by_task")
+        else {}
+    )
     return {
         "model": model.name,
         "n_params": float(model.n_params),
-        "visual_tokens": int(grid.visual_tokens[place[1]]),
+        "visual_tokens": int(tokens),
         "dtype": setup.dtype,
         "batch": setup.batch,
         "error": float(grid.error[place]),
+        **({"errors": {task: float(error) for task, error in tasks.items()}} if tasks else {}),
         "costs": {kind: float(values[place]) for kind, values in grid.costs.items()},
     }
 
@@ -237,11 +245,14 @@ class _Teller:
             self.known[place] = {
                 "error_interval": certainty.interval(at[:, i]),
                 "p_best": float(shares[place]),
-                "regret": float(np.maximum(excess, 0).mean()) if settled.any() else None,
+                "p_model": float(shares[place[0]].sum()),
+                "regret": float(np.maximum(excess, 0).mean())
+                if settled.any() and rule.target is None
+                else None,
             }
 
     def choice(self, place: Place) -> dict[str, Any]:
-        nothing = {"error_interval": None, "p_best": None, "regret": None}
+        nothing = {"error_interval": None, "p_best": None, "p_model": None, "regret": None}
         return {**plain_choice(self.setting, self.grid, place), **self.known.get(place, nothing)}
 
     def plain(self, place: Place) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from scalelaw.costs._workload import Device
 from scalelaw.errors import InputError
 from scalelaw.plan.budget import FLOPS, check_budget, cost_of, kinds
 from scalelaw.plan.catalogue import Model, families_of_sizes, find_models, sizes_of
-from scalelaw.plan.grid import Grid, make_grid, predict
+from scalelaw.plan.grid import Grid, make_grid, predict, reckon
 from scalelaw.plan.query import Query, make_query
 from scalelaw.plan.tokens import measured_counts, token_counts
 
@@ -56,6 +56,12 @@ class Setting:
             self.flop_cost,
             minimise,
             device,
+        )
+
+    def costs(self, kinds: Iterable[str]) -> dict[str, np.ndarray]:
+        """Some kinds of cost of every configuration in every setup, {kind: [M, K, S]}."""
+        return reckon(
+            self.models, self.counts, self.query.work, kinds, self.flop_cost, len(self.query.setups)
         )
 
 

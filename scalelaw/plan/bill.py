@@ -1,0 +1,202 @@
+"""The bill: what one query costs with one model, part by part."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scalelaw import plugins
+from scalelaw.answers import answer, dumps
+from scalelaw.costs import memory
+from scalelaw.errors import InputError, unknown
+from scalelaw.ladder import FAMILIES, from_config
+from scalelaw.plan import conventions
+from scalelaw.plan.budget import kinds
+from scalelaw.plan.catalogue import Model, find_models
+from scalelaw.plan.grid import total
+from scalelaw.plan.query import make_query
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What one query costs; the fields are the data of `scalelaw cost --json`.
+
+    parts: [{part, flops, share}], the largest first. costs: {kind: value} of every kind that can be reckoned.
+    stages: {kind: {part: value}} of those that fall into parts. largest_batch: that the device's memory holds,
+    None without a device. convention: how `flops` is counted; parts and shares are those of the exact count.
+    """
+
+    model: str
+    n_params: float
+    n_params_exact: int
+    visual_tokens: float
+    text_tokens: float
+    generate: float
+    batch: float
+    dtype: str
+    tower: str | None
+    compressor: str | None
+    convention: str
+    says: str
+    flops: float
+    parts: list[dict[str, Any]]
+    costs: dict[str, float]
+    stages: dict[str, dict[str, float]]
+    largest_batch: float | None
+    warnings: list[tuple[str, str]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The data of the answer; warnings as {code, message}."""
+        facts = asdict(self)
+        facts["warnings"] = [{"code": code, "message": message} for code, message in self.warnings]
+        return facts
+
+    def to_json(self) -> str:
+        """The whole answer (schema scalelaw.cost/1) as JSON text."""
+        return dumps(answer("cost", self.to_dict(), self.warnings))
+
+
+def find_cost(
+    model: Any, visual_tokens: float = 576, text_tokens: float = 50, convention: str = "exact", **query: Any
+) -> Bill:
+    """What one query costs. model: a bundled name, or a config.json (or its folder); query: see `make_query`.
+
+    Raises InputError for an unknown model, convention or option, for tokens out of range and for more visual tokens
+    than the tower has patches.
+    """
+    found = find_model(model)
+    asked = make_query(text_tokens, **query)
+    setup = asked.setups[0]
+    work = _one(asked.work)
+    visual = _tokens(visual_tokens, work)
+    shape = found.shape
+    assert shape is not None
+    if convention not in conventions.CONVENTIONS:
+        raise unknown("convention", convention, conventions.CONVENTIONS)
+    exact = {part: float(v) for part, v in _parts("layer_flops", found, visual, work).items() if float(v)}
+    flops = sum(exact.values())
+    parts = [
+        {"part": p, "flops": v, "share": v / flops} for p, v in sorted(exact.items(), key=lambda i: -i[1])
+    ]
+    costs, stages = _costs(found, visual, work)
+    device = work.device
+    return Bill(
+        model=found.name,
+        n_params=found.n_params,
+        n_params_exact=shape.n_params,
+        visual_tokens=visual,
+        text_tokens=work.text_tokens,
+        generate=work.generate,
+        batch=setup.batch,
+        dtype=setup.dtype,
+        tower=work.tower.name if work.tower else None,
+        compressor=work.compressor,
+        convention=convention,
+        says=conventions.CONVENTIONS[convention].says,
+        flops=flops if convention == "exact" else conventions.flops_by(
+            convention, shape, work.text_tokens + work.images * visual, work),
+        parts=parts,
+        costs=costs,
+        stages=stages,
+        largest_batch=None if device is None else float(
+            memory.largest_batch(shape, visual, work, device.count * device.memory_bytes / 1e9)),
+        warnings=_warnings(found, exact, flops, work),
+    )  # fmt: skip
+
+
+def explain_flops(
+    value: str | float, model: Any, visual_tokens: float = 576, text_tokens: float = 50, **query: Any
+) -> list[dict[str, Any]]:
+    """Which convention and length give a published number for a model (see `conventions.explain`)."""
+    found = find_model(model)
+    assert found.shape is not None
+    return conventions.explain(value, found.shape, _one(make_query(text_tokens, **query).work), visual_tokens)
+
+
+def find_model(model: Any) -> Model:
+    """The one model of this name or config.json, with its shape. Raises InputError where it is not one, or has none."""
+    if isinstance(model, str | Path) and (Path(model).exists() or str(model).endswith(".json")):
+        shape = from_config(model)
+        return Model(shape.name, float(shape.n_params), shape, source=str(model))
+    found = find_models(model)
+    if len(found) != 1:
+        raise InputError(
+            f"'{model}' names {len(found)} models; a bill is for one.",
+            code="bad_catalogue",
+            hint=f"There are: {', '.join(m.name for m in found)}.",
+        )
+    if found[0].shape is None:
+        raise InputError(
+            f"The shape of {found[0].name} is not known.",
+            code="cost_needs_more",
+            hint="Give its config.json.",
+        )
+    return found[0]
+
+
+def _one(work: Any) -> Any:
+    fields = {**work.__dict__, "batch": float(work.batch[0]), "weight_bytes": float(work.weight_bytes[0])}
+    return type(work)(**fields)
+
+
+def _tokens(visual_tokens: Any, work: Any) -> float:
+    try:
+        visual = float(visual_tokens)
+    except (TypeError, ValueError):
+        visual = float("nan")
+    if not visual >= 0 or visual == float("inf"):
+        raise InputError(
+            f"visual_tokens must be a number of at least 0; it is {visual_tokens}.", code="bad_tokens"
+        )
+    if work.tower is not None and visual > work.patches:
+        raise InputError(
+            f"{visual:g} visual tokens are more than the {work.patches:g} patches of {work.tower.name}.",
+            code="too_many_visual_tokens",
+            hint="Name fewer tokens, more tiles, another tower, or none.",
+        )
+    return visual
+
+
+def _parts(cost: str, model: Model, visual: float, work: Any) -> dict[str, Any]:
+    held: dict[str, Any] = plugins.load("costs", cost).parts(
+        model.n_params, model.shape, np.float64(visual), work
+    )
+    return held
+
+
+def _costs(model: Model, visual: float, work: Any) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    lacks = {"device": work.device is None, "price": work.price_per_hour is None, "shape": False}
+    costs: dict[str, float] = {}
+    stages: dict[str, dict[str, float]] = {}
+    for name in sorted({name for givers in kinds().values() for name in givers}):
+        cost = plugins.load("costs", name)
+        if name == "linear_flops" or any(lacks[need] for need in cost.needs):
+            continue
+        if name == "energy" and work.device.watts is None:
+            continue
+        totals = total(cost, model, np.float64(visual), work)
+        costs.update({kind: float(value) for kind, value in totals.items()})
+        stages[next(iter(cost.kinds))] = {p: float(v) for p, v in _parts(name, model, visual, work).items()}
+    return costs, stages
+
+
+def _warnings(model: Model, parts: dict[str, float], flops: float, work: Any) -> list[tuple[str, str]]:
+    warnings = []
+    if (share := parts.get("tower", 0.0) / flops) > 0.5:
+        warnings.append((
+            "tower_dominates",
+            f"The vision tower is {100 * share:.0f} % of all FLOPs: fewer visual tokens or a smaller LLM save little; "
+            "a lower resolution, a smaller tower, or its features cached between questions do.",
+        ))  # fmt: skip
+    if model.shape is not None and model.shape.family not in FAMILIES:
+        warnings.append((
+            "unknown_family",
+            f"The closed form is not held against models of type '{model.shape.family or 'none'}'; it is reckoned as a "
+            "plain decoder of these widths.",
+        ))  # fmt: skip
+    if work.tower is None:
+        warnings.append(("tower_left_out", "No vision tower is counted."))
+    return warnings

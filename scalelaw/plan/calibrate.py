@@ -1,0 +1,185 @@
+"""Calibration: measured latencies tell how much of a device's peak and bandwidth is reached."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from scipy.optimize import least_squares
+
+from scalelaw.costs import latency
+from scalelaw.costs._workload import Device, Workload
+from scalelaw.errors import InputError, unknown
+from scalelaw.files import write_text
+from scalelaw.ladder import LLMShape
+from scalelaw.plan.bill import find_model
+from scalelaw.plan.catalogue import find_tower
+from scalelaw.plan.hardware import find_device, to_row
+from scalelaw.plan.query import DEFAULT_TOWER, DTYPES
+
+COLUMNS = (
+    "model",
+    "visual_tokens",
+    "text_tokens",
+    "generate",
+    "batch",
+    "dtype",
+    "tower",
+    "latency_ms",
+    "ttft_ms",
+)
+NEEDED = ("model", "visual_tokens")
+KINDS = ("latency_ms", "ttft_ms")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """mfu, mbu, overhead_ms: fitted; rms, worst: relative residuals (.05 = 5 %); n: measurements.
+    not_seen: of mfu and mbu those that no measurement depends on; they keep their default.
+    """
+
+    hardware: str
+    mfu: float
+    mbu: float
+    overhead_ms: float
+    rms: float
+    worst: float
+    n: int
+    not_seen: tuple[str, ...]
+    device: Device
+    warnings: list[tuple[str, str]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The data of the answer."""
+        facts = asdict(self)
+        facts["warnings"] = [{"code": code, "message": message} for code, message in self.warnings]
+        return facts
+
+    def write(self, path: str | Path) -> None:
+        """Write the device as a YAML file that `hardware=` takes."""
+        write_text(path, yaml.safe_dump(to_row(self.device), sort_keys=False))
+
+
+def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibration:
+    """Fit mfu, mbu and the overhead of a pass to measured latencies, by least squares on the relative residuals.
+
+    source: a csv with the columns model, visual_tokens, latency_ms or ttft_ms (or both), and, where they differ from
+    50, 0, 1, bf16 and clip-vit-l-14-336: text_tokens, generate, batch, dtype, tower.
+    Raises InputError for a csv that cannot be read, lacks a column or holds what is not a positive number.
+    """
+    device = find_device(hardware)
+    if device is None:
+        raise InputError("A calibration needs the hardware's name.", code="unknown_hardware")
+    device = replace(device, count=devices)
+    shapes, works, measured = [], [], []
+    for line, row in enumerate(_rows(Path(source)), start=2):
+        shape, work, visual = _query(row, line)
+        for kind in KINDS:
+            if row.get(kind):
+                shapes.append(shape)
+                works.append((work, visual, kind))
+                measured.append(_number(row, kind, line, None))
+    if len(measured) < 3:
+        raise InputError(
+            f"{len(measured)} measurements do not tell mfu, mbu and overhead.", code="too_few_points"
+        )
+    truth = np.array(measured)
+
+    def residual(parameters: np.ndarray) -> np.ndarray:
+        tried = replace(device, mfu=parameters[0], mbu=parameters[1], overhead_s=parameters[2])
+        return np.array([_predict(s, w, tried) for s, w in zip(shapes, works, strict=True)]) / truth - 1
+
+    starts = [(f, b, 1e-4) for f in (0.2, 0.5, 0.8) for b in (0.4, 0.8)]
+    fits = [least_squares(residual, start, bounds=([1e-3, 1e-3, 0], [1, 1, 10]), x_scale=(0.1, 0.1, 1e-3),
+                          xtol=1e-14, ftol=1e-14, gtol=1e-14) for start in starts]  # fmt: skip
+    best = min(fits, key=lambda fit: fit.cost)
+    mfu, mbu, overhead = map(float, best.x)
+    slopes = np.abs(np.asarray(best.jac)).max(axis=0)
+    unseen = tuple(name for name, slope in (("mfu", slopes[0]), ("mbu", slopes[1])) if slope < 1e-9)
+    mfu, mbu = (device.mfu if "mfu" in unseen else mfu), (device.mbu if "mbu" in unseen else mbu)
+    left = residual(np.array([mfu, mbu, overhead]))
+    fitted = replace(device, mfu=mfu, mbu=mbu, overhead_s=overhead, calibrated=True)
+    rms, worst = float(np.sqrt(np.mean(left**2))), float(np.abs(left).max())
+    return Calibration(device.name, mfu, mbu, 1e3 * overhead, rms, worst, len(truth), unseen, fitted,
+                       list(_doubts(unseen, worst, mfu, mbu)))  # fmt: skip
+
+
+def _doubts(unseen: tuple[str, ...], worst: float, mfu: float, mbu: float) -> Any:
+    for name in unseen:
+        bound = {"mfu": "compute", "mbu": "bandwidth"}[name]
+        yield "not_seen", f"No measurement is bound by {bound}: {name} keeps its default."
+    if worst > 0.2:
+        yield (
+            "poor_calibration",
+            f"A measurement is missed by {100 * worst:.0f} %: the roofline does not describe it.",
+        )
+    for name, value in (("mfu", mfu), ("mbu", mbu)):
+        if value >= 0.999 and name not in unseen:
+            yield "at_bound", f"{name} is at its bound of 1: is the hardware the one that was measured?"
+
+
+def _predict(shape: LLMShape, query: tuple[Workload, float, str], device: Device) -> float:
+    work, visual, kind = query
+    work = replace(work, device=device)
+    parts = latency.parts(shape.n_params, shape, visual, work)
+    return float(latency.totals(parts, work)[kind])
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            names = [str(name).strip() for name in reader.fieldnames or []]
+            reader.fieldnames = names
+            rows = [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
+    except OSError as error:
+        raise InputError(f"There is no file {path}.", code="no_such_file") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as csv: {error}.", code="unreadable_table") from error
+    for name in names:
+        if name not in COLUMNS:
+            raise unknown("column", name, COLUMNS)
+    if missing := [name for name in NEEDED if name not in names]:
+        raise InputError(
+            f"{path} has no column '{missing[0]}'.",
+            code="missing_column",
+            hint=f"It has: {', '.join(names)}.",
+        )
+    if not set(KINDS) & set(names):
+        raise InputError(f"{path} has neither latency_ms nor ttft_ms.", code="missing_column")
+    return rows
+
+
+def _query(row: dict[str, str], line: int) -> tuple[LLMShape, Workload, float]:
+    shape = find_model(row["model"]).shape
+    assert shape is not None
+    dtype = row.get("dtype") or "bf16"
+    if dtype not in DTYPES:
+        raise unknown("dtype", dtype, DTYPES)
+    work = Workload(
+        text_tokens=_number(row, "text_tokens", line, 50.0),
+        generate=_number(row, "generate", line, 0.0),
+        batch=_number(row, "batch", line, 1.0),
+        weight_bytes=DTYPES[dtype],
+        tower=find_tower(row.get("tower") or DEFAULT_TOWER),
+    )
+    return shape, work, _number(row, "visual_tokens", line, None)
+
+
+def _number(row: dict[str, str], name: str, line: int, default: float | None) -> float:
+    text = row.get(name) or ""
+    if not text and default is not None:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not (np.isfinite(number) and (number > 0 or (number == 0 and default is not None))):
+        raise InputError(
+            f"{name} in line {line} must be a positive number; it is '{text}'.", code="bad_value"
+        )
+    return number

@@ -1,0 +1,123 @@
+"""The kind of budget decides: the optimum under each kind of budget that costs the same, and the free tokens."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scalelaw import plugins
+from scalelaw.answers import answer, dumps
+from scalelaw.errors import InputError
+from scalelaw.plan.grid import Grid, Place
+from scalelaw.plan.rule import Rule
+from scalelaw.plan.search import nothing_fits, plain_choice, ranked
+from scalelaw.plan.setting import Setting, make_setting
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """rows: [{kind, limit, best {model, visual_tokens, ...}}]; the first is the budget that was given, the others
+    allow of their own kind what its pick costs. free_tokens: {model, batch, hardware, tokens, tolerance}: how many
+    visual tokens the pick's model may see before its latency rises by `tolerance`; None without hardware.
+    """
+
+    rows: list[dict[str, Any]]
+    free_tokens: dict[str, Any] | None
+    warnings: list[tuple[str, str]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The data of the answer; warnings as {code, message}."""
+        facts = asdict(self)
+        facts["warnings"] = [{"code": code, "message": message} for code, message in self.warnings]
+        return facts
+
+    def to_json(self) -> str:
+        """The whole answer (schema scalelaw.contrast/1) as JSON text."""
+        return dumps(answer("contrast", self.to_dict(), self.warnings))
+
+
+def contrast_budgets(
+    fitted: Any,
+    budget: Any,
+    text_tokens: float = 50,
+    generate: float = 0,
+    models: Any = None,
+    visual_tokens: Any = None,
+    hardware: Any = None,
+    batch: Any = 1,
+    cost: str | None = None,
+    *,
+    tolerance: float = 0.05,
+    **query: Any,
+) -> Contrast:
+    """The optimum under the budget, and under every other kind of budget of the same size (arguments as
+    `find_optimum`; name hardware and usd_per_hour for more kinds).
+
+    Raises as `find_optimum`, and InputError for more than one budget.
+    """
+    if models is None and hardware is not None:
+        cost = cost or "layer_flops"
+    setting = make_setting(
+        fitted, budget, models, visual_tokens, cost,
+        text_tokens=text_tokens, generate=generate, batch=batch, hardware=hardware, **query,
+    )  # fmt: skip
+    if len(setting.budget) != 1:
+        raise InputError("A contrast starts from one budget.", code="bad_budget")
+    memory = {k: v for k, v in setting.limits.items() if k not in setting.budget}
+    (kind,) = setting.budget
+    first, place = _row(setting, kind, setting.budget[kind], memory)
+    grid = setting.grid()
+    rows = [first]
+    for other in setting.kinds:
+        if other not in (kind, "ms_per_token") and grid.costs[other][place] > 0:
+            rows.append(_row(setting, other, float(grid.costs[other][place]), memory)[0])
+    return Contrast(rows, _free_tokens(setting, place, grid, tolerance), _disagreements(rows))
+
+
+def _row(setting: Setting, kind: str, limit: float, memory: dict[str, float]) -> tuple[dict[str, Any], Place]:
+    limits = {**memory, kind: limit}
+    grid = setting.grid(limits)
+    if not grid.fits.any():
+        raise nothing_fits(replace(setting, limits=limits), grid)
+    place = ranked(grid, Rule())[0]
+    return {"kind": kind, "limit": limit, "best": plain_choice(setting, grid, place)}, place
+
+
+def _disagreements(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """One warning for each other pick (another model, or a number of tokens off by more than a factor of 2)."""
+    base = rows[0]["best"]
+    others: dict[tuple[str, int], list[str]] = {}
+    for row in rows[1:]:
+        pick = row["best"]
+        if pick["model"] != base["model"] or not 0.5 <= pick["visual_tokens"] / base["visual_tokens"] <= 2:
+            others.setdefault((pick["model"], pick["visual_tokens"]), []).append(row["kind"])
+    return [
+        (
+            "budgets_disagree",
+            f"A budget of {rows[0]['kind']} picks {base['model']} with {base['visual_tokens']} visual token(s); one of "
+            f"{' or '.join(named)} of the same size picks {model} with {tokens}.",
+        )
+        for (model, tokens), named in others.items()
+    ]
+
+
+def _free_tokens(setting: Setting, place: Place, grid: Grid, tolerance: float) -> dict[str, Any] | None:
+    work, device = setting.query.work, setting.query.work.device
+    model, setup = setting.models[place[0]], setting.query.setups[grid.setup[place]]
+    if device is None or model.shape is None:
+        return None
+    at = grid.setup[place]
+    work = replace(work, batch=float(work.batch[at]), weight_bytes=float(work.weight_bytes[at]))
+    most = max(float(setting.counts[-1]), work.patches)
+    tokens = np.arange(1.0, most + 1)
+    latency = sum(plugins.load("costs", "latency").parts(model.n_params, model.shape, tokens, work).values())
+    return {
+        "model": model.name,
+        "batch": setup.batch,
+        "hardware": device.name,
+        "tokens": int(np.sum(np.asarray(latency) <= (1 + tolerance) * np.asarray(latency)[0])),
+        "of": int(most),
+        "tolerance": tolerance,
+    }

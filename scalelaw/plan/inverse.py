@@ -1,0 +1,103 @@
+"""Inverse questions: when does the next model pay, how do tokens follow the text, what does relaxing a limit buy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from scalelaw.errors import InputError
+from scalelaw.plan.budget import FLOPS, check_budget, kinds
+from scalelaw.plan.continuous import continuous_optimum
+from scalelaw.plan.grid import Place
+from scalelaw.plan.rule import Rule
+from scalelaw.plan.search import nothing_fits, plain_choice, ranked
+from scalelaw.plan.setting import Setting, make_setting
+
+
+def switch_points(fitted: Any, kind: str = FLOPS, **options: Any) -> list[dict[str, Any]]:
+    """The budgets of one kind at which another model begins to pay, from the smallest up.
+
+    options: as `find_optimum` (models, visual_tokens, text_tokens, hardware, ...). Each: {budget, model,
+    visual_tokens, error, from_model}: from this budget on (until the next) that model is the pick; the first has
+    no from_model: below it nothing fits. Raises as `find_optimum`.
+    """
+    if kind not in kinds():
+        raise InputError(f"Unknown kind of budget '{kind}'.", code="unknown_budget", hint=", ".join(kinds()))
+    setting = make_setting(fitted, {kind: 1e300}, **options)
+    grid = setting.grid({**setting.limits, kind: 1e300})
+    cost, error = grid.costs[kind][grid.fits], grid.error[grid.fits]
+    places = np.argwhere(grid.fits)
+    order = np.lexsort((error, cost))
+    least = np.minimum.accumulate(error[order])
+    front = order[np.r_[True, least[1:] < least[:-1]]]
+    found: list[dict[str, Any]] = []
+    for i in front:
+        place: Place = int(places[i][0]), int(places[i][1])
+        model = setting.models[place[0]].name
+        if not found or found[-1]["model"] != model:
+            found.append({
+                "budget": float(cost[i]),
+                "model": model,
+                "visual_tokens": int(grid.visual_tokens[place[1]]),
+                "error": float(error[i]),
+                "from_model": found[-1]["model"] if found else None,
+            })  # fmt: skip
+    return found
+
+
+def tokens_against_text(
+    fitted: Any, budget: Any, text_tokens: Iterable[float] = (0, 10, 25, 50, 100, 200, 400), **options: Any
+) -> list[dict[str, Any]]:
+    """How the best number of visual tokens follows the length of the text.
+
+    Each: {text_tokens, model, visual_tokens, error, continuous {n_params, visual_tokens, error} or None}; a length
+    at which nothing fits has model None. Raises as `find_optimum`.
+    """
+    found = []
+    for text in text_tokens:
+        setting = make_setting(fitted, budget, text_tokens=text, **options)
+        grid = setting.grid()
+        facts: dict[str, Any] = {
+            "text_tokens": float(text),
+            "model": None,
+            "visual_tokens": None,
+            "error": None,
+        }
+        if grid.fits.any():
+            best = plain_choice(setting, grid, ranked(grid, Rule())[0])
+            facts.update({key: best[key] for key in ("model", "visual_tokens", "error")})
+        found.append({**facts, "continuous": continuous_optimum(setting)})
+    return found
+
+
+def relaxation(
+    fitted: Any, budget: Any, factors: Iterable[float] = (1.1, 1.25, 1.5, 2.0), **options: Any
+) -> list[dict[str, Any]]:
+    """What relaxing each limit alone buys: {kind, factor, limit, model, visual_tokens, error, gained} a step, where
+    `gained` is how much the error falls. Raises as `find_optimum`; NoAnswer where nothing fits to begin with.
+    """
+    setting = make_setting(fitted, check_budget(budget), **options)
+    base = _error(setting, setting.limits)
+    found = []
+    for kind, limit in setting.limits.items():
+        for factor in factors:
+            best = _error(setting, {**setting.limits, kind: factor * limit})
+            found.append({
+                "kind": kind,
+                "factor": float(factor),
+                "limit": factor * limit,
+                "model": best["model"],
+                "visual_tokens": best["visual_tokens"],
+                "error": best["error"],
+                "gained": base["error"] - best["error"],
+            })  # fmt: skip
+    return found
+
+
+def _error(setting: Setting, limits: dict[str, float]) -> dict[str, Any]:
+    grid = setting.grid(limits)
+    if not grid.fits.any():
+        raise nothing_fits(setting, grid)
+    return plain_choice(setting, grid, ranked(grid, Rule())[0])

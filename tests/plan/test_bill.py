@@ -1,0 +1,111 @@
+"""The bill of one query, the conventions in circulation, and which of them gives a published number."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from scalelaw.errors import InputError
+from scalelaw.plan import explain_flops, find_cost
+
+
+def test_the_bill_of_llava_adds_up() -> None:
+    bill = find_cost("llava-1.5-7b", 576, 50)
+    assert round(bill.flops / 1e12, 6) == 8.719755
+    assert sum(part["flops"] for part in bill.parts) == pytest.approx(bill.flops, rel=1e-14)
+    assert sum(part["share"] for part in bill.parts) == pytest.approx(1, rel=1e-12)
+    assert bill.parts[0]["part"] == "prefill_products"
+    assert bill.n_params_exact == 6_738_939_904
+    assert not bill.warnings
+    assert json.loads(bill.to_json())["schema"] == "scalelaw.cost/1"
+
+
+def test_a_bill_on_a_card() -> None:
+    bill = find_cost("llava-1.5-7b", hardware="h100", generate=8, usd_per_hour=3)
+    assert set(bill.costs) == {
+        "flops",
+        "memory_gb",
+        "latency_ms",
+        "ttft_ms",
+        "ms_per_token",
+        "usd_per_million",
+        "energy_j",
+    }
+    assert bill.costs["latency_ms"] == pytest.approx(sum(bill.stages["latency_ms"].values()))
+    assert bill.costs["usd_per_million"] == pytest.approx(3 / 3.6 * bill.costs["latency_ms"])
+    assert bill.costs["energy_j"] == pytest.approx(0.7 * bill.costs["latency_ms"])
+    assert bill.largest_batch is not None
+    full = find_cost("llava-1.5-7b", hardware="h100", generate=8, batch=bill.largest_batch)
+    more = find_cost("llava-1.5-7b", hardware="h100", generate=8, batch=bill.largest_batch + 1)
+    assert full.costs["memory_gb"] <= 80 < more.costs["memory_gb"]
+
+
+def test_the_tower_that_dominates_is_named() -> None:
+    assert "tower_dominates" in dict(find_cost("qwen1.5-0.5b", 1).warnings)
+    assert "tower_left_out" in dict(find_cost("qwen1.5-0.5b", 1, tower="none").warnings)
+
+
+@pytest.mark.parametrize(
+    ("convention", "tokens", "value"),
+    [
+        ("exact", 576, "8.719755e12"),
+        ("all-logits", 576, "8.883922e12"),
+        ("vtw", 576, "8.477845e12"),
+        ("fastv", 562, "9.933e10"),
+        ("pyramiddrop", 526, "3.817e12"),
+    ],
+)
+def test_the_conventions_in_circulation(convention: str, tokens: float, value: str) -> None:
+    digits = len(value.split("e")[0].split(".")[1])
+    assert f"{find_cost('llava-1.5-7b', tokens, 50, convention).flops:.{digits}e}".replace("e+", "e") == value
+
+
+@pytest.mark.parametrize(
+    ("printed", "convention", "tokens"),
+    [
+        ("3.82e12", "pyramiddrop", 576),
+        (3.82e12, "pyramiddrop", 576),
+        ("3.82T", "pyramiddrop", 576),
+        ("99.3B", "fastv", 612),
+        ("8.48e12", "vtw", 626),
+        ("8.883922e12", "all-logits", 626),
+        ("8.719755T", "exact", 626),
+    ],
+)
+def test_a_published_number_is_explained(printed: Any, convention: str, tokens: float) -> None:
+    first = explain_flops(printed, "llava-1.5-7b")[0]
+    assert (first["convention"], first["tokens"], first["digits_met"]) == (convention, tokens, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ({"model": "qwen1.5"}, "bad_catalogue"),
+        ({"model": [1e9]}, "cost_needs_more"),
+        ({"model": "llava-1.5-7"}, "unknown_model"),
+        ({"model": "nowhere/config.json"}, "no_such_file"),
+        ({"visual_tokens": 577}, "too_many_visual_tokens"),
+        ({"visual_tokens": -1}, "bad_tokens"),
+        ({"convention": "3N"}, "unknown_convention"),
+    ],
+)
+def test_bad_input_gets_a_sentence(arguments: dict[str, Any], code: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        find_cost(**{"model": "llava-1.5-7b", **arguments})
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize("value", ["", "abc", "-1e12", "0", "1e", "3.82X"])
+def test_what_is_no_number_of_flops_is_refused(value: str) -> None:
+    with pytest.raises(InputError):
+        explain_flops(value, "llava-1.5-7b")
+
+
+def test_an_unknown_architecture_is_doubted(tmp_path: Any) -> None:
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "mamba9", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,'
+        ' "intermediate_size": 128, "vocab_size": 100}'
+    )
+    assert "unknown_family" in dict(find_cost(tmp_path, 16).warnings)

@@ -1,0 +1,119 @@
+"""Calibration against latencies of known efficiencies, and devices of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalelaw.costs import latency
+from scalelaw.costs._workload import Workload
+from scalelaw.errors import InputError
+from scalelaw.plan import calibrate, find_optimum, models_in
+from scalelaw.plan.catalogue import find_tower
+from scalelaw.plan.hardware import find_device
+
+TRUE = {"mfu": 0.42, "mbu": 0.71, "overhead_s": 0.0008}
+
+
+def measure(path: Path, noise: float = 0.0, generate: tuple[int, ...] = (0, 16)) -> Path:
+    """A csv of latencies as the roofline gives them with TRUE efficiencies."""
+    rng = np.random.default_rng(0)
+    card = find_device("h100")
+    assert card is not None
+    device = replace(card, **TRUE)
+    lines = ["model,visual_tokens,text_tokens,generate,batch,latency_ms"]
+    for model in (m for m in models_in("qwen1.5") if m.n_params <= 14e9):
+        for tokens in (16, 144, 576):
+            for batch in (1, 16):
+                for steps in generate:
+                    work = Workload(50, steps, batch, tower=find_tower("clip-vit-l-14-336"), device=device)
+                    parts = latency.parts(model.n_params, model.shape, tokens, work)
+                    measured = float(sum(parts.values())) * np.exp(noise * rng.normal())
+                    lines.append(f"{model.name},{tokens},50,{steps},{batch},{measured:.12g}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_true_efficiencies_come_back(tmp_path: Path) -> None:
+    found = calibrate(measure(tmp_path / "exact.csv"), "h100")
+    assert (found.mfu, found.mbu, found.overhead_ms) == pytest.approx((0.42, 0.71, 0.8), rel=1e-6)
+    assert found.rms < 1e-8
+    assert (found.n, found.not_seen, found.warnings) == (60, (), [])
+    noisy = calibrate(measure(tmp_path / "noisy.csv", noise=0.03), "h100")
+    assert (noisy.mfu, noisy.mbu) == pytest.approx((0.42, 0.71), rel=0.03)
+    assert 0.02 < noisy.rms < 0.04
+
+
+def test_a_plan_says_that_it_is_calibrated(tmp_path: Path, reasoning: Any) -> None:
+    calibrate(measure(tmp_path / "exact.csv"), "h100").write(tmp_path / "card.yaml")
+    optimum = find_optimum(
+        reasoning, {"latency_ms": 80}, models="qwen1.5", hardware=str(tmp_path / "card.yaml")
+    )
+    assert optimum.searched["calibrated"]
+    assert not find_optimum(reasoning, {"latency_ms": 80}, models="qwen1.5", hardware="h100").searched[
+        "calibrated"
+    ]
+    device = find_device(str(tmp_path / "card.yaml"))
+    assert device is not None
+    assert (device.mfu, device.overhead_s) == pytest.approx((0.42, 0.0008), rel=1e-6)
+
+
+def test_what_no_measurement_depends_on_keeps_its_default(tmp_path: Path) -> None:
+    lines = (tmp_path / "all.csv", tmp_path / "compute.csv")
+    kept = [
+        r
+        for i, r in enumerate(measure(lines[0], generate=(0,)).read_text().splitlines())
+        if i == 0 or ",16," in r[-30:]
+    ]
+    lines[1].write_text("\n".join(r for r in kept if i_is_heavy(r)) + "\n")
+    found = calibrate(lines[1], "h100")
+    assert found.not_seen == ("mbu",)
+    assert found.mbu == 0.8
+    assert found.mfu == pytest.approx(0.42, rel=1e-4)
+
+
+def i_is_heavy(row: str) -> bool:
+    return row.startswith("model") or ("7b" in row and ",576," in row) or ("4b" in row and ",576," in row)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "missing_column"),
+        ("model,visual_tokens\na,1\n", "missing_column"),
+        ("model,visual_tokens,latency\na,1,1\n", "unknown_column"),
+        ("model,visual_tokens,latency_ms\nqwen1.5-7b,1,0\n", "bad_value"),
+        ("model,visual_tokens,latency_ms\nqwen1.5-7b,1,fast\n", "bad_value"),
+        ("model,visual_tokens,latency_ms\nqwen9,1,3\n", "unknown_model"),
+        ("model,visual_tokens,latency_ms\nqwen1.5-7b,1,3\n", "too_few_points"),
+        ("model,visual_tokens,latency_ms,dtype\nqwen1.5-7b,1,3,bf7\n", "unknown_dtype"),
+    ],
+)
+def test_bad_measurements_get_a_sentence(tmp_path: Path, text: str, code: str) -> None:
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(InputError) as refusal:
+        calibrate(tmp_path / "m.csv", "h100")
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("3", "bad_hardware"),
+        ("{peak_tflops: 100}", "bad_hardware"),
+        ("{peak_tflops: 100, bandwidth_tb_s: 1, memory_gb: many}", "bad_hardware"),
+        ("{peak_tflops: -1, bandwidth_tb_s: 1, memory_gb: 24}", "bad_hardware"),
+        ("{peak_tflops: 100, bandwidth_tb_s: 1, memory_gb: 24, mfu: 2}", "bad_hardware"),
+        ("{peak_flops: 100}", "unknown_key"),
+        ("[", "bad_yaml"),
+    ],
+)
+def test_a_bad_device_gets_a_sentence(tmp_path: Path, text: str, code: str) -> None:
+    (tmp_path / "card.yaml").write_text(text)
+    with pytest.raises(InputError) as refusal:
+        find_device(str(tmp_path / "card.yaml"))
+    assert refusal.value.code == code

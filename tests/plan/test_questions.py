@@ -1,0 +1,112 @@
+"""Contrast, inverse questions, several fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalelaw.errors import InputError, NoAnswer
+from scalelaw.plan import (
+    blend,
+    contrast_budgets,
+    find_optimum,
+    relaxation,
+    switch_points,
+    tokens_against_text,
+)
+
+QWEN = {"models": "qwen1.5", "cost": "linear_flops"}
+
+
+def test_the_kind_of_budget_flips_the_answer(reasoning: Any) -> None:
+    contrast = contrast_budgets(
+        reasoning, 8e11, generate=8, models="qwen1.5", hardware="h100", usd_per_hour=3
+    )
+    picks = {row["kind"]: row["best"] for row in contrast.rows}
+    assert set(picks) == {"flops", "latency_ms", "ttft_ms", "memory_gb", "usd_per_million", "energy_j"}
+    assert picks["flops"]["visual_tokens"] < 20
+    assert picks["latency_ms"]["visual_tokens"] == 576
+    assert "budgets_disagree" in dict(contrast.warnings)
+    for row in contrast.rows:
+        assert row["best"]["costs"][row["kind"]] <= row["limit"] * (1 + 1e-12)
+
+
+def test_free_tokens_shrink_with_the_batch(reasoning: Any) -> None:
+    free = [
+        contrast_budgets(
+            reasoning, 8e12, generate=8, models="qwen1.5-7b", hardware="h100", batch=b
+        ).free_tokens["tokens"]
+        for b in (1, 8, 64)
+    ]
+    assert free[0] > free[1] > free[2] >= 1
+
+
+def test_a_contrast_starts_from_one_budget(reasoning: Any) -> None:
+    with pytest.raises(InputError, match="one budget"):
+        contrast_budgets(reasoning, {"flops": 1e12, "memory_gb": 20}, models="qwen1.5", hardware="h100")
+
+
+def test_from_a_switch_point_on_its_model_is_the_pick(reasoning: Any) -> None:
+    points = switch_points(reasoning, text_tokens=50, **QWEN)
+    assert [p["model"] for p in points[:5]] == [f"qwen1.5-{s}" for s in ("0.5b", "1.8b", "4b", "7b", "14b")]
+    for point in points[1:]:
+        at = find_optimum(reasoning, point["budget"], **QWEN).best
+        assert (at["model"], at["visual_tokens"]) == (point["model"], point["visual_tokens"])
+        assert find_optimum(reasoning, point["budget"] * 0.999, **QWEN).best["model"] == point["from_model"]
+    with pytest.raises(NoAnswer):
+        find_optimum(reasoning, points[0]["budget"] * 0.999, **QWEN)
+
+
+def test_tokens_follow_the_text(reasoning: Any) -> None:
+    rows = tokens_against_text(reasoning, 8e11, (0, 50, 100, 1e6), **QWEN)
+    exact = [1, 0.0151 * 50 / 0.05584, 0.0151 * 100 / 0.05584]
+    assert [r["continuous"]["visual_tokens"] for r in rows[:3]] == pytest.approx(exact, rel=1e-8)
+    assert rows[1]["model"] == "qwen1.5-7b"
+    assert rows[3]["model"] is None
+
+
+def test_relaxing_a_limit_never_hurts_and_the_slack_one_buys_nothing(reasoning: Any) -> None:
+    rows = relaxation(
+        reasoning, {"flops": 2e12, "memory_gb": 70}, (1.5, 2), models="qwen1.5", hardware="h100"
+    )
+    assert all(row["gained"] >= 0 for row in rows)
+    assert all(row["gained"] == 0 for row in rows if row["kind"] == "memory_gb")
+    assert any(row["gained"] > 0 for row in rows if row["kind"] == "flops")
+
+
+def test_tasks_pull_in_opposite_directions(known_law: Any, reasoning: Any) -> None:
+    ocr = known_law({"A": 0.917, "alpha": 0.0282, "beta": 0.0394, "D": 0.0})
+    fits = {"ocr": ocr, "reasoning": reasoning}
+    tokens = []
+    for weight in (0.0, 0.3, 1.0):
+        both = blend(fits, {"ocr": weight})
+        assert both.weights == {"ocr": weight, "reasoning": 1 - weight}
+        optimum = find_optimum(both, 8e11, **QWEN)
+        errors = optimum.best["errors"]
+        assert optimum.best["error"] == pytest.approx(
+            weight * errors["ocr"] + (1 - weight) * errors["reasoning"]
+        )
+        tokens.append(optimum.best["visual_tokens"])
+    assert tokens == sorted(tokens)
+    assert (tokens[0], tokens[-1]) == (7, 576)
+
+
+def test_draws_of_a_blend_are_independent(reasoning: Any) -> None:
+    both = blend({"a": reasoning, "b": reasoning})
+    draws = both.predict_draws(n_params=4e9, visual_tokens=np.array([16.0]))
+    assert draws.shape == (200, 1)
+    one = reasoning.predict_draws(4e9, np.array([16.0]))
+    assert draws.std() == pytest.approx(one.std() / np.sqrt(2), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{"x": 0.5}, {"a": 1.5}, {"a": -0.1}, {"a": "much"}, {"a": 0.2, "b": 0.2}, {"a": 0.8, "b": 0.8}],
+)
+def test_weights_that_do_not_add_up_get_a_sentence(reasoning: Any, weights: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        blend({"a": reasoning, "b": reasoning}, weights)
+    with pytest.raises(InputError):
+        blend({})

@@ -1,0 +1,197 @@
+"""Plans under several budgets, kinds, setups and rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalelaw.errors import InputError, NoAnswer
+from scalelaw.plan import find_optimum
+from scalelaw.plan.query import make_query
+
+CARD = {"models": "qwen1.5", "hardware": "h100", "generate": 8}
+
+
+def test_known_shapes_are_billed_layer_by_layer(reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, 8e11, models="qwen1.5")
+    assert optimum.cost == "layer_flops"
+    assert optimum.searched["tower"] == "clip-vit-l-14-336"
+    assert (optimum.best["model"], optimum.best["visual_tokens"]) == ("qwen1.5-4b", 15)
+
+
+def test_a_mixed_catalogue_is_billed_by_size_alone(reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, 8e11, models=["qwen1.5", {"name": "mine", "n_params": 3e9}])
+    assert optimum.cost == "linear_flops"
+    assert "mine" in dict(optimum.warnings)["mixed_shapes"]
+
+
+def test_under_latency_all_tokens_are_kept_where_flops_keep_few(reasoning: Any) -> None:
+    few = find_optimum(reasoning, 9e11, generate=8, models="qwen1.5", cost="linear_flops")
+    all_kept = find_optimum(reasoning, {"latency_ms": 80}, **CARD)
+    assert few.best["visual_tokens"] < 20
+    assert all_kept.best["visual_tokens"] == 576
+
+
+def test_every_budget_holds_and_lifting_the_binding_one_helps(reasoning: Any) -> None:
+    limits = {"latency_ms": 60, "flops": 5e12, "memory_gb": 40}
+    optimum = find_optimum(reasoning, limits, **CARD)
+    assert all(optimum.best["costs"][kind] <= limit for kind, limit in limits.items())
+    binding = optimum.best["binding"]
+    without = {kind: limit for kind, limit in limits.items() if kind != binding}
+    assert find_optimum(reasoning, without, **CARD).best["error"] < optimum.best["error"]
+
+
+def test_the_memory_of_the_card_is_a_limit_too(reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, {"latency_ms": 1e6}, **CARD)
+    assert optimum.best["costs"]["memory_gb"] <= 80
+    assert optimum.best["binding"] == "memory_gb"
+    assert optimum.searched["limits"]["memory_gb"] == 80
+    two = find_optimum(reasoning, {"latency_ms": 1e6}, devices=2, **CARD)
+    assert two.best["n_params"] > optimum.best["n_params"]
+
+
+def test_contradictory_budgets_are_named_with_the_excess(reasoning: Any) -> None:
+    small = {"models": "qwen1.5-7b", "hardware": "h100", "usd_per_hour": 3, "generate": 8, "batch": "1,64"}
+    limits = {"latency_ms": 80, "usd_per_million": 20}
+    for kind, limit in limits.items():
+        assert find_optimum(reasoning, {kind: limit}, **small).best["costs"][kind] <= limit
+    with pytest.raises(
+        NoAnswer, match=r"latency_ms and usd_per_million contradict: .* by [\d.]+ %"
+    ) as refusal:
+        find_optimum(reasoning, limits, **small)
+    assert refusal.value.code == "nothing_fits"
+
+
+def test_the_cheapest_way_to_serve_that_fits_is_chosen(reasoning: Any) -> None:
+    optimum = find_optimum(
+        reasoning, {"usd_per_million": 30}, dtype="bf16,int4", batch="1,8,32", usd_per_hour=3, **CARD
+    )
+    assert optimum.best["batch"] > 1
+    assert optimum.batch == optimum.best["batch"]
+    assert optimum.searched["configurations"] == 8 * 576 * 6
+    one = find_optimum(reasoning, {"usd_per_million": 30}, usd_per_hour=3, **CARD)
+    assert optimum.best["error"] < one.best["error"]
+    narrow = find_optimum(reasoning, {"memory_gb": 6}, dtype="bf16,int4", **CARD)
+    assert narrow.best["dtype"] == "int4"
+    assert "narrow_weights" in dict(narrow.warnings)
+
+
+def test_the_cheapest_within_a_tolerance(reasoning: Any) -> None:
+    least = find_optimum(reasoning, 1.6e12, models="qwen1.5", cost="linear_flops")
+    cheap = find_optimum(reasoning, 1.6e12, models="qwen1.5", cost="linear_flops", within=0.02)
+    assert cheap.best["error"] <= least.best["error"] + 0.02
+    assert cheap.best["costs"]["flops"] < least.best["costs"]["flops"]
+    n, v = np.meshgrid([0.5e9, 1.8e9, 4e9, 7e9, 14e9], np.arange(1, 577))
+    good = reasoning.predict(n, v) <= least.best["error"] + 0.02
+    assert cheap.best["costs"]["flops"] == (2 * n * (50 + v))[good].min()
+    zero = find_optimum(reasoning, 1.6e12, models="qwen1.5", cost="linear_flops", within=0.0)
+    assert zero.best == least.best
+
+
+def test_the_cheapest_that_reaches_a_target(reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, target_error=0.5, models="qwen1.5", cost="linear_flops")
+    assert optimum.best["error"] <= 0.5
+    n, v = np.meshgrid([0.5e9, 1.8e9, 4e9, 7e9, 14e9, 32e9], np.arange(1, 577))
+    reached = reasoning.predict(n, v) <= 0.5
+    assert optimum.best["costs"]["flops"] == (2 * n * (50 + v))[reached].min()
+    assert optimum.best["regret"] is None
+    assert 0 < optimum.best["p_best"] < 1
+    with pytest.raises(NoAnswer, match="reaches an error of 0.1") as refusal:
+        find_optimum(reasoning, target_error=0.1, models="qwen1.5")
+    assert refusal.value.best["n_params"] == 110e9
+
+
+def test_near_ties_and_the_cheapest_of_them(reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, 1.6e12, models="qwen1.5", cost="linear_flops", tie=0.01)
+    assert all(abs(c["error"] - optimum.best["error"]) <= 0.01 for c in optimum.near_ties)
+    spent = [c["costs"]["flops"] for c in optimum.near_ties]
+    assert spent == sorted(spent)
+    assert optimum.best["model"] in {c["model"] for c in optimum.near_ties}
+
+
+def test_regret_is_the_mean_excess_over_the_draws(reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, 8e11, models="qwen1.5", cost="linear_flops")
+    second = optimum.runners_up[0]
+    at = [reasoning.predict_draws(c["n_params"], c["visual_tokens"]) for c in (optimum.best, second)]
+    assert optimum.best["regret"] < second["regret"]
+    assert second["regret"] >= (at[1] - at[0]).mean() - 1e-12
+
+
+def test_ranges_of_the_efficiencies_lower_the_certainty(reasoning: Any) -> None:
+    sure = find_optimum(reasoning, {"latency_ms": 45}, **CARD)
+    unsure = find_optimum(reasoning, {"latency_ms": 45}, mfu=(0.2, 0.7), mbu=(0.5, 0.95), **CARD)
+    assert sure.best["p_model"] == 1
+    assert unsure.best["p_model"] < 1
+    again = find_optimum(reasoning, {"latency_ms": 45}, mfu=(0.2, 0.7), mbu=(0.5, 0.95), **CARD)
+    assert unsure.to_json() == again.to_json()
+
+
+def test_the_continuous_optimum_between_known_shapes(reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, 2e12, models="qwen1.5")
+    assert optimum.continuous is not None
+    assert 4e9 < optimum.continuous["n_params"] < 32e9
+    assert optimum.continuous["error"] <= optimum.best["error"] + 1e-3
+
+
+def test_a_default_tower_that_is_too_small_is_left_out_and_said_to_be(known_law: Any, reasoning: Any) -> None:
+    law = known_law(reasoning.params, measured_range={"n_params": (0.5e9, 7e9), "visual_tokens": (1, 2880)})
+    optimum = find_optimum(law, 8e12, models="qwen1.5")
+    assert "tower_left_out" in dict(optimum.warnings)
+    tiled = find_optimum(law, 8e12, models="qwen1.5", tiles=5)
+    assert "tower_left_out" not in dict(tiled.warnings)
+    with pytest.raises(InputError, match="2880 visual tokens are more than the 576 patches"):
+        find_optimum(law, 8e12, models="qwen1.5", tower="clip-vit-l-14-336")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ({"budget": {"latency_ms": 80}, "models": [1e9]}, "cost_needs_more"),
+        ({"budget": {"latency_ms": 80}, "models": "qwen1.5"}, "cost_needs_more"),
+        ({"budget": {"usd_per_million": 80}, "models": "qwen1.5", "hardware": "h100"}, "cost_needs_more"),
+        ({"budget": {"energy_j": 80}, "models": "qwen1.5", "hardware": "tpu-v5e"}, "cost_needs_more"),
+        ({"budget": None}, "bad_budget"),
+        ({"within": 0.1, "target_error": 0.1}, "bad_objective"),
+        ({"within": -1}, "bad_objective"),
+        ({"target_error": "low"}, "bad_objective"),
+        ({"within": 0.1, "minimise": "latency_ms"}, "bad_objective"),
+    ],
+)
+def test_what_is_missing_or_contradictory_gets_a_sentence(
+    reasoning: Any, arguments: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(InputError) as refusal:
+        find_optimum(reasoning, **{"budget": 8e11, **arguments})
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "code"),
+    [
+        ("images", -1, "bad_workload"),
+        ("tiles", 0, "bad_workload"),
+        ("cached_prefix", 1.5, "bad_workload"),
+        ("questions_per_image", 0, "bad_workload"),
+        ("dtype", "bf8", "unknown_dtype"),
+        ("dtype", "", "bad_workload"),
+        ("cache_dtype", "x", "unknown_dtype"),
+        ("tower", "clip", "unknown_tower"),
+        ("compressor", "magic", "unknown_compressor_cost"),
+        ("batch", "1,x", "bad_workload"),
+        ("mfu", 2, "bad_workload"),
+        ("mbu", (0.9, 0.1), "bad_workload"),
+        ("usd_per_hour", -1, "bad_workload"),
+        ("devices", 0, "bad_workload"),
+    ],
+)
+def test_options_out_of_range_get_a_sentence(option: str, value: Any, code: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        make_query(**{"hardware": "h100", option: value})
+    assert refusal.value.code == code
+
+
+def test_a_mixture_of_experts_is_doubted(reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, 2e12, models="qwen3-moe")
+    assert "mixture" in dict(optimum.warnings)
