@@ -94,16 +94,27 @@ def rendered(readme: str, folder: Path) -> str:
         "printed": lambda: printed(readme, folder),
     }
     for name, make in parts.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         assert pattern.search(readme), f"README.md has no part {name}"
         text = make()
-        readme = pattern.sub(lambda found, text=text: found.group(1) + text + found.group(2), readme)  # type: ignore[misc]
+        readme = pattern.sub(lambda found, text=text: found.group(1) + text + "\n" + found.group(2), readme)  # type: ignore[misc]
     return readme
+
+
+def draw(path: Path) -> None:
+    """The README's picture: the published grid of arXiv 2411.03312 and the optimum at 800 GFLOPs a query."""
+    import scalelaw as sl
+    from scalelaw.report import save_figure
+
+    fitted = sl.fit_law("vlm_reasoning", bootstrap=1000, seed=0)
+    optimum = sl.find_optimum(fitted, budget={"flops": 8e11}, text_tokens=50)
+    save_figure("overview", [fitted, optimum], path, dpi=110)
 
 
 if __name__ == "__main__":
     import tempfile
 
+    draw(ROOT / "docs" / "figures" / "vlm_reasoning.png")
     with tempfile.TemporaryDirectory() as folder:
         README.write_text(rendered(README.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
     print(f"{README.name} is up to date.", file=sys.stderr)
