@@ -16,11 +16,11 @@ from pathlib import Path
 from types import ModuleType
 
 from scalelaw.config import read_experiment
-from scalelaw.errors import ScalelawError, unknown
+from scalelaw.errors import ScalelawError
 from scalelaw.files import SweepFolder
 from scalelaw.sweep import stages
 from scalelaw.sweep.attempts import attempt
-from scalelaw.sweep.grid import TRAINER, Cell, Stage, cells, trainer
+from scalelaw.sweep.grid import TRAINER, Cell, Stage, find, trainer
 from scalelaw.sweep.locks import turn
 from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, write_part
 
@@ -34,7 +34,7 @@ def run(root: str | Path, name: str, train: ModuleType | None = None) -> Path:
     """
     folder = SweepFolder(Path(root))
     experiment = read_experiment(folder.experiment)
-    work = _find(cells(experiment), name)
+    work = find(experiment, name)
     train = train or trainer()
     with _one_thread():
         if isinstance(work, Stage):
@@ -73,14 +73,6 @@ def _is_done(folder: SweepFolder, name: str) -> bool:
     except BrokenPart:
         set_aside(folder.cell(name))
         return False
-
-
-def _find(found: list[Cell], name: str) -> Cell | Stage:
-    works: dict[str, Cell | Stage] = {cell.name: cell for cell in found}
-    works |= {stage.name: stage for cell in found for stage in cell.stages}
-    if name not in works:
-        raise unknown("cell", name, works)
-    return works[name]
 
 
 @contextmanager

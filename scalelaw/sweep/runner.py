@@ -21,6 +21,7 @@ from scalelaw.errors import FailedCells, InputError
 from scalelaw.files import SweepFolder, write_text
 from scalelaw.sweep.grid import TRAINER, Cell, cells, check_tokens, trainer
 from scalelaw.sweep.locks import only_runner
+from scalelaw.sweep.naming import is_own_file
 from scalelaw.sweep.outcome import SweepPlan, SweepResult
 from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, write_results
 from scalelaw.sweep.progress import Progress, for_this_terminal
@@ -120,15 +121,12 @@ def _state(folder: SweepFolder, experiment: Experiment, stated: list[Cell]) -> N
 def _anywhere(experiment: Experiment) -> Experiment:
     """The experiment with the paths in it made absolute: a cell may run elsewhere than its runner."""
 
-    def whole(name: str) -> str:
-        return str(Path(name).resolve()) if name.endswith(".py") or Path(name).is_dir() else name
-
     def plugin(name: str) -> str:
-        return whole(name) if name.endswith(".py") else name
+        return str(Path(name).resolve()) if is_own_file(name) else name
 
     return experiment.model_copy(
         update={
-            "llms": [whole(llm) for llm in experiment.llms],
+            "llms": [str(Path(llm).resolve()) if Path(llm).is_dir() else llm for llm in experiment.llms],
             "compressors": [plugin(name) for name in experiment.compressors],
             "dataset": experiment.dataset.model_copy(update={"name": plugin(experiment.dataset.name)}),
             "vision": experiment.vision.model_copy(update={"objective": plugin(experiment.vision.objective)}),

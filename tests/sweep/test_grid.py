@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalelaw.config import Experiment, Recipe, Text, Vision, parse_experiment
 from scalelaw.errors import InputError
-from scalelaw.sweep import grid
-from scalelaw.sweep.grid import Cell, cells
+from scalelaw.sweep import naming
+from scalelaw.sweep.grid import Cell, cells, find
 
 Make = Callable[..., Experiment]
 
@@ -73,11 +73,28 @@ def test_a_name_is_twelve_hex_digits_of_the_identity(experiment: Make) -> None:
         assert cell.name == hashlib.sha256(cell.identity.encode()).hexdigest()[:12]
 
 
+def test_a_cell_or_stage_is_found_by_its_name(experiment: Make) -> None:
+    stated = experiment()
+    last = cells(stated)[-1]
+    assert find(stated, last.name) == last
+    assert find(stated, last.stages[1].name) == last.stages[1]
+    with pytest.raises(InputError, match="no cell 'nowhere'") as caught:
+        find(stated, "nowhere")
+    assert caught.value.code == "unknown_cell"
+
+
+def test_an_identity_is_canonical_json(experiment: Make) -> None:
+    for work in (cells(experiment())[0], *cells(experiment())[0].stages):
+        held = json.loads(work.identity)
+        assert json.dumps(held, sort_keys=True, separators=(",", ":")) == work.identity
+
+
 def test_cells_share_their_stages(experiment: Make) -> None:
     stages = {stage.name for cell in cells(experiment(seeds=[0, 1])) for stage in cell.stages}
     assert sorted(name.split("-")[0] for name in stages) == ["features", "llm", "llm", "tower"]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.sets(st.sampled_from(sorted(OTHER))))
 def test_a_name_changes_when_and_only_when_something_does_that_matters(keys: set[str]) -> None:
     before, after = _names(_experiment({})), _names(_experiment({key: OTHER[key][0] for key in keys}))
@@ -88,7 +105,7 @@ def test_a_name_changes_when_and_only_when_something_does_that_matters(keys: set
 def test_every_key_of_the_configuration_is_in_the_name_of_a_cell() -> None:
     """A section that is added to an experiment has to be added to what names its cells."""
     axes = {"llms", "visual_tokens", "compressors", "seeds"}
-    assert set(Experiment.model_fields) - {"question", "name"} - axes == set(grid.SECTIONS)
+    assert set(Experiment.model_fields) - {"question", "name"} - axes == set(naming.CELL)
 
 
 def test_the_work_is_handed_what_its_name_holds_and_defaults_else(experiment: Make) -> None:
@@ -110,7 +127,7 @@ def test_the_work_is_handed_what_its_name_holds_and_defaults_else(experiment: Ma
 
 def test_a_new_result_version_renames_everything(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _names(experiment())
-    monkeypatch.setattr(grid, "RESULT_VERSION", grid.RESULT_VERSION + 1)
+    monkeypatch.setattr(naming, "RESULT_VERSION", naming.RESULT_VERSION + 1)
     after = _names(experiment())
     assert all(before[kind] != after[kind] for kind in before)
 
@@ -127,7 +144,7 @@ def test_a_pretrained_folder_counts_by_content_not_by_place(experiment: Make, tm
     here, there, tuned = model("here", b"abc"), model("there", b"abc"), model("tuned", b"abd")
     assert here.name == there.name
     assert here.name != tuned.name
-    assert here.text_llm.name != tuned.text_llm.name
+    assert here.stages[-1].name != tuned.stages[-1].name
     with pytest.raises(InputError, match="same content") as caught:
         cells(experiment(llms=[str(tmp_path / "here"), str(tmp_path / "there")]))
     assert caught.value.code == "duplicate_entry"
@@ -136,13 +153,13 @@ def test_a_pretrained_folder_counts_by_content_not_by_place(experiment: Make, tm
 def test_a_large_file_counts_by_its_size_and_by_spots_all_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grid, "LOOK", 4)
+    monkeypatch.setattr(naming, "LOOK", 4)
     path = tmp_path / "weights"
     path.write_bytes(bytes(1000))
-    plain = grid._digest(path)
+    plain = naming._digest(path)
     for change in (b"\1" + bytes(999), bytes(999) + b"\1", bytes(1001)):
         path.write_bytes(change)
-        assert grid._digest(path) != plain
+        assert naming._digest(path) != plain
 
 
 def test_a_users_own_compressor_counts_by_content(experiment: Make, tmp_path: Path) -> None:

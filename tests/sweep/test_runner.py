@@ -161,7 +161,9 @@ def test_a_stage_that_fails_fails_its_cells_alone_and_once(
     assert len(caught.value.best["done"]) == 2
     assert trace().count("16x1") == 1
     folder = SweepFolder(tmp_path / "sweep")
-    assert not [path for path in folder.stages.iterdir() if path.name == cells(experiment())[0].text_llm.name]
+    assert not [
+        path for path in folder.stages.iterdir() if path.name == cells(experiment())[0].stages[2].name
+    ]
     monkeypatch.delenv("STUB_FAIL")
     assert len(sweep(experiment(), executor=executor, jobs=2).done) == 2
 
@@ -224,8 +226,8 @@ def test_a_stage_that_is_not_whole_is_made_again(
 ) -> None:
     sweep(experiment())
     folder, cell = SweepFolder(tmp_path / "sweep"), cells(experiment())[0]
-    (folder.stage(cell.text_llm.name) / "llm.txt").write_text("half")
-    folder.made(cell.features.name).unlink()
+    (folder.stage(cell.stages[2].name) / "llm.txt").write_text("half")
+    folder.made(cell.stages[1].name).unlink()
     folder.cell(cell.name).unlink()
     begun = len(trace())
     sweep(experiment())

@@ -1,0 +1,104 @@
+"""What a piece of work is named by: all that determines its result, and nothing else.
+
+A name is a hash of the sections and choices that the work is handed, and it is handed nothing else (`narrowed`): what
+is not in the name cannot change the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from scalelaw.config import Experiment, Recipe
+
+RESULT_VERSION = 1
+"""To be raised by whoever changes training or scoring so that the same experiment gives other numbers."""
+
+Sections = dict[str, set[str]]
+"""Sections of an experiment that determine a result, and of each the keys that do not."""
+
+CELL: Sections = {name: set() for name in ("dataset", "vision", "text", "recipe", "evaluation")}
+STAGES: dict[str, Sections] = {
+    "tower": {"dataset": set(), "vision": {"features", "select"}},
+    "features": {
+        "dataset": set(),
+        "vision": {"select"},
+        "recipe": set(Recipe.model_fields) - {"images"},
+        "evaluation": set(),
+    },
+    "llm": {"dataset": set(), "text": set()},
+}
+
+LOOKS, LOOK = 64, 1 << 16
+
+
+def sections_text(experiment: Experiment, sections: Sections) -> str:
+    """Sections as canonical JSON; a plug-in that is the user's own file is in it by its content, not its place."""
+    held = {}
+    for name, left_out in sections.items():
+        facts: dict[str, Any] = getattr(experiment, name).model_dump(mode="json", exclude=left_out)
+        for section, key in (("dataset", "name"), ("vision", "objective")):
+            if name == section:
+                facts[key] = plugin_content(facts[key])
+        held[name] = facts
+    return _canonical(held)
+
+
+def identity(sections: str, **choices: Any) -> str:
+    """All that determines a result, as canonical JSON: `sections` (see `sections_text`), choices, the version."""
+    return f'{{"choices":{_canonical(choices)},"sections":{sections},"version":{RESULT_VERSION}}}'
+
+
+def name(identity: str) -> str:
+    """Twelve hex digits of the SHA-256 of an identity."""
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def narrowed(experiment: Experiment, sections: Sections, **choices: list[Any]) -> Experiment:
+    """The experiment with nothing left of it but `sections` and `choices`: the defaults stand everywhere else."""
+    nothing: dict[str, Any] = {"llms": [], "compressors": [], "visual_tokens": [], "seeds": []}
+    kept = {}
+    for section, left_out in sections.items():
+        stated = getattr(experiment, section)
+        facts = {key: value for key, value in stated if key not in left_out}
+        kept[section] = type(stated).model_construct(**facts)
+    return Experiment.model_construct(question="", **nothing | choices | kept)
+
+
+def is_own_file(plugin: str) -> bool:
+    """Whether a plug-in is named as the user's own file."""
+    return plugin.endswith(".py")
+
+
+def plugin_content(plugin: str) -> Any:
+    """What determines a plug-in: its name, or what the user's own file holds, wherever that lies."""
+    return {"file": _digest(Path(plugin))} if is_own_file(plugin) else plugin
+
+
+def llm_content(llm: str) -> Any:
+    """What determines an LLM: its name, or what the folder of a pretrained one holds, wherever that lies."""
+    folder = Path(llm)
+    if not folder.is_dir():
+        return llm
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    return {"folder": {str(p.relative_to(folder)): _digest(p) for p in files}}
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _digest(path: Path) -> str:
+    """Hash of a file: of all of it, or for a large one of its size and of 64 spots of 64 KiB spread over it."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        if size <= LOOKS * LOOK:
+            digest.update(file.read())
+        else:
+            for spot in range(LOOKS):
+                file.seek(spot * (size - LOOK) // (LOOKS - 1))
+                digest.update(file.read(LOOK))
+    return digest.hexdigest()[:16]
