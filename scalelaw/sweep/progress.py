@@ -108,7 +108,7 @@ class Lines(Progress):
         loss = _loss(self.last(item))
         left = self.left()
         rest = f" (about {duration(left)} left)" if left else ""
-        return f"done in {duration(seconds)}{', loss ' + loss if loss else ''}{rest}"
+        return f"done in {duration(seconds)}{', ' + loss if loss else ''}{rest}"
 
 
 class LiveTable(Progress):
@@ -137,15 +137,14 @@ class LiveTable(Progress):
         room = max(1, SHOWN - len(running) - len(failed[-3:]))
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for item in well[-room:]:
-            table.add_row(
-                Text("done", "green"), item.label, "", Text(f"loss {_loss(self.last(item)) or '-'}", "dim")
-            )
+            table.add_row(Text("done", "green"), Text(item.label), "", Text(_loss(self.last(item)), "dim"))
         for item in failed[-3:]:
-            table.add_row(Text("failed", "red"), item.label, "", Text(self.ended[item.name], "red"))
+            reason = Text(self.ended[item.name], "red")
+            table.add_row(Text("failed", "red"), Text(item.label), "", reason)
         for item in running:
             last = self.last(item)
             bar = ProgressBar(1.0, _share(last), width=20)
-            table.add_row(Text("running", "cyan"), item.label, bar, f"loss {_loss(last) or '-'}")
+            table.add_row(Text("running", "cyan"), Text(item.label), bar, Text(_loss(last)))
         left = self.left()
         words = f"{len(well)} of {len(self.items)} done" + (f", {len(failed)} failed" if failed else "")
         words += f", {duration(time.time() - self.began)} so far"
@@ -174,4 +173,4 @@ def _share(last: dict[str, Any] | None) -> float:
 
 
 def _loss(last: dict[str, Any] | None) -> str:
-    return f"{last['loss']:.3f}" if last and isinstance(last.get("loss"), int | float) else ""
+    return f"loss {last['loss']:.3f}" if last and isinstance(last.get("loss"), int | float) else ""

@@ -1,0 +1,111 @@
+"""One cell by hand: what any scheduler can run."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalelaw.config import Experiment
+from scalelaw.errors import ScalelawError
+from scalelaw.files import SweepFolder
+from scalelaw.sweep import cell, run_sweep
+from scalelaw.sweep.grid import cells
+from scalelaw.sweep.progress import Progress
+from scalelaw.table import read_table
+
+Make = Callable[..., Experiment]
+
+
+@pytest.fixture
+def folder(experiment: Make, stub: str, tmp_path: Path) -> SweepFolder:
+    """A sweep with one cell to do again: its result and its stages are gone."""
+    run_sweep(experiment(), tmp_path / "sweep", "inline", progress=Progress(), train=stub)
+    held = SweepFolder(tmp_path / "sweep")
+    first = cells(experiment())[0]
+    held.cell(first.name).unlink()
+    for stage in first.stages:
+        held.made(stage.name).unlink()
+    return held
+
+
+def _name(experiment: Make) -> str:
+    return cells(experiment())[0].name
+
+
+def test_a_cell_makes_what_it_lacks_and_outdates_the_table(
+    experiment: Make, folder: SweepFolder, stub: str, trace: Callable[[], list[str]]
+) -> None:
+    assert folder.results.exists()
+    assert cell.main([str(folder.root), _name(experiment), "--trainer", stub]) == 0
+    assert trace() == ["tower", "features", "16x1", "16x1-quecc-1-0"]
+    assert not folder.results.exists()
+    assert len(read_table(folder.root)) == 8
+    assert not list((folder.root / "locks").iterdir())
+    assert cell.main([str(folder.root), _name(experiment), "--trainer", stub]) == 0
+    assert len(trace()) == 4
+
+
+def test_a_stage_can_be_made_by_its_name(experiment: Make, folder: SweepFolder, stub: str) -> None:
+    tower = cells(experiment())[0].stages[0].name
+    assert cell.main([str(folder.root), tower, "--trainer", stub]) == 0
+    assert json.loads(folder.made(tower).read_text())["files"].keys() == {"tower.txt"}
+
+
+def test_a_cell_that_fails_says_so_and_a_success_takes_it_back(
+    experiment: Make,
+    folder: SweepFolder,
+    stub: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("STUB_FAIL", "tower")
+    assert cell.main([str(folder.root), _name(experiment), "--trainer", stub]) == 1
+    assert "tower was told to fail" in capsys.readouterr().err
+    assert "tower was told to fail" in json.loads(folder.failure(_name(experiment)).read_text())["reason"]
+    monkeypatch.delenv("STUB_FAIL")
+    assert cell.main([str(folder.root), _name(experiment), "--trainer", stub]) == 0
+    assert not list((folder.root / "failed").iterdir())
+
+
+def test_an_unknown_cell_or_folder_is_a_sentence(
+    folder: SweepFolder, stub: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cell.main([str(folder.root), "nowhere", "--trainer", stub]) == 2
+    assert capsys.readouterr().out == "error: The experiment has no cell 'nowhere'.\n"
+    assert cell.main([str(tmp_path / "none"), "nowhere", "--trainer", stub]) == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [([], "no_rows"), ([{"task_family": "ocr", "error": float("nan")}], "not_finite"), ([{}], "not_finite")],
+)
+def test_what_is_no_measurement_is_no_row(
+    experiment: Make, folder: SweepFolder, stub: str, rows: list[dict[str, Any]], code: str
+) -> None:
+    held = importlib.import_module(stub)
+    train = types.SimpleNamespace(**{**vars(held), "run_cell": lambda *_, **__: rows})
+    with pytest.raises(ScalelawError):
+        cell.run(folder.root, _name(experiment), train)  # type: ignore[arg-type]
+    assert json.loads(folder.failure(_name(experiment)).read_text())["code"] == code
+    assert not folder.cell(_name(experiment)).exists()
+
+
+def test_paths_in_an_experiment_hold_wherever_a_cell_runs(
+    experiment: Make, stub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text("'My own compressor.'\n")
+    stated = experiment(compressors=["./mine.py"], llms=["16x1"], visual_tokens=[4])
+    run_sweep(stated, "sweep", "inline", progress=Progress(), train=stub)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (name,) = [
+        cell.name for cell in cells(experiment(**{**stated.model_dump(), "compressors": ["../mine.py"]}))
+    ]
+    assert cell.run(tmp_path / "sweep", name, importlib.import_module(stub)).name == f"{name}.parquet"
