@@ -151,30 +151,37 @@ class Polished:
 
 
 def polish(problem: Problem, start: Array, steps: int = 12) -> Polished:
-    """Steps by orthogonal factorisation (not normal equations) from one place, until nothing is gained.
+    """Steps by orthogonal factorisation (not normal equations) from one place, until rounding stops them.
 
     gradient_norm is the largest cosine between a free parameter's column and the rows that are left.
     """
     here = State.at(problem, start[:, None])
-    for _ in range(steps + 1):
-        rows, scale = problem.objective.linearise(here.residual, here.value, problem.weight, 1e-6)
-        columns = (here.jacobian if scale is None else here.jacobian * scale[:, None, :])[0]
-        slope, size = columns @ rows[0], np.sqrt(np.sum(columns**2, axis=1))
-        place = here.parameters[:, 0]
-        free = ~(((place <= problem.lower) & (slope <= 0)) | ((place >= problem.upper) & (slope >= 0))) & (
-            size > 0
-        )
-        step = np.zeros_like(place)
-        if free.any() and np.isfinite(columns).all() and np.isfinite(rows).all():
-            step[free] = (
-                np.linalg.lstsq((columns[free] / size[free, None]).T, rows[0], rcond=1e-13)[0] / size[free]
-            )
-        promise = problem.objective.newton_factor * float(slope[free] @ step[free])
-        floor = float(ROUNDING * here.floor[0])
-        there = State.at(problem, np.clip(place + step, problem.lower, problem.upper)[:, None])
-        if not there.total[0] < here.total[0]:
+    step, promise, cosine = _newton(problem, here)
+    floor = float(ROUNDING * here.floor[0])
+    for _ in range(steps):
+        place = np.clip(here.parameters + step[:, None], problem.lower[:, None], problem.upper[:, None])
+        there = State.at(problem, place)
+        further, promised, smaller = _newton(problem, there)
+        if not there.total[0] <= here.total[0] * (1 + 1e-13) + floor or not smaller < cosine:
             break
-        here = there
-    length = float(np.sqrt(np.sum(rows**2)))
-    cosines = np.abs(slope[free]) / (size[free] * length) if length > 0 and free.any() else np.zeros(1)
-    return Polished(place, float(here.total[0]), max(promise, 0.0), float(cosines.max()), floor)
+        here, step, promise, cosine = there, further, promised, smaller
+    return Polished(here.parameters[:, 0], float(here.total[0]), max(promise, 0.0), cosine, floor)
+
+
+def _newton(problem: Problem, here: State) -> tuple[Array, float, float]:
+    """The step [p] from a place, what it promises, and the largest cosine of a free column with the rows."""
+    rows, scale = problem.objective.linearise(here.residual, here.value, problem.weight, 1e-6)
+    columns = (here.jacobian if scale is None else here.jacobian * scale[:, None, :])[0]
+    place, left = here.parameters[:, 0], rows[0]
+    step = np.zeros_like(place)
+    if not (np.isfinite(columns).all() and np.isfinite(left).all()):
+        return step, np.inf, np.inf
+    slope, size = columns @ left, np.sqrt(np.sum(columns**2, axis=1))
+    held = ((place <= problem.lower) & (slope <= 0)) | ((place >= problem.upper) & (slope >= 0))
+    free = ~held & (size > 0)
+    length = float(np.sqrt(left @ left))
+    if not free.any() or length == 0:
+        return step, 0.0, 0.0
+    step[free] = np.linalg.lstsq((columns[free] / size[free, None]).T, left, rcond=1e-13)[0] / size[free]
+    promise = problem.objective.newton_factor * float(slope[free] @ step[free])
+    return step, promise, float(np.max(np.abs(slope[free]) / (size[free] * length)))

@@ -51,6 +51,14 @@ def doubts(problem: Problem, optimum: Optimum, draws: Draws, wanted: int) -> lis
                 f"the intervals are of the others.",
             )
         )
+    if (inflation := _inflation(problem)) > 10:
+        found.append(
+            (
+                "collinear_design",
+                f"The inputs rise and fall almost together (variance inflation {inflation:.3g}): "
+                f"what each does is hard to tell apart; see the intervals.",
+            )
+        )
     n, free = problem.target.shape[1], int((~problem.fixed).sum())
     if n == free:
         found.append(
@@ -69,6 +77,15 @@ def doubts(problem: Problem, optimum: Optimum, draws: Draws, wanted: int) -> lis
             )
         )
     return found
+
+
+def _inflation(problem: Problem) -> float:
+    """The largest variance inflation of the log inputs: 1 / (1 - R2) of one on the others."""
+    logs = np.log(np.stack(problem.inputs))
+    logs = logs[np.ptp(logs, axis=1) > 0]
+    if len(logs) < 2:
+        return 1.0
+    return float(np.diag(np.linalg.pinv(np.corrcoef(logs))).max())
 
 
 def checklist(

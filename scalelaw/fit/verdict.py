@@ -32,7 +32,7 @@ def judge(problem: Problem, optimum: Optimum) -> tuple[str, Warnings]:
 
 def undetermined(problem: Problem, parameters: Array) -> Warnings:
     """Why the points cannot determine the parameters; empty where they can."""
-    law, n = problem.law, problem.target.shape[1]
+    n = problem.target.shape[1]
     free = int((~problem.fixed).sum())
     reasons: Warnings = []
     distinct = len(np.unique(np.stack(problem.inputs), axis=1).T) if n else 0
@@ -44,6 +44,23 @@ def undetermined(problem: Problem, parameters: Array) -> Warnings:
                 f"({', '.join(_free(problem))}): measure more, or fix some.",
             )
         )
+    if n > 1 and np.ptp(problem.target[0]) == 0:
+        reasons.append(
+            (
+                "constant_target",
+                f"All points have the same target ({problem.target[0, 0]:g}): "
+                f"nothing varies that a law could explain.",
+            )
+        )
+    flat = _flat_direction(problem, parameters)
+    if not (reasons or flat):
+        return []
+    causes = _constant_inputs(problem) or _collinear_inputs(problem)
+    return [*reasons, *causes] or flat
+
+
+def _constant_inputs(problem: Problem) -> Warnings:
+    law, n, reasons = problem.law, problem.target.shape[1], []
     for name, values in zip(law.inputs, problem.inputs, strict=True):
         if n > 1 and np.ptp(values) == 0:
             reasons.append(
@@ -53,21 +70,13 @@ def undetermined(problem: Problem, parameters: Array) -> Warnings:
                     f"how the error depends on it cannot be told from them.",
                 )
             )
-    if n > 1 and np.ptp(problem.target[0]) == 0:
-        reasons.append(
-            (
-                "constant_target",
-                f"All points have the same target ({problem.target[0, 0]:g}): "
-                f"nothing varies that a law could explain.",
-            )
-        )
-    if reasons:
-        return reasons
-    return _collinear_inputs(problem) or _flat_direction(problem, parameters)
+    return reasons
 
 
 def _collinear_inputs(problem: Problem) -> Warnings:
     logs = [np.log(v) - np.log(v).mean() for v in problem.inputs]
+    if len(logs[0]) < 3:
+        return []
     for i in range(len(logs)):
         for j in range(i):
             cosine = abs(logs[i] @ logs[j]) / np.sqrt((logs[i] @ logs[i]) * (logs[j] @ logs[j]))
@@ -85,7 +94,7 @@ def _collinear_inputs(problem: Problem) -> Warnings:
 
 def _flat_direction(problem: Problem, parameters: Array) -> Warnings:
     """A combination of the free parameters along which the law does not change at any point."""
-    free = ~problem.fixed & (parameters > problem.lower) & (parameters < problem.upper)
+    free = ~problem.fixed
     jacobian = problem.law.jacobian(problem.inputs, parameters[:, None])[0][free]
     size = np.sqrt(np.sum(jacobian**2, axis=1))
     names = np.array(problem.law.parameters)[free]

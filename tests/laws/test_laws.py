@@ -8,9 +8,9 @@ import pytest
 from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.fit.engine import Problem
-from scalelaw.fit.optimum import minimise
 from scalelaw.fit.law import Law, load_law
 from scalelaw.fit.objective import Objective
+from scalelaw.fit.optimum import minimise
 
 LAWS = (*plugins.names("laws"), "bnsl:2")
 

@@ -1,0 +1,68 @@
+"""The textbook's answers for plain least squares: standard errors from the Jacobian, and a result of lmfit's.
+
+They hold for squared loss away from bounds; the bootstrap and the profile hold more widely.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalelaw.errors import InputError
+from scalelaw.fit.engine import Problem, State
+from scalelaw.fit.fitted import FittedLaw
+from scalelaw.fit.objective import make_objective
+
+Array = np.ndarray
+
+
+def standard_errors(problem: Problem, fitted: Array) -> Array:
+    """[p] s sqrt(diag((J' W J)^-1)) with s^2 = objective / (n - p); nan for fixed parameters and those on a bound."""
+    free = ~problem.fixed & (fitted > problem.lower) & (fitted < problem.upper)
+    here = State.at(problem, fitted[:, None])
+    columns = here.jacobian[0][free] * (1.0 if problem.weight is None else np.sqrt(problem.weight[0]))
+    if problem.objective.residual == "log":
+        columns = columns / here.value[0]
+    size = np.sqrt(np.sum(columns**2, axis=1))
+    inverse = np.linalg.inv(np.linalg.qr((columns / size[:, None]).T, mode="r"))
+    degrees = problem.target.shape[1] - int(free.sum())
+    errors = np.full(len(fitted), np.nan)
+    if degrees > 0:
+        errors[free] = np.sqrt(here.total[0] / degrees * np.sum(inverse**2, axis=1)) / size
+    return errors
+
+
+def lmfit_result(fitted: FittedLaw) -> Any:
+    """An lmfit MinimizerResult at the fitted parameters, for whoever goes on with lmfit (reports, confidence plots).
+
+    Raises InputError for a robust or expectile loss: lmfit's covariance and F-test profile do not hold for those.
+    """
+    import lmfit
+
+    if fitted.loss["kind"] != "squared":
+        raise InputError(
+            f"lmfit's errors and profiles hold for squared loss, and this fit has loss '{fitted.loss['kind']}'.",
+            code="robust_loss",
+            hint="Use the bootstrap intervals, or interval='profile'.",
+        )
+    law, objective = fitted.the_law(), make_objective("squared", None, fitted.loss["residual"])
+    scaled = law.scale(fitted.points["inputs"])
+    target = np.asarray(fitted.points["target"])
+    parameters = lmfit.Parameters()
+    for name, value in fitted.params.items():
+        low, high = fitted.bounds[name]
+        on_bound = value in (low, high)
+        parameters.add(
+            name,
+            value=value,
+            min=-np.inf if on_bound else low,
+            max=np.inf if on_bound else high,
+            vary=not on_bound,
+        )
+
+    def residuals(p: Any) -> Array:
+        values = np.array([[p[name].value] for name in law.parameters])
+        return objective.residuals(law.value(scaled, values)[0], target)
+
+    return lmfit.minimize(residuals, parameters, method="leastsq", ftol=1e-15, xtol=1e-15, gtol=1e-15)
