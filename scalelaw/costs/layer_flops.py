@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.costs import _llm, _vision
+from scalelaw.costs import _compressor, _llm, _vision
 from scalelaw.costs._workload import Workload
 from scalelaw.ladder import LLMShape
 
@@ -48,16 +48,16 @@ def vision(shape: LLMShape, visual_tokens: Any, workload: Workload, causal: bool
         return {}
     tower, images = workload.tower, workload.images
     visual = np.asarray(visual_tokens, dtype=float)
-    width = tower.width
-    reads = _vision.reads_question(workload.compressor)
+    reads = _compressor.reads_question(workload.compressor)
     share = images if reads else images / workload.questions_per_image
     question = _llm.prefill(shape, workload.text_tokens, causal=causal) if reads else {}
     return {
         "tower": images * workload.tiles / workload.questions_per_image * _vision.tower_flops(tower),
         "compressor": share
-        * _vision.compressor_flops(workload.compressor, width, workload.patches, visual, shape.width),
+        * workload.tiles
+        * _compressor.compressor_flops(workload.compressor, tower, visual / workload.tiles, shape.width),
         "question_pass": sum(question.values()) + 0 * visual,
-        "projector": share * _vision.projector_flops(width, shape.width, visual),
+        "projector": share * _vision.projector_flops(tower.width, shape.width, visual),
     }
 
 
@@ -71,7 +71,7 @@ def prefill(
     """
     total, cached = workload.text_tokens + visual, workload.cached_prefix * workload.text_tokens
     first = _llm.prefill(shape, total, cached, causal)
-    if workload.questions_per_image == 1 or _vision.reads_question(workload.compressor):
+    if workload.questions_per_image == 1 or _compressor.reads_question(workload.compressor):
         return first, total - cached
     later = _llm.prefill(shape, total, cached + visual, causal)
     share = 1 / workload.questions_per_image

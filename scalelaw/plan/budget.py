@@ -29,11 +29,11 @@ UNITS: dict[str, dict[str, float]] = {
 """Units of an amount, by the last word of the kind's name; in the unit of that name."""
 
 
-def parse_budget(terms: str | Iterable[str]) -> dict[str, float]:
+def parse_budget(terms: str | Iterable[str], cost: str | None = None) -> dict[str, float]:
     """Budgets from words: `8e11` (FLOPs per query), `flops=800G`, `latency_ms=80`, `latency=.08s`; all must hold.
 
     An amount may carry a unit; it is given in the unit of the kind's name otherwise. A kind named without its unit
-    (`latency`) needs one.
+    (`latency`) needs one. cost: the FLOP accounting, which may be a file that gives kinds of its own.
 
     Raises InputError for a kind that no cost gives (with those there are), for what is not a number, and for
     a budget that is not positive and finite.
@@ -42,22 +42,22 @@ def parse_budget(terms: str | Iterable[str]) -> dict[str, float]:
     for term in [terms] if isinstance(terms, str) else terms:
         named, equals, value = str(term).partition("=")
         named, value = (named.strip(), value.strip()) if equals else (FLOPS, named.strip())
-        kind = _kind(named)
+        kind = _kind(named, cost)
         if kind in budget:
             raise InputError(f"The budget '{kind}' is given twice.", code="bad_budget")
         budget[kind] = _amount(kind, value, unit_needed=kind != named)
-    return check_budget(budget)
+    return check_budget(budget, cost)
 
 
-def check_budget(budget: Any) -> dict[str, float]:
+def check_budget(budget: Any, cost: str | None = None) -> dict[str, float]:
     """The budget as {kind: limit}; a bare number is FLOPs per query. Raises InputError as `parse_budget`."""
     if isinstance(budget, str):
-        return parse_budget(budget)
+        return parse_budget(budget, cost)
     given = budget if isinstance(budget, Mapping) else {FLOPS: budget}
     if not given:
         raise InputError("There is no budget.", code="bad_budget", hint="Give one, e.g. flops=8e11.")
     for kind in given:
-        _kind(str(kind), whole=True)
+        _kind(str(kind), cost, whole=True)
     return {str(kind): _number(str(kind), limit) for kind, limit in given.items()}
 
 
@@ -71,19 +71,28 @@ def kinds() -> dict[str, tuple[str, ...]]:
     return {kind: tuple(names) for kind, names in sorted(givers.items())}
 
 
+def kinds_with(cost: str | None) -> dict[str, tuple[str, ...]]:
+    """The kinds of the drawer, and those of the FLOP accounting where that is a file of one's own."""
+    held = dict(kinds())
+    for kind in plugins.load("costs", cost).kinds if cost else ():
+        held.setdefault(kind, (str(cost),))
+    return held
+
+
 def cost_of(kind: str, flop_cost: str) -> ModuleType:
     """The cost that gives `kind`: `flop_cost` (a name or a file) where it does, else the first in the drawer."""
     chosen = plugins.load("costs", flop_cost)
-    return chosen if kind in chosen.kinds else plugins.load("costs", kinds()[kind][0])
+    return chosen if kind in chosen.kinds else plugins.load("costs", kinds_with(flop_cost)[kind][0])
 
 
-def _kind(named: str, whole: bool = False) -> str:
+def _kind(named: str, cost: str | None, whole: bool = False) -> str:
     """The kind of this name, or the one kind of this name with its unit (`latency`, unless `whole`)."""
-    if named in kinds():
+    known = kinds_with(cost)
+    if named in known:
         return named
-    fuller = [kind for kind in kinds() if kind.startswith(f"{named}_")]
+    fuller = [kind for kind in known if kind.startswith(f"{named}_")]
     if whole or len(fuller) != 1 or not named:
-        raise unknown("kind of budget", named, kinds(), code="unknown_budget")
+        raise unknown("kind of budget", named, known, code="unknown_budget")
     return fuller[0]
 
 

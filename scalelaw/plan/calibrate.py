@@ -93,9 +93,9 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
         tried = replace(device, mfu=parameters[0], mbu=parameters[1], overhead_s=parameters[2])
         return np.array([_predict(s, w, tried) for s, w in zip(shapes, works, strict=True)]) / truth - 1
 
-    starts = [(f, b, 1e-4) for f in (0.2, 0.5, 0.8) for b in (0.4, 0.8)]
+    starts = [(f, b, 1e-4) for f in (0.2, 0.6) for b in (0.4, 0.8)]
     fits = [least_squares(residual, start, bounds=([1e-3, 1e-3, 0], [1, 1, 10]), x_scale=(0.1, 0.1, 1e-3),
-                          xtol=1e-14, ftol=1e-14, gtol=1e-14) for start in starts]  # fmt: skip
+                          xtol=1e-12, ftol=1e-12, gtol=1e-12) for start in starts]  # fmt: skip
     best = min(fits, key=lambda fit: fit.cost)
     mfu, mbu, overhead = map(float, best.x)
     slopes = np.abs(np.asarray(best.jac)).max(axis=0)

@@ -60,7 +60,8 @@ def least_error(
 
 def _sharpen(along: Callable[[Any], np.ndarray], low: float, middle: float, high: float) -> float:
     def slope(point: float) -> float:
-        return float(_SLOPE @ along(point + _WIDTH * _STEPS)) / _WIDTH
+        values = along(point + _WIDTH * _STEPS)
+        return float(_SLOPE @ values) / _WIDTH if np.isfinite(values).all() else np.nan
 
     slopes = slope(low), slope(high)
     if np.all(np.isfinite(slopes)) and slopes[0] < 0 < slopes[1]:

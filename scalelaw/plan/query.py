@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.costs._vision import reads_question
+from scalelaw.costs._compressor import reads_question
 from scalelaw.costs._workload import Device, Workload
 from scalelaw.errors import InputError, unknown
 from scalelaw.plan.catalogue import find_tower

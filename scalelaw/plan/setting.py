@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from scalelaw import plugins
+from scalelaw.costs._compressor import allowed_tokens
 from scalelaw.costs._workload import Device
 from scalelaw.errors import InputError
-from scalelaw.plan.budget import FLOPS, check_budget, cost_of, kinds
+from scalelaw.plan.budget import FLOPS, check_budget, cost_of, kinds_with
 from scalelaw.plan.catalogue import Model, families_of_sizes, find_models, sizes_of
 from scalelaw.plan.grid import Grid, make_grid, predict, reckon
 from scalelaw.plan.query import Query, make_query
@@ -78,11 +79,11 @@ def make_setting(
     Raises InputError for a law of other inputs and for anything that is unknown, out of range or missing.
     """
     check_law(fitted)
-    given = check_budget(budget) if budget is not None else {}
+    given = check_budget(budget, cost) if budget is not None else {}
     query = make_query(**options)
     warnings: list[tuple[str, str]] = []
     catalogue, models_from = _models(fitted, models, given, cost)
-    counts, counts_from = _counts(fitted, visual_tokens)
+    counts, counts_from = _counts(fitted, visual_tokens, query, warnings)
     flop_cost = cost or _accounting(catalogue, warnings)
     if "shape" in plugins.load("costs", flop_cost).needs or any(k != FLOPS for k in given):
         query = _within_patches(query, counts, warnings)
@@ -130,11 +131,31 @@ def _models(fitted: Any, models: Any, given: dict[str, float], cost: str | None)
     return sizes, "the sizes measured in the fit's points"
 
 
-def _counts(fitted: Any, visual_tokens: Any) -> tuple[np.ndarray, str]:
-    if visual_tokens is not None:
-        return token_counts(visual_tokens), "given"
+def _counts(
+    fitted: Any, visual_tokens: Any, query: Query, warnings: list[tuple[str, str]]
+) -> tuple[np.ndarray, str]:
+    """The token counts and where they come from; only such as the compressor can give, where one is named."""
+    work = query.work
+    allowed = allowed_tokens(work.compressor, work.tower) if work.tower else None
     low, high = fitted.measured_range["visual_tokens"]
-    return measured_counts(low, high), f"every whole number in the measured range, {low:g} to {high:g}"
+    counts = measured_counts(low, high) if visual_tokens is None else token_counts(visual_tokens)
+    origin = (
+        f"every whole number in the measured range, {low:g} to {high:g}" if visual_tokens is None else "given"
+    )
+    if allowed is None:
+        return counts, origin
+    can = work.tiles * allowed
+    held = counts[np.isin(counts, can)]
+    told = ", ".join(f"{count:g}" for count in can)
+    if not held.size:
+        raise InputError(
+            f"The compressor {work.compressor} can give none of the visual tokens asked.",
+            code="tokens_not_allowed",
+            hint=f"It gives: {told}.",
+        )
+    if visual_tokens is not None and held.size < counts.size:
+        warnings.append(("tokens_not_allowed", f"Only what {work.compressor} can give is searched: {told}."))
+    return held, f"what {work.compressor} can give of: {origin}"
 
 
 def _accounting(models: Sequence[Model], warnings: list[tuple[str, str]]) -> str:
@@ -178,7 +199,7 @@ def _kinds(
         "price": "" if work.price_per_hour is not None else "the price of the device's hour (usd_per_hour)",
     }
     available = []
-    for kind in kinds():
+    for kind in kinds_with(flop_cost):
         needs = [lacks[need] for need in cost_of(kind, flop_cost).needs if lacks[need]]
         if kind == "energy_j" and work.device and work.device.watts is None:
             needs.append(f"the power of {work.device.name}, which is not published")

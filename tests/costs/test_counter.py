@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import transformers
 from torch.utils.flop_counter import FlopCounterMode
 
 from scalelaw import plugins
-from scalelaw.costs import _llm, _vision
-from scalelaw.ladder import FAMILIES, from_fields, tower_from_fields
+from scalelaw.costs import _compressor, _llm, _vision
+from scalelaw.ladder import FAMILIES, TowerShape, from_fields, tower_from_fields
 
 SMALL = {
     "vocab_size": 1000,
@@ -121,19 +120,27 @@ def test_a_tower_of_every_known_family(name: str) -> None:
     assert count(lambda: model(image)) == closed
 
 
-@pytest.mark.parametrize("name", sorted(_vision.COMPRESSORS))
+@pytest.mark.parametrize("name", plugins.names("compressors"))
 @pytest.mark.parametrize("side", [1, 2, 3, 6])
 def test_a_compressor(name: str, side: int) -> None:
     width, text, tokens = 64, 48, (6 // side) ** 2
     plugin = plugins.load("compressors", name)
     with torch.device("meta"):
-        module = plugin.Compressor((6, 6), width, _vision.MULTI * width, tokens, text)
-        inputs = torch.zeros(1, 36, width), torch.zeros(1, 36, _vision.MULTI * width), torch.zeros(1, text)
-    closed = _vision.compressor_flops(name, width, 36, np.float64(tokens), text)
+        module = plugin.Compressor((6, 6), width, _compressor.MULTI * width, tokens, text)
+        inputs = (
+            torch.zeros(1, 36, width),
+            torch.zeros(1, 36, _compressor.MULTI * width),
+            torch.zeros(1, text),
+        )
+    tower = TowerShape("six by six", 1, width, 4 * width, 1, 6)
+    closed = _compressor.compressor_flops(name, tower, float(tokens), text)
     # with one key a window the attended sum is an elementwise product, which the counter does not see
     unseen = 2 * 36 * width if (name, side) == ("quecc", 1) else 0
     assert count(lambda: module(*inputs)) + unseen == closed == module.flops()
-    assert _vision.COMPRESSORS[name] == bool(plugin.Compressor.reads_question)
+    assert _compressor.reads_question(name) == bool(plugin.Compressor.reads_question)
+    allowed = _compressor.allowed_tokens(name, tower)
+    assert allowed is not None
+    assert allowed.tolist() == sorted(plugin.allowed_tokens((6, 6)))
 
 
 def test_the_projector() -> None:

@@ -26,8 +26,8 @@ def measure(path: Path, noise: float = 0.0, generate: tuple[int, ...] = (0, 16))
     assert card is not None
     device = replace(card, **TRUE)
     lines = ["model,visual_tokens,text_tokens,generate,batch,latency_ms"]
-    for model in (m for m in models_in("qwen1.5") if m.n_params <= 14e9):
-        for tokens in (16, 144, 576):
+    for model in (m for m in models_in("qwen1.5") if m.n_params in (1.8e9, 4e9, 7e9)):
+        for tokens in (16, 576):
             for batch in (1, 16):
                 for steps in generate:
                     work = Workload(50, steps, batch, tower=find_tower("clip-vit-l-14-336"), device=device)
@@ -42,10 +42,10 @@ def test_the_true_efficiencies_come_back(tmp_path: Path) -> None:
     found = calibrate(measure(tmp_path / "exact.csv"), "h100")
     assert (found.mfu, found.mbu, found.overhead_ms) == pytest.approx((0.42, 0.71, 0.8), rel=1e-6)
     assert found.rms < 1e-8
-    assert (found.n, found.not_seen, found.warnings) == (60, (), [])
+    assert (found.n, found.not_seen, found.warnings) == (24, (), [])
     noisy = calibrate(measure(tmp_path / "noisy.csv", noise=0.03), "h100")
-    assert (noisy.mfu, noisy.mbu) == pytest.approx((0.42, 0.71), rel=0.03)
-    assert 0.02 < noisy.rms < 0.04
+    assert (noisy.mfu, noisy.mbu) == pytest.approx((0.42, 0.71), rel=0.04)
+    assert 0.015 < noisy.rms < 0.045
 
 
 def test_a_plan_says_that_it_is_calibrated(tmp_path: Path, reasoning: Any) -> None:
@@ -63,21 +63,14 @@ def test_a_plan_says_that_it_is_calibrated(tmp_path: Path, reasoning: Any) -> No
 
 
 def test_what_no_measurement_depends_on_keeps_its_default(tmp_path: Path) -> None:
-    lines = (tmp_path / "all.csv", tmp_path / "compute.csv")
-    kept = [
-        r
-        for i, r in enumerate(measure(lines[0], generate=(0,)).read_text().splitlines())
-        if i == 0 or ",16," in r[-30:]
-    ]
-    lines[1].write_text("\n".join(r for r in kept if i_is_heavy(r)) + "\n")
-    found = calibrate(lines[1], "h100")
+    rows = measure(tmp_path / "all.csv", generate=(0,)).read_text().splitlines()
+    bound_by_compute = [row for row in rows if row.startswith("model") or ",576," in row]
+    (tmp_path / "some.csv").write_text("\n".join(bound_by_compute))
+    found = calibrate(tmp_path / "some.csv", "h100")
     assert found.not_seen == ("mbu",)
     assert found.mbu == 0.8
     assert found.mfu == pytest.approx(0.42, rel=1e-4)
-
-
-def i_is_heavy(row: str) -> bool:
-    return row.startswith("model") or ("7b" in row and ",576," in row) or ("4b" in row and ",576," in row)
+    assert "not_seen" in dict(found.warnings)
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_what_is_missing_or_contradictory_gets_a_sentence(
         ("dtype", "", "bad_workload"),
         ("cache_dtype", "x", "unknown_dtype"),
         ("tower", "clip", "unknown_tower"),
-        ("compressor", "magic", "unknown_compressor_cost"),
+        ("compressor", "magic", "unknown_compressor"),
         ("batch", "1,x", "bad_workload"),
         ("mfu", 2, "bad_workload"),
         ("mbu", (0.9, 0.1), "bad_workload"),
@@ -195,3 +195,46 @@ def test_options_out_of_range_get_a_sentence(option: str, value: Any, code: str)
 def test_a_mixture_of_experts_is_doubted(reasoning: Any) -> None:
     optimum = find_optimum(reasoning, 2e12, models="qwen3-moe")
     assert "mixture" in dict(optimum.warnings)
+
+
+def test_a_compressor_allows_only_its_own_counts(reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, 2e12, models="qwen1.5", compressor="quecc")
+    assert optimum.best["visual_tokens"] in (1, 4, 9, 16, 36, 64, 144, 576)
+    assert "quecc" in optimum.searched["visual_tokens_from"]
+    plain = find_optimum(reasoning, 2e12, models="qwen1.5", visual_tokens="16")
+    asked = find_optimum(reasoning, 2e12, models="qwen1.5", visual_tokens="16", compressor="quecc")
+    assert (
+        asked.best["costs"]["flops"] > plain.best["costs"]["flops"]
+        or asked.best["model"] != plain.best["model"]
+    )
+    some = find_optimum(reasoning, 2e12, models="qwen1.5", visual_tokens="1:100", compressor="quecc")
+    assert some.best["visual_tokens"] in (1, 4, 9, 16, 36, 64)
+    assert "tokens_not_allowed" in dict(some.warnings)
+    with pytest.raises(InputError, match="quecc can give none") as refusal:
+        find_optimum(reasoning, 2e12, models="qwen1.5", visual_tokens="15", compressor="quecc")
+    assert refusal.value.hint == "It gives: 1, 4, 9, 16, 36, 64, 144, 576."
+
+
+def test_a_compressor_of_ones_own_is_asked_for_its_cost(reasoning: Any, tmp_path: Any) -> None:
+    (tmp_path / "half.py").write_text(
+        "def allowed_tokens(grid):\n    return [grid[0] * grid[1], grid[0] * grid[1] // 2]\n\n"
+        "class Compressor:\n    reads_question = False\n\n"
+        "    def __init__(self, grid, width, multi, visual_tokens, text_width):\n        self.n = visual_tokens\n\n"
+        "    def flops(self):\n        return 1e9 * self.n\n"
+    )
+    optimum = find_optimum(reasoning, 1e13, models="qwen1.5-0.5b", compressor=str(tmp_path / "half.py"))
+    assert optimum.best["visual_tokens"] == 576
+    bare = find_optimum(reasoning, 1e13, models="qwen1.5-0.5b", visual_tokens=576)
+    assert optimum.best["costs"]["flops"] - bare.best["costs"]["flops"] == pytest.approx(576e9)
+
+
+def test_a_kind_of_cost_of_ones_own_can_be_budgeted(reasoning: Any, tmp_path: Any) -> None:
+    (tmp_path / "carbon.py").write_text(
+        '"""Counts grams; leaves out all else."""\nkinds = {"flops": "FLOPs", "carbon_g": "grams"}\nneeds = ()\n\n'
+        "def parts(n_params, shape, visual_tokens, workload):\n"
+        "    return {'all': 2 * n_params * (workload.text_tokens + visual_tokens)}\n\n"
+        "def totals(parts, workload):\n    return {'flops': parts['all'], 'carbon_g': parts['all'] / 1e12}\n"
+    )
+    optimum = find_optimum(reasoning, {"carbon_g": 0.8}, cost=str(tmp_path / "carbon.py"))
+    assert (optimum.best["n_params"], optimum.best["visual_tokens"]) == (7e9, 7)
+    assert optimum.best["costs"]["carbon_g"] == pytest.approx(0.798)
