@@ -1,0 +1,134 @@
+"""What every command shares: how an answer or a refusal is written, how terms are read, the options they have in common."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scalelaw import __version__
+from scalelaw.answers import answer, dumps, refusal
+from scalelaw.errors import InputError, ScalelawError
+
+app = typer.Typer(
+    name="scalelaw",
+    help="Fits scaling laws of vision-language models and plans inference budgets: "
+    "under my budget, how large an LLM and how many visual tokens?",
+    epilog="First steps: scalelaw fit vlm_reasoning -o fit.json; scalelaw optimize fit.json --budget 8e11",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, words on stderr.")]
+Table = Annotated[
+    str,
+    typer.Argument(
+        metavar="TABLE",
+        help="A parquet or csv file, a sweep's folder, '-' (csv on stdin), or a bundled table's name.",
+    ),
+]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the answer to this file.")]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns its exit code. A sentence, never a traceback, for what a user can cause."""
+    given = sys.argv[1:] if arguments is None else arguments
+    command = next((a for a in given if a in commands()), "scalelaw")
+    try:
+        return int(app(given, standalone_mode=False) or 0)
+    except ScalelawError as error:
+        return _refuse(command, given, error)
+    except (KeyboardInterrupt, typer.Abort):
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if hasattr(error, "format_message"):  # what typer says of a wrong option or argument
+            hint = f"See: {command if command == 'scalelaw' else f'scalelaw {command}'} --help"
+            return _refuse(command, given, InputError(error.format_message(), code="usage", hint=hint))
+        if os.environ.get("SCALELAW_DEBUG"):
+            raise
+        sentence = f"Unexpected {type(error).__name__}: {error}"
+        hint = "This is a fault of scalelaw's; SCALELAW_DEBUG=1 shows where."
+        return _refuse(command, given, ScalelawError(sentence, code="unexpected", hint=hint))
+
+
+def commands() -> tuple[str, ...]:
+    """The names of the commands, as typed."""
+    return tuple(str(held.name) for held in app.registered_commands)
+
+
+def give(
+    command: str,
+    data: Mapping[str, Any],
+    warnings: Iterable[tuple[str, str]] = (),
+    *,
+    as_json: bool,
+    output: Path | None = None,
+) -> None:
+    """Write an answer: to its file, and to stdout if JSON was asked for; warnings go to stderr either way."""
+    text = dumps(answer(command, data, warnings := list(warnings)))
+    if output is not None:
+        from scalelaw.files import write_text
+
+        write_text(output, text)
+    if as_json:
+        sys.stdout.write(text)
+    for _, message in warnings:
+        print(f"warning: {message}", file=sys.stderr)
+
+
+def pairs(terms: list[str] | None, option: str) -> dict[str, str]:
+    """`a=b` terms as a dict. Raises InputError for a term without '=' and for a name given twice."""
+    found: dict[str, str] = {}
+    for term in terms or []:
+        name, equals, value = (part.strip() for part in term.partition("="))
+        if not equals or not name or not value:
+            raise InputError(f"{option} takes name=value; '{term}' is not of that form.", code="usage")
+        if name in found:
+            raise InputError(f"{option} names '{name}' twice.", code="usage")
+        found[name] = value
+    return found
+
+
+def number(text: str, option: str) -> float:
+    """A number. Raises InputError, naming the option, for what is none."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(f"{option}: '{text}' is not a number.", code="usage") from error
+
+
+def numbers(terms: list[str] | None, option: str) -> dict[str, float]:
+    """`name=number` terms as a dict."""
+    return {name: number(value, option) for name, value in pairs(terms, option).items()}
+
+
+def _refuse(command: str, given: list[str], error: ScalelawError) -> int:
+    if "--json" in given:
+        sys.stdout.write(dumps(refusal(command, error)))
+    print(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), file=sys.stderr)
+    return error.exit_code
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"scalelaw {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,129 @@
+"""The command that explains: fit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from scalelaw.cli.face import Json, Output, Table, app, give, number, numbers, pairs
+from scalelaw.errors import InputError, NoAnswer
+
+
+@app.command("fit")
+def fit(
+    table: Table,
+    law: Annotated[
+        str,
+        typer.Option(help="A law's name (scalelaw list laws), auto, ./file.py, or a formula: 'E + A*N**-a'."),
+    ] = "product_power",
+    where: Annotated[list[str] | None, typer.Option(help="Keep rows with column=value; repeatable.")] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="Read a law's input from a column: n_params=COLUMN; repeatable."),
+    ] = None,
+    target: Annotated[str, typer.Option(help="The column to explain.")] = "error",
+    loss: Annotated[str, typer.Option(help="squared, huber or expectile.")] = "squared",
+    delta: Annotated[
+        float | None, typer.Option(help="The Huber loss is quadratic up to this residual. [default: 1e-3]")
+    ] = None,
+    expectile: Annotated[
+        float | None, typer.Option(help="Weight of points above the law against those below (0 to 1).")
+    ] = None,
+    residual: Annotated[str, typer.Option(help="linear (y - f) or log (ln y - ln f).")] = "linear",
+    weights: Annotated[
+        str | None, typer.Option(help="error_se (1 / se^2), or a column that holds the weights.")
+    ] = None,
+    tail_weight: Annotated[
+        list[str] | None, typer.Option(help="Weigh points by input^gamma: 1.5, or n_params=1.5; repeatable.")
+    ] = None,
+    fix: Annotated[list[str] | None, typer.Option(help="Hold a parameter: D=0; repeatable.")] = None,
+    bound: Annotated[list[str] | None, typer.Option(help="Bound a parameter: alpha=0:1; repeatable.")] = None,
+    tie: Annotated[
+        list[str] | None, typer.Option(help="Tie a parameter to others: alpha=beta; repeatable.")
+    ] = None,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="Bootstrap refits for the intervals; 0 for none.")
+    ] = 1000,
+    resample: Annotated[
+        str, typer.Option(help="What the bootstrap resamples: wild, residual, case or cluster.")
+    ] = "wild",
+    cluster: Annotated[
+        str | None, typer.Option(help="The column that says which rows belong together, e.g. model.")
+    ] = None,
+    interval: Annotated[str, typer.Option(help="percentile, bca or profile.")] = "percentile",
+    level: Annotated[float, typer.Option(help="The intervals' level.")] = 0.95,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    holdout: Annotated[
+        str | None,
+        typer.Option(help="largest, or largest:INPUT: also fit without the largest and predict it."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if the law is not identified.")] = False,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a law to a table.
+
+    Example: scalelaw fit vlm_reasoning --law product_power -o fit.json
+    """
+    from scalelaw.fit import fit_law
+
+    fitted = fit_law(
+        table,
+        law=law,
+        where=where,
+        inputs=_inputs(inputs),
+        target=target,
+        loss=loss,
+        delta=delta,
+        expectile=expectile,
+        residual=residual,
+        weights=weights,
+        tail_weight=_tail(tail_weight),
+        fix=numbers(fix, "--fix"),
+        bounds={name: _ends(value) for name, value in pairs(bound, "--bound").items()},
+        tie=pairs(tie, "--tie"),
+        bootstrap=bootstrap,
+        resample=resample,
+        cluster=cluster,
+        interval=interval,
+        level=level,
+        seed=seed,
+        holdout=holdout,
+    )
+    if not as_json:
+        from scalelaw.report.terminal import show_fit
+
+        show_fit(fitted)
+    if strict and fitted.status in ("not_identified", "not_converged"):
+        give("fit", fitted.to_dict(), fitted.warnings, as_json=False, output=output)
+        sentence = f"The law is {fitted.status.replace('_', ' ')}."
+        raise NoAnswer(sentence, code=fitted.status, best=fitted.to_dict())
+    give("fit", fitted.to_dict(), fitted.warnings, as_json=as_json, output=output)
+
+
+def _inputs(terms: list[str] | None) -> dict[str, str | float]:
+    """Columns by input; a number is the input's value for all rows."""
+    found: dict[str, str | float] = {}
+    for name, value in pairs(terms, "--input").items():
+        try:
+            found[name] = float(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def _tail(terms: list[str] | None) -> Any:
+    """One number for all inputs, or numbers by input."""
+    if not terms:
+        return 0.0
+    if len(terms) == 1 and "=" not in terms[0]:
+        return number(terms[0], "--tail-weight")
+    return numbers(terms, "--tail-weight")
+
+
+def _ends(text: str) -> tuple[float, float]:
+    low, colon, high = text.partition(":")
+    if not colon:
+        raise InputError(f"--bound takes name=low:high; '{text}' is not of that form.", code="usage")
+    return number(low or "-inf", "--bound"), number(high or "inf", "--bound")

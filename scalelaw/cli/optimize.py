@@ -1,0 +1,264 @@
+"""The commands that decide: optimize, cost, calibrate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scalelaw.cli.face import Json, Output, app, give, numbers, pairs
+from scalelaw.errors import InputError
+
+TextTokens = Annotated[float, typer.Option(help="Text tokens of a query.")]
+Generate = Annotated[float, typer.Option(help="Tokens generated per query.")]
+Images = Annotated[float, typer.Option(help="Images per query.")]
+Tiles = Annotated[float, typer.Option(help="Tiles per image: the tower runs once for each.")]
+Prefix = Annotated[float, typer.Option(help="Share of the text whose keys and values are cached (0 to 1).")]
+Questions = Annotated[float, typer.Option(help="Questions asked of one image: the tower runs once for all.")]
+Tower = Annotated[str | None, typer.Option(help="Vision tower, or none. [default: clip-vit-l-14-336]")]
+Compressor = Annotated[str | None, typer.Option(help="Compressor whose own cost counts. [default: none]")]
+Hardware = Annotated[str | None, typer.Option(help="A card's name (scalelaw list hardware).")]
+Devices = Annotated[int, typer.Option(min=1, help="Cards that serve one model together.")]
+Mfu = Annotated[
+    str | None, typer.Option(help="Share of the peak reached in prefill: 0.5, or a range 0.3:0.6.")
+]
+Mbu = Annotated[str | None, typer.Option(help="Share of the bandwidth reached: 0.8, or a range.")]
+Price = Annotated[float | None, typer.Option("--usd-per-hour", help="Price of one card.")]
+CacheType = Annotated[str, typer.Option("--cache-dtype", help="Type of the KV cache.")]
+
+
+def _share(text: str | None, option: str) -> Any:
+    if text is None:
+        return None
+    ends = tuple(numbers([f"end={end}"], option)["end"] for end in text.split(":"))
+    return ends[0] if len(ends) == 1 else ends
+
+
+@app.command("optimize")
+def optimize(
+    fit_file: Annotated[
+        Path | None, typer.Argument(metavar="FIT.json", help="What `scalelaw fit -o FIT.json` wrote.")
+    ] = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="FLOPs per query (1e12), or kind=amount (latency_ms=80); repeatable: all must hold."
+        ),
+    ] = None,
+    fits: Annotated[
+        list[str] | None,
+        typer.Option("--fit", help="A task's fit, ocr=OCR.json; repeatable: plan for them all."),
+    ] = None,
+    weights: Annotated[
+        list[str] | None, typer.Option("--weight", help="A task's share of the error, ocr=0.3; repeatable.")
+    ] = None,
+    text_tokens: TextTokens = 50,
+    generate: Generate = 0,
+    models: Annotated[
+        str | None,
+        typer.Option(help="A family, names, or a YAML file. [default: the sizes that were measured]"),
+    ] = None,
+    visual_tokens: Annotated[
+        str | None, typer.Option(help="Counts to choose from: 1,4,16 or 1:576. [default: the measured range]")
+    ] = None,
+    within: Annotated[
+        float | None, typer.Option(help="Take the cheapest whose error is at most so much above the least.")
+    ] = None,
+    target_error: Annotated[
+        float | None, typer.Option(help="Take the cheapest that reaches this error.")
+    ] = None,
+    minimise: Annotated[
+        str | None, typer.Option(help="The kind of cost to be least with --within and --target-error.")
+    ] = None,
+    contrast: Annotated[
+        bool,
+        typer.Option("--contrast", help="Also the pick under every other kind of budget of the same size."),
+    ] = False,
+    inverse: Annotated[
+        bool, typer.Option("--inverse", help="Also where the next model pays, and what a larger budget buys.")
+    ] = False,
+    hardware: Hardware = None,
+    batch: Annotated[
+        str, typer.Option(help="Queries served together; several to choose from: 1,8,32.")
+    ] = "1",
+    dtype: Annotated[
+        str, typer.Option(help="Type of the weights; several to choose from: bf16,int8.")
+    ] = "bf16",
+    cache_dtype: CacheType = "bf16",
+    images: Images = 1,
+    tiles: Tiles = 1,
+    cached_prefix: Prefix = 0,
+    questions_per_image: Questions = 1,
+    tower: Tower = None,
+    compressor: Compressor = None,
+    devices: Devices = 1,
+    mfu: Mfu = None,
+    mbu: Mbu = None,
+    usd_per_hour: Price = None,
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            help="FLOP accounting. [default: layer_flops where shapes are known, else linear_flops]"
+        ),
+    ] = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Find the configuration with the least error inside a budget.
+
+    Example: scalelaw optimize fit.json --budget 8e11 --text-tokens 50
+    """
+    from scalelaw import plan
+
+    limits = plan.parse_budget(budget) if budget else None
+    options: dict[str, Any] = {
+        "text_tokens": text_tokens,
+        "generate": generate,
+        "models": models,
+        "visual_tokens": visual_tokens,
+        "hardware": hardware,
+        "batch": batch,
+        "cost": cost,
+        "dtype": dtype,
+        "cache_dtype": cache_dtype,
+        "images": images,
+        "tiles": tiles,
+        "cached_prefix": cached_prefix,
+        "questions_per_image": questions_per_image,
+        "tower": tower,
+        "compressor": compressor,
+        "devices": devices,
+        "mfu": _share(mfu, "--mfu"),
+        "mbu": _share(mbu, "--mbu"),
+        "usd_per_hour": usd_per_hour,
+    }
+    law = _law(fit_file, pairs(fits, "--fit"), numbers(weights, "--weight"))
+    optimum = plan.find_optimum(
+        law, limits, within=within, target_error=target_error, minimise=minimise, **options
+    )
+    data, warnings = optimum.to_dict(), list(optimum.warnings)
+    if contrast:
+        found = plan.contrast_budgets(law, limits, **options)
+        data["contrast"] = found.to_dict()
+        warnings += [held for held in found.warnings if held not in warnings]
+    if inverse:
+        data["inverse"] = plan.inverse_questions(law, limits, **options)
+    if not as_json:
+        from scalelaw.report import terminal
+
+        terminal.show_optimum(optimum)
+        if contrast:
+            terminal.show_contrast(data["contrast"])
+        if inverse:
+            terminal.show_inverse(data["inverse"])
+    give("optimize", data, warnings, as_json=as_json, output=output)
+
+
+def _law(fit_file: Path | None, fits: dict[str, str], weights: dict[str, float]) -> Any:
+    from scalelaw.fit import load_fit
+    from scalelaw.plan import blend
+
+    if (fit_file is None) == (not fits):
+        raise InputError("Give one FIT.json, or several with --fit TASK=FILE.", code="usage")
+    if fit_file is not None:
+        if weights:
+            raise InputError("--weight needs the tasks' fits as --fit TASK=FILE.", code="usage")
+        return load_fit(fit_file)
+    return blend({name: load_fit(path) for name, path in fits.items()}, weights)
+
+
+@app.command("cost")
+def cost(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or its config.json.")],
+    visual_tokens: Annotated[float, typer.Option(help="Visual tokens that the LLM sees of an image.")] = 576,
+    text_tokens: TextTokens = 50,
+    generate: Generate = 0,
+    convention: Annotated[
+        str, typer.Option(help="How FLOPs are counted: exact, useful-causal, 2N, fastv, pyramiddrop, vtw.")
+    ] = "exact",
+    explain: Annotated[
+        str | None, typer.Option(help="A published number (3.82e12): which convention and length give it?")
+    ] = None,
+    hardware: Hardware = None,
+    batch: Annotated[int, typer.Option(min=1, help="Queries served together.")] = 1,
+    dtype: Annotated[str, typer.Option(help="Type of the weights.")] = "bf16",
+    cache_dtype: CacheType = "bf16",
+    images: Images = 1,
+    tiles: Tiles = 1,
+    cached_prefix: Prefix = 0,
+    questions_per_image: Questions = 1,
+    tower: Tower = None,
+    compressor: Compressor = None,
+    devices: Devices = 1,
+    mfu: Mfu = None,
+    mbu: Mbu = None,
+    usd_per_hour: Price = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Say what one query costs, part by part.
+
+    Example: scalelaw cost llava-1.5-7b --visual-tokens 576 --text-tokens 50
+    """
+    from scalelaw.plan import explain_flops, find_cost
+
+    query: dict[str, Any] = {
+        "generate": generate,
+        "hardware": hardware,
+        "batch": batch,
+        "dtype": dtype,
+        "cache_dtype": cache_dtype,
+        "images": images,
+        "tiles": tiles,
+        "cached_prefix": cached_prefix,
+        "questions_per_image": questions_per_image,
+        "tower": tower,
+        "compressor": compressor,
+        "devices": devices,
+        "mfu": _share(mfu, "--mfu"),
+        "mbu": _share(mbu, "--mbu"),
+        "usd_per_hour": usd_per_hour,
+    }
+    bill = find_cost(model, visual_tokens, text_tokens, convention, **query)
+    data = bill.to_dict()
+    if explain is not None:
+        data["explained"] = explain_flops(explain, model, visual_tokens, text_tokens, **query)
+    if not as_json:
+        from scalelaw.report import terminal
+
+        terminal.show_bill(bill)
+        if explain is not None:
+            terminal.show_explained(explain, data["explained"])
+    give("cost", data, bill.warnings, as_json=as_json, output=output)
+
+
+@app.command("calibrate")
+def calibrate(
+    measured: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LATENCIES.csv", help="Columns model, visual_tokens, latency_ms or ttft_ms, ..."
+        ),
+    ],
+    hardware: Annotated[str, typer.Option(help="The card they were measured on.")],
+    devices: Devices = 1,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write the card as YAML: --hardware takes it.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a card's efficiencies and overheads to measured latencies.
+
+    Example: scalelaw calibrate latencies.csv --hardware h100-sxm -o my_h100.yaml
+    """
+    from scalelaw import plan
+
+    found = plan.calibrate(measured, hardware, devices)
+    if not as_json:
+        from scalelaw.report.terminal import show_calibration
+
+        show_calibration(found)
+    if output is not None:
+        found.write(output)
+    give("calibrate", found.to_dict(), found.warnings, as_json=as_json)
