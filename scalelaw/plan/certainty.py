@@ -12,55 +12,64 @@ from scalelaw.plan.rule import Rule
 CHUNK = 4_000_000
 """Errors held at once (draws x configurations): 32 MB."""
 
+Draws = Callable[[slice], np.ndarray]
+
 
 def shares_of_best(
-    draws: Callable[[slice], np.ndarray], n_draws: int, grids: Sequence[Grid], rule: Rule
+    draws: Draws, n_draws: int, grids: Sequence[Grid], rule: Rule
 ) -> tuple[np.ndarray, np.ndarray]:
     """The share of draws in which each configuration is the pick [M, K], and the least error that fits [n_draws].
 
     draws(block) gives the errors of a block of models [n_draws, block, K]. grids: the configurations under each
     scenario of the efficiencies; draw d is judged under scenario d modulo their number. Within a draw the rule
-    decides as it does for the pick: of all that are good enough, the one that spends least, then the first in the
-    catalogue. A draw in which nothing fits, or nothing is good enough, counts for none.
+    decides as it does for the pick: the least error, then the least spent; or, of all that are good enough, the
+    least spent (more tokens never cost less, so within a model that is the fewest tokens).
+    A draw in which nothing fits, or nothing is good enough, counts for none.
     """
-    models, tokens = grids[0].fits.shape
     least = np.full(n_draws, np.inf)
-    for rows, _, errors in _blocks(draws, n_draws, grids):
-        least[rows] = np.minimum(least[rows], errors.min(axis=1))
+    if not rule.least:
+        for rows, _, _, errors in _blocks(draws, n_draws, grids):
+            least[rows] = np.minimum(least[rows], errors.min(axis=(1, 2)))
     good = rule.good(least)
-    spent, winner = np.full(n_draws, np.inf), np.full(n_draws, -1)
-    for rows, (flat, spend), errors in _blocks(draws, n_draws, grids):
-        enough = errors <= good[rows, None]
-        place = np.argmax(enough, axis=1)
-        better = enough[np.arange(len(place)), place] & (spend[place] < spent[rows])
-        chosen = np.arange(n_draws)[rows][better]
-        winner[chosen], spent[chosen] = flat[place[better]], spend[place[better]]
-    counts = np.bincount(winner[winner >= 0], minlength=models * tokens)
-    return (counts / n_draws).reshape(models, tokens), least
+    winner = np.full((2, n_draws), -1)
+    score, spent = np.full(n_draws, np.inf), np.full(n_draws, np.inf)
+    for rows, first, grid, errors in _blocks(draws, n_draws, grids):
+        place = (errors if rule.least else -(errors <= good[rows, None, None]).view(np.int8)).argmin(axis=2)
+        at = np.take_along_axis(errors, place[..., None], axis=2)[..., 0]
+        for j in range(errors.shape[1]):
+            spend = grid.spend[first + j, place[:, j]]
+            allowed = np.isfinite(at[:, j]) if rule.least else at[:, j] <= good[rows]
+            key = at[:, j] if rule.least else np.zeros(len(at))
+            better = allowed & ((key < score[rows]) | ((key == score[rows]) & (spend < spent[rows])))
+            winner[0, rows] = np.where(better, first + j, winner[0, rows])
+            winner[1, rows] = np.where(better, place[:, j], winner[1, rows])
+            score[rows] = np.where(better, key, score[rows])
+            spent[rows] = np.where(better, spend, spent[rows])
+    shares = np.zeros(grids[0].fits.shape)
+    settled = winner[0] >= 0
+    np.add.at(shares, (winner[0, settled], winner[1, settled]), 1)
+    return shares / n_draws, score if rule.least else least
 
 
 def _blocks(
-    draws: Callable[[slice], np.ndarray], n_draws: int, grids: Sequence[Grid]
-) -> Iterator[tuple[slice, tuple[np.ndarray, np.ndarray], np.ndarray]]:
-    """Blocks of models under each scenario: (which draws, (flat places that fit, what they spend) in order of
-    spending, errors [draws, places]).
+    draws: Draws, n_draws: int, grids: Sequence[Grid]
+) -> Iterator[tuple[slice, int, Grid, np.ndarray]]:
+    """Blocks of models under each scenario: (which draws, the first model, the scenario's grid, errors
+    [draws, models, K], infinite where a configuration does not fit).
     """
     models, tokens = grids[0].fits.shape
     step = max(1, CHUNK // (n_draws * tokens))
     for first in range(0, models, step):
         block = slice(first, min(first + step, models))
-        errors = None
-        for scenario, grid in enumerate(grids):
-            inside = np.flatnonzero(grid.fits[block])
+        if not any(grid.fits[block].any() for grid in grids):
+            continue
+        every = draws(block)
+        every[~np.isfinite(every)] = np.inf
+        for scenario, grid in enumerate(grids[:n_draws]):
             rows = slice(scenario, n_draws, len(grids))
-            if len(inside) == 0 or scenario >= n_draws:
-                continue
-            spend = grid.spend[block].ravel()[inside]
-            order = np.argsort(spend, kind="stable")
-            if errors is None:
-                errors = draws(block).reshape(n_draws, -1)
-                errors = np.where(np.isfinite(errors), errors, np.inf)
-            yield rows, (first * tokens + inside[order], spend[order]), errors[rows, inside[order]]
+            errors = every[rows] if len(grids) == 1 else every[rows].copy()
+            np.copyto(errors, np.inf, where=~grid.fits[block])
+            yield rows, first, grid, errors
 
 
 def interval(errors: np.ndarray, level: float = 0.95) -> list[float]:

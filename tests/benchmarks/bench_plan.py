@@ -27,7 +27,7 @@ def fitted() -> Any:
     return sl.fit_law("vlm_reasoning", bootstrap=1000)
 
 
-def bench_all_costs_of_the_whole_catalogue(benchmark: Any) -> None:
+def test_all_costs_of_the_whole_catalogue(benchmark: Any) -> None:
     """49 models x 576 token counts x 3 dtypes x 4 batches, every kind of cost (338,688 configurations)."""
     query, models = make_query(**SERVING), find_models("all")
     counts = np.arange(1.0, 577)
@@ -35,7 +35,7 @@ def bench_all_costs_of_the_whole_catalogue(benchmark: Any) -> None:
     assert all(np.isfinite(values).all() for values in costs.values())
 
 
-def bench_a_plan_over_the_whole_catalogue_with_1000_draws(benchmark: Any, fitted: Any) -> None:
+def test_a_plan_over_the_whole_catalogue_with_1000_draws(benchmark: Any, fitted: Any) -> None:
     """The same configurations, two budgets, p_best from 1,000 draws, the continuous optimum and the Pareto set."""
     budget = {"latency_ms": 300, "usd_per_million": 500}
     optimum = benchmark.pedantic(
@@ -48,6 +48,6 @@ def bench_a_plan_over_the_whole_catalogue_with_1000_draws(benchmark: Any, fitted
     assert optimum.best["p_best"] is not None
 
 
-def bench_a_plan_on_the_measured_sizes(benchmark: Any, fitted: Any) -> None:
+def test_a_plan_on_the_measured_sizes(benchmark: Any, fitted: Any) -> None:
     """Four sizes x 576 token counts, linear FLOPs, 1,000 draws."""
     assert benchmark(sl.find_optimum, fitted, 8e11).best["p_best"] is not None
