@@ -1,4 +1,4 @@
-"""What every command shares: how an answer or a refusal is written, how terms are read, the options they have in common."""
+"""What every command shares: how an answer or a refusal is written, how terms are read, common options."""
 
 from __future__ import annotations
 

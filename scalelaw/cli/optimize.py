@@ -227,8 +227,9 @@ def cost(
     if not as_json:
         from scalelaw.report import terminal
 
-        terminal.show_bill(bill)
-        if explain is not None:
+        if explain is None:
+            terminal.show_bill(bill)
+        else:
             terminal.show_explained(explain, data["explained"])
     give("cost", data, bill.warnings, as_json=as_json, output=output)
 

@@ -13,7 +13,7 @@ _PIPED_WIDTH = 120  # columns where there is no terminal to ask
 
 if TYPE_CHECKING:
     from scalelaw.fit import FittedLaw
-    from scalelaw.plan import Optimum
+    from scalelaw.plan import Bill, Calibration, Optimum
 
 
 def show_fit(fitted: FittedLaw) -> None:
@@ -63,6 +63,104 @@ def show_optimum(optimum: Optimum) -> None:
             f"With any size allowed: n_params {held['n_params']:.3g}, visual tokens {held['visual_tokens']:.3g}, "
             f"error {held['error']:.4g}.",
         )
+
+
+def show_contrast(contrast: dict[str, Any]) -> None:
+    """The pick under each kind of budget of the same size, and the visual tokens that are free."""
+    console = _console()
+    console.print("[bold]The same size of budget, of another kind[/]")
+    rows = ((row["kind"], f"{row['limit']:.4g}", *_choice(row["best"])[:4]) for row in contrast["rows"])
+    console.print(_table(("budget", "limit", "model", "n_params", "visual tokens", "error"), rows))
+    if free := contrast["free_tokens"]:
+        console.print(
+            f"{free['tokens']} of {free['of']} visual tokens are free for {free['model']} at batch {free['batch']:g} "
+            f"on {free['hardware']}: the latency rises by less than {100 * free['tolerance']:g} %."
+        )
+
+
+def show_inverse(inverse: dict[str, Any]) -> None:
+    """Where the next model pays, how visual tokens follow the text, and what a larger budget buys."""
+    console = _console()
+    console.print("[bold]From this budget on, this model[/]")
+    rows: list[tuple[str, ...]] = [
+        (row["model"], f"{row['budget']:.4g}", f"{row['visual_tokens']:g}", f"{row['error']:.4f}")
+        for row in inverse["switch_points"]
+    ]
+    console.print(_table(("model", "budget", "visual tokens", "error"), rows))
+    console.print("[bold]Visual tokens against the text's length[/]")
+    rows = [
+        (
+            f"{row['text_tokens']:g}",
+            row["model"] or "nothing fits",
+            *(("-", "-") if row["model"] is None else (f"{row['visual_tokens']:g}", f"{row['error']:.4f}")),
+        )
+        for row in inverse["tokens_against_text"]
+    ]
+    console.print(_table(("text tokens", "model", "visual tokens", "error"), rows))
+    console.print("[bold]What a larger budget buys[/]")
+    rows = [
+        (
+            f"{row['kind']} x {row['factor']:g}",
+            row["model"],
+            f"{row['visual_tokens']:g}",
+            f"{row['error']:.4f}",
+            f"{row['gained']:.4f}",
+        )
+        for row in inverse["relaxation"]
+    ]
+    console.print(_table(("budget", "model", "visual tokens", "error", "error saved"), rows))
+
+
+def show_bill(bill: Bill) -> None:
+    """What one query costs, part by part, and in every kind of cost that can be reckoned."""
+    console = _console()
+    console.print(
+        f"[bold]{bill.model}[/]   {bill.n_params_exact:,} parameters; {bill.visual_tokens:g} visual and "
+        f"{bill.text_tokens:g} text tokens, {bill.generate:g} generated; tower {bill.tower or 'none'}"
+    )
+    rows = [
+        (row["part"].replace("_", " "), f"{row['flops']:.6g}", _percent(row["share"])) for row in bill.parts
+    ]
+    console.print(_table(("part", "FLOPs", "share"), rows))
+    console.print(f"{bill.convention}: {bill.flops:.10g} FLOPs ({bill.says})")
+    rows = [(kind, f"{value:.6g}") for kind, value in bill.costs.items() if kind != "flops"]
+    if rows:
+        console.print(_table(("cost", f"batch {bill.batch:g}, {bill.dtype}"), rows))
+    if bill.largest_batch is not None:
+        console.print(f"The memory holds a batch of {bill.largest_batch:g} at most.")
+
+
+def show_explained(value: str, explained: list[dict[str, Any]]) -> None:
+    """Which conventions and lengths give a published number."""
+    console = _console()
+    console.print(f"[bold]{value} FLOPs[/] would be")
+    rows = [
+        (
+            row["convention"],
+            f"{row['tokens']:g}",
+            f"{row['value']:.6g}",
+            "yes" if row["digits_met"] else "no",
+            row["says"],
+        )
+        for row in explained
+    ]
+    table = _table(("convention", "tokens", "gives", "digits met", "counts"), rows)
+    table.columns[-1].justify = "left"
+    console.print(table)
+
+
+def show_calibration(found: Calibration) -> None:
+    """Fitted efficiencies, the overhead, and how far the measurements lie from them."""
+    console = _console()
+    console.print(f"[bold]{found.hardware}[/]   {found.n} measurements")
+    rows = [
+        ("mfu (share of peak FLOP/s)", _short(found.mfu)),
+        ("mbu (share of bandwidth)", _short(found.mbu)),
+        ("overhead, ms a query", _short(found.overhead_ms)),
+        ("residual, root mean square", _percent(found.rms)),
+        ("residual, worst", _percent(found.worst)),
+    ]
+    console.print(_table(("", "value"), rows))
 
 
 def show_cells(planned: Any) -> None:
