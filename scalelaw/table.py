@@ -22,57 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from scalelaw.columns import ARROW, COLUMNS, OK, SCHEMA_VERSION, schema
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import SweepFolder, atomic, bundled
-
-SCHEMA_VERSION = 1
-
-COLUMNS: dict[str, tuple[str, str, str]] = {
-    # name: (type, unit, meaning)
-    "experiment": ("text", "", "name of the experiment or publication"),
-    "cell": ("text", "", "hash of everything that changes the result, or the importer's row id"),
-    "model": ("text", "", "name of the LLM"),
-    "n_params": ("count", "parameters", "LLM parameters that the law sees"),
-    "n_params_total": ("count", "parameters", "all parameters: LLM, vision tower, compressor, projector"),
-    "n_params_embedding": (
-        "count",
-        "parameters",
-        "LLM embedding parameters (input, and output where untied)",
-    ),
-    "n_params_vision": ("count", "parameters", "vision tower parameters"),
-    "compressor": ("text", "", "visual token compressor"),
-    "visual_tokens": ("count", "tokens", "visual tokens that the LLM sees for one image"),
-    "text_tokens": ("number", "tokens", "mean text tokens of a question as the LLM sees it"),
-    "train_tokens": ("count", "tokens", "tokens that the LLM was trained on in this run"),
-    "train_flops": ("number", "FLOPs", "training FLOPs of this run (1 FLOP = one multiply or one add)"),
-    "benchmark": ("text", "", "benchmark or question set"),
-    "task_family": ("text", "", "family of tasks, e.g. reasoning, ocr"),
-    "metric": ("text", "", "name of the score"),
-    "value": ("number", "as the metric", "the score as reported"),
-    "error": ("number", "1", "1 - value/max for a score; the loss itself for a loss"),
-    "error_se": ("number", "1", "standard error of `error`"),
-    "n_examples": ("count", "examples", "examples scored"),
-    "seed": ("count", "", "seed of the run"),
-    "status": ("text", "", "ok; or why the row is not to be believed (such rows are never fitted)"),
-    "started_at": ("text", "ISO 8601, UTC", "when the run started"),
-    "seconds": ("number", "s", "how long the run took"),
-    "device": ("text", "", "what it ran on"),
-    "source": ("text", "", "where the number comes from"),
-}
-
-_ARROW = {"text": pa.string(), "count": pa.int64(), "number": pa.float64()}
-OK = "ok"
-
-
-def schema() -> pa.Schema:
-    """The arrow schema, each field with its unit and meaning as metadata."""
-    return pa.schema(
-        [
-            pa.field(name, _ARROW[kind], metadata={"unit": unit, "meaning": meaning})
-            for name, (kind, unit, meaning) in COLUMNS.items()
-        ]
-    )
-
 
 # ---------------------------------------------------------------------------- writing
 
@@ -99,14 +51,14 @@ def write_table(
 
 def _array(frame: pd.DataFrame, name: str, kind: str) -> pa.Array:
     if name not in frame:
-        return pa.nulls(len(frame), _ARROW[kind])
+        return pa.nulls(len(frame), ARROW[kind])
     column = frame[name].astype(object)
     values = [None if _absent(v) else v for v in column]
     try:
         if kind == "text":
             return pa.array([None if v is None else str(v) for v in values], pa.string())
         floats = [None if v is None else float(v) for v in values]
-        return pa.array(floats, pa.float64()).cast(_ARROW[kind], safe=True)
+        return pa.array(floats, pa.float64()).cast(ARROW[kind], safe=True)
     except (TypeError, ValueError, pa.ArrowInvalid) as error:
         raise InputError(f"Column '{name}' must hold a {kind}: {error}.", code="bad_value") from error
 

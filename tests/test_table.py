@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.files import bundled
 from scalelaw.table import COLUMNS, bundled_tables, describe, points, read_table, schema, write_table
@@ -21,16 +22,25 @@ def test_every_bundled_table_is_in_the_schema_with_its_source(name: str) -> None
     table = read_table(name)
     assert list(table.columns) == list(COLUMNS)
     assert table["error"].between(0, 1).all()
-    assert (table["n_params"] > 1e6).all()
-    assert {"title", "citation", "licence"} <= set(describe(name))
+    sizes = table["n_params"].fillna(table["n_params_vision"])
+    assert (sizes > 1e6).all()
+    assert table["cell"].is_unique
+    assert {"title", "citation", "licence", "doubts", "fit"} <= set(describe(name))
+
+
+@pytest.mark.parametrize("name", sorted(bundled_tables()))
+def test_a_bundled_table_says_how_it_is_fitted(name: str) -> None:
+    facts = describe(name)
+    for stated in [facts["fit"], *facts.get("more_fits", [])]:
+        chosen = points(read_table(name), stated["inputs"], stated["target"], stated.get("where"))
+        assert len(chosen) >= 3
+        assert all(np.unique(values).size >= 2 for values in chosen.inputs.values())
 
 
 @pytest.mark.parametrize("name", sorted(bundled_tables()))
 def test_a_bundled_table_is_what_its_importer_makes_of_the_numbers_as_found(name: str) -> None:
-    from scalelaw.importers import published_table
-
     facts = describe(name)
-    made = pd.DataFrame(published_table.read(bundled(facts["raw"]), facts))
+    made = pd.DataFrame(plugins.load("importers", facts["importer"]).read(bundled(facts["raw"]), facts).rows)
     pd.testing.assert_frame_equal(read_table(name), read_table(made), check_dtype=False)
 
 
@@ -51,6 +61,7 @@ rows = st.fixed_dictionaries({}, optional={
 })  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(rows, min_size=1, max_size=5))
 def test_what_is_written_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, written: list[dict[str, Any]]

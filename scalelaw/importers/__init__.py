@@ -1,4 +1,16 @@
 """An importer: it turns published numbers or another tool's results into rows of the table. One file = one format.
 
-An importer file defines `read(path, options: dict) -> list[dict]`, rows with the columns of `scalelaw.table`.
+An importer file defines `read(path, options) -> Imported`:
+
+    path      the file or folder to read
+    options   what the files do not say (`--models FILE.yaml`): models (name pattern -> n_params, visual_tokens, ...),
+              metrics (tool -> what its scores mean), task_families, experiment; csv formats also columns, scale,
+              constants, scores, leave_out, average
+    Imported  rows (mappings with columns of `scalelaw.table`), warnings ((code, message) pairs: what was left out,
+              partial, a duplicate, judged differently), files (what was read)
+
+It raises InputError for what it cannot read, never anything else; it reads a folder in a fixed order, so that the same
+files give the same rows; it guesses no unit and no size, but says which line to add. What is shared lies in the files
+that start with `_`: `_scores.assemble` makes rows of scores by one set of rules, `_metrics` knows the units
+(data/metrics.yaml), `_models` the patterns, `_files` reads other people's files safely.
 """

@@ -1,0 +1,147 @@
+"""What lmms-eval and lm-evaluation-harness share: a JSON with `results.<task>["<metric>,<filter>"]`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from scalelaw.errors import InputError
+from scalelaw.importers._duplicates import PARTIAL, Warnings
+from scalelaw.importers._files import count, find, named, number, optional, read_mapping, section, text
+from scalelaw.importers._scores import Imported, Score, assemble
+from scalelaw.table import OK
+
+BOOKKEEPING = {"alias", "name", "samples", "sample_len", "sample_count"}
+STDERR = re.compile(r"_stderr(_clt|_clustered)?$")
+STABILITY = re.compile(
+    r"^paired_|_(expected_accuracy|consensus_accuracy|internal_variance|consistency_rate)$"
+)
+RESPELLED = {"mme_percetion_score": "mme_perception_score"}
+"""Metrics that a later version of the tool spells otherwise."""
+SNAPSHOT = re.compile(r"(?:^|/)models--([^/]+)/snapshots/[0-9a-f]+/?$")
+
+
+def read_runs(
+    tool: str,
+    path: str | Path,
+    options: Mapping[str, Any],
+    wanted: Callable[[Path], bool],
+    started_at: Callable[[dict[str, Any], Path, Warnings], str | None],
+) -> Imported:
+    """Every wanted file under `path` as rows; a file that cannot be read is left out and reported.
+
+    Raises InputError where `path` is one file that cannot be read, and as `assemble` does.
+    """
+    files, again = find(path, wanted)
+    if not files:
+        raise InputError(f"{path} holds no results of {tool}.", code="no_scores")
+    warnings: Warnings = []
+    if again:
+        warnings.append(("links_skipped", f"{len(again)} link(s) lead to files that were read already."))
+    scores: list[Score] = []
+    read: list[str] = []
+    for file in files:
+        try:
+            run = read_mapping(file)
+            when = started_at(run, file, warnings)
+            scores.extend(_scores(tool, run, file, named(file, path), when, warnings))
+            read.append(named(file, path))
+        except InputError as error:
+            if file == Path(path):
+                raise
+            warnings.append((error.code, f"Left out: {error.message}"))
+    return assemble(tool, scores, options, warnings=warnings, files=read)
+
+
+def model_name(run: Mapping[str, Any]) -> str | None:
+    """The model's name: what stands in a cache path `models--owner--name/snapshots/<sha>` comes out as owner/name."""
+    arguments = optional(run, "config", "model_args")
+    if isinstance(arguments, Mapping):
+        arguments = ",".join(f"{k}={v}" for k, v in arguments.items())
+    found = text(run.get("model_name"))
+    for prefix in ("pretrained=", "model=", "model_version=", "path="):
+        if found is None and isinstance(arguments, str):
+            found = next((text(a[len(prefix) :]) for a in arguments.split(",") if a.startswith(prefix)), None)
+    found = found or text(optional(run, "config", "model"))
+    if found and (cached := SNAPSHOT.search(found)):
+        return cached[1].replace("--", "/")
+    return found
+
+
+def _scores(
+    tool: str, run: dict[str, Any], file: Path, source: str, when: str | None, warnings: Warnings
+) -> Iterator[Score]:
+    results = section(run, "results", file)
+    model = model_name(run) or text(file.parent.name) or "unnamed"
+    arguments = text(str(optional(run, "config", "model_args") or "")) or ""
+    facts: dict[str, Any] = {"device": _device(run)}
+    if (total := count(optional(run, "config", "model_num_parameters"))) is not None:
+        facts |= {"n_params": total, "n_params_total": total}
+        warnings.append(
+            (
+                "n_params_is_total",
+                f"n_params of {model} is the tool's count of all parameters, embeddings included.",
+            )
+        )
+    for task in results:
+        held = section(results, task, file)
+        n, status = _examples(run, task)
+        for key, value in held.items():
+            name, _, filtered = key.partition(",")
+            if name.strip() in BOOKKEEPING or STDERR.search(name) or not name.strip():
+                continue
+            if STABILITY.search(name):
+                warnings.append(
+                    ("stability_left_out", f"{task}/{name} in {source} describes repeats, it is no score.")
+                )
+                continue
+            if (found := number(value)) is None or isinstance(value, str):
+                warnings.append(("no_score", f"{task}/{name} in {source} is {str(value)[:40]!r}: no row."))
+                continue
+            spelled = RESPELLED.get(name, name)
+            metric = spelled if filtered in ("", "none") else f"{spelled},{filtered}"
+            end = f",{filtered}" if filtered else ""
+            clustered, clt = (number(held.get(f"{name}_stderr_{kind}{end}")) for kind in ("clustered", "clt"))
+            yield Score(
+                model=model,
+                also=(arguments, source),
+                benchmark=text(task) or "unnamed",
+                metric=text(metric) or "unnamed",
+                registered=text(spelled),
+                value=found,
+                se=number(held.get(f"{name}_stderr{end}")),
+                se_of_examples=clustered if clustered is not None else clt,
+                n_examples=n or count(held.get("sample_len")),
+                judge=_judge(run, task),
+                facts=facts,
+                status=status,
+                started_at=when,
+                seconds=number(run.get("total_evaluation_time_seconds")),
+                source=f"{tool}: {source}",
+            )
+
+
+def _examples(run: dict[str, Any], task: str) -> tuple[int | None, str]:
+    """Examples scored, and whether that is all: a `limit`, an `offset` or fewer examples than there are is not."""
+    samples = optional(run, "n-samples", task)
+    scored, there = count(optional(samples, "effective")), count(optional(samples, "original"))
+    limit, offset = optional(run, "config", "limit"), number(optional(run, "config", "offset"))
+    cut = limit not in (None, "", 0) or bool(offset) or (scored or 0) < (there or 0)
+    return scored, PARTIAL if cut else OK
+
+
+def _judge(run: dict[str, Any], task: str) -> str | None:
+    held = optional(run, "configs", task, "metadata")
+    for entry in held if isinstance(held, list) else [held]:
+        if judge := text(optional(entry, "gpt_eval_model_name")):
+            return judge
+    return None
+
+
+def _device(run: dict[str, Any]) -> str | None:
+    """The first GPU that the environment names, else the device asked for."""
+    environment = run.get("pretty_env_info")
+    named_gpu = re.search(r"^GPU 0: (.+)$", environment, re.M) if isinstance(environment, str) else None
+    return text(named_gpu[1]) if named_gpu else text(optional(run, "config", "device"))

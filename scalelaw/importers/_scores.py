@@ -1,0 +1,193 @@
+"""From what a tool wrote to rows of the table: one rule each for models, units, standard errors and duplicates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from scalelaw.errors import InputError
+from scalelaw.importers._duplicates import Keyed, Warnings, flag, newest, repeats, these
+from scalelaw.importers._files import text
+from scalelaw.importers._metrics import Metric, Metrics
+from scalelaw.importers._models import FACTS, Models
+from scalelaw.importers._standard_errors import NOTES, standard_error
+from scalelaw.table import OK
+
+SIZES = ("n_params", "n_params_total", "n_params_vision", "visual_tokens", "train_tokens", "train_samples")
+"""A score that comes with one of these has a place in a law; without any, models.yaml must name its model."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an importer made: rows of the table, and what it did on the way as (code, message) pairs.
+
+    files: the files read, as the rows' `source` names them. An Imported iterates over its rows.
+    """
+
+    rows: list[dict[str, Any]]
+    warnings: tuple[tuple[str, str], ...] = ()
+    files: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `scalelaw import --json` says: how many rows, of which status, from which files."""
+        status = Counter(str(row.get("status")) for row in self.rows)
+        return {"rows": len(self.rows), "status": dict(sorted(status.items())), "files": list(self.files)}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number as a tool reports it.
+
+    model: the name found; also: other texts that a pattern of models.yaml may match (arguments, path).
+    facts: columns that the tool itself knows; what models.yaml says goes before.
+    se: the tool's standard error, on the value's own scale; se_of_examples: that of the mean score of an example.
+    """
+
+    model: str
+    benchmark: str
+    metric: str
+    value: float
+    source: str
+    also: tuple[str, ...] = ()
+    registered: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    se: float | None = None
+    se_of_examples: float | None = None
+    n_examples: int | None = None
+    judge: str | None = None
+    family: str | None = None
+    status: str = OK
+    started_at: str | None = None
+    seconds: float | None = None
+    means: Metric | None = None
+
+
+def assemble(
+    tool: str,
+    scores: Iterable[Score],
+    options: Mapping[str, Any],
+    *,
+    warnings: Warnings,
+    files: Sequence[str] = (),
+    every_line_counts: bool = False,
+) -> Imported:
+    """Scores as rows: facts from models.yaml, errors by the registry, the newest of duplicates, in a fixed order.
+
+    every_line_counts: rows of the same key are repeats and all kept (a csv), not duplicates (a folder of runs).
+    Raises InputError for models and metrics that nothing is known of (with the lines to add), for a value that
+    its unit rules out, and where there is no score at all.
+    """
+    models = Models(options.get("models"))
+    metrics = Metrics(tool, options.get("metrics"))
+    rows: Keyed = []
+    notes: dict[str, list[str]] = {}
+    for score in scores:
+        name = score.registered or score.metric
+        means = score.means or metrics.get(score.benchmark, name, score.value)
+        if means is not None and means.ignore:
+            continue
+        needed = not any(score.facts.get(column) for column in SIZES)
+        facts = {**score.facts, **models.facts(score.model, score.also, required=needed)}
+        if means is not None:
+            row = _row(tool, score, means, facts, options, notes)
+            key = (score.model, *(facts.get(c) for c in FACTS), score.benchmark, score.metric, score.judge)
+            rows.append((key, row))
+    models.check()
+    metrics.check()
+    if not rows:
+        raise InputError(
+            "There is no score to import.",
+            code="no_scores",
+            hint="; ".join(message for _, message in warnings[:5])
+            or "Is this the folder that the tool wrote?",
+        )
+    if models.unused:
+        warnings.append(
+            ("unused_patterns", f"No model matches {these(models.unused)} of the section 'models'.")
+        )
+    warnings.extend((code, f"{these(of)}: {NOTES[code]}") for code, of in sorted(notes.items()))
+    kept = repeats(rows, warnings) if every_line_counts else newest(rows, warnings)
+    flag(kept, warnings)
+    return Imported(kept, tuple(_gathered(warnings)), tuple(files))
+
+
+def _gathered(warnings: Warnings, most: int = 5) -> Iterator[tuple[str, str]]:
+    """The warnings, each once, and of a code that comes often the first few and how many more there are."""
+    codes = Counter(code for code, _ in dict.fromkeys(warnings))
+    said: Counter[str] = Counter()
+    for code, message in dict.fromkeys(warnings):
+        said[code] += 1
+        if said[code] <= most:
+            yield code, message
+        elif said[code] == most + 1:
+            yield code, f"... and {codes[code] - most} more of the kind '{code}'."
+
+
+def _row(
+    tool: str,
+    score: Score,
+    means: Metric,
+    facts: Mapping[str, Any],
+    options: Mapping[str, Any],
+    notes: dict[str, list[str]],
+) -> dict[str, Any]:
+    label = f"{score.benchmark}/{score.metric}"
+    try:
+        error, chance_error = means.error(score.value), means.chance_error
+    except InputError as wrong:
+        raise InputError(
+            f"{label} of {score.model} in {score.source}: {wrong.message}.",
+            code=wrong.code,
+            hint=f"The registry has it as {means.direction} in {means.unit or 'unknown units'}; state another "
+            f"under `metrics: {tool}:` in the file given with --models.",
+        ) from wrong
+    n_examples = score.n_examples or _whole(means, 1 - error)
+    se, kind = standard_error(
+        means, 1 - error, n_examples, score.se, score.se_of_examples,
+        lambda code: notes.setdefault(code, []).append(label),
+    )  # fmt: skip
+    experiment = text(str(options["experiment"])) if options.get("experiment") else tool
+    return {
+        "experiment": experiment,
+        "model": score.model,
+        **{column: value for column, value in facts.items() if value is not None},
+        "benchmark": score.benchmark,
+        "task_family": _family(score, means, options),
+        "metric": score.metric,
+        "value": score.value,
+        "error": error,
+        "error_se": se,
+        "error_se_kind": kind,
+        "chance_error": chance_error,
+        "n_examples": n_examples,
+        "judge": score.judge,
+        "status": score.status,
+        "started_at": score.started_at,
+        "seconds": score.seconds,
+        "source": score.source,
+    }
+
+
+def _family(score: Score, means: Metric, options: Mapping[str, Any]) -> str | None:
+    given = options.get("task_families") or {}
+    if not isinstance(given, Mapping):
+        raise InputError("'task_families' must map benchmarks to families.", code="bad_yaml")
+    for pattern, family in given.items():
+        if fnmatchcase(score.benchmark, str(pattern)):
+            return text(str(family))
+    return score.family or means.family
+
+
+def _whole(means: Metric, share: float) -> int | None:
+    """The registered size of the test set, if the score is a whole number of its examples."""
+    n = means.n_examples
+    return n if n is not None and abs(share * n - round(share * n)) < 1e-6 * n else None

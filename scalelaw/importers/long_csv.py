@@ -1,0 +1,54 @@
+"""A long csv: one row a score; a mapping says which column is what, and each benchmark's unit.
+
+Options (by --models FILE.yaml), besides those of `scalelaw.importers._tabular.Mapped`, of whose columns `value` and
+`benchmark` are needed:
+    scores      {benchmark or pattern: maximum}, or {...: {maximum, direction, aggregate, chance, n_examples, family}}
+    models      {name pattern: facts} for what the csv does not say
+    leave_out   [{where: {column: value or values}, because: ...}]
+    average     {benchmark: NAME, over: [benchmarks], task_family: ...}: adds the mean of value/maximum
+    citation    written to the column `source`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from scalelaw.errors import InputError
+from scalelaw.importers._duplicates import Warnings
+from scalelaw.importers._files import number
+from scalelaw.importers._metrics import Metric
+from scalelaw.importers._scores import Imported, Score, assemble
+from scalelaw.importers._tabular import Mapped, averages, kept, means_of, read_sheet, score_specs
+
+
+def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
+    """Rows of the csv at `path`. Raises InputError for a column that is not there or a benchmark without a unit."""
+    records, origin = read_sheet(path), Path(path).name
+    mapped, specs = Mapped.of(options, records[0], origin), score_specs(options)
+    for needed in ("value", "benchmark"):
+        if needed not in mapped.columns and not (needed == "benchmark" and needed in mapped.constants):
+            raise InputError(
+                f"Which column holds the {needed} is not stated.",
+                code="missing_column",
+                hint=f"Add to the file given with --models:\ncolumns: {{{needed}: ...}}  # {', '.join(records[0])}",
+            )
+    warnings: Warnings = []
+    scores: list[Score] = []
+    means: dict[str, Metric] = {}
+    for at, record in kept(records, options, warnings):
+        line, written = mapped.score(record, at), record[mapped.columns["value"]]
+        if not written:
+            warnings.append(("no_score", f"Row {at} holds no value."))
+            continue
+        if (value := number(written)) is None:
+            raise InputError(f"Row {at}: '{written[:40]}' is not a number.", code="bad_value")
+        pattern = next((name for name in specs if fnmatchcase(line.benchmark, name)), None)
+        if pattern is not None:
+            means.setdefault(line.benchmark, means_of(specs[pattern], line.benchmark, line.metric))
+        scores.append(replace(line, value=value, means=means.get(line.benchmark)))
+    scores += averages(scores, means, options, mapped.citation, warnings)
+    return assemble("long_csv", scores, options, warnings=warnings, files=[origin], every_line_counts=True)

@@ -1,0 +1,127 @@
+"""Weights & Biases: the runs table exported as csv, or a JSON list (or lines) of runs with `config` and `summary`.
+
+Read as a wide csv (see `wide_csv` for the options): `scores` names the summary metrics, `columns` the configuration
+keys, nested ones joined by a dot. A key that stands in both, with different values, is only reached as `config.key`
+or `summary.key`. `Name`, `State`, `Created` and `Runtime` are found by themselves; a run that is not `finished` gets
+its state as status and is never fitted. A chart's export (one column a run) holds curves, not results, and is refused.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scalelaw.errors import InputError
+from scalelaw.importers._files import read_json, read_text
+from scalelaw.importers._scores import Imported
+from scalelaw.importers._tabular import Record, read_sheet
+from scalelaw.importers.wide_csv import rows_of
+from scalelaw.table import OK
+
+KNOWN = {
+    "model": ("Name", "name", "display_name", "displayName"),
+    "status": ("State", "state"),
+    "started_at": ("Created", "created_at", "createdAt"),
+    "seconds": ("Runtime", "_runtime"),
+}
+SUMMARY = ("summary", "summary_metrics", "summaryMetrics")
+DEEPEST = 8
+
+
+def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
+    """Rows of the export at `path`. Raises InputError for what is no export of runs, and as `wide_csv`."""
+    file = Path(path)
+    if file.suffix in (".json", ".jsonl"):
+        records = [_flat(run, file) for run in _runs(file)]
+    else:
+        records = read_sheet(file)
+        if any(column.endswith(("__MIN", "__MAX")) for column in records[0]):
+            raise InputError(
+                f"{file} is the export of a chart: curves, not results.",
+                code="not_this_format",
+                hint="In the project's Runs table choose Export as CSV.",
+            )
+        if {"summary", "config"} <= set(records[0]):
+            records = [_flat({k: _literal(v, file) for k, v in record.items()}, file) for record in records]
+    there = {column for record in records for column in record}
+    found = {name: next((c for c in candidates if c in there), None) for name, candidates in KNOWN.items()}
+    for record in records:
+        if (column := found["status"]) and record.get(column):
+            record[column] = OK if record[column] == "finished" else record[column]
+    columns = {name: column for name, column in found.items() if column}
+    if "model" in options:
+        columns.pop("model", None)
+    return rows_of(
+        "wandb_export",
+        records,
+        {**options, "columns": {**columns, **(options.get("columns") or {})}},
+        file.name,
+    )
+
+
+def _runs(file: Path) -> list[Any]:
+    if file.suffix == ".jsonl":
+        try:
+            runs = [json.loads(line) for line in read_text(file).splitlines() if line.strip()]
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{file} is not lines of JSON: {error}.", code="unreadable_file") from error
+    else:
+        runs = read_json(file)
+    if not isinstance(runs, list) or not runs:
+        raise InputError(f"{file} is not a list of runs.", code="not_this_format")
+    return runs
+
+
+def _literal(value: str, file: Path) -> Any:
+    """A mapping as the API's example script writes it into a csv: Python's own notation."""
+    if not value.startswith("{"):
+        return value
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise InputError(
+            f"{file} holds '{value[:40]}...', no mapping: {error}.", code="unreadable_file"
+        ) from error
+
+
+def _flat(run: Any, file: Path) -> Record:
+    """One run as a line: the run's own keys, then config and summary by their bare and their full names."""
+    if not isinstance(run, dict):
+        raise InputError(f"{file} is not a list of runs.", code="not_this_format")
+    summary: Any = next((run[key] for key in SUMMARY if key in run), {})
+    parts: dict[str, Record] = {"config": {}, "summary": {}}
+    for part, held in (("config", run.get("config") or {}), ("summary", summary or {})):
+        if isinstance(held, str):
+            try:
+                held = json.loads(held)
+            except (ValueError, RecursionError) as error:
+                raise InputError(
+                    f"The {part} of a run in {file} is not JSON: {error}.", code="unreadable_file"
+                ) from error
+        if not isinstance(held, dict):
+            raise InputError(f"The {part} of a run in {file} is not a mapping.", code="not_this_format")
+        _spread(held, "", parts[part], file)
+    both = {k for k in parts["config"] if k in parts["summary"] and parts["config"][k] != parts["summary"][k]}
+    record: Record = {
+        str(k): str(v) for k, v in run.items() if isinstance(v, str | int | float) and v is not None
+    }
+    for part, flat in parts.items():
+        record |= {f"{part}.{key}": value for key, value in flat.items()}
+        record |= {key: value for key, value in flat.items() if key not in both and key not in run}
+    return record
+
+
+def _spread(held: dict[Any, Any], prefix: str, into: Record, file: Path, depth: int = 0) -> None:
+    if depth > DEEPEST:
+        raise InputError(f"{file} is nested too deeply.", code="unreadable_file")
+    for key, value in held.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and set(value) <= {"value", "desc"} and "value" in value:
+            value = value["value"]
+        if isinstance(value, dict):
+            _spread(value, f"{name}.", into, file, depth + 1)
+        elif isinstance(value, str | int | float):
+            into[name] = str(value)

@@ -1,0 +1,83 @@
+"""A wide csv: one row a model, one column a benchmark; a mapping says which column is what, and each score's unit.
+
+Options (by --models FILE.yaml), besides those of `scalelaw.importers._tabular.Mapped`:
+    scores      {column: maximum}, or {column: {maximum, direction, aggregate, chance, n_examples, family,
+                benchmark, metric, se: column of the standard error}}; an empty cell makes no row
+    models      {name pattern: facts} for what the csv does not say
+    leave_out   [{where: {column: value or values}, because: ...}]
+    average     {benchmark: NAME, over: [benchmarks], task_family: ...}: adds the mean of value/maximum
+    citation    written to the column `source`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scalelaw.errors import InputError, unknown
+from scalelaw.importers._duplicates import Warnings
+from scalelaw.importers._files import number
+from scalelaw.importers._metrics import Metric
+from scalelaw.importers._scores import Imported, Score, assemble
+from scalelaw.importers._tabular import Mapped, Record, averages, kept, means_of, read_sheet, score_specs
+
+NO_SCORE = {"", "-", "n/a", "na", "nan", "none", "null"}
+
+
+def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
+    """Rows of the csv at `path`. Raises InputError for a column that is not there or a score without a unit."""
+    return rows_of("wide_csv", read_sheet(path), options, Path(path).name)
+
+
+def rows_of(tool: str, records: list[Record], options: Mapping[str, Any], origin: str) -> Imported:
+    """Rows of lines that are read already (see `wandb_export`)."""
+    header = list(dict.fromkeys(column for record in records for column in record))
+    mapped, specs = Mapped.of(options, header, origin), score_specs(options)
+    if not specs:
+        numbers = [
+            c for c in header if c not in mapped.columns.values() and any(number(r.get(c)) for r in records)
+        ]
+        lines = "\n".join(f'  "{column}": 100' for column in numbers[:40])
+        raise InputError(
+            "Which columns are scores, and what is the best possible value of each, is not stated.",
+            code="no_scores",
+            hint=f"Add to the file given with --models what holds of these:\nscores:\n{lines}",
+        )
+    for column in specs:
+        if column not in header:
+            raise unknown("column", column, header)
+    means = {
+        str(s.get("benchmark", c)): means_of(s, str(s.get("benchmark", c)), "score") for c, s in specs.items()
+    }
+    warnings: Warnings = []
+    scores = [
+        score
+        for at, record in kept(records, options, warnings)
+        for column, spec in specs.items()
+        if (score := _score(mapped.score(record, at), record, column, spec, means, at)) is not None
+    ]
+    empty = sum(str(r.get(c, "")).lower() in NO_SCORE for r in records for c in specs)
+    if empty:
+        warnings.append(("no_score", f"{empty} empty cell(s) make no row."))
+    scores += averages(scores, means, options, mapped.citation, warnings)
+    return assemble(tool, scores, options, warnings=warnings, files=[origin], every_line_counts=True)
+
+
+def _score(
+    line: Score, record: Record, column: str, spec: Mapping[str, Any], means: Mapping[str, Metric], at: int
+) -> Score | None:
+    written = str(record.get(column, ""))
+    if written.lower() in NO_SCORE:
+        return None
+    if (value := number(written)) is None:
+        raise InputError(
+            f"Row {at}: '{written[:40]}' in column '{column}' is not a number.", code="bad_value"
+        )
+    benchmark = str(spec.get("benchmark", column))
+    se = record.get(str(spec["se"])) if "se" in spec else line.se
+    return replace(
+        line, benchmark=benchmark, metric=str(spec.get("metric", line.metric)), value=value, se=number(se),
+        n_examples=line.n_examples or means[benchmark].n_examples, means=means[benchmark],
+    )  # fmt: skip

@@ -1,0 +1,183 @@
+"""Wide and long csv, exports of Weights & Biases, published tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalelaw.errors import InputError
+from scalelaw.importers import long_csv, published_table, wandb_export, wide_csv
+
+WIDE = "method,N,tokens,GQA,MME,loss\nQueCC,7,16,59.0,1408.0,1.5\nQueCC,7,4,56.5,,1.75\nold,13,4,50.0,1000.0,2.0\n"
+MAPPING: dict[str, Any] = {
+    "columns": {"n_params": "N", "visual_tokens": "tokens", "compressor": "method"},
+    "scale": {"n_params": 1e9},
+    "rename": {"compressor": {"QueCC": "quecc"}},
+    "model": "LLM {n_params_billion:g}B",
+    "scores": {
+        "GQA": {"maximum": 100, "aggregate": "proportion", "n_examples": 12578},
+        "MME": 2000,
+        "loss": "loss",
+    },
+}
+
+
+def codes(made: Any) -> list[str]:
+    return [code for code, _ in made.warnings]
+
+
+def write(folder: Path, content: str, name: str = "found.csv") -> Path:
+    (folder / name).write_text(content)
+    return folder / name
+
+
+def test_a_wide_csv(tmp_path: Path) -> None:
+    made = wide_csv.read(write(tmp_path, WIDE), MAPPING)
+    assert len(made.rows) == 8
+    first = made.rows[0]
+    assert (first["model"], first["n_params"], first["visual_tokens"], first["compressor"]) == (
+        "LLM 7B", 7_000_000_000, 16, "quecc",
+    )  # fmt: skip
+    assert first["error"] == 0.41
+    assert first["error_se"] == pytest.approx((0.59 * 0.41 / 12578) ** 0.5)
+    assert [r["error"] for r in made.rows if r["benchmark"] == "loss"] == [1.5, 1.75, 2.0]
+    assert "no_score" in codes(made)
+
+
+def test_rows_can_be_left_out_with_a_reason_and_averages_added(tmp_path: Path) -> None:
+    asked = {
+        **MAPPING,
+        "leave_out": [{"where": {"method": "old"}, "because": "it is doubted"}],
+        "average": {"benchmark": "average of 2", "over": ["GQA", "MME"], "task_family": "mixed"},
+    }
+    made = wide_csv.read(write(tmp_path, WIDE), asked)
+    average = [r for r in made.rows if r["benchmark"] == "average of 2"]
+    assert [r["error"] for r in average] == [pytest.approx((0.41 + 1 - 1408 / 2000) / 2)]
+    assert average[0]["task_family"] == "mixed"
+    assert ("left_out", "1 row(s) left out: it is doubted.") in made.warnings
+    assert "no_average" in codes(made)
+
+
+def test_a_score_without_a_unit_is_an_error_that_says_what_to_add(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not stated") as caught:
+        wide_csv.read(write(tmp_path, WIDE), {"columns": MAPPING["columns"]})
+    assert '"GQA": 100' in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"columns": {"n_parms": "N"}}, "Did you mean 'n_params'"),
+        ({"columns": {"n_params": "NN"}}, "Unknown column 'NN'"),
+        ({"scale": {"visual_tokens": "x"}}, "must be a positive number"),
+        ({"scale": {"text_tokens": 3}}, "Unknown column 'text_tokens'"),
+        ({"scores": {"GQA": "much"}}, "must be a number"),
+        ({"scores": {"GQA": 10}}, "not between 0 and 10"),
+        ({"scores": {"GQ": 100}}, "Did you mean 'GQA'"),
+        ({"scores": [1]}, "'scores' must map"),
+        ({"model": "{nothing}"}, "cannot be filled"),
+        ({"model": "{N.real.imag.x}"}, "cannot be filled"),
+        ({"constants": {"visual_token": 3}}, "Did you mean 'visual_tokens'"),
+        ({"leave_out": [{"where": {"metod": "old"}}]}, "Did you mean 'method'"),
+        ({"average": {"over": ["GQB"]}}, "Did you mean 'GQA'"),
+        ({"rename": {"compressor": 3}}, "'rename' must map"),
+    ],
+)
+def test_a_wrong_mapping_is_said(changes: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=says):
+        wide_csv.read(write(tmp_path, WIDE), {**MAPPING, **changes})
+
+
+def test_repeats_are_kept_and_reported(tmp_path: Path) -> None:
+    made = wide_csv.read(write(tmp_path, WIDE + "QueCC,7,16,60.0,1408.0,1.5\n"), MAPPING)
+    assert [r["value"] for r in made.rows if r["benchmark"] == "GQA" and r["visual_tokens"] == 16] == [
+        59.0,
+        60.0,
+    ]
+    assert "repeated_rows" in codes(made)
+    assert len({r["cell"] for r in made.rows}) == len(made.rows)
+    seeded = "method,N,tokens,GQA,MME,loss,seed\na,7,1,50,1000,1,0\na,7,1,51,1000,1,1\n"
+    made = wide_csv.read(write(tmp_path, seeded), MAPPING)
+    assert [r["seed"] for r in made.rows if r["benchmark"] == "GQA"] == [0, 1]
+    assert "repeated_rows" not in codes(made)
+
+
+def test_a_long_csv(tmp_path: Path) -> None:
+    found = write(tmp_path, "task,V,size,score,n\nGQA,4,7e9,60.0,100\nMME_P,4,7e9,1500,\nMME_P,1,7e9,,\n")
+    asked: dict[str, Any] = {
+        "columns": {
+            "benchmark": "task",
+            "visual_tokens": "V",
+            "n_params": "size",
+            "value": "score",
+            "n_examples": "n",
+        },
+        "scores": {"GQA": {"maximum": 100, "aggregate": "proportion"}, "MME_*": 2000},
+    }
+    made = long_csv.read(found, asked)
+    assert [(r["benchmark"], r["error"]) for r in made.rows] == [("GQA", 0.4), ("MME_P", 0.25)]
+    assert made.rows[0]["error_se"] == pytest.approx((0.6 * 0.4 / 100) ** 0.5)
+    assert "no_score" in codes(made)
+    with pytest.raises(InputError, match="not guessed") as caught:
+        long_csv.read(found, {**asked, "scores": {"GQA": 100}})
+    assert 'task: "MME_P"' in caught.value.hint
+    with pytest.raises(InputError, match="Which column holds the value"):
+        long_csv.read(found, {"columns": {"benchmark": "task"}})
+
+
+RUNS = [
+    {"name": "a", "state": "finished", "created_at": "2026-01-01T00:00:00",
+     "config": {"llm": {"n": 5e8}, "V": {"value": 4}}, "summary": {"acc": 0.25, "V": 3}},
+    {"name": "b", "state": "crashed", "config": {"llm": {"n": 1e9}, "V": 16}, "summary": {"acc": 0.5}},
+    {"name": "c", "state": "finished", "config": {"llm": {"n": 1e9}, "V": 16}, "summary": {}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "strings"])
+def test_runs_of_weights_and_biases_as_json(form: str, tmp_path: Path) -> None:
+    if form == "jsonl":
+        found = write(tmp_path, "\n".join(map(json.dumps, RUNS)), "runs.jsonl")
+    else:
+        runs = [{**r, "config": json.dumps(r["config"])} for r in RUNS] if form == "strings" else RUNS
+        found = write(tmp_path, json.dumps(runs), "runs.json")
+    made = wandb_export.read(
+        found, {"columns": {"n_params": "llm.n", "visual_tokens": "config.V"}, "scores": {"acc": 1}}
+    )
+    assert [(r["model"], r["n_params"], r["visual_tokens"], r["error"], r["status"]) for r in made.rows] == [
+        ("a", 500_000_000, 4, 0.75, "ok"), ("b", 1_000_000_000, 16, 0.5, "crashed"),
+    ]  # fmt: skip
+    assert {"unfinished_runs", "no_score"} <= set(codes(made))
+
+
+def test_the_runs_table_of_weights_and_biases_as_csv(tmp_path: Path) -> None:
+    found = write(
+        tmp_path,
+        '"Name","State","Created","Runtime","n","acc"\n"a","finished","2026-01-01T00:00:00","60","5e8","0.25"\n',
+    )
+    made = wandb_export.read(found, {"columns": {"n_params": "n"}, "scores": {"acc": 1}})
+    assert [(r["model"], r["seconds"], r["n_params"]) for r in made.rows] == [("a", 60.0, 500_000_000)]
+    api = write(tmp_path, "summary,config,name\n\"{'acc': 0.25}\",\"{'n': 500000000.0}\",a\n", "api.csv")
+    assert (
+        wandb_export.read(api, {"columns": {"n_params": "n"}, "scores": {"acc": 1}}).rows[0]["error"] == 0.75
+    )
+
+
+def test_the_export_of_a_chart_is_refused(tmp_path: Path) -> None:
+    found = write(tmp_path, '"Step","a - acc","a - acc__MIN","a - acc__MAX"\n"1","0.1","0.1","0.1"\n')
+    with pytest.raises(InputError, match="curves, not results"):
+        wandb_export.read(found, {"scores": {"a - acc": 1}})
+
+
+def test_a_published_table_keeps_its_error(tmp_path: Path) -> None:
+    found = write(tmp_path, "N_billion,V,err\n0.5,4,0.6083\n")
+    made = published_table.read(
+        found,
+        {
+            "columns": {"n_params": "N_billion", "visual_tokens": "V", "error": "err"},
+            "scale": {"n_params": 1e9},
+        },
+    )
+    assert [(r["n_params"], r["visual_tokens"], r["error"]) for r in made.rows] == [(500_000_000, 4, 0.6083)]

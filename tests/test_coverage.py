@@ -1,0 +1,44 @@
+import pandas as pd
+import pytest
+
+from scalelaw.coverage import coverage
+from scalelaw.errors import InputError
+from scalelaw.table import bundled_tables
+
+
+def test_a_full_grid() -> None:
+    found = coverage("vlm_reasoning")
+    assert (found.rows, found.along, found.n_rows) == ("n_params", "visual_tokens", 28)
+    assert found.row_values == [500_000_000, 1_800_000_000, 4_000_000_000, 7_000_000_000]
+    assert found.along_values == [1, 4, 16, 36, 64, 144, 576]
+    assert found.counts == [[1] * 7] * 4
+    assert found.missing == []
+    assert "arXiv 2411.03312" in found.citation
+    assert len(found.doubts) == 4
+
+
+def test_what_is_missing_is_named() -> None:
+    table = pd.DataFrame({"n_params": [1e6, 1e6, 2e6, 2e6], "visual_tokens": [1, 4, 1, 4], "seed": [0, 0, 0, 1],
+                          "error": 0.5, "benchmark": ["a", "b", "a", "a"], "status": ["ok", "ok", "ok", "partial"],
+                          "source": "here"})  # fmt: skip
+    found = coverage(table)
+    assert found.counts == [[1, 1], [1, 0]]
+    assert found.missing == [(2_000_000, 4)]
+    assert found.benchmarks == {"a": 2, "b": 1}
+    assert found.statuses == {"ok": 3, "partial": 1}
+    assert found.sources == ["here"]
+
+
+def test_the_axes_can_be_chosen() -> None:
+    found = coverage("quecc_table1", rows="compressor", along="benchmark")
+    assert found.row_values[-1] == "token_packer"
+    assert ("mqt", "TextVQA") in found.missing
+    with pytest.raises(InputError, match="Did you mean 'compressor'"):
+        coverage("quecc_table1", rows="compresor")
+
+
+@pytest.mark.parametrize("name", sorted(bundled_tables()))
+def test_every_bundled_table_has_a_grid(name: str) -> None:
+    found = coverage(name)
+    assert sum(map(sum, found.counts)) == found.n_rows
+    assert found.to_dict()["title"]
