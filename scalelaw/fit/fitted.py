@@ -78,6 +78,12 @@ class FittedLaw:
         draws = [np.reshape(self.draws.get(name, []), (-1, *[1] * depth)) for name in self.params]
         return self._evaluate(inputs, draws)
 
+    def band(self, kind: str = "law", level: float = 0.95, **inputs: Any) -> tuple[np.ndarray, np.ndarray]:
+        """(low, high) for the `law` itself or for a new `run`, at inputs in raw units: see `scalelaw.fit.bands`."""
+        from scalelaw.fit.bands import band
+
+        return band(self, kind, level, **inputs)
+
     def _evaluate(self, inputs: Mapping[str, Any], parameters: list[Any]) -> np.ndarray:
         self._check(inputs)
         law = self.the_law()
@@ -104,8 +110,8 @@ class FittedLaw:
         }
         data["draws"] = {"method": self.draws_method, "params": self.draws}
         data["measured_range"] = self.measured_range
-        plain: dict[str, Any] = _plain(data)
-        return plain
+        made: dict[str, Any] = plain(data)
+        return made
 
     def to_json(self) -> str:
         """The JSON object that `scalelaw fit --json` prints."""
@@ -157,15 +163,16 @@ def load_fit(path: str | Path) -> FittedLaw:
         ) from error
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value in JSON's own types; not-a-number and infinity are None."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -1,0 +1,191 @@
+"""Which conclusions hang on which choice: refits with one choice changed at a time; and on which point: influence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scalelaw import table as tables
+from scalelaw.errors import InputError
+from scalelaw.fit.fitted import FittedLaw
+from scalelaw.fit.fitting import fit_points, make_options, make_task, read_points
+from scalelaw.fit.groups import take
+from scalelaw.fit.law import Law, load_law
+from scalelaw.fit.optimum import minimise
+from scalelaw.fit.options import Options
+from scalelaw.fit.uncertainty import jackknife, leverage
+from scalelaw.fit.verdict import judge
+
+Array = np.ndarray
+_OUTLIER = 3.0
+
+
+def ablate(
+    table: Any,
+    law: str = "product_power",
+    inputs: Mapping[str, str | float] | None = None,
+    target: str = "error",
+    where: Any = None,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """Refit with each choice changed: loss and delta, residual space, parameter counting, outliers, smallest sizes.
+
+    Arguments as in `fit_law`. Rows: {change, n_points, status, params, derived, moved}: `moved` names the parameters
+    and derived quantities that leave the interval of the first row, the fit as asked for. Raises what `fit_law` does.
+    """
+    chosen, wishes = load_law(law, tuple(inputs or ())), make_options(options)
+    frame = tables.read_table(table)
+    points = read_points(frame, chosen, inputs, target, where)
+    base = fit_points(points, chosen, wishes)
+    rows = [_row("as asked", base, base)]
+    quick = replace(wishes, bootstrap=0, holdout=None, interval="percentile")
+    for change, others, wish in _changes(frame, points, chosen, base, quick, inputs, target, where):
+        try:
+            rows.append(_row(change, fit_points(others, chosen, wish), base))
+        except InputError as error:
+            rows.append(
+                {
+                    "change": change,
+                    "n_points": len(others),
+                    "status": "impossible",
+                    "params": {},
+                    "derived": {},
+                    "moved": [],
+                    "why": error.message,
+                }
+            )
+    return rows
+
+
+def _changes(
+    frame: pd.DataFrame,
+    points: tables.Points,
+    law: Law,
+    base: FittedLaw,
+    options: Options,
+    inputs: Mapping[str, str | float] | None,
+    target: str,
+    where: Any,
+) -> Iterator[tuple[str, tables.Points, Options]]:
+    other = "log" if options.residual == "linear" else "linear"
+    yield f"{other} residuals", points, replace(options, residual=other)
+    if options.loss != "squared":
+        yield "squared loss", points, replace(options, loss="squared", delta=None, expectile=None)
+    for delta in (1e-2, 1e-3, 1e-4):
+        if (options.loss, options.delta) != ("huber", delta):
+            yield (
+                f"Huber loss, delta {delta:g}",
+                points,
+                replace(options, loss="huber", delta=delta, expectile=None),
+            )
+    for words, column, counted in _countings(frame, points):
+        mapping = {**(inputs or {}), "n_params": column}
+        yield words, read_points(counted, law, mapping, target, where), options
+    whole = _same_length(options, points)
+    residual = np.asarray(base.points["target"]) - base.predict(**base.points["inputs"])
+    spread = 1.4826 * np.median(np.abs(residual - np.median(residual)))
+    far = np.abs(residual) > _OUTLIER * spread
+    if whole and far.any() and len(far) == len(points):
+        rows = ", ".join(str(int(i) + 1) for i in points.rows.index[far])
+        yield (
+            f"without {int(far.sum())} outlier(s) beyond {_OUTLIER:g} robust deviations (row {rows})",
+            take(points, ~far),
+            options,
+        )
+    for name, values in points.inputs.items():
+        sizes = np.unique(values)
+        for count in (1, 2):
+            if whole and len(sizes) > count + 1:
+                kept = values > sizes[count - 1]
+                yield (
+                    f"without the smallest {name}" + ("" if count == 1 else f" ({count})"),
+                    take(points, kept),
+                    options,
+                )
+
+
+def _same_length(options: Options, points: tables.Points) -> bool:
+    """Whether points may be taken away: weights given as numbers belong to all of them."""
+    return options.weights is None or isinstance(options.weights, str)
+
+
+def _countings(frame: pd.DataFrame, points: tables.Points) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Other ways to count parameters that the table holds."""
+    if points.columns.get("n_params") != "n_params":
+        return
+    if frame["n_params_total"].notna().all():
+        yield "all parameters counted (LLM, vision tower, projector)", "n_params_total", frame
+    if frame["n_params_embedding"].notna().all():
+        without = frame.assign(n_params_no_embedding=frame["n_params"] - frame["n_params_embedding"])
+        yield "embedding parameters not counted", "n_params_no_embedding", without
+
+
+def _row(change: str, fitted: FittedLaw, base: FittedLaw) -> dict[str, Any]:
+    derived = {name: held["value"] for name, held in fitted.derived.items()}
+    ends = {**base.intervals, **{name: tuple(held["interval"]) for name, held in base.derived.items()}}
+    moved = [
+        name
+        for name, value in {**fitted.params, **derived}.items()
+        if np.isfinite(ends[name]).all() and not ends[name][0] <= value <= ends[name][1]
+    ]
+    return {
+        "change": change,
+        "n_points": fitted.n_points,
+        "status": fitted.status,
+        "params": dict(fitted.params),
+        "derived": derived,
+        "rmse": fitted.rmse,
+        "moved": moved,
+    }
+
+
+def influence(
+    table: Any,
+    law: str = "product_power",
+    inputs: Mapping[str, str | float] | None = None,
+    target: str = "error",
+    where: Any = None,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """What each point does: {row, inputs, target, residual, leverage, without {quantity: value without it}, pull}.
+
+    pull: the largest change of a derived quantity (of a parameter, where the law derives none) without the point, as
+    a share of its value; rows come with the largest pull first. Raises NoAnswer through `fit_law`'s verdicts never:
+    a fit that is not identified gives an empty list.
+    """
+    chosen, wishes = load_law(law, tuple(inputs or ())), make_options(options)
+    points = read_points(table, chosen, inputs, target, where)
+    task = make_task(points, chosen, wishes)
+    optimum = minimise(task.problem, wishes.starts)
+    if judge(task.problem, optimum)[0] not in ("identified", "at_bound"):
+        return []
+    places = np.concatenate(
+        [optimum.parameters[:, None], jackknife(task.problem, optimum.parameters)], axis=1
+    )
+    full = dict(zip(chosen.parameters, task.freedom.expand(places), strict=True))
+    derived = chosen.derived(full) if chosen.derived is not None else {}
+    watched = {name: np.asarray(v) for name, v in (derived or full).items() if np.isfinite(np.asarray(v)[0])}
+    residual = task.problem.objective.residuals(
+        task.problem.law.value(task.problem.inputs, optimum.parameters[:, None]), task.problem.target
+    )[0]
+    hat, at = leverage(task.problem, optimum.parameters), np.flatnonzero(task.rows)
+    rows = []
+    for i, row in enumerate(at):
+        with np.errstate(all="ignore"):
+            pulls = [abs(v[i + 1] - v[0]) / abs(v[0]) for v in watched.values() if v[0] != 0]
+        rows.append(
+            {
+                "row": int(points.rows.index[int(row)]) + 1,
+                "inputs": {name: float(values[row]) for name, values in points.inputs.items()},
+                "target": float(points.target[row]),
+                "residual": float(residual[i]),
+                "leverage": float(hat[i]),
+                "without": {name: float(v[i + 1]) for name, v in {**full, **derived}.items()},
+                "pull": float(max(pulls, default=0.0)),
+            }
+        )
+    return sorted(rows, key=lambda r: -r["pull"])

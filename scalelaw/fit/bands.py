@@ -1,0 +1,95 @@
+"""Two kinds of band: for the law itself, and for the score of a new run.
+
+The band of the law is where its curve may lie: the spread of the bootstrap refits. The band of a run adds what a
+single run scatters about the curve: its own randomness (seed, order of data) and the finite number of examples it is
+scored on. The two parts are told apart where repeated runs or standard errors allow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scalelaw.errors import InputError, NoAnswer
+
+if TYPE_CHECKING:
+    from scalelaw.fit.fitted import FittedLaw
+
+Array = np.ndarray
+KINDS = ("law", "run")
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Standard deviations about the law, in the residual's space (relative where residuals are logarithms).
+
+    total: from the residuals and the freedom left; evaluation: from the points' standard errors; run: the rest, or,
+    where runs were repeated at the same inputs, their scatter less the evaluation's. None where it cannot be told.
+    """
+
+    total: float
+    evaluation: float | None
+    run: float | None
+    repeated: int
+
+
+def noise(fitted: FittedLaw) -> Noise:
+    """How much single runs scatter about the law. Raises NoAnswer where no freedom is left to tell."""
+    target, se = np.asarray(fitted.points["target"]), np.asarray(fitted.points["target_se"], float)
+    value = fitted.predict(**fitted.points["inputs"])
+    log = fitted.loss["residual"] == "log"
+    residual = np.log(target / value) if log else target - value
+    se = se / target if log else se
+    free = sum(low != high for low, high in fitted.bounds.values())
+    left = len(target) - free
+    if left < 1:
+        raise NoAnswer(
+            f"{len(target)} points and {free} parameters leave nothing to estimate the noise from.",
+            code="no_freedom",
+        )
+    total = float(np.sum(residual**2) / left)
+    evaluation = float(np.mean(se**2)) if np.isfinite(se).all() else None
+    within, repeats = _within(fitted, residual)
+    run = within if repeats else (total if evaluation is not None else None)
+    if run is not None and evaluation is not None:
+        run = max(run - evaluation, 0.0)
+    roots = [None if v is None else float(np.sqrt(v)) for v in (evaluation, run)]
+    return Noise(float(np.sqrt(total)), roots[0], roots[1], repeats)
+
+
+def _within(fitted: FittedLaw, residual: Array) -> tuple[float, int]:
+    """The variance of residuals between runs at the same inputs, and the freedom it is estimated with."""
+    cells = np.unique(np.stack(list(fitted.points["inputs"].values())), axis=1, return_inverse=True)[
+        1
+    ].ravel()
+    counts = np.bincount(cells)
+    means = np.bincount(cells, residual) / counts
+    left = int(len(residual) - len(counts))
+    return (float(np.sum((residual - means[cells]) ** 2) / left), left) if left else (0.0, 0)
+
+
+def band(
+    fitted: FittedLaw, kind: str = "law", level: float = 0.95, seed: int = 0, **inputs: Any
+) -> tuple[Array, Array]:
+    """(low, high) of the law's curve, or of a new run, at inputs in raw units, broadcast against each other.
+
+    Raises InputError for another kind, NoAnswer where the fit holds no bootstrap draws.
+    """
+    if kind not in KINDS:
+        raise InputError(f"'{kind}' is not a kind of band.", code="unknown_band", hint="There are: law, run.")
+    if not 0 < level < 1:
+        raise InputError(f"The level of a band lies between 0 and 1, not {level:g}.", code="bad_value")
+    drawn = fitted.predict_draws(**inputs)
+    if not len(drawn):
+        raise NoAnswer(
+            "The fit holds no bootstrap draws, so it has no bands.",
+            code="no_draws",
+            hint="Fit with bootstrap=1000; a fit that is not identified has none.",
+        )
+    if kind == "run":
+        shake = np.random.default_rng(seed).normal(size=drawn.shape) * noise(fitted).total
+        drawn = drawn * np.exp(shake) if fitted.loss["residual"] == "log" else drawn + shake
+    low, high = np.quantile(drawn, [0.5 * (1 - level), 0.5 * (1 + level)], axis=0)
+    return low, high

@@ -1,0 +1,127 @@
+"""Groups, shared exponents, bands, ablation and influence."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scalelaw as sl
+from scalelaw.errors import InputError, NoAnswer
+from scalelaw.fit.ablation import ablate, influence
+from scalelaw.fit.bands import band, noise
+from scalelaw.fit.groups import fit_groups
+
+
+@pytest.fixture(scope="module")
+def both() -> pd.DataFrame:
+    return pd.concat([sl.read_table("vlm_reasoning"), sl.read_table("vlm_ocr")], ignore_index=True)
+
+
+def test_each_group_is_fitted_on_its_own(both: pd.DataFrame) -> None:
+    grouped = fit_groups(both, "task_family", bootstrap=20)
+    alone = sl.fit_law("vlm_ocr", bootstrap=20)
+    assert grouped.groups["ocr"].params == pytest.approx(alone.params, rel=1e-9)
+    assert [row["task_family"] for row in grouped.rows()] == ["reasoning", "ocr"]
+    assert not any(code.startswith("mixed_task_family") for code, _ in grouped.groups["ocr"].warnings)
+    data = json.loads(grouped.to_json())["data"]
+    assert data["groups"]["ocr"]["params"]["beta"] == pytest.approx(0.0394, abs=5e-5)
+
+
+def test_reasoning_and_ocr_do_not_share_exponents(both: pd.DataFrame) -> None:
+    sharing = fit_groups(both, "task_family", share=["alpha", "beta"], cluster="model", bootstrap=200).sharing
+    assert sharing["tenable"] is False
+    assert sharing["p_value"] < 1e-10
+    assert sharing["aicc_apart"] < sharing["aicc_shared"]
+    low, high = sharing["differences"]["beta"]["ocr - reasoning"]["interval"]
+    assert 0 < low < high
+
+
+def test_a_noisy_copy_shares_exponents() -> None:
+    table = sl.read_table("vlm_reasoning")
+    noisy = table.error * 0.9 + np.random.default_rng(0).normal(0, 0.002, len(table))
+    copies = pd.concat([table, table.assign(task_family="copy", error=noisy)], ignore_index=True)
+    sharing = fit_groups(copies, "task_family", share=["alpha", "beta"], bootstrap=200).sharing
+    assert sharing["tenable"] is True
+    assert sharing["p_value"] > 0.3
+    assert sharing["aicc_shared"] < sharing["aicc_apart"]
+    assert sharing["params"]["alpha"] == pytest.approx(0.071, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "code"),
+    [
+        ({"by": "colour"}, "missing_column"),
+        ({"by": "task_family", "share": ["gamma"]}, "unknown_parameter"),
+        ({"by": "compressor", "share": ["alpha"]}, "one_group"),
+    ],
+)
+def test_impossible_groups_get_a_sentence(both: pd.DataFrame, wishes: dict, code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        fit_groups(both, bootstrap=0, **wishes)
+    assert caught.value.code == code
+
+
+def test_the_band_of_a_run_holds_the_band_of_the_law() -> None:
+    fitted = sl.fit_law("vlm_reasoning", bootstrap=400)
+    grid = {"n_params": 2e9, "visual_tokens": np.array([1, 64, 576])}
+    law, run = fitted.band("law", **grid), fitted.band("run", **grid)
+    assert (run[0] < law[0]).all()
+    assert (law[0] < fitted.predict(**grid)).all()
+    assert (law[1] < run[1]).all()
+    inside = band(fitted, "run", **fitted.points["inputs"])
+    target = fitted.points["target"]
+    assert np.mean((inside[0] < target) & (target < inside[1])) > 0.85
+    with pytest.raises(InputError, match="kind of band"):
+        fitted.band("both", **grid)
+    with pytest.raises(NoAnswer, match="no bootstrap draws"):
+        sl.fit_law("vlm_reasoning", bootstrap=0).band("law", **grid)
+
+
+def test_run_and_evaluation_noise_are_told_apart() -> None:
+    draw = np.random.default_rng(5)
+    n, v, _ = np.meshgrid([5e8, 1e9, 2e9, 4e9, 8e9], [1, 4, 16, 64], np.arange(60))
+    truth = 0.5 * (n.ravel() / 1e9) ** -0.1 * v.ravel() ** -0.05 + 0.1
+    error = truth + draw.normal(0, 0.004, truth.size) + draw.normal(0, 0.003, truth.size)
+    table = pd.DataFrame(
+        {"n_params": n.ravel(), "visual_tokens": v.ravel(), "error": error, "error_se": 0.003}
+    )
+    found = noise(sl.fit_law(table, bootstrap=0))
+    assert found.total == pytest.approx(0.005, rel=0.1)
+    assert found.evaluation == pytest.approx(0.003, rel=1e-12)
+    assert found.run == pytest.approx(0.004, rel=0.15)
+    assert found.repeated == 1180
+
+
+def test_ablation_shows_that_the_ratio_stays() -> None:
+    rows = ablate("vlm_reasoning", bootstrap=400)
+    assert rows[0]["change"] == "as asked"
+    assert {"log residuals", "Huber loss, delta 0.001", "without the smallest n_params"} <= {
+        r["change"] for r in rows
+    }
+    assert all("alpha_over_beta" not in r["moved"] for r in rows[:5])
+    assert all(3.8 < r["derived"]["alpha_over_beta"] < 5.6 for r in rows)
+    assert rows[0]["moved"] == []
+
+
+def test_ablation_recounts_parameters() -> None:
+    table = sl.read_table("vlm_reasoning")
+    table = table.assign(n_params_total=table.n_params * 1.1, n_params_embedding=1e8)
+    changes = {r["change"]: r for r in ablate(table, bootstrap=100)}
+    fewer = changes["embedding parameters not counted"]
+    assert fewer["params"]["alpha"] < changes["as asked"]["params"]["alpha"]
+    more = changes["all parameters counted (LLM, vision tower, projector)"]
+    assert more["params"]["alpha"] == pytest.approx(changes["as asked"]["params"]["alpha"], rel=1e-6)
+
+
+def test_influence_finds_the_point_that_was_moved() -> None:
+    table = sl.read_table("vlm_reasoning")
+    table.loc[27, "error"] += 0.05
+    rows = influence(table)
+    assert rows[0]["row"] == 28
+    without = rows[0]["without"]["alpha_over_beta"]
+    rest = sl.fit_law(table.drop(index=27), bootstrap=0)
+    assert without == pytest.approx(rest.derived["alpha_over_beta"]["value"], rel=1e-6)
+    assert sum(r["leverage"] for r in rows) == pytest.approx(4, rel=1e-6)
