@@ -169,7 +169,7 @@ def _failed_cells(folder: SweepFolder, stated: list[Cell], result: SweepResult) 
         f"{len(result.failed)} of {len(stated)} cells failed; the first, {first.label}: {result.failed[first.name]}",
         code="failed_cells",
         hint=f"The reasons lie in {folder.root / 'failed'}; running the sweep again tries these cells again.",
-        best={**result.to_dict(), "warnings": result.warnings},
+        best={**result.to_dict(), "warnings": [{"code": c, "message": m} for c, m in result.warnings]},
     )
 
 
