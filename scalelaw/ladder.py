@@ -24,6 +24,8 @@ class LLMShape:
     the expert that every token meets; `dense_layers`: layers without a mixture, `dense_feed_forward` wide.
     window: attention of `window_layers` layers sees so many tokens back; None where all see everything.
     layer_norms: norm vectors of one layer; qk_norm: two more, of the head's size.
+    counted: for an architecture whose closed form is not known, (parameters, a, b, c) as counted on the model
+    itself: FLOPs(T) = a T^2 + b T + c with one position's head; they take the place of the formulas.
     """
 
     name: str
@@ -47,6 +49,17 @@ class LLMShape:
     window_layers: int = 0
     layer_norms: int = 2
     qk_norm: bool = False
+    counted: tuple[float, float, float, float] | None = None
+
+    @property
+    def pair_flops(self) -> float:
+        """FLOPs of attention for one query with one key, over all layers, were none windowed."""
+        return self.counted[1] if self.counted else 4.0 * self.layers * self.heads * self.head_size
+
+    @property
+    def head_flops(self) -> float:
+        """FLOPs of the output head at one position."""
+        return self.counted[3] if self.counted else 2.0 * self.width * self.vocab
 
     @property
     def attention_params(self) -> int:
@@ -78,6 +91,8 @@ class LLMShape:
     @property
     def block_params(self) -> int:
         """Parameters of the blocks' matrices that one token meets (norms, biases left out), N_blk of the formulas."""
+        if self.counted:
+            return int(self.counted[2] / 2)
         return self.fixed_params + self.experts_active * self.expert_params
 
     @property
@@ -88,6 +103,8 @@ class LLMShape:
     @property
     def n_params(self) -> int:
         """All parameters: blocks with every expert, RMS norms, query-key-value biases, embeddings."""
+        if self.counted:
+            return int(self.counted[0])
         norms = (self.layer_norms * self.layers + 1) * self.width
         norms += 2 * self.head_size * self.layers if self.qk_norm else 0
         biases = self.layers * self.head_size * (self.heads + 2 * self.kv_heads) if self.qkv_bias else 0

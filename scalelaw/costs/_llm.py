@@ -21,7 +21,7 @@ def prefill(shape: LLMShape, total: Any, cached: Any = 0.0, causal: bool = False
     pairs = _layers(shape, lambda window: _pairs(total, cached, window, causal))
     return {
         "products": 2.0 * (total - cached) * shape.block_params,
-        "attention": 4.0 * shape.heads * shape.head_size * pairs,
+        "attention": shape.pair_flops * pairs,
     }
 
 
@@ -32,14 +32,14 @@ def decode(shape: LLMShape, context: Any, steps: Any) -> dict[str, Any]:
     )
     return {
         "products": 2.0 * steps * shape.block_params,
-        "attention": 4.0 * shape.heads * shape.head_size * pairs,
+        "attention": shape.pair_flops * pairs,
         "head": steps * head(shape, 1),
     }
 
 
 def head(shape: LLMShape, positions: Any) -> Any:
     """The output head at some positions: 1 when serving, every one in a plain forward pass."""
-    return 2.0 * positions * shape.width * shape.vocab
+    return positions * shape.head_flops
 
 
 def causal_pairs(tokens: Any, window: int | None) -> Any:
@@ -59,5 +59,8 @@ def _pairs(total: Any, cached: Any, window: int | None, causal: bool) -> Any:
 
 
 def _layers(shape: LLMShape, pairs: Any) -> Any:
-    full = (shape.layers - shape.window_layers) * pairs(None)
-    return full + shape.window_layers * pairs(shape.window) if shape.window_layers else full
+    """The mean over the layers of the pairs that each computes."""
+    if not shape.window_layers:
+        return pairs(None)
+    whole = (shape.layers - shape.window_layers) * pairs(None)
+    return (whole + shape.window_layers * pairs(shape.window)) / shape.layers

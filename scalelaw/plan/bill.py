@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from scalelaw import plugins
 from scalelaw.answers import answer, dumps
 from scalelaw.costs import memory
 from scalelaw.errors import InputError, unknown
-from scalelaw.ladder import FAMILIES, from_config
+from scalelaw.ladder import FAMILIES, LLMShape, from_config
 from scalelaw.plan import conventions
 from scalelaw.plan.budget import kinds
 from scalelaw.plan.catalogue import Model, find_models
@@ -60,14 +61,21 @@ class Bill:
 
 
 def find_cost(
-    model: Any, visual_tokens: float = 576, text_tokens: float = 50, convention: str = "exact", **query: Any
+    model: Any,
+    visual_tokens: float = 576,
+    text_tokens: float = 50,
+    convention: str = "exact",
+    count: Callable[[str], LLMShape] | None = None,
+    **query: Any,
 ) -> Bill:
     """What one query costs. model: a bundled name, or a config.json (or its folder); query: see `make_query`.
+
+    count: counts a configuration whose family the closed form does not know (`scalelaw.vlm.counted.count_shape`).
 
     Raises InputError for an unknown model, convention or option, for tokens out of range and for more visual tokens
     than the tower has patches.
     """
-    found = find_model(model)
+    found = find_model(model, count)
     asked = make_query(text_tokens, **query)
     setup = asked.setups[0]
     work = _one(asked.work)
@@ -116,10 +124,12 @@ def explain_flops(
     return conventions.explain(value, found.shape, _one(make_query(text_tokens, **query).work), visual_tokens)
 
 
-def find_model(model: Any) -> Model:
+def find_model(model: Any, count: Callable[[str], LLMShape] | None = None) -> Model:
     """The one model of this name or config.json, with its shape. Raises InputError where it is not one, or has none."""
     if isinstance(model, str | Path) and (Path(model).exists() or str(model).endswith(".json")):
         shape = from_config(model)
+        if count is not None and shape.family not in FAMILIES:
+            shape = replace(count(str(model)), name=shape.name)
         return Model(shape.name, float(shape.n_params), shape, source=str(model))
     found = find_models(model)
     if len(found) != 1:
@@ -191,7 +201,13 @@ def _warnings(model: Model, parts: dict[str, float], flops: float, work: Any) ->
             f"The vision tower is {100 * share:.0f} % of all FLOPs: fewer visual tokens or a smaller LLM save little; "
             "a lower resolution, a smaller tower, or its features cached between questions do.",
         ))  # fmt: skip
-    if model.shape is not None and model.shape.family not in FAMILIES:
+    if model.shape is not None and model.shape.counted:
+        warnings.append((
+            "counted",
+            f"No closed form is held for models of type '{model.shape.family}': it was counted on the model itself at "
+            "three lengths, and the quadratic through them is used.",
+        ))  # fmt: skip
+    elif model.shape is not None and model.shape.family not in FAMILIES:
         warnings.append((
             "unknown_family",
             f"The closed form is not held against models of type '{model.shape.family or 'none'}'; it is reckoned as a "

@@ -1,0 +1,84 @@
+"""Counting an LLM whose closed form is not known: three short prompts on the meta device, a quadratic through them.
+
+FLOPs(T) of a decoder is exactly a T^2 + b T + c (c: the head at one position), so three counts give every length.
+Traps that are avoided: attention is eager (the counter sees no fused attention on the CPU), experts are batched (it
+sees no grouped products), only the last position has its logits made.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch.utils.flop_counter import FlopCounterMode
+
+from scalelaw.errors import InputError
+from scalelaw.ladder import LLMShape
+
+LENGTHS = (16, 32, 64)
+
+
+def count_shape(path: str | Path) -> LLMShape:
+    """The shape of the model that a config.json (or its folder) describes, with its counts (`LLMShape.counted`).
+
+    Raises InputError for a configuration that transformers cannot build or run on the meta device, and for one whose
+    counts are not quadratic in the length.
+    """
+    try:
+        config = transformers.AutoConfig.from_pretrained(str(path))
+        config = getattr(config, "text_config", None) or config
+        with torch.device("meta"):
+            model = _build(config)
+        counts = [_count(model, length) for length in (*LENGTHS, 2 * LENGTHS[-1])]
+    except Exception as error:
+        raise InputError(
+            f"{path} cannot be counted: {type(error).__name__}: {str(error).splitlines()[0]}.",
+            code="cannot_count",
+        ) from error
+    a, b, c = _quadratic(LENGTHS, counts[:3])
+    last = 2 * LENGTHS[-1]
+    if abs(a * last**2 + b * last + c - counts[3]) > 1e-6 * counts[3]:
+        raise InputError(
+            f"The FLOPs of {path} are not quadratic in the length of the prompt.", code="cannot_count"
+        )
+    heads = int(config.num_attention_heads)
+    width = int(config.hidden_size)
+    return LLMShape(
+        name=str(path),
+        layers=int(config.num_hidden_layers),
+        width=width,
+        heads=heads,
+        kv_heads=int(getattr(config, "num_key_value_heads", None) or heads),
+        head_size=int(getattr(config, "head_dim", None) or width // heads),
+        feed_forward=int(getattr(config, "intermediate_size", None) or 4 * width),
+        vocab=int(config.vocab_size),
+        tied=bool(getattr(config, "tie_word_embeddings", False)),
+        family=str(config.model_type),
+        counted=(float(sum(p.numel() for p in model.parameters())), a, b, c),
+    )
+
+
+def _build(config: Any) -> Any:
+    build = transformers.AutoModelForCausalLM.from_config
+    try:
+        return build(config, attn_implementation="eager", experts_implementation="batched_mm")
+    except (TypeError, ValueError):
+        return build(config, attn_implementation="eager")
+
+
+def _count(model: Any, length: int) -> int:
+    ids = torch.zeros(1, length, dtype=torch.long, device="meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(ids, logits_to_keep=1)
+    return counter.get_total_flops()
+
+
+def _quadratic(lengths: tuple[int, ...], counts: list[int]) -> tuple[float, float, float]:
+    """The parabola through three counts, in exact arithmetic where the counts are whole."""
+    (x, y, z), (p, q, r) = lengths, counts
+    first, second = (q - p) / (y - x), (r - q) / (z - y)
+    a = (second - first) / (z - x)
+    b = first - a * (x + y)
+    return a, b, p - a * x**2 - b * x
