@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series, words
-from scalelaw.report.figures import draw_choices, draw_curves
+from scalelaw.report.figures import draw_choices, draw_curves, draw_front
 from scalelaw.report.figures.choices import NAMES
-from scalelaw.report.findings import chosen, extent, grounds, mind, target, the_law
+from scalelaw.report.findings import chosen, extent, grounds, mind, mind_all, target, the_law
 from scalelaw.report.formula import typeset
 from scalelaw.report.items import Contents, Study, subject
 from scalelaw.report.page import FOOT, Column, Page, clip, text_width
 from scalelaw.report.pages import about, axes_of, facts_of
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, PETROFF10, SMALL, TINY
+from scalelaw.report.surfaces import front
 
 _ROOM = PAGE[0] - 2 * MARGIN
 _LEFT = 5.1
@@ -81,8 +82,13 @@ def _several(page: Page, studies: Sequence[Study]) -> None:
     else:
         for study in blocks:
             _block(column, study)
-    notes = dict.fromkeys(note for study in blocks for note in mind(study))
-    _mind_list(column, list(notes))
+    _mind_list(column, mind_all(blocks))
+    fronts = [s for s in studies if len(s.optima) > 1 and len(s.optima[0]["pareto"]) > 1]
+    if len(fronts) == len(studies) == 1 and (height := FOOT - column.top - 1.65) > 1.5:
+        draw_front(
+            page.panel(MARGIN + 0.62, column.top + 0.5, _ROOM - 0.62, height),
+            front(fronts[0].optima, fronts[0].fitted),
+        )
 
 
 def _block(column: Column, study: Study) -> None:
@@ -183,13 +189,16 @@ def _mind_list(column: Column, notes: Sequence[str]) -> None:
 
 def _choices(page: Page, study: Study, top: float) -> float:
     """The choice and those behind it as a figure; returns where it ends."""
-    choices = [study.optima[0]["best"], *study.optima[0]["runners_up"]][:6]
+    every = [study.optima[0]["best"], *study.optima[0]["runners_up"]]
+    choices = every[: 4 if study.fitted is not None else 8]
+    cut = f" ({len(choices)} of {len(every)})" if len(choices) < len(every) else ""
     names = max(min(text_width(str(c["model"]), SMALL, "bold"), NAMES) for c in choices)
     names = max(names, *(text_width(words.tokens(c["visual_tokens"]), TINY) for c in choices)) + 0.2
     shares = 0.7 if choices[0].get("p_best") is not None else 0.1
     height = 0.37 * len(choices) + 0.1
     top = (
-        page.text(_RIGHT, top, "The best of each LLM within the budget", _WIDTH, size=11, weight="bold") + 0.3
+        page.text(_RIGHT, top, f"The best of each LLM within the budget{cut}", _WIDTH, size=11, weight="bold")
+        + 0.3
     )
     panel = page.panel(_RIGHT + names, top, _WIDTH - names - shares, height)
     draw_choices(panel, choices, target(study), study.fitted.n_points if study.fitted else 0)
@@ -208,7 +217,9 @@ def _parameters(page: Page, fitted: FittedLaw, left: float, top: float, width: f
     rows = [("parameter", "value", level)]
     rows += [(words.greek(b.name), words.short(b.value, 4), words.span((b.low, b.high))) for b in numbers]
     for index, row in enumerate(rows):
-        if top + 0.2 > FOOT:
+        if top + (0.2 if index == len(rows) - 1 else 0.375) > FOOT:
+            text = f"and {len(rows) - index} more: see the page on what may be believed"
+            page.text(left, top, text, width, size=TINY, colour=MUTED)
             break
         size, colour = (TINY, MUTED) if index == 0 else (SMALL, INK)
         page.text(left, top, clip(row[0], 0.44 * width, size), width, size=size, colour=colour)

@@ -9,13 +9,14 @@ from scalelaw.fit import FittedLaw
 from scalelaw.report import words
 from scalelaw.report.items import Study, subject
 from scalelaw.report.page import FOOT, LEADING, Page, wrap
-from scalelaw.report.style import BODY, MARGIN, MUTED, PAGE, SMALL
+from scalelaw.report.style import BODY, MARGIN, MUTED, PAGE, TINY
 
 Row = tuple[str, str]
 _NAME = 1.55
 _GAP = 0.45
+_AFTER = 0.035
 _COLUMN = (PAGE[0] - 2 * MARGIN - _GAP) / 2
-_SIZE = SMALL
+_SIZE = TINY + 0.5
 
 
 def checklist_pages(studies: Iterable[Study]) -> Iterator[Page]:
@@ -30,7 +31,7 @@ def checklist_pages(studies: Iterable[Study]) -> Iterator[Page]:
             lines = wrap(value, _COLUMN - _NAME, _SIZE)
             for part, first in _split(lines, begin):
                 heading = title if index == 0 and first else ""
-                need = len(part) * LEADING * _SIZE / 72 + 0.045 + (0.42 if heading else 0.0)
+                need = len(part) * LEADING * _SIZE / 72 + _AFTER + (0.42 if heading else 0.0)
                 if top + need > FOOT:
                     column, top = column + 1, begin
                 if column > 1:
@@ -47,7 +48,7 @@ def checklist_pages(studies: Iterable[Study]) -> Iterator[Page]:
                     page.text(left, top, name, _NAME - 0.1, size=_SIZE, colour=MUTED)
                 under = len(wrap(name, _NAME - 0.1, _SIZE)) if name and first else 1
                 end = page.text(left + _NAME, top, "\n".join(part), _COLUMN, size=_SIZE)
-                top = max(end, top + under * LEADING * _SIZE / 72) + 0.045
+                top = max(end, top + under * LEADING * _SIZE / 72) + _AFTER
     yield page
 
 
@@ -64,9 +65,13 @@ def _sections(study: Study, tag: str) -> Iterator[tuple[str, list[Row]]]:
         yield f"How well it fits{tag}", _rows(_quality(study.fitted))
         facts = {name: value for name, value in study.fitted.checklist.items() if name != "status"}
         yield f"The fit{tag}", _rows(facts)
+    told: list[Row] = []
     for optimum in study.optima:
+        rows = _plan(optimum)
         notes = [("warning" if i == 0 else "", w["message"]) for i, w in enumerate(optimum["warnings"])]
-        yield f"The plan{tag}", [*_plan(optimum), *notes]
+        title = "The plan" if not told else "Another plan, where it differs"
+        yield f"{title}{tag}", [*(row for row in rows if row not in told), *notes]
+        told = rows
 
 
 def _status(fitted: FittedLaw) -> list[Row]:

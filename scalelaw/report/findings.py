@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from scalelaw.fit import FittedLaw
 from scalelaw.report import words
 from scalelaw.report.formula import typeset
-from scalelaw.report.items import Study
+from scalelaw.report.items import Study, subject
 
 
 def chosen(study: Study) -> tuple[str, str, list[str]]:
@@ -72,8 +72,8 @@ def grounds(study: Study) -> Iterator[str]:
         ):
             span = words.span(held["interval"])
             yield (
-                f"On a logarithmic scale the LLM's size counts {words.short(held['value'])} times as much as visual "
-                f"tokens (α/β{': ' + span if span else ''})."
+                f"The exponent of the LLM's size is {words.short(held['value'])} times that of visual tokens"
+                f"{f' (α/β {span})' if span else ''}."
             )
     if optimum and (free := optimum.get("continuous")):
         size, seen = words.parameters(free["n_params"]), words.tokens(free["visual_tokens"])
@@ -83,6 +83,17 @@ def grounds(study: Study) -> Iterator[str]:
         yield f"Nearly as good, and no dearer: {name}, predicted {target(study)} {value}."
     if optimum and not optimum["extrapolates"]:
         yield "The choice lies inside the measured range."
+
+
+def mind_all(blocks: Sequence[Study]) -> list[str]:
+    """The warnings of several answers, each once, with the answers it is about where it is not about all."""
+    about: dict[str, list[str]] = {}
+    for block in blocks:
+        label = [subject(block), *(words.budget(optimum["budget"]) for optimum in block.optima)]
+        for note in dict.fromkeys(mind(block)):
+            about.setdefault(note, []).append(", ".join(part for part in label if part))
+    return [note if len(labels) == len(blocks) else f"{words.capital('; '.join(labels))}: {note}"
+            for note, labels in about.items()]  # fmt: skip
 
 
 def mind(study: Study) -> Iterator[str]:
@@ -113,7 +124,10 @@ def _ranges(fitted: FittedLaw) -> str:
 
 
 def _explained(fitted: FittedLaw) -> str:
-    return f" and explains {100 * fitted.r2:.1f} % of their variance" if math.isfinite(fitted.r2) else ""
+    if not math.isfinite(fitted.r2):
+        return ""
+    share = f"{100 * fitted.r2:.1f} %" if fitted.r2 < 0.9995 else "more than 99.9 %"
+    return f" and explains {share} of their variance"
 
 
 def extent(frame: pd.DataFrame) -> str:

@@ -38,7 +38,7 @@ def typeset(formula: str, params: Mapping[str, float] | None = None, digits: int
         terms.append(match[1])
         end = match.end()
     text = _set(terms, {words.greek(name): value for name, value in (params or {}).items()}, digits)
-    return text if end == len(source) and _can_be_set(text) else plain
+    return text if end == len(source) and text and _can_be_set(text) else plain
 
 
 def _set(terms: list[str], params: Mapping[str, float], digits: int) -> str:
@@ -49,6 +49,8 @@ def _set(terms: list[str], params: Mapping[str, float], digits: int) -> str:
             sign = terms[index + 1] in ("-", "−") if index + 1 < len(terms) else False
             index += 1 + sign
             exponent = _atom(terms[index], params, digits) if index < len(terms) else ""
+            if not exponent:
+                return ""
             out += "^{" + ("-" if sign else "") + exponent + "}"
         else:
             out += {"*": r"\,", "·": r"\,", "=": " = ", "+": " + ", "-": " - ", "−": " - "}.get(

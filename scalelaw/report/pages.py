@@ -132,12 +132,9 @@ def coverage_pages(name: str, frame: pd.DataFrame) -> Iterator[Page]:
         shown = panels[first : first + 2]
         height = 4.6 if len(shown) == 1 else 2.05
         for row, data in enumerate(shown):
-            draw_coverage(
-                page.panel(
-                    _LEFT + 0.3, max(page.top + 0.55, _TOP) + row * (height + 0.95), _WIDE - 0.3, height
-                ),
-                data,
-            )
+            top = max(page.top + 0.55, _TOP) + row * (height + 0.95)
+            width = _WIDE - 0.3 - (0 if data.is_grid else 0.55)
+            draw_coverage(page.panel(_LEFT + 0.3, top, width, height), data)
         yield page
 
 
@@ -148,9 +145,10 @@ def law_line(fitted: FittedLaw) -> str:
 
 def _surface_line(study: Study) -> str:
     if not study.optima:
-        return "The law evaluated everywhere; inside the frame it was measured."
+        return "The law evaluated everywhere. Framed: measured."
     first = study.optima[0]
-    return f"A query of {words.workload(first)}. {words.costing(first['cost'])}. Inside the frame the law was measured."
+    dashed = "" if first["cost"] == surfaces.EQUAL_COST else " Dashed lines: 2 N (Q + V + G), not this cost."
+    return f"A query of {words.workload(first)}. {words.costing(first['cost'])}. Framed: measured.{dashed}"
 
 
 def facts_of(name: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from scalelaw.fit import FittedLaw
 from scalelaw.plan import find_optimum
 from scalelaw.report.series import GRID, held, predicted, wider
 
+REACH = 3.0
 EQUAL_COST = "linear_flops"
 """The cost whose level lines a surface shows: the one that is defined for every size."""
 
@@ -36,7 +37,6 @@ class Surface:
     measured: tuple[tuple[float, float], tuple[float, float]]
     cost: np.ndarray | None = None
     budgets: tuple[float, ...] = ()
-    planned_with: str = EQUAL_COST
     path: tuple[Mapping[str, Any], ...] = ()
     free_path: tuple[Mapping[str, Any], ...] = ()
     picks: tuple[Mapping[str, Any], ...] = field(default=())
@@ -71,7 +71,6 @@ def surface(fitted: FittedLaw, along: str, by: str, optima: Sequence[Mapping[str
         np.asarray(fitted.predict(None, **held(fitted, {along: mesh_x, by: mesh_y}))), (x, y), spans,
         _cost({along: mesh_x, by: mesh_y}, optima),
         tuple(o["budget"]["flops"] for o in optima if "flops" in o["budget"] and o["cost"] == EQUAL_COST),
-        optima[0]["cost"] if optima else EQUAL_COST,
         path, tuple(p for p in free if all(g[0] <= p[n] <= g[-1] for n, g in ((along, grid_x), (by, grid_y)))), picks,
     )  # fmt: skip
 
@@ -111,12 +110,12 @@ def kind_of(optimum: Mapping[str, Any]) -> str:
 
 
 def _path(optima: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    """The front of the first optimum, up to eight times the dearest pick: what lies far beyond is not drawn."""
+    """The front of the first optimum, up to REACH times the dearest pick: what lies far beyond is not drawn."""
     if not optima:
         return ()
     kind = kind_of(optima[0])
     dearest = max(o["best"]["costs"].get(kind, 0.0) for o in optima)
-    return tuple(p for p in optima[0]["pareto"] if p["costs"][kind] <= 8 * dearest)
+    return tuple(p for p in optima[0]["pareto"] if p["costs"][kind] <= REACH * dearest)
 
 
 def _free_path(fitted: FittedLaw, optima: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:

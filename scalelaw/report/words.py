@@ -72,7 +72,7 @@ def si(value: float, unit: str = "", digits: int = 3) -> str:
 
 def parameters(value: float) -> str:
     """A number of parameters as the field writes it: 0.5 B, 7 B, 25 k."""
-    if 1e8 <= value < 1e12:
+    if 2.5e8 <= value < 1e12:
         return f"{short(value / 1e9)} B"
     return si(value)
 

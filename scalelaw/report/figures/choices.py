@@ -53,7 +53,7 @@ def draw_choices(axes: Axes, choices: Sequence[Mapping[str, Any]], target: str, 
         if choice.get("p_best") is not None:
             axes.annotate(words.share(choice["p_best"]), (1, row), (10, 0), ha="left", va="center", size=SMALL,
                           weight=weight, **place)  # fmt: skip
-    panel_heading(axes, "", f"n = {n}" if n else "")
+    panel_heading(axes, "", f"n = {n}" if n else words.count(len(choices), "configuration"))
     if any(c.get("p_best") is not None for c in choices):
         axes.annotate("best in", (1, 1), (10, 8), xycoords="axes fraction", textcoords="offset points", ha="left",
                       va="bottom", size=TINY, color=MUTED, annotation_clip=False)  # fmt: skip

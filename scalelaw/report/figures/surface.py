@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from scalelaw.report import words
 from scalelaw.report.figures.parts import beyond_handle, hatch_around, legend_below, panel_heading
 from scalelaw.report.style import INK, PAPER, SURFACE, TINY
-from scalelaw.report.surfaces import EQUAL_COST, Surface
+from scalelaw.report.surfaces import Surface
 from scalelaw.report.ticks import alike, log_input
 
 PATH = "#ff5d3b"
@@ -24,8 +24,11 @@ _HALO = [withStroke(linewidth=2.4, foreground=INK)]
 def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
     """Draw the surface; lines of equal cost are dashed, the range beyond the measurements is hatched."""
     axes.grid(False)
+    sizes = [pick[data.by] for pick in data.picks]
     log_input(axes, "x", data.along, float(data.x[0]), float(data.x[-1]), tuple(np.unique(data.at[0])))
-    log_input(axes, "y", data.by, float(data.y[0]), float(data.y[-1]), tuple(np.unique(data.at[1])))
+    log_input(
+        axes, "y", data.by, float(data.y[0]), float(data.y[-1]), tuple(np.unique([*data.at[1], *sizes]))
+    )
     levels = MaxNLocator(14).tick_values(float(data.z.min()), float(data.z.max()))
     axes.contourf(data.x, data.y, data.z, levels=levels, cmap=SURFACE, zorder=1)
     lines = axes.contour(data.x, data.y, data.z, levels=levels, colors=PAPER, linewidths=0.5, zorder=1.5)
@@ -51,10 +54,7 @@ def _equal_cost(axes: Axes, data: Surface, obstacles: list[np.ndarray]) -> Line2
     style = {"colors": PAPER, "linewidths": 1.1, "linestyles": [(0, (4, 3))], "zorder": 2.6}
     lines = axes.contour(data.x, data.y, data.cost, levels=levels, **style)
     _label(axes, lines, [words.si(v, "FLOPs") for v in levels], obstacles, bold=True)
-    label = "equal 2 N (Q + V + G)" + (
-        "" if data.planned_with == EQUAL_COST else ", not the cost planned with"
-    )
-    return Line2D([], [], color=INK, linewidth=1.1, linestyle=(0, (4, 3)), label=label)
+    return Line2D([], [], color=INK, linewidth=1.1, linestyle=(0, (4, 3)), label="equal 2 N (Q + V + G)")
 
 
 def _cost_levels(data: Surface) -> list[float]:

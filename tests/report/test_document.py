@@ -1,0 +1,179 @@
+"""write_report: what the first page says, what the file is, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+import scalelaw as sl
+from scalelaw.errors import InputError
+from scalelaw.report import write_report
+from scalelaw.report.items import gather
+from scalelaw.report.page import Page
+
+
+@pytest.fixture(scope="module")
+def answer(fitted: Any, optimum: Any, drawn: Callable[..., Any]) -> list[Page]:
+    """The pages on one fit and one optimum."""
+    held: list[Page] = drawn([fitted, optimum])
+    return held
+
+
+def test_the_first_page_answers(answer: list[Page], words_of: Callable[..., str]) -> None:
+    page = words_of(answer[0])
+    assert "Under 800 GFLOPs per query with 50 text tokens:" in page
+    assert "A 7 B LLM with 7 visual tokens" in page
+    assert "Predicted error 0.4997 (95 % interval 0.4" in page
+    assert "best in more than 99 % of the bootstrap draws." in page
+    assert "Runner-up: A 4 B LLM with 50 visual tokens, predicted error 0.5047" in page
+    assert "Status: at bound." in page
+
+
+def test_warnings_stand_in_words_on_the_first_page_and_in_the_checklist(
+    fitted: Any, optimum: Any, answer: list[Page], words_of: Callable[..., str]
+) -> None:
+    first, last = (" ".join(words_of(page).split()) for page in (answer[0], answer[-1]))
+    for message in [m for _, m in fitted.warnings] + [m for _, m in optimum.warnings]:
+        assert message in first
+        assert message in last
+
+
+def test_what_does_not_fit_on_the_first_page_is_counted_there_and_told_in_the_checklist(
+    fitted: Any, optimum: Any, drawn: Callable[..., Any], words_of: Callable[..., str]
+) -> None:
+    notes = [
+        (f"n{i}", f"Something that one should know and that takes some room, number {i}.") for i in range(40)
+    ]
+    made = drawn([fitted, dataclasses.replace(optimum, warnings=notes)])
+    assert re.search(r"\d+ more notes on the checklist page\.", words_of(made[0]))
+    checklist = " ".join(" ".join(words_of(page).split()) for page in made if "Checklist" in words_of(page))
+    assert all(message in checklist for _, message in notes)
+
+
+def test_an_optimum_goes_to_the_fit_that_predicts_it(fitted: Any, ocr: Any, optimum: Any) -> None:
+    studies = gather([optimum, ocr, fitted]).studies
+    assert [len(s.optima) for s in studies] == [0, 1]
+    assert studies[1].fitted is fitted
+    assert gather([optimum, ocr]).studies[1].fitted is None
+
+
+TITLE = "Which model?"
+
+
+@pytest.fixture(scope="module")
+def report(fitted: Any, optimum: Any, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The bytes of the report on one fit and one optimum."""
+    path = tmp_path_factory.mktemp("report") / "sub" / "report.pdf"
+    assert write_report([fitted, optimum], path, title=TITLE) == path
+    return path.read_bytes()
+
+
+def test_the_file_is_a4_landscape_vector_with_truetype_fonts(report: bytes) -> None:
+    assert report.startswith(b"%PDF-")
+    assert len(re.findall(rb"/Type /Page\b(?!s)", report)) == 6
+    assert set(re.findall(rb"/MediaBox \[ ([\d. ]+) \]", report)) == {b"0 0 841.68 595.44"}
+    assert b"/FontFile2" in report
+    assert b"/Type3" not in report
+    assert b"/Subtype /Image" not in report
+    assert b"(Which model?)" in report
+    assert b"/Keywords" in report
+    assert b"Date" not in report
+
+
+def test_json_files_in_another_process_give_the_same_bytes(
+    fitted: Any, optimum: Any, report: bytes, tmp_path: Path
+) -> None:
+    names = [tmp_path / "FIT.json", tmp_path / "OPTIMUM.json", tmp_path / "report.pdf"]
+    names[0].write_text(fitted.to_json())
+    names[1].write_text(optimum.to_json())
+    code = (
+        f"import sys; from scalelaw.report import write_report as w; w(sys.argv[1:3], sys.argv[3], title={TITLE!r});"
+        "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    folder = Path(sl.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code, *map(str, names)], check=True, env=environment, cwd=folder)
+    assert names[2].read_bytes() == report
+
+
+def test_settings_of_the_user_and_durations_of_the_fit_change_nothing(
+    fitted: Any, optimum: Any, report: bytes, tmp_path: Path
+) -> None:
+    slower = dataclasses.replace(fitted, certificate={**fitted.certificate, "seconds": 123.4})
+    with mpl.rc_context({"font.size": 30, "lines.linewidth": 9, "axes.grid": False, "pdf.fonttype": 3}):
+        before = dict(mpl.rcParams)
+        assert write_report([slower, optimum], tmp_path / "a.pdf", title=TITLE).read_bytes() == report
+        assert dict(mpl.rcParams) == before
+
+
+def test_dollar_signs_and_other_alphabets_in_names_are_written_as_they_are(
+    fitted: Any, drawn: Callable[..., Any], words_of: Callable[..., str]
+) -> None:
+    optimum = sl.find_optimum(fitted, 8e11, models={"a$b_c$d ≥ µ": 7e9}, cost="linear_flops")
+    assert "a$b_c$d ≥ µ with 7 visual tokens" in words_of(drawn([fitted, optimum])[0])
+
+
+@pytest.mark.parametrize(
+    ("items", "code"),
+    [
+        ([], "nothing_to_report"),
+        (3.14, "unknown_item"),
+        ([None], "unknown_item"),
+        ([{"error": 1}], "unknown_item"),
+        ("no_such_table", "no_such_table"),
+        ("gone.json", "no_such_file"),
+        ("gone.csv", "no_such_file"),
+        (pd.DataFrame({"x": [1.0], "y": [2.0]}), "missing_column"),
+    ],
+)
+def test_what_cannot_be_reported_on_gets_a_sentence(items: Any, code: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        write_report(items, tmp_path / "report.pdf")
+    assert caught.value.code == code
+    assert caught.value.message.endswith((".", "?"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("no json", "unreadable_json"),
+        ("[1, 2]", "unreadable_json"),
+        ('{"schema": "other/1"}', "wrong_schema"),
+    ],
+)
+def test_a_json_of_another_kind_gets_a_sentence(text: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / "X.json").write_text(text)
+    with pytest.raises(InputError) as caught:
+        write_report(tmp_path / "X.json", tmp_path / "report.pdf")
+    assert caught.value.code == code
+
+
+def test_a_path_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "report.pdf", tmp_path / "folder"):
+        with pytest.raises(InputError) as caught:
+            write_report("vlm_reasoning", path)
+        assert caught.value.code == "cannot_write"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_tables_alone_are_counted_and_doubted(
+    drawn: Callable[..., list[Page]], words_of: Callable[..., str]
+) -> None:
+    made = drawn(["vlm_reasoning", "vlm_ocr"])
+    assert len(made) == 3
+    first = words_of(made[0])
+    assert "56 measurements" in first
+    assert "The cell 7B at V=576 equals 4B at V=576 to ten digits" in " ".join(first.split())

@@ -1,0 +1,74 @@
+"""Every page of every kind of report: nothing leaves the page, nothing overlaps, nothing is too small or empty."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from scalelaw.report.page import Page
+from scalelaw.report.style import TINY
+
+
+def test_no_text_leaves_its_page(pages: list[Page], shown_texts: Callable[..., Any]) -> None:
+    for number, page in enumerate(pages, 1):
+        wide, tall = page.figure.bbox.width, page.figure.bbox.height
+        for text, _, box in shown_texts(page.figure):
+            inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= wide and box.y1 <= tall
+            assert inside, f"'{text}' leaves page {number}: {box}"
+
+
+def test_no_two_texts_overlap(pages: list[Page], shown_texts: Callable[..., Any]) -> None:
+    for number, page in enumerate(pages, 1):
+        texts = [held for held in shown_texts(page.figure) if not _on_surface(held[1].axes)]
+        for (one, _, a), (two, _, b) in itertools.combinations(texts, 2):
+            wide, tall = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+            assert wide <= 1 or tall <= 2.5, f"'{one}' and '{two}' overlap on page {number}"
+
+
+def _on_surface(axes: Axes | None) -> bool:
+    """Labels on the lines of a surface lie where the lines are; they are looked at, not measured."""
+    return axes is not None and axes.get_title(loc="left").startswith("Predicted")
+
+
+def test_nothing_is_set_smaller_than_eight_points(pages: list[Page], shown_texts: Callable[..., Any]) -> None:
+    sizes = {text.get_size() for page in pages for _, text, _ in shown_texts(page.figure)}
+    assert min(sizes) >= TINY == 8.0
+
+
+def test_every_panel_says_how_many_points_it_shows(pages: list[Page]) -> None:
+    for page in pages:
+        for axes in page.figure.axes:
+            if axes.get_label() == "<colorbar>":
+                continue
+            said = [text.get_text() for text in axes.texts]
+            assert any("n = " in t or " draws" in t or " configuration" in t for t in said), said
+
+
+def test_every_axis_has_a_unit(pages: list[Page]) -> None:
+    for page in pages:
+        for axes in page.figure.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                if axis.get_major_ticks() and axes.get_title(loc="left") != "How wide each interval is":
+                    label = axis.get_label().get_text()
+                    named = axes.get_label() == "<colorbar>" and not label
+                    assert label.endswith(")") or named, label
+
+
+def test_no_page_is_empty_and_each_is_numbered(pages: list[Page], words_of: Callable[[Page], str]) -> None:
+    for number, page in enumerate(pages, 1):
+        held = words_of(page)
+        assert f"{number} / {len(pages)}" in held
+        assert len(held) > 150 or page.figure.axes
+
+
+def test_the_legend_keeps_clear_of_the_panels(pages: list[Page]) -> None:
+    for page in pages:
+        for axes in page.figure.axes:
+            legend = axes.get_legend()
+            if legend is not None:
+                box = legend.get_window_extent()
+                for other in page.figure.axes:
+                    assert not box.overlaps(other.get_window_extent()), other.get_title(loc="left")

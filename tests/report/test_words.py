@@ -1,0 +1,108 @@
+"""Numbers, budgets, laws as text; wrapping by width."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scalelaw.report import words
+from scalelaw.report.formula import typeset
+from scalelaw.report.page import clip, text_width, wrap
+from scalelaw.report.ticks import alike, plain, round_numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0709, "0.0709"), (13.52, "13.5"), (7, "7"), (0, "0"), (1234.5, "1,234"), (-0.5, "−0.5"), (1e-7, "1e−7"),
+        (4.147e-17, "4.15e−17"), (2.5e7, "2.5e7"), (0.00037938, "0.000379"), (math.inf, "∞"), (math.nan, "not known"),
+        (100, "100"), (576, "576"),
+    ],
+)  # fmt: skip
+def test_short_numbers(value: float, text: str) -> None:
+    assert words.short(value) == text
+
+
+@given(st.floats(1e-12, 1e12))
+def test_a_short_number_says_the_number(value: float) -> None:
+    said = float(words.short(value).replace(",", "").replace("−", "-"))
+    assert said == pytest.approx(value, rel=5.1e-3)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (5e8, "0.5 B"),
+        (1.8e9, "1.8 B"),
+        (7e9, "7 B"),
+        (6500, "6.5 k"),
+        (1.2e6, "1.2 M"),
+        (1.1e11, "110 B"),
+        (133e6, "133 M"),
+    ],
+)
+def test_sizes(value: float, text: str) -> None:
+    assert words.parameters(value) == text
+
+
+def test_budgets_and_costs() -> None:
+    assert words.budget({"flops": 8e11}) == "800 GFLOPs per query"
+    assert words.budget({"flops": 1.6e12}) == "1.6 TFLOPs per query"
+    assert words.budget({"latency_ms": 80.0}).startswith("80 milliseconds from the request")
+    assert words.cost("memory_gb", 24.0) == "24 GB"
+    assert words.percent(0.83) == "83 %"
+    assert (words.percent(1.0), words.percent(0.0)) == ("more than 99 %", "less than 1 %")
+    assert (words.share(1.0), words.share(0.001)) == ("> 99 %", "< 1 %")
+
+
+def test_intervals_that_are_not_known_are_left_out() -> None:
+    assert words.span((0.1, 0.2)) == "0.1 to 0.2"
+    assert words.span((0.1, math.inf)) == "0.1 to ∞"
+    assert words.span((math.nan, math.nan)) == words.span(None) == words.span((None, None)) == ""  # type: ignore[arg-type]
+
+
+def test_bounds_read_alike_from_an_object_and_from_json() -> None:
+    assert words.plainly({"A": [0.0, math.inf]}) == words.plainly({"A": [0.0, None]}) == "A 0 to ∞"
+    assert words.plainly([-math.inf, 1.0]) == words.plainly([None, 1.0]) == "−∞ to 1"
+
+
+PUBLISHED = "error = A * (n_params / 1e9)^-alpha * visual_tokens^-beta + D"
+
+
+def test_a_formula_in_symbols_and_in_numbers() -> None:
+    params = {"A": 0.59077, "alpha": 0.07094, "beta": 0.0151, "D": 0.0}
+    assert words.formula(PUBLISHED) == "error = A · N^−α · V^−β + D"
+    assert words.formula(PUBLISHED, params) == "error = 0.591 · N^−0.0709 · V^−0.0151 + 0"
+    assert typeset(PUBLISHED) == r"$\mathrm{error} = A\,N^{-\alpha }\,V^{-\beta } + D$"
+    assert typeset(PUBLISHED, params) == r"$\mathrm{error} = 0.591\,N^{-0.0709}\,V^{-0.0151} + 0$"
+    units = words.symbols({"n_params": 1e9, "visual_tokens": 1.0})
+    assert units == "N: LLM size in billions of parameters; V: visual tokens in tokens per image"
+
+
+@pytest.mark.parametrize("text", ["error = { what? }", "error = A ^", "ƒ(x) = $y$"])
+def test_a_formula_that_cannot_be_set_stays_words(text: str) -> None:
+    assert typeset(text) == text
+
+
+@given(st.text(st.sampled_from("abcdefghij _$-0"), max_size=120), st.floats(0.5, 4))
+def test_wrapped_lines_fit_and_lose_nothing(text: str, width: float) -> None:
+    lines = wrap(text, width, 10)
+    assert all(text_width(line, 10) <= width + 1e-9 for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+def test_a_line_that_is_cut_says_so() -> None:
+    assert clip("short", 3, 9) == "short"
+    cut = clip("a name that is much too long for the place it has", 1, 9)
+    assert cut.endswith("…")
+    assert text_width(cut, 9) <= 1
+
+
+def test_ticks_are_plain_numbers_with_the_same_decimals() -> None:
+    assert alike([0.45, 0.5, 0.55]) == ["0.45", "0.50", "0.55"]
+    assert alike([-0.005, 0.0, 0.005]) == ["−0.005", "0.000", "0.005"]
+    assert plain(0.000001) == "0.000001"
+    assert round_numbers(1, 100) == [1, 2, 5, 10, 20, 50, 100]
