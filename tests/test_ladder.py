@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scalelaw.errors import InputError
-from scalelaw.ladder import from_config, from_fields, made_to_measure
+from scalelaw.ladder import from_config, from_fields, made_to_measure, tower_from_fields
 
 LLAMA_2_7B: dict[str, Any] = {
     "model_type": "llama",
@@ -69,3 +69,37 @@ def test_a_config_that_cannot_be_read_gets_a_sentence(tmp_path: Path, text: str,
 def test_a_missing_config_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no model configuration at"):
         from_config(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "trouble"),
+    [
+        ({"num_attention_heads": 0}, "num_attention_heads is 0"),
+        ({"num_hidden_layers": -1}, "num_hidden_layers is -1"),
+        ({"num_key_value_heads": 5}, "32 attention heads do not share 5 key-value heads evenly"),
+        ({"hidden_size": 4100}, "does not split into 32 heads"),
+        ({"num_local_experts": 4, "num_experts_per_tok": 8}, "8 experts a token of 4"),
+        ({"layer_types": ["full_attention"] * 3, "sliding_window": 9}, "3 layer_types for 32 layers"),
+    ],
+)
+def test_a_config_that_contradicts_itself_says_how(change: dict[str, Any], trouble: str) -> None:
+    with pytest.raises(InputError, match="contradicts itself") as refusal:
+        from_fields({**LLAMA_2_7B, **change}, "x")
+    assert trouble in refusal.value.message
+
+
+@pytest.mark.parametrize("field", ["hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"])
+def test_a_config_that_lacks_a_field_names_it(field: str) -> None:
+    with pytest.raises(InputError, match=f"lacks the field '{field}'"):
+        from_fields({k: v for k, v in LLAMA_2_7B.items() if k != field}, "x")
+
+
+def test_a_tower_from_its_fields() -> None:
+    fields = {"model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304,
+              "num_hidden_layers": 27, "patch_size": 14, "image_size": 384}  # fmt: skip
+    tower = tower_from_fields({"vision_config": fields}, "so400m")
+    assert (tower.patches, tower.extra_tokens) == (729, 0)
+    with pytest.raises(InputError, match="lacks the field 'patch_size'"):
+        tower_from_fields({k: v for k, v in fields.items() if k != "patch_size"}, "so400m")
+    with pytest.raises(InputError, match="not a number"):
+        tower_from_fields({**fields, "patch_size": "small"}, "so400m")

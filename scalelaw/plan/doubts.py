@@ -17,34 +17,37 @@ def has_draws(fitted: Any) -> bool:
     return bool(draws) and any(len(values) for values in draws.values())
 
 
-def outside(fitted: Any, choice: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
-    """The inputs at which a choice lies outside the measured range: (input, nearest end, factor beyond it)."""
-    for name in ("n_params", "visual_tokens"):
-        low, high = fitted.measured_range[name]
-        if choice[name] > high * (1 + 1e-9):
-            yield name, high, choice[name] / high
-        elif choice[name] < low * (1 - 1e-9):
-            yield name, low, low / choice[name]
+def outside(
+    fitted: Any, choice: dict[str, Any], text_tokens: float
+) -> Iterator[tuple[str, float, float, float]]:
+    """The inputs at which a choice lies outside the measured range: (input, value, nearest end, factor beyond it)."""
+    known = {**choice, "text_tokens": text_tokens}
+    for name, (low, high) in fitted.measured_range.items():
+        value = float(known[name])
+        if value > high * (1 + 1e-9):
+            yield name, value, high, value / high
+        elif value < low * (1 - 1e-9):
+            yield name, value, low, low / value if value > 0 else float("inf")
 
 
-def is_outside(fitted: Any, choice: dict[str, Any]) -> bool:
+def is_outside(setting: Setting, choice: dict[str, Any]) -> bool:
     """Whether a choice lies outside what was measured."""
-    return any(True for _ in outside(fitted, choice))
+    return any(True for _ in outside(setting.fitted, choice, setting.query.work.text_tokens))
 
 
 def of(setting: Setting, grid: Grid, pick: dict[str, Any]) -> list[tuple[str, str]]:
     """The warnings (code, message) of a pick."""
     fitted = setting.fitted
-    return [*_range(fitted, pick), *_edges(grid, pick), *_fit(fitted, pick), *_unseen(setting, pick)]
+    return [*_range(setting, pick), *_edges(grid, pick), *_fit(fitted, pick), *_unseen(setting, pick)]
 
 
-def _range(fitted: Any, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, end, factor in outside(fitted, pick):
-        side = "above the largest" if pick[name] > end else "below the smallest"
+def _range(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value, end, factor in outside(setting.fitted, pick, setting.query.work.text_tokens):
+        side = "above the largest" if value > end else "below the smallest"
         far = " Beyond a factor of 4 every law is poor." if factor > 4 else ""
         yield (
             "extrapolates",
-            f"The pick's {name} ({pick[name]:g}) lies a factor of {factor:.3g} {side} measured ({end:g}): "
+            f"The pick's {name} ({value:g}) lies a factor of {factor:.3g} {side} measured ({end:g}): "
             f"its error is extrapolated.{far}",
         )
 

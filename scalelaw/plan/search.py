@@ -80,7 +80,7 @@ def find_optimum(
         runners_up=[told.choice(place) for place in places[1:]],
         pareto=[told.plain(place) for place in pareto(grid, next(iter(setting.limits), spent or FLOPS))],
         continuous=continuous_optimum(setting) if rule.target is None and setting.budget else None,
-        extrapolates=doubts.is_outside(fitted, best),
+        extrapolates=doubts.is_outside(setting, best),
         warnings=[*setting.warnings, *doubts.of(setting, grid, best)],
         law=str(fitted.law),
         searched={

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import scalelaw as sl
 from scalelaw.errors import InputError, NoAnswer
 from scalelaw.plan import find_optimum, load_optimum
 
@@ -161,3 +162,23 @@ def test_an_optimum_comes_back_from_its_file(reasoning: Any, tmp_path: Any) -> N
     optimum = find_optimum(reasoning, 8e11, models=SIZES)
     (tmp_path / "optimum.json").write_text(optimum.to_json())
     assert load_optimum(tmp_path / "optimum.json") == optimum
+
+
+def test_a_real_fit_gives_the_published_picks() -> None:
+    fitted = sl.fit_law("vlm_reasoning", bootstrap=200)
+    optimum = sl.find_optimum(fitted, budget={"flops": 8e11}, models=SIZES)
+    assert (optimum.best["n_params"], optimum.best["visual_tokens"]) == (7e9, 7)
+    assert optimum.continuous is not None
+    assert optimum.continuous["visual_tokens"] == pytest.approx(13.52, abs=0.01)
+    assert optimum.best["p_best"] > 0.95
+
+
+def test_a_law_that_sees_the_text_is_told_its_tokens() -> None:
+    fitted = sl.fit_law("vlm_reasoning", law="total_token_power", inputs={"text_tokens": 50.0}, bootstrap=50)
+    here, there = (find_optimum(fitted, 8e11, text) for text in (50, 20))
+    assert here.best["error"] == pytest.approx(
+        float(fitted.predict(n_params=7e9, visual_tokens=here.best["visual_tokens"], text_tokens=50.0))
+    )
+    assert not here.extrapolates
+    assert there.extrapolates
+    assert "text_tokens (20)" in dict(there.warnings)["extrapolates"]
