@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +176,32 @@ def made_to_measure(spec: str, vocab: int) -> LLMShape:
         )
     feed_forward = -(-8 * width // 24) * 8
     return LLMShape(spec, layers, width, width // head, width // head, head, feed_forward, vocab, tied=True)
+
+
+def made_for_size(n_params: float) -> LLMShape:
+    """The shape of a rung of about this many parameters: width 128 times the layers, heads of 128 (64 below a width
+    of 512), gated feed-forward of 8/3 the width, a vocabulary of 32,000, tied. Raises InputError below 5 M.
+    """
+    if n_params < 5e6:
+        raise InputError(f"A rung of {n_params:g} parameters is too small to be made.", code="bad_rung")
+    vocab = 32000
+    found = []
+    for width in range(64, 32768, 64):
+        head = 128 if width >= 512 and width % 128 == 0 else 64
+        feed_forward = -(-8 * width // 192) * 64
+        layer = 4 * width**2 + 3 * width * feed_forward + 2 * width
+        layers = round((n_params - vocab * width) / layer)
+        if layers >= 1:
+            shape = LLMShape(
+                "", layers, width, width // head, width // head, head, feed_forward, vocab, tied=True
+            )
+            found.append(
+                (abs(layers - width / 128) / (width / 128) + 5 * abs(shape.n_params / n_params - 1), shape)
+            )
+        elif found:
+            break
+    best = min(found, key=lambda pair: pair[0])[1]
+    return replace(best, name=f"{best.width}x{best.layers}")
 
 
 def from_config(path: str | Path) -> LLMShape:

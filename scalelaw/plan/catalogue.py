@@ -13,7 +13,10 @@ import yaml
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import bundled
-from scalelaw.ladder import LLMShape, TowerShape, from_config, from_fields, tower_from_fields
+from scalelaw.ladder import LLMShape, TowerShape, from_config, from_fields, made_for_size, tower_from_fields
+
+RUNGS = 64
+"""Rungs of a ladder between two sizes."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,9 @@ def list_models() -> dict[str, str]:
 def find_models(models: Any) -> list[Model]:
     """The models named by `models`, in order of size.
 
-    models: a family (`qwen1.5`), model names and families separated by commas, `all`, a YAML file
-    `models: [{name, n_params, config (optional)}]`; or from Python a sequence of names, of such mappings or of
-    `Model`s, or a mapping {name: n_params}.
+    models: a family (`qwen1.5`), model names and families separated by commas, `all`, a ladder of 64 rungs between
+    two sizes (`ladder:0.5e9:14e9`), a YAML file `models: [{name, n_params, config (optional)}]`; or from Python a
+    sequence of names, of such mappings or of `Model`s, or a mapping {name: n_params}.
     Raises InputError for an unknown name, a file that cannot be read, a size that is not positive, no models.
     """
     found = _resolve(models)
@@ -129,6 +132,8 @@ def _item(item: Any) -> Sequence[Model]:
 def _named(text: str) -> list[Model]:
     if text.endswith((".yaml", ".yml")):
         return _read(Path(text))
+    if text.startswith("ladder:"):
+        return _ladder(text)
     families = _bundled()
     if text == "all":
         return [m for models in families.values() for m in models]
@@ -139,6 +144,22 @@ def _named(text: str) -> list[Model]:
             raise unknown("model", name, {*families, *by_name})
         found += families[name] if name in families else [by_name[name]]
     return found
+
+
+def _ladder(text: str) -> list[Model]:
+    ends = text.split(":")[1:]
+    try:
+        low, high = (float(end) for end in ends)
+        if not 0 < low < high < float("inf"):
+            raise ValueError
+    except ValueError as error:
+        raise InputError(
+            f"'{text}' is not a ladder.", code="bad_catalogue", hint="Name two sizes: ladder:0.5e9:14e9."
+        ) from error
+    shapes = {shape.name: shape for shape in map(made_for_size, np.geomspace(low, high, RUNGS))}
+    return [
+        Model(name, float(shape.n_params), shape, source="made to measure") for name, shape in shapes.items()
+    ]
 
 
 def _read(path: Path) -> list[Model]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,16 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         find_models("qwen1.5-7")
     with pytest.raises(InputError, match="no catalogue file"):
         find_models("nowhere.yaml")
+
+
+def test_a_ladder_holds_rungs_of_every_size_between() -> None:
+    rungs = find_models("ladder:0.5e9:14e9")
+    sizes = [m.n_params for m in rungs]
+    assert len(rungs) > 60
+    assert sizes[0] == pytest.approx(0.5e9, rel=0.04)
+    assert sizes[-1] == pytest.approx(14e9, rel=0.04)
+    assert all(m.shape is not None and m.shape.n_params == m.n_params for m in rungs)
+    assert max(b / a for a, b in itertools.pairwise(sizes)) < 1.1
+    for text in ("ladder:1e9", "ladder:2e9:1e9", "ladder:a:b"):
+        with pytest.raises(InputError, match="is not a ladder"):
+            find_models(text)
