@@ -130,7 +130,7 @@ def _descend(problem: Problem, start: Array, tolerance: float, steps: int) -> De
         there = State.at(some, np.clip(here.parameters + step, lower, upper))
         if some.objective.is_quadratic:
             there = there.solve_linear(some)
-        better = there.total <= here.total + floor
+        better = there.total <= here.total + here.rounding
         here = here.merge(there, better)
         damping = np.where(better, damping * 0.02, np.maximum(damping * 8.0, 1e-4))
         caution = np.where(better, np.maximum(caution * 0.1, 1e-6), np.minimum(caution * 30.0, 1.0))
@@ -159,6 +159,11 @@ class State:
         size = problem.target if problem.objective.residual == "linear" else np.ones_like(problem.target)
         floor = ROUNDING * np.sum(weight * size**2, axis=-1)
         return cls(parameters, jacobian, value, residual, total, np.broadcast_to(floor, total.shape))
+
+    @property
+    def rounding(self) -> Array:
+        """[B] what rounding does to the total: residuals r of targets y are known to about eps y."""
+        return np.sqrt(ROUNDING * np.maximum(self.total, 0.0) * self.floor) + ROUNDING * self.floor
 
     def quadratic(self, problem: Problem, caution: Array) -> tuple[Array, Array]:
         """The Gram matrix [p, p, B] and the slopes [p, B] of the objective's local least squares."""

@@ -46,8 +46,8 @@ def fit_law(
     loss (squared, huber with delta, expectile with expectile), residual (linear, log);
     weights (`error_se`, a column, n numbers), tail_weight (gamma, or input -> gamma);
     fix {parameter: value}, bounds {parameter: (low, high)}, tie {parameter: formula}, parameters (lmfit.Parameters);
-    bootstrap (refits), seed, resample (wild, residual, case, cluster), cluster (column), interval (percentile, bca,
-    profile), level; holdout (`largest`, `largest:INPUT`); starts.
+    bootstrap (refits), seed, resample (wild, neighbour, residual, case, cluster; by default what suits the loss),
+    cluster (column), interval (percentile, bca, profile), level; holdout (`largest`, `largest:INPUT`); starts.
     Raises InputError for what cannot be read or asked.
     """
     if law == "auto":
@@ -180,7 +180,7 @@ def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
             *(doubts(problem, optimum, draws, options.bootstrap) if usable else []),
         ],
         draws=named,
-        draws_method=options.resample,
+        draws_method=options.method,
         points=_kept_points(points, task.rows),
     )
 
@@ -196,10 +196,10 @@ def _method(options: Options, usable: bool) -> dict[str, Any]:
         return {"level": options.level, "method": "none"}
     if options.interval == "profile":
         return {"level": options.level, "method": "profile likelihood, F quantile"}
-    by = f" by {options.cluster}" if options.cluster and options.resample in ("cluster", "wild") else ""
+    by = f" by {options.cluster}" if options.cluster and options.method in ("cluster", "wild") else ""
     return {
         "level": options.level,
-        "method": f"{options.resample} bootstrap{by}, {options.interval}, t-widened",
+        "method": f"{options.method} bootstrap{by}, {options.interval}, t-widened",
     }
 
 
@@ -227,7 +227,7 @@ def _draws(task: Task, optimum: Optimum, options: Options, usable: bool) -> Draw
     noise = task.weights.noise[task.rows]
     count = options.bootstrap if usable else 0
     rng = np.random.default_rng(options.seed)
-    draws = bootstrap(task.problem, optimum.parameters, count, options.resample, rng, noise, task.clusters)
+    draws = bootstrap(task.problem, optimum.parameters, count, options.method, rng, noise, task.clusters)
     if options.interval != "bca" or not count:
         return draws
     return replace(draws, jackknife=jackknife(task.problem, optimum.parameters, task.clusters))

@@ -289,7 +289,7 @@ def _differences(
     clusters: Array | None,
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Of each shared parameter, each group's less the first group's, with an interval."""
-    method = "cluster" if clusters is not None else wishes.resample
+    method = "cluster" if clusters is not None else wishes.method
     draws = bootstrap(
         problem,
         optimum.parameters,

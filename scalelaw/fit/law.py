@@ -202,10 +202,14 @@ def load_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
     """The law of this name: a file of `scalelaw/laws`, a path to a law file, an installed entry point.
 
     `name:argument` is a variant, where the law has them: `bnsl:2`. A formula such as `E + A*N**-alpha` is a law too;
-    `inputs` says which further names in it are inputs.
+    `inputs` says which further names in it are inputs. `average:...` is the average of several (see `average`).
 
     Raises InputError for an unknown name and for a law file that breaks the contract of `scalelaw.laws`.
     """
+    if name.startswith("average:"):
+        from scalelaw.fit.average import average_law
+
+        return average_law(name, inputs)
     if is_expression(name):
         return make_law(name, law_names(name, inputs))
     return _read(name) if name.endswith(".py") else _named(name)

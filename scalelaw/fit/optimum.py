@@ -46,11 +46,11 @@ def minimise(
     if first is not None:
         candidates = np.concatenate([candidates, first[:, None]], axis=1)
     for stage in _stages(problem, candidates):
-        candidates = descend(stage, candidates, tolerance=1e-6, steps=20).parameters
-    ends = descend(problem, candidates, steps=100).parameters
+        candidates = descend(stage, candidates, tolerance=1e-3, steps=10).parameters
+    ends = descend(problem, candidates, tolerance=1e-10, steps=60 if nonlinear < 3 else 100).parameters
     totals = State.at(problem, ends).total
     leading = np.argsort(totals, kind="stable")[:3]
-    ends[:, leading] = descend(problem, ends[:, leading], steps=500).parameters
+    ends[:, leading] = descend(problem, ends[:, leading], tolerance=1e-13, steps=500).parameters
     totals[leading] = State.at(problem, ends[:, leading]).total
     best = int(np.argmin(totals))
     reached = float(totals[best])
@@ -135,7 +135,7 @@ def _stages(problem: Problem, candidates: Array) -> list[Problem]:
     stages = []
     while largest > 3 * delta:
         stages.append(replace(problem, objective=replace(objective, delta=largest)))
-        largest /= 6.0
+        largest /= 10.0
     return stages
 
 
@@ -150,7 +150,7 @@ class Polished:
     floor: float
 
 
-def polish(problem: Problem, start: Array, steps: int = 12) -> Polished:
+def polish(problem: Problem, start: Array, steps: int = 30) -> Polished:
     """Steps by orthogonal factorisation (not normal equations) from one place, until rounding stops them.
 
     gradient_norm is the largest cosine between a free parameter's column and the rows that are left.
@@ -158,19 +158,28 @@ def polish(problem: Problem, start: Array, steps: int = 12) -> Polished:
     here = State.at(problem, start[:, None])
     step, promise, cosine = _newton(problem, here)
     floor = float(ROUNDING * here.floor[0])
+    share = 1.0
     for _ in range(steps):
-        place = np.clip(here.parameters + step[:, None], problem.lower[:, None], problem.upper[:, None])
+        place = np.clip(
+            here.parameters + share * step[:, None], problem.lower[:, None], problem.upper[:, None]
+        )
         there = State.at(problem, place)
         further, promised, smaller = _newton(problem, there)
-        if not there.total[0] <= here.total[0] * (1 + 1e-13) + floor or not smaller < cosine:
+        lower = there.total[0] < here.total[0] - here.rounding[0]
+        if lower or (there.total[0] <= here.total[0] + here.rounding[0] and smaller < cosine):
+            here, step, promise, cosine, share = there, further, promised, smaller, 1.0
+        elif share > 0.05 and promise > here.rounding[0]:
+            share *= 0.4
+        else:
+            # a kink of the Huber function, not a slope, stopped the step: the majoriser promises what can be had
+            promise = min(promise, _newton(problem, here, caution=1.0)[1])
             break
-        here, step, promise, cosine = there, further, promised, smaller
     return Polished(here.parameters[:, 0], float(here.total[0]), max(promise, 0.0), cosine, floor)
 
 
-def _newton(problem: Problem, here: State) -> tuple[Array, float, float]:
+def _newton(problem: Problem, here: State, caution: float = 1e-6) -> tuple[Array, float, float]:
     """The step [p] from a place, what it promises, and the largest cosine of a free column with the rows."""
-    rows, scale = problem.objective.linearise(here.residual, here.value, problem.weight, 1e-6)
+    rows, scale = problem.objective.linearise(here.residual, here.value, problem.weight, caution)
     columns = (here.jacobian if scale is None else here.jacobian * scale[:, None, :])[0]
     place, left = here.parameters[:, 0], rows[0]
     step = np.zeros_like(place)

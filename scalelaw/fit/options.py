@@ -29,16 +29,25 @@ class Options:
     tail_weight: float | Mapping[str, float] = 0.0
     bootstrap: int = 1000
     seed: int = 0
-    resample: str = "wild"
+    resample: str | None = None
     cluster: str | None = None
     interval: str = "percentile"
     level: float = 0.95
     holdout: str | None = None
     starts: int | None = None
 
+    @property
+    def method(self) -> str:
+        """How refits are resampled: as asked, else by cluster where one is named, else what suits the loss."""
+        if self.resample is not None:
+            return self.resample
+        if self.cluster is not None:
+            return "cluster"
+        return "neighbour" if self.loss == "huber" else "wild"
+
     def checked(self) -> Objective:
         """The objective; raises InputError for an option that is out of its range or unknown."""
-        if self.resample not in METHODS:
+        if self.resample is not None and self.resample not in METHODS:
             raise unknown("resampling method", self.resample, METHODS, code="unknown_resampling")
         if self.interval not in INTERVALS:
             raise unknown("interval", self.interval, INTERVALS)

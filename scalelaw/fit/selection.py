@@ -1,13 +1,288 @@
-"""Which law: compared by how it extrapolates, and averaged where none wins clearly."""
+"""Which law: `compare` says how each extrapolates, `fit_auto` (law="auto") predicts with the best, or their average."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
+from scalelaw import plugins
 from scalelaw.errors import InputError
+from scalelaw.fit.average import average_law, average_name
+from scalelaw.fit.engine import descend
 from scalelaw.fit.fitted import FittedLaw
+from scalelaw.fit.fitting import Task, fit_points, make_options, make_task, read_points
+from scalelaw.fit.holdout import largest
+from scalelaw.fit.law import Law, load_law
+from scalelaw.fit.optimum import Polished, polish
+from scalelaw.fit.options import Options
+from scalelaw.fit.uncertainty import bootstrap
+from scalelaw.fit.weighing import Comparison, weigh
+from scalelaw.table import Points, read_table
+
+Array = np.ndarray
+_ONE_LAW = ("fix", "bounds", "tie", "parameters")
 
 
-def fit_auto(table: Any, **options: Any) -> FittedLaw:
-    """Fit the law that predicts best. Raises InputError: not there yet."""
-    raise InputError("law='auto' is not there yet.", code="unknown_law", hint="Name a law.")
+def compare(
+    table: Any,
+    laws: Sequence[str] | None = None,
+    inputs: Mapping[str, str | float] | None = None,
+    target: str = "error",
+    where: Any = None,
+    **options: Any,
+) -> Comparison:
+    """Compare laws (None: all that have the table's inputs) by AICc, leave-one-out and leave-largest-out.
+
+    table, inputs, target, where and options (loss, residual, weights, tail_weight, ...) as in `fit_law`. residual
+    None: log for one input, linear for several. Raises InputError for what cannot be read or asked.
+    """
+    points, chosen, wishes = prepare(table, laws, inputs, target, where, options)
+    return weigh(points, chosen, wishes)
+
+
+def prepare(
+    table: Any,
+    laws: Sequence[str] | None,
+    inputs: Mapping[str, str | float] | None,
+    target: str,
+    where: Any,
+    options: Mapping[str, Any],
+) -> tuple[Points, list[Law], Options]:
+    """The points, the candidate laws and the wishes, checked."""
+    for name in _ONE_LAW:
+        if options.get(name):
+            raise InputError(
+                f"'{name}' is about the parameters of one law; several are compared here.",
+                code="bad_option",
+                hint="Name the law.",
+            )
+    frame = read_table(table)
+    names = candidates(frame, inputs or {}) if laws is None else tuple(laws)
+    if not names:
+        raise InputError(
+            "There is no law to compare.", code="unknown_law", hint="Name some, or none for all."
+        )
+    chosen = [load_law(name, tuple(inputs or ())) for name in dict.fromkeys(names)]
+    units = {name: unit for law in reversed(chosen) for name, unit in law.units.items()}
+    points = read_points(frame, replace(chosen[0], units=units), inputs, target, where)
+    wishes = dict(options)
+    if wishes.get("residual") is None:
+        wishes["residual"] = "log" if len(units) == 1 and (points.target > 0).all() else "linear"
+    return points, chosen, make_options(wishes)
+
+
+@lru_cache(maxsize=1)
+def _drawer() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(name, inputs) of every law in the drawer, and of the variants that its file wants compared."""
+    found = []
+    for name in plugins.names("laws"):
+        more = getattr(plugins.load("laws", name), "compared", ())
+        found += [(n, load_law(n).inputs) for n in (name, *(f"{name}:{v}" for v in more))]
+    return tuple(found)
+
+
+def candidates(frame: Any, inputs: Mapping[str, str | float]) -> tuple[str, ...]:
+    """The laws whose inputs the table has: of those sets of inputs that hold all of `inputs`, the one that varies,
+
+    the smallest, with the most laws. Raises InputError where there is none.
+    """
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, needed in _drawer():
+        groups.setdefault(needed, []).append(name)
+
+    def values(name: str) -> int:
+        column = inputs.get(name, name)
+        if not isinstance(column, str):
+            return 1
+        return int(frame[column].nunique()) if column in frame else 0
+
+    fitting = [g for g in groups if set(inputs) <= set(g) and all(values(name) for name in g)]
+    if not fitting:
+        raise InputError(
+            "The table has the inputs of no law.",
+            code="missing_column",
+            hint="Say which columns they are, for example inputs={'x': 'COLUMN'} for a curve.",
+        )
+    fitting.sort(key=lambda g: (any(values(n) < 2 for n in g), len(g), -len(groups[g])))
+    return tuple(groups[fitting[0]])
+
+
+def fit_auto(
+    table: Any,
+    inputs: Mapping[str, str | float] | None = None,
+    target: str = "error",
+    where: Any = None,
+    laws: Sequence[str] | None = None,
+    **options: Any,
+) -> FittedLaw:
+    """Predict with the law that extrapolates best, or with the average of laws where none wins clearly.
+
+    Arguments as in `compare`. `selection` of the result holds its rows. Raises InputError as `compare` does.
+    """
+    points, chosen, wishes = prepare(table, laws, inputs, target, where, options)
+    return _fit(points, chosen, wishes)
+
+
+def _fit(points: Points, laws: Sequence[Law], options: Options) -> FittedLaw:
+    began = time.perf_counter()
+    compared = weigh(points, laws, options)
+    notes = compared.warnings[len(points.warnings) :]
+    if len(compared.members) > 1:
+        fitted = _average(points, compared, replace(options, holdout=None))
+    else:
+        member = compared.members[0][0] if compared.members else None
+        law = member.law if member else min(laws, key=lambda law: len(law.parameters))
+        tail = (
+            options.tail_weight
+            if isinstance(options.tail_weight, Mapping) or not member
+            else member.tail_weight
+        )
+        fitted = fit_points(points, law, replace(options, tail_weight=tail, holdout=None))
+    return replace(
+        fitted,
+        selection=[dict(row) for row in compared.laws],
+        holdout={} if options.holdout is None else _hold_out(points, laws, options),
+        warnings=[*fitted.warnings, *notes],
+        certificate={**fitted.certificate, "seconds": time.perf_counter() - began},
+    )
+
+
+def _average(points: Points, compared: Comparison, options: Options) -> FittedLaw:
+    """The members' fits to all points, put together as one law."""
+    space = "log" if compared.residual == "log" else "linear"
+    name = average_name(space, [(m.law.name, m.tail_weight) for m, _ in compared.members])
+    law = average_law(name, compared.inputs)
+    weights = np.array([weight for _, weight in compared.members])
+    tasks, ends = [], []
+    for member, _ in compared.members:
+        own = (
+            options
+            if isinstance(options.tail_weight, Mapping)
+            else replace(options, tail_weight=member.tail_weight)
+        )
+        task = make_task(points, member.law, own)
+        reached = descend(task.problem, member.parameters[:, None], tolerance=1e-11, steps=40).parameters[
+            :, 0
+        ]
+        tasks.append(task)
+        ends.append(polish(task.problem, reached))
+    whole = np.concatenate([weights, *(end.parameters for end in ends)])
+    parameters = dict(zip(law.parameters, map(float, whole), strict=True))
+    base = fit_points(
+        points, compared.members[0][0].law, replace(options, bootstrap=0, interval="percentile")
+    )
+    inputs = law.scale(base.points["inputs"])
+    value, measured = law.value(inputs, whole[:, None])[0], base.points["target"]
+    miss = tasks[0].problem.objective.residuals(value, measured)
+    spread = float(np.sum((measured - measured.mean()) ** 2))
+    names = ", ".join(row["law"] for row in compared.laws if row["weight"] > 0)
+    return replace(
+        base,
+        law=name,
+        formula=law.formula,
+        source=law.source,
+        inputs=list(law.inputs),
+        units=dict(law.units),
+        params=parameters,
+        bounds=dict(law.bounds),
+        intervals=dict.fromkeys(parameters, (np.nan, np.nan)),
+        interval={"level": options.level, "method": "of predictions only: draws are one member's each"},
+        objective=float(np.sum(miss**2)),
+        rmse=float(np.sqrt(np.mean((value - measured) ** 2))),
+        r2=1 - float(np.sum((value - measured) ** 2)) / spread if spread > 0 else float("nan"),
+        aicc=float("nan"),
+        status="identified",
+        certificate=_certificate(ends),
+        derived={},
+        checklist=base.checklist
+        | {
+            "law": f"{name}: {law.formula}",
+            "optimiser": "every member by variable projection from a cover of its exponents, polished by QR steps",
+            "starts": "the best places of a cover, shared by all windows of a law",
+            "bounds": "of each law",
+            "status": "identified",
+            "weights": "of each member, its tail weight",
+            "bootstrap": f"{options.bootstrap} refits, {options.method}, shared among the members by weight",
+        },
+        warnings=[
+            *points.warnings,
+            (
+                "averaged",
+                f"No law wins clearly: predictions are averaged over {len(weights)} fits of {names}. "
+                f"Single parameters of an average are no finding.",
+            ),
+        ],
+        draws=_draws(tasks, ends, weights, law, whole, options),
+    )
+
+
+def _certificate(ends: Sequence[Polished]) -> dict[str, Any]:
+    gaps = [end.promise / end.objective if end.promise > end.floor else 0.0 for end in ends]
+    return {
+        "gap": float(max(gaps)),
+        "starts": len(ends),
+        "agreeing": len(ends),
+        "gradient_norm": float(max(end.gradient_norm for end in ends)),
+    }
+
+
+def _draws(
+    tasks: Sequence[Task], ends: Sequence[Polished], weights: Array, law: Law, whole: Array, options: Options
+) -> dict[str, Array]:
+    """Bootstrap refits, each of one member drawn by its weight: there the draw's own weight is 1."""
+    rng = np.random.default_rng(options.seed)
+    counts = rng.multinomial(options.bootstrap, weights)
+    first, blocks = len(weights), []
+    for k, (task, end, count) in enumerate(zip(tasks, ends, counts, strict=True)):
+        size = len(end.parameters)
+        noise = task.weights.noise[task.rows]
+        drawn = bootstrap(
+            task.problem, end.parameters, int(count), options.method, rng, noise, task.clusters
+        ).parameters
+        block = np.repeat(whole[:, None], drawn.shape[1], axis=1)
+        block[: len(weights)] = 0.0
+        block[k] = 1.0
+        block[first : first + size] = drawn
+        first += size
+        blocks.append(block)
+    every = np.concatenate(blocks, axis=1)
+    every = every[:, rng.permutation(every.shape[1])]
+    return dict(zip(law.parameters, every, strict=True))
+
+
+def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str, Any]:
+    """Choose and fit again without the largest, and predict it."""
+    rule = str(options.holdout)
+    held, words = largest(make_task(points, laws[0], replace(options, tail_weight=0.0)).problem, rule)
+    rest = replace(
+        points,
+        inputs={name: values[~held] for name, values in points.inputs.items()},
+        target=points.target[~held],
+        target_se=points.target_se[~held],
+        rows=points.rows[~held],
+        warnings=(),
+    )
+    fitted = _fit(rest, laws, replace(options, holdout=None, bootstrap=0))
+    predicted = fitted.predict(**{name: values[held] for name, values in points.inputs.items()})
+    measured = points.target[held]
+    miss = predicted - measured
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.abs(miss) / measured
+    return {
+        "rule": rule,
+        "left_out": words,
+        "n_fitted": int((~held).sum()),
+        "n_predicted": int(held.sum()),
+        "max_abs_error": float(np.max(np.abs(miss))),
+        "rmse": float(np.sqrt(np.mean(miss**2))),
+        "max_rel_error": float(np.max(relative)),
+        "mean_rel_error": float(np.mean(relative)),
+        "params": fitted.params,
+        "predicted": predicted.tolist(),
+        "measured": measured.tolist(),
+    }

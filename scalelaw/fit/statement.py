@@ -122,7 +122,7 @@ def checklist(
         if "train_flops" in points.columns.values()
         else "none enters",
         "seed": options.seed,
-        "bootstrap": f"{options.bootstrap} refits, {options.resample}"
+        "bootstrap": f"{options.bootstrap} refits, {options.method}"
         + (f" by {options.cluster}" if options.cluster else ""),
         "versions": {"scalelaw": version("scalelaw"), "numpy": np.__version__, "scipy": scipy.__version__},
         "data_hash": points.data_hash,

@@ -1,0 +1,73 @@
+"""An average of fitted laws is a law: its parameters are its members' parameters and weights.
+
+Its name says its members, `average:log:power_offset@0|m4@1.5`: law and tail weight of each; `log` averages the
+logarithms of the predictions, `linear` the predictions. So whatever takes a fitted law (predictions, draws, plans,
+reports, JSON) takes an average. A draw is one member's: its weight is 1 there and the others' 0, so the spread of
+draws holds both the noise and the disagreement of the laws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scalelaw.errors import InputError
+from scalelaw.fit.law import Law, load_law
+
+PREFIX = "average:"
+SPACES = ("linear", "log")
+
+
+def average_name(space: str, members: Sequence[tuple[str, float]]) -> str:
+    """The name of the average of members (law, tail weight)."""
+    return f"{PREFIX}{space}:" + "|".join(f"{law}@{gamma:g}" for law, gamma in members)
+
+
+def average_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
+    """The law of such a name. Raises InputError where it cannot be read or a member is unknown."""
+    space, colon, held = name.removeprefix(PREFIX).partition(":")
+    labels = held.split("|")
+    if space not in SPACES or not colon or not all("@" in label for label in labels):
+        raise InputError(
+            f"'{name}' is not an average of laws.",
+            code="bad_law",
+            hint="It has the form average:log:power_offset@0|m4@1.5.",
+        )
+    members = [load_law(label.rpartition("@")[0], inputs) for label in labels]
+    units: dict[str, float] = {}
+    for member in members:
+        units = {**member.units, **units}
+    sizes = [len(member.parameters) for member in members]
+    ends = np.cumsum([len(units) + len(members), *sizes])
+    bounds = {f"weight.{label}": (0.0, 1.0) for label in labels}
+    for label, member in zip(labels, members, strict=True):
+        bounds |= {f"{label}.{parameter}": pair for parameter, pair in member.bounds.items()}
+
+    def predict(*arguments: Any) -> Any:
+        """The weighted mean of the members' predictions (of their logarithms); all arguments broadcast."""
+        given = dict(zip(units, arguments, strict=False))
+        total: Any = 0.0
+        with np.errstate(all="ignore"):
+            for k, member in enumerate(members):
+                weight = arguments[len(units) + k]
+                if not np.any(weight):
+                    continue
+                scaled = [given[n] * (units[n] / unit) for n, unit in member.units.items()]
+                value = member.predict(*scaled, *arguments[ends[k] : ends[k + 1]])
+                term = np.log(value) if space == "log" else value
+                total = total + np.where(np.asarray(weight) > 0, weight * term, 0.0)
+            return np.exp(total) if space == "log" else total
+
+    names = ", ".join(dict.fromkeys(member.name for member in members))
+    mean = "exp(sum of weight * ln prediction)" if space == "log" else "sum of weight * prediction"
+    return Law(
+        name=name,
+        formula=f"error = {mean} over {len(members)} fits of {names}",
+        source="; ".join(dict.fromkeys(member.source for member in members if member.source)),
+        units=units,
+        bounds=bounds,
+        linear=(),
+        predict=predict,
+    )

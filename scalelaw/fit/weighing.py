@@ -1,0 +1,229 @@
+"""Which law: every law of the same inputs compared by how it extrapolates, and averaged where none wins clearly.
+
+A law's score is its miss on the points that windows hide, S = exp(sum_i m_i ln s_i / sum_i m_i): s_i the mean over
+the windows along input i of the root mean square of log(predicted / measured), m_i the number of lines along i (one
+for a learning curve). Weights are S^-(sum_i m_i): points of one line share their fate, so each line counts once.
+Members whose S is more than 4 times the least are left out (Occam's window), and so are members that say what a
+simpler one says. For one input each law is a member once for each tail weight that leaves it points enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scalelaw.answers import answer, dumps
+from scalelaw.errors import InputError
+from scalelaw.fit.engine import Problem, State
+from scalelaw.fit.extrapolation import lines, windows
+from scalelaw.fit.law import Law
+from scalelaw.fit.members import TAILS, Member, Sample, effective_points, fit_members, leave_one_out
+from scalelaw.fit.objective import make_objective
+from scalelaw.fit.optimum import Optimum
+from scalelaw.fit.options import Options
+from scalelaw.fit.statement import scores
+from scalelaw.fit.weights import make_weights
+from scalelaw.table import Points
+
+Array = np.ndarray
+OCCAM = 4.0
+MOST_POINTS = 2000
+CLEAR = 0.9
+"""The share of the weight from which a law wins clearly."""
+_FLOOR, _SAME = 1e-7, 1e-6
+Warnings = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Laws compared: one row a law, the best first, and the members of their average.
+
+    laws: {law, n_parameters, aicc, leave_one_out, leave_largest_out {input: {score, spread, windows}}, score, weight,
+    members [{tail_weight, score, weight}], reason}; the law is the winner where its weight reaches 0.9.
+    """
+
+    inputs: tuple[str, ...]
+    target: str
+    residual: str
+    n_points: int
+    laws: tuple[dict[str, Any], ...]
+    winner: str
+    warnings: Warnings
+    members: tuple[tuple[Member, float], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The `data` object of `scalelaw compare --json`."""
+        names = ("inputs", "target", "residual", "n_points", "winner", "laws")
+        return {name: getattr(self, name) for name in names}
+
+    def to_json(self) -> str:
+        """The JSON object that `scalelaw compare --json` prints."""
+        return dumps(answer("compare", self.to_dict(), self.warnings))
+
+
+def weigh(points: Points, laws: Sequence[Law], options: Options) -> Comparison:
+    """Fit every law to all points and to every window, score and weigh."""
+    sample, notes = _sample(points, options)
+    tails = _tails(sample, options)
+    fits = {law.name: fit_members(law, sample, tails) for law in laws}
+    if not any(fits.values()):
+        notes = (*notes, ("too_few_points", _too_few(laws, sample)))
+    members = sorted(
+        (m for held in fits.values() for m in held), key=lambda m: (len(m.law.parameters), m.tail_weight)
+    )
+    counts = {name: lines(sample.inputs, name) for name in sample.inputs}
+    totals = [_score(m, sample, counts) for m in members]
+    power = sum(counts[name] for name in {w.name for w in sample.windows}) or 1
+    reasons, weights = _weights(members, totals, power)
+    rows = [_row(law, fits[law.name], members, totals, weights, reasons, sample) for law in laws]
+    rows.sort(key=lambda row: (-row["weight"], row["score"] if row["score"] is not None else np.inf))
+    winner = rows[0]["law"] if rows[0]["weight"] >= CLEAR else ""
+    if members and not sample.windows:
+        notes = (*notes, ("no_windows", "No input has enough values to hide the largest: laws are compared by "
+                          "leaving out one point at a time."))  # fmt: skip
+    kept = tuple((m, float(w)) for m, w in zip(members, weights, strict=True) if w > 0)
+    return Comparison(
+        tuple(sample.inputs), points.target_name, sample.objective.residual, len(points), tuple(rows), winner,
+        (*points.warnings, *notes), kept,
+    )  # fmt: skip
+
+
+def _sample(points: Points, options: Options) -> tuple[Sample, Warnings]:
+    objective = make_objective(options.loss, options.delta, options.residual, options.expectile)
+    given = options.tail_weight if isinstance(options.tail_weight, Mapping) else 0.0
+    weights = make_weights(points, options.weights, given)
+    rows = np.flatnonzero(weights.kept)
+    notes: Warnings = ()
+    if len(rows) > MOST_POINTS:
+        order = rows[np.lexsort([points.inputs[name][rows] for name in reversed(list(points.inputs))])]
+        rows = order[np.linspace(0, len(order) - 1, MOST_POINTS).round().astype(int)]
+        text = f"Laws are compared on {MOST_POINTS} of {len(order)} points, evenly along the inputs."
+        notes = (("thinned", text),)
+    inputs = {name: values[rows] for name, values in points.inputs.items()}
+    target = points.target[rows]
+    if objective.residual == "log" and (target <= 0).any():
+        raise InputError(
+            "Log residuals need a positive target, and a point holds 0.",
+            code="bad_value",
+            hint="Use residual='linear', or leave the point out.",
+        )
+    weight = np.ones(len(rows)) if weights.weight is None else weights.weight[rows]
+    return Sample(inputs, target, weight, objective, windows(inputs)), notes
+
+
+def _tails(sample: Sample, options: Options) -> tuple[float, ...]:
+    """The tail weight asked for; else, for one input, a range of them."""
+    if not isinstance(options.tail_weight, Mapping) and options.tail_weight:
+        return (float(options.tail_weight),)
+    return TAILS if len(sample.inputs) == 1 and not isinstance(options.tail_weight, Mapping) else (0.0,)
+
+
+def _score(member: Member, sample: Sample, counts: Mapping[str, int]) -> float:
+    """S; without windows the miss of leaving one point out."""
+    if not sample.windows:
+        return max(leave_one_out(_problem(member, sample), member.parameters), _FLOOR)
+    parts = _by_input(member, sample)
+    total = sum(counts[name] * np.log(max(float(np.mean(missed)), _FLOOR)) for name, missed in parts.items())
+    score = float(np.exp(total / sum(counts[name] for name in parts)))
+    return score if np.isfinite(member.values).all() else np.inf
+
+
+def _by_input(member: Member, sample: Sample) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for window, missed in zip(sample.windows, member.window_misses, strict=True):
+        found.setdefault(window.name, []).append(missed)
+    return found
+
+
+def _weights(members: Sequence[Member], totals: Sequence[float], power: int) -> tuple[dict[int, str], Array]:
+    """(why a member is left out, by its place; weights [members], sum 1 or all 0)."""
+    reasons: dict[int, str] = {}
+    least = min(totals, default=np.inf)
+    if not np.isfinite(least):
+        return reasons, np.zeros(len(members))
+    for k, (member, total) in enumerate(zip(members, totals, strict=True)):
+        twin = next((j for j in range(k) if j not in reasons and _alike(members[j], member)), None)
+        if total > OCCAM * least:
+            reasons[k] = f"misses by more than {OCCAM:g} times what the best misses by"
+        elif twin is not None:
+            reasons[k] = f"says what {members[twin].law.name} says"
+    logs = np.array([-np.inf if k in reasons else -power * np.log(t) for k, t in enumerate(totals)])
+    weights = np.exp(logs - logs.max())
+    return reasons, weights / weights.sum()
+
+
+def _alike(one: Member, other: Member) -> bool:
+    size = float(np.sqrt(np.mean(one.values**2)))
+    return bool(np.max(np.abs(one.values - other.values)) <= _SAME * size)
+
+
+def _problem(member: Member, sample: Sample) -> Problem:
+    law = member.law
+    weight = sample.tail(member.tail_weight)
+    inputs, weight = law.scale(sample.inputs), weight / weight.mean()
+    return Problem(law, inputs, sample.target[None], sample.objective, weight[None], law.lower, law.upper)
+
+
+def _row(
+    law: Law,
+    fits: Sequence[Member],
+    members: Sequence[Member],
+    totals: Sequence[float],
+    weights: Array,
+    reasons: Mapping[int, str],
+    sample: Sample,
+) -> dict[str, Any]:
+    """What is said of one law: its best member's windows, its plainest member's AICc and leave-one-out."""
+    row: dict[str, Any] = {
+        "law": law.name, "n_parameters": len(law.parameters), "aicc": None, "leave_one_out": None,
+        "leave_largest_out": {}, "score": None, "weight": 0.0, "members": [], "reason": "",
+    }  # fmt: skip
+    if not fits:
+        return row | {"reason": _too_few([law], sample)}
+    places = [k for k, m in enumerate(members) if any(m is f for f in fits)]
+    best = min(places, key=lambda k: totals[k])
+    plain = fits[0]
+    problem = _problem(plain, sample)
+    total = float(State.at(problem, plain.parameters[:, None]).total[0])
+    quality = scores(problem, Optimum(plain.parameters, total, True, 0, 0, 0.0, 0.0))
+    return row | {
+        "aicc": quality["aicc"],
+        "leave_one_out": leave_one_out(problem, plain.parameters),
+        "leave_largest_out": _windows(members[best], sample),
+        "score": totals[best],
+        "weight": float(weights[places].sum()),
+        "members": [
+            {"tail_weight": members[k].tail_weight, "score": totals[k], "weight": float(weights[k])}
+            for k in places
+        ],
+        "reason": reasons.get(best, ""),
+    }
+
+
+def _windows(member: Member, sample: Sample) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, missed in _by_input(member, sample).items():
+        cuts = [w for w in sample.windows if w.name == name]
+        found[name] = {
+            "score": float(np.mean(missed)),
+            "spread": float(np.std(missed)),
+            "windows": [
+                {
+                    "up_to": w.cut,
+                    "n_fitted": int(w.kept.sum()),
+                    "n_predicted": int((~w.kept).sum()),
+                    "miss": s,
+                }
+                for w, s in zip(cuts, missed, strict=True)
+            ],
+        }
+    return found
+
+
+def _too_few(laws: Sequence[Law], sample: Sample) -> str:
+    need = min(laws, key=lambda law: len(law.parameters))
+    held = effective_points(sample.weight)
+    return f"{len(need.parameters)} parameters want more than {held:.3g} effective points"
