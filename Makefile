@@ -3,9 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-# FLOPs per query: what the published sizes are planned for, and what the demo's small ones are.
-PAPER_BUDGET := 8e11
-DEMO_BUDGET := 5e6
+DEMO_BUDGET := 5e6  # FLOPs per query: what the demo's small models are planned for
 # Results must not depend on how many threads a library starts, and idle threads must not spin.
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -52,14 +50,7 @@ demo: $(STAMP)  ## the main job, end to end: a published table, then a small rea
 	@echo "Next, for your own numbers: . .venv/bin/activate && scalelaw fit YOUR.csv -o fit.json"
 
 paper: $(STAMP)  ## every published table: fit, optimum, PDF (in reports/paper), byte for byte the same each time
-	@for table in $$($(BIN)/scalelaw list tables | cut -d ' ' -f 1); do \
-		echo "== $$table" && \
-		SOURCE_DATE_EPOCH=0 $(BIN)/scalelaw fit $$table -o reports/paper/$$table.fit.json && \
-		SOURCE_DATE_EPOCH=0 $(BIN)/scalelaw optimize reports/paper/$$table.fit.json --budget $(PAPER_BUDGET) \
-			-o reports/paper/$$table.optimum.json && \
-		SOURCE_DATE_EPOCH=0 $(BIN)/scalelaw report reports/paper/$$table.fit.json reports/paper/$$table.optimum.json \
-			-o reports/paper/$$table.pdf || exit $$?; \
-	done
+	@SOURCE_DATE_EPOCH=0 $(BIN)/python experiments/paper.py reports/paper
 
 docs: $(STAMP)  ## bring the generated parts of README.md and its figure up to date
 	@$(BIN)/python docs/generate.py
@@ -82,7 +73,7 @@ floors: $(STAMP)
 	@$(BIN)/lint-imports
 
 bench: $(STAMP)  ## what the benchmarks measure on this machine
-	@$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -p no:xdist --benchmark-only --benchmark-columns=min,median,max,rounds
+	@$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_* test_*' -p no:xdist --benchmark-only --benchmark-columns=min,median,max,rounds
 
 clean:  ## remove what was generated (environment, caches, sweeps, reports)
 	@rm -rf $(VENV) sweeps reports/*.pdf reports/paper dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

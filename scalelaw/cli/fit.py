@@ -46,8 +46,9 @@ def fit(
         int, typer.Option(min=0, help="Bootstrap refits for the intervals; 0 for none.")
     ] = 1000,
     resample: Annotated[
-        str, typer.Option(help="What the bootstrap resamples: wild, residual, case or cluster.")
-    ] = "wild",
+        str | None,
+        typer.Option(help="wild, neighbour, residual, case or cluster. [default: what suits the loss]"),
+    ] = None,
     cluster: Annotated[
         str | None, typer.Option(help="The column that says which rows belong together, e.g. model.")
     ] = None,

@@ -1,15 +1,15 @@
-"""The commands around a table: import, list."""
+"""The commands around a table: import, show, list."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from scalelaw import __version__, plugins
-from scalelaw.cli.face import Json, app, give
+from scalelaw.cli.face import Json, Table, app, give, numbers, pairs
 from scalelaw.errors import unknown
 
 LISTS = (*plugins.DRAWERS, "models", "hardware", "tables")
@@ -23,21 +23,60 @@ def import_(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The file or folder to import.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The table to write (parquet).")],
     models: Annotated[
-        Path | None, typer.Option(help="YAML with what the files do not say (sizes, token counts, columns).")
+        Path | None,
+        typer.Option(help="YAML with what the files do not say: sizes, token counts, metrics, columns."),
     ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="A table's column from a csv's: n_params=size; repeatable.")
+    ] = None,
+    scale: Annotated[
+        list[str] | None, typer.Option(help="Multiply a column: n_params=1e9 for billions; repeatable.")
+    ] = None,
+    score: Annotated[
+        list[str] | None, typer.Option(help="A csv's column of scores and its maximum: GQA=100; repeatable.")
+    ] = None,
+    experiment: Annotated[str | None, typer.Option(help="The experiment's name in the table.")] = None,
     as_json: Json = False,
 ) -> None:
     """Turn another tool's results or published numbers into a results table.
 
-    Example: scalelaw import published_table numbers.csv --models columns.yaml -o numbers.parquet
+    Example: scalelaw import lmms_eval results/ --models models.yaml -o results.parquet
     """
     from scalelaw.config import read_mapping
     from scalelaw.table import write_table
 
-    rows = plugins.load("importers", form).read(path, read_mapping(models))
-    write_table(rows, output, {"scalelaw.version": __version__})
-    give("import", {"format": form, "rows": len(rows), "table": output}, as_json=as_json)
-    print(f"{len(rows)} rows written to {output}.", file=sys.stderr)
+    options = read_mapping(models)
+    flags: dict[str, dict[str, Any]] = {
+        "columns": dict(pairs(column, "--column")),
+        "scale": dict(numbers(scale, "--scale")),
+        "scores": dict(numbers(score, "--score")),
+    }
+    for name, given in flags.items():
+        if given:
+            options[name] = {**(options.get(name) or {}), **given}
+    if experiment is not None:
+        options["experiment"] = experiment
+    found = plugins.load("importers", form).read(path, options)
+    write_table(found.rows, output, {"scalelaw.version": __version__})
+    data = {"format": form, "table": output, **found.to_dict()}
+    give("import", data, found.warnings, as_json=as_json)
+    print(f"{len(found.rows)} rows written to {output}.", file=sys.stderr)
+
+
+@app.command("show")
+def show(table: Table, as_json: Json = False) -> None:
+    """Show what a table covers: its grid, what is missing, what is doubted, and its source.
+
+    Example: scalelaw show vlm_reasoning
+    """
+    from scalelaw.coverage import coverage
+
+    found = coverage(table)
+    if not as_json:
+        from scalelaw.report.terminal import show_coverage
+
+        show_coverage(found)
+    give("show", found.to_dict(), as_json=as_json)
 
 
 @app.command("list")

@@ -12,6 +12,7 @@ from rich.table import Table
 _PIPED_WIDTH = 120  # columns where there is no terminal to ask
 
 if TYPE_CHECKING:
+    from scalelaw.coverage import Coverage
     from scalelaw.fit import FittedLaw
     from scalelaw.plan import Bill, Calibration, Optimum
 
@@ -123,9 +124,9 @@ def show_bill(bill: Bill) -> None:
     ]
     console.print(_table(("part", "FLOPs", "share"), rows))
     console.print(f"{bill.convention}: {bill.flops:.10g} FLOPs ({bill.says})")
-    rows = [(kind, f"{value:.6g}") for kind, value in bill.costs.items() if kind != "flops"]
-    if rows:
-        console.print(_table(("cost", f"batch {bill.batch:g}, {bill.dtype}"), rows))
+    others = [(kind, f"{value:.6g}") for kind, value in bill.costs.items() if kind != "flops"]
+    if others:
+        console.print(_table(("cost", f"batch {bill.batch:g}, {bill.dtype}"), others))
     if bill.largest_batch is not None:
         console.print(f"The memory holds a batch of {bill.largest_batch:g} at most.")
 
@@ -161,6 +162,26 @@ def show_calibration(found: Calibration) -> None:
         ("residual, worst", _percent(found.worst)),
     ]
     console.print(_table(("", "value"), rows))
+
+
+def show_coverage(found: Coverage) -> None:
+    """How many rows stand in each cell of a table's grid, what is missing, and where it comes from."""
+    console = _console()
+    console.print(f"[bold]{found.table or 'table'}[/]   {found.title}".rstrip())
+    console.print(f"{found.n_rows} rows; {found.standard_errors} with a standard error", style="dim")
+    rows = [
+        (_label(value), *(str(count or "-") for count in counts))
+        for value, counts in zip(found.row_values, found.counts, strict=True)
+    ]
+    console.print(_table((f"{found.rows} by {found.along}", *map(_label, found.along_values)), rows))
+    missing = ", ".join(f"{_label(row)} at {_label(column)}" for row, column in found.missing[:12])
+    more = f" and {len(found.missing) - 12} more" if len(found.missing) > 12 else ""
+    console.print(f"missing: {missing + more or 'nothing'}")
+    for name, text in (("source", found.citation or "; ".join(found.sources)), ("licence", found.licence)):
+        if text:
+            console.print(f"{name}: {text}")
+    for doubt in found.doubts:
+        console.print(f"doubt: {doubt}")
 
 
 def show_cells(planned: Any) -> None:
@@ -223,6 +244,11 @@ def _console() -> Console:
 
 def _short(value: float | None) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.5g}"
+
+
+def _label(value: Any) -> str:
+    """A grid's value: sizes and counts short, names as they are."""
+    return f"{value:.4g}" if isinstance(value, float | int) else str(value)
 
 
 def _percent(share: float | None) -> str:
