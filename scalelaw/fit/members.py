@@ -82,7 +82,7 @@ def fit_members(law: Law, sample: Sample, tails: Sequence[float]) -> list[Member
     return members
 
 
-def refit(law: Law, sample: Sample, weights: Array, keep: int = 8) -> Array:
+def refit(law: Law, sample: Sample, weights: Array, keep: int = 6) -> Array:
     """[p, rows] the best parameters under each row of weights [rows, n].
 
     Every row descends from the same starts: the best places of a cover of the exponents under the first weights and

@@ -13,6 +13,7 @@ A law file holds plain names and one plain function:
     search      optional: {parameter: (low, high)} where the nonlinear ones are looked for, or a function of the inputs
     derived     optional: parameters (a dict) -> a dict of derived quantities; numpy, for draws as for numbers
     variant     optional: an argument -> these names, for `law:argument` (bnsl:2 has two breaks)
+    compared    optional: the arguments of the variants that are compared where laws are (`--law auto`)
     notes       optional: {parameter: what it means when it lies on its bound}
 
 The tests of this folder find a new file by themselves.

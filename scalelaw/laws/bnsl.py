@@ -14,6 +14,8 @@ import numpy as np
 
 from scalelaw.errors import InputError
 
+compared = ("2",)
+
 
 def variant(breaks: str) -> dict[str, Any]:
     """The names of the law with this many breaks. Raises InputError for a number that is not 1 to 5."""

@@ -35,16 +35,17 @@ def search(x: Any) -> dict[str, tuple[float, float]]:
 
 def predict(x: Any, eps: Any, R: Any, alpha: Any, c: Any, log_x0: Any) -> Any:
     """The error, in the target's unit. All arguments broadcast."""
-    return eps + R * _logistic(_solve(c * (log_x0 - np.log(x)), alpha))
+    root, soft = _solve(c * (log_x0 - np.log(x)), alpha)
+    return eps + R * np.exp(root - soft)
 
 
 def gradient(x: Any, eps: Any, R: Any, alpha: Any, c: Any, log_x0: Any) -> tuple[Any, ...]:
     """The derivatives of `predict` by eps, R, alpha, c, log_x0 (those of the root by the implicit function theorem)."""
     reach = log_x0 - np.log(x)
-    root = _solve(c * reach, alpha)
-    share = _logistic(root)
+    root, soft = _solve(c * reach, alpha)
+    share = np.exp(root - soft)
     turn = R * share * (1 - share) / (1 - share + alpha * share)
-    return 1.0, share, -turn * np.logaddexp(0.0, root), turn * reach, turn * c
+    return 1.0, share, -turn * soft, turn * reach, turn * c
 
 
 def derived(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -55,18 +56,18 @@ def derived(parameters: dict[str, Any]) -> dict[str, Any]:
     return {"eps_0": parameters["eps"] + r, "beta": beta}
 
 
-def _logistic(w: Any) -> Any:
-    return np.exp(-np.logaddexp(0.0, -w))
+def _softplus(w: Any) -> Any:
+    return np.maximum(w, 0.0) + np.log1p(np.exp(-np.abs(w)))
 
 
-def _solve(level: Any, alpha: Any) -> Any:
-    """The w with ln s - alpha ln(1 - s) = level, s = logistic(w): Newton, monotone after its first step."""
+def _solve(level: Any, alpha: Any) -> tuple[Any, Any]:
+    """(w, softplus(w)) with ln s - alpha ln(1 - s) = level, s = logistic(w): Newton, monotone after its first step."""
     w = np.where(level < 0, level, level / alpha)
     for _ in range(40):
-        share = _logistic(w)
-        miss = alpha * np.logaddexp(0.0, w) - np.logaddexp(0.0, -w) - level
-        step = miss / (1 - share + alpha * share)
+        soft = _softplus(w)
+        share = np.exp(w - soft)
+        step = ((alpha - 1) * soft + w - level) / (1 - share + alpha * share)
         w = w - step
-        if np.all(~(np.abs(step) > 1e-13 * (1 + np.abs(w)))):
+        if np.all(~(np.abs(step) > 1e-9 * (1 + np.abs(w)))):
             break
-    return w
+    return w, _softplus(w)
