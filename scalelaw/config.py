@@ -34,8 +34,8 @@ class Vision(_Section):
     heads: int = Field(4, gt=0)
     objective: str = "superclass"
     steps: int = Field(600, ge=0)
-    batch: int = Field(128, gt=0)
-    learning_rate: float = Field(2e-3, gt=0)
+    batch: int = Field(64, gt=0)
+    learning_rate: float = Field(5e-3, gt=0)
     features: list[int] = Field(
         default=[0, 1, 2], min_length=1, description="hidden states kept: 0 the stem, then each block"
     )

@@ -86,10 +86,10 @@ class Compressor(nn.Module):
 
     def _attend(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """Plain: queries [b, windows, heads, size], keys and values [b, windows, k*k, width] -> like the queries."""
-        keys = self.key_in(keys).unflatten(-1, (self.heads, -1))
-        values = self.value_in(values).unflatten(-1, (self.heads, -1))
-        weights = torch.einsum("bwhs,bwphs->bwhp", queries, keys).softmax(-1)
-        return torch.einsum("bwhp,bwphs->bwhs", weights, values)
+        keys = self.key_in(keys).unflatten(-1, (self.heads, -1)).transpose(2, 3)
+        values = self.value_in(values).unflatten(-1, (self.heads, -1)).transpose(2, 3)
+        weights = (queries[..., None, :] @ keys.transpose(-1, -2)).softmax(-1)
+        return (weights @ values).squeeze(-2)
 
     def _attend_folded(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """The same, with one query a window: q (Wk k + bk) = (Wk^T q) k + const, and sum_p a_p (Wv v_p + bv) =

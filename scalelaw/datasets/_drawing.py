@@ -32,7 +32,7 @@ FONT = np.array([[[c == "#" for c in row[digit]] for row in _ROWS] for digit in 
 
 def ground(noise: np.ndarray, level: np.ndarray) -> np.ndarray:
     """A grey ground: noise [n, height, width] in [0, 1), level [n] -> float [n, height, width, 3]."""
-    grey = level[:, None, None] * 0.3 + (noise - 0.5) * 0.2
+    grey = level[:, None, None] * 0.2 + (noise - 0.5) * 0.1
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
@@ -70,16 +70,25 @@ def _inside(kind: int, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     return inside
 
 
-def draw_digits(images: np.ndarray, digits: np.ndarray, ink: np.ndarray, corner: np.ndarray) -> None:
+def draw_digits(
+    images: np.ndarray, digits: np.ndarray, shown: np.ndarray, ink: np.ndarray, corner: np.ndarray
+) -> None:
     """Draw a row of digits on each image, in place.
 
-    digits [n, k]; ink [n, 3]; corner [n, k, 2] (y, x) in whole pixels.
+    digits [n, k]; shown [n, k] bool, which of them to draw; ink [n, 3]; corner [n, k, 2] (y, x) in whole pixels.
     """
     height, width = images.shape[1:3]
     rows = np.arange(images.shape[0])[:, None, None]
     for place in range(digits.shape[1]):
         y = corner[:, place, 0, None, None] + np.arange(7)[None, :, None]
         x = corner[:, place, 1, None, None] + np.arange(5)[None, None, :]
-        inside = FONT[digits[:, place]] & (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        inside = (
+            FONT[digits[:, place]]
+            & shown[:, place, None, None]
+            & (y >= 0)
+            & (y < height)
+            & (x >= 0)
+            & (x < width)
+        )
         n, i, j = np.nonzero(inside)
         images[rows[n, 0, 0], y[n, i, 0], x[n, 0, j]] = ink[n]

@@ -94,7 +94,12 @@ class Dataset:
         else:
             kind = np.searchsorted(self._mixture[:-1], u[:, 0], side="right")
         fact = np.searchsorted(self._facts[1][:-1], u[:, 1], side="right")
-        return {"index": index, "u": u, "kind": kind, "object": fact // len(self._relations),
+        shown = np.ones((len(index), PLACES), bool)
+        if split == "captions":
+            shown = (np.arange(PLACES) + (u[:, 15:] * PLACES).astype(int)) % PLACES <= (
+                u[:, 14:15] * PLACES
+            ).astype(int)
+        return {"index": index, "u": u, "kind": kind, "object": fact // len(self._relations), "shown": shown,
                 "relation": fact % len(self._relations), "digits": self._digits(split, u[:, 2])}  # fmt: skip
 
     def _digits(self, split: str, u: np.ndarray) -> np.ndarray:
@@ -124,8 +129,10 @@ class Dataset:
         left = np.arange(PLACES) * cell + (u[:, 9 : 9 + PLACES] * (cell - 4)).astype(int)
         corner = np.stack([np.repeat(top[:, None], PLACES, 1), left], axis=-1)
         some = images[written]
-        pen = drawing.INK[(u[:, 13] * len(drawing.INK)).astype(int)] * (0.7 + 0.3 * u[:, 7:8])
-        drawing.draw_digits(some, scene["digits"][written], pen[written], corner[written])
+        pen = np.repeat(0.7 + 0.3 * u[:, 7:8], 3, axis=1)
+        drawing.draw_digits(
+            some, scene["digits"][written], scene["shown"][written], pen[written], corner[written]
+        )
         images[written] = some
         pixels: np.ndarray = (np.clip(images, 0, 1) * 255).round().astype(np.uint8)
         return pixels
@@ -139,7 +146,7 @@ class Dataset:
     def _example(self, scene: dict[str, np.ndarray], row: int, u: float, turn: int) -> Example:
         kind = self.kinds[scene["kind"][row]]
         if kind == "digits":
-            text = " ".join(map(str, scene["digits"][row]))
+            text = " ".join(map(str, scene["digits"][row][scene["shown"][row]]))
             return Example("scenes_digits", f"the digits {text}", "what digits are written ?", text)
         thing = int(scene["object"][row])
         colour, shape = self._objects[thing]

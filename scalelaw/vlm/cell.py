@@ -158,7 +158,7 @@ def cell_flops(experiment: Experiment, llm: str, compressor: str, visual_tokens:
 
     Per sample: three forwards' worth (forward, and twice that backward) for compressor, projector and LLM on V visual
     tokens, the mean question and the mean answer, the head on the answer only; one forward of the question through
-    the LLM where the compressor reads it. Not counted: the tower (its features are shared), scoring, and the text training.
+    the LLM where the compressor reads it. Not counted: the tower (its features are shared), scoring, text training.
     """
     shape = llm_shape(llm, dataset_of(experiment).words)
     question, answer = _mean_lengths(experiment.model_dump_json(), llm)

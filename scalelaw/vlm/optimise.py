@@ -61,7 +61,7 @@ def _rate(step: int, steps: int, warmup: float) -> float:
 
 
 def batches(count: int, batch: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Endless (epoch, rows): every epoch a new order of 0..count-1, by the seed; its incomplete last batch is left out."""
+    """Endless (epoch, rows): each epoch a new order of 0..count-1, by the seed; a last short batch is left out."""
     if count < batch:
         raise ScalelawError(
             f"A batch of {batch} needs as many examples; there are {count}.", code="bad_value"

@@ -75,7 +75,7 @@ def pretrain_tower(experiment: Experiment, folder: Path, progress: Progress) -> 
 
 
 def make_features(experiment: Experiment, tower: Path, folder: Path, progress: Progress) -> None:
-    """The frozen tower's features of training and test images: {train,test}.npy, float16 [images, patches, channels]."""
+    """The frozen tower's features of the images: {train,test}.npy, float16 [images, patches, channels]."""
     started, dataset = time.perf_counter(), dataset_of(experiment)
     model = load_tower(dataset.image_size, experiment.vision, tower).to(device())
     counts = {

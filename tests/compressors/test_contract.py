@@ -1,0 +1,84 @@
+"""Every compressor keeps its contract; a new file in the drawer is found by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from scalelaw import plugins
+from scalelaw.errors import InputError
+
+GRID, WIDTH, MULTI, TEXT = (4, 6), 16, 32, 12
+
+
+@pytest.fixture(params=plugins.names("compressors"))
+def plugin(request: pytest.FixtureRequest) -> Any:
+    return plugins.load("compressors", request.param)
+
+
+def inputs(batch: int = 3, device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    shapes = ((batch, 24, WIDTH), (batch, 24, MULTI), (batch, TEXT))
+    first, second, third = (torch.randn(shape, generator=generator).to(device) for shape in shapes)
+    return first, second, third
+
+
+def build(plugin: Any, tokens: int) -> Any:
+    torch.manual_seed(1)
+    return plugin.Compressor(GRID, WIDTH, MULTI, tokens, TEXT)
+
+
+def test_gives_every_number_of_tokens_it_allows(plugin: Any) -> None:
+    allowed = plugin.allowed_tokens(GRID)
+    assert allowed == sorted(set(allowed), reverse=True)
+    patches, multi, question = inputs()
+    for tokens in allowed:
+        module = build(plugin, tokens)
+        out = module(patches, multi, question if module.reads_question else None)
+        assert out.shape == (3, tokens, WIDTH)
+        assert torch.isfinite(out).all()
+
+
+def test_refuses_other_numbers_and_names_those_it_can(plugin: Any) -> None:
+    allowed = plugin.allowed_tokens(GRID)
+    refused = next(n for n in range(2, 100) if n not in allowed)
+    with pytest.raises(InputError) as caught:
+        build(plugin, refused)
+    assert caught.value.code == "visual_tokens_not_allowed"
+    assert all(str(n) in caught.value.hint for n in allowed)
+
+
+def test_images_of_a_batch_do_not_touch_each_other(plugin: Any) -> None:
+    patches, multi, question = inputs()
+    module = build(plugin, plugin.allowed_tokens(GRID)[-1])
+    whole = module(patches, multi, question)
+    alone = module(patches[1:2], multi[1:2], question[1:2])
+    torch.testing.assert_close(whole[1:2], alone, rtol=1e-5, atol=1e-6)
+
+
+def test_every_parameter_and_the_patches_get_a_gradient(plugin: Any) -> None:
+    """A gradient that is zero by algebra (a bias before a softmax) is still a gradient; a missing one is a mistake."""
+    patches, multi, question = inputs()
+    patches.requires_grad_()
+    module = build(plugin, plugin.allowed_tokens(GRID)[1])
+    module(patches, multi, question).square().sum().backward()
+    assert patches.grad is not None
+    assert patches.grad.abs().sum() > 0
+    missing = {n for n, p in module.named_parameters() if p.grad is None}
+    assert missing <= {"key_in.bias"}
+
+
+def test_flops_are_those_of_its_products(plugin: Any) -> None:
+    for tokens in plugin.allowed_tokens(GRID):
+        with torch.device("meta"):
+            module = plugin.Compressor(GRID, WIDTH, MULTI, tokens, TEXT)
+        with FlopCounterMode(display=False) as counter:
+            module(*inputs(1, "meta"))
+        assert module.flops() == counter.get_total_flops()
+
+
+def test_summary_names_a_source(plugin: Any) -> None:
+    assert "arXiv" in (plugin.__doc__ or "")

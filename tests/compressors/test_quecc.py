@@ -1,0 +1,125 @@
+"""QueCC against a slow reference written from its formulas, window by window and head by head."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from scalelaw.compressors.quecc import Compressor
+from scalelaw.errors import InputError
+
+
+def normed(x: torch.Tensor, norm: torch.nn.Module) -> torch.Tensor:
+    mean = x.mean(-1, keepdim=True)
+    variance = ((x - mean) ** 2).mean(-1, keepdim=True)
+    return (x - mean) / torch.sqrt(variance + 1e-6) * norm.weight + norm.bias
+
+
+def mlp(x: torch.Tensor, layers: torch.nn.Module) -> torch.Tensor:
+    first, _, second, norm = layers
+    return normed(functional.gelu(x @ first.weight.T + first.bias) @ second.weight.T + second.bias, norm)
+
+
+def reference(c: Compressor, x: torch.Tensor, multi: torch.Tensor, question: torch.Tensor) -> torch.Tensor:
+    height, width = c.grid
+    k, size = c.side, c.width // c.heads
+    images = []
+    for b in range(x.shape[0]):
+        text = normed(question[b] @ c.text[0].weight.T + c.text[0].bias, c.text[1])
+        queries = mlp(x[b] + text, c.query).reshape(height, width, c.width)
+        keys = mlp(multi[b], c.key).reshape(height, width, c.width)
+        values = mlp(multi[b], c.value).reshape(height, width, c.width)
+        tokens = []
+        for i in range(height // k):
+            for j in range(width // k):
+                window = [(i * k + a, j * k + o) for a in range(k) for o in range(k)]
+                pooled = c.pool.bias.clone()
+                for a, o in window:
+                    pooled = pooled + queries[a, o] * c.pool.weight[:, 0, a - i * k, o - j * k]
+                q = pooled @ c.query_in.weight.T + c.query_in.bias
+                heads = []
+                for h in range(c.heads):
+                    part = slice(h * size, (h + 1) * size)
+                    key_w, key_b = c.key_in.weight[part], c.key_in.bias[part]
+                    value_w, value_b = c.value_in.weight[part], c.value_in.bias[part]
+                    scores = [q[part] @ (key_w @ keys[p] + key_b) / math.sqrt(size) for p in window]
+                    weights = torch.stack(scores).softmax(0)
+                    heads.append(
+                        sum(w * (value_w @ values[p] + value_b) for w, p in zip(weights, window, strict=True))
+                    )
+                tokens.append(torch.cat(heads) @ c.out.weight.T + c.out.bias)
+        images.append(torch.stack(tokens))
+    return torch.stack(images)
+
+
+@pytest.mark.parametrize(
+    ("grid", "width", "heads", "tokens"),
+    [
+        ((4, 4), 16, None, 16),
+        ((4, 4), 16, None, 4),
+        ((4, 4), 16, 2, 1),
+        ((4, 6), 12, None, 6),
+        ((6, 6), 24, 8, 4),
+    ],
+)
+def test_agrees_with_the_slow_reference_gradients_too(
+    grid: tuple[int, int], width: int, heads: int | None, tokens: int
+) -> None:
+    torch.manual_seed(0)
+    module = Compressor(grid, width, 2 * width, tokens, 10, heads=heads)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    patches = grid[0] * grid[1]
+    data = [torch.randn(2, patches, width), torch.randn(2, patches, 2 * width), torch.randn(2, 10)]
+    weight = torch.randn(2, tokens, width)
+    results = []
+    for function in (module, lambda *a: reference(module, *a)):
+        leaves = [d.clone().requires_grad_() for d in data]
+        out = function(*leaves)
+        module.zero_grad()
+        (out * weight).sum().backward()
+        gradients = [
+            p.grad.clone() if p.grad is not None else torch.zeros_like(p) for p in module.parameters()
+        ]
+        results.append((out.detach(), *(leaf.grad for leaf in leaves), *gradients))
+    for ours, slow in zip(*results, strict=True):
+        assert ours.shape == slow.shape
+        torch.testing.assert_close(ours, slow, rtol=1e-5, atol=1e-5 * max(1.0, float(slow.abs().max())))
+
+
+@pytest.mark.parametrize("tokens", [16, 4, 1])
+def test_the_folded_projections_give_what_the_plain_ones_give(tokens: int) -> None:
+    torch.manual_seed(0)
+    module = Compressor((4, 4), 16, 16, tokens, 8)
+    windows = 16 // tokens
+    q, k, v = (
+        torch.randn(2, tokens, 8, 2),
+        torch.randn(2, tokens, windows, 16),
+        torch.randn(2, tokens, windows, 16),
+    )
+    torch.testing.assert_close(module._attend(q, k, v), module._attend_folded(q, k, v), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("tokens", "parameters"), [(144, 20_996_096), (36, 21_008_384), (1, 21_581_824)])
+def test_parameters_at_clip_l_widths(tokens: int, parameters: int) -> None:
+    """About 21.0 M at k = 2 and 4, 21.6 M at k = 24, with a 4096-wide LLM."""
+    with torch.device("meta"):
+        module = Compressor((24, 24), 1024, 4 * 1024, tokens, 4096)
+    assert sum(p.numel() for p in module.parameters()) == parameters
+
+
+def test_a_width_that_its_heads_do_not_divide_is_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        Compressor((4, 4), 12, 12, 4, 8, heads=8)
+    assert caught.value.code == "heads_do_not_divide"
+
+
+def test_the_question_changes_the_tokens() -> None:
+    torch.manual_seed(0)
+    module = Compressor((4, 4), 16, 32, 4, 8)
+    x, multi = torch.randn(1, 16, 16), torch.randn(1, 16, 32)
+    one, other = (module(x, multi, torch.randn(1, 8)) for _ in range(2))
+    assert (one - other).abs().max() > 1e-3
