@@ -252,6 +252,79 @@ def test_list_names_what_there_is(capsys: pytest.CaptureFixture[str], what: str)
     assert len(json.loads(out)["data"][what]) >= 1
 
 
+def test_the_bill_of_a_query(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(
+        capsys, "cost", "llava-1.5-7b", "--visual-tokens", "576", "--text-tokens", "50", "--json"
+    )
+    held = json.loads(out)
+    assert code == 0
+    assert held["data"]["flops"] == pytest.approx(8.719755e12, abs=5e5)
+    code, out, _ = run(capsys, "cost", "llava-1.5-7b")
+    assert code == 0
+    assert "tower" in out
+    code, out, _ = run(capsys, "cost", "llava-1.5-7b", "--explain", "3.82e12")
+    assert code == 0
+    assert "pyramiddrop" in out
+
+
+def test_budgets_of_another_kind_and_inverse_questions(
+    capsys: pytest.CaptureFixture[str], fit_file: Path
+) -> None:
+    given = ["optimize", str(fit_file), "--budget", "8e11", "--models", "qwen1.5", "--hardware", "h100"]
+    code, out, _ = run(capsys, *given, "--contrast", "--inverse", "--json")
+    assert code == 0
+    data = json.loads(out)["data"]
+    assert {row["kind"] for row in data["contrast"]["rows"]} >= {"flops", "latency_ms", "memory_gb"}
+    assert {"switch_points", "tokens_against_text", "relaxation"} == set(data["inverse"])
+    code, out, _ = run(capsys, *given, "--contrast", "--inverse")
+    assert code == 0
+    assert "visual tokens are free" in out
+
+
+def test_several_tasks_at_once(capsys: pytest.CaptureFixture[str], fit_file: Path, tmp_path: Path) -> None:
+    ocr = tmp_path / "ocr.json"
+    assert run(capsys, "fit", "vlm_ocr", "--bootstrap", "50", "-o", str(ocr))[0] == 0
+    code, out, _ = run(
+        capsys, "optimize", "--fit", f"ocr={ocr}", "--fit", f"reasoning={fit_file}", "--weight", "ocr=0.3",
+        "--budget", "8e11", "--json",
+    )  # fmt: skip
+    assert code == 0
+    assert json.loads(out)["data"]["best"]["visual_tokens"] >= 1
+    assert run(capsys, "optimize", str(fit_file), "--fit", f"ocr={ocr}", "--budget", "8e11")[0] == 2
+
+
+def test_what_a_table_covers(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "show", "vlm_reasoning")
+    assert code == 0
+    assert "missing: nothing" in out
+    code, out, _ = run(capsys, "show", "vlm_reasoning", "--json")
+    assert json.loads(out)["data"]["n_rows"] == 28
+
+
+def test_a_calibrated_card_is_written_and_used(
+    capsys: pytest.CaptureFixture[str], fit_file: Path, tmp_path: Path
+) -> None:
+    measured = tmp_path / "measured.csv"
+    rows = [f"qwen1.5-{size},{v},{ms}" for size, ms in (("1.8b", 9.0), ("7b", 21.0)) for v in (16, 144, 576)]
+    measured.write_text("model,visual_tokens,latency_ms\n" + "\n".join(rows) + "\n")
+    card = tmp_path / "card.yaml"
+    code, out, _ = run(capsys, "calibrate", str(measured), "--hardware", "h100", "-o", str(card))
+    assert code == 0
+    assert "mfu" in out
+    code, out, err = run(
+        capsys,
+        "optimize",
+        str(fit_file),
+        "--budget",
+        "latency_ms=20",
+        "--models",
+        "qwen1.5",
+        "--hardware",
+        str(card),
+    )
+    assert code == 0, err
+
+
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--version")
     assert code == 0

@@ -7,7 +7,7 @@ from scalelaw.plan.calibrate import Calibration, calibrate
 from scalelaw.plan.catalogue import Model, catalogue_families, find_models, list_models, models_in
 from scalelaw.plan.contrast import Contrast, contrast_budgets
 from scalelaw.plan.hardware import list_hardware
-from scalelaw.plan.inverse import relaxation, switch_points, tokens_against_text
+from scalelaw.plan.inverse import inverse_questions, relaxation, switch_points, tokens_against_text
 from scalelaw.plan.optimum import Optimum, load_optimum
 from scalelaw.plan.search import find_optimum
 
@@ -26,6 +26,7 @@ __all__ = [
     "find_cost",
     "find_models",
     "find_optimum",
+    "inverse_questions",
     "list_hardware",
     "list_models",
     "load_optimum",

@@ -16,6 +16,20 @@ from scalelaw.plan.search import nothing_fits, plain_choice, ranked
 from scalelaw.plan.setting import Setting, make_setting
 
 
+def inverse_questions(fitted: Any, budget: Any, **options: Any) -> dict[str, list[dict[str, Any]]]:
+    """The three below at once: {switch_points, tokens_against_text, relaxation}; the first kind of budget switches.
+
+    options: as `find_optimum`. Raises as `find_optimum`.
+    """
+    limits = check_budget(budget)
+    others = {name: value for name, value in options.items() if name != "text_tokens"}
+    return {
+        "switch_points": switch_points(fitted, next(iter(limits)), **options),
+        "tokens_against_text": tokens_against_text(fitted, limits, **others),
+        "relaxation": relaxation(fitted, limits, **options),
+    }
+
+
 def switch_points(fitted: Any, kind: str = FLOPS, **options: Any) -> list[dict[str, Any]]:
     """The budgets of one kind at which another model begins to pay, from the smallest up.
 

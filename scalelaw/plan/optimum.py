@@ -56,8 +56,11 @@ class Optimum:
 
 def load_optimum(path: str | Path) -> Optimum:
     """Read back what `Optimum.to_json` or `scalelaw optimize -o` wrote. Raises InputError where it cannot be read."""
-    data = dict(read_answer(path, "optimize")["data"])
-    data["warnings"] = [(w["code"], w["message"]) for w in data.get("warnings", [])]
+    held = read_answer(path, "optimize")["data"]
+    data = {
+        name: held[name] for name in Optimum.__dataclass_fields__ if name in held
+    }  # a contrast may lie beside
+    data["warnings"] = [(w["code"], w["message"]) for w in held.get("warnings", [])]
     try:
         return Optimum(**data)
     except TypeError as error:
