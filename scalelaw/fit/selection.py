@@ -170,7 +170,8 @@ def _average(points: Points, compared: Comparison, options: Options) -> FittedLa
             :, 0
         ]
         tasks.append(task)
-        ends.append(polish(task.problem, reached))
+        with np.errstate(all="ignore"):
+            ends.append(polish(task.problem, reached))
     whole = np.concatenate([weights, *(end.parameters for end in ends)])
     parameters = dict(zip(law.parameters, map(float, whole), strict=True))
     base = fit_points(

@@ -1,0 +1,249 @@
+"""Choosing a law: the winner of a planted law, the weights, averages as fitted laws, windows, and bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scalelaw as sl
+from scalelaw.errors import InputError
+from scalelaw.fit import extrapolation
+from scalelaw.fit.average import average_law, average_name
+from scalelaw.fit.law import load_law
+from scalelaw.fit.members import effective_points
+from scalelaw.fit.selection import compare
+
+X = np.geomspace(1e6, 1e9, 24)
+
+
+def curve(noise: float = 0.01, seed: int = 0, bend: float = 0.0) -> pd.DataFrame:
+    """A power law with a floor, its start bent away, with relative noise."""
+    y = 0.2 + 5 * X**-0.2 / (1 + bend * X**-0.2)
+    return pd.DataFrame({"x": X, "error": y * np.exp(np.random.default_rng(seed).normal(0, noise, len(X)))})
+
+
+@pytest.fixture(scope="module")
+def averaged() -> sl.FittedLaw:
+    return sl.fit_law(curve(bend=8.0), law="auto", residual=None, bootstrap=60, holdout="largest")
+
+
+@pytest.mark.parametrize(
+    ("law", "params"),
+    [("power", {"beta": 5.0, "c": 0.2}), ("power_offset", {"eps": 0.2, "beta": 5.0, "c": 0.2})],
+)
+def test_a_planted_law_without_noise_wins_alone(law: str, params: dict[str, float]) -> None:
+    table = pd.DataFrame({"x": X, "error": load_law(law).predict(X, *params.values())})
+    fitted = sl.fit_law(table, law="auto", residual=None, bootstrap=0)
+    assert fitted.law == law
+    assert fitted.params == pytest.approx(params, rel=1e-5)
+    assert fitted.selection[0]["law"] == law
+    assert fitted.selection[0]["weight"] == 1.0
+
+
+def test_every_law_of_the_inputs_is_listed_with_its_scores_and_weight(averaged: sl.FittedLaw) -> None:
+    rows = {row["law"]: row for row in averaged.selection}
+    assert set(rows) == {"power", "power_offset", "m4", "bnsl", "bnsl:2"}
+    assert sum(row["weight"] for row in rows.values()) == pytest.approx(1.0)
+    for row in rows.values():
+        assert row["weight"] == pytest.approx(sum(member["weight"] for member in row["members"]))
+        assert row["score"] == min(member["score"] for member in row["members"])
+        assert [w["up_to"] for w in row["leave_largest_out"]["x"]["windows"]] == [
+            pytest.approx(X[-1] / ratio) for ratio in (1.5, 2, 3, 4)
+        ]
+        assert row["leave_one_out"] > 0
+        assert np.isfinite(row["aicc"])
+
+
+def test_weights_fall_as_the_score_rises_and_end_at_four_times_the_least(averaged: sl.FittedLaw) -> None:
+    members = [m for row in averaged.selection for m in row["members"] if m["weight"] > 0]
+    products = [m["weight"] * m["score"] for m in members]
+    assert products == pytest.approx([products[0]] * len(members))
+    least = min(m["score"] for m in members)
+    assert max(m["score"] for m in members) <= 4 * least
+
+
+def test_an_average_predicts_the_weighted_mean_of_logarithms(averaged: sl.FittedLaw) -> None:
+    labels = averaged.law.removeprefix("average:log:").split("|")
+    asked = np.array([1e7, 2e9])
+    total = np.zeros(2)
+    for label in labels:
+        law = load_law(label.rpartition("@")[0])
+        own = [averaged.params[f"{label}.{name}"] for name in law.parameters]
+        total += averaged.params[f"weight.{label}"] * np.log(law.predict(asked, *own))
+    np.testing.assert_allclose(averaged.predict(x=asked), np.exp(total), rtol=1e-12)
+
+
+def test_a_draw_of_an_average_is_one_members(averaged: sl.FittedLaw) -> None:
+    weights = np.array([v for name, v in averaged.draws.items() if name.startswith("weight.")])
+    assert weights.shape[1] == 60
+    np.testing.assert_array_equal(weights.sum(axis=0), 1.0)
+    np.testing.assert_array_equal(weights.max(axis=0), 1.0)
+    spread = averaged.predict_draws(x=np.array([2e9]))
+    assert spread.shape == (60, 1)
+    assert spread.min() < averaged.predict(x=2e9) < spread.max()
+
+
+def test_an_average_comes_back_from_json(averaged: sl.FittedLaw, tmp_path: Path) -> None:
+    path = tmp_path / "fit.json"
+    path.write_text(averaged.to_json())
+    again = sl.load_fit(path)
+    assert again.to_json() == averaged.to_json()
+    np.testing.assert_array_equal(again.predict(x=X), averaged.predict(x=X))
+
+
+def test_auto_holds_out_by_choosing_again(averaged: sl.FittedLaw) -> None:
+    table = curve(bend=8.0)
+    alone = sl.fit_law(table.iloc[:-1], law="auto", residual=None, bootstrap=0)
+    assert averaged.holdout["predicted"] == pytest.approx([float(alone.predict(x=X[-1]))], rel=1e-9)
+    assert averaged.holdout["measured"] == [table["error"].iloc[-1]]
+
+
+def test_row_order_changes_nothing() -> None:
+    table = curve(bend=8.0)
+    there = compare(table.sample(frac=1, random_state=3).reset_index(drop=True))
+    here = compare(table)
+    assert [r["law"] for r in there.laws] == [r["law"] for r in here.laws]
+    assert [r["score"] for r in there.laws] == pytest.approx([r["score"] for r in here.laws], rel=1e-4)
+
+
+def test_another_unit_of_x_changes_nothing() -> None:
+    table = curve(bend=8.0)
+    other = compare(table.assign(x=table["x"] * 1e3))
+    assert [r["score"] for r in other.laws] == pytest.approx(
+        [r["score"] for r in compare(table).laws], rel=0.02
+    )
+
+
+@pytest.mark.parametrize("table", ["vlm_reasoning", "vlm_ocr"])
+@pytest.mark.parametrize("name", ["n_params", "visual_tokens"])
+def test_auto_is_within_a_tenth_of_the_best_law_on_two_inputs(table: str, name: str) -> None:
+    rule = f"largest:{name}"
+    laws = ("product_power", "additive_power", "additive_interaction", "log_linear")
+    best = min(sl.fit_law(table, law=law, holdout=rule, bootstrap=0).holdout["rmse"] for law in laws)
+    assert sl.fit_law(table, law="auto", holdout=rule, bootstrap=0).holdout["rmse"] <= 1.1 * best
+
+
+def test_a_law_that_says_what_a_simpler_one_says_gets_no_weight() -> None:
+    rows = {row["law"]: row for row in compare("vlm_ocr").laws}
+    assert rows["additive_interaction"]["weight"] == 0.0
+    assert rows["additive_interaction"]["reason"] == "says what additive_power says"
+
+
+def test_a_tail_weight_asked_for_is_the_only_one() -> None:
+    rows = compare(curve(), tail_weight=1.0).laws
+    assert {member["tail_weight"] for row in rows for member in row["members"]} == {1.0}
+
+
+def test_laws_of_different_inputs_compare_when_named() -> None:
+    found = compare("vlm_ocr", laws=["product_power", "total_token_power"], inputs={"text_tokens": 50})
+    assert {row["law"] for row in found.laws} == {"product_power", "total_token_power"}
+    envelope = json.loads(found.to_json())
+    assert envelope["schema"] == "scalelaw.compare/1"
+    assert len(envelope["data"]["laws"]) == 2
+
+
+def test_one_law_is_fitted_plainly() -> None:
+    table = curve()
+    alone = sl.fit_law(
+        table, law="auto", laws=["power_offset"], residual="linear", tail_weight=1.0, bootstrap=0
+    )
+    plain = sl.fit_law(table, law="power_offset", tail_weight=1.0, bootstrap=0)
+    assert alone.law == "power_offset"
+    assert alone.params == pytest.approx(plain.params, rel=1e-9)
+
+
+def test_two_points_get_the_simplest_law_and_a_warning() -> None:
+    fitted = sl.fit_law(curve().iloc[[3, 20]], law="auto", residual=None)
+    assert fitted.law == "power"
+    assert "too_few_points" in dict(fitted.warnings)
+    assert {row["reason"] for row in fitted.selection} == {
+        f"{n} parameters want more than 2 effective points" for n in (2, 3, 5, 6, 9)
+    }
+
+
+def test_a_constant_target_gets_a_verdict() -> None:
+    fitted = sl.fit_law(curve().assign(error=0.5), law="auto", residual=None, bootstrap=0)
+    assert fitted.status == "not_identified"
+    assert "constant_target" in dict(fitted.warnings)
+
+
+def test_a_target_of_zero_is_compared_in_linear_residuals() -> None:
+    table = curve()
+    table.loc[len(table) - 1, "error"] = 0.0
+    found = compare(table)
+    assert found.residual == "linear"
+    with pytest.raises(InputError) as caught:
+        compare(table, residual="log")
+    assert caught.value.code == "bad_value"
+
+
+def test_many_points_are_compared_on_a_part_and_said_to_be() -> None:
+    x = np.geomspace(1, 1e4, 5000)
+    found = compare(pd.DataFrame({"x": x, "error": 2 * x**-0.3}), laws=["power", "power_offset"])
+    assert "thinned" in dict(found.warnings)
+    assert found.winner == "power"
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"fix": {"eps": 0.0}}, "bad_option"),
+        ({"laws": []}, "unknown_law"),
+        ({"laws": ["power", "powr"]}, "unknown_law"),
+        ({"inputs": {"size": "x"}}, "missing_column"),
+        ({"tale_weight": 1.0}, "unknown_option"),
+        ({"resample": "boot"}, "unknown_resampling"),
+    ],
+)
+def test_what_cannot_be_asked_gets_a_sentence(options: dict[str, object], code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        sl.fit_law(curve(), law="auto", **options)
+    assert caught.value.code == code
+
+
+def test_an_average_that_cannot_be_read_gets_a_sentence() -> None:
+    with pytest.raises(InputError) as caught:
+        load_law("average:power")
+    assert caught.value.code == "bad_law"
+
+
+def test_an_average_takes_each_member_in_its_own_unit() -> None:
+    name = average_name("linear", [("product_power", 0.0), ("chinchilla", 0.0)])
+    assert name == "average:linear:product_power@0|chinchilla@0"
+    law = average_law(name)
+    both = dict.fromkeys(law.parameters, 0.0)
+    both |= {"weight.product_power@0": 0.25, "product_power@0.A": 2.0, "product_power@0.alpha": 1.0}
+    both |= {"weight.chinchilla@0": 0.75, "chinchilla@0.A": 2e9, "chinchilla@0.alpha": 1.0}
+    inputs = law.scale({"n_params": [4e9], "visual_tokens": [1.0], "train_tokens": [1.0]})
+    value = law.predict(*inputs, *both.values())
+    np.testing.assert_allclose(value, 0.25 * 0.5 + 0.75 * 0.5)
+
+
+def test_effective_points() -> None:
+    assert effective_points(np.ones(7)) == pytest.approx(7)
+    assert effective_points(np.array([1.0, 1.0, 0.0])) == pytest.approx(2)
+
+
+def test_windows_grow_and_leave_three_levels() -> None:
+    size, tokens = np.repeat([1.0, 2.0, 4.0, 8.0], 3), np.tile([1.0, 10.0, 100.0], 4)
+    found = extrapolation.windows({"n_params": size, "visual_tokens": tokens})
+    assert [(w.name, w.cut) for w in found] == [("n_params", pytest.approx(8 / 1.5))]
+    assert extrapolation.lines({"n_params": size, "visual_tokens": tokens}, "n_params") == 3
+    assert extrapolation.lines({"x": size}, "x") == 1
+
+
+def test_far_questions_get_their_ratio() -> None:
+    measured = {"x": (10.0, 1000.0)}
+    assert extrapolation.ratios(measured, {"x": [20.0, 6000.0]}) == {"x": pytest.approx(6.0)}
+    assert extrapolation.ratios(measured, {"x": 5.0}) == {"x": pytest.approx(2.0)}
+    assert extrapolation.doubts(measured, {"x": 500.0}) == []
+    assert extrapolation.doubts(measured, {"x": 3000.0})[0][0] == "extrapolates"
+    ((code, words),) = extrapolation.doubts(measured, {"x": 6000.0})
+    assert code == "extrapolates_far"
+    assert "factor of 6 " in words
+    with pytest.raises(InputError):
+        extrapolation.ratios(measured, {"y": 1.0})
