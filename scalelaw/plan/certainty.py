@@ -12,7 +12,7 @@ from scalelaw.plan.rule import Rule
 CHUNK = 4_000_000
 """Errors held at once (draws x configurations): 32 MB."""
 
-Draws = Callable[[slice], np.ndarray]
+Draws = Callable[[np.ndarray, slice], np.ndarray]
 
 
 def shares_of_best(
@@ -20,31 +20,31 @@ def shares_of_best(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The share of draws in which each configuration is the pick [M, K], and the least error that fits [n_draws].
 
-    draws(block) gives the errors of a block of models [n_draws, block, K]. grids: the configurations under each
-    scenario of the efficiencies; draw d is judged under scenario d modulo their number. Within a draw the rule
-    decides as it does for the pick: the least error, then the least spent; or, of all that are good enough, the
-    least spent (more tokens never cost less, so within a model that is the fewest tokens).
+    draws(rows, columns) gives the errors of some models at some token counts [n_draws, rows, columns]. grids: the
+    configurations under each scenario of the efficiencies; draw d is judged under scenario d modulo their number.
+    Within a draw the rule decides as it does for the pick: the least error, then the least spent; or, of all that
+    are good enough, the least spent (more tokens never cost less, so within a model that is the fewest tokens).
     A draw in which nothing fits, or nothing is good enough, counts for none.
     """
     least = np.full(n_draws, np.inf)
     if not rule.least:
-        for rows, _, _, errors in _blocks(draws, n_draws, grids):
-            least[rows] = np.minimum(least[rows], errors.min(axis=(1, 2)))
+        for held, _, _, errors in _blocks(draws, n_draws, grids):
+            least[held] = np.minimum(least[held], errors.min(axis=(1, 2)))
     good = rule.good(least)
     winner = np.full((2, n_draws), -1)
     score, spent = np.full(n_draws, np.inf), np.full(n_draws, np.inf)
-    for rows, first, grid, errors in _blocks(draws, n_draws, grids):
-        place = (errors if rule.least else -(errors <= good[rows, None, None]).view(np.int8)).argmin(axis=2)
+    for held, rows, grid, errors in _blocks(draws, n_draws, grids):
+        place = (errors if rule.least else -(errors <= good[held, None, None]).view(np.int8)).argmin(axis=2)
         at = np.take_along_axis(errors, place[..., None], axis=2)[..., 0]
-        for j in range(errors.shape[1]):
-            spend = grid.spend[first + j, place[:, j]]
-            allowed = np.isfinite(at[:, j]) if rule.least else at[:, j] <= good[rows]
+        for j, row in enumerate(rows):
+            spend = grid.spend[row, place[:, j]]
+            allowed = np.isfinite(at[:, j]) if rule.least else at[:, j] <= good[held]
             key = at[:, j] if rule.least else np.zeros(len(at))
-            better = allowed & ((key < score[rows]) | ((key == score[rows]) & (spend < spent[rows])))
-            winner[0, rows] = np.where(better, first + j, winner[0, rows])
-            winner[1, rows] = np.where(better, place[:, j], winner[1, rows])
-            score[rows] = np.where(better, key, score[rows])
-            spent[rows] = np.where(better, spend, spent[rows])
+            better = allowed & ((key < score[held]) | ((key == score[held]) & (spend < spent[held])))
+            winner[0, held] = np.where(better, row, winner[0, held])
+            winner[1, held] = np.where(better, place[:, j], winner[1, held])
+            score[held] = np.where(better, key, score[held])
+            spent[held] = np.where(better, spend, spent[held])
     shares = np.zeros(grids[0].fits.shape)
     settled = winner[0] >= 0
     np.add.at(shares, (winner[0, settled], winner[1, settled]), 1)
@@ -53,23 +53,23 @@ def shares_of_best(
 
 def _blocks(
     draws: Draws, n_draws: int, grids: Sequence[Grid]
-) -> Iterator[tuple[slice, int, Grid, np.ndarray]]:
-    """Blocks of models under each scenario: (which draws, the first model, the scenario's grid, errors
-    [draws, models, K], infinite where a configuration does not fit).
+) -> Iterator[tuple[slice, np.ndarray, Grid, np.ndarray]]:
+    """Blocks of models of which something fits, under each scenario: (which draws, which models, the scenario's
+    grid, errors [draws, models, token counts up to the last that fits], infinite where a configuration does not).
     """
-    models, tokens = grids[0].fits.shape
-    step = max(1, CHUNK // (n_draws * tokens))
-    for first in range(0, models, step):
-        block = slice(first, min(first + step, models))
-        if not any(grid.fits[block].any() for grid in grids):
-            continue
-        every = draws(block)
+    any_fits = np.logical_or.reduce([grid.fits for grid in grids])
+    useful = np.flatnonzero(any_fits.any(axis=1))
+    step = max(1, CHUNK // (n_draws * any_fits.shape[1]))
+    for first in range(0, len(useful), step):
+        rows = useful[first : first + step]
+        columns = slice(0, int(np.flatnonzero(any_fits[rows].any(axis=0))[-1]) + 1)
+        every = draws(rows, columns)
         every[~np.isfinite(every)] = np.inf
         for scenario, grid in enumerate(grids[:n_draws]):
-            rows = slice(scenario, n_draws, len(grids))
-            errors = every[rows] if len(grids) == 1 else every[rows].copy()
-            np.copyto(errors, np.inf, where=~grid.fits[block])
-            yield rows, first, grid, errors
+            held = slice(scenario, n_draws, len(grids))
+            errors = every[held] if len(grids) == 1 else every[held].copy()
+            np.copyto(errors, np.inf, where=~grid.fits[rows, columns])
+            yield held, rows, grid, errors
 
 
 def interval(errors: np.ndarray, level: float = 0.95) -> list[float]:

@@ -230,9 +230,9 @@ class _Teller:
         if not doubts.has_draws(fitted):
             return
 
-        def draws(block: slice) -> np.ndarray:
+        def draws(rows: np.ndarray, columns: slice) -> np.ndarray:
             return predict(
-                fitted, grid.n_params[block][:, None], grid.visual_tokens[None, :], work, draws=True
+                fitted, grid.n_params[rows, None], grid.visual_tokens[None, columns], work, draws=True
             )
 
         rows, columns = map(list, zip(*places, strict=True))
