@@ -16,7 +16,7 @@ from scalelaw.fit.objective import Objective
 from scalelaw.fit.smallsolve import box_step
 
 Array = np.ndarray
-_CHUNK = 65_536  # numbers in one array of a batch: it stays in the cache
+CHUNK = 65_536  # numbers in one array of a batch: it stays in the cache
 ROUNDING = 4 * np.finfo(float).eps
 
 
@@ -75,7 +75,7 @@ class Descent:
 def descend(problem: Problem, start: Array, tolerance: float = 1e-15, steps: int = 60) -> Descent:
     """Descend from start [p, B] to the nearest minimum, in batches that fit the cache."""
     rows = start.shape[1]
-    size = max(1, _CHUNK // max(1, len(problem.inputs[0])))
+    size = max(1, CHUNK // max(1, len(problem.inputs[0])))
     if rows <= size:
         return _descend(problem, start, tolerance, steps)
     parts = []

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scalelaw.fit.cover import cover, stages
 from scalelaw.fit.engine import ROUNDING, Problem, State, descend
-from scalelaw.fit.objective import Objective
 
 Array = np.ndarray
+_ENOUGH = 4000  # points that the search looks at where there are many more
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,25 @@ def minimise(
     """
     nonlinear = int((~problem.law.is_linear & ~problem.fixed).sum())
     starts = starts or 256 * 2 ** min(max(nonlinear - 2, 0), 4)
-    candidates = _cover(problem, starts, keep if nonlinear < 3 else 2 * keep)
+    sample = _sample(problem)
+    candidates = cover(sample, starts, keep if nonlinear < 3 else 2 * keep)
     if first is not None:
         candidates = np.concatenate([candidates, first[:, None]], axis=1)
-    for stage in _stages(problem, candidates):
+    for stage in stages(sample, candidates):
         candidates = descend(stage, candidates, tolerance=1e-3, steps=10).parameters
-    ends = descend(problem, candidates, tolerance=1e-10, steps=60 if nonlinear < 3 else 100).parameters
-    totals = State.at(problem, ends).total
+    ends = descend(sample, candidates, tolerance=1e-10, steps=60 if nonlinear < 3 else 100).parameters
+    totals = State.at(sample, ends).total
     leading = np.argsort(totals, kind="stable")[:3]
-    ends[:, leading] = descend(problem, ends[:, leading], tolerance=1e-13, steps=500).parameters
-    totals[leading] = State.at(problem, ends[:, leading]).total
+    ends[:, leading] = descend(sample, ends[:, leading], tolerance=1e-13, steps=500).parameters
+    totals[leading] = State.at(sample, ends[:, leading]).total
     best = int(np.argmin(totals))
-    reached = float(totals[best])
-    polished = polish(problem, ends[:, best])
+    close = totals <= totals[best] * (1 + 1e-6) + 1e-30
+    start = ends[:, best]
+    if sample is not problem:
+        start = descend(problem, start[:, None], tolerance=1e-13, steps=200).parameters[:, 0]
+    reached = float(State.at(problem, start[:, None]).total[0])
+    polished = polish(problem, start)
     objective, parameters = polished.objective, polished.parameters
-    close = totals <= objective * (1 + 1e-6) + polished.floor
     moved = max(reached - objective, polished.promise) if np.isfinite(objective) else np.inf
     gap = 0.0 if moved <= polished.floor else moved / max(objective, polished.floor)
     return Optimum(
@@ -70,73 +75,16 @@ def minimise(
     )
 
 
-def _cover(problem: Problem, starts: int, keep: int) -> Array:
-    """[p, keep] the best distinct places of a low-discrepancy cover of the nonlinear parameters' box."""
-    law = problem.law
-    low, high = law.search_box(problem.inputs, problem.lower, problem.upper)
-    chosen = np.flatnonzero(~law.is_linear & (low < high))
-    count = starts if chosen.size else 1
-    unit = _low_discrepancy(count, chosen.size)
-    parameters = np.repeat(np.clip(0.0, problem.lower, problem.upper)[:, None], count, axis=1)
-    parameters[~law.is_linear] = low[~law.is_linear, None]
-    parameters[chosen] = _spread(unit, low[chosen, None], high[chosen, None])
-    relative = problem.objective.residual == "log"
-    weight = problem.weight
-    if relative:
-        weight = (1.0 if weight is None else weight) / np.maximum(problem.target, 1e-300) ** 2
-    plain = replace(problem, objective=Objective(), weight=weight)
-    place = State.at(plain, parameters)
-    for _ in range(3):
-        place = place.solve_linear(plain)
-    order = np.argsort(place.total, kind="stable")
-    taken: list[int] = []
-    for b in order[: 8 * keep]:
-        if len(taken) < keep and (
-            not taken or np.abs(unit[:, taken] - unit[:, [b]]).max(axis=0).min() > 0.08
-        ):
-            taken.append(int(b))
-    return place.parameters[:, taken or [0]]
-
-
-def _low_discrepancy(count: int, dimensions: int) -> Array:
-    """[dimensions, count] points of the unit box: the Kronecker sequence of the generalised golden ratio."""
-    ratio = 2.0
-    for _ in range(40):
-        ratio = (1.0 + ratio) ** (1.0 / (dimensions + 1))
-    steps = ratio ** -(1.0 + np.arange(dimensions))
-    return (0.5 + steps[:, None] * np.arange(1, count + 1)) % 1.0
-
-
-def _spread(unit: Array, low: Array, high: Array) -> Array:
-    """From the unit box to the search box: even in the logarithm where it spans decades, denser near zero."""
-    decades = (low > 0) & (high > 100 * low)
-    near_zero = (low == 0) & (high > 10)
-    with np.errstate(all="ignore"):
-        return np.select(
-            [decades, near_zero, low == 0],
-            [
-                low * (high / np.where(decades, low, 1.0)) ** unit,
-                high * 10 ** (9 * (unit - 1)),
-                high * unit**2,
-            ],
-            low + (high - low) * unit,
-        )
-
-
-def _stages(problem: Problem, candidates: Array) -> list[Problem]:
-    """Continuation: problems from plain squares (in the residual's space) down to the Huber function's delta."""
-    objective = problem.objective
-    if objective.loss != "huber":
-        return []
-    value = problem.law.value(problem.inputs, candidates[:, :1])
-    residual = np.abs(objective.residuals(value, problem.target))
-    finite = residual[np.isfinite(residual)]
-    largest, delta = float(finite.max()) if finite.size else 1.0, float(objective.delta or 0.0)
-    stages = []
-    while largest > 3 * delta:
-        stages.append(replace(problem, objective=replace(objective, delta=largest)))
-        largest /= 10.0
-    return stages
+def _sample(problem: Problem) -> Problem:
+    """The problem, or where its points are many, that of some of them: enough to find the place to descend from."""
+    n = problem.target.shape[1]
+    if n <= 2 * _ENOUGH:
+        return problem
+    some = np.sort(np.random.default_rng(0).choice(n, _ENOUGH, replace=False))
+    weight = None if problem.weight is None else problem.weight[:, some]
+    return replace(
+        problem, inputs=tuple(x[some] for x in problem.inputs), target=problem.target[:, some], weight=weight
+    )
 
 
 @dataclass(frozen=True)

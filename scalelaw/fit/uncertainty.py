@@ -21,6 +21,7 @@ from scalelaw.fit.engine import Problem, descend
 
 Array = np.ndarray
 METHODS = ("wild", "neighbour", "residual", "case", "cluster")
+_AT_ONCE = 4_000_000  # numbers in the resampled targets that are held at once
 KINDS = ("percentile", "bca")
 
 
@@ -55,16 +56,23 @@ def bootstrap(
         raise unknown("resampling method", method, METHODS, code="unknown_resampling")
     if draws == 0:
         return Draws(method, np.empty((len(fitted), 0)))
-    if method == "residual":
-        again = _residual(problem, fitted, draws, rng, noise)
-    elif method == "wild":
-        again = _wild(problem, fitted, draws, rng, clusters)
-    elif method == "neighbour":
-        again = _neighbour(problem, fitted, draws, rng)
-    else:
-        groups = _groups(problem, clusters if method == "cluster" else None, method)
-        again = _case(problem, draws, rng, groups)
-    return _refit(again, fitted, draws, method)
+    groups = _groups(problem, clusters if method == "cluster" else None, method)
+    donors = _donors(problem, fitted) if method == "neighbour" else np.empty((0, 0), int)
+    parts, failed, size = [], 0, max(1, _AT_ONCE // problem.target.shape[1])
+    for first in range(0, draws, size):
+        count = min(size, draws - first)
+        if method == "residual":
+            again = _residual(problem, fitted, count, rng, noise)
+        elif method == "wild":
+            again = _wild(problem, fitted, count, rng, clusters)
+        elif method == "neighbour":
+            again = _neighbour(problem, fitted, count, rng, donors)
+        else:
+            again = _case(problem, count, rng, groups)
+        part = _refit(again, fitted, count, method)
+        parts.append(part.parameters)
+        failed += part.failed
+    return Draws(method, np.concatenate(parts, axis=1), failed)
 
 
 def _refit(problem: Problem, fitted: Array, rows: int, method: str) -> Draws:
@@ -101,20 +109,32 @@ def _wild(
     return _noisy(problem, value, raised * np.where(often, 1 - golden, golden)[:, groups])
 
 
-def _neighbour(problem: Problem, fitted: Array, draws: int, rng: np.random.Generator) -> Problem:
+def _neighbour(
+    problem: Problem, fitted: Array, draws: int, rng: np.random.Generator, donors: Array
+) -> Problem:
+    value = problem.law.value(problem.inputs, fitted[:, None])
+    residual = problem.objective.residuals(value, problem.target)[0]
+    drawn = donors[np.arange(len(donors)), rng.integers(0, donors.shape[1], (draws, len(donors)))]
+    return _noisy(problem, value, residual[drawn] * rng.choice([-1.0, 1.0], (draws, len(donors))))
+
+
+def _donors(problem: Problem, fitted: Array) -> Array:
+    """[n, k] for each point the nearest third of the points (in log inputs; of 1,000 points where there are more)."""
     value = problem.law.value(problem.inputs, fitted[:, None])
     residual = problem.objective.residuals(value, problem.target)[0]
     n = len(residual)
     passed = min(int((~problem.fixed).sum()), n - 1)
-    donors = np.sort(np.argsort(np.abs(residual), kind="stable")[passed:])
+    pool = np.sort(np.argsort(np.abs(residual), kind="stable")[passed:])
+    pool = pool[:: max(1, len(pool) // 1000)]
     logs = np.log(np.stack(problem.inputs))
     spread = logs.std(axis=1, keepdims=True)
     logs = (logs - logs.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-    count = min(max(4, len(donors) // 3), len(donors), 64)
-    distance = ((logs[:, :, None] - logs[:, None, donors]) ** 2).sum(axis=0)
-    nearest = donors[np.argsort(distance, axis=1, kind="stable")[:, :count]]
-    drawn = nearest[np.arange(n), rng.integers(0, count, (draws, n))]
-    return _noisy(problem, value, residual[drawn] * rng.choice([-1.0, 1.0], (draws, n)))
+    count = min(max(4, len(pool) // 3), len(pool), 64)
+    nearest = []
+    for rows in np.array_split(np.arange(n), max(1, n // 1000)):
+        distance = ((logs[:, rows, None] - logs[:, None, pool]) ** 2).sum(axis=0)
+        nearest.append(pool[np.argsort(distance, axis=1, kind="stable")[:, :count]])
+    return np.concatenate(nearest)
 
 
 def _groups(problem: Problem, clusters: Array | None, method: str) -> Array:
