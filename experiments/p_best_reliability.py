@@ -76,6 +76,7 @@ def decide(fitted: Any, truth: Any, text: float, rng: np.random.Generator) -> li
         draws = predict(
             fitted, grid.n_params[:, None], part.visual_tokens[None, :], setting.query.work, draws=True
         )
+        draws = part.error + certainty.spread(fitted) * (draws - part.error)
         shares, _ = certainty.shares_of_best(
             lambda rows, columns, held=draws: held[:, rows, columns], len(draws), [part], Rule()
         )

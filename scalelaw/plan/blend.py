@@ -47,6 +47,26 @@ class Blend:
         return {f"{name}.{p}": v for name, fit in self.fits.items() for p, v in fit.draws.items()}
 
     @property
+    def _smallest(self) -> Any:
+        """The fit to the fewest points: it says how far draws overstate the variance."""
+        return min(self.fits.values(), key=lambda fit: getattr(fit, "n_points", 0))
+
+    @property
+    def n_points(self) -> int:
+        """Points of the fit with the fewest."""
+        return int(getattr(self._smallest, "n_points", 0))
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Bounds of the parameters of that fit."""
+        return dict(getattr(self._smallest, "bounds", {}))
+
+    @property
+    def draws_method(self) -> str:
+        """How that fit's draws were made."""
+        return str(getattr(self._smallest, "draws_method", ""))
+
+    @property
     def measured_range(self) -> dict[str, tuple[float, float]]:
         """The range that every fit measured, by input."""
         ranges = [fit.measured_range for fit in self.fits.values()]

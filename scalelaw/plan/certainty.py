@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scalelaw.plan.grid import Grid
+from scalelaw.plan.grid import Grid, Place, predict
 from scalelaw.plan.rule import Rule
+
+if TYPE_CHECKING:
+    from scalelaw.plan.setting import Setting
 
 CHUNK = 4_000_000
 """Errors held at once (draws x configurations): 32 MB."""
 
 Draws = Callable[[np.ndarray, slice], np.ndarray]
+
+
+def spread(fitted: Any) -> float:
+    """How much of the draws' distance from the fit counts in a decision: sqrt((n - p) / n) for wild draws, else 1.
+
+    Wild draws raise residuals by 1 / (1 - leverage) (HC3), so that intervals keep their coverage; that overstates
+    the variance, which 1 / sqrt(1 - leverage) (HC2) does not, and made p_best too modest on 12 points
+    (experiments/LOG.md). n points, p free parameters, the mean leverage p / n; where p is not small, 1.
+    """
+    points, bounds = getattr(fitted, "n_points", 0), getattr(fitted, "bounds", {})
+    free = sum(low < high for low, high in bounds.values())
+    if getattr(fitted, "draws_method", "") != "wild" or not 0 < 2 * free <= points:
+        return 1.0
+    return float(np.sqrt((points - free) / points))
 
 
 def shares_of_best(
@@ -70,6 +88,44 @@ def _blocks(
             errors = every[held] if len(grids) == 1 else every[held].copy()
             np.copyto(errors, np.inf, where=~grid.fits[rows, columns])
             yield held, rows, grid, errors
+
+
+def certainties(
+    setting: Setting, grid: Grid, rule: Rule, minimise: str | None, places: Sequence[Place]
+) -> dict[Place, dict[str, Any]]:
+    """{error_interval, p_best, p_model, regret} of some places; None each where the fit has no draws."""
+    fitted, work = setting.fitted, setting.query.work
+    if not has_draws(fitted):
+        return {place: dict.fromkeys(("error_interval", "p_best", "p_model", "regret")) for place in places}
+    scale = spread(fitted)
+
+    def draws(rows: np.ndarray, columns: slice) -> np.ndarray:
+        sizes, counts = grid.n_params[rows, None], grid.visual_tokens[None, columns]
+        held = predict(fitted, sizes, counts, work, draws=True)
+        return held if scale == 1 else grid.error[rows, columns] + scale * (held - grid.error[rows, columns])
+
+    at_rows, at_columns = map(list, zip(*places, strict=True))
+    raw = predict(fitted, grid.n_params[at_rows], grid.visual_tokens[at_columns], work, draws=True)
+    centre = grid.error[at_rows, at_columns]
+    grids = [setting.grid(minimise=minimise, device=device) for device in setting.query.scenarios] or [grid]
+    shares, least = shares_of_best(draws, len(raw), grids, rule)
+    settled = np.isfinite(least)
+    excess = np.maximum((centre + scale * (raw - centre))[settled] - least[settled, None], 0)
+    return {
+        place: {
+            "error_interval": interval(raw[:, i]),
+            "p_best": float(shares[place]),
+            "p_model": float(shares[place[0]].sum()),
+            "regret": float(excess[:, i].mean()) if settled.any() and rule.target is None else None,
+        }
+        for i, place in enumerate(places)
+    }
+
+
+def has_draws(fitted: Any) -> bool:
+    """Whether the fit carries bootstrap draws of its parameters."""
+    draws = fitted.draws
+    return bool(draws) and any(len(values) for values in draws.values())
 
 
 def interval(errors: np.ndarray, level: float = 0.95) -> list[float]:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from scalelaw.plan.certainty import has_draws
 from scalelaw.plan.grid import Grid
 
 if TYPE_CHECKING:
     from scalelaw.plan.setting import Setting
-
-
-def has_draws(fitted: Any) -> bool:
-    """Whether the fit carries bootstrap draws of its parameters."""
-    draws = fitted.draws
-    return bool(draws) and any(len(values) for values in draws.values())
 
 
 def outside(

@@ -12,7 +12,7 @@ from scalelaw.plan import certainty, doubts
 from scalelaw.plan.budget import FLOPS, kinds
 from scalelaw.plan.continuous import continuous_optimum
 from scalelaw.plan.front import pareto
-from scalelaw.plan.grid import Grid, Place, predict, use
+from scalelaw.plan.grid import Grid, Place, use
 from scalelaw.plan.optimum import Optimum
 from scalelaw.plan.rule import Rule, make_rule
 from scalelaw.plan.setting import Setting, make_setting
@@ -66,8 +66,9 @@ def find_optimum(
     places = ranked(grid, rule)
     if not places:
         raise _missed(setting, grid, rule)
-    told = _Teller(setting, grid, rule, spent, places)
-    best = told.choice(places[0])
+    known = certainty.certainties(setting, grid, rule, spent, places)
+    chosen = [{**plain_choice(setting, grid, place), **known[place]} for place in places]
+    best = chosen[0]
     best["binding"] = binding(grid, setting.limits, places[0], rule)
     ties = near_ties(grid, places[0], tie)
     return Optimum(
@@ -77,8 +78,11 @@ def find_optimum(
         batch=best["batch"],
         cost=setting.flop_cost,
         best=best,
-        runners_up=[told.choice(place) for place in places[1:]],
-        pareto=[told.plain(place) for place in pareto(grid, next(iter(setting.limits), spent or FLOPS))],
+        runners_up=chosen[1:],
+        pareto=[
+            plain_choice(setting, grid, place)
+            for place in pareto(grid, next(iter(setting.limits), spent or FLOPS))
+        ],
         continuous=continuous_optimum(setting) if rule.target is None and setting.budget else None,
         extrapolates=doubts.is_outside(setting, best),
         warnings=[*setting.warnings, *doubts.of(setting, grid, best)],
@@ -89,7 +93,7 @@ def find_optimum(
             "that_fit": int(grid.fits.sum()),
             "rule": {"within": within, "target_error": target_error, "minimise": spent},
         },
-        near_ties=[told.plain(place) for place in ties],
+        near_ties=[plain_choice(setting, grid, place) for place in ties],
     )
 
 
@@ -216,44 +220,3 @@ def plain_choice(setting: Setting, grid: Grid, place: Place) -> dict[str, Any]:
         **({"errors": {task: float(error) for task, error in tasks.items()}} if tasks else {}),
         "costs": {kind: float(values[place]) for kind, values in grid.costs.items()},
     }
-
-
-class _Teller:
-    """Tells of configurations what is known of them: error intervals, p_best and regret come from the draws."""
-
-    def __init__(
-        self, setting: Setting, grid: Grid, rule: Rule, spent: str | None, places: list[Place]
-    ) -> None:
-        self.setting, self.grid = setting, grid
-        self.known: dict[Place, dict[str, Any]] = {}
-        fitted, work = setting.fitted, setting.query.work
-        if not doubts.has_draws(fitted):
-            return
-
-        def draws(rows: np.ndarray, columns: slice) -> np.ndarray:
-            return predict(
-                fitted, grid.n_params[rows, None], grid.visual_tokens[None, columns], work, draws=True
-            )
-
-        rows, columns = map(list, zip(*places, strict=True))
-        at = predict(fitted, grid.n_params[rows], grid.visual_tokens[columns], work, draws=True)
-        grids = [setting.grid(minimise=spent, device=device) for device in setting.query.scenarios] or [grid]
-        shares, least = certainty.shares_of_best(draws, len(at), grids, rule)
-        settled = np.isfinite(least)
-        for i, place in enumerate(places):
-            excess = at[settled, i] - least[settled]
-            self.known[place] = {
-                "error_interval": certainty.interval(at[:, i]),
-                "p_best": float(shares[place]),
-                "p_model": float(shares[place[0]].sum()),
-                "regret": float(np.maximum(excess, 0).mean())
-                if settled.any() and rule.target is None
-                else None,
-            }
-
-    def choice(self, place: Place) -> dict[str, Any]:
-        nothing = {"error_interval": None, "p_best": None, "p_model": None, "regret": None}
-        return {**plain_choice(self.setting, self.grid, place), **self.known.get(place, nothing)}
-
-    def plain(self, place: Place) -> dict[str, Any]:
-        return plain_choice(self.setting, self.grid, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import scalelaw as sl
 from scalelaw.errors import InputError, NoAnswer
 from scalelaw.plan import find_optimum, load_optimum
+from scalelaw.plan.certainty import spread
 
 SIZES = [0.5e9, 1.8e9, 4e9, 7e9, 14e9]
 GF = 1e9
@@ -182,3 +184,14 @@ def test_a_law_that_sees_the_text_is_told_its_tokens() -> None:
     assert not here.extrapolates
     assert there.extrapolates
     assert "text_tokens (20)" in dict(there.warnings)["extrapolates"]
+
+
+def test_wild_draws_are_drawn_in_for_a_decision() -> None:
+    fitted = sl.fit_law("vlm_reasoning", bootstrap=50)
+    assert fitted.draws_method == "wild"
+    assert spread(fitted) == pytest.approx(np.sqrt(24 / 28))
+    assert spread(replace(fitted, draws_method="residual")) == 1
+    assert spread(replace(fitted, bounds={**fitted.bounds, "D": (0.0, 0.0)})) == pytest.approx(
+        np.sqrt(25 / 28)
+    )
+    assert spread(replace(fitted, n_points=5)) == 1
