@@ -142,7 +142,7 @@ def _row(study: Study) -> tuple[str, str, str, str, str]:
     span = words.span(best["error_interval"], words.error)
     share = "" if best["p_best"] is None else words.share(best["p_best"])
     error = words.error(best["error"]) + (f" ({span})" if span else "")
-    return name, words.budget(optimum["budget"]), words.configuration(best), error, share
+    return name, words.budget(optimum["budget"]), words.configuration(best, begins=True), error, share
 
 
 def _tables(page: Page, contents: Contents) -> None:
@@ -218,7 +218,7 @@ def _parameters(page: Page, fitted: FittedLaw, left: float, top: float, width: f
     rows += [(words.greek(b.name), words.short(b.value, 4), words.span((b.low, b.high))) for b in numbers]
     for index, row in enumerate(rows):
         if top + (0.2 if index == len(rows) - 1 else 0.375) > FOOT:
-            text = f"and {len(rows) - index} more: see the page on what may be believed"
+            text = f"and {len(rows) - index} more on the checklist page"
             page.text(left, top, text, width, size=TINY, colour=MUTED)
             break
         size, colour = (TINY, MUTED) if index == 0 else (SMALL, INK)

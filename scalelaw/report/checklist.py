@@ -83,6 +83,7 @@ def _status(fitted: FittedLaw) -> list[Row]:
 def _quality(fitted: FittedLaw) -> dict[str, Any]:
     """How close the law comes and how sure the search was; no durations, so that a second run gives the same page."""
     return {
+        "parameters": fitted.params,
         "objective": fitted.objective,
         "RMSE": fitted.rmse,
         "R²": fitted.r2,

@@ -26,7 +26,7 @@ def chosen(study: Study) -> tuple[str, str, list[str]]:
         lines.append(f"Runner-up: {name}, predicted {target(study)} {words.error(rest[0]['error'])}{share}.")
     else:
         lines.append("No other LLM of the catalogue fits this budget.")
-    return lead, words.configuration(best), lines
+    return lead, words.configuration(best, begins=True), lines
 
 
 def the_law(study: Study) -> tuple[str, str, list[str]]:
@@ -71,9 +71,10 @@ def grounds(study: Study) -> Iterator[str]:
             and math.isfinite(held["value"])
         ):
             span = words.span(held["interval"])
+            level = f" ({100 * fitted.interval['level']:g} % interval {span})" if span else ""
             yield (
                 f"The exponent of the LLM's size is {words.short(held['value'])} times that of visual tokens"
-                f"{f' (α/β {span})' if span else ''}."
+                f"{level}."
             )
     if optimum and (free := optimum.get("continuous")):
         size, seen = words.parameters(free["n_params"]), words.tokens(free["visual_tokens"])

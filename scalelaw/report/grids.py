@@ -10,6 +10,7 @@ import pandas as pd
 from scalelaw.report import words
 
 _MOST = 14
+_ROWS = ("n_params", "n_params_vision", "compressor", "model", "benchmark", "experiment")
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,12 @@ class Coverage:
 
 
 def coverage(frame: pd.DataFrame) -> list[Coverage]:
-    """The grids of a table: LLM sizes (or models) by visual tokens (or benchmarks), one per family and compressor."""
-    keys = [c for c in ("task_family", "compressor") if frame[c].nunique() > 0]
+    """The grids of a table: sizes (compressors, models) by visual tokens (benchmarks), one per family of tasks, and per
+    compressor where most come in several sizes."""
     known = frame[frame["error"].notna()]
+    sizes = known.groupby("compressor")["n_params"].nunique()
+    apart = ["task_family", *(["compressor"] if len(sizes) and (sizes > 1).mean() > 0.5 else [])]
+    keys = [c for c in apart if known[c].nunique() > 0]
     if not keys:
         return [_grid(known, "Mean error")]
     filled = known.assign(**{c: known[c].fillna("not stated") for c in keys})
@@ -52,8 +56,11 @@ def _title(name: object) -> str:
 
 
 def _grid(frame: pd.DataFrame, title: str) -> Coverage:
-    by = _varied(frame, ("n_params", "model", "experiment"))
-    along = _varied(frame, ("visual_tokens", "train_tokens", "benchmark", "metric"))
+    along = _varied(frame, ("visual_tokens", "train_tokens", "n_examples", "benchmark", "metric"))
+    by = _varied(
+        frame,
+        tuple(n for n in _ROWS if n != along),
+    )
     held = frame.assign(by=_labels(frame, by), along=_labels(frame, along))
     levels, columns = (_order(frame, name, held[key]) for name, key in ((by, "by"), (along, "along")))
     mean, rows = (

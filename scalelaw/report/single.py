@@ -55,9 +55,9 @@ def _sheet(wide: float, tall: float) -> Figure:
 
 
 def _overview(study: Study) -> Figure:
-    figure = _sheet(12.0, 5.6)
-    _draw_curves(study, figure, (0.062, 0.31, 0.41, 0.61))
-    _draw_surface(study, figure, (0.56, 0.31, 0.425, 0.61))
+    figure = _sheet(12.0, 5.2)
+    _draw_curves(study, figure, (0.062, 0.265, 0.41, 0.65))
+    _draw_surface(study, figure, (0.56, 0.265, 0.425, 0.65))
     return figure
 
 

@@ -14,6 +14,8 @@ from scalelaw.table import COLUMNS
 
 INPUTS: dict[str, tuple[str, str, str]] = {
     "n_params": ("N", "LLM size", "parameters"),
+    "n_params_vision": ("N", "vision tower size", "parameters"),
+    "n_params_total": ("N", "model size", "parameters"),
     "visual_tokens": ("V", "visual tokens", "tokens per image"),
     "text_tokens": ("Q", "text tokens", "tokens per question"),
     "train_tokens": ("T", "training tokens", "tokens"),
@@ -79,7 +81,7 @@ def parameters(value: float) -> str:
 
 def level(name: str, value: float) -> str:
     """A value of an input as a label: 7 B for a size, 16 for tokens, 3.2 M for a large count."""
-    if name == "n_params":
+    if name.startswith("n_params"):
         return parameters(value)
     return si(value) if value >= 1e5 else short(value)
 
@@ -107,10 +109,12 @@ def tokens(value: float) -> str:
     return count(value, "visual token")
 
 
-def configuration(choice: Mapping[str, Any]) -> str:
-    """One configuration: 'Qwen-1.5 7B with 7 visual tokens'."""
+def configuration(choice: Mapping[str, Any], begins: bool = False) -> str:
+    """One configuration: 'Qwen-1.5 7B with 7 visual tokens', 'a 7 B LLM with 7 visual tokens' where the model has
+    no name but its size; `begins`: at the beginning of a sentence."""
     name = str(choice["model"])
-    name = f"A {parameters(choice['n_params'])} LLM" if re.fullmatch(r"[\d.]+[kMB]?", name) else name
+    article = "A" if begins else "a"
+    name = f"{article} {parameters(choice['n_params'])} LLM" if re.fullmatch(r"[\d.]+[kMB]?", name) else name
     return f"{name} with {tokens(choice['visual_tokens'])}"
 
 

@@ -35,7 +35,7 @@ def test_the_first_page_answers(answer: list[Page], words_of: Callable[..., str]
     assert "A 7 B LLM with 7 visual tokens" in page
     assert "Predicted error 0.4997 (95 % interval 0.4" in page
     assert "best in more than 99 % of the bootstrap draws." in page
-    assert "Runner-up: A 4 B LLM with 50 visual tokens, predicted error 0.5047" in page
+    assert "Runner-up: a 4 B LLM with 50 visual tokens, predicted error 0.5047" in page
     assert "Status: at bound." in page
 
 

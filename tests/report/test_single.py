@@ -32,7 +32,7 @@ def test_every_format_is_the_same_twice(suffix: str, fitted: Any, optimum: Any, 
 
 def test_a_png_has_the_size_asked_for(fitted: Any, optimum: Any, tmp_path: Path) -> None:
     with Image.open(save_figure("overview", [fitted, optimum], tmp_path / "a.png", dpi=50)) as image:
-        assert image.size == (600, 280)
+        assert image.size == (600, 260)
 
 
 @pytest.mark.parametrize(

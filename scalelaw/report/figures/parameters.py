@@ -25,26 +25,43 @@ def draw_cloud(
     axes.plot(*best, marker="*", markersize=14, color=INK, markeredgecolor=PAPER)
     axes.set_xlabel(f"{words.greek(x_name)} (no unit)")
     axes.set_ylabel(f"{words.greek(y_name)} (no unit)")
+    axes.set(xlim=_span(x, best[0]), ylim=_span(y, best[1]))
     plain_linear(axes.xaxis, *axes.get_xlim(), most=5)
     plain_linear(axes.yaxis, *axes.get_ylim(), most=5)
-    panel_heading(axes, f"{words.greek(y_name)} against {words.greek(x_name)}", f"{len(x):,} draws")
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    outside = int(np.sum((x < left) | (x > right) | (y < low) | (y > high)))
+    panel_heading(
+        axes,
+        f"{words.greek(y_name)} against {words.greek(x_name)}",
+        f"{len(x):,} draws" + (f", {outside} outside" if outside else ""),
+    )
+
+
+def _span(values: np.ndarray, best: float) -> tuple[float, float]:
+    """The middle 99 % of the values and the fitted one, with some room; far outliers would hide the rest."""
+    low, high = np.quantile(values, (0.005, 0.995))
+    low, high = min(float(low), best), max(float(high), best)
+    room = 0.08 * (high - low) or 0.1 * abs(best) or 1.0
+    return low - room, high + room
 
 
 def draw_intervals(axes: Axes, bars: Sequence[Bar], n: int) -> None:
     """Draw each interval as a multiple of the fitted value (a value of 0 has none: its row holds the numbers alone)."""
     shown = [(row, bar) for row, bar in enumerate(bars) if bar.value]
-    low = min([0.8, *(bar.low / bar.value for _, bar in shown)])
-    high = max([1.2, *(bar.high / bar.value for _, bar in shown)])
+    reach = [end / bar.value for _, bar in shown for end in (bar.low, bar.high)]
+    low, high = max(-1.0, min([0.8, *reach])), min(5.0, max([1.2, *reach]))
+    cut = "; bars that reach the edge go on" if min(reach) < low or max(reach) > high else ""
     axes.set(xlim=(low - 0.05 * (high - low), high + 0.05 * (high - low)), ylim=(len(bars) - 0.5, -0.5))
     plain_linear(axes.xaxis, *axes.get_xlim())
-    axes.set_xlabel("interval as a multiple of the fitted value (no unit)")
+    axes.set_xlabel(f"interval as a multiple of the fitted value (no unit{cut})")
     axes.yaxis.set_major_locator(FixedLocator(range(len(bars))))
     axes.yaxis.set_major_formatter(FixedFormatter([words.greek(bar.name) for bar in bars]))
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
     axes.axvline(1, color=INK, linewidth=0.8, zorder=1)
     for row, bar in shown:
-        axes.plot([bar.low / bar.value, bar.high / bar.value], [row, row], color=PETROFF10[0], linewidth=5, alpha=0.6,
+        ends = np.clip([bar.low / bar.value, bar.high / bar.value], -2.0, 6.0)
+        axes.plot(ends, [row, row], color=PETROFF10[0], linewidth=5, alpha=0.6,
                   solid_capstyle="butt")  # fmt: skip
         axes.plot(1, row, marker="*", markersize=10, color=INK, markeredgecolor=PAPER)
     for row, bar in enumerate(bars):
