@@ -69,7 +69,7 @@ class Recipe(_Section):
     images: int = Field(
         16384, gt=0, description="training images; every epoch asks a new question about each"
     )
-    steps: int = Field(800, gt=0)
+    steps: int = Field(400, gt=0)
     batch: int = Field(128, gt=0)
     learning_rate: float = Field(4e-3, gt=0, description="of compressor and projector")
     llm_learning_rate: float = Field(4e-3, gt=0, description="of the LLM at width 32; times (32 / width)^0.5")

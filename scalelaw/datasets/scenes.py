@@ -12,13 +12,15 @@ Nothing is downloaded. Three kinds of questions, each scored apart:
     scenes_attributes  (perception)
         The colour or the shape of the object: whether the image is seen at all.
 
-Kept apart: images of `dev` and `test` are never seen before; their numbers (one in ten each of all four-digit numbers)
-occur in no other split; the facts asked there with an image are never asked with an image in training (`held_out`).
+Kept apart: images of `dev` and `test` are seen nowhere else; their numbers (a tenth each of all four-digit numbers)
+occur with no other image; their facts (a tenth each of the table) are told in text, but never asked about an image in
+training.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -29,43 +31,71 @@ from scalelaw.datasets._example import SPLITS, Example
 from scalelaw.errors import InputError, unknown
 
 PLACES = 4
-KINDS = ("knowledge", "digits", "attributes")
+FAMILIES = {"knowledge": "reasoning", "digits": "ocr", "attributes": "perception"}
+KINDS = tuple(FAMILIES)
 _SCENE, _PIXELS, _QUESTION, _FACTS = range(4)
 _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
 
 
-class Dataset:
-    """The scenes of one seed. Options (all optional):
+@dataclass(frozen=True)
+class Options:
+    """What one may choose about the scenes.
 
     relations, answers   size of the table of facts: 64 objects x `relations`, each with one of `answers` words
-    zipf                 exponent of the facts' frequencies
-    mixture              {kind: share} of the kinds in training
+    zipf, head           a fact of rank r is told with frequency (r + head)^-zipf (Zipf-Mandelbrot)
+    mixture              {kind: share} of the images and questions in training; a kind of share 0 is left out everywhere
+    text_mixture         {kind: share} in the LLM's text
     """
+
+    relations: int = 32
+    answers: int = 64
+    zipf: float = 1.0
+    head: float = 8.0
+    mixture: dict[str, float] = field(
+        default_factory=lambda: {"knowledge": 0.3, "digits": 0.5, "attributes": 0.2}
+    )
+    text_mixture: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(KINDS, 0.1) | {"knowledge": 0.8}
+    )
+
+    def shares(self, mixture: dict[str, float]) -> np.ndarray:
+        """A mixture's cumulated shares over `kinds`."""
+        for kind in mixture:
+            if kind not in KINDS:
+                raise unknown("kind of question", kind, KINDS)
+        shares = np.array([max(0.0, mixture.get(kind, 0.0)) for kind in self.kinds])
+        if shares.sum() <= 0:
+            raise InputError("A mixture of the scenes holds no kind of question.", code="bad_value")
+        cumulated: np.ndarray = np.cumsum(shares / shares.sum())
+        return cumulated
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of questions that there are."""
+        return tuple(kind for kind in KINDS if self.mixture.get(kind, 0) > 0)
+
+
+class Dataset:
+    """The scenes of one seed; the options are those of `Options`."""
 
     image_size = (32, 32)
 
     def __init__(self, seed: int, **options: Any) -> None:
-        known = {"relations": 32, "answers": 64, "zipf": 1.0,
-                 "mixture": {"knowledge": 0.4, "digits": 0.4, "attributes": 0.2}}  # fmt: skip
         for option in options:
-            if option not in known:
+            if option not in (known := [f.name for f in fields(Options)]):
                 raise unknown("option of scenes", option, known, code="unknown_option")
-        settings: dict[str, Any] = {**known, **options}
-        for kind in settings["mixture"]:
-            if kind not in KINDS:
-                raise unknown("kind of question", kind, KINDS)
-        self.seed = seed
-        self.kinds = tuple(k for k in KINDS if settings["mixture"].get(k, 0) > 0)
-        if not self.kinds:
-            raise InputError("The mixture of scenes has no kind of question.", code="bad_value")
-        shares = np.array([settings["mixture"][k] for k in self.kinds], float)
-        self._mixture = np.cumsum(shares / shares.sum())
-        families = {"knowledge": "reasoning", "digits": "ocr", "attributes": "perception"}
-        self.benchmarks = {f"scenes_{kind}": families[kind] for kind in self.kinds}
-        self._relations = _names(int(settings["relations"]), 2)
-        self._answers = _names(int(settings["answers"]), 3)
+        chosen = Options(**options)
+        self.seed, self.kinds = seed, chosen.kinds
+        self._mixtures = {"text": chosen.shares(chosen.text_mixture)}
+        self._mixture = chosen.shares(chosen.mixture)
+        self.benchmarks = {f"scenes_{kind}": FAMILIES[kind] for kind in self.kinds}
+        self._relations, self._answers = _names(chosen.relations, 2), _names(chosen.answers, 3)
         self._objects = [(c, s) for c in drawing.COLOURS for s in drawing.SHAPES]
-        self._facts = self._table(len(self._objects) * len(self._relations), float(settings["zipf"]))
+        draws = uniform((seed, _FACTS), np.arange(len(self._objects) * chosen.relations), 3)
+        self._fact_answers = (draws[:, 0] * len(self._answers)).astype(int)
+        self._fact_lots = draws[:, 2]
+        rank = np.argsort(np.argsort(draws[:, 1])) + 1
+        self._frequencies = (rank + chosen.head) ** -chosen.zipf
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -76,13 +106,11 @@ class Dataset:
             sorted({*fixed, *numerals, *drawing.COLOURS, *drawing.SHAPES, *self._relations, *self._answers})
         )
 
-    def _table(self, count: int, zipf: float) -> tuple[np.ndarray, np.ndarray]:
-        """Each fact's answer [count], and the cumulated frequencies [count] by fact."""
-        draws = uniform((self.seed, _FACTS), np.arange(count), 2)
-        answer = (draws[:, 0] * len(self._answers)).astype(int)
-        rank = np.argsort(np.argsort(draws[:, 1])) + 1
-        frequency = rank**-zipf
-        return answer, np.cumsum(frequency / frequency.sum())
+    def _facts(self, split: str) -> np.ndarray:
+        """The cumulated frequencies of the facts in a split, by fact; a fact that is kept out has none."""
+        frequencies = np.where(_kept(split, self._fact_lots), self._frequencies, 0.0)
+        cumulated: np.ndarray = np.cumsum(frequencies / frequencies.sum())
+        return cumulated
 
     def _scene(self, split: str, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         if split not in SPLITS:
@@ -92,8 +120,8 @@ class Dataset:
         if split in ("dev", "test"):
             kind = index % len(self.kinds)
         else:
-            kind = np.searchsorted(self._mixture[:-1], u[:, 0], side="right")
-        fact = np.searchsorted(self._facts[1][:-1], u[:, 1], side="right")
+            kind = np.searchsorted(self._mixtures.get(split, self._mixture)[:-1], u[:, 0], side="right")
+        fact = np.searchsorted(self._facts(split)[:-1], u[:, 1], side="right")
         shown = np.ones((len(index), PLACES), bool)
         if split == "captions":
             shown = (np.arange(PLACES) + (u[:, 15:] * PLACES).astype(int)) % PLACES <= (
@@ -104,9 +132,8 @@ class Dataset:
 
     def _digits(self, split: str, u: np.ndarray) -> np.ndarray:
         """Four digits [n, 4]: one number in ten is kept for `dev`, another for `test`, the rest for all else."""
-        lot = uniform((self.seed, _FACTS, 1), np.arange(10**PLACES), 1)[:, 0]
-        allowed = {"dev": lot < 0.1, "test": lot > 0.9}.get(split, (lot >= 0.1) & (lot <= 0.9))
-        numbers = np.flatnonzero(allowed)
+        lots = uniform((self.seed, _FACTS, 1), np.arange(10**PLACES), 1)[:, 0]
+        numbers = np.flatnonzero(_kept("train" if split == "text" else split, lots))
         number = numbers[(u * len(numbers)).astype(int)]
         return number[:, None] // 10 ** np.arange(PLACES - 1, -1, -1) % 10
 
@@ -141,38 +168,36 @@ class Dataset:
         """One question about each of these images; `turn` > 0 asks another about the same image."""
         scene = self._scene(split, indices)
         u = uniform((self.seed, _QUESTION, SPLITS.index(split), turn), scene["index"], 1)[:, 0]
-        return [self._example(scene, row, float(u[row]), turn) for row in range(len(scene["index"]))]
+        if turn:
+            facts, per = self._facts(split), len(self._relations)
+            edges = np.concatenate([[0.0], facts])
+            low, high = edges[scene["object"] * per], edges[scene["object"] * per + per]
+            fact = np.searchsorted(facts, low + u * (high - low), side="right")
+            scene["relation"] = np.minimum(fact - scene["object"] * per, per - 1)
+        return [self._example(scene, row, u[row] < 0.5) for row in range(len(u))]
 
-    def _example(self, scene: dict[str, np.ndarray], row: int, u: float, turn: int) -> Example:
+    def _example(self, scene: dict[str, np.ndarray], row: int, first: bool) -> Example:
         kind = self.kinds[scene["kind"][row]]
         if kind == "digits":
             text = " ".join(map(str, scene["digits"][row][scene["shown"][row]]))
             return Example("scenes_digits", f"the digits {text}", "what digits are written ?", text)
-        thing = int(scene["object"][row])
+        thing, relation = int(scene["object"][row]), int(scene["relation"][row])
         colour, shape = self._objects[thing]
         caption = f"a {colour} {shape}"
         if kind == "attributes":
-            asked, answer = ("colour", colour) if u < 0.5 else ("shape", shape)
+            asked, answer = ("colour", colour) if first else ("shape", shape)
             return Example("scenes_attributes", caption, f"what is the {asked} of this ?", answer)
-        relation = int(scene["relation"][row])
-        if turn:
-            first = thing * len(self._relations)
-            low, *_, high = self._bounds(first)
-            relation = int(
-                np.searchsorted(
-                    self._facts[1][first : first + len(self._relations) - 1], low + u * (high - low)
-                )
-            )
-        answer = self._answers[self._facts[0][thing * len(self._relations) + relation]]
-        return Example(
-            "scenes_knowledge", caption, f"what is the {self._relations[relation]} of this ?", answer
-        )
+        answer = self._answers[self._fact_answers[thing * len(self._relations) + relation]]
+        question = f"what is the {self._relations[relation]} of this ?"
+        return Example("scenes_knowledge", caption, question, answer)
 
-    def _bounds(self, first: int) -> tuple[float, float]:
-        cumulated = self._facts[1]
-        return float(cumulated[first - 1]) if first else 0.0, float(
-            cumulated[first + len(self._relations) - 1]
-        )
+
+def _kept(split: str, lots: np.ndarray) -> np.ndarray:
+    """Which lots in [0, 1) a split may use: a tenth is kept for `dev`, a tenth for `test`; text tells everything."""
+    if split == "text":
+        return np.ones_like(lots, dtype=bool)
+    allowed = {"dev": lots < 0.1, "test": lots >= 0.9}
+    return allowed.get(split, (lots >= 0.1) & (lots < 0.9))
 
 
 def _names(count: int, letters: int) -> list[str]:

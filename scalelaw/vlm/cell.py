@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -75,27 +76,23 @@ def run_cell(
     language_model, tokenizer = load_llm(llm_folder)
     torch.manual_seed(seed)
     text_width = language_model.config.hidden_size
-    model = VisionLanguageModel(
-        language_model, _compressor(experiment, compressor, visual_tokens, text_width), experiment.vision.width,
-        _selected(experiment)).to(device()).train()  # fmt: skip
+    squeeze = _compressor(experiment, compressor, visual_tokens, text_width)
+    model = VisionLanguageModel(language_model, squeeze, experiment.vision.width, _selected(experiment))
+    model.to(device()).train()
     store = np.load(features / "train.npy", mmap_mode="r")
     order = batches(recipe.images, recipe.batch, seed)
-    questions: dict[int, tuple[Encoded, np.ndarray]] = {}
+    asked = _Questions(dataset, tokenizer, recipe.images)
     seen: list[tuple[np.ndarray, np.ndarray]] = []
     tokens = 0
 
     def loss(step: int) -> torch.Tensor:
         nonlocal tokens
         turn, rows = next(order)
-        if turn not in questions:
-            examples = dataset.examples("train", np.arange(recipe.images), turn)
-            questions.clear()
-            questions[turn] = encode(tokenizer, examples), np.array([e.benchmark for e in examples])
-        encoded, benchmarks = questions[turn]
+        encoded = asked.of(turn)
         batch = encoded.batch(rows, device())
         tokens += int(batch.total.sum()) + visual_tokens * len(rows)
         losses = model(torch.from_numpy(store[rows]).to(device()).float(), batch)
-        seen.append((benchmarks[rows], losses.detach().cpu().numpy()))
+        seen.append((asked.benchmarks[rows], losses.detach().cpu().numpy()))
         return losses.mean()
 
     new = [*model.compressor.parameters(), *model.projector.parameters()]
@@ -107,15 +104,15 @@ def run_cell(
     optimise(
         groups, loss, steps=recipe.steps, warmup=recipe.warmup, clip=recipe.clip, stage="cell", progress=log
     )
-    stuck = plateaus(seen, dataset, tokenizer)
+    stuck = plateaus(seen, asked.texts, asked.benchmarks, asked.of(asked.turn))
     size = n_params(model.llm)
-    vision = sum(np.prod(p) for p in _tower_shapes(tower))
+    vision = int(json.loads((tower / "facts.json").read_text(encoding="utf-8"))["n_params"])
     shared = {
         "model": Path(llm).name if is_folder(llm) else llm,
         "n_params": size,
-        "n_params_total": n_params(model) + int(vision),
+        "n_params_total": n_params(model) + vision,
         "n_params_embedding": n_params_embedding(model.llm),
-        "n_params_vision": int(vision),
+        "n_params_vision": vision,
         "compressor": compressor,
         "visual_tokens": visual_tokens,
         "train_tokens": tokens,
@@ -130,18 +127,28 @@ def run_cell(
     ]
 
 
+class _Questions:
+    """The training questions of one epoch: encoded, their texts [n] and benchmarks [n]; another `turn`, others."""
+
+    def __init__(self, dataset: Any, tokenizer: Any, images: int) -> None:
+        self.dataset, self.tokenizer, self.images = dataset, tokenizer, images
+        self.turn = -1
+
+    def of(self, turn: int) -> Encoded:
+        """The questions of that turn; the last turn asked for is kept."""
+        if turn != self.turn:
+            examples = self.dataset.examples("train", np.arange(self.images), turn)
+            self.turn, self.encoded = turn, encode(self.tokenizer, examples)
+            self.texts = np.array([e.question for e in examples])
+            self.benchmarks = np.array([e.benchmark for e in examples])
+        return self.encoded
+
+
 def _selected(experiment: Experiment) -> slice:
     """Where X, the tower's selected hidden state, lies among the features' channels."""
     vision = experiment.vision
     place = vision.features.index(range(vision.layers + 1)[vision.select])
     return slice(place * vision.width, (place + 1) * vision.width)
-
-
-def _tower_shapes(tower: Path) -> list[list[int]]:
-    from safetensors import safe_open
-
-    with safe_open(tower / "model.safetensors", framework="numpy") as weights:
-        return [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118 - no mapping
 
 
 def _device_name() -> str:

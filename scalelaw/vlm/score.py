@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import torch
 
 from scalelaw.config import Experiment
 from scalelaw.vlm.model import VisionLanguageModel
-from scalelaw.vlm.tokens import encode
+from scalelaw.vlm.tokens import Encoded, encode
 
 PLATEAU = 0.9
+OFTEN = 20
 
 
 def score(
@@ -50,6 +53,39 @@ def score(
     return rows_out
 
 
-def plateaus(seen: list[tuple[np.ndarray, np.ndarray]], dataset: Any, tokenizer: Any) -> set[str]:
-    """The benchmarks whose training never left its plateau."""
-    return set()
+def plateaus(
+    seen: Sequence[tuple[np.ndarray, np.ndarray]],
+    questions: np.ndarray,
+    benchmarks: np.ndarray,
+    encoded: Encoded,
+) -> set[str]:
+    """The benchmarks whose training never left its plateau, as seen in the training loss.
+
+    The rule: the mean loss over the last tenth of the steps is above 0.9 times the loss of a blind answerer, who knows
+    how often each token stands at each place of the answers to a question, and nothing of the image.
+    seen: (benchmarks, losses) of each step's batch. questions, benchmarks [n] and encoded: the training questions.
+    Only questions asked at least twenty times say what a blind answerer knows; a benchmark without any is not judged.
+    """
+    late = seen[-max(1, len(seen) // 10) :]
+    names, losses = (np.concatenate(column) for column in zip(*late, strict=True))
+    stuck = set()
+    for benchmark in np.unique(benchmarks):
+        blind = _blind_loss(questions, np.flatnonzero(benchmarks == benchmark), encoded)
+        final = losses[names == benchmark]
+        if blind is not None and len(final) and final.mean() > PLATEAU * blind:
+            stuck.add(str(benchmark))
+    return stuck
+
+
+def _blind_loss(questions: np.ndarray, rows: np.ndarray, encoded: Encoded) -> float | None:
+    """Entropy of the answers' tokens given the question and the place, per token; None where nothing is asked often."""
+    entropy, tokens = 0.0, 0
+    _, kind, counts = np.unique(questions[rows], return_inverse=True, return_counts=True)
+    for index in np.flatnonzero(counts >= OFTEN):
+        asked = rows[kind == index]
+        answers = [tuple(encoded.ids[r, encoded.prompt[r] : encoded.total[r]]) for r in asked]
+        for place in range(max(map(len, answers))):
+            there = np.array(list(Counter(a[place] for a in answers if place < len(a)).values()))
+            entropy -= float((there * np.log(there / there.sum())).sum())
+            tokens += int(there.sum())
+    return entropy / tokens if tokens else None

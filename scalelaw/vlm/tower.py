@@ -54,9 +54,10 @@ class Tower(nn.Module):
             nn.GELU(),
             nn.Conv2d(width, width, 3, padding=1),
         )
-        for layer in self.stem[::2]:
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+        for layer in self.stem:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                layer.bias.data.zero_()  # type: ignore[union-attr]
         self.position = nn.Parameter(torch.randn(self.grid[0] * self.grid[1], width) * 0.02)
         self.blocks = nn.ModuleList(_Block(width, vision.heads) for _ in range(vision.layers))
 
