@@ -1,11 +1,15 @@
 """From points and a law to a fitted law, and what of it may be believed.
 
-law: a law file as the engine sees it; objective: what is minimised; engine: the optimum, for many rows at once;
-smallsolve: the small linear systems in it; verdict: what the points determine; uncertainty: bootstrap intervals;
-holdout: predicting what was left out; fitted: the result and its JSON; fitting: all of it, called `fit_law`.
+law, expression, parameters: what is fitted, and which of its parameters are free;
+objective, weights, options: what is asked; smallsolve, engine, cover, optimum: the optimum, certified;
+verdict, uncertainty, profile, classical: what the points determine, and how well; bands: where new points may lie;
+holdout, groups, ablation: the same law on other points and under other choices; fitted, statement, fitting: the
+result, the words that go with it, and `fit_law`, which puts all of it together.
 """
 
+from scalelaw.fit.ablation import ablate, influence
 from scalelaw.fit.fitted import FittedLaw, load_fit
 from scalelaw.fit.fitting import fit_law
+from scalelaw.fit.groups import GroupedFit, fit_groups
 
-__all__ = ["FittedLaw", "fit_law", "load_fit"]
+__all__ = ["FittedLaw", "GroupedFit", "ablate", "fit_groups", "fit_law", "influence", "load_fit"]

@@ -72,16 +72,22 @@ class Descent:
     converged: Array
 
 
-def descend(problem: Problem, start: Array, tolerance: float = 1e-15, steps: int = 60) -> Descent:
-    """Descend from start [p, B] to the nearest minimum, in batches that fit the cache."""
+def descend(
+    problem: Problem, start: Array, tolerance: float = 1e-15, steps: int = 60, damping: float = 1e-3
+) -> Descent:
+    """Descend from start [p, B] to the nearest minimum, in batches that fit the cache.
+
+    A row ends where a step promises less than `tolerance` of its objective. damping: of the first step; large for
+    starts that may be far from a minimum.
+    """
     rows = start.shape[1]
     size = max(1, CHUNK // max(1, len(problem.inputs[0])))
     if rows <= size:
-        return _descend(problem, start, tolerance, steps)
+        return _descend(problem, start, tolerance, steps, damping)
     parts = []
     for first in range(0, rows, size):
         chosen = np.arange(first, min(first + size, rows))
-        parts.append(_descend(problem.rows(chosen), start[:, chosen], tolerance, steps))
+        parts.append(_descend(problem.rows(chosen), start[:, chosen], tolerance, steps, damping))
     return Descent(
         np.concatenate([part.parameters for part in parts], axis=1),
         np.concatenate([part.objective for part in parts]),
@@ -90,13 +96,13 @@ def descend(problem: Problem, start: Array, tolerance: float = 1e-15, steps: int
 
 
 @np.errstate(all="ignore")
-def _descend(problem: Problem, start: Array, tolerance: float, steps: int) -> Descent:
+def _descend(problem: Problem, start: Array, tolerance: float, steps: int, first: float) -> Descent:
     lower, upper = problem.box
     parameters = np.clip(start, lower, upper)
     best, reached, done = parameters.copy(), np.full(start.shape[1], np.inf), np.zeros(start.shape[1], bool)
     live = np.arange(start.shape[1])
     here = State.at(problem, parameters)
-    damping = np.full(len(live), 1e-3)
+    damping = np.full(len(live), first)
     caution = np.full(len(live), 0.1)
     some = problem
     undamped = len(problem.law.linear_index) if problem.objective.is_quadratic else 0

@@ -49,7 +49,7 @@ def minimise(
         candidates = np.concatenate([candidates, first[:, None]], axis=1)
     for stage in stages(sample, candidates):
         candidates = descend(stage, candidates, tolerance=1e-3, steps=10).parameters
-    ends = descend(sample, candidates, tolerance=1e-8, steps=60 if nonlinear < 3 else 100).parameters
+    ends = descend(sample, candidates, 1e-8, steps=60 if nonlinear < 3 else 100, damping=10.0).parameters
     totals = State.at(sample, ends).total
     leading = np.argsort(totals, kind="stable")[:3]
     ends[:, leading] = descend(sample, ends[:, leading], tolerance=1e-13, steps=500).parameters
