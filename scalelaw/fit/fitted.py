@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from scalelaw.answers import answer, dumps, plain, read_answer
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.law import Law, load_law
-
-SCHEMA = "scalelaw.fit/1"
 
 
 @dataclass(frozen=True)
@@ -110,13 +109,14 @@ class FittedLaw:
         }
         data["draws"] = {"method": self.draws_method, "params": self.draws}
         data["measured_range"] = self.measured_range
+        if "SOURCE_DATE_EPOCH" in os.environ:  # the wish for the same bytes each time: no timing is written
+            data["certificate"] = {**self.certificate, "seconds": None}
         made: dict[str, Any] = plain(data)
         return made
 
     def to_json(self) -> str:
         """The JSON object that `scalelaw fit --json` prints."""
-        warnings = [{"code": code, "message": message} for code, message in self.warnings]
-        return json.dumps({"schema": SCHEMA, "ok": True, "data": self.to_dict(), "warnings": warnings})
+        return dumps(answer("fit", self.to_dict(), self.warnings))
 
 
 def load_fit(path: str | Path) -> FittedLaw:
@@ -124,18 +124,8 @@ def load_fit(path: str | Path) -> FittedLaw:
 
     Raises InputError for a file that is not there, is not JSON, or is not a fit.
     """
+    envelope = read_answer(path, "fit")
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"There is no fit at {path}.",
-            code="no_such_file",
-            hint="`scalelaw fit TABLE -o FIT.json` writes one.",
-        ) from error
-    try:
-        envelope = json.loads(text)
-        if envelope["schema"].partition("/")[0] != SCHEMA.partition("/")[0] or not envelope["ok"]:
-            raise KeyError("schema")
         data = dict(envelope["data"])
         draws = data.pop("draws")
         data.pop("measured_range", None)
@@ -157,25 +147,10 @@ def load_fit(path: str | Path) -> FittedLaw:
             "labels": points["labels"],
         }
         return FittedLaw(**data)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(
             f"{path} is not a fit.", code="not_a_fit", hint="`scalelaw fit TABLE -o FIT.json` writes one."
         ) from error
-
-
-def plain(value: Any) -> Any:
-    """The value in JSON's own types; not-a-number and infinity are None."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def _number(value: Any) -> float:

@@ -7,7 +7,6 @@ bootstrap of the differences (by cluster where one is named) say whether sharing
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw import table as tables
+from scalelaw.answers import answer, dumps, plain
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.fitted import FittedLaw
@@ -57,17 +57,15 @@ class GroupedFit:
             rows.append(row)
         return rows
 
-    def to_json(self) -> str:
-        """The JSON object of `scalelaw fit --by`: groups as `fit` has them, and what is shared."""
-        from scalelaw.fit.fitted import plain
+    def to_dict(self) -> dict[str, Any]:
+        """The data of `scalelaw fit --by`: groups as `fit` has them, and what is shared."""
+        groups = {name: fitted.to_dict() for name, fitted in self.groups.items()}
+        made: dict[str, Any] = plain({"by": self.by, "groups": groups, "sharing": self.sharing})
+        return made
 
-        data = {
-            "by": self.by,
-            "groups": {k: f.to_dict() for k, f in self.groups.items()},
-            "sharing": plain(self.sharing),
-        }
-        warnings = [{"code": code, "message": message} for code, message in self.warnings]
-        return json.dumps({"schema": "scalelaw.fit_groups/1", "ok": True, "data": data, "warnings": warnings})
+    def to_json(self) -> str:
+        """The whole answer (schema scalelaw.fit_groups/1) as JSON text."""
+        return dumps(answer("fit_groups", self.to_dict(), self.warnings))
 
 
 def fit_groups(

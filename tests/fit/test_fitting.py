@@ -250,7 +250,7 @@ def test_impossible_wishes_get_a_sentence(table: pd.DataFrame, asked: dict, code
 def test_a_file_that_is_not_a_fit(tmp_path) -> None:
     (tmp_path / "a.json").write_text('{"schema": "scalelaw.optimize/1"}')
     (tmp_path / "b.json").write_text("not json")
-    for name, code in (("a.json", "not_a_fit"), ("b.json", "not_a_fit"), ("c.json", "no_such_file")):
+    for name, code in (("a.json", "wrong_schema"), ("b.json", "unreadable_json"), ("c.json", "no_such_file")):
         with pytest.raises(InputError) as caught:
             sl.load_fit(tmp_path / name)
         assert caught.value.code == code
