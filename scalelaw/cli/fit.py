@@ -30,7 +30,12 @@ def fit(
     expectile: Annotated[
         float | None, typer.Option(help="Weight of points above the law against those below (0 to 1).")
     ] = None,
-    residual: Annotated[str, typer.Option(help="linear (y - f) or log (ln y - ln f).")] = "linear",
+    residual: Annotated[
+        str | None,
+        typer.Option(
+            help="linear (y - f) or log (ln y - ln f). [default: linear; for auto with one input, log]"
+        ),
+    ] = None,
     weights: Annotated[
         str | None, typer.Option(help="error_se (1 / se^2), or a column that holds the weights.")
     ] = None,

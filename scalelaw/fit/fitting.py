@@ -60,7 +60,9 @@ def fit_law(
 
 
 def make_options(options: Mapping[str, Any]) -> Options:
-    """Options by name. Raises InputError for a name that is not one (with the nearest)."""
+    """Options by name (residual None: linear). Raises InputError for a name that is not one (with the nearest)."""
+    if options.get("residual", "") is None:
+        options = {name: value for name, value in options.items() if name != "residual"}
     for name in options:
         if name not in Options.__dataclass_fields__:
             raise unknown("option", name, Options.__dataclass_fields__)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scalelaw.fit.cover import cover
 from scalelaw.fit.engine import Problem, descend
 from scalelaw.fit.extrapolation import Window, misses, root_mean_square
 from scalelaw.fit.law import Law
 from scalelaw.fit.objective import Objective
-from scalelaw.fit.optimum import _cover as cover
 from scalelaw.fit.uncertainty import jackknife, leverage
 
 Array = np.ndarray
@@ -67,7 +67,10 @@ def fit_members(law: Law, sample: Sample, tails: Sequence[float]) -> list[Member
         return []
     masks = [np.ones(len(sample.target), bool), *(w.kept for w in sample.windows)]
     weights = np.stack([sample.tail(gamma) * kept for gamma in allowed for kept in masks])
-    parameters = refit(law, sample, weights / weights.mean(axis=1, keepdims=True))
+    weights = weights / weights.mean(axis=1, keepdims=True)
+    parameters = refit(law, sample, weights)
+    whole = slice(None, None, len(masks))
+    parameters[:, whole] = _finish(law, sample, weights[whole], parameters[:, whole])
     values = law.value(law.scale(sample.inputs), parameters).reshape(len(allowed), len(masks), -1)
     parameters = parameters.reshape(-1, len(allowed), len(masks))
     members = []
@@ -88,18 +91,10 @@ def refit(law: Law, sample: Sample, weights: Array, keep: int = 6) -> Array:
     Every row descends from the same starts: the best places of a cover of the exponents under the first weights and
     under the last.
     """
-    problem = Problem(
-        law,
-        law.scale(sample.inputs),
-        sample.target[None],
-        sample.objective,
-        weights[:1],
-        law.lower,
-        law.upper,
-    )
+    problem = _problem(law, sample, weights)
     nonlinear = int((~law.is_linear).sum())
     count = 256 * 2 ** min(max(nonlinear - 2, 0), 3) if nonlinear else 1
-    ends = [problem, replace(problem, weight=weights[-1:])]
+    ends = [replace(problem, weight=weights[:1]), replace(problem, weight=weights[-1:])]
     starts = np.concatenate([cover(end, count, keep if nonlinear else 1) for end in ends], axis=1)
     rows, each = len(weights), starts.shape[1]
     many = replace(problem, weight=np.repeat(weights, each, axis=0))
@@ -111,6 +106,16 @@ def refit(law: Law, sample: Sample, weights: Array, keep: int = 6) -> Array:
     totals = np.where(np.isfinite(reached.objective), reached.objective, np.inf).reshape(rows, each)
     best: Array = reached.parameters.reshape(-1, rows, each)[:, np.arange(rows), totals.argmin(axis=1)]
     return best
+
+
+def _finish(law: Law, sample: Sample, weights: Array, places: Array) -> Array:
+    """Down to the bottom: some laws have long flat valleys."""
+    return descend(_problem(law, sample, weights), places, tolerance=1e-13, steps=300).parameters
+
+
+def _problem(law: Law, sample: Sample, weights: Array) -> Problem:
+    inputs = law.scale(sample.inputs)
+    return Problem(law, inputs, sample.target[None], sample.objective, weights, law.lower, law.upper)
 
 
 def leave_one_out(problem: Problem, fitted: Array) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.fit.average import average_law, average_name
-from scalelaw.fit.engine import descend
+from scalelaw.fit.engine import Problem, descend
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.fitting import Task, fit_points, make_options, make_task, read_points
 from scalelaw.fit.holdout import largest
@@ -171,7 +171,7 @@ def _average(points: Points, compared: Comparison, options: Options) -> FittedLa
         ]
         tasks.append(task)
         with np.errstate(all="ignore"):
-            ends.append(polish(task.problem, reached))
+            ends.append(polish(task.problem, reached, steps=5))
     whole = np.concatenate([weights, *(end.parameters for end in ends)])
     parameters = dict(zip(law.parameters, map(float, whole), strict=True))
     base = fit_points(
@@ -181,7 +181,8 @@ def _average(points: Points, compared: Comparison, options: Options) -> FittedLa
     value, measured = law.value(inputs, whole[:, None])[0], base.points["target"]
     miss = tasks[0].problem.objective.residuals(value, measured)
     spread = float(np.sum((measured - measured.mean()) ** 2))
-    names = ", ".join(row["law"] for row in compared.laws if row["weight"] > 0)
+    names = [row["law"] for row in compared.laws if row["weight"] > 0]
+    lead = f"{compared.winner} wins clearly" if compared.winner else "No law wins clearly"
     return replace(
         base,
         law=name,
@@ -214,7 +215,7 @@ def _average(points: Points, compared: Comparison, options: Options) -> FittedLa
             *points.warnings,
             (
                 "averaged",
-                f"No law wins clearly: predictions are averaged over {len(weights)} fits of {names}. "
+                f"{lead}: predictions are averaged over {len(weights)} fits of {', '.join(names)}. "
                 f"Single parameters of an average are no finding.",
             ),
         ],
@@ -223,11 +224,12 @@ def _average(points: Points, compared: Comparison, options: Options) -> FittedLa
 
 
 def _certificate(ends: Sequence[Polished]) -> dict[str, Any]:
+    """The worst gap of the members; `agreeing` are those that a polish moves by less than a millionth."""
     gaps = [end.promise / end.objective if end.promise > end.floor else 0.0 for end in ends]
     return {
         "gap": float(max(gaps)),
         "starts": len(ends),
-        "agreeing": len(ends),
+        "agreeing": sum(gap < 1e-6 for gap in gaps),
         "gradient_norm": float(max(end.gradient_norm for end in ends)),
     }
 
@@ -259,7 +261,10 @@ def _draws(
 def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str, Any]:
     """Choose and fit again without the largest, and predict it."""
     rule = str(options.holdout)
-    held, words = largest(make_task(points, laws[0], replace(options, tail_weight=0.0)).problem, rule)
+    law = laws[0]
+    held, words = largest(Problem(law, law.scale(points.inputs), points.target[None]), rule)
+    weights = options.weights
+    weights = weights if weights is None or isinstance(weights, str) else np.asarray(weights)[~held]
     rest = replace(
         points,
         inputs={name: values[~held] for name, values in points.inputs.items()},
@@ -268,7 +273,7 @@ def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str
         rows=points.rows[~held],
         warnings=(),
     )
-    fitted = _fit(rest, laws, replace(options, holdout=None, bootstrap=0))
+    fitted = _fit(rest, laws, replace(options, weights=weights, holdout=None, bootstrap=0))
     predicted = fitted.predict(**{name: values[held] for name, values in points.inputs.items()})
     measured = points.target[held]
     miss = predicted - measured

@@ -30,7 +30,7 @@ from scalelaw.table import Points
 
 Array = np.ndarray
 OCCAM = 4.0
-MOST_POINTS = 2000
+MOST_POINTS = 500
 CLEAR = 0.9
 """The share of the weight from which a law wins clearly."""
 _FLOOR, _SAME = 1e-7, 1e-6
