@@ -71,6 +71,9 @@ class Recipe(_Section):
     )
     steps: int = Field(400, gt=0)
     batch: int = Field(128, gt=0)
+    text_batch: int = Field(
+        64, ge=0, description="text-only examples beside each batch: the LLM keeps what it knows"
+    )
     learning_rate: float = Field(4e-3, gt=0, description="of compressor and projector")
     llm_learning_rate: float = Field(4e-3, gt=0, description="of the LLM at width 32; times (32 / width)^0.5")
     warmup: float = Field(0.03, ge=0, lt=1)

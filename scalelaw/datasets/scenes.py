@@ -47,7 +47,7 @@ class Options:
     text_mixture         {kind: share} in the LLM's text
     """
 
-    relations: int = 32
+    relations: int = 64
     answers: int = 64
     zipf: float = 1.0
     head: float = 8.0

@@ -16,10 +16,10 @@ from scalelaw import plugins
 from scalelaw.config import Experiment
 from scalelaw.ladder import LLMShape
 from scalelaw.vlm.llm import is_folder, llm_shape, load_llm, n_params, n_params_embedding
-from scalelaw.vlm.model import VisionLanguageModel
+from scalelaw.vlm.model import VisionLanguageModel, text_losses
 from scalelaw.vlm.optimise import batches, optimise
 from scalelaw.vlm.score import plateaus, score
-from scalelaw.vlm.tokens import Encoded, encode, ids_of, word_tokenizer
+from scalelaw.vlm.tokens import Encoded, TextStream, encode, word_tokenizer
 from scalelaw.vlm.tower import PATCH
 
 
@@ -83,6 +83,7 @@ def run_cell(
     order = batches(recipe.images, recipe.batch, seed)
     asked = _Questions(dataset, tokenizer, recipe.images)
     seen: list[tuple[np.ndarray, np.ndarray]] = []
+    text = TextStream(dataset, tokenizer, recipe.text_batch, (seed + 1) << 40, device())
     tokens = 0
 
     def loss(step: int) -> torch.Tensor:
@@ -93,7 +94,10 @@ def run_cell(
         tokens += int(batch.total.sum()) + visual_tokens * len(rows)
         losses = model(torch.from_numpy(store[rows]).to(device()).float(), batch)
         seen.append((asked.benchmarks[rows], losses.detach().cpu().numpy()))
-        return losses.mean()
+        if not recipe.text_batch:
+            return losses.mean()
+        told = text_losses(model.llm, text())
+        return (losses.sum() + told.sum()) / (len(losses) + len(told))
 
     new = [*model.compressor.parameters(), *model.projector.parameters()]
     rate = recipe.llm_learning_rate * (32 / text_width) ** 0.5
@@ -115,7 +119,7 @@ def run_cell(
         "n_params_vision": vision,
         "compressor": compressor,
         "visual_tokens": visual_tokens,
-        "train_tokens": tokens,
+        "train_tokens": tokens + text.tokens,
         "train_flops": cell_flops(experiment, llm, compressor, visual_tokens),
         "metric": "exact_match",
         "seed": seed,
@@ -165,19 +169,20 @@ def cell_flops(experiment: Experiment, llm: str, compressor: str, visual_tokens:
 
     Per sample: three forwards' worth (forward, and twice that backward) for compressor, projector and LLM on V visual
     tokens, the mean question and the mean answer, the head on the answer only; one forward of the question through
-    the LLM where the compressor reads it. Not counted: the tower (its features are shared), scoring, text training.
+    the LLM where the compressor reads it; and the text-only examples beside each batch likewise. Not counted: the tower
+    (its features are shared), scoring, the LLM's earlier text training.
     """
-    shape = llm_shape(llm, dataset_of(experiment).words)
-    question, answer = _mean_lengths(experiment.model_dump_json(), llm)
+    recipe, shape = experiment.recipe, llm_shape(llm, dataset_of(experiment).words)
+    question, answer, told, said = _mean_lengths(experiment.model_dump_json(), llm)
     with torch.device("meta"):
         module: Any = _compressor(experiment, compressor, visual_tokens, shape.width)
+    head = 2 * shape.width * shape.vocab
     projector = 2.0 * visual_tokens * (experiment.vision.width * shape.width + shape.width**2)
-    body = _prefill(shape, visual_tokens + question + answer) + 2 * answer * shape.width * shape.vocab
+    body = _prefill(shape, visual_tokens + question + answer) + answer * head
     reading = _prefill(shape, question) if module.reads_question else 0.0
-    return (
-        experiment.recipe.steps
-        * experiment.recipe.batch
-        * (3 * (module.flops() + projector + body) + reading)
+    text = 3 * (_prefill(shape, told + said) + said * head)
+    return recipe.steps * (
+        recipe.batch * (3 * (module.flops() + projector + body) + reading) + recipe.text_batch * text
     )
 
 
@@ -187,11 +192,12 @@ def _prefill(shape: LLMShape, tokens: float) -> float:
 
 
 @lru_cache(maxsize=32)
-def _mean_lengths(experiment: str, llm: str) -> tuple[float, float]:
-    """Mean tokens of a training question and of an answer with its end, over the first thousand."""
+def _mean_lengths(experiment: str, llm: str) -> tuple[float, float, float, float]:
+    """Mean tokens of a question and of an answer with its end, then of a text's prompt and answer; over a thousand."""
     dataset = dataset_of(Experiment.model_validate_json(experiment))
     tokenizer = load_llm(Path(llm))[1] if is_folder(llm) else word_tokenizer(dataset.words)
-    examples = dataset.examples("train", np.arange(1000))
-    questions = ids_of(tokenizer, [e.question for e in examples])
-    answers = ids_of(tokenizer, [f" {e.answer}" for e in examples])
-    return float(np.mean([len(q) for q in questions])), float(np.mean([len(a) + 1 for a in answers]))
+    means: list[float] = []
+    for split in ("train", "text"):
+        encoded = encode(tokenizer, dataset.examples(split, np.arange(1000)), captions=split == "text")
+        means += [float(encoded.prompt.mean()), float((encoded.total - encoded.prompt).mean())]
+    return means[0], means[1], means[2], means[3]

@@ -52,6 +52,12 @@ class VisionLanguageModel(nn.Module):
         return answer_losses(self.answer_logits(features, batch), batch)
 
 
+def text_losses(llm: Any, batch: Batch) -> torch.Tensor:
+    """Cross-entropy of each answer given its prompt, text alone, mean over its tokens [batch]."""
+    states = llm.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state
+    return answer_losses(llm.get_output_embeddings()(states[:, :-1][batch.answers[:, 1:]]), batch)
+
+
 def answer_losses(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Logits of the answers' tokens -> mean cross-entropy of each answer [batch]."""
     answers = batch.answers

@@ -15,6 +15,9 @@ from transformers import PreTrainedTokenizerFast
 
 from scalelaw.datasets._example import Example
 
+CHUNK = 64
+"""Batches of text made at a time."""
+
 SPECIAL = {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "<eos>"}
 
 
@@ -81,3 +84,25 @@ def encode(tokenizer: Any, examples: Sequence[Example], captions: bool = False) 
     whole = [h + t + [tokenizer.eos_token_id] for h, t in zip(head, tail, strict=True)]
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     return Encoded(padded(whole, pad), np.array([len(h) for h in head]), np.array([len(w) for w in whole]))
+
+
+class TextStream:
+    """Endless batches of text (captions in the images' place): the dataset's split `text` from index `first` on.
+
+    `tokens` counts those given so far.
+    """
+
+    def __init__(self, dataset: Any, tokenizer: Any, batch: int, first: int, device: torch.device) -> None:
+        self.dataset, self.tokenizer, self.batch, self.device = dataset, tokenizer, batch, device
+        self.next, self.place, self.tokens = first, CHUNK, 0
+
+    def __call__(self) -> Batch:
+        """The next batch."""
+        if self.place == CHUNK:
+            indices = np.arange(self.next, self.next + CHUNK * self.batch)
+            self.encoded = encode(self.tokenizer, self.dataset.examples("text", indices), captions=True)
+            self.next, self.place = self.next + CHUNK * self.batch, 0
+        rows = np.arange(self.place * self.batch, (self.place + 1) * self.batch)
+        self.place += 1
+        self.tokens += int(self.encoded.total[rows].sum())
+        return self.encoded.batch(rows, self.device)

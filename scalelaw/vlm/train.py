@@ -19,15 +19,12 @@ from scalelaw.config import Experiment
 from scalelaw.files import write_text
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, dataset_of, device, run_cell
 from scalelaw.vlm.llm import build_llm, n_params, n_params_embedding
-from scalelaw.vlm.model import answer_losses
+from scalelaw.vlm.model import text_losses
 from scalelaw.vlm.optimise import Progress, optimise
-from scalelaw.vlm.tokens import encode, ids_of, padded, word_tokenizer
+from scalelaw.vlm.tokens import TextStream, ids_of, padded, word_tokenizer
 from scalelaw.vlm.tower import Tower, load_tower, save_tower
 
 __all__ = ["allowed_tokens", "cell_flops", "make_features", "pretrain_llm", "pretrain_tower", "run_cell"]
-
-CHUNK = 64
-"""Batches of text made at a time."""
 
 
 def pretrain_tower(experiment: Experiment, folder: Path, progress: Progress) -> None:
@@ -111,24 +108,10 @@ def pretrain_llm(experiment: Experiment, llm: str, folder: Path, progress: Progr
     started, text, dataset = time.perf_counter(), experiment.text, dataset_of(experiment)
     model, tokenizer = build_llm(experiment, llm, dataset.words)
     model.to(device()).train()
-    first, tokens = text.seed << 32, 0
-    chunk: list[Any] = []
+    stream = TextStream(dataset, tokenizer, text.batch, text.seed << 32, device())
 
     def loss(step: int) -> torch.Tensor:
-        nonlocal tokens
-        if step % CHUNK == 0:
-            start = first + step * text.batch
-            chunk[:] = [
-                encode(
-                    tokenizer, dataset.examples("text", np.arange(start, start + CHUNK * text.batch)), True
-                )
-            ]
-        rows = np.arange(step % CHUNK * text.batch, (step % CHUNK + 1) * text.batch)
-        batch = chunk[0].batch(rows, device())
-        tokens += int(batch.total.sum())
-        states = model.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state
-        logits = model.get_output_embeddings()(states[:, :-1][batch.answers[:, 1:]])
-        return answer_losses(logits, batch).mean()
+        return text_losses(model, stream()).mean()
 
     rate = text.learning_rate * (32 / model.config.hidden_size) ** 0.5
     losses = optimise([{"params": list(model.parameters()), "lr": rate}], loss, steps=text.steps, warmup=0.05,
@@ -137,7 +120,7 @@ def pretrain_llm(experiment: Experiment, llm: str, folder: Path, progress: Progr
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     _write_facts(folder, {"n_params": n_params(model), "n_params_embedding": n_params_embedding(model),
-                          "train_tokens": tokens,
+                          "train_tokens": stream.tokens,
                           "loss": float(np.mean(losses[-max(1, len(losses) // 10):])) if losses else None},
                  started)  # fmt: skip
 
