@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scalelaw import cli
+from scalelaw.table import bundled_tables
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -291,6 +292,28 @@ def test_several_tasks_at_once(capsys: pytest.CaptureFixture[str], fit_file: Pat
     assert code == 0
     assert json.loads(out)["data"]["best"]["visual_tokens"] >= 1
     assert run(capsys, "optimize", str(fit_file), "--fit", f"ocr={ocr}", "--budget", "8e11")[0] == 2
+
+
+def test_groups_ablation_influence_and_comparison(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    both = tmp_path / "both.csv"
+    ocr, reasoning = (bundled_tables()[name].read_text() for name in ("vlm_ocr", "vlm_reasoning"))
+    both.write_text(ocr + reasoning.split("\n", 1)[1])
+    given = ["fit", str(both), "--by", "task_family", "--share", "alpha,beta", "--bootstrap", "50"]
+    code, out, err = run(capsys, *given)
+    assert code == 0, err
+    assert "is not tenable" in out
+    code, out, _ = run(capsys, *given, "--json")
+    assert set(json.loads(out)["data"]["groups"]) == {"ocr", "reasoning"}
+    assert run(capsys, "fit", str(both), "--share", "alpha")[0] == 2
+    given = ["fit", "vlm_reasoning", "--bootstrap", "50", "--ablate", "--influence"]
+    code, out, err = run(capsys, *given, "--json")
+    assert code == 0, err
+    assert json.loads(out)["data"]["ablation"][0]["change"] == "as asked"
+    assert len(json.loads(out)["data"]["influence"]) == 28
+    assert "Under other choices" in run(capsys, *given)[1]
+    code, out, err = run(capsys, "compare", "vlm_reasoning", "--laws", "product_power,log_linear")
+    assert code == 0, err
+    assert "log_linear" in out
 
 
 def test_what_a_table_covers(capsys: pytest.CaptureFixture[str]) -> None:

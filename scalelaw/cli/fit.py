@@ -1,4 +1,4 @@
-"""The command that explains: fit."""
+"""The commands that explain: fit, compare."""
 
 from __future__ import annotations
 
@@ -64,6 +64,18 @@ def fit(
         str | None,
         typer.Option(help="largest, or largest:INPUT: also fit without the largest and predict it."),
     ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Fit each value of this column apart, e.g. task_family.")
+    ] = None,
+    share: Annotated[
+        str | None, typer.Option(help="With --by: parameters that may be the same in all groups: alpha,beta.")
+    ] = None,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Also refit under other choices and say which conclusions move.")
+    ] = False,
+    influence: Annotated[
+        bool, typer.Option("--influence", help="Also say what each point does to the conclusions.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if the law is not identified.")] = False,
     output: Output = None,
     as_json: Json = False,
@@ -72,40 +84,87 @@ def fit(
 
     Example: scalelaw fit vlm_reasoning --law product_power -o fit.json
     """
-    from scalelaw.fit import fit_law
+    from scalelaw import fit as fits
+    from scalelaw.report import terminal
 
-    fitted = fit_law(
-        table,
-        law=law,
-        where=where,
-        inputs=_inputs(inputs),
-        target=target,
-        loss=loss,
-        delta=delta,
-        expectile=expectile,
-        residual=residual,
-        weights=weights,
-        tail_weight=_tail(tail_weight),
-        fix=numbers(fix, "--fix"),
-        bounds={name: _ends(value) for name, value in pairs(bound, "--bound").items()},
-        tie=pairs(tie, "--tie"),
-        bootstrap=bootstrap,
-        resample=resample,
-        cluster=cluster,
-        interval=interval,
-        level=level,
-        seed=seed,
-        holdout=holdout,
-    )
+    asked: dict[str, Any] = {
+        "where": where,
+        "inputs": _inputs(inputs),
+        "target": target,
+        "loss": loss,
+        "delta": delta,
+        "expectile": expectile,
+        "residual": residual,
+        "weights": weights,
+        "tail_weight": _tail(tail_weight),
+        "fix": numbers(fix, "--fix"),
+        "bounds": {name: _ends(value) for name, value in pairs(bound, "--bound").items()},
+        "tie": pairs(tie, "--tie"),
+        "bootstrap": bootstrap,
+        "resample": resample,
+        "cluster": cluster,
+        "interval": interval,
+        "level": level,
+        "seed": seed,
+        "holdout": holdout,
+    }
+    if by is not None:
+        grouped = fits.fit_groups(table, by, law, _names(share), **asked)
+        if not as_json:
+            terminal.show_groups(grouped)
+        give("fit_groups", grouped.to_dict(), grouped.warnings, as_json=as_json, output=output)
+        return
+    if share is not None:
+        raise InputError("--share needs --by COLUMN.", code="usage")
+    fitted = fits.fit_law(table, law, **asked)
+    data = fitted.to_dict()
+    if ablate:
+        data["ablation"] = fits.ablate(table, law, **asked)
+    if influence:
+        data["influence"] = fits.influence(table, law, **asked)
     if not as_json:
-        from scalelaw.report.terminal import show_fit
+        terminal.show_fit(fitted)
+        terminal.show_changes(data)
+    refused = strict and fitted.status in ("not_identified", "not_converged")
+    give("fit", data, fitted.warnings, as_json=as_json and not refused, output=output)
+    if refused:
+        raise NoAnswer(f"The law is {fitted.status.replace('_', ' ')}.", code=fitted.status, best=data)
 
-        show_fit(fitted)
-    if strict and fitted.status in ("not_identified", "not_converged"):
-        give("fit", fitted.to_dict(), fitted.warnings, as_json=False, output=output)
-        sentence = f"The law is {fitted.status.replace('_', ' ')}."
-        raise NoAnswer(sentence, code=fitted.status, best=fitted.to_dict())
-    give("fit", fitted.to_dict(), fitted.warnings, as_json=as_json, output=output)
+
+@app.command("compare")
+def compare(
+    table: Table,
+    laws: Annotated[
+        str | None, typer.Option(help="Laws, separated by commas. [default: all whose inputs the table has]")
+    ] = None,
+    where: Annotated[list[str] | None, typer.Option(help="Keep rows with column=value; repeatable.")] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="Read a law's input from a column: n_params=COLUMN; repeatable."),
+    ] = None,
+    target: Annotated[str, typer.Option(help="The column to explain.")] = "error",
+    residual: Annotated[
+        str | None, typer.Option(help="linear or log. [default: log for one input, else linear]")
+    ] = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Compare laws by how well they fit and how well they extrapolate.
+
+    Example: scalelaw compare vlm_reasoning
+    """
+    from scalelaw.fit import compare as compare_laws
+
+    found = compare_laws(table, _names(laws) or None, _inputs(inputs), target, where, residual=residual)
+    if not as_json:
+        from scalelaw.report.terminal import show_comparison
+
+        show_comparison(found)
+    give("compare", found.to_dict(), found.warnings, as_json=as_json, output=output)
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def _inputs(terms: list[str] | None) -> dict[str, str | float]:

@@ -3,13 +3,28 @@
 law, expression, parameters: what is fitted, and which of its parameters are free;
 objective, weights, options: what is asked; smallsolve, engine, cover, optimum: the optimum, certified;
 verdict, uncertainty, profile, classical: what the points determine, and how well; bands: where new points may lie;
-holdout, groups, ablation: the same law on other points and under other choices; fitted, statement, fitting: the
+holdout, groups, ablation: the same law on other points and under other choices; selection, weighing, members,
+average: laws compared and averaged; fitted, statement, fitting: the
 result, the words that go with it, and `fit_law`, which puts all of it together.
 """
 
 from scalelaw.fit.ablation import ablate, influence
+from scalelaw.fit.classical import lmfit_result
 from scalelaw.fit.fitted import FittedLaw, load_fit
 from scalelaw.fit.fitting import fit_law
 from scalelaw.fit.groups import GroupedFit, fit_groups
+from scalelaw.fit.selection import compare
+from scalelaw.fit.weighing import Comparison
 
-__all__ = ["FittedLaw", "GroupedFit", "ablate", "fit_groups", "fit_law", "influence", "load_fit"]
+__all__ = [
+    "Comparison",
+    "FittedLaw",
+    "GroupedFit",
+    "ablate",
+    "compare",
+    "fit_groups",
+    "fit_law",
+    "influence",
+    "lmfit_result",
+    "load_fit",
+]

@@ -13,7 +13,7 @@ _PIPED_WIDTH = 120  # columns where there is no terminal to ask
 
 if TYPE_CHECKING:
     from scalelaw.coverage import Coverage
-    from scalelaw.fit import FittedLaw
+    from scalelaw.fit import Comparison, FittedLaw, GroupedFit
     from scalelaw.plan import Bill, Calibration, Optimum
 
 
@@ -42,6 +42,89 @@ def show_fit(fitted: FittedLaw) -> None:
         f"status [bold]{fitted.status}[/]   {fitted.certificate.get('agreeing')} of {fitted.certificate.get('starts')} "
         f"starts agree; a further polish could lower the objective by {_short(gap)}"
     )
+
+
+def show_changes(data: dict[str, Any]) -> None:
+    """What moves under other choices, and the points that move most, where they were asked for."""
+    console = _console()
+    if rows := data.get("ablation"):
+        console.print("[bold]Under other choices[/]")
+        names = list(rows[0]["params"])
+        shown = (
+            (
+                r["change"],
+                str(r["n_points"]),
+                *(_short(r["params"].get(n)) for n in names),
+                ", ".join(r["moved"]) or "-",
+            )
+            for r in rows
+        )
+        console.print(_table(("change", "points", *names, "leaves its interval"), shown))
+    if rows := data.get("influence"):
+        console.print("[bold]Without one point[/] (the ten that move most)")
+        shown = (
+            (str(r["row"]), ", ".join(f"{n} {_label(v)}" for n, v in r["inputs"].items()), _short(r["residual"]),
+             f"{r['leverage']:.2f}", _percent(r["pull"]))
+            for r in rows[:10]
+        )  # fmt: skip
+        console.print(_table(("row", "point", "residual", "leverage", "moves the conclusion by"), shown))
+
+
+def show_groups(grouped: GroupedFit) -> None:
+    """One law a group, side by side, and whether they may share parameters."""
+    console = _console()
+    console.print(f"[bold]one law for each {grouped.by}[/]")
+    fits = grouped.groups
+    first = next(iter(fits.values()))
+    rows: list[tuple[str, ...]] = [("points", *(str(f.n_points) for f in fits.values()))]
+    rows += [
+        (name, *(f"{_short(f.params[name])} ({_span(f.intervals.get(name))})" for f in fits.values()))
+        for name in first.params
+    ]
+    rows += [
+        (
+            name,
+            *(
+                f"{_short(f.derived[name]['value'])} ({_span(f.derived[name]['interval'])})"
+                for f in fits.values()
+            ),
+        )
+        for name in first.derived
+    ]
+    rows += [
+        ("RMSE", *(_short(f.rmse) for f in fits.values())),
+        ("status", *(f.status for f in fits.values())),
+    ]
+    console.print(_table(("", *fits), rows))
+    if shared := grouped.sharing:
+        console.print(shared["words"])
+        console.print(
+            f"F {_short(shared['f'])}, p {_short(shared['p_value'])}; AICc shared {_short(shared['aicc_shared'])}, "
+            f"apart {_short(shared['aicc_apart'])}"
+        )
+
+
+def show_comparison(found: Comparison) -> None:
+    """Laws, the best first, by how they extrapolate; the weight each has in their average."""
+    console = _console()
+    console.print(
+        f"{found.n_points} points; {found.residual} residuals; errors are root mean squares", style="dim"
+    )
+    rows = (
+        (
+            row["law"],
+            str(row["n_parameters"]),
+            _short(row["aicc"]),
+            _short(row["leave_one_out"]),
+            *(_short((row["leave_largest_out"].get(name) or {}).get("score")) for name in found.inputs),
+            _percent(row["weight"]),
+        )
+        for row in found.laws
+    )
+    largest = [f"largest {name} left out" for name in found.inputs]
+    console.print(_table(("law", "parameters", "AICc", "one left out", *largest, "weight"), rows))
+    winner = f"{found.winner} wins." if found.winner else "No law wins clearly: --law auto averages them."
+    console.print(winner)
 
 
 def show_optimum(optimum: Optimum) -> None:
