@@ -1,0 +1,137 @@
+"""The stages and a cell, small: what they write, that they repeat to the bit, and how they refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from scalelaw import table
+from scalelaw.errors import InputError, ScalelawError
+from scalelaw.vlm.cell import dataset_of
+from scalelaw.vlm.llm import load_llm, n_params
+from scalelaw.vlm.score import plateaus
+from scalelaw.vlm.tokens import Encoded
+from scalelaw.vlm.train import allowed_tokens, cell_flops, pretrain_llm, pretrain_tower, run_cell
+
+from .conftest import experiment, silent
+
+
+def cell(stages: dict[str, Path], **changes: Any) -> list[dict[str, Any]]:
+    arguments: dict[str, Any] = {"llm": "8x1", "compressor": "quecc", "visual_tokens": 4, "seed": 0}
+    given = {**arguments, **{k: v for k, v in changes.items() if k in arguments}}
+    tiny = experiment(**{k: v for k, v in changes.items() if k not in arguments})
+    return run_cell(tiny, **given, tower=stages["tower"], features=stages["features"],
+                    llm_folder=stages[given["llm"]], log=silent)  # fmt: skip
+
+
+def test_facts_and_files_of_the_stages(stages: dict[str, Path]) -> None:
+    tower, features, llm = (
+        json.loads((stages[s] / "facts.json").read_text()) for s in ("tower", "features", "8x1")
+    )
+    assert 0 <= tower["recall"] <= 1
+    assert tower["n_params"] == features["n_params_vision"]
+    assert features["grid"] == [8, 8]
+    assert np.load(stages["features"] / "train.npy").shape == (64, 64, 48)
+    assert np.load(stages["features"] / "test.npy").dtype == np.float16
+    assert llm["n_params"] == n_params(load_llm(stages["8x1"])[0])
+    assert llm["train_tokens"] > 6 * 16 * 8
+
+
+def test_rows_are_those_of_the_table(stages: dict[str, Path]) -> None:
+    rows = cell(stages)
+    assert {r["task_family"] for r in rows} == {"reasoning", "ocr", "perception"}
+    promised = """model n_params n_params_total n_params_embedding n_params_vision compressor visual_tokens text_tokens
+        train_tokens train_flops benchmark task_family metric value error error_se n_examples seed status device"""
+    for row in rows:
+        assert set(promised.split()) <= set(row) <= set(table.COLUMNS)
+        assert row["n_params_total"] > row["n_params"] + row["n_params_vision"]
+        assert row["error_se"] == pytest.approx((row["value"] * row["error"] / 20) ** 0.5)
+        assert row["status"] in ("ok", "plateau")
+        assert row["text_tokens"] == {"ocr": 5, "reasoning": 7, "perception": 7}[row["task_family"]]
+    total = rows[0]["n_params_total"] - rows[0]["n_params_vision"] - rows[0]["n_params"]
+    compressor = 8 * 16 + 16 + 32 + 2 * (16 * 16 + 16) + 32 + 2 * (48 * 16 + 16 + 16 * 16 + 16 + 32)
+    compressor += 16 * 16 + 16 + 4 * (16 * 16 + 16)
+    assert total == compressor + 16 * 8 + 8 + 8 * 8 + 8
+
+
+def test_the_same_cell_twice_gives_the_same_bits_and_another_seed_others(stages: dict[str, Path]) -> None:
+    torch.set_num_threads(1)
+    heard: list[dict[str, Any]] = []
+
+    def losses(seed: int) -> list[float]:
+        heard.clear()
+        run_cell(experiment(), llm="8x1", compressor="quecc", visual_tokens=4, seed=seed, tower=stages["tower"],
+                 features=stages["features"], llm_folder=stages["8x1"], log=heard.append)  # fmt: skip
+        return [h["loss"] for h in heard]
+
+    first = losses(0)
+    assert len(first) == 6
+    assert first == losses(0)
+    assert first != losses(1)
+    assert cell(stages) == cell(stages)
+
+
+def test_stages_repeat_to_the_bit(stages: dict[str, Path], tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    pretrain_tower(experiment(), tmp_path / "tower", silent)
+    pretrain_llm(experiment(), "8x1", tmp_path / "llm", silent)
+    for ours, theirs in (("tower", "tower"), ("llm", "8x1")):
+        again = (tmp_path / ours / "model.safetensors").read_bytes()
+        assert again == (stages[theirs] / "model.safetensors").read_bytes()
+
+
+def test_a_folder_of_a_pretrained_model_is_a_rung_too(stages: dict[str, Path], tmp_path: Path) -> None:
+    folder = str(stages["16x1"])
+    pretrain_llm(experiment(text={"steps": 0}), folder, tmp_path / "llm", silent)
+    given, taken = (load_llm(f)[0].state_dict() for f in (stages["16x1"], tmp_path / "llm"))
+    assert all(torch.equal(given[k], taken[k]) for k in given)
+    rows = run_cell(experiment(), llm=folder, compressor="average_pool", visual_tokens=1, seed=0,
+                    tower=stages["tower"], features=stages["features"], llm_folder=tmp_path / "llm",
+                    log=silent)  # fmt: skip
+    assert rows[0]["model"] == "16x1"
+    assert rows[0]["train_flops"] == pytest.approx(
+        cell_flops(experiment(), "16x1", "average_pool", 1), rel=1e-12
+    )
+
+
+def test_a_loss_that_is_not_finite_is_an_error(stages: dict[str, Path]) -> None:
+    with pytest.raises(ScalelawError) as caught:
+        cell(stages, recipe={"learning_rate": 1e30, "llm_learning_rate": 1e30, "clip": 1e30})
+    assert caught.value.code == "loss_not_finite"
+
+
+def test_token_counts_that_can_be_had() -> None:
+    assert allowed_tokens(experiment(), "quecc") == [64, 16, 4, 1]
+    with pytest.raises(InputError) as caught:
+        cell_flops(experiment(), "8x1", "quecc", 5)
+    assert "64, 16, 4, 1" in caught.value.hint
+
+
+def test_predicted_flops_by_hand() -> None:
+    """8x1 behind average pooling, V = 4, digits only: N_blk = 4 x 8 x 8 + 3 x 8 x 24, no text beside."""
+    tiny = experiment(
+        dataset={"options": {"mixture": {"digits": 1}, "text_mixture": {"digits": 1}}},
+        recipe={"text_batch": 0},
+    )
+    vocab, question, answer, blocks = 3 + len(dataset_of(tiny).words), 5, 5, 4 * 8 * 8 + 3 * 8 * 24
+    tokens = 4 + question + answer
+    forward = 2 * tokens * blocks + 4 * 8 * tokens**2 + 2 * answer * 8 * vocab + 2 * 4 * (16 * 8 + 8 * 8)
+    assert cell_flops(tiny, "8x1", "average_pool", 4) == pytest.approx(6 * 16 * 3 * forward, rel=1e-12)
+
+
+def test_the_plateau_rule_in_digits() -> None:
+    """Two questions asked 20 times; a blind answerer loses (ln 2 + 0) / 2 on one, 0 on the other: ln 2 / 4 a token."""
+    ids = np.array([[9, 5 + i % 2, 2] for i in range(20)] + [[8, 7, 2]] * 20)
+    encoded = Encoded(ids, np.full(40, 1), np.full(40, 3))
+    questions, names = np.array(["a"] * 20 + ["b"] * 20), np.array(["x"] * 40)
+    blind = np.log(2) / 4
+    early = [(np.array(["x"]), np.array([9.0]))] * 18
+    for share, stuck in ((0.91, {"x"}), (0.89, set())):
+        late = [(np.array(["x"]), np.array([share * blind]))] * 2
+        assert plateaus(early + late, questions, names, encoded) == stuck
+    assert plateaus([(np.array(["x"]), np.array([9.0]))], np.arange(40).astype(str), names, encoded) == set()
