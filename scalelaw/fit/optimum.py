@@ -114,7 +114,10 @@ def polish(problem: Problem, start: Array, steps: int = 30) -> Polished:
         there = State.at(problem, place)
         further, promised, smaller = _newton(problem, there)
         lower = there.total[0] < here.total[0] - here.rounding[0]
-        if lower or (there.total[0] <= here.total[0] + here.rounding[0] and smaller < cosine):
+        if lower or (
+            there.total[0] <= here.total[0] + here.rounding[0]
+            and _length(further, there) < _length(step, here)
+        ):
             here, step, promise, cosine, share = there, further, promised, smaller, 1.0
         elif share > 0.05 and promise > here.rounding[0]:
             share *= 0.4
@@ -123,6 +126,11 @@ def polish(problem: Problem, start: Array, steps: int = 30) -> Polished:
             promise = min(promise, _newton(problem, here, caution=1.0)[1])
             break
     return Polished(here.parameters[:, 0], float(here.total[0]), max(promise, 0.0), cosine, floor)
+
+
+def _length(step: Array, here: State) -> float:
+    """The largest step, as a share of its parameter."""
+    return float(np.max(np.abs(step) / np.maximum(np.abs(here.parameters[:, 0]), 1e-12)))
 
 
 def _newton(problem: Problem, here: State, caution: float = 1e-6) -> tuple[Array, float, float]:
