@@ -79,10 +79,19 @@ def find_tower(name: str | TowerShape | None) -> TowerShape | None:
 
 
 def sizes_of(points: Any) -> list[Model]:
-    """The sizes a law was measured at, as models without a shape: `points` holds `inputs` {n_params: [...]}."""
-    inputs = points["inputs"] if isinstance(points, Mapping) else points.inputs
-    sizes = np.unique(np.asarray(inputs["n_params"], dtype=float))
-    return [Model(_size_name(n), float(n), source="measured in the fit's points") for n in sizes]
+    """The sizes a law was measured at, as models without a shape, under the names that the points give them.
+
+    points: {inputs: {n_params: [...]}, labels: {model: [...]}}; a size that has no name of its own is named by itself.
+    """
+    measured = np.asarray(points["inputs"]["n_params"], dtype=float)
+    sizes = np.unique(measured)
+    labels = np.asarray(points.get("labels", {}).get("model", []), dtype=object)
+    named = {n: {str(m) for m in labels[measured == n] if m} for n in sizes if len(labels) == len(measured)}
+    names = [next(iter(named[n])) if len(named.get(n, ())) == 1 else _size_name(n) for n in sizes]
+    if len(set(names)) < len(names):
+        names = [_size_name(n) for n in sizes]
+    found = zip(names, sizes, strict=True)
+    return [Model(name, float(n), source="measured in the fit's points") for name, n in found]
 
 
 def families_of_sizes(sizes: Sequence[float]) -> dict[str, list[Model]]:

@@ -93,3 +93,14 @@ def test_a_ladder_holds_rungs_of_every_size_between() -> None:
     for text in ("ladder:1e9", "ladder:2e9:1e9", "ladder:a:b"):
         with pytest.raises(InputError, match="is not a ladder"):
             find_models(text)
+
+
+def test_measured_sizes_bear_the_names_of_their_points() -> None:
+    sizes = {"n_params": [5e8, 5e8, 7e9]}
+    named = sizes_of(
+        {"inputs": sizes, "labels": {"model": ["Qwen-1.5 0.5B", "Qwen-1.5 0.5B", "Qwen-1.5 7B"]}}
+    )
+    assert [m.name for m in named] == ["Qwen-1.5 0.5B", "Qwen-1.5 7B"]
+    unsure = sizes_of({"inputs": sizes, "labels": {"model": ["this", "that", "Qwen-1.5 7B"]}})
+    assert [m.name for m in unsure] == ["0.5B", "Qwen-1.5 7B"]
+    assert [m.name for m in sizes_of({"inputs": sizes})] == ["0.5B", "7B"]

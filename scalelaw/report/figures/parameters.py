@@ -38,9 +38,12 @@ def draw_cloud(
 
 
 def _span(values: np.ndarray, best: float) -> tuple[float, float]:
-    """The middle 99 % of the values and the fitted one, with some room; far outliers would hide the rest."""
-    low, high = np.quantile(values, (0.005, 0.995))
-    low, high = min(float(low), best), max(float(high), best)
+    """The middle 99 % of the values, no further than 5 quartile ranges from the quartiles, and the fitted one, with
+    some room: far draws would hide the rest."""
+    low, first, third, high = map(float, np.quantile(values, (0.005, 0.25, 0.75, 0.995)))
+    if (reach := 5 * (third - first)) > 0:
+        low, high = max(low, first - reach), min(high, third + reach)
+    low, high = min(low, best), max(high, best)
     room = 0.08 * (high - low) or 0.1 * abs(best) or 1.0
     return low - room, high + room
 
