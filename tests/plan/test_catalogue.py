@@ -11,6 +11,7 @@ import yaml
 from scalelaw.errors import InputError
 from scalelaw.files import bundled
 from scalelaw.plan import catalogue_families, find_models, list_hardware, list_models, models_in
+from scalelaw.plan.catalogue import sizes_of
 
 ROWS = [
     pytest.param(path.stem, row, id=row["name"])
