@@ -82,14 +82,16 @@ def make_setting(
     given = check_budget(budget, cost) if budget is not None else {}
     query = make_query(**options)
     warnings: list[tuple[str, str]] = []
-    catalogue, models_from = _models(fitted, models, given, cost)
+    catalogue, models_from = _models(fitted, models, given, cost, query.work.device is not None)
     counts, counts_from = _counts(fitted, visual_tokens, query, warnings)
     flop_cost = cost or _accounting(catalogue, warnings)
+    if query.work.device is not None:
+        warnings += _unused(query.work.device, catalogue)
     if "shape" in plugins.load("costs", flop_cost).needs or any(k != FLOPS for k in given):
         query = _within_patches(query, counts, warnings)
     available, limits = _kinds(catalogue, query, flop_cost, given), dict(given)
-    if query.work.device and "memory_gb" in available and "memory_gb" not in limits:
-        limits["memory_gb"] = query.work.device.count * query.work.device.memory_bytes / 1e9
+    if "memory_gb" in available:
+        _within_memory(limits, query.work.device, warnings)
     sizes = np.array([m.n_params for m in catalogue])
     facts = {
         "models": [m.name for m in catalogue],
@@ -120,15 +122,28 @@ def check_law(fitted: Any) -> None:
         )
 
 
-def _models(fitted: Any, models: Any, given: dict[str, float], cost: str | None) -> tuple[list[Model], str]:
+def _models(
+    fitted: Any, models: Any, given: dict[str, float], cost: str | None, device: bool
+) -> tuple[list[Model], str]:
     if models is not None:
         return find_models(models), "given"
     sizes = sizes_of(fitted.points)
-    asks_shape = (cost and "shape" in plugins.load("costs", cost).needs) or any(k != FLOPS for k in given)
+    asks_shape = device or any(k != FLOPS for k in given)
+    asks_shape = asks_shape or bool(cost and "shape" in plugins.load("costs", cost).needs)
     for family, members in families_of_sizes([m.n_params for m in sizes]).items():
         if asks_shape:
             return members, f"the sizes measured in the fit's points, with the shapes of {family}"
     return sizes, "the sizes measured in the fit's points"
+
+
+def _unused(device: Device, models: Sequence[Model]) -> list[tuple[str, str]]:
+    """What is to be said of a device that has no say, as no cost on it can be reckoned without a shape."""
+    unknown = [m.name for m in models if m.shape is None]
+    told = (
+        f"The shape of {', '.join(unknown)} is not known, so no latency, memory or energy on {device.name} is reckoned "
+        "or held: name models of the catalogue or give their config.json."
+    )
+    return [("hardware_not_used", told)] if unknown else []
 
 
 def _counts(
@@ -168,6 +183,20 @@ def _accounting(models: Sequence[Model], warnings: list[tuple[str, str]]) -> str
             f"The shape of {', '.join(unknown)} is not known, so every model is billed by linear_flops.",
         ))  # fmt: skip
     return "linear_flops"
+
+
+def _within_memory(limits: dict[str, float], device: Device | None, warnings: list[tuple[str, str]]) -> None:
+    """Hold the memory to the device's: a budget may ask for less than the card has, never for more."""
+    if device is None:
+        return
+    held = device.count * device.memory_bytes / 1e9
+    if limits.get("memory_gb", 0.0) > held:
+        warnings.append((
+            "memory_of_the_device",
+            f"A budget of {limits['memory_gb']:g} GB is more than {device.count} x {device.name} holds: {held:g} GB "
+            "is the limit.",
+        ))  # fmt: skip
+    limits["memory_gb"] = min(limits.get("memory_gb", held), held)
 
 
 def _within_patches(query: Query, counts: np.ndarray, warnings: list[tuple[str, str]]) -> Query:

@@ -52,6 +52,28 @@ def test_the_memory_of_the_card_is_a_limit_too(reasoning: Any) -> None:
     assert two.best["n_params"] > optimum.best["n_params"]
 
 
+def test_a_stated_memory_never_exceeds_the_cards(reasoning: Any) -> None:
+    more = find_optimum(reasoning, {"latency_ms": 1e6, "memory_gb": 300}, models="qwen1.5", hardware="h100")
+    assert more.best["costs"]["memory_gb"] <= 80
+    assert more.searched["limits"]["memory_gb"] == 80
+    assert "80 GB is the limit" in dict(more.warnings)["memory_of_the_device"]
+    less = find_optimum(reasoning, {"latency_ms": 1e6, "memory_gb": 20}, models="qwen1.5", hardware="h100")
+    assert less.searched["limits"]["memory_gb"] == 20
+    assert "memory_of_the_device" not in dict(less.warnings)
+
+
+def test_hardware_has_its_say_at_the_measured_sizes_under_flops(known_law: Any, reasoning: Any) -> None:
+    optimum = find_optimum(reasoning, 8e11, hardware="h100")
+    assert optimum.best["costs"]["latency_ms"] > 0
+    assert optimum.searched["limits"]["memory_gb"] == 80
+    assert "qwen1.5" in optimum.searched["models_from"]
+    assert "hardware_not_used" not in dict(optimum.warnings)
+    points = {"inputs": {"n_params": [1.23e9, 4.56e9], "visual_tokens": [1, 576]}}
+    odd = find_optimum(known_law(reasoning.params, points=points), 8e11, hardware="h100")
+    assert "latency_ms" not in odd.best["costs"]
+    assert "4.56B" in dict(odd.warnings)["hardware_not_used"]
+
+
 def test_contradictory_budgets_are_named_with_the_excess(reasoning: Any) -> None:
     small = {"models": "qwen1.5-7b", "hardware": "h100", "usd_per_hour": 3, "generate": 8, "batch": "1,64"}
     limits = {"latency_ms": 80, "usd_per_million": 20}
