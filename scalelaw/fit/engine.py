@@ -135,7 +135,7 @@ def _descend(problem: Problem, start: Array, tolerance: float, steps: int, first
             step, damping, caution, floor = step[:, stay], damping[stay], caution[stay], floor[stay]
         there = State.at(some, np.clip(here.parameters + step, lower, upper))
         if some.objective.is_quadratic:
-            there = there.solve_linear(some)
+            there = there.solve_linear(some).renewed(some, there.parameters)
         better = there.total <= here.total + here.rounding
         here = here.merge(there, better)
         damping = np.where(better, damping * 0.02, np.maximum(damping * 8.0, 1e-4))
@@ -199,6 +199,20 @@ class State:
         residual = problem.objective.residuals(value, problem.target)
         total = problem.objective.total(residual, 1.0 if problem.weight is None else problem.weight)
         return replace(self, parameters=parameters, value=value, residual=residual, total=total)
+
+    def renewed(self, problem: Problem, before: Array) -> State:
+        """The same place, its Jacobian taken anew in rows where a linear parameter grew more than tenfold.
+
+        `before` [p, B] is where the Jacobian was taken: at a linear parameter of zero the columns of the others in its
+        term vanish, and a row that kept them would seem to be at a minimum.
+        """
+        chosen = problem.law.linear_index
+        rows = np.flatnonzero((np.abs(self.parameters[chosen]) > 10.0 * np.abs(before[chosen])).any(axis=0))
+        if rows.size:
+            fresh = State.at(problem.rows(rows), self.parameters[:, rows])
+            for name in ("jacobian", "value", "residual", "total"):
+                getattr(self, name)[rows] = getattr(fresh, name)
+        return self
 
     def take(self, rows: Array) -> State:
         return replace(

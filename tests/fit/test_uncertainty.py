@@ -104,3 +104,11 @@ def test_clusters_widen_where_noise_is_a_clusters_own() -> None:
     assert together.interval["method"].startswith("cluster bootstrap by model")
     width = [f.intervals["a"][1] - f.intervals["a"][0] for f in (alone, together)]
     assert width[1] > 1.8 * width[0]
+
+
+def test_intervals_do_not_depend_on_the_unit_of_the_size() -> None:
+    table = sl.read_table("vlm_ocr")
+    small = table.assign(n_params=table.n_params * 1e-3)
+    one, other = (sl.fit_law(t, bootstrap=300).intervals for t in (table, small))
+    for name in ("alpha", "beta", "D"):
+        assert other[name] == pytest.approx(one[name], rel=2e-5)
