@@ -78,7 +78,7 @@ def contrast_budgets(
 
 def _row(setting: Setting, kind: str, limit: float, memory: dict[str, float]) -> tuple[dict[str, Any], Place]:
     limits = {**memory, kind: limit}
-    grid = setting.grid(limits)
+    grid = setting.grid(limits, minimise=kind)
     if not grid.fits.any():
         raise nothing_fits(replace(setting, limits=limits), grid)
     place = ranked(grid, Rule())[0]

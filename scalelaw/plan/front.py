@@ -10,12 +10,12 @@ POINTS = 200
 
 
 def pareto(grid: Grid, kind: str) -> list[Place]:
-    """The configurations that no cheaper one betters, in order of cost; where they are many, evenly thinned
-    but for the ends of each model's stretch.
+    """The configurations that fit and that no cheaper one betters, in order of cost; where they are many, evenly
+    thinned but for the ends of each model's stretch. The grid must spend least of this kind.
     """
     cost, error = grid.costs[kind].ravel(), grid.error.ravel()
     order = np.lexsort((error, cost))
-    order = order[np.isfinite(error[order])]
+    order = order[grid.fits.ravel()[order]]
     least = np.minimum.accumulate(error[order])
     front = order[np.r_[True, least[1:] < least[:-1]]] if len(order) else order
     rows = front // len(grid.visual_tokens)

@@ -24,8 +24,9 @@ Place = tuple[int, int]
 class Grid:
     """M models x K numbers of visual tokens, each served in the cheapest of the S ways that fit.
 
-    visual_tokens: [K]; error, spend: [M, K], the law's error and what is spent (the share of the budget, or the
-    cost to be made least); costs: {kind: [M, K]}; fits: [M, K]; setup: [M, K], which way to serve.
+    visual_tokens: [K]; error: [M, K], the law's; spend: [M, K], the cost to be made least, or the largest share of
+    several budgets (a limit that nobody gave is not spent); costs: {kind: [M, K]}; fits: [M, K]; setup: [M, K], which
+    way to serve.
     """
 
     models: Sequence[Model]
@@ -62,18 +63,18 @@ def make_grid(
     limits: Mapping[str, float],
     kinds: Iterable[str],
     flop_cost: str,
-    minimise: str | None = None,
+    spent: Sequence[str],
     device: Device | None = None,
 ) -> Grid:
     """Reckon the costs of every configuration in every setup, and keep the setup that spends least where it fits.
 
-    error: [M, K]. minimise: the kind of cost that counts as spent; the share of the limits unless given.
+    error: [M, K]. spent: the kind of cost to be least; of several, each with a limit, the largest share is.
     device: instead of the query's own (for other efficiencies).
     """
     work = query.work if device is None else replace(query.work, device=device)
     every = reckon(models, visual_tokens, work, kinds, flop_cost, len(query.setups))
     share = use(every, limits) if limits else np.zeros((*error.shape, len(query.setups)))
-    spend = every[minimise] if minimise else share
+    spend = every[spent[0]] if len(spent) == 1 else use(every, {kind: limits[kind] for kind in spent})
     fits = (share <= ROUNDING) & np.isfinite(error)[..., None]
     setup = np.argmin(np.where(fits, spend, np.inf), axis=-1)
     none = ~fits.any(axis=-1)

@@ -40,7 +40,7 @@ def switch_points(fitted: Any, kind: str = FLOPS, **options: Any) -> list[dict[s
     if kind not in kinds():
         raise InputError(f"Unknown kind of budget '{kind}'.", code="unknown_budget", hint=", ".join(kinds()))
     setting = make_setting(fitted, {kind: 1e300}, **options)
-    grid = setting.grid({**setting.limits, kind: 1e300})
+    grid = setting.grid(minimise=kind)
     cost, error = grid.costs[kind][grid.fits], grid.error[grid.fits]
     places = np.argwhere(grid.fits)
     order = np.lexsort((error, cost))

@@ -21,9 +21,10 @@ class Optimum:
         is this model with any number of tokens; regret is the mean over draws of
         its error above the least that fits; binding is the limit that keeps a better one out, None where none does.
     runners_up: the pick of each other model that fits, the best first. near_ties: the cheapest configuration of each
-        model that predicts nearly the pick's error, the cheapest first. pareto: the least error at each cost,
-        over the whole catalogue (thinned to what a plot shows). continuous: {n_params, visual_tokens, error} with every
-        size and fractional tokens allowed, within the token range; None where it cannot be had.
+        model that predicts nearly the pick's error, the cheapest first. pareto: the least error at each cost of the
+        first budget's kind, in the ways to serve that hold every other limit (thinned to what a plot shows).
+    continuous: {n_params, visual_tokens, error} with every size and fractional tokens allowed, within the token range;
+        None where it cannot be had.
     extrapolates: the pick lies outside what was measured. searched: what was enumerated.
     warnings: (code, message) pairs.
     """

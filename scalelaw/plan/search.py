@@ -79,10 +79,7 @@ def find_optimum(
         cost=setting.flop_cost,
         best=best,
         runners_up=chosen[1:],
-        pareto=[
-            plain_choice(setting, grid, place)
-            for place in pareto(grid, next(iter(setting.limits), spent or FLOPS))
-        ],
+        pareto=_front(setting, next(iter(setting.budget), spent or FLOPS)),
         continuous=continuous_optimum(setting) if rule.target is None and setting.budget else None,
         extrapolates=doubts.is_outside(setting, best),
         warnings=[*setting.warnings, *doubts.of(setting, grid, best)],
@@ -176,6 +173,12 @@ def _contradiction(setting: Setting) -> str:
     return (
         f" {pair[0]} and {pair[1]} contradict: whatever holds one exceeds the other by {over:.3g} % or more."
     )
+
+
+def _front(setting: Setting, kind: str) -> list[dict[str, Any]]:
+    """The least error at each cost of a kind, under the limits of every other kind."""
+    grid = setting.grid({k: limit for k, limit in setting.limits.items() if k != kind}, minimise=kind)
+    return [plain_choice(setting, grid, place) for place in pareto(grid, kind)]
 
 
 def _missed(setting: Setting, grid: Grid, rule: Rule) -> NoAnswer:

@@ -45,8 +45,11 @@ class Setting:
         minimise: str | None = None,
         device: Device | None = None,
     ) -> Grid:
-        """The configurations under these limits (the plan's own unless given)."""
+        """The configurations under these limits (the plan's own unless given), each served in the way that spends
+        least of `minimise`, or else of what the budget names; never of a limit that the device implies.
+        """
         held = self.limits if limits is None else limits
+        spent = [minimise] if minimise else list(self.budget)
         return make_grid(
             self.models,
             self.counts,
@@ -55,7 +58,7 @@ class Setting:
             held,
             self.kinds,
             self.flop_cost,
-            minimise,
+            spent,
             device,
         )
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scalelaw.errors import InputError, NoAnswer
-from scalelaw.plan import find_optimum
+from scalelaw.plan import find_cost, find_optimum, switch_points
 from scalelaw.plan.query import make_query
 
 CARD = {"models": "qwen1.5", "hardware": "h100", "generate": 8}
@@ -72,6 +72,55 @@ def test_hardware_has_its_say_at_the_measured_sizes_under_flops(known_law: Any, 
     odd = find_optimum(known_law(reasoning.params, points=points), 8e11, hardware="h100")
     assert "latency_ms" not in odd.best["costs"]
     assert "4.56B" in dict(odd.warnings)["hardware_not_used"]
+
+
+def test_a_limit_that_nobody_gave_does_not_choose_the_way_to_serve(reasoning: Any) -> None:
+    asked = {
+        "models": "qwen1.5-7b",
+        "hardware": "h100",
+        "batch": "1,8,32,64",
+        "generate": 8,
+        "usd_per_hour": 3,
+    }
+    tight, loose = (find_optimum(reasoning, {"usd_per_million": usd}, **asked).best for usd in (30, 60))
+    assert tight["batch"] == loose["batch"] == 64
+    assert loose["costs"]["usd_per_million"] == pytest.approx(16.07, abs=0.01)
+    points = switch_points(reasoning, "usd_per_million", **asked)
+    assert points[0]["budget"] == pytest.approx(find_cost_at_one_token(), rel=1e-12)
+
+
+def find_cost_at_one_token() -> float:
+    """The cheapest of every batch at one visual token, by asking for the bill of each."""
+    bills = [
+        find_cost("qwen1.5-7b", 1, hardware="h100", batch=b, generate=8, usd_per_hour=3)
+        for b in (1, 8, 32, 64)
+    ]
+    return min(b.costs["usd_per_million"] for b in bills if b.costs["memory_gb"] <= 80)
+
+
+def test_the_front_is_the_least_error_at_each_cost(reasoning: Any) -> None:
+    asked = {
+        "hardware": "h100",
+        "batch": "1,8,64",
+        "generate": 8,
+        "usd_per_hour": 3,
+        "visual_tokens": "1,16,64",
+    }
+    models = "qwen1.5-0.5b,qwen1.5-7b,qwen1.5-14b"
+    front = find_optimum(reasoning, {"usd_per_million": 60}, models=models, **asked).pareto
+    every = []
+    for name in models.split(","):
+        for tokens in (1, 16, 64):
+            for batch in (1, 8, 64):
+                bill = find_cost(name, tokens, hardware="h100", batch=batch, generate=8, usd_per_hour=3)
+                if bill.costs["memory_gb"] <= 80:
+                    error = float(reasoning.predict(bill.n_params, tokens))
+                    every.append((bill.costs["usd_per_million"], error))
+    best = [(c, e) for c, e in every if not any((a, b) < (c, e) and b <= e for a, b in every)]
+    found = [(row["costs"]["usd_per_million"], row["error"]) for row in front]
+    assert len(found) == len(best)
+    for row, brute in zip(found, sorted(best), strict=True):
+        assert row == pytest.approx(brute, rel=1e-12)
 
 
 def test_contradictory_budgets_are_named_with_the_excess(reasoning: Any) -> None:
