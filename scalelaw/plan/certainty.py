@@ -40,8 +40,9 @@ def shares_of_best(
 
     draws(rows, columns) gives the errors of some models at some token counts [n_draws, rows, columns]. grids: the
     configurations under each scenario of the efficiencies; draw d is judged under scenario d modulo their number.
-    Within a draw the rule decides as it does for the pick: the least error, then the least spent; or, of all that
-    are good enough, the least spent (more tokens never cost less, so within a model that is the fewest tokens).
+    Within a draw the rule decides as it does for the pick: the least error, then the least spent (more tokens never
+    cost less, so within a model that is the fewest tokens); or, of all that are good enough, the least spent, then
+    the least error.
     A draw in which nothing fits, or nothing is good enough, counts for none.
     """
     least = np.full(n_draws, np.inf)
@@ -50,23 +51,32 @@ def shares_of_best(
             least[held] = np.minimum(least[held], errors.min(axis=(1, 2)))
     good = rule.good(least)
     winner = np.full((2, n_draws), -1)
-    score, spent = np.full(n_draws, np.inf), np.full(n_draws, np.inf)
+    score, second = np.full(n_draws, np.inf), np.full(n_draws, np.inf)
     for held, rows, grid, errors in _blocks(draws, n_draws, grids):
-        place = (errors if rule.least else -(errors <= good[held, None, None]).view(np.int8)).argmin(axis=2)
+        if not rule.least:
+            errors = _cheapest(errors, grid.spend[rows, : errors.shape[2]], good[held, None, None])
+        place = errors.argmin(axis=2)
         at = np.take_along_axis(errors, place[..., None], axis=2)[..., 0]
         for j, row in enumerate(rows):
             spend = grid.spend[row, place[:, j]]
-            allowed = np.isfinite(at[:, j]) if rule.least else at[:, j] <= good[held]
-            key = at[:, j] if rule.least else np.zeros(len(at))
-            better = allowed & ((key < score[held]) | ((key == score[held]) & (spend < spent[held])))
+            key, other = (at[:, j], spend) if rule.least else (spend, at[:, j])
+            better = (key < score[held]) | ((key == score[held]) & (other < second[held]))
+            better &= np.isfinite(at[:, j])
             winner[0, held] = np.where(better, row, winner[0, held])
             winner[1, held] = np.where(better, place[:, j], winner[1, held])
             score[held] = np.where(better, key, score[held])
-            spent[held] = np.where(better, spend, spent[held])
+            second[held] = np.where(better, other, second[held])
     shares = np.zeros(grids[0].fits.shape)
     settled = winner[0] >= 0
     np.add.at(shares, (winner[0, settled], winner[1, settled]), 1)
     return shares / n_draws, score if rule.least else least
+
+
+def _cheapest(errors: np.ndarray, spend: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """The errors [draws, models, token counts] of what spends least of all that is good enough; infinite elsewhere."""
+    spent = np.where(errors <= good, spend, np.inf)
+    least = np.min(spent, axis=2, keepdims=True)
+    return np.where((spent == least) & np.isfinite(least), errors, np.inf)
 
 
 def _blocks(

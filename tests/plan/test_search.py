@@ -93,6 +93,17 @@ def test_equal_errors_go_to_the_cheaper_also_in_every_draw(known_law: Any) -> No
     assert (best["n_params"], best["visual_tokens"], best["p_best"], best["binding"]) == (14e9, 1, 1.0, None)
 
 
+@pytest.mark.parametrize("rule", [{"within": 0.02}, {"target_error": 0.53}, {}])
+@pytest.mark.parametrize("models", ["qwen1.5-7b", "qwen1.5"])
+def test_identical_draws_are_sure_of_the_pick(
+    known_law: Any, reasoning: Any, rule: dict[str, float], models: str
+) -> None:
+    law = known_law(reasoning.params, {name: np.full(50, value) for name, value in reasoning.params.items()})
+    asked = {"models": models, "hardware": "h100", "tower": "none", "text_tokens": 20}
+    best = find_optimum(law, {"latency_ms": 50}, **asked, **rule).best
+    assert (best["p_best"], best["p_model"]) == (1.0, 1.0)
+
+
 def test_without_draws_the_certainty_is_unknown_and_said_to_be(known_law: Any, reasoning: Any) -> None:
     optimum = find_optimum(known_law(reasoning.params), 8e11)
     assert optimum.best["p_best"] is None
