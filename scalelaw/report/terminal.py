@@ -20,27 +20,33 @@ if TYPE_CHECKING:
 def show_fit(fitted: FittedLaw) -> None:
     """The law, its parameters with intervals, how well it fits, and what of it may be believed."""
     console = _console()
-    console.print(f"[bold]{fitted.law}[/]   {fitted.formula}")
+    name = "average of laws" if fitted.law.startswith("average:") else fitted.law
+    console.print(f"[bold]{name}[/]   {fitted.formula}")
     units = ", ".join(f"{name} in {unit:g}" for name, unit in fitted.units.items() if unit != 1)
     facts = [f"{fitted.n_points} points", *([units] if units else []), f"source: {fitted.source}"]
     console.print("; ".join(facts), style="dim")
     level = f"{100 * fitted.interval.get('level', 0.95):g} % interval"
     rows = [(name, value, fitted.intervals.get(name)) for name, value in fitted.params.items()]
+    if averaged := fitted.law.startswith("average:"):  # its members' parameters are many, and no finding
+        members = ((row["law"], _short(row["aicc"]), _percent(row["weight"])) for row in fitted.selection)
+        console.print(_table(("law", "AICc", "weight"), members))
+        rows = []
     rows += [(name, held["value"], held.get("interval")) for name, held in fitted.derived.items()]
-    console.print(
-        _table(
-            ("", "value", level), ((name, _short(value), _span(interval)) for name, value, interval in rows)
-        )
-    )
+    if rows:
+        shown = ((label, _short(value), _span(interval)) for label, value, interval in rows)
+        console.print(_table(("", "value", level), shown))
     loss = fitted.loss["kind"] + (f" (delta {fitted.loss['delta']:g})" if fitted.loss.get("delta") else "")
     console.print(
         f"objective {fitted.objective:.6g} ({loss}, {fitted.loss['residual']} residuals)   RMSE {fitted.rmse:.4g}   "
         f"R2 {_short(fitted.r2)}   AICc {_short(fitted.aicc)}"
     )
-    gap = fitted.certificate.get("gap")
+    if averaged:
+        console.print(f"status [bold]{fitted.status}[/]   an average of laws: predictions, no parameters")
+        return
+    held = fitted.certificate
     console.print(
-        f"status [bold]{fitted.status}[/]   {fitted.certificate.get('agreeing')} of {fitted.certificate.get('starts')} "
-        f"starts agree; a further polish could lower the objective by {_short(gap)}"
+        f"status [bold]{fitted.status}[/]   {held.get('starts')} starts searched, the best {held.get('agreeing')} agree; "
+        f"a further polish could lower the objective by {_short(held.get('gap'))}"
     )
 
 
