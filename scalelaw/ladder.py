@@ -110,6 +110,11 @@ class LLMShape:
         biases = self.layers * self.head_size * (self.heads + 2 * self.kv_heads) if self.qkv_bias else 0
         return self.fixed_params + self.experts * self.expert_params + norms + biases + self.embedding_params
 
+    @property
+    def active_params(self) -> int:
+        """Parameters that one token meets: all but the experts of a mixture that it passes by."""
+        return self.n_params - (self.experts - self.experts_active) * self.expert_params
+
 
 @dataclass(frozen=True)
 class TowerShape:
