@@ -60,7 +60,7 @@ def totals(parts: dict[str, Any], workload: Workload) -> dict[str, Any]:
     return {
         "latency_ms": whole,
         "ttft_ms": whole - parts["decode"],
-        "ms_per_token": parts["decode"] / max(workload.generate, 1),
+        "ms_per_token": parts["decode"] / (workload.generate or 1),
     }
 
 

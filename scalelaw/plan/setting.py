@@ -235,6 +235,8 @@ def _kinds(
         needs = [lacks[need] for need in cost_of(kind, flop_cost).needs if lacks[need]]
         if kind == "energy_j" and work.device and work.device.watts is None:
             needs.append(f"the power of {work.device.name}, which is not published")
+        if kind == "ms_per_token" and not work.generate:
+            needs.append("an answer (generate above 0): without one there is no time between its tokens")
         if not needs:
             available.append(kind)
         elif kind in given or (kind == FLOPS):

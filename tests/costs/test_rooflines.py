@@ -86,6 +86,9 @@ def test_latency_by_hand() -> None:
     totals = latency.totals(parts, work)
     assert totals["ttft_ms"] == pytest.approx(parts["prefill"])
     assert totals["ms_per_token"] == pytest.approx(parts["decode"] / 10)
+    half = replace(work, generate=0.5)
+    parts = latency.parts(SHAPE.n_params, SHAPE, 144, half)
+    assert latency.totals(parts, half)["ms_per_token"] == pytest.approx(2 * parts["decode"])
 
 
 def test_overheads_are_paid_by_every_pass() -> None:

@@ -223,6 +223,11 @@ def test_a_default_tower_that_is_too_small_is_left_out_and_said_to_be(known_law:
         ({"budget": {"latency_ms": 80}, "models": "qwen1.5"}, "cost_needs_more"),
         ({"budget": {"usd_per_million": 80}, "models": "qwen1.5", "hardware": "h100"}, "cost_needs_more"),
         ({"budget": {"energy_j": 80}, "models": "qwen1.5", "hardware": "tpu-v5e"}, "cost_needs_more"),
+        ({"budget": {"ms_per_token": 9}, "models": "qwen1.5", "hardware": "h100"}, "cost_needs_more"),
+        (
+            {"within": 0.1, "minimise": "ms_per_token", "models": "qwen1.5", "hardware": "h100"},
+            "bad_objective",
+        ),
         ({"budget": None}, "bad_budget"),
         ({"within": 0.1, "target_error": 0.1}, "bad_objective"),
         ({"within": -1}, "bad_objective"),
