@@ -45,8 +45,8 @@ def show_fit(fitted: FittedLaw) -> None:
         return
     held = fitted.certificate
     console.print(
-        f"status [bold]{fitted.status}[/]   {held.get('starts')} starts searched, the best {held.get('agreeing')} agree; "
-        f"a further polish could lower the objective by {_short(held.get('gap'))}"
+        f"status [bold]{fitted.status}[/]   {held.get('starts')} starts searched, the best {held.get('agreeing')} agree"
+        f"; a further polish could lower the objective by {_short(held.get('gap'))}"
     )
 
 
