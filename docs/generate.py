@@ -102,13 +102,14 @@ def rendered(readme: str, folder: Path) -> str:
 
 
 def draw(path: Path) -> None:
-    """The README's picture: the published grid of arXiv 2411.03312 and the optimum at 800 GFLOPs a query."""
+    """The README's picture and the example report: the published grid of arXiv 2411.03312 and the optimum at 800 GFLOPs a query."""
     import scalelaw as sl
     from scalelaw.report import save_figure
 
     fitted = sl.fit_law("vlm_reasoning", bootstrap=1000, seed=0)
     optimum = sl.find_optimum(fitted, budget={"flops": 8e11}, text_tokens=50)
     save_figure("overview", [fitted, optimum], path, dpi=110)
+    sl.write_report([fitted, optimum], ROOT / "reports" / "example.pdf")
 
 
 if __name__ == "__main__":
