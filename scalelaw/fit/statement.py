@@ -47,8 +47,8 @@ def doubts(problem: Problem, optimum: Optimum, draws: Draws, wanted: int) -> lis
         found.append(
             (
                 "failed_refits",
-                f"{draws.failed} of {wanted} bootstrap refits found no minimum; "
-                f"the intervals are of the others.",
+                f"{draws.failed} of {wanted} bootstrap refits reached no minimum; "
+                f"they count where they came to, and the intervals may be too narrow.",
             )
         )
     if (inflation := _inflation(problem)) > 10:

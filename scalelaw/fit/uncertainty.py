@@ -21,13 +21,16 @@ from scalelaw.fit.engine import Problem, descend
 
 Array = np.ndarray
 METHODS = ("wild", "neighbour", "residual", "case", "cluster")
+_PATIENCE = 1000  # further steps, twice, for the refits that 60 did not bring to a minimum
 _AT_ONCE = 4_000_000  # numbers in the resampled targets that are held at once
 KINDS = ("percentile", "bca")
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Bootstrap refits: parameters [p, n_draws], and how many refits did not end in a minimum (left out).
+    """Bootstrap refits: parameters [p, n_draws], and how many refits did not end in a minimum.
+
+    Those are among the draws where they got to a finite place: a long valley is where an interval is wide.
 
     jackknife: parameters [p, n] of the fits without each point (or cluster), where BCa asked for them.
     """
@@ -77,8 +80,15 @@ def bootstrap(
 
 def _refit(problem: Problem, fitted: Array, rows: int, method: str) -> Draws:
     ends = descend(problem, np.repeat(fitted[:, None], rows, axis=1), tolerance=1e-9, steps=60)
-    good = np.isfinite(ends.objective) & np.isfinite(ends.parameters).all(axis=0)
-    return Draws(method, ends.parameters[:, good], int((~good).sum()))
+    parameters, good = ends.parameters, ends.converged
+    for _ in range(2):
+        if (late := np.flatnonzero(~good)).size:
+            further = descend(problem.rows(late), parameters[:, late], tolerance=1e-9, steps=_PATIENCE)
+            parameters[:, late], good[late] = further.parameters, further.converged
+            finite = np.isfinite(further.objective) & np.isfinite(further.parameters).all(axis=0)
+            parameters[:, late[~finite]] = np.nan
+    kept = np.isfinite(parameters).all(axis=0)
+    return Draws(method, parameters[:, kept], int((~good).sum()))
 
 
 def _noisy(problem: Problem, value: Array, noise: Array) -> Problem:

@@ -112,3 +112,18 @@ def test_intervals_do_not_depend_on_the_unit_of_the_size() -> None:
     one, other = (sl.fit_law(t, bootstrap=300).intervals for t in (table, small))
     for name in ("alpha", "beta", "D"):
         assert other[name] == pytest.approx(one[name], rel=2e-5)
+
+
+def test_refits_are_minima_or_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    law = load_law("product_power")
+    table = sl.read_table("vlm_ocr")
+    task = make_task(read_points(table, law, None, "error", None), law, Options(loss="huber"))
+    fitted = np.array(list(sl.fit_law(table, loss="huber", bootstrap=0).params.values()))
+    every = bootstrap(task.problem, fitted, 60, "neighbour", np.random.default_rng(0))
+    assert (every.failed, every.parameters.shape[1]) == (0, 60)
+    monkeypatch.setattr("scalelaw.fit.uncertainty._PATIENCE", 1)
+    hasty = bootstrap(task.problem, fitted, 60, "neighbour", np.random.default_rng(0))
+    assert hasty.failed > 0
+    assert hasty.parameters.shape[1] == 60
+    codes = [code for code, _ in sl.fit_law(table, loss="huber", bootstrap=60).warnings]
+    assert "failed_refits" in codes
