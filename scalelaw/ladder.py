@@ -257,7 +257,7 @@ def from_fields(config: Mapping[str, Any], name: str, origin: str = "") -> LLMSh
             code="bad_config",
             hint="It needs hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, vocab_size.",
         ) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{where} holds a field that is not a number: {error}.", code="bad_config"
         ) from error
@@ -269,16 +269,16 @@ def from_fields(config: Mapping[str, Any], name: str, origin: str = "") -> LLMSh
 def _shape(fields: Mapping[str, Any], name: str) -> LLMShape:
     kind = str(fields.get("model_type", ""))
     heads, width, layers = (
-        int(fields[k]) for k in ("num_attention_heads", "hidden_size", "num_hidden_layers")
+        _whole(fields, k) for k in ("num_attention_heads", "hidden_size", "num_hidden_layers")
     )
     return LLMShape(
         name=str(fields.get("_name_or_path") or name),
         layers=layers,
         width=width,
         heads=heads,
-        kv_heads=int(fields.get("num_key_value_heads") or heads),
-        head_size=int(fields.get("head_dim") or width // max(heads, 1)),
-        vocab=int(fields["vocab_size"]),
+        kv_heads=_whole(fields, "num_key_value_heads", heads),
+        head_size=_whole(fields, "head_dim", width // max(heads, 1)),
+        vocab=_whole(fields, "vocab_size"),
         tied=bool(fields.get("tie_word_embeddings", kind.startswith("gemma"))),
         qkv_bias=kind in ("qwen2", "qwen2_moe") or bool(fields.get("attention_bias", False)),
         family=kind,
@@ -289,10 +289,19 @@ def _shape(fields: Mapping[str, Any], name: str) -> LLMShape:
     )
 
 
+def _whole(fields: Mapping[str, Any], key: str, default: int | None = None) -> int:
+    """A whole number of the config; the default where it is missing, null or 0. Raises KeyError and ValueError."""
+    value = fields[key] if default is None else fields.get(key) or default
+    number = None if isinstance(value, bool) else int(value)
+    if number is None or number != float(value):
+        raise ValueError(f"{key} is {json.dumps(value)}, not a whole number")
+    return number
+
+
 def _mixture(fields: Mapping[str, Any], layers: int) -> dict[str, Any]:
     experts = int(fields.get("num_local_experts") or fields.get("num_experts") or 0)
     if not experts:
-        return {"feed_forward": int(fields["intermediate_size"])}
+        return {"feed_forward": _whole(fields, "intermediate_size")}
     every = int(fields.get("decoder_sparse_step") or 1)
     dense = set(fields.get("mlp_only_layers") or []) | {i for i in range(layers) if (i + 1) % every}
     return {
@@ -339,6 +348,8 @@ def _contradiction(shape: LLMShape, fields: Mapping[str, Any]) -> str:
         return f"hidden_size {shape.width} does not split into {shape.heads} heads, and there is no head_dim"
     if shape.experts and not 1 <= shape.experts_active <= shape.experts:
         return f"{shape.experts_active} experts a token of {shape.experts}"
+    if not isinstance(fields.get("layer_types") or [], list | tuple):
+        return "layer_types is no list"
     if len(fields.get("layer_types") or []) not in (0, shape.layers):
         return f"{len(fields['layer_types'])} layer_types for {shape.layers} layers"
     return ""

@@ -57,6 +57,12 @@ def test_a_config_is_read_from_a_file_or_its_folder(tmp_path: Path) -> None:
         ("[]", "bad_config"),
         ("{}", "bad_config"),
         (json.dumps({**LLAMA_2_7B, "hidden_size": "wide"}), "bad_config"),
+        (json.dumps({**LLAMA_2_7B, "hidden_size": float("inf")}), "bad_config"),
+        (json.dumps(LLAMA_2_7B).replace("11008", "1e999"), "bad_config"),
+        (json.dumps({**LLAMA_2_7B, "hidden_size": 4096.7}), "bad_config"),
+        (json.dumps({**LLAMA_2_7B, "vocab_size": True}), "bad_config"),
+        (json.dumps({**LLAMA_2_7B, "layer_types": 5}), "bad_config"),
+        (json.dumps({**LLAMA_2_7B, "layer_types": 5, "sliding_window": 9}), "bad_config"),
     ],
 )
 def test_a_config_that_cannot_be_read_gets_a_sentence(tmp_path: Path, text: str, code: str) -> None:

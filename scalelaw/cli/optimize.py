@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.face import Json, Output, app, give, numbers, pairs
+from scalelaw.cli.face import Json, Output, app, give, number, numbers, pairs
 from scalelaw.errors import InputError
 
 TextTokens = Annotated[float, typer.Option(help="Text tokens of a query.")]
@@ -31,7 +31,7 @@ CacheType = Annotated[str, typer.Option("--cache-dtype", help="Type of the KV ca
 def _share(text: str | None, option: str) -> Any:
     if text is None:
         return None
-    ends = tuple(numbers([f"end={end}"], option)["end"] for end in text.split(":"))
+    ends = tuple(number(end, option) for end in text.split(":"))
     return ends[0] if len(ends) == 1 else ends
 
 

@@ -155,7 +155,7 @@ def _one(work: Any) -> Any:
 def _tokens(visual_tokens: Any, work: Any) -> float:
     try:
         visual = float(visual_tokens)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         visual = float("nan")
     if not visual >= 0 or visual == float("inf"):
         raise InputError(

@@ -107,7 +107,7 @@ def blend(fits: Mapping[str, Any], weights: Mapping[str, float] | None = None, s
     """Several fitted laws {task: fit} as one; weights {task: weight}: those left out share what remains to 1.
 
     Raises InputError for a weight of a task that is not there, a weight below 0, weights above 1 together, fits
-    that measured no size in common, and laws of other inputs.
+    that measured no size or no range in common, and laws of other inputs.
     """
     if not fits:
         raise InputError("There are no fits to blend.", code="no_fits")
@@ -124,6 +124,13 @@ def blend(fits: Mapping[str, Any], weights: Mapping[str, float] | None = None, s
         raise InputError(
             "The fits measured no model size in common.", code="no_common_sizes", hint="Name the models."
         )
+    for name, (low, high) in blended.measured_range.items():
+        if low > high:
+            raise InputError(
+                f"The fits measured no {name} in common: one ends at {high:g}, another begins at {low:g}.",
+                code="no_common_range",
+                hint="A blend is planned where every fit was measured.",
+            )
     return blended
 
 
@@ -132,7 +139,7 @@ def _weight(name: str, weight: Any, fits: Mapping[str, Any]) -> float:
         raise unknown("task", name, fits)
     try:
         number = float(weight)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"The weight of '{name}' is not a number: {weight}.", code="bad_weight") from error
     if not 0 <= number <= 1:
         raise InputError(

@@ -114,6 +114,8 @@ def _amount(kind: str, text: str, unit_needed: bool) -> float:
 def _number(kind: str, value: Any) -> float:
     try:
         number = float(value)
+    except OverflowError:
+        number = math.inf
     except (TypeError, ValueError) as error:
         raise InputError(
             f"The budget '{value}' is not a number.",

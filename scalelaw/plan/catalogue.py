@@ -198,7 +198,7 @@ def _entry(entry: Mapping[str, Any], folder: Path) -> Model:
 def _size(name: str, size: Any) -> float:
     try:
         n_params = float(size)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"n_params of '{name}' is not a number: {size!r}.", code="bad_catalogue") from error
     if not (np.isfinite(n_params) and n_params > 0):
         raise InputError(f"n_params of '{name}' must be positive; it is {n_params:g}.", code="bad_catalogue")

@@ -57,8 +57,10 @@ def contrast_budgets(
 
     Raises as `find_optimum`, and InputError for more than one budget.
     """
-    if models is None and hardware is not None:
-        cost = cost or "layer_flops"
+    if budget is None:
+        raise InputError(
+            "A contrast starts from one budget; there is none.", code="bad_budget", hint="E.g. flops=8e11."
+        )
     setting = make_setting(
         fitted, budget, models, visual_tokens, cost,
         text_tokens=text_tokens, generate=generate, batch=batch, hardware=hardware, **query,

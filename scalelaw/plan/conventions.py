@@ -128,9 +128,13 @@ def _length(count: Callable[[float], float], value: float) -> float | None:
 
 def _printed(value: str | float) -> tuple[float, float]:
     """The number and half a unit of its last printed digit."""
-    text = f"{Decimal(repr(value)).normalize():E}" if isinstance(value, float) else str(value)
+    text = f"{Decimal(repr(float(value))).normalize():E}" if isinstance(value, float) else str(value)
     match = re.fullmatch(r"\s*(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d+))?\s*([kMGBT]?)(?:FLOPs?|MACs?)?\s*", text)
-    if not match or float(f"{match[1]}.{match[2] or 0}") <= 0:
+    if (
+        not match
+        or len(match[3] or "") > 4
+        or not 0 < float(f"{match[1]}.{match[2] or 0}e{match[3] or 0}") < 1e100
+    ):
         raise InputError(
             f"'{value}' is not a number of FLOPs.", code="bad_value", hint="E.g. 3.82e12 or 3.82T."
         )

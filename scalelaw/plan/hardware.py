@@ -110,6 +110,10 @@ def _device(row: Mapping[str, Any], origin: str) -> Device:
             f"{origin}: peak, bandwidth and memory must be positive, mfu and mbu in (0, 1].",
             code="bad_hardware",
         )
+    if not 0 <= device.overhead_s < float("inf"):
+        raise InputError(f"{origin}: overhead_ms must be a number of at least 0.", code="bad_hardware")
+    if device.watts is not None and not 0 < device.watts < float("inf"):
+        raise InputError(f"{origin}: watts must be positive, or left out.", code="bad_hardware")
     return device
 
 

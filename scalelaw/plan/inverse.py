@@ -21,6 +21,12 @@ def inverse_questions(fitted: Any, budget: Any, **options: Any) -> dict[str, lis
 
     options: as `find_optimum`. Raises as `find_optimum`.
     """
+    if budget is None:
+        raise InputError(
+            "The inverse questions start from a budget; there is none.",
+            code="bad_budget",
+            hint="E.g. flops=8e11.",
+        )
     limits = check_budget(budget)
     others = {name: value for name, value in options.items() if name != "text_tokens"}
     return {

@@ -141,7 +141,7 @@ def _several(given: Any) -> list[Any]:
 def _number(name: str, value: Any, least: float, most: float) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and least <= number <= most):
         bound = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +32,6 @@ def make_rule(within: float | None, target_error: float | None) -> Rule:
     if within is not None and target_error is not None:
         raise InputError("Ask for a tolerance or for a target error, not for both.", code="bad_objective")
     for name, value in (("within", within), ("target_error", target_error)):
-        if value is not None and not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
+        if value is not None and not (isinstance(value, int | float) and 0 <= value < 1e300):
             raise InputError(f"{name} must be an error of at least 0; it is {value}.", code="bad_objective")
     return Rule(within or 0.0, target_error)

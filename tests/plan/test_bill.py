@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scalelaw.errors import InputError
@@ -68,6 +69,7 @@ def test_the_conventions_in_circulation(convention: str, tokens: float, value: s
         ("3.82e12", "pyramiddrop", 576),
         (3.82e12, "pyramiddrop", 576),
         ("3.82T", "pyramiddrop", 576),
+        (np.float64(3.82e12), "pyramiddrop", 576),
         ("99.3B", "fastv", 612),
         ("8.48e12", "vtw", 626),
         ("8.883922e12", "all-logits", 626),
@@ -97,8 +99,10 @@ def test_bad_input_gets_a_sentence(arguments: dict[str, Any], code: str) -> None
     assert refusal.value.code == code
 
 
-@pytest.mark.parametrize("value", ["", "abc", "-1e12", "0", "1e", "3.82X"])
-def test_what_is_no_number_of_flops_is_refused(value: str) -> None:
+@pytest.mark.parametrize(
+    "value", ["", "abc", "-1e12", "0", "1e", "3.82X", "1e400", "1e99999", "1e-400", float("inf")]
+)
+def test_what_is_no_number_of_flops_is_refused(value: Any) -> None:
     with pytest.raises(InputError):
         explain_flops(value, "llava-1.5-7b")
 

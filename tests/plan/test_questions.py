@@ -12,6 +12,7 @@ from scalelaw.plan import (
     blend,
     contrast_budgets,
     find_optimum,
+    inverse_questions,
     relaxation,
     switch_points,
     tokens_against_text,
@@ -46,6 +47,13 @@ def test_free_tokens_shrink_with_the_batch(reasoning: Any) -> None:
 def test_a_contrast_starts_from_one_budget(reasoning: Any) -> None:
     with pytest.raises(InputError, match="one budget"):
         contrast_budgets(reasoning, {"flops": 1e12, "memory_gb": 20}, models="qwen1.5", hardware="h100")
+
+
+def test_a_contrast_and_the_inverse_questions_need_a_budget(reasoning: Any) -> None:
+    with pytest.raises(InputError, match="A contrast starts from one budget; there is none"):
+        contrast_budgets(reasoning, None, models="qwen1.5")
+    with pytest.raises(InputError, match="inverse questions start from a budget; there is none"):
+        inverse_questions(reasoning, None, models="qwen1.5")
 
 
 def test_from_a_switch_point_on_its_model_is_the_pick(reasoning: Any) -> None:
@@ -99,6 +107,13 @@ def test_draws_of_a_blend_are_independent(reasoning: Any) -> None:
     assert draws.shape == (200, 1)
     one = reasoning.predict_draws(4e9, np.array([16.0]))
     assert draws.std() == pytest.approx(one.std() / np.sqrt(2), rel=0.15)
+
+
+def test_fits_without_a_range_in_common_get_a_sentence(known_law: Any, reasoning: Any) -> None:
+    far = known_law(reasoning.params, measured_range={"n_params": (0.5e9, 7e9), "visual_tokens": (600, 900)})
+    with pytest.raises(InputError, match="one ends at 576, another begins at 600") as refusal:
+        blend({"near": reasoning, "far": far})
+    assert refusal.value.code == "no_common_range"
 
 
 @pytest.mark.parametrize(

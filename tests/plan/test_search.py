@@ -142,6 +142,10 @@ def test_warnings_at_the_edges(reasoning: Any) -> None:
     ("arguments", "code"),
     [
         ({"budget": 0}, "bad_budget"),
+        ({"budget": 10**400}, "bad_budget"),
+        ({"text_tokens": 10**400}, "bad_workload"),
+        ({"models": {"a": 10**400}}, "bad_catalogue"),
+        ({"budget": None, "target_error": 10**400}, "bad_objective"),
         ({"budget": {}}, "bad_budget"),
         ({"budget": {"flop": 1e12}}, "unknown_budget"),
         ({"text_tokens": -1}, "bad_workload"),
