@@ -315,18 +315,25 @@ def _mixture(fields: Mapping[str, Any], layers: int) -> dict[str, Any]:
 
 
 def _window(fields: Mapping[str, Any], kind: str, layers: int) -> dict[str, Any]:
-    window = fields.get("sliding_window")
-    if window is None or not fields.get("use_sliding_window", True):
+    """{window, window_layers} as transformers reads them: the Qwens slide only when told to (`use_sliding_window`)."""
+    if fields.get("sliding_window") is None or not fields.get(
+        "use_sliding_window", not kind.startswith("qwen")
+    ):
         return {}
+    window = _whole({"sliding_window": fields["sliding_window"]}, "sliding_window")
     if types := fields.get("layer_types"):
         windowed = sum(t == "sliding_attention" for t in types)
     elif kind == "gemma2":
         windowed = (layers + 1) // 2
     elif kind.startswith("gemma3"):
         windowed = layers - layers // int(fields.get("sliding_window_pattern") or 6)
+    elif kind in ("qwen2", "qwen3"):
+        windowed = max(layers - int(fields.get("max_window_layers", 28)), 0)
+    elif kind == "qwen2_moe":
+        windowed = (min(layers, int(fields.get("max_window_layers", 28))) + 1) // 2
     else:
         windowed = layers
-    return {"window": int(window), "window_layers": windowed} if windowed else {}
+    return {"window": window, "window_layers": windowed} if windowed else {}
 
 
 def _contradiction(shape: LLMShape, fields: Mapping[str, Any]) -> str:
@@ -342,6 +349,8 @@ def _contradiction(shape: LLMShape, fields: Mapping[str, Any]) -> str:
     for field, count in counts.items():
         if count < 1:
             return f"{field} is {count}"
+    if shape.window is not None and shape.window < 1:
+        return f"sliding_window is {shape.window}"
     if shape.heads % shape.kv_heads:
         return f"{shape.heads} attention heads do not share {shape.kv_heads} key-value heads evenly"
     if not fields.get("head_dim") and shape.width % shape.heads:

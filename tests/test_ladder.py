@@ -82,6 +82,7 @@ def test_a_missing_config_is_named(tmp_path: Path) -> None:
     [
         ({"num_attention_heads": 0}, "num_attention_heads is 0"),
         ({"num_hidden_layers": -1}, "num_hidden_layers is -1"),
+        ({"sliding_window": 0}, "sliding_window is 0"),
         ({"num_key_value_heads": 5}, "32 attention heads do not share 5 key-value heads evenly"),
         ({"hidden_size": 4100}, "does not split into 32 heads"),
         ({"num_local_experts": 4, "num_experts_per_tok": 8}, "8 experts a token of 4"),
@@ -92,6 +93,27 @@ def test_a_config_that_contradicts_itself_says_how(change: dict[str, Any], troub
     with pytest.raises(InputError, match="contradicts itself") as refusal:
         from_fields({**LLAMA_2_7B, **change}, "x")
     assert trouble in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "windowed"),
+    [
+        ("qwen2", {}, 0),
+        ("qwen3", {}, 0),
+        ("qwen3_moe", {}, 0),
+        ("mistral", {}, 32),
+        ("qwen2", {"use_sliding_window": True}, 4),
+        ("qwen3", {"use_sliding_window": True, "max_window_layers": 10}, 22),
+        ("qwen2", {"use_sliding_window": True, "max_window_layers": 99}, 0),
+        ("qwen2_moe", {"use_sliding_window": True, "max_window_layers": 9}, 5),
+        ("qwen3_moe", {"use_sliding_window": True}, 32),
+    ],
+)
+def test_windows_slide_where_transformers_slides_them(
+    kind: str, change: dict[str, Any], windowed: int
+) -> None:
+    shape = from_fields({**LLAMA_2_7B, "model_type": kind, "sliding_window": 64, **change}, "x")
+    assert (shape.window_layers, shape.window) == (windowed, 64 if windowed else None)
 
 
 @pytest.mark.parametrize("field", ["hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"])
