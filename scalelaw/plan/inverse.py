@@ -17,7 +17,8 @@ from scalelaw.plan.setting import Setting, make_setting
 
 
 def inverse_questions(fitted: Any, budget: Any, **options: Any) -> dict[str, list[dict[str, Any]]]:
-    """The three below at once: {switch_points, tokens_against_text, relaxation}; the first kind of budget switches.
+    """The three below at once: {switch_points, tokens_against_text, relaxation}; the first kind of budget switches,
+    the others hold.
 
     options: as `find_optimum`. Raises as `find_optimum`.
     """
@@ -28,24 +29,29 @@ def inverse_questions(fitted: Any, budget: Any, **options: Any) -> dict[str, lis
             hint="E.g. flops=8e11.",
         )
     limits = check_budget(budget)
-    others = {name: value for name, value in options.items() if name != "text_tokens"}
+    first, *rest = limits
+    beside = {name: value for name, value in options.items() if name != "text_tokens"}
     return {
-        "switch_points": switch_points(fitted, next(iter(limits)), **options),
-        "tokens_against_text": tokens_against_text(fitted, limits, **others),
+        "switch_points": switch_points(fitted, first, {kind: limits[kind] for kind in rest}, **options),
+        "tokens_against_text": tokens_against_text(fitted, limits, **beside),
         "relaxation": relaxation(fitted, limits, **options),
     }
 
 
-def switch_points(fitted: Any, kind: str = FLOPS, **options: Any) -> list[dict[str, Any]]:
+def switch_points(
+    fitted: Any, kind: str = FLOPS, others: dict[str, float] | None = None, **options: Any
+) -> list[dict[str, Any]]:
     """The budgets of one kind at which another model begins to pay, from the smallest up.
 
+    others: {kind: limit} of the other kinds, which hold all along.
     options: as `find_optimum` (models, visual_tokens, text_tokens, hardware, ...). Each: {budget, model,
     visual_tokens, error, from_model}: from this budget on (until the next) that model is the pick; the first has
     no from_model: below it nothing fits. Raises as `find_optimum`.
     """
     if kind not in kinds():
         raise InputError(f"Unknown kind of budget '{kind}'.", code="unknown_budget", hint=", ".join(kinds()))
-    setting = make_setting(fitted, {kind: 1e300}, **options)
+    held = check_budget(others) if others else {}
+    setting = make_setting(fitted, {**held, kind: 1e300}, **options)
     grid = setting.grid(minimise=kind)
     cost, error = grid.costs[kind][grid.fits], grid.error[grid.fits]
     places = np.argwhere(grid.fits)

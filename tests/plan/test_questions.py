@@ -67,6 +67,23 @@ def test_from_a_switch_point_on_its_model_is_the_pick(reasoning: Any) -> None:
         find_optimum(reasoning, points[0]["budget"] * 0.999, **QWEN)
 
 
+def test_switch_points_hold_the_other_limits(reasoning: Any) -> None:
+    asked = {"models": "qwen1.5", "hardware": "h100"}
+    limits = {"flops": 1e12, "latency_ms": 30}
+    points = inverse_questions(reasoning, limits, **asked)["switch_points"]
+    assert "qwen1.5-110b" not in {p["model"] for p in points}
+    for point in points:
+        at = find_optimum(reasoning, {**limits, "flops": point["budget"]}, **asked).best
+        assert (at["model"], at["visual_tokens"]) == (point["model"], point["visual_tokens"])
+
+
+def test_a_contrast_is_of_the_plan_that_was_asked(reasoning: Any) -> None:
+    asked = {"hardware": "h100", "generate": 8}
+    plan = find_optimum(reasoning, 8e11, **asked).best
+    first = contrast_budgets(reasoning, 8e11, **asked).rows[0]["best"]
+    assert {key: plan[key] for key in first} == first
+
+
 def test_tokens_follow_the_text(reasoning: Any) -> None:
     rows = tokens_against_text(reasoning, 8e11, (0, 50, 100, 1e6), **QWEN)
     exact = [1, 0.0151 * 50 / 0.05584, 0.0151 * 100 / 0.05584]
