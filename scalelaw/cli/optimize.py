@@ -175,7 +175,10 @@ def cost(
     text_tokens: TextTokens = 50,
     generate: Generate = 0,
     convention: Annotated[
-        str, typer.Option(help="How FLOPs are counted: exact, useful-causal, 2N, fastv, pyramiddrop, vtw.")
+        str,
+        typer.Option(
+            help="How FLOPs are counted: exact, all-logits, useful-causal, 2N, fastv, pyramiddrop, vtw."
+        ),
     ] = "exact",
     explain: Annotated[
         str | None, typer.Option(help="A published number (3.82e12): which convention and length give it?")

@@ -45,7 +45,7 @@ def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload
         "prefill": _pass(device, batch * flops, reading),
         "decode": workload.generate * step_s(shape, workload.text_tokens + visual, workload, device),
     }
-    if workload.tower is not None:
+    if workload.tower is not None and workload.images > 0:
         towers = workload.tower.n_params * np.asarray(workload.weight_bytes, dtype=float)
         stages["image"] = _pass(device, batch * sum(image.values()), towers)
     if np.any(question > 0):

@@ -43,6 +43,12 @@ def test_a_bill_on_a_card() -> None:
     assert full.costs["memory_gb"] <= 80 < more.costs["memory_gb"]
 
 
+def test_no_images_cost_no_time_in_the_tower() -> None:
+    bill = find_cost("llava-1.5-7b", hardware="h100", images=0)
+    assert "image" not in bill.stages["latency_ms"]
+    assert bill.costs["flops"] == find_cost("llava-1.5-7b", 0, tower="none").costs["flops"]
+
+
 def test_the_tower_that_dominates_is_named() -> None:
     assert "tower_dominates" in dict(find_cost("qwen1.5-0.5b", 1).warnings)
     assert "tower_left_out" in dict(find_cost("qwen1.5-0.5b", 1, tower="none").warnings)
