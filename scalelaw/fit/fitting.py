@@ -136,12 +136,15 @@ def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
     began = time.perf_counter()
     task = make_task(points, law, options)
     problem = task.problem
+    if law.source == "typed":
+        _check_formula(problem)
     held = None if options.holdout is None else largest(problem, options.holdout)
     optimum = minimise(problem, options.starts)
     status, reasons = judge(problem, optimum)
     usable = status in ("identified", "at_bound")
     draws = _draws(task, optimum, options, usable)
     whole = task.freedom.expand(optimum.parameters[:, None])[:, 0]
+    _check_ties(task, whole)
     parameters = dict(zip(law.parameters, map(float, whole), strict=True))
     named = dict(zip(law.parameters, task.freedom.expand(draws.parameters), strict=True))
     intervals, derived = _intervals(task, optimum, draws, options, usable)
@@ -185,6 +188,32 @@ def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
         draws_method=options.method,
         points=_kept_points(points, task.rows),
     )
+
+
+def _check_formula(problem: Problem) -> None:
+    """Raises InputError for a formula with more parameters than distinct points: it need not be searched."""
+    free = int((~problem.fixed).sum())
+    distinct = np.unique(np.stack(problem.inputs), axis=1).shape[1]
+    if free > distinct:
+        raise InputError(
+            f"The formula has {free} free parameters and there are {distinct} distinct points.",
+            code="too_few_points",
+            hint="Write a formula with fewer parameters, or measure more.",
+        )
+
+
+def _check_ties(task: Task, whole: Array) -> None:
+    """Raises InputError where a tie takes its parameter out of the law's bounds."""
+    law = task.freedom.whole
+    for name, tie in task.freedom.ties.items():
+        j = law.parameters.index(name)
+        if not law.lower[j] <= whole[j] <= law.upper[j]:
+            raise InputError(
+                f"The tie {name} = {tie.text} gives {name} = {whole[j]:.4g}, outside its bounds "
+                f"{law.lower[j]:g} to {law.upper[j]:g}.",
+                code="bad_tie",
+                hint="Choose a tie that stays inside the bounds.",
+            )
 
 
 def _loss(options: Options, problem: Problem) -> dict[str, Any]:
@@ -272,8 +301,23 @@ def _intervals(
     bounds = _bounds(task, law)
     for name, (low, high) in bounds.items():
         ends[name] = (float(np.clip(ends[name][0], low, high)), float(np.clip(ends[name][1], low, high)))
+    if bool((law.lower >= 0).all()):
+        for name in value:
+            if name not in names and value[name] >= 0:
+                ends[name] = (float(np.maximum(ends[name][0], 0.0)), ends[name][1])
+    _from_ratio(ends, value)
     derived = {name: {"value": value[name], "interval": ends[name]} for name in value if name not in names}
     return {name: ends[name] for name in names}, derived
+
+
+def _from_ratio(ends: dict[str, Ends], value: Mapping[str, float]) -> None:
+    """The interval of an infinite V*/Q = 1 / (r - 1), which falls with r = alpha/beta: that of r, turned over."""
+    name = "optimal_visual_tokens_per_text_token"
+    if "alpha_over_beta" not in ends or not np.isinf(value.get(name, 0.0)) or not np.isnan(ends[name]).all():
+        return
+    low, high = (1 / (r - 1) if r > 1 else np.inf for r in reversed(ends["alpha_over_beta"]))
+    if not np.isnan(ends["alpha_over_beta"]).any():
+        ends[name] = (low, high)
 
 
 def _only(quantities: Callable[[Array], dict[str, Array]], name: str) -> Callable[[Array], Array]:

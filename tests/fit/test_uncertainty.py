@@ -127,3 +127,22 @@ def test_refits_are_minima_or_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hasty.parameters.shape[1] == 60
     codes = [code for code, _ in sl.fit_law(table, loss="huber", bootstrap=60).warnings]
     assert "failed_refits" in codes
+
+
+def test_derived_ends_are_possible() -> None:
+    few = TABLE[TABLE.n_params.isin(sorted(TABLE.n_params.unique())[:2])].iloc[[0, 1, 3, 5, 7, 9, 11, 13]]
+    noisy = few.assign(error=few.error * (1 + 0.03 * np.random.default_rng(1).normal(size=len(few))))
+    fitted = sl.fit_law(noisy, bootstrap=200)
+    for held in fitted.derived.values():
+        assert held["interval"][0] == 0
+
+
+@pytest.mark.parametrize("interval", ["bca", "profile"])
+def test_an_infinite_best_token_count_has_an_interval(interval: str) -> None:
+    derived = sl.fit_law("vlm_ocr", interval=interval, bootstrap=100).derived
+    low, high = derived["alpha_over_beta"]["interval"]
+    assert derived["optimal_visual_tokens_per_text_token"]["value"] == np.inf
+    ends = derived["optimal_visual_tokens_per_text_token"]["interval"]
+    assert ends[1] == np.inf
+    assert ends[0] == pytest.approx(1 / (high - 1) if high > 1 else np.inf)
+    assert low < 1
