@@ -139,6 +139,7 @@ def load_fit(path: str | Path) -> FittedLaw:
             name: (_number(low), _number(high)) for name, (low, high) in data["intervals"].items()
         }
         data["bounds"] = {name: _bound(pair) for name, pair in data["bounds"].items()}
+        data["derived"] = _derived(data)
         points = data["points"]
         data["points"] = {
             "inputs": {name: _numbers(v) for name, v in points["inputs"].items()},
@@ -151,6 +152,32 @@ def load_fit(path: str | Path) -> FittedLaw:
         raise InputError(
             f"{path} is not a fit.", code="not_a_fit", hint="`scalelaw fit TABLE -o FIT.json` writes one."
         ) from error
+
+
+def _derived(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Derived quantities as they were: an infinite one is null in JSON, and the law gives it again.
+
+    A null end is infinite where there are refits and freedom, or where the quantity or the other end says so.
+    """
+    held = data["derived"]
+    if any(quantity["value"] is None for quantity in held.values()):
+        derive = load_law(data["law"], tuple(data["inputs"])).derived
+        again = derive(data["params"]) if derive is not None else {}
+        held = {n: q if q["value"] is not None else {**q, "value": again.get(n)} for n, q in held.items()}
+    free = sum(low != high for low, high in data["bounds"].values())
+    drawn = data["n_points"] > free and any(len(v) for v in data["draws"].values())
+    found = {}
+    for name, quantity in held.items():
+        value, (low, high) = _number(quantity["value"]), quantity["interval"]
+        if drawn or (math.isinf(value) and data["interval"]["method"] != "none"):
+            below = math.inf if math.isinf(value) else -math.inf
+            ends = (below if low is None else float(low), math.inf if high is None else float(high))
+        elif (low is None) != (high is None):
+            ends = _bound((low, high))
+        else:
+            ends = (_number(low), _number(high))
+        found[name] = {"value": value, "interval": ends}
+    return found
 
 
 def _number(value: Any) -> float:

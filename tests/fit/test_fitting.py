@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -254,3 +255,17 @@ def test_a_file_that_is_not_a_fit(tmp_path) -> None:
         with pytest.raises(InputError) as caught:
             sl.load_fit(tmp_path / name)
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "wishes", [{"bootstrap": 50}, {"bootstrap": 0}, {"interval": "profile", "bootstrap": 0}]
+)
+def test_an_infinite_derived_quantity_comes_back_from_json(wishes: dict, tmp_path: Path) -> None:
+    fitted = sl.fit_law("vlm_ocr", **wishes)
+    path = tmp_path / "fit.json"
+    path.write_text(fitted.to_json())
+    again = sl.load_fit(path).derived
+    assert again["optimal_visual_tokens_per_text_token"]["value"] == np.inf
+    for name, held in fitted.derived.items():
+        assert again[name]["value"] == held["value"]
+        np.testing.assert_equal(again[name]["interval"], held["interval"])
