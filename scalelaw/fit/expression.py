@@ -35,6 +35,7 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
 }
 _INPUTS = {"N": "n_params", "V": "visual_tokens", "x": "x"}
 _LONGEST = 1000
+_MOST = float(np.finfo(float).max)
 
 
 class Expression:
@@ -79,6 +80,8 @@ def _names(node: ast.expr) -> Iterable[str]:
         yield from _names(node.args[0])
     elif isinstance(node, ast.Name):
         yield node.id
+    elif isinstance(node, ast.Constant) and type(node.value) is int and node.value > _MOST:
+        raise _bad("holds a number too large to calculate with")
     elif not (isinstance(node, ast.Constant) and type(node.value) in (int, float)):
         raise _bad(
             f"holds '{ast.unparse(node)[:40]}'",
@@ -99,8 +102,11 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     return np.float64(node.value)  # type: ignore[attr-defined]
 
 
-def is_expression(name: str) -> bool:
-    """Whether a law's name is a formula rather than a name or a path."""
+def is_expression(name: str, inputs: Iterable[str] = ()) -> bool:
+    """Whether a law's name is a formula rather than a name or a path; words joined by `-` are, if one is an input."""
+    words = name.split("-")
+    if len(words) > 1 and all(word.isidentifier() for word in words):
+        return bool({*COLUMNS, *_INPUTS, *inputs}.intersection(words))
     return not name.endswith(".py") and any(c in name for c in "+-*/()= ") and "/" not in name[:2]
 
 

@@ -210,7 +210,7 @@ def load_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
         from scalelaw.fit.average import average_law
 
         return average_law(name, inputs)
-    if is_expression(name):
+    if is_expression(name, inputs):
         return make_law(name, law_names(name, inputs))
     return _read(name) if name.endswith(".py") else _named(name)
 

@@ -43,7 +43,7 @@ class Options:
             return self.resample
         if self.cluster is not None:
             return "cluster"
-        return "neighbour" if self.loss == "huber" else "wild"
+        return {"huber": "neighbour", "expectile": "case"}.get(self.loss, "wild")
 
     def checked(self) -> Objective:
         """The objective; raises InputError for an option that is out of its range or unknown."""

@@ -67,7 +67,7 @@ def freedom(
     reduced = _put_out(law, expressions) if expressions else law
     lower, upper = reduced.lower.copy(), reduced.upper.copy()
     for name, (low, high) in ends.items():
-        if not float(low) <= float(high):
+        if not float(low) <= float(high) or float(low) == np.inf or float(high) == -np.inf:
             raise InputError(
                 f"The bounds of {name} are empty: {low:g} to {high:g}.",
                 code="bad_bounds",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scalelaw.fit.engine import Problem
+from scalelaw.fit.members import effective_points
 from scalelaw.fit.optimum import Optimum
 
 Array = np.ndarray
@@ -42,6 +43,15 @@ def undetermined(problem: Problem, parameters: Array) -> Warnings:
                 "too_few_points",
                 f"{_count(distinct, 'distinct point')} cannot determine {free} parameters "
                 f"({', '.join(_free(problem))}): measure more, or fix some.",
+            )
+        )
+    effective = n if problem.weight is None else effective_points(problem.weight[0])
+    if distinct >= free > effective:
+        reasons.append(
+            (
+                "too_few_effective_points",
+                f"The weights leave what {effective:.3g} equal points tell, (sum w)^2 / sum w^2, and that cannot "
+                f"determine {free} parameters: choose gentler weights, or fix some.",
             )
         )
     if n > 1 and np.ptp(problem.target[0]) == 0:

@@ -215,3 +215,47 @@ def test_every_interval_of_the_ratio_agrees_with_the_published_one(table: pd.Dat
 def test_nearly_collinear_inputs_are_doubted(table: pd.DataFrame) -> None:
     tokens = (table.n_params / 1e8) ** 2 * np.where(np.arange(28) % 2, 1.05, 0.95)
     assert any(code == "collinear_design" for code, _ in fit(table.assign(visual_tokens=tokens)).warnings)
+
+
+def test_expectile_intervals_hold_their_estimate(table: pd.DataFrame) -> None:
+    fitted = sl.fit_law(table, loss="expectile", expectile=0.1, bootstrap=200)
+    assert fitted.draws_method == "case"
+    for name, (low, high) in fitted.intervals.items():
+        assert low <= fitted.params[name] <= high
+
+
+def test_a_tie_out_of_bounds_gets_a_sentence(table: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="gives D = -") as caught:
+        fit(table, tie={"D": "0-A/10"})
+    assert caught.value.code == "bad_tie"
+
+
+def test_bounds_without_a_number_between_get_a_sentence(table: pd.DataFrame) -> None:
+    with pytest.raises(InputError) as caught:
+        fit(table, bounds={"alpha": (np.inf, np.inf)})
+    assert caught.value.code == "bad_bounds"
+
+
+def test_a_law_misspelt_with_a_dash_is_not_a_formula(table: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="product_power") as caught:
+        fit(table, law="product-power")
+    assert caught.value.code == "unknown_law"
+
+
+def test_a_number_beyond_all_floats_gets_a_sentence(table: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="too large") as caught:
+        fit(table, law=f"E + A*N**-alpha*{10**400}")
+    assert caught.value.code == "bad_expression"
+
+
+def test_a_formula_of_too_many_parameters_is_not_searched(table: pd.DataFrame) -> None:
+    law = " + ".join(f"a{i}*N**-b{i}" for i in range(16))
+    with pytest.raises(InputError, match="32 free parameters") as caught:
+        fit(table, law=law)
+    assert caught.value.code == "too_few_points"
+
+
+def test_weights_that_leave_too_few_points_identify_nothing(table: pd.DataFrame) -> None:
+    fitted = fit(table, weights=np.r_[np.ones(2), np.full(26, 1e-9)])
+    assert fitted.status == "not_identified"
+    assert fitted.warnings[-1][0] == "too_few_effective_points"
