@@ -102,7 +102,7 @@ def rendered(readme: str, folder: Path) -> str:
 
 
 def draw(path: Path) -> None:
-    """The README's picture and the example report: the published grid of arXiv 2411.03312 and the optimum at 800 GFLOPs a query."""
+    """The README's picture and the example report: the grid of arXiv 2411.03312, planned for 800 GFLOPs a query."""
     import scalelaw as sl
     from scalelaw.report import save_figure
 
