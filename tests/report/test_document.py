@@ -32,10 +32,10 @@ def answer(fitted: Any, optimum: Any, drawn: Callable[..., Any]) -> list[Page]:
 def test_the_first_page_answers(answer: list[Page], words_of: Callable[..., str]) -> None:
     page = words_of(answer[0])
     assert "Under 800 GFLOPs per query with 50 text tokens:" in page
-    assert "A 7 B LLM with 7 visual tokens" in page
+    assert "Qwen-1.5 7B with 7 visual tokens" in page
     assert "Predicted error 0.4997 (95 % interval 0.4" in page
     assert "best in more than 99 % of the bootstrap draws." in page
-    assert "Runner-up: a 4 B LLM with 50 visual tokens, predicted error 0.5047" in page
+    assert "Runner-up: Qwen-1.5 4B with 50 visual tokens, predicted error 0.5047" in page
     assert "Status: at bound." in page
 
 
