@@ -97,9 +97,9 @@ def test_text_tells_the_facts_that_are_asked_in_the_test() -> None:
 
 def test_frequencies_follow_the_law_that_is_stated() -> None:
     """Zipf-Mandelbrot: the share of the most frequent fact of the text is (1 + head)^-zipf over the sum."""
-    dataset = Dataset(0, zipf=1.0, head=8.0, text_mixture={"knowledge": 1.0})
+    dataset = Dataset(0, relations=32, zipf=1.0, head=8.0, text_mixture={"knowledge": 1.0})
     counts = Counter((e.caption, e.question) for e in dataset.examples("text", np.arange(20000)))
-    weights = 1 / (np.arange(1, 2049) + 8.0)
+    weights = 1 / (np.arange(1, 64 * 32 + 1) + 8.0)
     assert counts.most_common(1)[0][1] / 20000 == pytest.approx(weights[0] / weights.sum(), rel=0.15)
 
 
