@@ -156,7 +156,10 @@ def _apply(raw: dict[str, Any], change: str) -> None:
         raw = raw.setdefault(section, {})
         if not isinstance(raw, dict):
             raise InputError(f"'{place}': '{section}' is not a section.", code="unknown_key")
-    raw[key] = yaml.safe_load(value)
+    try:
+        raw[key] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"'{change}': the value is not YAML: {error}.", code="bad_yaml") from error
 
 
 def read_mapping(path: str | Path | None) -> dict[str, Any]:

@@ -50,6 +50,12 @@ class MissingDependency(ScalelawError):
     exit_code = 5
 
 
+class Interrupted(ScalelawError):
+    """Somebody asked for an end."""
+
+    exit_code = 130
+
+
 def unknown(kind: str, given: str, allowed: Iterable[str], *, code: str = "") -> InputError:
     """The error for a name that is not one of `allowed`, with the nearest that is."""
     names = sorted(allowed)

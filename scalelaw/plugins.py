@@ -73,7 +73,7 @@ def _from_path(drawer: str, path: Path) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
         where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         raise InputError(

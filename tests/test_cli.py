@@ -168,6 +168,8 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "no experiment": (["sweep", "nowhere.yaml"], 2, "nowhere.yaml"),
     "unknown key": (["sweep", "{tables}/key.yaml"], 2, "Did you mean 'visual_tokens'"),
     "unknown inner key": (["sweep", "{tables}/inner.yaml"], 2, "Did you mean 'learning_rate'"),
+    "set what is no yaml": (["sweep", "{tables}/good.yaml", "--set", "llms=[16x1"], 2, "not YAML"),
+    "a law that exits": (["fit", "vlm_reasoning", "--law", "{tables}/exits.py"], 2, "SystemExit"),
     "not yaml": (["sweep", "{tables}/not.yaml"], 2, "not YAML"),
     "report on nothing there": (["report", "nowhere.json", "-o", "{tables}/r.pdf"], 2, "nowhere.json"),
     "unknown list": (["list", "lawz"], 2, "Did you mean 'laws'"),
@@ -183,6 +185,8 @@ def places(tmp_path_factory: pytest.TempPathFactory, fit_file: Path) -> dict[str
     base = "question: q\nllms: [32x2]\nvisual_tokens: [1]\n"
     (folder / "key.yaml").write_text(base.replace("visual_tokens", "visual_token"))
     (folder / "inner.yaml").write_text(base + "recipe: {learning_rat: 1}\n")
+    (folder / "good.yaml").write_text(base)
+    (folder / "exits.py").write_text("raise SystemExit(0)")
     (folder / "not.yaml").write_text("a: [")
     return {"tables": str(folder), "fit": str(fit_file)}
 
@@ -371,4 +375,28 @@ def test_an_interrupt_ends_with_130(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("scalelaw.table.bundled_tables", interrupt)
-    assert run(capsys, "list", "tables")[0] == 130
+    code, out, err = run(capsys, "list", "tables", "--json")
+    assert code == 130
+    assert json.loads(out)["error"]["code"] == "interrupted"
+    assert "Interrupted" in err
+
+
+def test_no_command_at_all_is_answered_with_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys)
+    assert code == 0
+    assert "Commands:" in out
+
+
+def test_a_reader_that_stops_reading_is_no_fault() -> None:
+    listing = f"{sys.executable} -m scalelaw.cli list models"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {listing} | head -1"], capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_the_holdout_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "fit", "vlm_reasoning", "--holdout", "largest", "--bootstrap", "0")
+    assert code == 0
+    assert "largest error 0.005" in out

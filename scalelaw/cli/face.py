@@ -12,7 +12,7 @@ import typer
 
 from scalelaw import __version__
 from scalelaw.answers import answer, dumps, refusal
-from scalelaw.errors import InputError, ScalelawError
+from scalelaw.errors import InputError, Interrupted, ScalelawError
 
 app = typer.Typer(
     name="scalelaw",
@@ -38,15 +38,22 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the a
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code. A sentence, never a traceback, for what a user can cause."""
-    given = sys.argv[1:] if arguments is None else arguments
+    given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     command = next((a for a in given if a in commands()), "scalelaw")
     try:
-        return int(app(given, standalone_mode=False) or 0)
+        code = int(app(given, standalone_mode=False) or 0)
+        if code == Interrupted.exit_code:  # newer typers turn Ctrl-C into this code
+            raise KeyboardInterrupt
+        sys.stdout.flush()
+        return code
     except ScalelawError as error:
         return _refuse(command, given, error)
     except (KeyboardInterrupt, typer.Abort):
-        print("Interrupted.", file=sys.stderr)
-        return 130
+        return _refuse(
+            command, given, Interrupted("Interrupted; what is finished is kept.", code="interrupted")
+        )
+    except SystemExit:  # so typer ends only where whoever read the answer had enough of it
+        return 0
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -40,6 +40,11 @@ def show_fit(fitted: FittedLaw) -> None:
         f"objective {fitted.objective:.6g} ({loss}, {fitted.loss['residual']} residuals)   RMSE {fitted.rmse:.4g}   "
         f"R2 {_short(fitted.r2)}   AICc {_short(fitted.aicc)}"
     )
+    if held := fitted.holdout:
+        console.print(
+            f"without the largest ({held['left_out']}), predicted: largest error {_short(held['max_abs_error'])}, "
+            f"root mean square {_short(held['rmse'])}"
+        )
     if averaged:
         console.print(f"status [bold]{fitted.status}[/]   an average of laws: predictions, no parameters")
         return
@@ -61,7 +66,7 @@ def show_changes(data: dict[str, Any]) -> None:
                 r["change"],
                 str(r["n_points"]),
                 *(_short(r["params"].get(n)) for n in names),
-                ", ".join(r["moved"]) or "-",
+                ", ".join(r["moved"] or []) or "-",
             )
             for r in rows
         )
