@@ -122,7 +122,7 @@ def _cells(experiment: Experiment) -> Iterator[Cell]:
         llm: _stage(experiment, "llm", f"LLM {llm}, trained on text", llm, contents[llm])
         for llm in experiment.llms
     }
-    compressors = {name: naming.plugin_content(name) for name in experiment.compressors}
+    compressors = {name: naming.plugin_content("compressors", name) for name in experiment.compressors}
     sections = naming.sections_text(experiment, naming.CELL)
     for compressor, llm, tokens, seed in itertools.product(
         experiment.compressors, experiment.llms, experiment.visual_tokens, experiment.seeds

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.config import Experiment, Recipe
+from scalelaw.files import PACKAGE
 
 RESULT_VERSION = 1
 """To be raised by whoever changes training or scoring so that the same experiment gives other numbers."""
@@ -39,9 +40,9 @@ def sections_text(experiment: Experiment, sections: Sections) -> str:
     held = {}
     for name, left_out in sections.items():
         facts: dict[str, Any] = getattr(experiment, name).model_dump(mode="json", exclude=left_out)
-        for section, key in (("dataset", "name"), ("vision", "objective")):
+        for section, key, drawer in (("dataset", "name", "datasets"), ("vision", "objective", "objectives")):
             if name == section:
-                facts[key] = plugin_content(facts[key])
+                facts[key] = plugin_content(drawer, facts[key])
         held[name] = facts
     return _canonical(held)
 
@@ -72,9 +73,14 @@ def is_own_file(plugin: str) -> bool:
     return plugin.endswith(".py")
 
 
-def plugin_content(plugin: str) -> Any:
-    """What determines a plug-in: its name, or what the user's own file holds, wherever that lies."""
-    return {"file": _digest(Path(plugin))} if is_own_file(plugin) else plugin
+def plugin_content(drawer: str, plugin: str) -> Any:
+    """What determines a plug-in: what its file holds, defaults included, with the drawer's shared files (`_*.py`); for
+    the user's own file that file, wherever it lies; for an installed one its name."""
+    if is_own_file(plugin):
+        return {"file": _digest(Path(plugin))}
+    folder = PACKAGE / drawer
+    files = [folder / f"{plugin}.py", *sorted(folder.glob("_[!_]*.py"))]
+    return {plugin: [_digest(file) for file in files]} if files[0].is_file() else plugin
 
 
 def llm_content(llm: str) -> Any:
