@@ -9,6 +9,13 @@ import typer
 from scalelaw.cli.face import Json, Output, Table, app, give, number, numbers, pairs
 from scalelaw.errors import InputError, NoAnswer
 
+Where = Annotated[list[str] | None, typer.Option(help="Keep rows with column=value; repeatable.")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", help="Read a law's input from a column: n_params=COLUMN; repeatable."),
+]
+Target = Annotated[str, typer.Option(help="The column to explain.")]
+
 
 @app.command("fit")
 def fit(
@@ -17,12 +24,9 @@ def fit(
         str,
         typer.Option(help="A law's name (scalelaw list laws), auto, ./file.py, or a formula: 'E + A*N**-a'."),
     ] = "product_power",
-    where: Annotated[list[str] | None, typer.Option(help="Keep rows with column=value; repeatable.")] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", help="Read a law's input from a column: n_params=COLUMN; repeatable."),
-    ] = None,
-    target: Annotated[str, typer.Option(help="The column to explain.")] = "error",
+    where: Where = None,
+    inputs: Inputs = None,
+    target: Target = "error",
     loss: Annotated[str, typer.Option(help="squared, huber or expectile.")] = "squared",
     delta: Annotated[
         float | None, typer.Option(help="The Huber loss is quadratic up to this residual. [default: 1e-3]")
@@ -137,12 +141,9 @@ def compare(
     laws: Annotated[
         str | None, typer.Option(help="Laws, separated by commas. [default: all whose inputs the table has]")
     ] = None,
-    where: Annotated[list[str] | None, typer.Option(help="Keep rows with column=value; repeatable.")] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", help="Read a law's input from a column: n_params=COLUMN; repeatable."),
-    ] = None,
-    target: Annotated[str, typer.Option(help="The column to explain.")] = "error",
+    where: Where = None,
+    inputs: Inputs = None,
+    target: Target = "error",
     residual: Annotated[
         str | None, typer.Option(help="linear or log. [default: log for one input, else linear]")
     ] = None,
