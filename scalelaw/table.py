@@ -69,6 +69,8 @@ def _absent(value: Any) -> bool:
 
 # ---------------------------------------------------------------------------- reading
 
+UNNAMED = ("the DataFrame", "the stream", "standard input")
+
 
 def read_table(source: str | Path | IO[str] | pd.DataFrame) -> pd.DataFrame:
     """Read a results table: a parquet or csv file, a sweep's folder, `-` (csv on stdin), or a bundled name.
@@ -187,7 +189,9 @@ def _conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     for column in frame.columns:
         if column not in COLUMNS:
             columns[str(column)] = frame[column].reset_index(drop=True)
-    return pd.DataFrame(columns)
+    made = pd.DataFrame(columns)
+    made.attrs = {"table": frame.attrs.get("table", "" if name in UNNAMED else Path(name).name)}
+    return made
 
 
 def _numbers(column: pd.Series, label: str, name: str) -> pd.Series:
@@ -210,6 +214,7 @@ class Points:
     target: values [n]. target_se: standard errors [n], NaN where unknown.
     rows: the n rows of the table, for groups, clusters and labels.
     dropped: what was left out, and why, a sentence each. warnings: (code, message) pairs.
+    columns: input -> column; where: column -> value, what was chosen.
     """
 
     inputs: dict[str, np.ndarray]
@@ -220,6 +225,12 @@ class Points:
     dropped: tuple[str, ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
     columns: dict[str, str] = field(default_factory=dict)
+    where: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def table(self) -> str:
+        """The name of the table they were read from: a bundled one's or a file's; empty for a DataFrame."""
+        return str(self.rows.attrs.get("table", ""))
 
     def __len__(self) -> int:
         return len(self.target)
@@ -266,8 +277,9 @@ def points(
     se_name = f"{target}_se"
     se = chosen[se_name].to_numpy(np.float64) if se_name in chosen else np.full(len(chosen), np.nan)
     return Points(
-        numbers, values, se, chosen, target, tuple(dropped), tuple(_doubts(chosen, numbers, where)), mapping
-    )
+        numbers, values, se, chosen, target, tuple(dropped), tuple(_doubts(chosen, numbers, where)), mapping,
+        {column: str(value) for column, value in _terms(where)},
+    )  # fmt: skip
 
 
 def _select(

@@ -173,3 +173,12 @@ def test_the_hash_of_the_data_changes_with_the_data() -> None:
     assert chosen.data_hash == points(table, ["n_params", "visual_tokens"]).data_hash
     table.loc[3, "error"] += 1e-12
     assert chosen.data_hash != points(table, ["n_params", "visual_tokens"]).data_hash
+
+
+def test_points_know_their_table_and_what_was_chosen(tmp_path: Path) -> None:
+    table = read_table("vlm_reasoning")
+    held = points(table, ("n_params", "visual_tokens"), where="visual_tokens=16")
+    assert (held.table, held.where) == ("vlm_reasoning", {"visual_tokens": "16"})
+    table.to_csv(tmp_path / "my results.csv")
+    assert points(read_table(tmp_path / "my results.csv"), ("n_params",)).table == "my results.csv"
+    assert points(read_table(pd.DataFrame({"n_params": [1e9], "error": [0.5]})), ("n_params",)).table == ""

@@ -126,9 +126,9 @@ def load_fit(path: str | Path) -> FittedLaw:
     """
     envelope = read_answer(path, "fit")
     try:
-        data = dict(envelope["data"])
-        draws = data.pop("draws")
-        data.pop("measured_range", None)
+        known = {f.name for f in fields(FittedLaw)}
+        data = {name: held for name, held in envelope["data"].items() if name in known}
+        draws = data["draws"]
         data["draws"] = {name: _numbers(v) for name, v in draws["params"].items()}
         data["draws_method"] = draws["method"]
         data["warnings"] = [(w["code"], w["message"]) for w in envelope["warnings"]]

@@ -26,7 +26,7 @@ from scalelaw.fit.verdict import judge
 from scalelaw.fit.weights import Weights, make_weights
 
 Array = np.ndarray
-LABELS = ("model", "compressor", "task_family", "benchmark", "seed")
+LABELS = ("model", "model_family", "compressor", "task_family", "benchmark", "seed")
 Ends = tuple[float, float]
 
 

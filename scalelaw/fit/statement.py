@@ -104,6 +104,8 @@ def checklist(
     ends = zip(law.parameters, problem.lower, problem.upper, strict=True)
     bounds = {n: f"fixed at {float(a)!r}" if a == b else [float(a), float(b)] for n, a, b in ends}
     return {
+        "table": points.table or "not named",
+        "where": points.where or "every row",
         "law": f"{law.name}: {law.formula}" + (f" ({law.source})" if law.source else ""),
         "loss": objective.loss,
         "delta": objective.delta,
