@@ -6,7 +6,7 @@ An experiment file states its question and only its difference from these defaul
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -87,6 +87,38 @@ class Evaluation(_Section):
     batch: int = Field(500, gt=0)
 
 
+class Rule(_Section):
+    """What some of the work asks for; of the rules that apply to a piece of work, a later one overrides an earlier."""
+
+    work: Literal["cell", "tower", "features", "llm"] | None = Field(
+        None, description="only cells, or a stage"
+    )
+    above: float = Field(
+        0, ge=0, description="only LLMs of at least so many parameters beside the embeddings"
+    )
+    below: float | None = Field(None, gt=0, description="only LLMs of fewer parameters than this")
+    gpus: float | None = Field(None, ge=0, description="on each node; less than 1 is a share of one")
+    cpus: int | None = Field(None, ge=1, description="on each node")
+    memory_gb: float | None = Field(None, gt=0, description="on each node")
+    minutes: float | None = Field(
+        None, gt=0, description="then it is ended, and begun again from its checkpoint"
+    )
+    nodes: int | None = Field(None, ge=1, description="more than one: torchrun on each")
+    retries: int | None = Field(
+        None, ge=0, description="how often to begin again what was ended from outside"
+    )
+    cells_per_job: int | None = Field(None, ge=1, description="run one after the other in one job")
+
+
+class Resources(_Section):
+    """Where and with what a sweep runs; no result depends on it."""
+
+    rules: list[Rule] = Field(default_factory=list)
+    settings: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="executor -> its own settings: {slurm: {partition: main}}"
+    )
+
+
 class Experiment(_Section):
     """One experiment = one question: LLM rungs x visual-token counts x compressors x seeds."""
 
@@ -101,6 +133,7 @@ class Experiment(_Section):
     text: Text = Text()
     recipe: Recipe = Recipe()
     evaluation: Evaluation = Evaluation()
+    resources: Resources = Resources()
 
     @field_validator("visual_tokens")
     @classmethod
@@ -127,23 +160,35 @@ def read_experiment(path: str | Path, changes: list[str] | None = None) -> Exper
 
 def parse_experiment(raw: dict[str, Any], origin: str = "the experiment") -> Experiment:
     """Check the keys and values of an experiment. Raises InputError with the place and what is allowed there."""
+    return _parse(Experiment, raw, origin)
+
+
+def read_resources(path: str | Path) -> Resources:
+    """Read a file that holds what an experiment's `resources` would. Raises InputError as `read_experiment`."""
+    return _parse(Resources, read_mapping(path), str(path))
+
+
+Section = TypeVar("Section", bound=_Section)
+
+
+def _parse(model: type[Section], raw: dict[str, Any], origin: str) -> Section:
     try:
-        return Experiment.model_validate(raw)
+        return model.model_validate(raw)
     except ValidationError as error:
         first = min(
             error.errors(), key=lambda held: held["type"] != "extra_forbidden"
         )  # a misspelt key first
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            refusal = unknown("key", str(first["loc"][-1]), _allowed(first["loc"][:-1]))
+            refusal = unknown("key", str(first["loc"][-1]), _allowed(model, first["loc"][:-1]))
             raise InputError(f"{origin}: {refusal.message}", code="unknown_key", hint=refusal.hint) from error
         raise InputError(f"{origin}: {place}: {first['msg']}.", code="bad_value") from error
 
 
-def _allowed(place: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Experiment
+def _allowed(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     for part in place:
-        model = model.model_fields[str(part)].annotation  # type: ignore[assignment]
+        held: Any = model if isinstance(part, int) else model.model_fields[part].annotation
+        model = next((kind for kind in get_args(held)), held)
     return list(model.model_fields)
 
 

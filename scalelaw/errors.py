@@ -3,7 +3,7 @@
 Every error that a user can cause is a `ScalelawError`: one sentence, a stable `code` for scripts,
 a `hint` that says what to do, and the exit code of the command line (0 done; 1 unexpected; 2 usage
 or unreadable input; 3 the answer is "no"; 4 a sweep ended with failed cells; 5 an optional
-dependency is missing; 130 interrupted).
+dependency is missing; 75 asked to make room, run it again; 130 interrupted).
 """
 
 from __future__ import annotations
@@ -54,6 +54,12 @@ class Interrupted(ScalelawError):
     """Somebody asked for an end."""
 
     exit_code = 130
+
+
+class Preempted(ScalelawError):
+    """A process was asked to make room: what it knows is saved, and running it again goes on from there."""
+
+    exit_code = 75
 
 
 def unknown(kind: str, given: str, allowed: Iterable[str], *, code: str = "") -> InputError:

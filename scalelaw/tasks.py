@@ -7,6 +7,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from scalelaw.errors import Preempted
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a task asks for, of each of its nodes. gpus: less than 1 is a share of one. memory_gb, minutes: 0 says
+    nothing. retries: how often it is begun again where something else than itself ended it. cells_per_job: how many
+    such tasks may share one job, one after the other.
+    """
+
+    gpus: float = 0
+    cpus: int = 1
+    memory_gb: float = 0
+    minutes: float = 0
+    nodes: int = 1
+    retries: int = 1
+    cells_per_job: int = 1
+
 
 @dataclass(frozen=True)
 class Task:
@@ -23,6 +41,7 @@ class Task:
     output: Path
     after: tuple[Task, ...] = ()
     imports: tuple[str, ...] = ()
+    needs: Needs = Needs()
 
     @property
     def blocked(self) -> bool:
@@ -37,12 +56,19 @@ class Task:
 @dataclass(frozen=True)
 class Finished:
     """A task ended. code: its exit code, minus the signal that ended it, or None where it was never started
-    (a task before it left no result). seconds: how long it ran, by the executor's clock.
+    (a task before it left no result). seconds: how long it ran, by the executor's clock. reason: a sentence, where
+    the executor knows more of its end than the code says.
     """
 
     task: Task
     code: int | None
     seconds: float = 0.0
+    reason: str = ""
+
+    @property
+    def ended_from_outside(self) -> bool:
+        """Whether it was not the task that ended itself: a signal did, or it was asked to make room."""
+        return self.code is not None and (self.code < 0 or self.code == Preempted.exit_code)
 
 
 def next_ready(waiting: Iterable[Task], ended: set[str]) -> Task | None:

@@ -14,10 +14,23 @@ from scalelaw.cli.face import Json, app, give
 def sweep(
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment.")],
     out: Annotated[Path | None, typer.Option(help="The sweep's folder. [default: sweeps/NAME]")] = None,
-    executor: Annotated[str, typer.Option(help="local or inline (scalelaw list executors).")] = "local",
-    jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once. [default: the cores]")] = None,
+    executor: Annotated[
+        str, typer.Option(help="inline, local, slurm or ray (scalelaw list executors), or your own file.")
+    ] = "local",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Cells at once. [default: the cores; on a cluster 256]")
+    ] = None,
+    resources: Annotated[
+        Path | None, typer.Option(help="A YAML file of rules: what cells ask for, by the LLM's size.")
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the cells and their FLOPs; train nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the cells, their FLOPs and what would be asked for; train nothing."
+        ),
+    ] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Write the sweep's folder for run-cell; train nothing.")
     ] = False,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Override a key: recipe.steps=100; repeatable.")
@@ -28,13 +41,17 @@ def sweep(
 
     Example: scalelaw sweep experiments/demo.yaml --jobs 2
     """
-    from scalelaw.config import read_experiment
-    from scalelaw.sweep import plan_sweep, run_sweep
+    from scalelaw.config import read_experiment, read_resources
+    from scalelaw.sweep import plan_sweep, prepare_sweep, run_sweep
 
     stated = read_experiment(experiment, changes)
+    if resources is not None:
+        stated = stated.model_copy(update={"resources": read_resources(resources)})
     folder = out or Path("sweeps") / stated.name
-    if dry_run:
-        planned = plan_sweep(stated, folder)
+    if prepare:
+        prepare_sweep(stated, folder)
+    if dry_run or prepare:
+        planned = plan_sweep(stated, folder, executor, jobs)
         if not as_json:
             from scalelaw.report.terminal import show_cells
 
@@ -47,3 +64,28 @@ def sweep(
 
         show_sweep(result)
     give("sweep", result.to_dict(), result.warnings, as_json=as_json)
+
+
+@app.command("run-cell")
+def run_cell(
+    cell: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="A cell's or stage's name, or its place among the cells: 0, 1, ..."
+        ),
+    ],
+    sweep: Annotated[
+        Path, typer.Option(metavar="DIR", help="The sweep's folder (scalelaw sweep --prepare).")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Make one cell of a sweep, and what it needs, unless it is there: for any scheduler.
+
+    Example: scalelaw run-cell 0 --sweep sweeps/demo
+    """
+    from scalelaw.sweep.cell import run_one
+
+    name, result = run_one(sweep, cell)
+    if not as_json:
+        print(result)
+    give("run-cell", {"cell": name, "result": result}, as_json=as_json)

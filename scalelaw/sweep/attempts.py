@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scalelaw.answers import dumps
-from scalelaw.errors import InputError, ScalelawError
+from scalelaw.errors import InputError, Preempted, ScalelawError
 from scalelaw.files import SweepFolder, write_text
 
 TAIL = 4000  # characters of a traceback that a failure keeps: its end
@@ -62,7 +62,8 @@ class Log:
 
 @contextmanager
 def attempt(folder: SweepFolder, name: str, label: str) -> Iterator[Log]:
-    """Try something: its log inside; afterwards either no failure on record, or why (and the error goes on)."""
+    """Try something: its log inside; afterwards either no failure on record, or why (and the error goes on). To be
+    asked to make room is no failure."""
     started_at = now()
     try:
         log = Log(folder, name, label)
@@ -70,6 +71,8 @@ def attempt(folder: SweepFolder, name: str, label: str) -> Iterator[Log]:
             yield log
         finally:
             log.close()
+    except Preempted:
+        raise
     except (Exception, SystemExit) as error:
         known = isinstance(error, ScalelawError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"

@@ -8,6 +8,7 @@ FOLDER is a sweep's folder and NAME one of its cells or stages. What it needs an
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import traceback
 from collections.abc import Iterator
@@ -15,26 +16,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from scalelaw import preemption
 from scalelaw.config import read_experiment
-from scalelaw.errors import ScalelawError
+from scalelaw.errors import FailedCells, InputError, Preempted, ScalelawError
 from scalelaw.files import SweepFolder
-from scalelaw.sweep import stages
-from scalelaw.sweep.attempts import attempt
+from scalelaw.sweep import naming, stages
+from scalelaw.sweep.attempts import attempt, read_failure
 from scalelaw.sweep.grid import TRAINER, Cell, Stage, find, trainer
 from scalelaw.sweep.locks import turn
 from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, write_part
 
 
-def run(root: str | Path, name: str, train: ModuleType | None = None) -> Path:
+def run(root: str | Path, name: str, train: ModuleType | None = None, place: int | None = None) -> Path:
     """Make the result of one cell (or one stage) of the sweep in `root`, unless it is there. Returns where it lies.
 
-    train: the module that trains; by default `scalelaw.vlm.train`. One thread, so that the result does not depend
-    on the machine. A failure leaves its reason in the folder and is raised; a success removes an older reason.
+    train: the module that trains; by default `scalelaw.vlm.train`. place: see `grid.find`.
+    One thread, so that the result does not depend on the machine. A failure leaves its reason in the folder and is raised; a success removes an older reason.
     Raises InputError for a name that the sweep's experiment does not have.
     """
     folder = SweepFolder(Path(root))
     experiment = read_experiment(folder.experiment)
-    work = find(experiment, name)
+    work = find(experiment, name, place)
     train = train or trainer()
     with _one_thread():
         if isinstance(work, Stage):
@@ -43,6 +45,38 @@ def run(root: str | Path, name: str, train: ModuleType | None = None) -> Path:
             if not _is_done(folder, name):
                 _train(folder, work, train, experiment.name)
         return folder.cell(name)
+
+
+def run_one(root: str | Path, cell: str, train: ModuleType | None = None) -> tuple[str, Path]:
+    """Make one cell or stage by its name, or a cell by its place (0, 1, ...), as a scheduler's job.
+
+    Returns its name and where its result lies. Raises FailedCells with the reason where it fails, Preempted where it
+    was asked to make room, InputError for a folder that holds no sweep and a cell that it does not have.
+    """
+    folder = SweepFolder(Path(root))
+    if cell.isdigit() and len(cell) < naming.LENGTH:
+        try:
+            names = json.loads(folder.manifest.read_text(encoding="utf-8"))["cells"]
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(
+                f"{root} is not a sweep's folder.",
+                code="no_sweep",
+                hint="scalelaw sweep --prepare makes one.",
+            ) from error
+        if int(cell) >= len(names):
+            raise InputError(f"There is no cell {cell}: the sweep has {len(names)}.", code="unknown_cell")
+        name, place = str(names[int(cell)]), int(cell)
+    else:
+        name, place = cell, None
+    try:
+        with preemption.heard():
+            return name, run(root, name, train, place)
+    except (InputError, Preempted):
+        raise
+    except Exception as error:
+        failure = read_failure(folder, name)
+        reason = failure.reason if failure else f"{type(error).__name__}: {error}"
+        raise FailedCells(f"Cell {name} failed: {reason}", code="failed_cells") from error
 
 
 def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) -> None:
@@ -98,9 +132,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folder", help="the sweep's folder")
     parser.add_argument("name", help="the cell")
     parser.add_argument("--trainer", default=TRAINER, help=argparse.SUPPRESS)
+    parser.add_argument("--place", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     try:
-        run(given.folder, given.name, trainer(given.trainer))
+        with preemption.heard():
+            run(given.folder, given.name, trainer(given.trainer), given.place)
     except ScalelawError as error:
         print(f"error: {error.message}\n  {error.hint}".rstrip())
         return error.exit_code

@@ -52,7 +52,7 @@ class Stage(Work):
 class Cell(Work):
     """One trained and scored model: one LLM, compressor, number of visual tokens and seed.
 
-    stages: what it is made from, in an order in which that can be made.
+    stages: what it is made from, in an order in which that can be made. place: where the experiment has it.
     """
 
     llm: str
@@ -60,6 +60,7 @@ class Cell(Work):
     visual_tokens: int
     seed: int
     stages: tuple[Stage, ...]
+    place: int
 
     @property
     def experiment(self) -> Experiment:
@@ -86,14 +87,25 @@ def cells(experiment: Experiment) -> list[Cell]:
     return found
 
 
-def find(experiment: Experiment, name: str) -> Cell | Stage:
-    """The cell or stage of that name. Raises InputError where the experiment has none."""
+def find(experiment: Experiment, name: str, place: int | None = None) -> Cell | Stage:
+    """The cell or stage of that name; `place`, where the cell may stand, makes it quick among many.
+
+    Raises InputError where the experiment has none.
+    """
+    if place is not None:
+        for cell in _cells(experiment, place):
+            if cell.name == name:
+                return cell
     for cell in _cells(experiment):
         works: tuple[Cell | Stage, ...] = (cell, *cell.stages)
         for work in works:
             if work.name == name:
                 return work
-    raise InputError(f"The experiment has no cell '{name}'.", code="unknown_cell")
+    raise InputError(
+        f"The experiment has no cell '{name}'.",
+        code="unknown_cell",
+        hint="Names change with all that changes a result; a file of a plug-in may have changed since.",
+    )
 
 
 def trainer(name: str = TRAINER) -> ModuleType:
@@ -114,7 +126,7 @@ def check_tokens(experiment: Experiment, train: ModuleType) -> None:
                 )
 
 
-def _cells(experiment: Experiment) -> Iterator[Cell]:
+def _cells(experiment: Experiment, only: int | None = None) -> Iterator[Cell]:
     tower = _stage(experiment, "tower", "vision tower")
     features = _stage(experiment, "features", "image features", after=(tower,))
     contents = {llm: naming.llm_content(llm) for llm in experiment.llms}
@@ -124,15 +136,19 @@ def _cells(experiment: Experiment) -> Iterator[Cell]:
     }
     compressors = {name: naming.plugin_content("compressors", name) for name in experiment.compressors}
     sections = naming.sections_text(experiment, naming.CELL)
-    for compressor, llm, tokens, seed in itertools.product(
+    grid = itertools.product(
         experiment.compressors, experiment.llms, experiment.visual_tokens, experiment.seeds
-    ):
+    )
+    chosen = itertools.islice(enumerate(grid), only, None if only is None else only + 1)
+    for place, (compressor, llm, tokens, seed) in chosen:
         identity = naming.identity(
             sections, compressor=compressors[compressor], llm=contents[llm], visual_tokens=tokens, seed=seed
         )
         label = f"{llm} {compressor} V={tokens} seed {seed}"
         stages = (tower, features, texts[llm])
-        yield Cell(naming.name(identity), label, identity, experiment, llm, compressor, tokens, seed, stages)
+        yield Cell(
+            naming.name(identity), label, identity, experiment, llm, compressor, tokens, seed, stages, place
+        )
 
 
 def _stage(
@@ -149,6 +165,13 @@ def _stage(
 
 
 def _check_entries(experiment: Experiment) -> None:
+    recipe = experiment.recipe
+    if recipe.images < recipe.batch:
+        raise InputError(
+            f"A batch of {recipe.batch} needs as many training images; recipe.images is {recipe.images}.",
+            code="bad_value",
+            hint="Lower recipe.batch, or raise recipe.images.",
+        )
     for key in ("llms", "compressors", "visual_tokens", "seeds"):
         if twice := [entry for entry, times in Counter(getattr(experiment, key)).items() if times > 1]:
             raise InputError(f"{key} names {twice[0]} twice.", code="duplicate_entry", hint="Name each once.")

@@ -32,6 +32,7 @@ STAGES: dict[str, Sections] = {
     "llm": {"dataset": set(), "text": set()},
 }
 
+LENGTH = 12  # digits of a name
 LOOKS, LOOK = 64, 1 << 16
 
 
@@ -53,8 +54,8 @@ def identity(sections: str, **choices: Any) -> str:
 
 
 def name(identity: str) -> str:
-    """Twelve hex digits of the SHA-256 of an identity."""
-    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+    """`LENGTH` hex digits of the SHA-256 of an identity."""
+    return hashlib.sha256(identity.encode()).hexdigest()[:LENGTH]
 
 
 def narrowed(experiment: Experiment, sections: Sections, **choices: list[Any]) -> Experiment:

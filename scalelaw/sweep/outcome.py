@@ -34,13 +34,14 @@ class SweepResult:
 @dataclass(frozen=True)
 class SweepPlan:
     """What a sweep would do: its cells in order, each {cell, label, llm, compressor, visual_tokens, seed,
-    train_flops, done}, and the stages that would be made for those not done.
+    train_flops, done}, the stages that would be made for those not done, and what the executor would ask for.
     """
 
     cells: tuple[dict[str, Any], ...]
     stages: tuple[str, ...]
+    asks: tuple[dict[str, Any], ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        return {"cells": self.cells, "stages": self.stages}
+        return {"cells": self.cells, "stages": self.stages, "asks": self.asks}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -17,7 +16,7 @@ import yaml
 from scalelaw import plugins
 from scalelaw.answers import dumps
 from scalelaw.config import Experiment
-from scalelaw.errors import FailedCells, InputError
+from scalelaw.errors import FailedCells
 from scalelaw.files import SweepFolder, write_text
 from scalelaw.sweep.grid import TRAINER, Cell, cells, check_tokens, trainer
 from scalelaw.sweep.locks import only_runner
@@ -25,17 +24,37 @@ from scalelaw.sweep.naming import is_own_file
 from scalelaw.sweep.outcome import SweepPlan, SweepResult
 from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, write_results
 from scalelaw.sweep.progress import Progress, for_this_terminal
-from scalelaw.sweep.work import Warnings, do, missing_stages, predicted_flops, tasks_for
+from scalelaw.sweep.work import (
+    Warnings,
+    asked_for,
+    do,
+    jobs_of,
+    missing_stages,
+    predicted_flops,
+    settings_of,
+    tasks_for,
+)
 
 
-def plan_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAINER) -> SweepPlan:
-    """The cells of an experiment with their predicted training FLOPs and whether `out` has them; writes nothing.
+def plan_sweep(
+    experiment: Experiment,
+    out: str | Path,
+    executor: str = "local",
+    jobs: int | None = None,
+    *,
+    train: str = TRAINER,
+) -> SweepPlan:
+    """The cells of an experiment with their predicted training FLOPs and whether `out` has them, and what the executor
+    would ask for; writes nothing.
 
-    Raises InputError for an experiment that cannot be run.
+    Raises InputError for an experiment that cannot be run and for what an executor cannot give.
     """
     stated, module, folder = cells(experiment), trainer(train), SweepFolder(Path(out))
+    engine = plugins.load("executors", executor)
+    settings = settings_of(engine, executor, experiment.resources)
     check_tokens(experiment, module)
     parts, broken = _parts(folder, stated)
+    flops = predicted_flops(experiment, stated, module)
     planned = tuple(
         {
             "cell": cell.name,
@@ -44,14 +63,28 @@ def plan_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAINER)
             "compressor": cell.compressor,
             "visual_tokens": cell.visual_tokens,
             "seed": cell.seed,
-            "train_flops": predicted_flops(experiment, cell, module),
+            "train_flops": flops[cell.name],
             "done": cell.name in parts,
         }
         for cell in stated
     )
-    needed = missing_stages(folder, [cell for cell in stated if cell.name not in parts])
+    missing = [cell for cell in stated if cell.name not in parts]
+    needed = missing_stages(folder, missing)
+    tasks = [task for task, _ in tasks_for(folder, experiment, missing, train)]
+    asks = asked_for(engine, tasks, jobs_of(engine, jobs), settings)
     warnings = [*_said(folder, broken), *_left_out(folder, stated)]
-    return SweepPlan(planned, tuple(stage.label for stage in needed), tuple(warnings))
+    return SweepPlan(planned, tuple(stage.label for stage in needed), tuple(asks), tuple(warnings))
+
+
+def prepare_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAINER) -> SweepFolder:
+    """Write down in `out` what the sweep is about and run nothing: `scalelaw run-cell`, or any scheduler that calls
+    it, makes the cells. Raises InputError as `run_sweep`.
+    """
+    stated, folder = cells(experiment), SweepFolder(Path(out))
+    check_tokens(experiment, trainer(train))
+    with only_runner(folder.lock):
+        _state(folder, experiment, stated)
+    return folder
 
 
 def run_sweep(
@@ -65,18 +98,19 @@ def run_sweep(
 ) -> SweepResult:
     """Make every cell of `experiment` that the folder `out` does not have, and write its results.parquet.
 
-    executor: a name in the drawer, or a user's file. jobs: tasks at once, by default the cores there are.
+    executor: a name in the drawer, or a user's file. jobs: tasks at once, by default as the executor has it, or the
+    cores there are.
     progress: what a person sees, on stderr. train: the module that trains.
     Killed at any moment and run again, it makes only what is missing and ends with the same table.
     Raises InputError for an experiment that cannot be run and where another runner is at work in `out`; FailedCells
     (its `best` is the result as data) where cells failed, after all others are done; KeyboardInterrupt where it was
-    interrupted or asked to end, after its processes are.
+    interrupted or asked to end, after its processes are; Preempted where its machine asks for room.
     """
     start = time.monotonic()
     stated, folder = cells(experiment), SweepFolder(Path(out))
-    engine, jobs = plugins.load("executors", executor), len(os.sched_getaffinity(0)) if jobs is None else jobs
-    if jobs < 1:
-        raise InputError(f"A sweep needs at least one job at a time, not {jobs}.", code="bad_value")
+    engine = plugins.load("executors", executor)
+    jobs = jobs_of(engine, jobs)
+    settings = settings_of(engine, executor, experiment.resources)
     if not all(folder.cell(cell.name).exists() for cell in stated):
         check_tokens(experiment, trainer(train))
     with only_runner(folder.lock), _ended_like_interrupted():
@@ -86,10 +120,10 @@ def run_sweep(
             set_aside(folder.cell(name))
         warnings = [*_said(folder, broken), *_left_out(folder, stated)]
         missing = [cell for cell in stated if cell.name not in parts]
-        failed: dict[str, str] = {}
+        before, failed = tuple(parts), dict[str, str]()
         if missing:
             tasks = tasks_for(folder, experiment, missing, train)
-            failed = do(folder, engine, tasks, jobs, progress or for_this_terminal(), warnings)
+            failed = do(folder, engine, tasks, jobs, settings, progress or for_this_terminal(), warnings)
         made, unbelieved = _parts(folder, missing)
         failed |= {name: f"Its result is broken: {why}." for name, why in unbelieved.items()}
         failed = {cell.name: failed[cell.name] for cell in missing if cell.name not in made}
@@ -99,7 +133,7 @@ def run_sweep(
     result = SweepResult(
         folder.results if parts else None,
         tuple(made),
-        tuple(cell.name for cell in stated if cell.name not in {c.name for c in missing}),
+        before,
         failed,
         time.monotonic() - start,
         tuple(warnings),

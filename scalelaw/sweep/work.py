@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import signal
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from scalelaw.config import Experiment
+from scalelaw.config import Experiment, Resources
 from scalelaw.errors import InputError
 from scalelaw.files import SweepFolder
 from scalelaw.sweep.attempts import Failure, now, read_failure
 from scalelaw.sweep.grid import Cell, Stage, trainer
+from scalelaw.sweep.needs import needs_of
 from scalelaw.sweep.progress import Item, Progress
 from scalelaw.sweep.stages import is_made
-from scalelaw.tasks import Finished, Task
+from scalelaw.tasks import Finished, Needs, Task
 
 Warnings = list[tuple[str, str]]
 
@@ -25,8 +30,14 @@ def missing_stages(folder: SweepFolder, missing: list[Cell]) -> list[Stage]:
     return [stage for stage in needed.values() if not is_made(folder, stage)]
 
 
-def predicted_flops(experiment: Experiment, cell: Cell, train: ModuleType) -> float:
-    return float(train.cell_flops(experiment, cell.llm, cell.compressor, cell.visual_tokens))
+def predicted_flops(experiment: Experiment, stated: list[Cell], train: ModuleType) -> dict[str, float]:
+    """The training FLOPs of cells by their names; seeds do not change them."""
+    known: dict[tuple[str, str, int], float] = {}
+    for cell in stated:
+        choice = (cell.llm, cell.compressor, cell.visual_tokens)
+        if choice not in known:
+            known[choice] = float(train.cell_flops(experiment, *choice))
+    return {cell.name: known[cell.llm, cell.compressor, cell.visual_tokens] for cell in stated}
 
 
 def tasks_for(
@@ -34,21 +45,59 @@ def tasks_for(
 ) -> list[tuple[Task, Item]]:
     """What is to be done and how it is shown: the stages, then the cells, the longest first."""
     tasks: dict[str, tuple[Task, Item]] = {}
+    asked: dict[tuple[str, str], Needs] = {}
 
-    def add(work: Stage | Cell, result: Path, needs: tuple[Stage, ...], flops: float) -> None:
-        arguments = (str(folder.root), work.name, "--trainer", train)
-        after = tuple(tasks[stage.name][0] for stage in needs if stage.name in tasks)
+    def add(work: Stage | Cell, result: Path, before: tuple[Stage, ...], flops: float, *place: str) -> None:
+        arguments = (str(folder.root.resolve()), work.name, "--trainer", train, *place)
+        after = tuple(tasks[stage.name][0] for stage in before if stage.name in tasks)
+        kind = work.kind if isinstance(work, Stage) else "cell"
+        if (kind, work.llm) not in asked:
+            asked[kind, work.llm] = needs_of(work, experiment.resources)
         task = Task(
-            work.name, "scalelaw.sweep.cell", arguments, result, folder.output(work.name), after, (train,)
+            work.name,
+            "scalelaw.sweep.cell",
+            arguments,
+            result,
+            folder.output(work.name),
+            after,
+            (train,),
+            asked[kind, work.llm],
         )
         tasks[work.name] = (task, Item(work.name, work.label, flops, folder.log(work.name)))
 
     for stage in missing_stages(folder, missing):
         add(stage, folder.made(stage.name), stage.after, 0.0)
-    flops = {cell.name: predicted_flops(experiment, cell, trainer(train)) for cell in missing}
+    flops = predicted_flops(experiment, missing, trainer(train))
     for cell in sorted(missing, key=lambda cell: -flops[cell.name]):
-        add(cell, folder.cell(cell.name), cell.stages, flops[cell.name])
+        add(cell, folder.cell(cell.name), cell.stages, flops[cell.name], "--place", str(cell.place))
     return list(tasks.values())
+
+
+def jobs_of(engine: ModuleType, jobs: int | None) -> int:
+    """How many tasks at once: as asked, else as the executor has it, else the cores there are."""
+    if jobs is None:
+        return int(getattr(engine, "JOBS", len(os.sched_getaffinity(0))))
+    if jobs < 1:
+        raise InputError(f"A sweep needs at least one job at a time, not {jobs}.", code="bad_value")
+    return jobs
+
+
+def settings_of(engine: ModuleType, executor: str, resources: Resources) -> dict[str, Any]:
+    """What is handed to the executor beside the tasks. Raises InputError for settings of one that has none."""
+    held = resources.settings.get(executor, {})
+    if held and "settings" not in inspect.signature(engine.run).parameters:
+        raise InputError(f"The executor '{executor}' has no settings.", code="unknown_key")
+    return {"settings": held} if held else {}
+
+
+def asked_for(
+    engine: ModuleType, tasks: list[Task], jobs: int, settings: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """What running these tasks would ask for: as the executor says it, else how many tasks need what."""
+    if hasattr(engine, "asks"):
+        found: list[dict[str, Any]] = engine.asks(tasks, jobs=jobs, **settings)
+        return found
+    return [{"tasks": count, **vars(needs)} for needs, count in Counter(t.needs for t in tasks).items()]
 
 
 def do(
@@ -56,6 +105,7 @@ def do(
     engine: ModuleType,
     tasks: list[tuple[Task, Item]],
     jobs: int,
+    settings: dict[str, Any],
     progress: Progress,
     warnings: Warnings,
 ) -> dict[str, str]:
@@ -63,7 +113,7 @@ def do(
     reasons = {task.name: "It was never run." for task, _ in tasks}
     for task, _ in tasks:
         folder.failure(task.name).unlink(missing_ok=True)
-    with progress, closing(engine.run([task for task, _ in tasks], jobs=jobs)) as ends:
+    with progress, closing(engine.run([task for task, _ in tasks], jobs=jobs, **settings)) as ends:
         items = {item.name: item for _, item in tasks}
         progress.begin(list(items.values()), jobs)
         for end in ends:
@@ -86,6 +136,8 @@ def _reason(
     if end.code is None:
         lacked = next(task.name for task in end.task.after if not task.result.exists())
         code, reason = "stage_failed", f"The {items[lacked].label} it needs failed: {reasons[lacked]}"
+    elif end.reason:
+        reason = end.reason
     elif end.code < 0:
         reason = f"Its process was ended by {signal.Signals(-end.code).name}."
     else:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +17,9 @@ from typing import Any
 import pytest
 
 from scalelaw.config import Experiment
-from scalelaw.errors import ScalelawError
+from scalelaw.errors import FailedCells, InputError, ScalelawError
 from scalelaw.files import SweepFolder
-from scalelaw.sweep import cell, run_sweep
+from scalelaw.sweep import cell, prepare_sweep, run_sweep
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.progress import Progress
 from scalelaw.table import read_table
@@ -77,7 +82,7 @@ def test_an_unknown_cell_or_folder_is_a_sentence(
     folder: SweepFolder, stub: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cell.main([str(folder.root), "nowhere", "--trainer", stub]) == 2
-    assert capsys.readouterr().out == "error: The experiment has no cell 'nowhere'.\n"
+    assert "error: The experiment has no cell 'nowhere'.\n" in capsys.readouterr().out
     assert cell.main([str(tmp_path / "none"), "nowhere", "--trainer", stub]) == 2
 
 
@@ -109,3 +114,56 @@ def test_paths_in_an_experiment_hold_wherever_a_cell_runs(
         cell.name for cell in cells(experiment(**{**stated.model_dump(), "compressors": ["../mine.py"]}))
     ]
     assert cell.run(tmp_path / "sweep", name, importlib.import_module(stub)).name == f"{name}.parquet"
+
+
+def test_any_scheduler_can_run_cells_of_a_prepared_sweep(
+    experiment: Make, stub: str, tmp_path: Path, trace: Callable[[], list[str]]
+) -> None:
+    folder = prepare_sweep(experiment(), tmp_path / "sweep", train=stub)
+    stated, train = cells(experiment()), importlib.import_module(stub)
+    assert trace() == []
+    assert cell.run_one(folder.root, "2", train) == (stated[2].name, folder.cell(stated[2].name))
+    assert cell.run_one(folder.root, stated[0].name, train)[0] == stated[0].name
+    assert trace()[3:] == ["24x1-quecc-1-0", "16x1", "16x1-quecc-1-0"]
+    result = run_sweep(experiment(), folder.root, "inline", progress=Progress(), train=stub)
+    assert (len(result.skipped), len(result.done)) == (2, 2)
+
+
+def test_what_a_scheduler_is_told_of_a_cell_that_cannot_be(
+    experiment: Make, stub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, train = prepare_sweep(experiment(), tmp_path / "sweep", train=stub), importlib.import_module(stub)
+    for place, given, code in (
+        (folder.root, "4", "unknown_cell"),
+        (folder.root, "abc", "unknown_cell"),
+        (tmp_path, "0", "no_sweep"),
+    ):
+        with pytest.raises(InputError) as caught:
+            cell.run_one(place, given, train)
+        assert caught.value.code == code
+    monkeypatch.setenv("STUB_FAIL", "tower")
+    with pytest.raises(FailedCells, match="tower was told to fail") as failed:
+        cell.run_one(folder.root, "0", train)
+    assert failed.value.exit_code == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
+def test_a_cell_that_is_asked_to_make_room_leaves_no_failure(
+    experiment: Make, stub: str, tmp_path: Path, number: signal.Signals, trace: Callable[[], list[str]]
+) -> None:
+    folder = prepare_sweep(experiment(), tmp_path / "sweep", train=stub)
+    name = cells(experiment())[0].name
+    command = [sys.executable, "-m", "scalelaw.sweep.cell", str(folder.root), name, "--trainer", stub]
+    process = subprocess.Popen(command, env={**os.environ, "STUB_SECONDS": "60"}, stdout=subprocess.DEVNULL)
+    try:
+        while "tower" not in trace():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(30) == 75
+    finally:
+        process.kill()
+        process.wait()
+    assert not (folder.root / "failed").exists()
+    assert not list((folder.root / "locks").iterdir())
+    assert cell.main([str(folder.root), name, "--trainer", stub]) == 0

@@ -1,0 +1,68 @@
+"""Making room: a process that is asked to end (SIGTERM, SIGUSR2) may save what it knows first.
+
+What can save says so (`listening`), looks whether it was `asked`, saves and raises Preempted. Where nothing can, the
+signal raises Preempted at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from scalelaw.errors import Preempted
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
+
+_asked = threading.Event()
+_listeners: list[object] = []
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Hear the signals, in the main thread of a process that does not handle them otherwise; then as before."""
+    ours = threading.current_thread() is threading.main_thread() and all(
+        signal.getsignal(number) is signal.SIG_DFL for number in SIGNALS
+    )
+    if not ours:
+        yield
+        return
+    _asked.clear()
+    before = {number: signal.signal(number, _hear) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """While this holds, signals raise nothing: whoever holds it looks at `asked` often, and saves."""
+    me = object()
+    _listeners.append(me)
+    try:
+        yield
+    finally:
+        _listeners.remove(me)
+
+
+def asked() -> bool:
+    """Whether this process was asked to make room."""
+    return _asked.is_set()
+
+
+def preempted() -> Preempted:
+    """What to raise once everything is saved."""
+    return Preempted(
+        "It was asked to make room.", code="preempted", hint="Running it again goes on from there."
+    )
+
+
+def _hear(number: int, frame: FrameType | None) -> None:
+    first = not _asked.is_set()
+    _asked.set()
+    if first and not _listeners:
+        raise preempted()
