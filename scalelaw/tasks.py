@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from scalelaw.errors import Preempted
+from scalelaw.errors import InputError, Preempted, unknown
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,39 @@ class Finished:
         return self.code is not None and (self.code < 0 or self.code == Preempted.exit_code)
 
 
-def next_ready(waiting: Iterable[Task], ended: set[str]) -> Task | None:
-    """The first waiting task whose predecessors have all ended, well or not."""
-    return next((t for t in waiting if all(before.name in ended for before in t.after)), None)
+class Tries:
+    """How often tasks were begun: each may be again as often as its needs allow."""
+
+    def __init__(self) -> None:
+        self._begun: Counter[str] = Counter()
+
+    def again(self, end: Finished) -> bool:
+        """Whether a task that ended so is to be begun again: something else ended it, it has no result, and its
+        retries are not used up."""
+        if not end.ended_from_outside or end.task.result.exists():
+            return False
+        self._begun[end.task.name] += 1
+        return self._begun[end.task.name] <= end.task.needs.retries
+
+
+def next_ready(
+    waiting: Iterable[Task], ended: set[str], fit: Callable[[Task], bool] = lambda task: True
+) -> Task | None:
+    """The first waiting task whose predecessors have all ended, well or not, and for which there is room."""
+    return next((t for t in waiting if all(before.name in ended for before in t.after) and fit(t)), None)
+
+
+def checked(executor: str, given: Mapping[str, Any] | None, allowed: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an executor, its defaults with what was given. Raises InputError for a name it does not know and
+    for a value of another kind."""
+    for name, value in (given or {}).items():
+        if name not in allowed:
+            raise unknown(f"setting of {executor}", name, allowed)
+        default = allowed[name]
+        many = isinstance(default, list | tuple)
+        kind: Any = (
+            list | tuple if many else int | float if isinstance(default, int | float) else type(default)
+        )
+        if default is not None and not isinstance(value, kind):
+            raise InputError(f"settings.{executor}.{name} cannot be {value!r}.", code="bad_value")
+    return {**allowed, **(given or {})}

@@ -1,10 +1,12 @@
 """The nest: a process that loads what tasks import once, and forks each of them. `local` talks to it.
 
-    python -m scalelaw.executors._nest MODULES...
+    python -m scalelaw.executors._nest GRACE MODULES...
 
-It reads lines of JSON {name, module, arguments, output} from its stdin and writes {name, code} to its stdout. When its
-stdin ends, however the runner came to its own end, `kill -9` included, it ends everything that it started. When it is
-killed itself, what it started ends too: each task watches a pipe whose only writing end the nest holds.
+It reads lines of JSON {name, module, arguments, output, environment, seconds} from its stdin and writes {name, code,
+late} to its stdout. A task that runs longer than its `seconds` (0: no limit) is asked to end, and made to after GRACE
+seconds; `late` says so. SIGUSR2 is passed on: all tasks are asked to end. When its stdin ends, however the runner came
+to its own end, `kill -9` included, or on SIGTERM, it ends everything that it started. When it is killed itself, what it
+started ends too: each task watches a pipe whose only writing end the nest holds.
 """
 
 from __future__ import annotations
@@ -20,54 +22,101 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import dataclass
 from typing import Any
 
-GRACE = 5.0  # seconds between asking a process to end and making it
+from scalelaw.errors import Preempted
+
 PAUSE = 0.02  # seconds between two looks at the processes
+HEARD = (signal.SIGTERM, signal.SIGUSR2)
 
 
-def main(modules: list[str]) -> int:
+@dataclass
+class _Task:
+    """A task that runs. ends_at: when it is asked to end; killed_at: when it is made to; monotonic seconds."""
+
+    name: str
+    ends_at: float
+    killed_at: float = float("inf")
+    late: bool = False
+
+    def ask(self, pid: int, grace: float) -> None:
+        if self.killed_at == float("inf"):
+            self.killed_at = time.monotonic() + grace
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+
+def main(arguments: list[str]) -> int:
     """Serve until stdin ends."""
-    for module in modules:
+    grace = float(arguments[0])
+    for module in arguments[1:]:
         with contextlib.suppress(Exception):  # a task that needs it meets the same error, and says so
             importlib.import_module(module)
     gc.freeze()  # what is loaded by now stays shared between the tasks
+    heard: list[int] = []
+    for number in HEARD:
+        signal.signal(number, lambda number, frame: heard.append(number))
     lifeline, held = os.pipe()
-    names: dict[int, str] = {}
-    heard = b""
-    while True:
+    tasks: dict[int, _Task] = {}
+    text = b""
+    while signal.SIGTERM not in heard:
         if select.select([0], [], [], PAUSE)[0]:
             if not (more := os.read(0, 1 << 16)):
-                _end(list(names))
-                return 0
-            *lines, heard = (heard + more).split(b"\n")
+                break
+            *lines, text = (text + more).split(b"\n")
             for line in lines:
                 order = json.loads(line)
-                names[_fork(order, lifeline, held)] = order["name"]
-        for pid in [pid for pid in names if _has_ended(pid)]:
-            _end_group(pid, signal.SIGKILL)  # whatever it left behind
-            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            os.write(1, json.dumps({"name": names.pop(pid), "code": code}).encode() + b"\n")
+                limit = time.monotonic() + (order["seconds"] or float("inf"))
+                tasks[_fork(order, lifeline, held)] = _Task(order["name"], limit)
+        if heard:
+            heard.clear()
+            for pid, task in tasks.items():
+                task.ask(pid, grace)
+        for pid, task in list(tasks.items()):
+            if (now := time.monotonic()) > task.ends_at:
+                task.late = True
+                task.ask(pid, grace)
+            if now > task.killed_at:
+                _end_group(pid, signal.SIGKILL)
+            if _has_ended(pid):
+                _end_group(pid, signal.SIGKILL)  # whatever it left behind
+                _tell(tasks.pop(pid), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    _end(tasks, grace)
+    return 0
+
+
+def _tell(task: _Task, code: int) -> None:
+    if code > 0 and task.killed_at < float("inf"):  # a launcher between us and the work has a code of its own
+        code = Preempted.exit_code
+    os.write(1, json.dumps({"name": task.name, "code": code, "late": task.late}).encode() + b"\n")
 
 
 def _fork(order: dict[str, Any], lifeline: int, held: int) -> int:
     """Start a task as the leader of a process group of its own. Returns its number."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # none may come while the handlers are the nest's
     if pid := os.fork():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         return pid
     code = 1
     try:
+        for number in HEARD:
+            signal.signal(number, signal.SIG_DFL)
         os.setsid()
         os.close(held)
         output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         for given, own in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
             os.dup2(given, own)
+        os.environ.update(order["environment"])
         threading.Thread(target=_end_with_the_nest, args=(lifeline,), daemon=True).start()
-        code = int(importlib.import_module(order["module"]).main(order["arguments"]))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        code = int(importlib.import_module(order["module"]).main(order["arguments"]) or 0)
     except BaseException:  # noqa: BLE001 - whatever it is, this process must not go on as a second nest
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):  # a full disk must not keep it alive
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 
@@ -81,14 +130,21 @@ def _has_ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _end(pids: list[int]) -> None:
-    for pid in pids:
-        _end_group(pid, signal.SIGTERM)
-    patience = time.monotonic() + GRACE
-    while time.monotonic() < patience and not all(map(_has_ended, pids)):
+def _end(tasks: dict[int, _Task], grace: float) -> None:
+    for pid, task in tasks.items():
+        task.ask(pid, grace)
+    while (
+        tasks
+        and not all(map(_has_ended, tasks))
+        and time.monotonic() < max(task.killed_at for task in tasks.values())
+    ):
         time.sleep(PAUSE)
-    for pid in pids:
+    for pid, task in tasks.items():
+        ended = _has_ended(pid)
         _end_group(pid, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        with contextlib.suppress(BrokenPipeError):  # nobody may listen any more
+            _tell(task, code if ended else -signal.SIGKILL)
 
 
 def _end_group(pid: int, with_signal: int) -> None:

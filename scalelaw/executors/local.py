@@ -1,7 +1,9 @@
-"""One process a task on this machine, `jobs` at a time, one thread each.
+"""One process a task on this machine, `jobs` at a time, one thread each; with a list of GPUs, each on its own.
 
 They are forked from a process that has loaded what they import: to load torch and transformers takes longer than to
-train a small cell.
+train a small cell. Settings: `gpus`, a list of devices that tasks are spread over (a task that says nothing gets one);
+`grace_s`, seconds that a task has to save what it knows when it is asked to end. A task that ran longer than its
+`minutes`, or that a signal ended, is begun again `retries` times. SIGUSR2 asks all tasks to make room.
 """
 
 from __future__ import annotations
@@ -12,88 +14,186 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
+from typing import Any
 
-from scalelaw.tasks import Finished, Task, next_ready
+from scalelaw.errors import InputError
+from scalelaw.executors._launch import ONE_THREAD, SAFE_TO_FORK, order_of
+from scalelaw.preemption import preempted
+from scalelaw.tasks import Finished, Task, Tries, checked, next_ready
 
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}
-SAFE_TO_FORK = {
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # Arrow's allocator would start a thread
-    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # to ask for a CUDA device must not take hold of it
-}
+SETTINGS = {"gpus": (), "grace_s": 30.0}
 
 
-def run(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Finished]:
-    """Run `tasks`, each in a process that leads a group of its own; what they print goes to their output files."""
+def jobs_for(settings: Mapping[str, Any] | None = None) -> int:
+    """Tasks at once where nobody says: as many as there are GPUs, or cores."""
+    return len((settings or {}).get("gpus", ())) or len(os.sched_getaffinity(0))
+
+
+def asks(
+    tasks: Sequence[Task], *, jobs: int, settings: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """What would be asked of this machine. Raises InputError for what it cannot give."""
+    slots = _Slots(tasks, settings)
+    return [{"processes": min(jobs, len(tasks)), "gpus": list(slots.free)}] if tasks else []
+
+
+def run(
+    tasks: Sequence[Task], *, jobs: int = 1, settings: Mapping[str, Any] | None = None
+) -> Iterator[Finished]:
+    """Run `tasks`, each in a process that leads a group of its own; what they print goes to their output files.
+
+    Raises InputError for settings and needs that this machine cannot serve; Preempted where SIGUSR2 asked for room and
+    work is left.
+    """
+    slots, tries = _Slots(tasks, settings), Tries()
     waiting = list(tasks)
     ended: set[str] = set()
     running: dict[str, tuple[Task, float]] = {}  # and when it started, by the monotonic clock
-    nest = _Nest(tasks)
+    nest = _Nest(tasks, slots.grace)
+    with _passed_on(nest) as told:
+        try:
+            while True:
+                while not told and len(running) < jobs and (task := next_ready(waiting, ended, slots.fit)):
+                    waiting.remove(task)
+                    if task.blocked:
+                        ended.add(task.name)
+                        yield Finished(task, None)
+                    else:
+                        running[task.name] = (task, time.monotonic())
+                        nest.start(task, slots.take(task))
+                if not running:
+                    if told and waiting:
+                        raise preempted()
+                    return
+                ends = nest.wait()
+                if ends is None:  # it was killed, and all that it ran with it
+                    nest.restart()
+                    ends = [{"name": name, "code": -signal.SIGKILL, "late": False} for name in running]
+                for held in ends:
+                    task, start = running.pop(held["name"])
+                    slots.give(task)
+                    end = Finished(task, held["code"], time.monotonic() - start, _reason(task, held))
+                    if not told and tries.again(end):
+                        waiting.insert(0, task)
+                    elif told and end.ended_from_outside and not task.result.exists():
+                        waiting.append(task)
+                    else:
+                        ended.add(task.name)
+                        yield end
+        finally:
+            nest.close()
+
+
+def _reason(task: Task, held: Mapping[str, Any]) -> str:
+    return f"It was ended after {task.needs.minutes:g} minutes, its limit." if held["late"] else ""
+
+
+@contextlib.contextmanager
+def _passed_on(nest: _Nest) -> Iterator[list[int]]:
+    """Pass SIGUSR2 on to the tasks (in the main thread, the only one that hears it). Yields what was heard."""
+    told: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield told
+        return
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        nest.signal(signal.SIGUSR2)
+
+    before = signal.signal(signal.SIGUSR2, hear)
     try:
-        while True:
-            while len(running) < jobs and (task := next_ready(waiting, ended)):
-                waiting.remove(task)
-                if task.blocked:
-                    ended.add(task.name)
-                    yield Finished(task, None)
-                else:
-                    running[task.name] = (task, time.monotonic())
-                    nest.start(task)
-            if not running:
-                return
-            ends = nest.wait()
-            if ends is None:  # it was killed, and all that it ran with it
-                nest.close()
-                nest, ends = _Nest(tasks), (dict.fromkeys(running, -signal.SIGKILL))
-            for name, code in ends.items():
-                task, start = running.pop(name)
-                ended.add(name)
-                yield Finished(task, code, time.monotonic() - start)
+        yield told
     finally:
-        nest.close()
+        signal.signal(signal.SIGUSR2, before)
+
+
+class _Slots:
+    """The GPUs of this machine, and who has them. Raises InputError for tasks that they can never serve."""
+
+    def __init__(self, tasks: Sequence[Task], settings: Mapping[str, Any] | None) -> None:
+        held = checked("local", settings, SETTINGS)
+        self.grace = float(held["grace_s"])
+        self.free = {str(gpu): 1.0 for gpu in held["gpus"]}
+        self._taken: dict[str, dict[str, float]] = {}
+        for task in tasks:
+            if task.needs.nodes > 1:
+                raise InputError("This machine is one node; a task asks for more.", code="too_much_asked")
+            if self.free and task.needs.gpus > len(self.free):
+                raise InputError(
+                    f"A task asks for {task.needs.gpus:g} GPUs; settings.local.gpus names {len(self.free)}.",
+                    code="too_much_asked",
+                )
+
+    def fit(self, task: Task) -> bool:
+        """Whether there is room for a task now."""
+        return not self.free or self._choice(task) is not None
+
+    def take(self, task: Task) -> dict[str, str]:
+        """Give a task its GPUs. Returns what its process is told of them."""
+        if not self.free:
+            return {}
+        choice = self._choice(task)
+        assert choice is not None
+        self._taken[task.name] = choice
+        for gpu, share in choice.items():
+            self.free[gpu] -= share
+        return {"CUDA_VISIBLE_DEVICES": ",".join(choice)}
+
+    def give(self, task: Task) -> None:
+        """Take back what a task had."""
+        for gpu, share in self._taken.pop(task.name, {}).items():
+            self.free[gpu] += share
+
+    def _choice(self, task: Task) -> dict[str, float] | None:
+        asked = task.needs.gpus or 1.0
+        share, count = (asked, 1) if asked < 1 else (1.0, int(-(-asked // 1)))
+        open_ = [gpu for gpu, left in self.free.items() if left >= share - 1e-9]
+        return dict.fromkeys(open_[:count], share) if len(open_) >= count else None
 
 
 class _Nest:
     """The process that the tasks are forked from (see `_nest`)."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task], grace: float) -> None:
         modules = dict.fromkeys(name for task in tasks for name in (task.module, *task.imports))
+        self._command = [sys.executable, "-m", "scalelaw.executors._nest", str(grace), *modules]
+        self._begin()
+
+    def _begin(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "scalelaw.executors._nest", *modules],
+            self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **ONE_THREAD, **SAFE_TO_FORK},
             start_new_session=True,
         )
 
-    def start(self, task: Task) -> None:
+    def restart(self) -> None:
+        """Begin anew after it was killed."""
+        self.close()
+        self._begin()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def start(self, task: Task, environment: dict[str, str]) -> None:
         """Have it start a task."""
         task.output.parent.mkdir(parents=True, exist_ok=True)
-        order = {
-            "name": task.name,
-            "module": task.module,
-            "arguments": task.arguments,
-            "output": str(task.output),
-        }
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it was killed: `wait` says so
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.write(json.dumps(order_of(task, environment)).encode() + b"\n")
             self._process.stdin.flush()
 
-    def wait(self) -> dict[str, int] | None:
-        """Wait for the end of a task. Returns {name: exit code}, or None where the nest is no more."""
+    def wait(self) -> list[dict[str, Any]] | None:
+        """Wait for the end of a task. Returns what the nest says of it, or None where it is no more."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        if not line.endswith(b"\n"):
-            return None
-        end = json.loads(line)
-        return {end["name"]: end["code"]}
+        return [json.loads(line)] if line.endswith(b"\n") else None
 
     def close(self) -> None:
         """End it and all that it started; it needs at most its grace."""
@@ -101,5 +201,6 @@ class _Nest:
         assert self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):  # it was killed before it had read everything
             self._process.stdin.close()
+        self._process.stdout.read()
         self._process.wait()
         self._process.stdout.close()

@@ -31,7 +31,8 @@ def run(root: str | Path, name: str, train: ModuleType | None = None, place: int
     """Make the result of one cell (or one stage) of the sweep in `root`, unless it is there. Returns where it lies.
 
     train: the module that trains; by default `scalelaw.vlm.train`. place: see `grid.find`.
-    One thread, so that the result does not depend on the machine. A failure leaves its reason in the folder and is raised; a success removes an older reason.
+    One thread, so that the result does not depend on the machine. A failure leaves its reason in the folder and is
+    raised; a success removes an older reason.
     Raises InputError for a name that the sweep's experiment does not have.
     """
     folder = SweepFolder(Path(root))

@@ -71,7 +71,7 @@ def plan_sweep(
     missing = [cell for cell in stated if cell.name not in parts]
     needed = missing_stages(folder, missing)
     tasks = [task for task, _ in tasks_for(folder, experiment, missing, train)]
-    asks = asked_for(engine, tasks, jobs_of(engine, jobs), settings)
+    asks = asked_for(engine, tasks, jobs_of(engine, jobs, settings), settings)
     warnings = [*_said(folder, broken), *_left_out(folder, stated)]
     return SweepPlan(planned, tuple(stage.label for stage in needed), tuple(asks), tuple(warnings))
 
@@ -98,8 +98,7 @@ def run_sweep(
 ) -> SweepResult:
     """Make every cell of `experiment` that the folder `out` does not have, and write its results.parquet.
 
-    executor: a name in the drawer, or a user's file. jobs: tasks at once, by default as the executor has it, or the
-    cores there are.
+    executor: a name in the drawer, or a user's file. jobs: tasks at once, by default as the executor has it.
     progress: what a person sees, on stderr. train: the module that trains.
     Killed at any moment and run again, it makes only what is missing and ends with the same table.
     Raises InputError for an experiment that cannot be run and where another runner is at work in `out`; FailedCells
@@ -109,8 +108,8 @@ def run_sweep(
     start = time.monotonic()
     stated, folder = cells(experiment), SweepFolder(Path(out))
     engine = plugins.load("executors", executor)
-    jobs = jobs_of(engine, jobs)
     settings = settings_of(engine, executor, experiment.resources)
+    jobs = jobs_of(engine, jobs, settings)
     if not all(folder.cell(cell.name).exists() for cell in stated):
         check_tokens(experiment, trainer(train))
     with only_runner(folder.lock), _ended_like_interrupted():

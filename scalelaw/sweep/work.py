@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import signal
 from collections import Counter
 from contextlib import closing
@@ -73,10 +72,10 @@ def tasks_for(
     return list(tasks.values())
 
 
-def jobs_of(engine: ModuleType, jobs: int | None) -> int:
-    """How many tasks at once: as asked, else as the executor has it, else the cores there are."""
+def jobs_of(engine: ModuleType, jobs: int | None, settings: dict[str, Any]) -> int:
+    """How many tasks at once: as asked, else as the executor has it, else one."""
     if jobs is None:
-        return int(getattr(engine, "JOBS", len(os.sched_getaffinity(0))))
+        return int(engine.jobs_for(**settings)) if hasattr(engine, "jobs_for") else 1
     if jobs < 1:
         raise InputError(f"A sweep needs at least one job at a time, not {jobs}.", code="bad_value")
     return jobs

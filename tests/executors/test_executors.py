@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scalelaw import plugins
-from scalelaw.tasks import Task
+from scalelaw.errors import InputError, Preempted
+from scalelaw.tasks import Needs, Task
 
 MODULE = """
-import os, pathlib, subprocess, sys, time
+import os, pathlib, signal, subprocess, sys, time
+from scalelaw import preemption
 
 def main(arguments):
     kind, result = arguments
@@ -27,6 +31,32 @@ def main(arguments):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         pathlib.Path(result + ".pids").write_text(f"{os.getpid()} {child.pid}")
         time.sleep(600)
+    if kind == "is killed once":
+        begun = pathlib.Path(result + ".begun")
+        if not begun.exists():
+            begun.write_text("")
+            os.kill(os.getpid(), 9)
+    if kind == "sleeps":
+        time.sleep(600)
+    if kind == "does not listen":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        pathlib.Path(result + ".begun").write_text("")
+        time.sleep(600)
+    if kind == "holds its GPU":
+        pathlib.Path(result).write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+        time.sleep(0.3)
+        return 0
+    if kind == "saves when asked":
+        state = pathlib.Path(result + ".state")
+        if not state.exists():
+            with preemption.heard(), preemption.listening():
+                pathlib.Path(result + ".begun").write_text("")
+                while not preemption.asked():
+                    time.sleep(0.01)
+            state.write_text("what it knows")
+            return 75
+        pathlib.Path(result).write_text(state.read_text())
+        return 0
     if kind == "leaves a process behind":
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         pathlib.Path(result + ".pids").write_text(str(child.pid))
@@ -47,9 +77,10 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     others = os.environ.get("PYTHONPATH")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path) + (os.pathsep + others if others else ""))
 
-    def make(name: str, kind: str = "works", after: tuple[Task, ...] = ()) -> Task:
+    def make(name: str, kind: str = "works", after: tuple[Task, ...] = (), **needs: Any) -> Task:
         result = tmp_path / name
-        return Task(name, "piece_of_work", (kind, str(result)), result, tmp_path / f"{name}.out", after)
+        arguments, output = (kind, str(result)), tmp_path / f"{name}.out"
+        return Task(name, "piece_of_work", arguments, result, output, after, needs=Needs(**needs))
 
     return make
 
@@ -140,7 +171,7 @@ def test_local_ends_what_a_task_leaves_behind(task: Make) -> None:
 def test_local_goes_on_when_the_process_that_it_forks_from_is_killed(task: Make) -> None:
     from scalelaw.executors import local
 
-    long = task("long", "starts a process and sleeps")
+    long = task("long", "starts a process and sleeps", retries=0)
     pids = long.result.with_name("long.pids")
     with closing(
         local.run([long, task("short"), task("later", after=(long,)), task("other")], jobs=2)
@@ -152,3 +183,72 @@ def test_local_goes_on_when_the_process_that_it_forks_from_is_killed(task: Make)
         os.kill(nest, signal.SIGKILL)
         assert {end.task.name: end.code for end in ends} == {"long": -signal.SIGKILL, "later": None}
     _until(lambda: not any(map(_is_alive, started)))
+
+
+def test_local_begins_again_what_was_killed_as_often_as_its_retries_allow(task: Make) -> None:
+    from scalelaw.executors import local
+
+    tasks = [task("once", "is killed once"), task("never", "is killed once", retries=0)]
+    codes = {end.task.name: end.code for end in local.run(tasks, jobs=1)}
+    assert codes == {"once": 0, "never": -signal.SIGKILL}
+
+
+def test_local_ends_what_takes_too_long_even_where_it_does_not_listen(task: Make) -> None:
+    from scalelaw.executors import local
+
+    limit = 0.5 / 60
+    tasks = [
+        task("asleep", "sleeps", minutes=limit),
+        task("deaf", "does not listen", minutes=limit, retries=0),
+    ]
+    ends = {end.task.name: end for end in local.run(tasks, jobs=2, settings={"grace_s": 0.2})}
+    assert {name: end.code for name, end in ends.items()} == {
+        "asleep": -signal.SIGTERM,
+        "deaf": -signal.SIGKILL,
+    }
+    assert ends["deaf"].reason == "It was ended after 0.00833333 minutes, its limit."
+
+
+def test_local_spreads_tasks_over_gpus_and_shares_one(task: Make) -> None:
+    from scalelaw.executors import local
+
+    whole = [task(name, "holds its GPU") for name in "abc"]
+    list(local.run(whole, jobs=3, settings={"gpus": [4, 7]}))
+    assert sorted({t.result.read_text() for t in whole}) == ["4", "7"]
+    slots = local._Slots([], {"gpus": [4, 7]})
+    first, second, third = (task(f"half{n}", gpus=0.5) for n in range(3))
+    assert [slots.take(t)["CUDA_VISIBLE_DEVICES"] for t in (first, second, third)] == ["4", "4", "7"]
+    both = task("both", gpus=2)
+    assert not slots.fit(both)
+    for held in (first, second, third):
+        slots.give(held)
+    assert slots.take(both)["CUDA_VISIBLE_DEVICES"] == "4,7"
+    assert local.jobs_for({"gpus": [4, 7]}) == 2
+
+
+def test_local_refuses_what_it_can_never_give(task: Make) -> None:
+    from scalelaw.executors import local
+
+    for needs, settings, code in (
+        ({"gpus": 3}, {"gpus": [0, 1]}, "too_much_asked"),
+        ({"nodes": 2}, {}, "too_much_asked"),
+        ({}, {"gpu": [0]}, "unknown_setting_of_local"),
+        ({}, {"gpus": 2}, "bad_value"),
+    ):
+        with pytest.raises(InputError) as caught:
+            local.asks([task("a", **needs)], jobs=1, settings=settings)
+        assert caught.value.code == code
+
+
+def test_local_asked_to_make_room_asks_its_tasks_and_goes_on_from_what_they_saved(task: Make) -> None:
+    from scalelaw.executors import local
+
+    saver, other = task("saver", "saves when asked"), task("other")
+    begun = saver.result.with_name("saver.begun")
+    threading.Thread(target=lambda: (_until(begun.exists), os.kill(os.getpid(), signal.SIGUSR2))).start()
+    with pytest.raises(Preempted):
+        list(local.run([saver, other], jobs=1))
+    assert not saver.result.exists()
+    assert not other.result.exists()
+    assert [end.code for end in local.run([saver, other], jobs=1)] == [0, 0]
+    assert saver.result.read_text() == "what it knows"
