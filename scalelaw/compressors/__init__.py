@@ -16,5 +16,13 @@ A compressor file defines
             question: Float[Tensor, "batch text_width"], or None where `reads_question` is False.
         flops() -> float              products of one image's forward pass (1 FLOP = one multiply or one add)
 
+and, where it needs them,
+
+        image_grid: (height, width)   it wants the patches of an image made that small, not of the whole one
+        reads_attention = True        forward takes a fourth argument, attention: Float[Tensor, "batch height*width"],
+                                      how much the tower attends to each patch
+        training_tokens: (int, ...)   one model for many numbers of tokens: each training step sets its `visual_tokens`
+                                      to one of these, drawn by the seed; evaluation to the one that is asked for
+
 The tests of this folder find a new file by themselves.
 """

@@ -12,9 +12,13 @@ from typing import Any
 from scalelaw.ladder import TowerShape
 
 
-def tower_flops(tower: TowerShape) -> float:
-    """One pass of one image (or tile): 2 n C p^2 d + 2 (n + extra) N_blk + 4 L (n + extra)^2 d."""
-    n, tokens = tower.patches, tower.patches + tower.extra_tokens
+def tower_flops(tower: TowerShape, patches: Any = None) -> Any:
+    """One pass of one image (or tile): 2 n C p^2 d + 2 (n + extra) N_blk + 4 L (n + extra)^2 d.
+
+    patches: n, where the image is made smaller; None for the tower's own.
+    """
+    n = tower.patches if patches is None else patches
+    tokens = n + tower.extra_tokens
     patching = 2.0 * n * tower.channels * tower.patch**2 * tower.width
     return patching + 2.0 * tokens * tower.block_params + 4.0 * tower.layers * tokens**2 * tower.width
 

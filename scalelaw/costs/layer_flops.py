@@ -51,8 +51,9 @@ def vision(shape: LLMShape, visual_tokens: Any, workload: Workload, causal: bool
     reads = _compressor.reads_question(workload.compressor)
     share = images if reads else images / workload.questions_per_image
     question = _llm.prefill(shape, workload.text_tokens, causal=causal) if reads else {}
+    patches = _compressor.patches_seen(workload.compressor, tower, visual / workload.tiles)
     return {
-        "tower": images * workload.tiles / workload.questions_per_image * _vision.tower_flops(tower),
+        "tower": images * workload.tiles / workload.questions_per_image * _vision.tower_flops(tower, patches),
         "compressor": share
         * workload.tiles
         * _compressor.compressor_flops(workload.compressor, tower, visual / workload.tiles, shape.width),

@@ -16,10 +16,11 @@ def bench_quecc(benchmark: Any, monkeypatch: pytest.MonkeyPatch, tokens: int, wa
     """Forward and backward of 4 images of 24 x 24 patches at a quarter of CLIP-L's widths, one thread."""
     import torch
 
+    from scalelaw.compressors._attention import WindowAttention
     from scalelaw.compressors.quecc import Compressor
 
     torch.set_num_threads(1)
-    monkeypatch.setattr(Compressor, "_folded", way == "folded")
+    monkeypatch.setattr(WindowAttention, "folded", way == "folded")
     module = Compressor(GRID, WIDTH, MULTI, tokens, WIDTH)
     patches, multi = torch.randn(BATCH, 576, WIDTH), torch.randn(BATCH, 576, MULTI)
     question = torch.randn(BATCH, WIDTH)

@@ -19,11 +19,14 @@ def plugin(request: pytest.FixtureRequest) -> Any:
     return plugins.load("compressors", request.param)
 
 
-def inputs(batch: int = 3, device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def inputs(module: Any, batch: int = 3, device: str = "cpu") -> list[torch.Tensor]:
+    """What its forward takes: patches, patches_multi, question, and the tower's attention where it reads that."""
     generator = torch.Generator().manual_seed(0)
-    shapes = ((batch, 24, WIDTH), (batch, 24, MULTI), (batch, TEXT))
-    first, second, third = (torch.randn(shape, generator=generator).to(device) for shape in shapes)
-    return first, second, third
+    height, width = getattr(module, "image_grid", GRID)
+    shapes: list[tuple[int, ...]] = [(height * width, WIDTH), (height * width, MULTI), (TEXT,)]
+    if getattr(module, "reads_attention", False):
+        shapes.append((height * width,))
+    return [torch.randn(batch, *shape, generator=generator).to(device) for shape in shapes]
 
 
 def build(plugin: Any, tokens: int) -> Any:
@@ -34,10 +37,10 @@ def build(plugin: Any, tokens: int) -> Any:
 def test_gives_every_number_of_tokens_it_allows(plugin: Any) -> None:
     allowed = plugin.allowed_tokens(GRID)
     assert allowed == sorted(set(allowed), reverse=True)
-    patches, multi, question = inputs()
     for tokens in allowed:
         module = build(plugin, tokens)
-        out = module(patches, multi, question if module.reads_question else None)
+        patches, multi, question, *attention = inputs(module)
+        out = module(patches, multi, question if module.reads_question else None, *attention)
         assert out.shape == (3, tokens, WIDTH)
         assert torch.isfinite(out).all()
 
@@ -48,27 +51,27 @@ def test_refuses_other_numbers_and_names_those_it_can(plugin: Any) -> None:
     with pytest.raises(InputError) as caught:
         build(plugin, refused)
     assert caught.value.code == "visual_tokens_not_allowed"
-    assert all(str(n) in caught.value.hint for n in allowed)
+    named = caught.value.hint.split("Allowed: ")[1].rstrip(".")
+    assert named in (", ".join(map(str, allowed)), f"any number from {allowed[-1]} to {allowed[0]}")
 
 
 def test_images_of_a_batch_do_not_touch_each_other(plugin: Any) -> None:
-    patches, multi, question = inputs()
     module = build(plugin, plugin.allowed_tokens(GRID)[-1])
-    whole = module(patches, multi, question)
-    alone = module(patches[1:2], multi[1:2], question[1:2])
+    given = inputs(module)
+    whole, alone = module(*given), module(*(part[1:2] for part in given))
     torch.testing.assert_close(whole[1:2], alone, rtol=1e-5, atol=1e-6)
 
 
 def test_every_parameter_and_the_patches_get_a_gradient(plugin: Any) -> None:
     """A gradient that is zero by algebra (a bias before a softmax) is still a gradient; a missing one is a mistake."""
-    patches, multi, question = inputs()
+    module = build(plugin, plugin.allowed_tokens(GRID)[:2][-1])
+    patches, *others = inputs(module)
     patches.requires_grad_()
-    module = build(plugin, plugin.allowed_tokens(GRID)[1])
-    module(patches, multi, question).square().sum().backward()
+    module(patches, *others).square().sum().backward()
     assert patches.grad is not None
     assert patches.grad.abs().sum() > 0
     missing = {n for n, p in module.named_parameters() if p.grad is None}
-    assert missing <= {"key_in.bias"}
+    assert missing <= {"attention.key_in.bias"}
 
 
 def test_flops_are_those_of_its_products(plugin: Any) -> None:
@@ -76,8 +79,18 @@ def test_flops_are_those_of_its_products(plugin: Any) -> None:
         with torch.device("meta"):
             module = plugin.Compressor(GRID, WIDTH, MULTI, tokens, TEXT)
         with FlopCounterMode(display=False) as counter:
-            module(*inputs(1, "meta"))
+            module(*inputs(module, 1, "meta"))
         assert module.flops() == counter.get_total_flops()
+
+
+def test_one_model_for_many_numbers_of_tokens_gives_each_of_them(plugin: Any) -> None:
+    allowed = plugin.allowed_tokens(GRID)
+    module = build(plugin, allowed[-1])
+    given = inputs(module)
+    for tokens in getattr(module, "training_tokens", ()):
+        module.visual_tokens = tokens
+        assert tokens in allowed
+        assert module(*given).shape[1] == tokens
 
 
 def test_summary_names_a_source(plugin: Any) -> None:

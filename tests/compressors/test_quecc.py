@@ -24,8 +24,8 @@ def mlp(x: torch.Tensor, layers: torch.nn.Module) -> torch.Tensor:
 
 
 def reference(c: Compressor, x: torch.Tensor, multi: torch.Tensor, question: torch.Tensor) -> torch.Tensor:
-    height, width = c.grid
-    k, size = c.side, c.width // c.heads
+    height, width = c.windows.grid
+    k, mha, size = c.windows.side, c.attention, c.width // c.attention.heads
     images = []
     for b in range(x.shape[0]):
         text = normed(question[b] @ c.text[0].weight.T + c.text[0].bias, c.text[1])
@@ -33,43 +33,47 @@ def reference(c: Compressor, x: torch.Tensor, multi: torch.Tensor, question: tor
         keys = mlp(multi[b], c.key).reshape(height, width, c.width)
         values = mlp(multi[b], c.value).reshape(height, width, c.width)
         tokens = []
-        for i in range(height // k):
-            for j in range(width // k):
+        for i in range(math.ceil(height / k)):
+            for j in range(math.ceil(width / k)):
                 window = [(i * k + a, j * k + o) for a in range(k) for o in range(k)]
+                window = [(a, o) for a, o in window if a < height and o < width]
                 pooled = c.pool.bias.clone()
                 for a, o in window:
                     pooled = pooled + queries[a, o] * c.pool.weight[:, 0, a - i * k, o - j * k]
-                q = pooled @ c.query_in.weight.T + c.query_in.bias
+                q = pooled @ mha.query_in.weight.T + mha.query_in.bias
                 heads = []
-                for h in range(c.heads):
+                for h in range(mha.heads):
                     part = slice(h * size, (h + 1) * size)
-                    key_w, key_b = c.key_in.weight[part], c.key_in.bias[part]
-                    value_w, value_b = c.value_in.weight[part], c.value_in.bias[part]
+                    key_w, key_b = mha.key_in.weight[part], mha.key_in.bias[part]
+                    value_w, value_b = mha.value_in.weight[part], mha.value_in.bias[part]
                     scores = [q[part] @ (key_w @ keys[p] + key_b) / math.sqrt(size) for p in window]
                     weights = torch.stack(scores).softmax(0)
                     heads.append(
                         sum(w * (value_w @ values[p] + value_b) for w, p in zip(weights, window, strict=True))
                     )
-                tokens.append(torch.cat(heads) @ c.out.weight.T + c.out.bias)
+                tokens.append(torch.cat(heads) @ mha.out.weight.T + mha.out.bias)
         images.append(torch.stack(tokens))
     return torch.stack(images)
 
 
 @pytest.mark.parametrize(
-    ("grid", "width", "heads", "tokens"),
+    ("grid", "width", "heads", "tokens", "side"),
     [
-        ((4, 4), 16, None, 16),
-        ((4, 4), 16, None, 4),
-        ((4, 4), 16, 2, 1),
-        ((4, 6), 12, None, 6),
-        ((6, 6), 24, 8, 4),
+        ((4, 4), 16, None, 16, None),
+        ((4, 4), 16, None, 4, None),
+        ((4, 4), 16, 2, 1, None),
+        ((4, 6), 12, None, 6, None),
+        ((6, 6), 24, 8, 4, None),
+        ((3, 5), 16, None, 6, 2),
+        ((3, 5), 16, 2, 2, 4),
+        ((2, 3), 16, None, 1, 7),
     ],
 )
 def test_agrees_with_the_slow_reference_gradients_too(
-    grid: tuple[int, int], width: int, heads: int | None, tokens: int
+    grid: tuple[int, int], width: int, heads: int | None, tokens: int, side: int | None
 ) -> None:
     torch.manual_seed(0)
-    module = Compressor(grid, width, 2 * width, tokens, 10, heads=heads)
+    module = Compressor(grid, width, 2 * width, tokens, 10, heads=heads, side=side)
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     patches = grid[0] * grid[1]
@@ -94,13 +98,15 @@ def test_agrees_with_the_slow_reference_gradients_too(
 def test_the_folded_projections_give_what_the_plain_ones_give(tokens: int) -> None:
     torch.manual_seed(0)
     module = Compressor((4, 4), 16, 16, tokens, 8)
-    windows = 16 // tokens
+    attention, windows = module.attention, 16 // tokens
     q, k, v = (
         torch.randn(2, tokens, 8, 2),
         torch.randn(2, tokens, windows, 16),
         torch.randn(2, tokens, windows, 16),
     )
-    torch.testing.assert_close(module._attend(q, k, v), module._attend_folded(q, k, v), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        attention.attend(q, k, v), attention.attend_folded(q, k, v), rtol=1e-5, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(("tokens", "parameters"), [(144, 20_996_096), (36, 21_008_384), (1, 21_581_824)])
