@@ -15,6 +15,7 @@ from torch import nn
 from scalelaw import plugins
 from scalelaw.config import Experiment
 from scalelaw.ladder import LLMShape
+from scalelaw.vlm.features import features_of
 from scalelaw.vlm.llm import is_folder, llm_shape, load_llm, n_params, n_params_embedding
 from scalelaw.vlm.model import VisionLanguageModel, text_losses
 from scalelaw.vlm.optimise import batches, optimise
@@ -76,10 +77,14 @@ def run_cell(
     language_model, tokenizer = load_llm(llm_folder)
     torch.manual_seed(seed)
     text_width = language_model.config.hidden_size
-    squeeze = _compressor(experiment, compressor, visual_tokens, text_width)
+    squeeze: Any = _compressor(experiment, compressor, visual_tokens, text_width)
     model = VisionLanguageModel(language_model, squeeze, experiment.vision.width, _selected(experiment))
     model.to(device()).train()
-    store = np.load(features / "train.npy", mmap_mode="r")
+
+    def images_of(split: str, count: int) -> np.ndarray:
+        return features_of(experiment, dataset, squeeze, split, count, tower, features, device())
+
+    store = images_of("train", recipe.images)
     order = batches(recipe.images, recipe.batch, seed)
     asked = _Questions(dataset, tokenizer, recipe.images)
     seen: list[tuple[np.ndarray, np.ndarray]] = []
@@ -91,7 +96,8 @@ def run_cell(
         turn, rows = next(order)
         encoded = asked.of(turn)
         batch = encoded.batch(rows, device())
-        tokens += int(batch.total.sum()) + visual_tokens * len(rows)
+        shown = _draw_tokens(model.compressor, seed, step) or visual_tokens
+        tokens += int(batch.total.sum()) + shown * len(rows)
         losses = model(torch.from_numpy(store[rows]).to(device()).float(), batch)
         seen.append((asked.benchmarks[rows], losses.detach().cpu().numpy()))
         if not recipe.text_batch:
@@ -108,8 +114,10 @@ def run_cell(
     optimise(
         groups, loss, steps=recipe.steps, warmup=recipe.warmup, clip=recipe.clip, stage="cell", progress=log
     )
+    if _training_tokens(squeeze):
+        squeeze.visual_tokens = visual_tokens
     stuck = plateaus(seen, asked.texts, asked.benchmarks, asked.of(asked.turn))
-    size = n_params(model.llm)
+    size, tested = n_params(model.llm), experiment.evaluation.examples * len(dataset.benchmarks)
     vision = int(json.loads((tower / "facts.json").read_text(encoding="utf-8"))["n_params"])
     shared = {
         "model": Path(llm).name if is_folder(llm) else llm,
@@ -127,8 +135,21 @@ def run_cell(
     }
     return [
         {**shared, **scores, "status": "plateau" if scores["benchmark"] in stuck else "ok"}
-        for scores in score(experiment, model, tokenizer, dataset, features)
+        for scores in score(experiment, model, tokenizer, dataset, images_of("test", tested))
     ]
+
+
+def _training_tokens(compressor: Any) -> tuple[int, ...]:
+    """The numbers of visual tokens that training draws from; none where the compressor gives one number only."""
+    return tuple(getattr(compressor, "training_tokens", ()))
+
+
+def _draw_tokens(compressor: Any, seed: int, step: int) -> int | None:
+    """Set the number of tokens of this step, the same for every cell of a seed; None where nothing is drawn."""
+    if not (among := _training_tokens(compressor)):
+        return None
+    compressor.visual_tokens = int(np.random.default_rng((seed, step)).choice(among))
+    return int(compressor.visual_tokens)
 
 
 class _Questions:
@@ -170,20 +191,24 @@ def cell_flops(experiment: Experiment, llm: str, compressor: str, visual_tokens:
     Per sample: three forwards' worth (forward, and twice that backward) for compressor, projector and LLM on V visual
     tokens, the mean question and the mean answer, the head on the answer only; one forward of the question through
     the LLM where the compressor reads it; and the text-only examples beside each batch likewise. Not counted: the tower
-    (its features are shared), scoring, the LLM's earlier text training.
+    (its features are shared), scoring, the LLM's earlier text training. A compressor that trains for many numbers of
+    tokens: the mean over them.
     """
     recipe, shape = experiment.recipe, llm_shape(llm, dataset_of(experiment).words)
     question, answer, told, said = _mean_lengths(experiment.model_dump_json(), llm)
     with torch.device("meta"):
         module: Any = _compressor(experiment, compressor, visual_tokens, shape.width)
     head = 2 * shape.width * shape.vocab
-    projector = 2.0 * visual_tokens * (experiment.vision.width * shape.width + shape.width**2)
-    body = _prefill(shape, visual_tokens + question + answer) + answer * head
+    seen = 0.0
+    counts = _training_tokens(module) or (visual_tokens,)
+    for count in counts:
+        module.visual_tokens = count
+        projector = 2.0 * count * (experiment.vision.width * shape.width + shape.width**2)
+        body = _prefill(shape, count + question + answer) + answer * head
+        seen += (module.flops() + projector + body) / len(counts)
     reading = _prefill(shape, question) if module.reads_question else 0.0
     text = 3 * (_prefill(shape, told + said) + said * head)
-    return recipe.steps * (
-        recipe.batch * (3 * (module.flops() + projector + body) + reading) + recipe.text_batch * text
-    )
+    return recipe.steps * (recipe.batch * (3 * seen + reading) + recipe.text_batch * text)
 
 
 def _prefill(shape: LLMShape, tokens: float) -> float:

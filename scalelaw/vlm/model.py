@@ -32,9 +32,15 @@ class VisionLanguageModel(nn.Module):
             return states[torch.arange(len(states), device=states.device), batch.prompt - 1]
 
     def visual_tokens(self, features: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """[batch, patches, channels] -> [batch, visual tokens, text width]."""
+        """[batch, patches, channels] -> [batch, visual tokens, text width].
+
+        For a compressor that reads the tower's attention, that is the last channel.
+        """
         question = self.question_state(batch) if self.compressor.reads_question else None
-        return self.projector(self.compressor(features[..., self.select], features, question))
+        attention = []
+        if getattr(self.compressor, "reads_attention", False):
+            features, attention = features[..., :-1], [features[..., -1]]
+        return self.projector(self.compressor(features[..., self.select], features, question, *attention))
 
     def answer_logits(self, features: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Logits for the answers' tokens, row by row [answer tokens of the batch, vocab].

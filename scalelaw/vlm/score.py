@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ OFTEN = 20
 
 
 def score(
-    experiment: Experiment, model: VisionLanguageModel, tokenizer: Any, dataset: Any, features: Path
+    experiment: Experiment, model: VisionLanguageModel, tokenizer: Any, dataset: Any, features: np.ndarray
 ) -> list[dict[str, Any]]:
     """Exact match on the test questions: {benchmark, task_family, value, error, error_se, n_examples, text_tokens}.
 
@@ -30,7 +29,7 @@ def score(
     device = next(model.parameters()).device
     count = experiment.evaluation.examples * len(dataset.benchmarks)
     examples = dataset.examples("test", np.arange(count))
-    encoded, store = encode(tokenizer, examples), np.load(features / "test.npy", mmap_mode="r")
+    encoded = encode(tokenizer, examples)
     right = np.zeros(count, bool)
     model.eval()
     with torch.no_grad():
@@ -39,7 +38,7 @@ def score(
             batch = encoded.batch(rows, device)
             answers = batch.answers
             wrong = torch.zeros_like(answers)
-            logits = model.answer_logits(torch.from_numpy(store[rows]).to(device).float(), batch)
+            logits = model.answer_logits(torch.from_numpy(features[rows]).to(device).float(), batch)
             wrong[answers] = logits.argmax(dim=-1) != batch.ids[answers]
             right[rows] = ~wrong.any(dim=1).cpu().numpy()
     benchmarks = np.array([e.benchmark for e in examples])

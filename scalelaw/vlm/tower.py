@@ -34,6 +34,12 @@ class _Block(nn.Module):
         x = x + self.out(attended.transpose(1, 2).flatten(2))
         return x + self.forward_mlp(self.between(x))
 
+    def attention(self, x: torch.Tensor) -> torch.Tensor:
+        """How much each position is attended to, mean over heads and queries [batch, positions]; sums to 1."""
+        q, k, _ = self.qkv(self.before(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        weights = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
+        return weights.mean(dim=(1, 2))
+
 
 class Tower(nn.Module):
     """Images to patches. `grid`: (height, width) in patches of 4 x 4 pixels."""
@@ -62,14 +68,30 @@ class Tower(nn.Module):
         self.blocks = nn.ModuleList(_Block(width, vision.heads) for _ in range(vision.layers))
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """uint8 [batch, height, width, 3] -> the hidden states: stem, then each block, [batch, patches, width]."""
+        """[batch, height, width, 3], 0 to 255 -> the hidden states: stem, then each block, [batch, patches, width].
+
+        For an image of another size than the tower's own the positions are interpolated.
+        """
         x = images.permute(0, 3, 1, 2).to(self.position.dtype)
         spread, mean = torch.std_mean(x, dim=(1, 2, 3), keepdim=True)
-        x = self.stem((x - mean) / (spread + 1)).flatten(2).transpose(1, 2) + self.position
+        x = self.stem((x - mean) / (spread + 1))
+        x = x.flatten(2).transpose(1, 2) + self._position((x.shape[2], x.shape[3]))
         states = [x]
         for block in self.blocks:
             states.append(block(states[-1]))
         return states
+
+    def _position(self, grid: tuple[int, int]) -> torch.Tensor:
+        if grid == self.grid:
+            return self.position
+        image = self.position.T.reshape(1, -1, *self.grid)
+        return functional.interpolate(image, grid, mode="area")[0].flatten(1).T
+
+    def attention(self, images: torch.Tensor, layer: int) -> torch.Tensor:
+        """How much each patch is attended to in the block that gives state `layer` (1 the first) [batch, patches]."""
+        block = self.blocks[layer - 1]
+        assert isinstance(block, _Block)
+        return block.attention(self(images)[layer - 1])
 
     def features(self, images: torch.Tensor, layers: list[int]) -> torch.Tensor:
         """The hidden states of `layers`, layer-normed without parameters, side by side [batch, patches, width * n]."""

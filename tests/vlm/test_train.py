@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from scalelaw import table
+from scalelaw import plugins, table
 from scalelaw.errors import InputError, ScalelawError
 from scalelaw.vlm.cell import dataset_of
+from scalelaw.vlm.features import features_of
 from scalelaw.vlm.llm import load_llm, n_params
 from scalelaw.vlm.score import plateaus
 from scalelaw.vlm.tokens import Encoded
@@ -135,3 +136,47 @@ def test_the_plateau_rule_in_digits() -> None:
         late = [(np.array(["x"]), np.array([share * blind]))] * 2
         assert plateaus(early + late, questions, names, encoded) == stuck
     assert plateaus([(np.array(["x"]), np.array([9.0]))], np.arange(40).astype(str), names, encoded) == set()
+
+
+@pytest.mark.parametrize(("compressor", "tokens"), [(c, 4) for c in plugins.names("compressors") if c != "none"]
+                         + [("none", 64)])  # fmt: skip
+def test_a_cell_with_every_compressor(stages: dict[str, Path], compressor: str, tokens: int) -> None:
+    """All under one roof: the same questions of the same images in the same order, whatever compresses them."""
+    rows = cell(stages, compressor=compressor, visual_tokens=tokens)
+    assert {(r["compressor"], r["visual_tokens"]) for r in rows} == {(compressor, tokens)}
+    assert rows[0]["text_tokens"] == cell(stages, compressor="average_pool")[0]["text_tokens"]
+    assert rows[0]["train_flops"] == cell_flops(experiment(), "8x1", compressor, tokens)
+    assert rows == cell(stages, compressor=compressor, visual_tokens=tokens)
+
+
+def test_one_matryoshka_model_is_scored_at_every_number_of_tokens(stages: dict[str, Path]) -> None:
+    """Cells that differ in V alone train the same model: the same losses, then other scores."""
+    heard: dict[int, list[float]] = {}
+    for tokens in (1, 16):
+        losses: list[dict[str, Any]] = []
+        run_cell(experiment(), llm="8x1", compressor="matryoshka_query", visual_tokens=tokens, seed=0,
+                 tower=stages["tower"], features=stages["features"], llm_folder=stages["8x1"],
+                 log=losses.append)  # fmt: skip
+        heard[tokens] = [line["loss"] for line in losses]
+    assert heard[1] == heard[16]
+
+
+def test_features_of_a_smaller_image_and_with_attention(stages: dict[str, Path]) -> None:
+    tiny = experiment()
+    dataset, cpu = dataset_of(tiny), torch.device("cpu")
+    shared = np.load(stages["features"] / "train.npy")
+    for name, tokens, patches in (("downsample", 4, 4), ("attention_prune", 4, 64), ("quecc", 4, 64)):
+        module = plugins.load("compressors", name).Compressor((8, 8), 16, 48, tokens, 8)
+        given = features_of(tiny, dataset, module, "train", 64, stages["tower"], stages["features"], cpu)
+        assert given.shape[:2] == (64, patches)
+        if name == "attention_prune":
+            assert np.array_equal(given[..., :-1], shared)
+            assert given[..., -1].astype(float).sum(axis=1) == pytest.approx(np.ones(64), rel=1e-2)
+    whole = plugins.load("compressors", "downsample").Compressor((8, 8), 16, 48, 64, 8)
+    given = features_of(tiny, dataset, whole, "train", 64, stages["tower"], stages["features"], cpu)
+    assert np.array_equal(given, shared)
+    stem = experiment(vision={"select": 0})
+    prune = plugins.load("compressors", "attention_prune").Compressor((8, 8), 16, 48, 4, 8)
+    with pytest.raises(InputError) as caught:
+        features_of(stem, dataset, prune, "train", 64, stages["tower"], stages["features"], cpu)
+    assert caught.value.code == "no_attention"
