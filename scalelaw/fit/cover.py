@@ -10,10 +10,15 @@ from scalelaw.fit.engine import CHUNK, Problem, State
 from scalelaw.fit.objective import Objective
 
 Array = np.ndarray
+_APART = 0.08  # of the box's side, in one direction at least: what makes two places distinct
 
 
-def cover(problem: Problem, starts: int, keep: int) -> Array:
-    """[p, keep] the best distinct places of a low-discrepancy cover of the nonlinear parameters' box."""
+def cover(problem: Problem, starts: int, keep: int) -> tuple[Array, Array]:
+    """([p, keep], [p, few]) the best distinct places of a low-discrepancy cover of the nonlinear parameters' box.
+
+    The first by squares (in the residual's space), linear parameters solved; the second, for other losses than squares,
+    by the loss itself after a few steps of the linear parameters: outliers may have led the squares astray.
+    """
     law = problem.law
     low, high = law.search_box(problem.inputs, problem.lower, problem.upper)
     chosen = np.flatnonzero(~law.is_linear & (low < high))
@@ -27,26 +32,36 @@ def cover(problem: Problem, starts: int, keep: int) -> Array:
     if relative:
         weight = (1.0 if weight is None else weight) / np.maximum(problem.target, 1e-300) ** 2
     plain = replace(problem, objective=Objective(), weight=weight)
-    parameters, totals = _placed(plain, parameters)
-    order = np.argsort(totals, kind="stable")
+    parameters, totals = _placed(plain, parameters, 3)
+    best = _distinct(unit, totals, keep)
+    if problem.objective.loss == "squared":
+        return parameters[:, best], parameters[:, :0]
+    settled, totals = _placed(problem, parameters, 1)
+    return parameters[:, best], settled[:, _distinct(unit, totals, keep)]
+
+
+def _distinct(unit: Array, totals: Array, keep: int) -> list[int]:
+    """Indices of the best places, each away from the better ones; unit [dimensions, B], totals [B]."""
+    order = np.argsort(totals, kind="stable")[: 8 * keep]
+    apart = np.abs(unit[:, order, None] - unit[:, None, order]).max(axis=0, initial=0.0) > _APART
     taken: list[int] = []
-    for b in order[: 8 * keep]:
-        if len(taken) < keep and (
-            not taken or np.abs(unit[:, taken] - unit[:, [b]]).max(axis=0).min() > 0.08
-        ):
-            taken.append(int(b))
-    return parameters[:, taken or [0]]
+    for b in range(len(order)):
+        if len(taken) < keep and apart[b, taken].all():
+            taken.append(b)
+    return [int(order[b]) for b in taken]
 
 
-def _placed(problem: Problem, parameters: Array) -> tuple[Array, Array]:
-    """([p, B], [B]) places with their linear parameters solved, and the objective there."""
+def _placed(problem: Problem, parameters: Array, rounds: int) -> tuple[Array, Array]:
+    """([p, B], [B]) places after steps of their linear parameters, and the objective there."""
     solved, totals = parameters.copy(), np.empty(parameters.shape[1])
     size = max(1, 4 * CHUNK // len(problem.inputs[0]))
     for first in range(0, parameters.shape[1], size):
         block = slice(first, first + size)
         place = State.at(problem, parameters[:, block])
-        for _ in range(3):
-            place = place.solve_linear(problem)
+        for _ in range(rounds):
+            before, place = place, place.solve_linear(problem)
+            if (place.total >= before.total * (1 - 1e-6)).all():
+                break
         solved[:, block], totals[block] = place.parameters, place.total
     return solved, totals
 

@@ -17,6 +17,7 @@ from scalelaw.fit.smallsolve import box_step
 
 Array = np.ndarray
 CHUNK = 65_536  # numbers in one array of a batch: it stays in the cache
+SAME = 1e-6  # totals that differ by less, relatively, are of one minimum
 ROUNDING = 4 * np.finfo(float).eps
 
 
@@ -73,21 +74,27 @@ class Descent:
 
 
 def descend(
-    problem: Problem, start: Array, tolerance: float = 1e-15, steps: int = 60, damping: float = 1e-3
+    problem: Problem,
+    start: Array,
+    tolerance: float = 1e-15,
+    steps: int = 60,
+    damping: float = 1e-3,
+    enough: int | None = None,
 ) -> Descent:
     """Descend from start [p, B] to the nearest minimum, in batches that fit the cache.
 
     A row ends where a step promises less than `tolerance` of its objective. damping: of the first step; large for
-    starts that may be far from a minimum.
+    starts that may be far from a minimum. enough: leave the other rows where they are once so many have ended in one
+    place and none is lower.
     """
     rows = start.shape[1]
     size = max(1, CHUNK // max(1, len(problem.inputs[0])))
     if rows <= size:
-        return _descend(problem, start, tolerance, steps, damping)
+        return _descend(problem, start, tolerance, steps, damping, enough)
     parts = []
     for first in range(0, rows, size):
         chosen = np.arange(first, min(first + size, rows))
-        parts.append(_descend(problem.rows(chosen), start[:, chosen], tolerance, steps, damping))
+        parts.append(_descend(problem.rows(chosen), start[:, chosen], tolerance, steps, damping, None))
     return Descent(
         np.concatenate([part.parameters for part in parts], axis=1),
         np.concatenate([part.objective for part in parts]),
@@ -96,7 +103,9 @@ def descend(
 
 
 @np.errstate(all="ignore")
-def _descend(problem: Problem, start: Array, tolerance: float, steps: int, first: float) -> Descent:
+def _descend(
+    problem: Problem, start: Array, tolerance: float, steps: int, first: float, enough: int | None
+) -> Descent:
     lower, upper = problem.box
     parameters = np.clip(start, lower, upper)
     best, reached, done = parameters.copy(), np.full(start.shape[1], np.inf), np.zeros(start.shape[1], bool)
@@ -131,17 +140,24 @@ def _descend(problem: Problem, start: Array, tolerance: float, steps: int, first
             if not live.size:
                 return Descent(best, reached, done)
             some, here = some.rows(stay), here.take(stay)
+            if enough is not None and agreeing(reached[done], here.total) >= enough:
+                break
             lower, upper = some.box
             step, damping, caution, floor = step[:, stay], damping[stay], caution[stay], floor[stay]
-        there = State.at(some, np.clip(here.parameters + step, lower, upper))
-        if some.objective.is_quadratic:
-            there = there.solve_linear(some).renewed(some, there.parameters)
+        there = State.at(some, np.clip(here.parameters + step, lower, upper)).settled(some, caution)
         better = there.total <= here.total + here.rounding
         here = here.merge(there, better)
         damping = np.where(better, damping * 0.02, np.maximum(damping * 8.0, 1e-4))
         caution = np.where(better, np.maximum(caution * 0.1, 1e-6), np.minimum(caution * 30.0, 1.0))
     best[:, live], reached[live] = here.parameters, here.total
     return Descent(best, reached, done)
+
+
+def agreeing(ended: Array, going: Array) -> int:
+    """How many of the totals that descents ended with are the lowest; 0 where one that still goes is lower."""
+    if not ended.size or going.min() < ended.min():
+        return 0
+    return int(np.sum(ended <= ended.min() * (1 + SAME) + 1e-30))
 
 
 @dataclass(frozen=True)
@@ -179,16 +195,34 @@ class State:
         slope = np.matmul(columns, rows[:, :, None])[:, :, 0]
         return np.ascontiguousarray(gram.transpose(1, 2, 0)), np.ascontiguousarray(slope.T)
 
-    def solve_linear(self, problem: Problem) -> State:
-        """The same place with the linear parameters solved exactly (within their bounds)."""
+    def settled(self, problem: Problem, caution: Array) -> State:
+        """The linear parameters solved: exactly for plain squares, else by one step, taken where it lowers the total.
+
+        Without it a step along the valley that exponents share with their amplitudes must stay very short.
+        """
+        if not problem.law.linear_index.size:
+            return self
+        solved = self.solve_linear(problem, caution)
+        if problem.objective.is_quadratic:
+            return solved.renewed(problem, self.parameters)
+        lower = solved.total < self.total
+        return self.merge(State.at(problem, solved.parameters), lower) if lower.any() else self
+
+    def solve_linear(self, problem: Problem, caution: Array | None = None) -> State:
+        """The same place after a step of the linear parameters alone (within their bounds): exact for plain squares.
+
+        The Jacobian stays that of the old place. caution [B]: see `Objective.linearise`; by default 1.
+        """
         lower, upper = problem.box
         chosen = problem.law.linear_index
         if not chosen.size:
             return self
+        careful = 1.0 if caution is None else caution[:, None]
+        rows, scale = problem.objective.linearise(self.residual, self.value, problem.weight, careful)
         columns = self.jacobian[:, chosen]
-        weighted = columns if problem.weight is None else columns * problem.weight[:, None, :]
-        gram = np.matmul(weighted, columns.transpose(0, 2, 1)).transpose(1, 2, 0)
-        slope = np.matmul(weighted, self.residual[:, :, None])[:, :, 0].T
+        columns = columns if scale is None else columns * scale[:, None, :]
+        gram = np.matmul(columns, columns.transpose(0, 2, 1)).transpose(1, 2, 0)
+        slope = np.matmul(columns, rows[:, :, None])[:, :, 0].T
         start = self.parameters[chosen]
         step, _ = box_step(
             gram, slope, start, lower[chosen], upper[chosen], range(len(chosen)), 0.0, len(chosen)
@@ -201,13 +235,16 @@ class State:
         return replace(self, parameters=parameters, value=value, residual=residual, total=total)
 
     def renewed(self, problem: Problem, before: Array) -> State:
-        """The same place, its Jacobian taken anew in rows where a linear parameter grew more than tenfold.
+        """The same place, its Jacobian taken anew in rows where a linear parameter changed by more than a third.
 
-        `before` [p, B] is where the Jacobian was taken: at a linear parameter of zero the columns of the others in its
-        term vanish, and a row that kept them would seem to be at a minimum.
+        `before` [p, B] is where the Jacobian was taken: the columns of the other parameters grow with the linear one
+        of their term, and old columns make steps too long, or at a linear parameter of zero none at all.
         """
         chosen = problem.law.linear_index
-        rows = np.flatnonzero((np.abs(self.parameters[chosen]) > 10.0 * np.abs(before[chosen])).any(axis=0))
+        now, then = np.abs(self.parameters[chosen]), np.abs(before[chosen])
+        rows = np.flatnonzero(((now > 1.3 * then) | (then > 1.3 * now)).any(axis=0))
+        if 2 * rows.size > now.shape[1]:
+            return State.at(problem, self.parameters)
         if rows.size:
             fresh = State.at(problem.rows(rows), self.parameters[:, rows])
             for name in ("jacobian", "value", "residual", "total"):

@@ -95,7 +95,7 @@ def refit(law: Law, sample: Sample, weights: Array, keep: int = 6) -> Array:
     nonlinear = int((~law.is_linear).sum())
     count = 256 * 2 ** min(max(nonlinear - 2, 0), 3) if nonlinear else 1
     ends = [replace(problem, weight=weights[:1]), replace(problem, weight=weights[-1:])]
-    starts = np.concatenate([cover(end, count, keep if nonlinear else 1) for end in ends], axis=1)
+    starts = np.concatenate([cover(end, count, keep if nonlinear else 1)[0] for end in ends], axis=1)
     rows, each = len(weights), starts.shape[1]
     many = replace(problem, weight=np.repeat(weights, each, axis=0))
     places = np.tile(starts, (1, rows))

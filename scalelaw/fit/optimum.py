@@ -12,9 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scalelaw.fit.cover import cover, stages
-from scalelaw.fit.engine import ROUNDING, Problem, State, descend
+from scalelaw.fit.engine import ROUNDING, Problem, State, agreeing, descend
 
 Array = np.ndarray
+# How many descents must end in one lowest place before the others are left there (with one or two exponents)
+_AGREED, _AGREED_ROBUST = 3, 8
+_ROUGH = 80  # points that rank the places to descend from, for one or two exponents
 _ENOUGH = 4000  # points that the search looks at where there are many more
 
 
@@ -43,19 +46,28 @@ def minimise(
     """
     nonlinear = int((~problem.law.is_linear & ~problem.fixed).sum())
     starts = starts or 256 * 2 ** min(max(nonlinear - 2, 0), 4)
-    sample = _sample(problem)
-    candidates = cover(sample, starts, keep if nonlinear < 3 else 2 * keep)
+    sample = _sample(problem, _ENOUGH)
+    few = nonlinear < 3
+    rough = _sample(sample, _ROUGH) if few else sample
+    candidates, direct = cover(rough, starts, keep if few else 2 * keep)
     if first is not None:
         candidates = np.concatenate([candidates, first[:, None]], axis=1)
     for stage in stages(sample, candidates):
         candidates = descend(stage, candidates, tolerance=1e-3, steps=10).parameters
-    ends = descend(sample, candidates, 1e-8, steps=60 if nonlinear < 3 else 100, damping=10.0).parameters
-    totals = State.at(sample, ends).total
-    leading = np.argsort(totals, kind="stable")[:3]
-    ends[:, leading] = descend(sample, ends[:, leading], tolerance=1e-13, steps=500).parameters
-    totals[leading] = State.at(sample, ends[:, leading]).total
+    candidates = np.concatenate([candidates, direct], axis=1)
+    quadratic = problem.objective.is_quadratic
+    enough = (_AGREED if quadratic else _AGREED_ROBUST) if few and first is None else None
+    found = descend(sample, candidates, 1e-8, steps=60 if few else 100, damping=10.0, enough=enough)
+    ends, totals = found.parameters, found.objective
+    if (
+        enough is None
+        or not problem.objective.is_quadratic
+        or agreeing(totals[found.converged], totals) < enough
+    ):
+        leading = np.argsort(totals, kind="stable")[:3]
+        further = descend(sample, ends[:, leading], tolerance=1e-13, steps=500)
+        ends[:, leading], totals[leading] = further.parameters, further.objective
     best = int(np.argmin(totals))
-    close = totals <= totals[best] * (1 + 1e-6) + 1e-30
     start = ends[:, best]
     if sample is not problem:
         start = descend(problem, start[:, None], tolerance=1e-13, steps=200).parameters[:, 0]
@@ -69,18 +81,18 @@ def minimise(
         objective,
         bool(np.isfinite(objective) and gap < 1e-6),
         starts,
-        int(close.sum()),
+        agreeing(totals, totals),
         gap,
         polished.gradient_norm,
     )
 
 
-def _sample(problem: Problem) -> Problem:
+def _sample(problem: Problem, size: int) -> Problem:
     """The problem, or where its points are many, that of some of them: enough to find the place to descend from."""
     n = problem.target.shape[1]
-    if n <= 2 * _ENOUGH:
+    if n <= 2 * size:
         return problem
-    some = np.sort(np.random.default_rng(0).choice(n, _ENOUGH, replace=False))
+    some = np.sort(np.random.default_rng(0).choice(n, size, replace=False))
     weight = None if problem.weight is None else problem.weight[:, some]
     return replace(
         problem, inputs=tuple(x[some] for x in problem.inputs), target=problem.target[:, some], weight=weight

@@ -1,17 +1,20 @@
-"""Many small symmetric systems at once: arrays [p, p, B], eliminated column by column, all rows together.
+"""Many small symmetric systems at once, arrays [p, p, B], and steps of all rows inside their boxes.
 
-Each system is scaled to a unit diagonal. Masked parameters do not move. A pivot that has vanished to rounding
-(a parameter that the others already explain) does not move either, and is counted in the rank.
+Each system is scaled to a unit diagonal. Masked parameters do not move. A few systems go to LAPACK one by one; many
+are eliminated column by column, all rows together, where a pivot that has vanished to rounding (a parameter that
+the others already explain) does not move either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 Array = np.ndarray
+Solver = Callable[[Array, Array], Array]  # (slope [p, B], free [p, B]) -> step [p, B]
 _PIVOT = 1e-13
+_FEW = 64  # systems up to which LAPACK, one at a time, is faster than elimination side by side
 
 
 def solve(
@@ -29,10 +32,7 @@ def solve(
     enlarged by 1 + damping.
     """
     p = len(slope)
-    diagonal = np.stack([gram[j, j] for j in range(p)])
-    good = free & (diagonal > 0) & np.isfinite(diagonal)
-    size = np.where(good, np.sqrt(np.where(good, diagonal, 1.0)), 1.0)
-    keep = good / size
+    keep = _scale(gram, free)
     rows = [[gram[a, b] * keep[a] * keep[b] for b in order[: i + 1]] for i, a in enumerate(order)]
     right = [slope[a] * keep[a] for a in order]
     inverse = []
@@ -59,6 +59,46 @@ def solve(
     return answer
 
 
+def _scale(gram: Array, free: Array) -> Array:
+    """[p, B] what brings each diagonal to one; zero for parameters that are held or change nothing."""
+    diagonal = np.einsum("jjb->jb", gram)
+    good = free & (diagonal > 0) & (diagonal < np.inf)
+    return np.asarray(good / np.sqrt(np.where(good, diagonal, 1.0)))
+
+
+def _by_lapack(
+    gram: Array, free: Array, order: Sequence[int], damping: Array | float, undamped: int
+) -> Solver:
+    """`solve` for a few systems whose damping is settled once for all legs of a step.
+
+    What the undamped parameters leave of another's diagonal is enlarged by 1 + damping.
+    """
+    p = len(free)
+    scale = _scale(gram, free).T
+    system = gram.transpose(2, 0, 1) * (scale[:, :, None] * scale[:, None, :])
+    diagonal = system.reshape(-1, p * p)[:, :: p + 1]
+    diagonal += _PIVOT
+    if undamped < p:
+        first, later = order[:undamped], order[undamped:]
+        pivots = diagonal[:, later]
+        if undamped:
+            diagonal[:, first] += scale[:, first] == 0
+            between = system[:, first, :][:, :, later]
+            explained = np.linalg.solve(system[:, first, :][:, :, first], between)
+            pivots = pivots - np.sum(between * explained, axis=1)
+        diagonal[:, later] += np.reshape(damping, (-1, 1)) * np.maximum(pivots, _PIVOT)
+
+    def step(slope: Array, free: Array) -> Array:
+        use = free.T & (scale > 0)
+        masked = np.where(use[:, :, None] & use[:, None, :], system, 0.0)
+        masked.reshape(-1, p * p)[:, :: p + 1] += ~use
+        right = np.where(use, slope.T * scale, 0.0)
+        return np.asarray((np.linalg.solve(masked, right[:, :, None])[:, :, 0] * scale).T)
+
+    return step
+
+
+@np.errstate(divide="ignore", invalid="ignore")
 def box_step(
     gram: Array,
     slope: Array,
@@ -76,54 +116,52 @@ def box_step(
     lowers the quadratic model.
     """
     free = ~(((start <= lower) & (slope <= 0)) | ((start >= upper) & (slope >= 0)))
+    if slope.shape[1] <= _FEW:
+        try:
+            solver = _by_lapack(gram, free, list(order), damping, undamped)
+            step = solver(slope, free)
+            crossed = free & ((start + step < lower) | (start + step > upper))
+            if crossed.any():
+                step = _walk(slope, start, step, free, lower, upper, solver)
+            return step, free
+        except np.linalg.LinAlgError:
+            pass  # a system without a solution: elimination leaves its vanished pivots out
     step = solve(gram, slope, free, order, damping, undamped)
     crossed = free & ((start + step < lower) | (start + step > upper))
     if not crossed.any():
         return step, free
     b = np.flatnonzero(crossed.any(axis=0))
+    part, damp = gram[:, :, b], damping[b] if isinstance(damping, np.ndarray) else damping
     step[:, b] = _walk(
-        gram[:, :, b],
         slope[:, b],
         start[:, b],
         step[:, b],
         free[:, b],
-        np.broadcast_to(lower, start.shape)[:, b],
-        np.broadcast_to(upper, start.shape)[:, b],
-        order,
-        damping[b] if isinstance(damping, np.ndarray) else damping,
-        undamped,
+        lower if lower.shape[1] == 1 else lower[:, b],
+        upper if upper.shape[1] == 1 else upper[:, b],
+        lambda slope, free: solve(part, slope, free, order, damp, undamped),
     )
     return step, free
 
 
 def _walk(
-    gram: Array,
-    slope: Array,
-    start: Array,
-    leg: Array,
-    free: Array,
-    lower: Array,
-    upper: Array,
-    order: Sequence[int],
-    damping: Array | float,
-    undamped: int,
+    slope: Array, start: Array, leg: Array, free: Array, lower: Array, upper: Array, solver: Solver
 ) -> Array:
     """The whole way of rows whose first leg leaves the box."""
     place, columns = start.copy(), np.arange(start.shape[1])
     for _ in range(len(slope)):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            room = np.where(leg < 0, (lower - place) / leg, np.where(leg > 0, (upper - place) / leg, np.inf))
-        room = np.where(free, np.maximum(room, 0.0), np.inf)
+        limit = np.where(leg < 0, lower, upper)
+        room = np.where(free & (leg != 0), (limit - place) / leg, np.inf)
         first = room.argmin(axis=0)
-        share = np.minimum(room[first, columns], 1.0)
-        place = place + share * np.where(free, leg, 0.0)
+        share = room[first, columns].clip(0.0, 1.0)
+        place += share * np.where(free, leg, 0.0)
         stopped = share < 1.0
         if not stopped.any():
             break
         at = (first[stopped], columns[stopped])
-        place[at] = np.where(leg[at] < 0, lower[at], upper[at])
+        place[at] = limit[at]
         free = free.copy()
         free[at] = False
         slope = slope * (1.0 - share)
-        leg = solve(gram, slope, free, order, damping, undamped)
+        leg = solver(slope, free)
     return place - start
