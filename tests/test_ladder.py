@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from scalelaw.errors import InputError
-from scalelaw.ladder import from_config, from_fields, made_to_measure, tower_from_fields
+from scalelaw.ladder import (
+    from_config,
+    from_fields,
+    made_to_measure,
+    tower_from_config,
+    tower_from_fields,
+)
 
 LLAMA_2_7B: dict[str, Any] = {
     "model_type": "llama",
@@ -62,6 +68,8 @@ def test_a_config_is_read_from_a_file_or_its_folder(tmp_path: Path) -> None:
         (json.dumps({**LLAMA_2_7B, "hidden_size": 4096.7}), "bad_config"),
         (json.dumps({**LLAMA_2_7B, "vocab_size": True}), "bad_config"),
         (json.dumps({**LLAMA_2_7B, "layer_types": 5}), "bad_config"),
+        ("[" * 100_000, "bad_config"),
+        (json.dumps(LLAMA_2_7B).replace("11008", "9" * 5000), "bad_config"),
         (json.dumps({**LLAMA_2_7B, "layer_types": 5, "sliding_window": 9}), "bad_config"),
     ],
 )
@@ -77,12 +85,37 @@ def test_a_missing_config_is_named(tmp_path: Path) -> None:
         from_config(tmp_path / "nowhere")
 
 
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"num_attention_heads": 0}, "num_attention_heads is 0, not between 1 and"),
+    ({"num_hidden_layers": -1}, "num_hidden_layers is -1, not between 1 and"),
+    ({"sliding_window": 0}, "sliding_window is 0, not between 1 and"),
+    ({"hidden_size": 1e300}, "hidden_size is 1e+300, not between 1 and"),
+    ({"hidden_size": 10**400}, "hidden_size is 100000"),
+    ({"hidden_size": [4096]}, "hidden_size is [4096], not a number"),
+    ({"num_experts": 1.5}, "num_experts is 1.5, not a whole number"),
+    ({"num_experts": "many"}, "num_experts is 'many', not a number"),
+    ({"num_experts": 8, "num_experts_per_tok": 0.5}, "num_experts_per_tok is 0.5, not a whole number"),
+    ({"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": float("inf")}, "not a number"),
+    ({"num_experts": 8, "num_experts_per_tok": 2, "decoder_sparse_step": 0}, "decoder_sparse_step is 0"),
+    ({"num_experts": 8, "num_experts_per_tok": 2, "mlp_only_layers": 3}, "mlp_only_layers is 3, no list"),
+    ({"num_experts": 8, "num_experts_per_tok": 2, "mlp_only_layers": [{}]}, "mlp_only_layers is {}, not a"),
+    ({"num_experts": 8, "num_experts_per_tok": 2, "shared_expert_intermediate_size": -1}, "is -1, not between 0"),
+    ({"tie_word_embeddings": "false"}, "tie_word_embeddings is 'false', not true or false"),
+    ({"sliding_window": 9, "sliding_window_pattern": -3, "model_type": "gemma3_text"}, "sliding_window_pattern is -3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "trouble"), WRONG)
+def test_a_field_that_cannot_be_is_named(change: dict[str, Any], trouble: str) -> None:
+    with pytest.raises(InputError, match="cannot be read") as refusal:
+        from_fields({**LLAMA_2_7B, **change}, "x")
+    assert refusal.value.code == "bad_config"
+    assert trouble in refusal.value.message
+
+
 @pytest.mark.parametrize(
     ("change", "trouble"),
     [
-        ({"num_attention_heads": 0}, "num_attention_heads is 0"),
-        ({"num_hidden_layers": -1}, "num_hidden_layers is -1"),
-        ({"sliding_window": 0}, "sliding_window is 0"),
         ({"num_key_value_heads": 5}, "32 attention heads do not share 5 key-value heads evenly"),
         ({"hidden_size": 4100}, "does not split into 32 heads"),
         ({"num_local_experts": 4, "num_experts_per_tok": 8}, "8 experts a token of 4"),
@@ -122,12 +155,79 @@ def test_a_config_that_lacks_a_field_names_it(field: str) -> None:
         from_fields({k: v for k, v in LLAMA_2_7B.items() if k != field}, "x")
 
 
+TOWER: dict[str, Any] = {"model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304,
+                         "num_hidden_layers": 27, "patch_size": 14, "image_size": 384}  # fmt: skip
+
+
 def test_a_tower_from_its_fields() -> None:
-    fields = {"model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304,
-              "num_hidden_layers": 27, "patch_size": 14, "image_size": 384}  # fmt: skip
-    tower = tower_from_fields({"vision_config": fields}, "so400m")
+    tower = tower_from_fields({"vision_config": TOWER}, "so400m")
     assert (tower.patches, tower.extra_tokens) == (729, 0)
     with pytest.raises(InputError, match="lacks the field 'patch_size'"):
-        tower_from_fields({k: v for k, v in fields.items() if k != "patch_size"}, "so400m")
-    with pytest.raises(InputError, match="not a number"):
-        tower_from_fields({**fields, "patch_size": "small"}, "so400m")
+        tower_from_fields({k: v for k, v in TOWER.items() if k != "patch_size"}, "so400m")
+
+
+@pytest.mark.parametrize(
+    ("change", "trouble"),
+    [
+        ({"patch_size": "small"}, "patch_size is 'small', not a number"),
+        ({"patch_size": 0}, "patch_size is 0, not between 1 and"),
+        ({"patch_size": 500}, "a patch of 500 pixels does not fit into an image of 384"),
+        ({"image_size": [384, 384]}, "image_size is [384, 384], not a number"),
+        ({"image_size": float("inf")}, "image_size is inf, not a number"),
+        ({"num_hidden_layers": 2.5}, "num_hidden_layers is 2.5, not a whole number"),
+        ({"hidden_size": -4}, "hidden_size is -4"),
+        ({"num_channels": 0}, "num_channels is 0"),
+        ({"use_swiglu_ffn": "yes"}, "use_swiglu_ffn is 'yes', not true or false"),
+        ({"mlp_ratio": "wide"}, "mlp_ratio is 'wide', not a number"),
+        ({"num_register_tokens": -1}, "num_register_tokens is -1"),
+    ],
+)
+def test_a_tower_that_cannot_be_says_why(change: dict[str, Any], trouble: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        tower_from_fields({**TOWER, **change}, "so400m")
+    assert refusal.value.code == "bad_config"
+    assert trouble in refusal.value.message
+
+
+def test_a_tower_is_read_from_its_config(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"vision_config": TOWER}))
+    tower = tower_from_config(tmp_path)
+    assert (tower.name, tower.patches) == (tmp_path.name, 729)
+    wide = {key: value for key, value in TOWER.items() if key != "intermediate_size"}
+    assert tower_from_fields({**wide, "mlp_ratio": 2.5}, "wide").feed_forward == 2880
+    with pytest.raises(InputError, match="no model configuration at"):
+        tower_from_config(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "extra"),
+    [
+        ("llama", {}, 0),
+        ("llama", {"attention_bias": True}, 32 * 4 * 4096),
+        ("llama", {"mlp_bias": True}, 32 * (2 * 11008 + 4096)),
+        ("qwen2", {}, 32 * 3 * 4096),
+        ("mistral", {"attention_bias": True}, 0),
+    ],
+)
+def test_biases_are_counted_where_the_architecture_has_them(
+    kind: str, change: dict[str, Any], extra: int
+) -> None:
+    shape = from_fields({**LLAMA_2_7B, "model_type": kind, **change}, "x")
+    assert shape.n_params == 6_738_415_616 + extra
+
+
+@pytest.mark.parametrize(
+    ("kind", "gated"), [("llama", True), ("gpt_neox", False), ("falcon", False), ("new", True)]
+)
+def test_the_architecture_says_whether_the_feed_forward_is_gated(kind: str, gated: bool) -> None:
+    shape = from_fields({**LLAMA_2_7B, "model_type": kind}, "x")
+    assert shape.gated == gated
+    assert shape.block_params == 32 * (4 * 4096**2 + (3 if gated else 2) * 4096 * 11008)
+
+
+def test_other_spellings_of_fields_are_read() -> None:
+    shape = from_fields(
+        {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "vocab_size": 50257, "n_positions": 1024},
+        "gpt2",
+    )  # fmt: skip
+    assert shape.n_params == 124_439_808

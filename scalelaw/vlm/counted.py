@@ -23,40 +23,61 @@ LENGTHS = (16, 32, 64)
 def count_shape(path: str | Path) -> LLMShape:
     """The shape of the model that a config.json (or its folder) describes, with its counts (`LLMShape.counted`).
 
-    Raises InputError for a configuration that transformers cannot build or run on the meta device, and for one whose
-    counts are not quadratic in the length.
+    Nothing is downloaded and no weight is made. Raises InputError for a configuration that transformers cannot
+    build or run on the meta device, for one without attention, and for one whose counts are not quadratic in the
+    length.
     """
     try:
-        config = transformers.AutoConfig.from_pretrained(str(path))
+        config = transformers.AutoConfig.from_pretrained(str(path), local_files_only=True)
         config = getattr(config, "text_config", None) or config
         with torch.device("meta"):
             model = _build(config)
         counts = [_count(model, length) for length in (*LENGTHS, 2 * LENGTHS[-1])]
+        shape = _shape(
+            config,
+            model,
+            str(path),
+            counts[0][1] // LENGTHS[0],
+            _quadratic(LENGTHS, [flops for flops, _ in counts[:3]]),
+        )
     except Exception as error:
+        kind, told = type(error).__name__, str(error).strip().split("\n")[0].rstrip(".")
         raise InputError(
-            f"{path} cannot be counted: {type(error).__name__}: {str(error).splitlines()[0]}.",
+            f"No closed form is held for the architecture of {path}, and torch cannot count it ({kind}: {told}).",
             code="cannot_count",
+            hint="Is it an architecture that this version of transformers builds?",
         ) from error
-    a, b, c = _quadratic(LENGTHS, counts[:3])
+    assert shape.counted is not None
+    _, a, b, c = shape.counted
     last = 2 * LENGTHS[-1]
-    if abs(a * last**2 + b * last + c - counts[3]) > 1e-6 * counts[3]:
+    if abs(a * last**2 + b * last + c - counts[3][0]) > 1e-6 * counts[3][0]:
         raise InputError(
             f"The FLOPs of {path} are not quadratic in the length of the prompt.", code="cannot_count"
         )
-    heads = int(config.num_attention_heads)
-    width = int(config.hidden_size)
+    return shape
+
+
+def _shape(
+    config: Any, model: Any, name: str, cached: int, quadratic: tuple[float, float, float]
+) -> LLMShape:
+    heads, width, layers = (
+        int(config.num_attention_heads),
+        int(config.hidden_size),
+        int(config.num_hidden_layers),
+    )
+    head_size = int(getattr(config, "head_dim", None) or width // heads)
     return LLMShape(
-        name=str(path),
-        layers=int(config.num_hidden_layers),
+        name=name,
+        layers=layers,
         width=width,
         heads=heads,
-        kv_heads=int(getattr(config, "num_key_value_heads", None) or heads),
-        head_size=int(getattr(config, "head_dim", None) or width // heads),
+        kv_heads=-(-cached // (2 * layers * head_size)) or heads,
+        head_size=head_size,
         feed_forward=int(getattr(config, "intermediate_size", None) or 4 * width),
         vocab=int(config.vocab_size),
         tied=bool(getattr(config, "tie_word_embeddings", False)),
         family=str(config.model_type),
-        counted=(float(sum(p.numel() for p in model.parameters())), a, b, c),
+        counted=(float(sum(p.numel() for p in model.parameters())), *quadratic),
     )
 
 
@@ -68,11 +89,13 @@ def _build(config: Any) -> Any:
         return build(config, attn_implementation="eager")
 
 
-def _count(model: Any, length: int) -> int:
+def _count(model: Any, length: int) -> tuple[int, int]:
+    """FLOPs of a prompt with its last position's logits, and how many numbers its cache holds (0: it has none)."""
     ids = torch.zeros(1, length, dtype=torch.long, device="meta")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(ids, logits_to_keep=1)
-    return counter.get_total_flops()
+        answer = model(ids, logits_to_keep=1)
+    layers = getattr(getattr(answer, "past_key_values", None), "layers", [])
+    return counter.get_total_flops(), sum(layer.keys.numel() + layer.values.numel() for layer in layers)
 
 
 def _quadratic(lengths: tuple[int, ...], counts: list[int]) -> tuple[float, float, float]:

@@ -42,7 +42,6 @@ def build_llm(experiment: Experiment, llm: str, words: tuple[str, ...]) -> tuple
         num_key_value_heads=shape.kv_heads,
         head_dim=shape.head_size,
         tie_word_embeddings=shape.tied,
-        attention_bias=shape.qkv_bias,
         initializer_range=0.4 * shape.width**-0.5,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,

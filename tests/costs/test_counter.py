@@ -36,7 +36,22 @@ LLMS: dict[str, dict[str, Any]] = {
     "mixtral": {"num_local_experts": 8},
     "qwen2_moe": {"num_experts": 8, "moe_intermediate_size": 48, "shared_expert_intermediate_size": 96},
     "qwen3_moe": {"num_experts": 8, "moe_intermediate_size": 48, "mlp_only_layers": [0], "head_dim": 32},
+    "gpt2": {"n_inner": 160, "num_key_value_heads": 4},
+    "gpt_neox": {"num_key_value_heads": 4},
+    "opt": {"ffn_dim": 160, "word_embed_proj_dim": 64, "num_key_value_heads": 4},
+    "phi": {},
+    "starcoder2": {},
 }
+BIASED: list[tuple[str, dict[str, Any]]] = [
+    *((family, {}) for family in FAMILIES),
+    ("llama", {"attention_bias": True, "mlp_bias": True}),
+    ("qwen3", {"attention_bias": True}),
+    ("gemma2", {"attention_bias": True}),
+    ("qwen2_moe", {"qkv_bias": False}),
+    ("gpt_neox", {"attention_bias": False}),
+    ("starcoder2", {"use_bias": False}),
+    ("opt", {"enable_bias": False}),
+]
 VISION = {
     "hidden_size": 64,
     "intermediate_size": 160,
@@ -66,31 +81,32 @@ def _quiet() -> None:
     transformers.logging.set_verbosity_error()
 
 
-def build(family: str) -> tuple[Any, Any]:
-    config = transformers.AutoConfig.for_model(family, **{**SMALL, **LLMS[family]})
+def build(family: str, change: dict[str, Any]) -> tuple[Any, Any]:
+    config = transformers.AutoConfig.for_model(family, **{**SMALL, **LLMS[family], **change})
     shape = from_fields(config.to_dict(), family)
     # grouped products of a mixture are not counted, batched ones are
     options = {"experts_implementation": "batched_mm"} if shape.experts else {}
-    with torch.device("meta"):
+    with torch.device("cpu" if family == "gpt2" else "meta"):  # gpt2 reads a number off a tensor
         model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager", **options)
     return model, shape
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_an_llm_of_every_known_family(family: str) -> None:
-    model, shape = build(family)
+@pytest.mark.parametrize(("family", "change"), BIASED)
+def test_an_llm_of_every_known_family(family: str, change: dict[str, Any]) -> None:
+    model, shape = build(family, change)
+    assert shape.family == family
     assert sum(p.numel() for p in model.parameters()) == shape.n_params
     for tokens in (5, 20):
-        ids = torch.zeros(1, tokens, dtype=torch.long, device="meta")
+        ids = torch.zeros(1, tokens, dtype=torch.long, device=model.device)
         closed = _llm.prefill(shape, tokens)
         assert count(lambda ids=ids: model(ids)) == sum(closed.values()) + _llm.head(shape, tokens)
         served = count(lambda ids=ids: model(ids, logits_to_keep=1))
         assert served == sum(closed.values()) + _llm.head(shape, 1)
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen3"])
+@pytest.mark.parametrize("family", ["llama", "qwen3", "phi"])
 def test_a_decode_step(family: str) -> None:
-    model, shape = build(family)
+    model, shape = build(family, {})
     context = torch.zeros(1, 12, dtype=torch.long, device="meta")
     with torch.no_grad():
         cache = model(context).past_key_values
@@ -125,13 +141,17 @@ def test_a_tower_of_every_known_family(name: str) -> None:
 def test_a_compressor(name: str, side: int) -> None:
     width, text, tokens = 64, 48, (6 // side) ** 2
     plugin = plugins.load("compressors", name)
+    if tokens not in plugin.allowed_tokens((6, 6)):
+        tokens = plugin.allowed_tokens((6, 6))[0]
     with torch.device("meta"):
         module = plugin.Compressor((6, 6), width, _compressor.MULTI * width, tokens, text)
-        inputs = (
+        inputs = [
             torch.zeros(1, 36, width),
             torch.zeros(1, 36, _compressor.MULTI * width),
             torch.zeros(1, text),
-        )
+        ]
+        if getattr(module, "reads_attention", False):
+            inputs.append(torch.zeros(1, 36))
     tower = TowerShape("six by six", 1, width, 4 * width, 1, 6)
     closed = _compressor.compressor_flops(name, tower, float(tokens), text)
     assert count(lambda: module(*inputs)) == closed == module.flops()
@@ -139,6 +159,14 @@ def test_a_compressor(name: str, side: int) -> None:
     allowed = _compressor.allowed_tokens(name, tower)
     assert allowed is not None
     assert allowed.tolist() == sorted(plugin.allowed_tokens((6, 6)))
+
+
+def test_a_smaller_image_spares_the_tower_its_work() -> None:
+    small, whole = (TowerShape("tower", 2, 64, 128, 14, size) for size in (56, 336))
+    assert _vision.tower_flops(whole, _compressor.patches_seen("downsample", whole, 16)) == pytest.approx(
+        _vision.tower_flops(small), rel=1e-15
+    )
+    assert _compressor.patches_seen("quecc", whole, 16) == 576
 
 
 def test_the_projector() -> None:

@@ -10,18 +10,21 @@ import pytest
 import torch
 import transformers
 
-from scalelaw.costs import _llm
+from scalelaw.costs import _llm, memory
+from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError
 from scalelaw.ladder import FAMILIES, from_config
 from scalelaw.vlm.counted import count_shape
 
-NEOX: dict[str, Any] = {
-    "model_type": "gpt_neox",
+STABLE: dict[str, Any] = {
+    "model_type": "stablelm",
     "vocab_size": 1000,
     "hidden_size": 64,
     "intermediate_size": 160,
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "tie_word_embeddings": False,
 }
 
 
@@ -36,20 +39,20 @@ def _quiet() -> None:
 
 
 def test_an_unknown_family_is_counted_exactly(tmp_path: Path) -> None:
-    shape = count_shape(write(tmp_path, NEOX))
+    shape = count_shape(write(tmp_path, STABLE))
     assert shape.family not in FAMILIES
     config = transformers.AutoConfig.from_pretrained(str(tmp_path))
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
     assert shape.n_params == sum(p.numel() for p in model.parameters())
-    matrices = 3 * (4 * 64 * 64 + 2 * 64 * 160)
+    matrices = 3 * (4 * 64 * 64 + 3 * 64 * 160)
     assert shape.block_params == matrices
     assert _llm.head(shape, 1) == 2 * 64 * 1000
     assert _llm.prefill(shape, 300.0)["attention"] == 4 * 3 * 64 * 300**2
 
 
 def test_a_known_family_counts_as_its_closed_form(tmp_path: Path) -> None:
-    fields = {**NEOX, "model_type": "llama", "num_key_value_heads": 2}
+    fields = {**STABLE, "model_type": "llama", "num_key_value_heads": 2}
     counted, closed = count_shape(write(tmp_path, fields)), from_config(tmp_path)
     assert counted.n_params == closed.n_params
     assert _llm.prefill(counted, 100.0) == _llm.prefill(closed, 100.0)
@@ -57,5 +60,18 @@ def test_a_known_family_counts_as_its_closed_form(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_counted_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be counted"):
+    with pytest.raises(InputError, match="torch cannot count it"):
         count_shape(write(tmp_path, {"model_type": "mamba9"}))
+
+
+def test_the_cache_is_counted_too(tmp_path: Path) -> None:
+    falcon = {**STABLE, "model_type": "falcon", "multi_query": True, "new_decoder_architecture": False}
+    shape = count_shape(write(tmp_path, falcon))
+    assert (shape.heads, shape.kv_heads) == (4, 1)
+    assert memory.cache_bytes(shape, 10, Workload()) == 2 * 3 * 16 * 10 * 2
+
+
+def test_what_has_no_attention_gets_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no attribute 'num_attention_heads'") as refusal:
+        count_shape(write(tmp_path, {"model_type": "mamba", "num_hidden_layers": 1, "hidden_size": 16}))
+    assert refusal.value.code == "cannot_count"

@@ -1,0 +1,22 @@
+"""The rungs: the size facts of an LLM or a vision tower, from its config.json or made to measure.
+
+A shape holds what costs and parameter counts need and nothing else. No torch here: the counts are closed
+forms, and the tests hold them against real models.
+"""
+
+from scalelaw.ladder.architectures import FAMILIES, from_config, from_fields
+from scalelaw.ladder.rungs import made_for_size, made_to_measure
+from scalelaw.ladder.shapes import LLMShape, TowerShape
+from scalelaw.ladder.towers import tower_from_config, tower_from_fields
+
+__all__ = [
+    "FAMILIES",
+    "LLMShape",
+    "TowerShape",
+    "from_config",
+    "from_fields",
+    "made_for_size",
+    "made_to_measure",
+    "tower_from_config",
+    "tower_from_fields",
+]

@@ -1,0 +1,203 @@
+"""LLMs, as transformers describes them: what a config.json says of layers, widths, experts, windows and biases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scalelaw.errors import InputError
+from scalelaw.ladder.reading import flag, listed, read_config, understood, whole
+from scalelaw.ladder.shapes import LLMShape
+
+HELD_PLAIN = ("gpt2", "gpt_neox", "opt", "phi", "starcoder2")
+FAMILIES = (
+    "llama",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "gemma2",
+    "gemma3_text",
+    "phi3",
+    "mixtral",
+    "qwen2_moe",
+    "qwen3_moe",
+    *HELD_PLAIN,
+)
+"""The `model_type`s whose closed form is held against real models by the tests."""
+
+PLAIN = (
+    *HELD_PLAIN,
+    "bloom",
+    "codegen",
+    "falcon",
+    "gpt_bigcode",
+    "gpt_neo",
+    "gpt_neox_japanese",
+    "gptj",
+    "mpt",
+    "nemotron",
+    "persimmon",
+)
+"""The `model_type`s whose feed-forward has two matrices and whose norms have a shift."""
+
+TIED = ("gemma", "gpt2", "opt", "starcoder2", "bloom", "falcon", "mpt", "gpt_neo", "gpt_bigcode")
+"""How the `model_type`s begin that tie their embeddings unless told otherwise."""
+
+ALIASES = {
+    "hidden_size": ("n_embd", "d_model"),
+    "num_hidden_layers": ("n_layer", "n_layers"),
+    "num_attention_heads": ("n_head", "n_heads"),
+    "intermediate_size": ("n_inner", "ffn_dim", "ffn_hidden_size"),
+    "max_position_embeddings": ("n_positions",),
+}
+"""Other spellings of fields."""
+
+NEEDED = "hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, vocab_size"
+
+
+def from_config(path: str | Path) -> LLMShape:
+    """The shape in a transformers config.json (a file, or the folder that holds it).
+
+    Raises InputError for a file that is missing, is not JSON, lacks a field or contradicts itself.
+    """
+    config, file = read_config(path)
+    return from_fields(config, file.resolve().parent.name, origin=str(file))
+
+
+def from_fields(config: Mapping[str, Any], name: str, origin: str = "") -> LLMShape:
+    """The shape in the fields of a transformers config; `name` where the config has none of its own.
+
+    Raises InputError for a field that is missing, is not a positive whole number, or contradicts another; `origin`
+    names the file in the sentence.
+    """
+    where = origin or f"The shape of {name}"
+    fields = (
+        {**config, **config["text_config"]} if isinstance(config.get("text_config"), Mapping) else {**config}
+    )
+    for field, others in ALIASES.items():
+        for other in others:
+            if fields.get(field) is None and fields.get(other) is not None:
+                fields[field] = fields[other]
+    shape = understood(lambda: _shape(fields, name), where, NEEDED)
+    if trouble := _contradiction(shape, fields):
+        raise InputError(f"{where} contradicts itself: {trouble}.", code="bad_config")
+    return shape
+
+
+def _shape(fields: Mapping[str, Any], name: str) -> LLMShape:
+    kind = str(fields.get("model_type", ""))
+    heads, width, layers = (
+        whole(fields, key) for key in ("num_attention_heads", "hidden_size", "num_hidden_layers")
+    )
+    kv_heads = whole(fields, "num_key_value_heads", heads)
+    head_size = whole(fields, "head_dim", max(width // heads, 1))
+    vocab, mixture = whole(fields, "vocab_size"), _mixture(fields, kind, width, layers)
+    return LLMShape(
+        name=str(fields.get("_name_or_path") or name),
+        layers=layers,
+        width=width,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_size=head_size,
+        vocab=vocab,
+        gated=kind not in PLAIN,
+        tied=flag(fields, "tie_word_embeddings", kind.startswith(TIED)),
+        family=kind if _is_usual(fields, width) else f"{kind}, altered",
+        layer_norms=_layer_norms(kind),
+        qk_norm=kind in ("qwen3", "qwen3_moe", "gemma3", "gemma3_text"),
+        extra_params=_extra_params(fields, kind, (layers, width, heads, kv_heads, head_size, vocab), mixture),
+        **mixture,
+        **_window(fields, kind, layers),
+    )
+
+
+def _is_usual(fields: Mapping[str, Any], width: int) -> bool:
+    """Whether nothing is asked that the closed form of a known family does not hold."""
+    projected = whole(fields, "word_embed_proj_dim", width) != width
+    unusual = ("_remove_final_layer_norm", "qk_layernorm", "add_cross_attention")
+    return not projected and not any(flag(fields, name) for name in unusual)
+
+
+def _layer_norms(kind: str) -> int:
+    if kind in ("gemma2", "gemma3", "gemma3_text"):
+        return 4
+    return 4 if kind in PLAIN and kind not in ("phi", "gptj", "codegen") else 2
+
+
+def _extra_params(
+    fields: Mapping[str, Any],
+    kind: str,
+    counts: tuple[int, int, int, int, int, int],
+    mixture: Mapping[str, Any],
+) -> int:
+    layers, width, heads, kv_heads, head_size, vocab = counts
+    qkv, feed_forward = head_size * (heads + 2 * kv_heads), mixture["feed_forward"]
+    if kind in PLAIN:
+        biased = flag(fields, {"starcoder2": "use_bias", "opt": "enable_bias"}.get(kind, "bias"), True)
+        attention = qkv + width if biased and flag(fields, "attention_bias", True) else 0
+        layer = attention + (feed_forward + width if biased else 0)
+        positions = whole(fields, "max_position_embeddings", 2048) if kind in ("gpt2", "opt") else 0
+        shifts = width + (vocab if kind == "phi" else 0)
+        return layers * layer + shifts + (positions + 2 * (kind == "opt")) * width
+    if kind == "qwen2" or (kind == "qwen2_moe" and flag(fields, "qkv_bias", True)):
+        return layers * qkv
+    attends = kind not in ("mistral", "mixtral", "phi3") and flag(fields, "attention_bias")
+    feeds = kind == "llama" and flag(fields, "mlp_bias")
+    return layers * ((qkv + width) * attends + (2 * feed_forward + width) * feeds)
+
+
+def _mixture(fields: Mapping[str, Any], kind: str, width: int, layers: int) -> dict[str, Any]:
+    plain_width = 4 * width if kind in PLAIN else None
+    experts = whole(fields, "num_local_experts", whole(fields, "num_experts", 0, least=0), least=0)
+    if not experts:
+        return {"feed_forward": whole(fields, "intermediate_size", plain_width)}
+    every = whole(fields, "decoder_sparse_step", 1)
+    named = {
+        whole({"mlp_only_layers": i}, "mlp_only_layers", least=0) for i in listed(fields, "mlp_only_layers")
+    }
+    dense = [i for i in range(layers) if i in named or (i + 1) % every]
+    own = "intermediate_size" if fields.get("moe_intermediate_size") is None else "moe_intermediate_size"
+    return {
+        "feed_forward": whole(fields, own),
+        "experts": experts,
+        "experts_active": whole(fields, "num_experts_per_tok"),
+        "shared": whole(fields, "shared_expert_intermediate_size", 0, least=0),
+        "dense_layers": len(dense),
+        "dense_feed_forward": whole(fields, "intermediate_size") if dense else 0,
+    }
+
+
+def _window(fields: Mapping[str, Any], kind: str, layers: int) -> dict[str, Any]:
+    """{window, window_layers} as transformers reads them: the Qwens slide only when told to (`use_sliding_window`)."""
+    types = listed(fields, "layer_types")
+    if fields.get("sliding_window") is None or not flag(
+        fields, "use_sliding_window", not kind.startswith("qwen")
+    ):
+        return {}
+    window, first = whole(fields, "sliding_window"), whole(fields, "max_window_layers", 28, least=0)
+    if types:
+        windowed = sum(t == "sliding_attention" for t in types)
+    elif kind == "gemma2":
+        windowed = (layers + 1) // 2
+    elif kind.startswith("gemma3"):
+        windowed = layers - layers // whole(fields, "sliding_window_pattern", 6)
+    elif kind in ("qwen2", "qwen3"):
+        windowed = max(layers - first, 0)
+    elif kind == "qwen2_moe":
+        windowed = (min(layers, first) + 1) // 2
+    else:
+        windowed = layers
+    return {"window": window, "window_layers": windowed} if windowed else {}
+
+
+def _contradiction(shape: LLMShape, fields: Mapping[str, Any]) -> str:
+    if shape.heads % shape.kv_heads:
+        return f"{shape.heads} attention heads do not share {shape.kv_heads} key-value heads evenly"
+    if fields.get("head_dim") is None and shape.width % shape.heads:
+        return f"hidden_size {shape.width} does not split into {shape.heads} heads, and there is no head_dim"
+    if shape.experts and shape.experts_active > shape.experts:
+        return f"{shape.experts_active} experts a token of {shape.experts}"
+    if len(listed(fields, "layer_types")) not in (0, shape.layers):
+        return f"{len(fields['layer_types'])} layer_types for {shape.layers} layers"
+    return ""

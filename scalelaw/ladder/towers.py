@@ -1,0 +1,57 @@
+"""Vision towers, as transformers describes them (CLIP, SigLIP, DINOv2 and those alike)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scalelaw.ladder.reading import flag, number_of, read_config, understood, whole
+from scalelaw.ladder.shapes import TowerShape
+
+NEEDED = "hidden_size, num_hidden_layers, patch_size, image_size, and intermediate_size or mlp_ratio"
+
+
+def tower_from_config(path: str | Path) -> TowerShape:
+    """The tower in a transformers config.json (a file, or the folder that holds it): its `vision_config`, or itself.
+
+    Raises InputError as `tower_from_fields`, and for a file that is missing or is not JSON.
+    """
+    config, file = read_config(path)
+    return tower_from_fields(config, file.resolve().parent.name, origin=str(file))
+
+
+def tower_from_fields(config: Mapping[str, Any], name: str, origin: str = "") -> TowerShape:
+    """The tower in the fields of a transformers vision config; `origin` names the file in an error's sentence.
+
+    Raises InputError for a field that is missing, is not a positive whole number, or contradicts another.
+    """
+    fields = config["vision_config"] if isinstance(config.get("vision_config"), Mapping) else config
+    return understood(lambda: _tower(fields, name), origin or f"The tower {name}", NEEDED)
+
+
+def _tower(fields: Mapping[str, Any], name: str) -> TowerShape:
+    kind = str(fields.get("model_type", ""))
+    width, patch, image = (whole(fields, key) for key in ("hidden_size", "patch_size", "image_size"))
+    if patch > image:
+        raise ValueError(f"a patch of {patch} pixels does not fit into an image of {image}")
+    gated = flag(fields, "use_swiglu_ffn")
+    widened = int(width * number_of("mlp_ratio", fields.get("mlp_ratio", 4)))
+    feed_forward = whole(fields, "intermediate_size", widened)
+    registers = whole(fields, "num_register_tokens", 0, least=0)
+    return TowerShape(
+        name=name,
+        layers=whole(fields, "num_hidden_layers"),
+        width=width,
+        feed_forward=(feed_forward * 2 // 3 + 7) // 8 * 8 if gated else feed_forward,
+        patch=patch,
+        image=image,
+        extra_tokens=0 if kind.startswith("siglip") else 1 + registers,
+        channels=whole(fields, "num_channels", 3),
+        gated=gated,
+        patch_bias=not kind.startswith("clip"),
+        norms=2 if kind.startswith("clip") else 1,
+        layer_scale=kind.startswith("dinov2"),
+        projection=whole(fields, "projection_dim", 0, least=0) if kind.startswith("clip") else 0,
+        attention_pool=kind.startswith("siglip"),
+    )
