@@ -400,3 +400,21 @@ def test_the_holdout_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "fit", "vlm_reasoning", "--holdout", "largest", "--bootstrap", "0")
     assert code == 0
     assert "largest error 0.005" in out
+
+
+def test_show_compares_pair_by_pair(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    lines = ["benchmark,model,n_params,visual_tokens,seed,compressor,error"]
+    for name, errors in {"downsample": (0.3, 0.4, 0.36), "quecc": (0.28, 0.35, 0.33)}.items():
+        lines += [f"b,m,1e5,4,{seed},{name},{error}" for seed, error in enumerate(errors)]
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    code, out, _ = run(
+        capsys, "show", str(tmp_path / "table.csv"), "--paired", "compressor=downsample", "--json"
+    )
+    assert code == 0
+    rows = {row["compressor"]: row for row in json.loads(out)["data"]["rows"]}
+    assert rows["quecc"]["difference"] == pytest.approx(-0.1 / 3)
+    assert rows["quecc"]["p_holm"] == pytest.approx(0.0634, abs=1e-3)
+    assert rows["downsample"]["p"] is None
+    code, out, _ = run(capsys, "show", str(tmp_path / "table.csv"), "--paired", "compressor=downsample")
+    assert "-0.033333" in out
+    assert code == 0

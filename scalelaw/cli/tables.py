@@ -64,13 +64,35 @@ def import_(
 
 
 @app.command("show")
-def show(table: Table, as_json: Json = False) -> None:
-    """Show what a table covers: its grid, what is missing, what is doubted, and its source.
+def show(
+    table: Table,
+    paired: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN=BASELINE",
+            help="Compare a column's values with one of them, pair by pair: compressor=downsample.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a table covers: its grid, what is missing, what is doubted, and its source; or a paired comparison.
 
     Example: scalelaw show vlm_reasoning
     """
     from scalelaw.coverage import coverage
 
+    if paired is not None:
+        from scalelaw.fit.pairs import paired as compare_pairs
+        from scalelaw.table import read_table
+
+        ((by, baseline),) = pairs([paired], "--paired").items()
+        compared = compare_pairs(read_table(table), by, baseline)
+        if not as_json:
+            from scalelaw.report.terminal import show_pairs
+
+            show_pairs(compared, by, baseline)
+        give("show", {"by": by, "baseline": baseline, "rows": compared.to_dict("records")}, as_json=as_json)
+        return
     found = coverage(table)
     if not as_json:
         from scalelaw.report.terminal import show_coverage

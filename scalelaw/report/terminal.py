@@ -278,6 +278,25 @@ def show_coverage(found: Coverage) -> None:
         console.print(f"doubt: {doubt}")
 
 
+def show_pairs(found: Any, by: str, baseline: str) -> None:
+    """A paired comparison (`fit.pairs.paired`): errors, differences to the baseline, intervals, adjusted p."""
+    console = _console()
+    within = list(found.columns[: found.columns.get_loc(by)])
+    console.print(
+        f"[bold]{by}[/]: error, and its difference to {baseline} pair by pair (below 0 is better); 95 % t intervals; "
+        "p of a paired t test, adjusted within each group (Holm)"
+    )
+    rows = []
+    for row in found.to_dict("records"):
+        note = f" ({row['plateaus']} stuck)" if row["plateaus"] else ""
+        rows.append((
+            ", ".join(_label(row[key]) for key in within), f"{row[by]}{note}", str(row["n"]), _short(row["error"]),
+            _span([row["error_lo"], row["error_hi"]]), _short(row["difference"]),
+            _span([row["difference_lo"], row["difference_hi"]]), _short(row["p_holm"]),
+        ))  # fmt: skip
+    console.print(_table((" ".join(within), by, "pairs", "error", "", "difference", "", "p"), rows))
+
+
 def show_cells(planned: Any) -> None:
     """The cells of an experiment with their predicted training FLOPs."""
     console = _console()
