@@ -125,13 +125,20 @@ def load_fit(path: str | Path) -> FittedLaw:
     Raises InputError for a file that is not there, is not JSON, or is not a fit.
     """
     envelope = read_answer(path, "fit")
+    return read_fit(envelope["data"], [(w["code"], w["message"]) for w in envelope["warnings"]], path)
+
+
+def read_fit(
+    held: Mapping[str, Any], warnings: list[tuple[str, str]], path: str | Path = "The object"
+) -> FittedLaw:
+    """A fit from the data of its JSON; what else lies beside (an ablation) is left. Raises InputError for no fit."""
     try:
         known = {f.name for f in fields(FittedLaw)}
-        data = {name: held for name, held in envelope["data"].items() if name in known}
+        data = {name: value for name, value in held.items() if name in known}
         draws = data["draws"]
         data["draws"] = {name: _numbers(v) for name, v in draws["params"].items()}
         data["draws_method"] = draws["method"]
-        data["warnings"] = [(w["code"], w["message"]) for w in envelope["warnings"]]
+        data["warnings"] = list(warnings)
         data["params"] = {name: _number(v) for name, v in data["params"].items()}
         for key in ("objective", "rmse", "r2", "aicc"):
             data[key] = _number(data[key])

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series, words
 from scalelaw.report.figures import draw_choices, draw_curves, draw_front
 from scalelaw.report.figures.choices import NAMES
-from scalelaw.report.findings import chosen, extent, grounds, mind, mind_all, target, the_law
+from scalelaw.report.findings import (
+    chosen,
+    explained_symbols,
+    extent,
+    grounds,
+    mind,
+    mind_all,
+    target,
+    the_law,
+)
 from scalelaw.report.formula import typeset
-from scalelaw.report.items import Contents, Study, subject
+from scalelaw.report.items import Contents, Study
 from scalelaw.report.page import FOOT, Column, Page, clip, text_width
-from scalelaw.report.pages import about, axes_of, facts_of
+from scalelaw.report.pages import about, axes_of
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, PETROFF10, SMALL, TINY
+from scalelaw.report.subjects import facts_of
 from scalelaw.report.surfaces import front
 
 _ROOM = PAGE[0] - 2 * MARGIN
@@ -40,6 +51,7 @@ def answer_page(contents: Contents, title: str | None) -> Page:
     """The first page, whatever was given: one answer, several, a law alone, or tables alone."""
     page = Page()
     page.block(0, 0, PAGE[0], 0.12, PETROFF10[0])
+    page.told.append(("title", title or question(contents)))
     page.top = page.text(MARGIN, 0.5, title or question(contents), _ROOM, size=12, colour=MUTED) + 0.12
     if len(contents.studies) == 1 and len(contents.studies[0].optima) <= 1:
         _one(page, contents.studies[0])
@@ -53,6 +65,7 @@ def answer_page(contents: Contents, title: str | None) -> Page:
 def _one(page: Page, study: Study) -> None:
     lead, headline, result = (chosen if study.optima else the_law)(study)
     page.top = page.text(MARGIN, page.top, lead, _ROOM, size=13) + 0.06
+    page.told += [("paragraph", lead), ("headline", headline), *(("paragraph", line) for line in result)]
     size = next((s for s in (27, 24, 21, 18) if text_width(headline, s, "bold") <= _ROOM), 15)
     page.top = page.formula(MARGIN, page.top, headline, _ROOM, size=size) + 0.08
     for line, (letters, colour) in zip(result, ((13, INK), (11, MUTED)), strict=False):
@@ -67,15 +80,16 @@ def _one(page: Page, study: Study) -> None:
             _parameters(page, study.fitted, _RIGHT, top, _WIDTH)
     elif study.fitted is not None:
         along, by = axes_of(study.fitted)
-        draw_curves(
-            page.panel(_RIGHT + 0.55, top + 0.3, _WIDTH - 0.55, 3.0), series.slices(study.fitted, along, by)
-        )
+        place = (_RIGHT + 0.55, top + 0.3, _WIDTH - 0.55, 3.0)
+        page.plot("answer", place, draw_curves, series.slices(study.fitted, along, by))
         _parameters(page, study.fitted, MARGIN, column.top + 0.2, _LEFT)
 
 
 def _several(page: Page, studies: Sequence[Study]) -> None:
     """Several answers: a block each, or a table where they are many; then what to mind about all of them."""
-    blocks = [Study(s.fitted, [o]) for s in studies for o in s.optima] + [s for s in studies if not s.optima]
+    blocks = [replace(s, optima=[o]) for s in studies for o in s.optima] + [
+        s for s in studies if not s.optima
+    ]
     column = Column(page, MARGIN, page.top + 0.1, _ROOM)
     if len(blocks) > _BLOCKS:
         _table(column, blocks)
@@ -85,16 +99,15 @@ def _several(page: Page, studies: Sequence[Study]) -> None:
     _mind_list(column, mind_all(blocks))
     fronts = [s for s in studies if len(s.optima) > 1 and len(s.optima[0]["pareto"]) > 1]
     if len(fronts) == len(studies) == 1 and (height := FOOT - column.top - 1.65) > 1.5:
-        draw_front(
-            page.panel(MARGIN + 0.62, column.top + 0.5, _ROOM - 0.62, height),
-            front(fronts[0].optima, fronts[0].fitted),
-        )
+        place = (MARGIN + 0.62, column.top + 0.5, _ROOM - 0.62, height)
+        page.plot("answer", place, draw_front, front(fronts[0].optima, fronts[0].fitted))
 
 
 def _block(column: Column, study: Study) -> None:
     lead, headline, result = (chosen if study.optima else the_law)(study)
-    name = f"{words.capital(subject(study))}. " if subject(study) else ""
+    name = f"{words.capital(study.name)}. " if study.name else ""
     column.paragraph(name + lead, size=11, colour=MUTED, after=0.03)
+    column.page.told.append(("headline", headline))
     column.top = column.page.formula(MARGIN, column.top, headline, _ROOM, size=18) + 0.03
     column.paragraph(" ".join(result), size=BODY, after=0.12)
     column.page.rule(MARGIN, column.top, _ROOM)
@@ -103,15 +116,19 @@ def _block(column: Column, study: Study) -> None:
 
 def _table(column: Column, blocks: Sequence[Study]) -> None:
     """A row per answer: what it is about, the budget, the choice, its error, how often it is the best."""
-    places = (0.0, 2.3, 4.2, 7.2, 9.55)
-    widths = (2.2, 1.8, 2.9, 2.25, 0.85)
+    planned = any(block.optima for block in blocks)
+    places = (0.0, 2.3, 4.2, 7.2, 9.55) if planned else (0.0, 4.4, 4.4, 8.9, 9.8)
+    widths = (2.2, 1.8, 2.9, 2.25, 0.85) if planned else (4.3, 0.01, 4.4, 1.4, 0.5)
     rows = [("about", "budget", "choice", "predicted error", "best in"), *map(_row, blocks)]
+    if not planned:
+        rows = [("about", "", "law", "it is", ""), *((r[0], "", *r[2:]) for r in rows[1:])]
     for index, row in enumerate(rows):
         if column.top + 0.9 > FOOT:
             column.paragraph(
                 f"{words.count(len(rows) - index, 'more answer')} on the checklist pages.", colour=MUTED
             )
             break
+        column.page.told.append(("row", "\t".join(cell for cell in row if cell)))
         for place, width, cell, bold in zip(
             places, widths, row, (False, False, True, False, False), strict=True
         ):
@@ -132,11 +149,11 @@ def _table(column: Column, blocks: Sequence[Study]) -> None:
 
 
 def _row(study: Study) -> tuple[str, str, str, str, str]:
-    name = words.capital(subject(study)) or words.capital(target(study))
+    name = words.capital(study.name) or words.capital(target(study))
     if not study.optima:
         assert study.fitted is not None
         law = words.formula(study.fitted.formula, study.fitted.params)
-        return name, "none", law, f"off by {words.short(study.fitted.rmse, 2)} (RMSE)", ""
+        return name, "no budget", law, f"off by {words.short(study.fitted.rmse, 2)} (RMSE)", ""
     optimum = study.optima[0]
     best = optimum["best"]
     span = words.span(best["error_interval"], words.error)
@@ -147,6 +164,10 @@ def _row(study: Study) -> tuple[str, str, str, str, str]:
 
 def _tables(page: Page, contents: Contents) -> None:
     rows = sum(len(frame) for _, frame in contents.tables)
+    page.told += [
+        ("paragraph", "No law was fitted and no budget planned. There are:"),
+        ("headline", words.count(rows, "measurement")),
+    ]
     page.top = (
         page.text(MARGIN, page.top, "No law was fitted and no budget planned. There are:", _ROOM, size=13)
         + 0.06
@@ -200,8 +221,8 @@ def _choices(page: Page, study: Study, top: float) -> float:
         page.text(_RIGHT, top, f"The best of each LLM within the budget{cut}", _WIDTH, size=11, weight="bold")
         + 0.3
     )
-    panel = page.panel(_RIGHT + names, top, _WIDTH - names - shares, height)
-    draw_choices(panel, choices, target(study), study.fitted.n_points if study.fitted else 0)
+    data = series.Choices(tuple(choices), target(study), study.fitted.n_points if study.fitted else 0)
+    page.plot("choices", (_RIGHT + names, top, _WIDTH - names - shares, height), draw_choices, data)
     return top + height + 0.66
 
 
@@ -213,9 +234,10 @@ def _parameters(page: Page, fitted: FittedLaw, left: float, top: float, width: f
     top = page.text(left, top, "The law", width, size=11, weight="bold") + 0.03
     if left == _RIGHT:
         top = page.formula(left, top, typeset(fitted.formula), width, size=11) + 0.02
-        top = page.text(left, top, words.symbols(fitted.units), width, size=TINY, colour=MUTED) + 0.07
+        top = page.text(left, top, explained_symbols(fitted), width, size=TINY, colour=MUTED) + 0.07
     rows = [("parameter", "value", level)]
     rows += [(words.greek(b.name), words.short(b.value, 4), words.span((b.low, b.high))) for b in numbers]
+    page.told += [("heading", "The law"), *(("row", "\t".join(row)) for row in rows)]
     for index, row in enumerate(rows):
         if top + (0.2 if index == len(rows) - 1 else 0.375) > FOOT:
             text = f"and {len(rows) - index} more on the checklist page"

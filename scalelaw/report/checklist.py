@@ -7,7 +7,7 @@ from typing import Any
 
 from scalelaw.fit import FittedLaw
 from scalelaw.report import words
-from scalelaw.report.items import Study, subject
+from scalelaw.report.items import Study
 from scalelaw.report.page import FOOT, LEADING, Page, wrap
 from scalelaw.report.style import BODY, MARGIN, MUTED, PAGE, TINY
 
@@ -21,27 +21,35 @@ _SIZE = TINY + 0.5
 
 def checklist_pages(studies: Iterable[Study]) -> Iterator[Page]:
     """Every fact of every study in two columns; as many pages as it takes."""
-    held = list(studies)
-    tags = [f": {subject(study)}" if len(held) > 1 and subject(study) else "" for study in held]
-    sections = [section for study, tag in zip(held, tags, strict=True) for section in _sections(study, tag)]
-    page, column, top = Page("Checklist", "What was done, so that it can be judged and repeated."), 0, 0.0
+    sections = [
+        section for study in studies for section in _sections(study, f": {study.name}" if study.name else "")
+    ]
+    return pages_of("Checklist", "What was done, so that it can be judged and repeated.", sections)
+
+
+def pages_of(heading: str, line: str, sections: Iterable[tuple[str, list[Row]]]) -> Iterator[Page]:
+    """Sections of rows in two columns, over as many pages as it takes."""
+    page, column, top = Page(heading, line), 0, 0.0
     top = begin = page.top + 0.25
     for title, rows in sections:
         for index, (name, value) in enumerate(rows):
+            if index == 0:
+                page.told.append(("heading", title))
+            page.told.append(("row", f"{name}\t{value}"))
             lines = wrap(value, _COLUMN - _NAME, _SIZE)
             for part, first in _split(lines, begin):
-                heading = title if index == 0 and first else ""
-                need = len(part) * LEADING * _SIZE / 72 + _AFTER + (0.42 if heading else 0.0)
+                shown = title if index == 0 and first else ""
+                need = len(part) * LEADING * _SIZE / 72 + _AFTER + (0.42 if shown else 0.0)
                 if top + need > FOOT:
                     column, top = column + 1, begin
                 if column > 1:
                     yield page
-                    page, column = Page("Checklist", "Continued."), 0
+                    page, column = Page(heading, "Continued."), 0
                     top = begin = page.top + 0.25
                 left = MARGIN + column * (_COLUMN + _GAP)
-                if heading:
+                if shown:
                     top += 0.12 if top > begin else 0.0
-                    top = page.text(left, top, heading, _COLUMN, size=BODY, weight="bold") + 0.02
+                    top = page.text(left, top, shown, _COLUMN, size=BODY, weight="bold") + 0.02
                     page.rule(left, top, _COLUMN)
                     top += 0.06
                 if name and first:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from matplotlib.backends.backend_pdf import PdfPages
 
 from scalelaw import __version__
 from scalelaw.files import atomic
 from scalelaw.report.answer import answer_page, question
-from scalelaw.report.checklist import checklist_pages
-from scalelaw.report.items import Contents, Study, gather, subject
+from scalelaw.report.appendix import appendix, hashes
+from scalelaw.report.checklist import checklist_pages, pages_of
+from scalelaw.report.comparisons import (
+    ablation_page,
+    beside_pages,
+    compressor_pages,
+    contrast_pages,
+    law_pages,
+    share_pages,
+)
+from scalelaw.report.items import Contents, Study, gather
 from scalelaw.report.page import Page
 from scalelaw.report.pages import (
     axes_of,
@@ -29,7 +35,7 @@ from scalelaw.report.pages import (
 from scalelaw.report.style import styled
 
 
-def write_report(items: Any, path: str | Path, *, title: str | None = None) -> Path:
+def write_report(items: Any, path: str | Path, *, title: str | None = None, command: str = "") -> Path:
     """Write a PDF report (A4, vector, fonts embedded) on what is given, and return its path.
 
     items: one, or a list, of FittedLaw, Optimum, DataFrame in the table's schema, and paths: FIT.json,
@@ -40,7 +46,7 @@ def write_report(items: Any, path: str | Path, *, title: str | None = None) -> P
     """
     contents = gather(items)
     with styled(), atomic(path) as part:
-        pages = list(make_pages(contents, title))
+        pages = list(make_pages(contents, title, command))
         with PdfPages(part, metadata=_metadata(contents, title)) as pdf:
             for number, page in enumerate(pages, 1):
                 page.footer(_origin(contents), number, len(pages))
@@ -48,43 +54,43 @@ def write_report(items: Any, path: str | Path, *, title: str | None = None) -> P
     return Path(path)
 
 
-def make_pages(contents: Contents, title: str | None = None) -> Iterator[Page]:
+def make_pages(contents: Contents, title: str | None = None, command: str = "") -> Iterator[Page]:
     """The pages in order; to be drawn inside `style.styled()`."""
     yield answer_page(contents, title)
-    for study in contents.studies:
-        name = subject(study) if len(contents.studies) > 1 else ""
-        yield from _study(study, f": {name}" if name else "")
     for name, frame in contents.tables:
         yield from coverage_pages(name, frame)
+    yield from beside_pages(contents)
+    for study in contents.studies:
+        yield from _study(study, f": {study.name}" if study.name else "")
+    yield from law_pages(contents)
+    yield from share_pages(contents)
+    yield from compressor_pages(contents.tables)
     if contents.studies:
         yield from checklist_pages(contents.studies)
+    line = "Versions, seeds, hashes: what it takes to make this again."
+    yield from pages_of("Appendix", line, appendix(contents, command))
 
 
 def _study(study: Study, tag: str) -> Iterator[Page]:
     fitted = study.fitted
     if fitted is None:
         if any(len(o["pareto"]) > 1 for o in study.optima):
-            yield front_page(study)
+            yield front_page(study, tag)
+        yield from contrast_pages(study, tag)
         return
     yield fit_page(fitted, study.optima[0]["best"] if study.optima else None, tag)
     yield residual_page(fitted, tag)
     if axes_of(fitted)[1] is not None:
         yield surface_page(study, tag)
-    if (page := belief_page(fitted, tag)) is not None:
-        yield page
+    yield from contrast_pages(study, tag)
+    for page in (belief_page(fitted, tag), ablation_page(study, tag)):
+        if page is not None:
+            yield page
 
 
 def _origin(contents: Contents) -> str:
-    hashes = [str(s.fitted.checklist["data_hash"]) for s in contents.studies if s.fitted is not None]
-    hashes += [_hash(frame) for _, frame in contents.tables]
-    data = f"  ·  data {', '.join(dict.fromkeys(hashes))}" if hashes else ""
-    return f"scalelaw {__version__}{data}"
-
-
-def _hash(frame: pd.DataFrame) -> str:
-    """SHA-256 (16 hex digits) of a table's rows and columns."""
-    held = np.asarray(pd.util.hash_pandas_object(frame, index=False)).tobytes()
-    return hashlib.sha256(" ".join(map(str, frame.columns)).encode() + held).hexdigest()[:16]
+    held = hashes(contents)
+    return f"scalelaw {__version__}" + (f"  ·  data {', '.join(held)}" if held else "")
 
 
 def _metadata(contents: Contents, title: str | None) -> dict[str, Any]:

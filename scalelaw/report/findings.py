@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report import words
+from scalelaw.report import series, words
 from scalelaw.report.formula import typeset
-from scalelaw.report.items import Study, subject
+from scalelaw.report.items import Study
+from scalelaw.report.subjects import source_of
 
 
 def chosen(study: Study) -> tuple[str, str, list[str]]:
@@ -33,8 +34,20 @@ def the_law(study: Study) -> tuple[str, str, list[str]]:
     """The answer of a fit without an optimum: what was fitted, the law in numbers, what its symbols mean."""
     fitted = study.fitted
     assert fitted is not None
-    lead = f"{words.count(fitted.n_points, 'measurement')}, fitted by the law {words.law(fitted.law)}:"
-    return lead, typeset(fitted.formula, fitted.params), [words.symbols(fitted.units) + "."]
+    measured = words.count(fitted.n_points, "measurement")
+    lead = f"{measured}{_of(fitted)}, fitted by the law {words.law(fitted.law)}:"
+    return lead, typeset(fitted.formula, fitted.params), [explained_symbols(fitted)]
+
+
+def explained_symbols(fitted: FittedLaw) -> str:
+    """What the symbols of the law stand for, as a sentence."""
+    columns = {name: series.column(fitted, name) for name in fitted.inputs}
+    return words.symbols(fitted.units, columns) + "."
+
+
+def _of(fitted: FittedLaw) -> str:
+    source = source_of(fitted)
+    return f" of {source}" if source else ""
 
 
 def target(study: Study) -> str:
@@ -61,8 +74,8 @@ def grounds(study: Study) -> Iterator[str]:
     if fitted is not None:
         measured = words.count(fitted.n_points, "measurement")
         yield (
-            f"The law was fitted to {measured} ({_ranges(fitted)}). It misses them by {words.short(fitted.rmse, 2)} "
-            f"(root mean square){_explained(fitted)}."
+            f"The law was fitted to {measured}{_of(fitted)} ({_ranges(fitted)}). "
+            f"It misses them by {words.short(fitted.rmse, 2)} (root mean square){_explained(fitted)}."
         )
         yield f"Status: {words.named(fitted.status)}. {words.STATUS.get(fitted.status, '')}".strip()
         if (
@@ -90,7 +103,7 @@ def mind_all(blocks: Sequence[Study]) -> list[str]:
     """The warnings of several answers, each once, with the answers it is about where it is not about all."""
     about: dict[str, list[str]] = {}
     for block in blocks:
-        label = [subject(block), *(words.budget(optimum["budget"]) for optimum in block.optima)]
+        label = [block.name, *(words.budget(optimum["budget"]) for optimum in block.optima)]
         for note in dict.fromkeys(mind(block)):
             about.setdefault(note, []).append(", ".join(part for part in label if part))
     return [note if len(labels) == len(blocks) else f"{words.capital('; '.join(labels))}: {note}"
@@ -117,9 +130,10 @@ def _spent(optimum: Mapping[str, Any]) -> str:
 def _ranges(fitted: FittedLaw) -> str:
     parts = []
     for name, ends in fitted.measured_range.items():
-        low, high = (words.level(name, end) for end in ends)
+        column = series.column(fitted, name)
+        low, high = (words.level(column, end) for end in ends)
         parts.append(
-            f"{words.named(name)} {low} to {high}" if low != high else f"{words.named(name)} {low} only"
+            f"{words.named(column)} {low} to {high}" if low != high else f"{words.named(column)} {low} only"
         )
     return ", ".join(parts)
 

@@ -57,7 +57,8 @@ def _set(terms: list[str], params: Mapping[str, float], digits: int) -> str:
                 term, _atom(term, params, digits)
             )
         index += 1
-    return f"${out.replace('+ -', '- ')}$"
+    out = re.sub(r" [+-] 0(?= [+-] |$)", "", out.replace("+ -", "- "))
+    return f"${out}$"
 
 
 def _atom(term: str, params: Mapping[str, float], digits: int) -> str:

@@ -86,7 +86,7 @@ def _varied(frame: pd.DataFrame, names: tuple[str, ...]) -> str:
 def _labels(frame: pd.DataFrame, name: str) -> pd.Series:
     if pd.api.types.is_numeric_dtype(frame[name]):
         return frame[name].map(lambda value: words.level(name, value))
-    return frame[name].fillna("not stated").astype(str)
+    return frame[name].fillna("not stated").astype(str).map(words.named)
 
 
 def _order(frame: pd.DataFrame, name: str, labels: pd.Series) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a report is made from: fits, optima and tables, given as objects or as paths, put in order."""
+"""What a report is made from: fits, optima, comparisons, bills and tables, as objects or as paths, put in order."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scalelaw.answers import read_answer
 from scalelaw.errors import InputError, ScalelawError
-from scalelaw.fit import FittedLaw, load_fit
-from scalelaw.plan import Optimum, load_optimum
-from scalelaw.report import words
+from scalelaw.fit import Comparison, FittedLaw, GroupedFit, load_fit
+from scalelaw.fit.fitted import read_fit
+from scalelaw.plan import Bill, Contrast, Optimum, load_optimum
+from scalelaw.report.subjects import subjects
 from scalelaw.table import read_table
 
 _ALLOWED = (
@@ -24,61 +26,94 @@ _ALLOWED = (
 
 @dataclass
 class Study:
-    """A fit with the optima planned on it; either may be missing. optima: the data of `scalelaw optimize --json`."""
+    """A fit with the optima planned on it; either may be missing.
+
+    optima: the data of `scalelaw optimize --json`, its contrast where one was asked for. ablation: rows of `ablate`.
+    group: the value of the column by which it was fitted apart from others. name: what tells it from the others.
+    """
 
     fitted: FittedLaw | None
     optima: list[dict[str, Any]] = field(default_factory=list)
+    ablation: list[dict[str, Any]] = field(default_factory=list)
+    group: str = ""
+    name: str = ""
 
 
 @dataclass
 class Contents:
-    """Everything a report shows: studies in the order given, then tables with their names."""
+    """Everything a report shows: studies in the order given, then comparisons of laws, bills, tables with names."""
 
     studies: list[Study] = field(default_factory=list)
     tables: list[tuple[str, pd.DataFrame]] = field(default_factory=list)
-
-
-def subject(study: Study) -> str:
-    """What a study's points are about, by the labels they share: 'reasoning, token packer'."""
-    labels = study.fitted.points["labels"] if study.fitted else {}
-    shared = [set(labels.get(column, ())) for column in ("task_family", "compressor")]
-    return ", ".join(words.named(str(next(iter(names)))) for names in shared if len(names) == 1)
+    comparisons: list[dict[str, Any]] = field(default_factory=list)
+    bills: list[dict[str, Any]] = field(default_factory=list)
+    sharing: list[dict[str, Any]] = field(default_factory=list)
 
 
 def gather(items: Any) -> Contents:
-    """Read what was given. An optimum goes to the fit that predicts its error, else it stands alone.
+    """Read what was given. An optimum goes to the fit that predicts its error, else it stands alone; each study gets
+    a name that tells it from the others.
 
     Raises InputError for nothing at all, for a path that is not there or not readable, for an unknown kind.
     """
-    single = isinstance(items, str | Path | FittedLaw | Optimum | pd.DataFrame | Mapping) or not isinstance(
-        items, Iterable
-    )
-    given = [items] if single else list(items)
+    one = isinstance(items, (str, Path, pd.DataFrame, Mapping, *_OBJECTS)) or not isinstance(items, Iterable)
+    given = [items] if one else list(items)
     if not given:
         raise InputError("There is nothing to report on.", code="nothing_to_report", hint=_ALLOWED)
-    contents, optima = Contents(), []
+    contents, optima, contrasts = Contents(), [], []
     for item in given:
-        held, name = (_read(item), str(item)) if isinstance(item, str | Path) else (item, "")
-        if isinstance(held, FittedLaw):
-            contents.studies.append(Study(held))
-        elif isinstance(held, Optimum):
-            optima.append(held.to_dict())
-        elif isinstance(held, pd.DataFrame):
-            frame = read_table(held)
-            _check(frame, name or "The table")
-            contents.tables.append((name, frame))
+        kind, held = _read(item) if isinstance(item, str | Path) else _sort(item)
+        if kind == "fit":
+            contents.studies.append(held)
+        elif kind == "groups":
+            contents.studies += [Study(fitted, group=group) for group, fitted in held.groups.items()]
+            contents.sharing += [dict(held.sharing)] if held.sharing else []
+        elif kind == "optimum":
+            optima.append(held)
+        elif kind == "contrast":
+            contrasts.append(held)
+        elif kind == "comparison":
+            contents.comparisons.append(held)
+        elif kind == "bill":
+            contents.bills.append(held)
         else:
-            kind = type(held).__name__
-            raise InputError(f"A report cannot be made from a {kind}.", code="unknown_item", hint=_ALLOWED)
+            contents.tables.append(held)
+    for contrast in contrasts:
+        _attach(optima, contrast)
     for optimum in optima:
         _place(contents, optimum)
+    for study, name in zip(contents.studies, subjects(contents.studies), strict=True):
+        study.name = name
     return contents
 
 
-def _read(source: str | Path) -> Any:
+_OBJECTS = (FittedLaw, Optimum, GroupedFit, Comparison, Bill, Contrast)
+
+
+def _sort(item: Any) -> tuple[str, Any]:
+    """An object's kind, and what a report keeps of it."""
+    if isinstance(item, FittedLaw):
+        return "fit", Study(item)
+    if isinstance(item, GroupedFit):
+        return "groups", item
+    if isinstance(item, pd.DataFrame):
+        return "table", _table(item, "")
+    for kind, of in (
+        ("optimum", Optimum),
+        ("contrast", Contrast),
+        ("comparison", Comparison),
+        ("bill", Bill),
+    ):
+        if isinstance(item, of):
+            return kind, item.to_dict()
+    name = type(item).__name__
+    raise InputError(f"A report cannot be made from a {name}.", code="unknown_item", hint=_ALLOWED)
+
+
+def _read(source: str | Path) -> tuple[str, Any]:
     path = Path(source)
     if path.suffix != ".json":
-        return read_table(source)
+        return "table", _table(read_table(source), str(source))
     try:
         schema = json.loads(path.read_text(encoding="utf-8")).get("schema")
     except OSError as error:
@@ -88,9 +123,15 @@ def _read(source: str | Path) -> Any:
             f"{path} is not an answer of scalelaw.", code="unreadable_json", hint=_ALLOWED
         ) from error
     if schema == "scalelaw.fit/1":
-        return load_fit(path)
+        return "fit", Study(load_fit(path), ablation=read_answer(path, "fit")["data"].get("ablation") or [])
+    if schema == "scalelaw.fit_groups/1":
+        return "groups", _groups(path)
     if schema == "scalelaw.optimize/1":
-        return load_optimum(path)
+        contrast = read_answer(path, "optimize")["data"].get("contrast")
+        return "optimum", load_optimum(path).to_dict() | ({"contrast": contrast} if contrast else {})
+    for kind, command in (("comparison", "compare"), ("bill", "cost")):
+        if schema == f"scalelaw.{command}/1":
+            return kind, read_answer(path, command)["data"]
     raise InputError(
         f"{path} is neither a fit nor an optimum (its schema is {schema!r}).",
         code="wrong_schema",
@@ -98,10 +139,43 @@ def _read(source: str | Path) -> Any:
     )
 
 
-def _check(frame: pd.DataFrame, name: str) -> None:
-    if frame["error"].notna().sum() == 0:
-        there = ", ".join(str(c) for c in frame.columns if frame[c].notna().any()) or "none"
-        raise InputError(f"{name} has no column 'error'.", code="missing_column", hint=f"There are: {there}.")
+def _table(frame: pd.DataFrame, name: str) -> tuple[str, pd.DataFrame]:
+    held = read_table(frame)
+    if held["error"].notna().sum() == 0:
+        there = ", ".join(str(c) for c in held.columns if held[c].notna().any()) or "none"
+        raise InputError(
+            f"{name or 'The table'} has no column 'error'.",
+            code="missing_column",
+            hint=f"There are: {there}.",
+        )
+    return name or str(held.attrs["table"]), held
+
+
+def _groups(path: Path) -> GroupedFit:
+    """Fits by group, as `scalelaw fit --by` wrote them; warnings of a group begin with its name."""
+    held = read_answer(path, "fit_groups")
+    by, warnings = held["data"]["by"], [(w["code"], w["message"]) for w in held["warnings"]]
+    groups = {}
+    for name, data in held["data"]["groups"].items():
+        start = f"{by}={name}: "
+        mine = [(code, text.removeprefix(start)) for code, text in warnings if text.startswith(start)]
+        groups[name] = read_fit(data, mine, path)
+    return GroupedFit(by, groups, held["data"]["sharing"], warnings)
+
+
+def _attach(optima: list[dict[str, Any]], contrast: dict[str, Any]) -> None:
+    """A contrast goes to the optimum whose pick is its first row's."""
+    first = contrast["rows"][0]["best"]
+    for optimum in optima:
+        best = optimum["best"]
+        if all(best[name] == first[name] for name in ("model", "visual_tokens", "error")):
+            optimum["contrast"] = contrast
+            return
+    raise InputError(
+        "A contrast belongs to an optimum, which is not among the items.",
+        code="unknown_item",
+        hint="Give the optimum as well.",
+    )
 
 
 def _place(contents: Contents, optimum: dict[str, Any]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -63,12 +66,29 @@ def clip(text: str, width: float, size: float, weight: str = "normal") -> str:
     return _fitting(text, width - text_width("…", size, weight), size, weight).rstrip() + "…"
 
 
+@dataclass(frozen=True)
+class Panel:
+    """A figure of a page: its name, what it draws (the data made ready), and how: draw(axes, data)."""
+
+    name: str
+    data: Any
+    draw: Callable[..., None]
+
+
 class Page:
-    """One A4 page; all places and sizes in inches, from the top left corner."""
+    """One A4 page; all places and sizes in inches, from the top left corner.
+
+    panels: its figures. told: its words in order, (kind, text), kind one of title, headline, heading, paragraph,
+    item, row (name, tab, value): what a page without paper shows.
+    """
 
     width, height = PAGE
 
     def __init__(self, title: str = "", subtitle: str = "") -> None:
+        self.panels: list[Panel] = []
+        self.told: list[tuple[str, str]] = [
+            (kind, text) for kind, text in (("title", title), ("paragraph", subtitle)) if text
+        ]
         self.figure = Figure(figsize=PAGE)
         FigureCanvasAgg(self.figure)
         self.top = 0.5
@@ -144,6 +164,19 @@ class Page:
             (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
         )
 
+    def plot(
+        self,
+        name: str,
+        place: tuple[float, float, float, float],
+        draw: Callable[..., None],
+        data: Any,
+        *more: Any,
+    ) -> None:
+        """Draw a figure at `place` (left, top, width, height): draw(axes, data, *more); `more` is what it shares with
+        its neighbours, and what it can do without."""
+        draw(self.panel(*place), data, *more)
+        self.panels.append(Panel(name, data, draw))
+
     def footer(self, left: str, number: int, total: int) -> None:
         """The line at the foot: what made this from which data, and the page number."""
         top = self.height - 0.42
@@ -165,17 +198,20 @@ class Column:
 
     def heading(self, text: str) -> None:
         """A small heading."""
+        self.page.told.append(("heading", text))
         self.top = self.page.text(self.left, self.top, text, self.width, size=11, weight="bold") + 0.05
 
     def paragraph(
         self, text: str, *, size: float = BODY, colour: str = INK, weight: str = "normal", after: float = 0.09
     ) -> None:
         """A paragraph, followed by `after` inches of space."""
+        self.page.told.append(("paragraph", text))
         end = self.page.text(self.left, self.top, text, self.width, size=size, colour=colour, weight=weight)
         self.top = end + after
 
     def item(self, text: str, mark: str = "–", size: float = SMALL + 0.5) -> None:
         """A point of a list, its lines hanging beside the mark."""
+        self.page.told.append(("item", text))
         indent = 0.17
         self.page.text(self.left, self.top, mark, indent, size=size, colour=MUTED)
         end = self.page.text(self.left + indent, self.top, text, self.width - indent, size=size)

@@ -1,8 +1,9 @@
-"""The pages after the first: the fit, residuals, the surface, what may be believed, coverage."""
+"""The pages on one fit, one plan, one table: the fit, residuals, what may be believed, the surface, coverage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report import grids, series, surfaces, words
+from scalelaw.report import grids, lines, series, surfaces, words
 from scalelaw.report.figures import (
     draw_cloud,
     draw_coverage,
@@ -18,17 +19,21 @@ from scalelaw.report.figures import (
     draw_front,
     draw_intervals,
     draw_parity,
+    draw_profile,
     draw_residuals,
     draw_surface,
 )
+from scalelaw.report.findings import explained_symbols
 from scalelaw.report.formula import typeset
 from scalelaw.report.items import Study
 from scalelaw.report.page import Page
 from scalelaw.report.style import MARGIN
-from scalelaw.table import bundled_tables, describe
+from scalelaw.report.subjects import facts_of, source_of
 
-_LEFT, _GAP, _TOP = MARGIN + 0.62, 0.85, 1.8
-_WIDE = 11.69 - MARGIN - _LEFT
+LEFT, GAP, TOP = MARGIN + 0.62, 0.85, 1.8
+"""Where a page's panels begin, in inches, and how far apart two are."""
+WIDE = 11.69 - MARGIN - LEFT
+"""The width of a panel across the page."""
 
 
 def axes_of(fitted: FittedLaw) -> tuple[str, str | None]:
@@ -46,14 +51,16 @@ def fit_page(fitted: FittedLaw, best: Mapping[str, Any] | None, tag: str = "") -
     page = Page(f"How the {words.named(fitted.target)} falls{tag}", law_line(fitted))
     room = 11.69 - 2 * MARGIN
     page.top = page.formula(MARGIN, page.top + 0.04, typeset(fitted.formula, fitted.params), room, size=12)
+    page.told.append(("formula", typeset(fitted.formula, fitted.params)))
     if by is None:
-        draw_curves(page.panel(_LEFT, _TOP, _WIDE, 4.5), series.slices(fitted, along, None, best))
+        page.plot("fit", (LEFT, TOP, WIDE, 4.5), draw_curves, series.slices(fitted, along, None, best))
         return page
-    width = (_WIDE - _GAP) / 2
+    width = (WIDE - GAP) / 2
     panels = series.slices(fitted, along, by, best), series.slices(fitted, by, along, best)
     extent = min(p.extent[0] for p in panels), max(p.extent[1] for p in panels)
     for place, data in enumerate(panels):
-        draw_curves(page.panel(_LEFT + place * (width + _GAP), _TOP, width, 4.4), data, extent)
+        left = LEFT + place * (width + GAP)
+        page.plot(f"fit_along_{data.along}", (left, TOP, width, 4.4), draw_curves, data, extent)
     return page
 
 
@@ -65,14 +72,14 @@ def residual_page(fitted: FittedLaw, tag: str = "") -> Page:
         f"Residual = measured − predicted. Grey band: ± the root mean square error, {words.short(fitted.rmse)}.",
     )
     data = series.residuals(fitted, by)
-    width = (_WIDE - _GAP) / 2
-    draw_parity(page.panel(_LEFT, _TOP, width, 4.6), data)
+    width = (WIDE - GAP) / 2
+    page.plot("parity", (LEFT, TOP, width, 4.6), draw_parity, data)
     names = [along] if by is None else [along, by]
     height = 4.6 if by is None else 1.8
     for row, name in enumerate(names):
-        draw_residuals(
-            page.panel(_LEFT + width + _GAP, _TOP + row * (height + 1.0), width, height), data, name
-        )
+        held = replace(data, against=series.column(fitted, name))
+        place = (LEFT + width + GAP, TOP + row * (height + 1.0), width, height)
+        page.plot(f"residuals_along_{held.against}", place, draw_residuals, held)
     return page
 
 
@@ -84,63 +91,83 @@ def surface_page(study: Study, tag: str = "") -> Page:
     data = surfaces.surface(study.fitted, along, by, study.optima)
     fronts = [o for o in study.optima if len(o.get("pareto") or ()) > 1]
     page = Page(f"Where the {words.named(study.fitted.target)} is least{tag}", _surface_line(study))
-    width = 5.6 if fronts else _WIDE
-    draw_surface(page.panel(_LEFT, _TOP, width, 4.3), data)
+    width = 5.6 if fronts else WIDE
+    page.plot("surface", (LEFT, TOP, width, 4.3), draw_surface, data)
     if fronts:
-        left = _LEFT + width + _GAP
-        draw_front(page.panel(left, _TOP, 11.69 - MARGIN - left, 4.3), surfaces.front(fronts, study.fitted))
+        left = LEFT + width + GAP
+        place = (left, TOP, 11.69 - MARGIN - left, 4.3)
+        page.plot("front", place, draw_front, surfaces.front(fronts, study.fitted))
     return page
 
 
-def front_page(study: Study) -> Page:
+def front_page(study: Study, tag: str = "") -> Page:
     """The least error for each cost, for optima whose fit is not at hand."""
     page = Page(
-        "What each budget buys",
+        f"What each budget buys{tag}",
         f"A query of {words.workload(study.optima[0])}. {words.costing(study.optima[0]['cost'])}.",
     )
-    draw_front(page.panel(_LEFT, _TOP, _WIDE, 4.3), surfaces.front(study.optima, None))
+    page.plot("front", (LEFT, TOP, WIDE, 4.3), draw_front, surfaces.front(study.optima, None))
     return page
 
 
 def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
-    """The bootstrap draws of the parameters, pair by pair: what is determined and what is not. None without draws."""
+    """Profiles of the parameters, the bootstrap draws pair by pair, the intervals: what is determined and what is
+    not. None where the fit has neither."""
     draws = series.parameter_draws(fitted)
     names = [name for name, held in draws.items() if np.ptp(held) > 0]
-    if len(names) < 2:
+    clouds = [
+        series.Cloud(x, y, draws[x], draws[y], (fitted.params[x], fitted.params[y])) for x, y in _pairs(names)
+    ]
+    curves, bars = lines.profiles(fitted)[:4], series.bars(fitted)
+    if not clouds and not curves:
         return None
-    pairs = _pairs(names)
-    page = Page(f"What may be believed{tag}", "Each dot is one refit to resampled data; the star is the fit.")
-    width = (_WIDE - 0.95 * (len(pairs) - 1)) / len(pairs)
-    for index, (x, y) in enumerate(pairs):
-        best = (fitted.params[x], fitted.params[y])
-        draw_cloud(
-            page.panel(_LEFT + index * (width + 0.95), _TOP, width, 2.3), x, y, draws[x], draws[y], best
-        )
-    bars = series.bars(fitted)
-    if bars:
-        height = min(0.36 * len(bars), 1.8)
-        draw_intervals(page.panel(_LEFT + 1.2, _TOP + 3.3, _WIDE - 3.1, height), bars, fitted.n_points)
+    said = [
+        *(["Above: how much worse the fit gets with a parameter held elsewhere."] if curves else []),
+        *(["Each dot is one refit to resampled data; the star is the fit."] if clouds else []),
+    ]
+    page = Page(f"What may be believed{tag}", " ".join(said))
+    top, height = page.top + 0.6, 1.35 if clouds else 4.2
+    profiled: list[tuple[str, Any, Any]] = [
+        (f"profile_{curve.name}", curve, draw_profile) for curve in curves
+    ]
+    drawn: list[tuple[str, Any, Any]] = [
+        (f"cloud_{cloud.x_name}_{cloud.y_name}", cloud, draw_cloud) for cloud in clouds
+    ]
+    for panels in (profiled, drawn):
+        width = (WIDE - 0.95 * (len(panels) - 1)) / max(len(panels), 1)
+        for place, (name, data, draw) in enumerate(panels):
+            page.plot(name, (LEFT + place * (width + 0.95), top, width, height), draw, data)
+        top += height + 0.95 if panels else 0.0
+    if bars and clouds:
+        height = min(0.24 * len(bars), 7.05 - top)
+        data_bars = series.Intervals(tuple(bars), fitted.n_points)
+        page.plot("intervals", (LEFT + 1.2, top, WIDE - 3.1, height), draw_intervals, data_bars)
     return page
 
 
 def coverage_pages(name: str, frame: pd.DataFrame) -> Iterator[Page]:
     """The grid of what was measured, a panel per family of tasks and compressor, two to a page."""
     panels = grids.coverage(frame)
-    line = about(name, frame)
+    title = f"What was measured: {Path(name).name}" if name else "What was measured"
+    line, doubts = about(name, frame), facts_of(name).get("doubts", ())
     for first in range(0, len(panels), 2):
-        page = Page("What was measured", line if first == 0 else "")
+        page = Page(title, line if first == 0 else "")
+        if first == 0:
+            page.told += [("item", f"Doubt: {doubt}") for doubt in doubts]
         shown = panels[first : first + 2]
         height = 4.6 if len(shown) == 1 else 2.05
         for row, data in enumerate(shown):
-            top = max(page.top + 0.55, _TOP) + row * (height + 0.95)
-            width = _WIDE - 0.3 - (0 if data.is_grid else 0.55)
-            draw_coverage(page.panel(_LEFT + 0.3, top, width, height), data)
+            top = max(page.top + 0.55, TOP) + row * (height + 0.95)
+            width = WIDE - 0.3 - (0 if data.is_grid else 0.55)
+            page.plot(f"coverage_{first + row + 1}", (LEFT + 0.3, top, width, height), draw_coverage, data)
         yield page
 
 
 def law_line(fitted: FittedLaw) -> str:
-    """The law by its name, and what its symbols stand for."""
-    return f"Law {words.law(fitted.law)}. {words.symbols(fitted.units)}."
+    """The law by its name, what it was fitted to, and what its symbols stand for."""
+    source = source_of(fitted)
+    fitted_to = f", fitted to {words.count(fitted.n_points, 'point')}" + (f" of {source}" if source else "")
+    return f"Law {words.law(fitted.law)}{fitted_to}. {explained_symbols(fitted)}"
 
 
 def _surface_line(study: Study) -> str:
@@ -149,11 +176,6 @@ def _surface_line(study: Study) -> str:
     first = study.optima[0]
     dashed = "" if first["cost"] == surfaces.EQUAL_COST else " Dashed lines: 2 N (Q + V + G), not this cost."
     return f"A query of {words.workload(first)}. {words.costing(first['cost'])}. Framed: measured.{dashed}"
-
-
-def facts_of(name: str) -> dict[str, Any]:
-    """Title, citation and doubts of a bundled table; nothing for others."""
-    return describe(name) if name in bundled_tables() else {}
 
 
 def about(name: str, frame: pd.DataFrame) -> str:
@@ -166,7 +188,7 @@ def about(name: str, frame: pd.DataFrame) -> str:
     return f"{title}: {', '.join(held)}.{source}"
 
 
-def _pairs(names: list[str]) -> list[tuple[str, str]]:
+def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     wanted = [("alpha", "beta"), ("D", "alpha"), ("D", "beta")]
     pairs = [p for p in wanted if p[0] in names and p[1] in names]
     return (pairs or [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]])[:3]

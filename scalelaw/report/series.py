@@ -70,11 +70,40 @@ class Residuals:
     levels: Mapping[str, np.ndarray]
     by: str
     rmse: float
+    against: str = ""
 
     @property
     def residual(self) -> np.ndarray:
         """Measured minus predicted."""
         return self.measured - self.predicted
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Bootstrap draws of two parameters [m], and the fitted pair."""
+
+    x_name: str
+    y_name: str
+    x: np.ndarray
+    y: np.ndarray
+    best: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Fitted and derived numbers with their intervals, and of how many points."""
+
+    bars: tuple[Bar, ...]
+    n: int
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Configurations as an optimum lists them, the best first; n: points of the fit, 0 where it is not at hand."""
+
+    choices: tuple[Mapping[str, Any], ...]
+    target: str
+    n: int
 
 
 def slices(fitted: FittedLaw, along: str, by: str | None, mark: Mapping[str, Any] | None = None) -> Curves:
@@ -88,17 +117,20 @@ def slices(fitted: FittedLaw, along: str, by: str | None, mark: Mapping[str, Any
     values = np.unique(inputs[by]) if by else np.array([np.nan])
     chosen = values if len(values) <= MOST_CURVES else _spaced(values, MOST_CURVES)
     owner = _nearest(np.asarray(inputs[by]), chosen) if by else np.zeros(len(x), int)
+    shown, shown_by = column(fitted, along), column(fitted, by) if by else ""
+    if mark is not None and along in mark:
+        mark = {**mark, shown: mark[along]}
     curves = []
     for index, value in enumerate([*chosen, *_unmeasured(mark, by, chosen)]):
         mean, below, above = predicted(fitted, held(fitted, {along: grid, **({by: value} if by else {})}))
         mine = owner == index
-        label = _label(by, value) + ("" if index < len(chosen) else ", not measured")
+        label = _label(shown_by, value) + ("" if index < len(chosen) else ", not measured")
         curves.append(
             Curve(label, float(value), grid, mean, below, above, x[mine], target[mine], spread[mine])
         )
     interval = None if curves[0].low is None else float(fitted.interval["level"])
     return Curves(
-        along, by or "", fitted.target, len(x), tuple(curves), span, tuple(np.unique(x)), interval,
+        shown, shown_by, fitted.target, len(x), tuple(curves), span, tuple(np.unique(x)), interval,
         nearest=len(values) > MOST_CURVES, mark=mark,
     )  # fmt: skip
 
@@ -109,11 +141,19 @@ def residuals(fitted: FittedLaw, by: str | None) -> Residuals:
     values = np.unique(inputs[by]) if by else np.array([0.0])
     chosen = values if len(values) <= MOST_CURVES else _spaced(values, MOST_CURVES)
     owner = _nearest(inputs[by], chosen) if by else np.zeros(len(fitted.points["target"]), int)
-    levels = {_label(by, v): np.flatnonzero(owner == i) for i, v in enumerate(chosen)}
+    levels = {
+        _label(column(fitted, by) if by else "", v): np.flatnonzero(owner == i) for i, v in enumerate(chosen)
+    }
     return Residuals(
-        fitted.target, inputs, np.asarray(fitted.points["target"]), predicted(fitted, inputs)[0], levels,
-        by or "", float(fitted.rmse),
+        fitted.target, {column(fitted, n): v for n, v in inputs.items()}, np.asarray(fitted.points["target"]),
+        predicted(fitted, inputs)[0], levels, column(fitted, by) if by else "", float(fitted.rmse),
     )  # fmt: skip
+
+
+def column(fitted: FittedLaw, name: str) -> str:
+    """The table's column that an input of the law was read from: what its axis is about."""
+    held = fitted.checklist.get("columns", {}).get(name, name)
+    return str(held).partition("=")[0]
 
 
 def predicted(
@@ -159,7 +199,7 @@ def _nearest(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return np.abs(np.log(values[:, None]) - np.log(chosen[None, :])).argmin(axis=1)
 
 
-def _label(by: str | None, value: float) -> str:
+def _label(by: str, value: float) -> str:
     return level(by, float(value)) if by else "the law"
 
 

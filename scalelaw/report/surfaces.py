@@ -15,7 +15,7 @@ from scalelaw import plugins
 from scalelaw.costs._workload import Workload
 from scalelaw.fit import FittedLaw
 from scalelaw.plan import find_optimum
-from scalelaw.report.series import GRID, held, predicted, wider
+from scalelaw.report.series import GRID, column, held, predicted, wider
 
 REACH = 3.0
 EQUAL_COST = "linear_flops"
@@ -24,10 +24,12 @@ EQUAL_COST = "linear_flops"
 
 @dataclass(frozen=True)
 class Surface:
-    """The law over two inputs. x: [m], y: [k], z: [k, m]; cost: [k, m] or None; picks: chosen configurations."""
+    """The law over two inputs. x: [m], y: [k], z: [k, m]; cost: [k, m] or None; picks: chosen configurations;
+    columns: what `along` and `by` were read from."""
 
     along: str
     by: str
+    columns: tuple[str, str]
     target: str
     n: int
     x: np.ndarray
@@ -67,7 +69,7 @@ def surface(fitted: FittedLaw, along: str, by: str, optima: Sequence[Mapping[str
     grid_y = np.geomspace(*wider(spans[1], 1.3, *(c[by] for c in chosen)), GRID)
     mesh_x, mesh_y = np.meshgrid(grid_x, grid_y)
     return Surface(
-        along, by, fitted.target, len(x), grid_x, grid_y,
+        along, by, (column(fitted, along), column(fitted, by)), fitted.target, len(x), grid_x, grid_y,
         np.asarray(fitted.predict(None, **held(fitted, {along: mesh_x, by: mesh_y}))), (x, y), spans,
         _cost({along: mesh_x, by: mesh_y}, optima),
         tuple(o["budget"]["flops"] for o in optima if "flops" in o["budget"] and o["cost"] == EQUAL_COST),

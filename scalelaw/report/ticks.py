@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,8 +11,6 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import (
     FixedFormatter,
     FixedLocator,
-    FuncFormatter,
-    LogLocator,
     MaxNLocator,
     NullLocator,
 )
@@ -23,6 +21,13 @@ from scalelaw.report.style import TINY
 
 MOST = 8
 """More measured values than these are not ticks of their own."""
+
+
+def panel_width(axes: Axes) -> float:
+    """The width of a panel in inches."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return float(axes.get_position().width * figure.get_size_inches()[0])
 
 
 def log_input(
@@ -37,7 +42,12 @@ def log_input(
     wanted = [v for v in dict.fromkeys(map(float, prefer)) if low <= v <= high]
     wanted = wanted if len(wanted) <= MOST else []
     values = _with_room(
-        axes, which, name, wanted if len(wanted) > 1 else [*wanted, *round_numbers(low, high)], low, high
+        axes,
+        which,
+        lambda v: words.level(name, v),
+        wanted if len(wanted) > 1 else [*wanted, *round_numbers(low, high)],
+        low,
+        high,
     )
     axis.set_major_locator(FixedLocator(values))
     axis.set_major_formatter(FixedFormatter([words.level(name, v) for v in values]))
@@ -50,14 +60,16 @@ def plain_target(axes: Axes, which: str, low: float, high: float, label: str) ->
     (axes.set_xlabel if which == "x" else axes.set_ylabel)(label)
     if low > 0 and high / low > 6:
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-        axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
-        axis.set_minor_locator(NullLocator())
         low, high = low / 1.15, high * 1.15
+        values = _with_room(axes, which, plain, round_numbers(low, high), low, high)
+        axis.set_major_locator(FixedLocator(values))
+        axis.set_major_formatter(FixedFormatter([plain(v) for v in values]))
+        axis.set_minor_locator(NullLocator())
     else:
         pad = 0.05 * (high - low or abs(high) or 1)
         low, high = low - pad, high + pad
-        plain_linear(axis, low, high)
+        most = 6 if which == "y" else min(6, max(2, int(panel_width(axes) / 0.55)))
+        plain_linear(axis, low, high, most)
     (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
 
 
@@ -92,7 +104,7 @@ def round_numbers(low: float, high: float) -> list[float]:
 
 
 def _with_room(
-    axes: Axes, which: str, name: str, values: Sequence[float], low: float, high: float
+    axes: Axes, which: str, form: Callable[[float], str], values: Sequence[float], low: float, high: float
 ) -> list[float]:
     """Those values whose labels do not touch; the ends come first, then the others in order."""
     figure = axes.get_figure(root=True)
@@ -104,7 +116,7 @@ def _with_room(
     taken: list[tuple[float, float, float]] = []
     for value in order:
         place = length * np.log(value / low) / np.log(high / low)
-        half = text_width(words.level(name, value), TINY) / 2 + 0.03 if which == "x" else 0.08
+        half = text_width(form(value), TINY) / 2 + 0.03 if which == "x" else 0.08
         if all(abs(place - other) > half + reach for _, other, reach in taken):
             taken.append((value, float(place), half))
     return sorted(value for value, _, _ in taken)

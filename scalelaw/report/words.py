@@ -18,6 +18,7 @@ INPUTS: dict[str, tuple[str, str, str]] = {
     "n_params_total": ("N", "model size", "parameters"),
     "visual_tokens": ("V", "visual tokens", "tokens per image"),
     "text_tokens": ("Q", "text tokens", "tokens per question"),
+    "train_samples": ("S", "image-text pairs seen", "pairs"),
     "train_tokens": ("T", "training tokens", "tokens"),
     "train_flops": ("C", "training compute", "FLOPs"),
 }
@@ -38,7 +39,18 @@ _GREEK = {
     "alpha_over_beta": "α/β",
     "optimal_visual_tokens_per_text_token": "best V per text token",
 }
-_ACRONYMS = {"ocr": "OCR", "quecc": "QueCC", "fastv": "FastV"}
+_NAMES = {
+    "ocr": "OCR",
+    "vqa": "VQA",
+    "mqt": "MQT",
+    "none": "no compressor",
+    "quecc": "QueCC",
+    "fastv": "FastV",
+    "token_packer": "TokenPacker",
+    "token_packer_hd": "TokenPacker-HD",
+    "prumerge": "PruMerge",
+    "llava_mini": "LLaVA-Mini",
+}
 _SI = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -81,7 +93,7 @@ def parameters(value: float) -> str:
 
 def level(name: str, value: float) -> str:
     """A value of an input as a label: 7 B for a size, 16 for tokens, 3.2 M for a large count."""
-    if name.startswith("n_params"):
+    if name.startswith("n_params") and name != "n_params_vision":
         return parameters(value)
     return si(value) if value >= 1e5 else short(value)
 
@@ -178,7 +190,7 @@ def symbol(name: str) -> str:
 
 def named(name: str) -> str:
     """An input or target by its name: 'LLM size', 'visual tokens', 'error'."""
-    return INPUTS[name][1] if name in INPUTS else _ACRONYMS.get(name, name.replace("_", " "))
+    return INPUTS[name][1] if name in INPUTS else _NAMES.get(name, name.replace("_", " "))
 
 
 def law(name: str) -> str:
@@ -216,17 +228,24 @@ def formula(text: str, params: Mapping[str, float] | None = None, digits: int = 
     for name, value in sorted((params or {}).items(), key=lambda held: -len(held[0])):
         text = re.sub(rf"(?<![A-Za-z_]){re.escape(name)}(?![A-Za-z_(])", short(value, digits), text)
     text = re.sub(r"(?<![A-Za-z])(alpha|beta|gamma|delta)(?![A-Za-z])", lambda m: _GREEK[m[0]], text)
-    return text.replace(" * ", " · ").replace("^-", "^−").replace("^−−", "^").replace("+ −", "− ")
+    text = text.replace(" * ", " · ").replace("^-", "^−").replace("^−−", "^").replace("+ −", "− ")
+    return re.sub(r" [+−] 0(?= [+−]|$)", "", text)
 
 
-def symbols(inputs: Mapping[str, float]) -> str:
-    """What the symbols of a formula stand for: 'N: LLM size in billions of parameters; V: visual tokens'."""
+def symbols(inputs: Mapping[str, float], columns: Mapping[str, str] | None = None) -> str:
+    """What the symbols of a formula stand for: 'N: LLM size in billions of parameters; V: visual tokens'.
+
+    columns: the table's column that each input was read from, where it is another.
+    """
     scales = {1e3: "thousands of ", 1e6: "millions of ", 1e9: "billions of ", 1e12: "trillions of "}
     parts = []
     for name, scale in inputs.items():
         amount = scales.get(scale, "" if scale == 1 else f"units of {short(scale)} ")
-        what = f"{named(name)} in " if name in INPUTS else "in "
-        parts.append(f"{symbol(name)}: {what}{amount}{unit(name)}")
+        column = (columns or {}).get(name, name)
+        what = (
+            f"{named(column)} in " if column in INPUTS else "in " if column == name else f"{named(column)}, "
+        )
+        parts.append(f"{symbol(name)}: {what}{amount}{unit(column)}")
     return "; ".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 import scalelaw as sl
+from scalelaw.answers import plain
+from scalelaw.fit import ablate, compare
+from scalelaw.plan import contrast_budgets, find_cost
 from scalelaw.report.document import make_pages
 from scalelaw.report.items import gather
 from scalelaw.report.page import Page
 from scalelaw.report.style import styled
+from scalelaw.table import describe
 
 ONE_INPUT = '''"""one_power: a power of x with a floor."""
 import numpy as np
@@ -111,6 +116,31 @@ def long_names() -> list[Any]:
     return [fitted, dataclasses.replace(optimum, warnings=[*optimum.warnings, *notes]), table]
 
 
+def everything(fitted: Any, ocr: Any, folder: Path) -> list[Any]:
+    """Families, plans with a contrast, an ablation, a comparison of laws, a bill, compressors."""
+    query: dict[str, Any] = {"models": "qwen1.5", "hardware": "h100-sxm", "generate": 16}
+    plan = sl.find_optimum(ocr, 8e11, **query)
+    contrast = contrast_budgets(ocr, 8e11, **query)
+    envelope = json.loads(fitted.to_json())
+    envelope["data"]["ablation"] = plain(ablate("vlm_reasoning", bootstrap=60))
+    (folder / "fit.json").write_text(json.dumps(envelope))
+    bills = [find_cost("llava-1.5-7b", tokens) for tokens in (576, 64)]
+    compared = compare("vlm_reasoning", ["product_power", "log_linear"])
+    return [folder / "fit.json", ocr, plan, contrast, compared, *bills, "quecc_table1"]
+
+
+def eight_fits() -> list[Any]:
+    """More fits than page one can hold as blocks, told apart by model family, benchmark and tower."""
+    facts = describe("superclass_model_scaling")
+    fits = [
+        sl.fit_law("superclass_model_scaling", bootstrap=20, **held)
+        for held in (facts["fit"], *facts["more_fits"])
+    ]
+    kinds = ("GQA", "VQAv2", "VizWiz")
+    return [*fits, *(sl.fit_law("mqt_llava", "power", {"x": "visual_tokens"}, where={"benchmark": kind}, bootstrap=20)
+                     for kind in kinds), sl.fit_law("vlm_ocr", bootstrap=0)]  # fmt: skip
+
+
 CASES: dict[str, Callable[[Any, Any, Any, Path], Any]] = {
     "answer": lambda fitted, optimum, ocr, folder: [fitted, optimum],
     "law alone": lambda fitted, optimum, ocr, folder: fitted,
@@ -129,6 +159,8 @@ CASES: dict[str, Callable[[Any, Any, Any, Path], Any]] = {
     "one input": lambda fitted, optimum, ocr, folder: one_input(folder),
     "single size": lambda fitted, optimum, ocr, folder: single_size(),
     "long names": lambda fitted, optimum, ocr, folder: long_names(),
+    "everything": lambda fitted, optimum, ocr, folder: everything(fitted, ocr, folder),
+    "eight fits": lambda fitted, optimum, ocr, folder: eight_fits(),
     "no grid": lambda fitted, optimum, ocr, folder: [sl.fit_law(scattered_table(), bootstrap=60), scattered_table()],
 }  # fmt: skip
 

@@ -75,9 +75,9 @@ PUBLISHED = "error = A * (n_params / 1e9)^-alpha * visual_tokens^-beta + D"
 def test_a_formula_in_symbols_and_in_numbers() -> None:
     params = {"A": 0.59077, "alpha": 0.07094, "beta": 0.0151, "D": 0.0}
     assert words.formula(PUBLISHED) == "error = A · N^−α · V^−β + D"
-    assert words.formula(PUBLISHED, params) == "error = 0.591 · N^−0.0709 · V^−0.0151 + 0"
+    assert words.formula(PUBLISHED, params) == "error = 0.591 · N^−0.0709 · V^−0.0151"
     assert typeset(PUBLISHED) == r"$\mathrm{error} = A\,N^{-\alpha }\,V^{-\beta } + D$"
-    assert typeset(PUBLISHED, params) == r"$\mathrm{error} = 0.591\,N^{-0.0709}\,V^{-0.0151} + 0$"
+    assert typeset(PUBLISHED, params) == r"$\mathrm{error} = 0.591\,N^{-0.0709}\,V^{-0.0151}$"
     units = words.symbols({"n_params": 1e9, "visual_tokens": 1.0})
     assert units == "N: LLM size in billions of parameters; V: visual tokens in tokens per image"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -11,6 +10,7 @@ from matplotlib.ticker import NullLocator
 from scalelaw.report import words
 from scalelaw.report.figures.parts import panel_heading
 from scalelaw.report.page import clip
+from scalelaw.report.series import Choices
 from scalelaw.report.style import MUTED, PETROFF10, SMALL, TINY
 from scalelaw.report.ticks import plain_target
 
@@ -18,13 +18,15 @@ NAMES = 1.7
 """The widest a model's name is written, in inches."""
 
 
-def draw_choices(axes: Axes, choices: Sequence[Mapping[str, Any]], target: str, n: int) -> None:
+def draw_choices(axes: Axes, data: Choices) -> None:
     """Draw a row per configuration, the best on top; left of it what it is, right of it how often it is best."""
+    choices, target, n = data.choices, data.target, data.n
     spans = [c["error_interval"] or (c["error"], c["error"]) for c in choices]
     plain_target(
         axes, "x", min(s[0] for s in spans), max(s[1] for s in spans), f"predicted {words.axis(target)}"
     )
     axes.set_ylim(len(choices) - 0.5, -0.5)
+    axes.yaxis.set_gid("categories")
     axes.yaxis.set_major_locator(NullLocator())
     axes.grid(False, axis="y")
     axes.spines["left"].set_visible(False)

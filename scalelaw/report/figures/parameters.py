@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from scalelaw.report import words
 from scalelaw.report.figures.parts import panel_heading
-from scalelaw.report.series import Bar
+from scalelaw.report.series import Cloud, Intervals
 from scalelaw.report.style import INK, MUTED, PAPER, PETROFF10, TINY
 from scalelaw.report.ticks import plain_linear
 
 
-def draw_cloud(
-    axes: Axes, x_name: str, y_name: str, x: np.ndarray, y: np.ndarray, best: tuple[float, float]
-) -> None:
+def draw_cloud(axes: Axes, data: Cloud) -> None:
     """Draw the draws of two parameters (a dot each) and the fitted pair (a star); parameters have no unit."""
+    x_name, y_name, x, y, best = data.x_name, data.y_name, data.x, data.y, data.best
     axes.plot(
         x, y, linestyle="none", marker="o", markersize=2.2, color=PETROFF10[0], alpha=0.4, markeredgewidth=0
     )
@@ -48,8 +45,9 @@ def _span(values: np.ndarray, best: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def draw_intervals(axes: Axes, bars: Sequence[Bar], n: int) -> None:
+def draw_intervals(axes: Axes, data: Intervals) -> None:
     """Draw each interval as a multiple of the fitted value (a value of 0 has none: its row holds the numbers alone)."""
+    bars = data.bars
     shown = [(row, bar) for row, bar in enumerate(bars) if bar.value]
     reach = [end / bar.value for _, bar in shown for end in (bar.low, bar.high)]
     low, high = max(-1.0, min([0.8, *reach])), min(5.0, max([1.2, *reach]))
@@ -73,4 +71,4 @@ def draw_intervals(axes: Axes, bars: Sequence[Bar], n: int) -> None:
             text, (1, row), (10, 0), xycoords=("axes fraction", "data"), textcoords="offset points", ha="left",
             va="center", size=TINY, color=MUTED, annotation_clip=False,
         )  # fmt: skip
-    panel_heading(axes, "How wide each interval is", f"n = {n}")
+    panel_heading(axes, "How wide each interval is", f"n = {data.n}")

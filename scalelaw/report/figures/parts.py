@@ -9,16 +9,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from scalelaw.report.page import text_width
-from scalelaw.report.style import INK, MUTED, SMALL, TINY
+from scalelaw.report.page import clip, text_width
+from scalelaw.report.style import BODY, INK, MUTED, SMALL, TINY
+from scalelaw.report.ticks import panel_width
 
 HATCH = "////"
 HATCH_COLOUR = "#d3d8dd"
 
 
 def panel_heading(axes: Axes, title: str, note: str) -> None:
-    """The panel's title at its top left and a note (such as n = 28) at its top right."""
-    axes.set_title(title, loc="left")
+    """The panel's title at its top left and a note (such as n = 28) at its top right, under the title where both do
+    not fit on one line; the title is cut where the panel is too narrow for it."""
+    room = panel_width(axes)
+    stacked = text_width(title, BODY, "bold") + text_width(note, TINY) + 0.1 > room
+    axes.set_title(clip(title, room + 0.3, BODY, "bold"), loc="left", pad=20.0 if stacked else 8.0)
     axes.annotate(
         note, (1, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
         size=TINY, color=MUTED, annotation_clip=False,
@@ -66,13 +70,13 @@ def legend_below(axes: Axes, handles: Sequence[Any], title: str = "", drop: floa
     """A legend `drop` inches under the panel, in as many columns as fit its width."""
     figure = axes.get_figure(root=True)
     assert figure is not None
-    box, (wide, tall) = axes.get_position(), figure.get_size_inches()
+    box, tall = axes.get_position(), figure.get_size_inches()[1]
     widths = np.array([text_width(str(h.get_label()), SMALL) + 0.66 for h in handles])
     columns = next(
         (
             k
             for k in range(len(handles), 1, -1)
-            if sum(w.max() for w in np.array_split(widths, k)) <= box.width * wide
+            if sum(w.max() for w in np.array_split(widths, k)) <= panel_width(axes)
         ),
         1,
     )

@@ -27,8 +27,9 @@ def draw_parity(axes: Axes, data: Residuals) -> None:
         legend_below(axes, handles, words.capital(words.named(data.by)))
 
 
-def draw_residuals(axes: Axes, data: Residuals, against: str) -> None:
+def draw_residuals(axes: Axes, data: Residuals) -> None:
     """Residuals along one input; the grey band is plus and minus one root mean square error."""
+    against = data.against
     at = data.inputs[against]
     low, high = float(at.min()), float(at.max())
     pad = (high / low) ** 0.06 if high > low else 1.5

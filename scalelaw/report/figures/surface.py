@@ -25,9 +25,14 @@ def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
     """Draw the surface; lines of equal cost are dashed, the range beyond the measurements is hatched."""
     axes.grid(False)
     sizes = [pick[data.by] for pick in data.picks]
-    log_input(axes, "x", data.along, float(data.x[0]), float(data.x[-1]), tuple(np.unique(data.at[0])))
+    log_input(axes, "x", data.columns[0], float(data.x[0]), float(data.x[-1]), tuple(np.unique(data.at[0])))
     log_input(
-        axes, "y", data.by, float(data.y[0]), float(data.y[-1]), tuple(np.unique([*data.at[1], *sizes]))
+        axes,
+        "y",
+        data.columns[1],
+        float(data.y[0]),
+        float(data.y[-1]),
+        tuple(np.unique([*data.at[1], *sizes])),
     )
     levels = MaxNLocator(14).tick_values(float(data.z.min()), float(data.z.max()))
     axes.contourf(data.x, data.y, data.z, levels=levels, cmap=SURFACE, zorder=1)

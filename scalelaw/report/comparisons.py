@@ -1,0 +1,194 @@
+"""The pages that compare: fits side by side, laws, kinds of budget, where the cost goes, other choices, compressors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from scalelaw.report import lines, rows, shares, words
+from scalelaw.report.figures import draw_lines, draw_rows, draw_shares
+from scalelaw.report.figures.rows import WIDEST
+from scalelaw.report.items import Contents, Study
+from scalelaw.report.page import FOOT, Page, text_width
+from scalelaw.report.pages import GAP, LEFT, TOP, WIDE, axes_of
+from scalelaw.report.style import MARGIN, TINY
+
+_PER_ROW = 5
+_MOST_ROWS = 16
+
+
+def beside_pages(contents: Contents) -> Iterator[Page]:
+    """Fits of one law side by side: each parameter, and what more tokens buy each of them."""
+    for studies in _alike(contents.studies):
+        panels = rows.beside(studies)
+        what = "Task families side by side" if _families(studies) else "Fits side by side"
+        said = [str(held["words"]) for held in contents.sharing if held.get("words")]
+        line = f"{words.capital(words.law(_law(studies)))}, fitted to each apart. Bars are intervals."
+        page = Page(what, " ".join([line, *said]))
+        below = len(studies) <= 6 and len(studies[0].fitted.inputs if studies[0].fitted else ()) > 1
+        bottom = _in_rows(page, "side_by_side", panels, 0.3 * len(studies), page.top + 0.6)
+        if below and bottom + 2.6 < FOOT:
+            along = axes_of(studies[0].fitted)[0] if studies[0].fitted else "visual_tokens"
+            height = min(FOOT - bottom - 1.25, 2.6)
+            data = lines.relative(studies, along)
+            page.plot("relative", (LEFT, bottom + 0.35, WIDE, height), draw_lines, data)
+        yield page
+
+
+def law_pages(contents: Contents) -> Iterator[Page]:
+    """Laws compared by how they extrapolate, for each comparison, and each fit that was chosen by one."""
+    held = [(c, str(c.get("table", ""))) for c in contents.comparisons]
+    for study in contents.studies:
+        if study.fitted is not None and study.fitted.selection:
+            fitted = study.fitted
+            chosen = {"laws": fitted.selection, "inputs": fitted.inputs, "target": fitted.target, "n_points":
+                      fitted.n_points, "residual": fitted.loss["residual"]}  # fmt: skip
+            held.append((chosen, study.name))
+    for comparison, name in held:
+        data = rows.extrapolated(comparison)
+        if data is None:
+            continue
+        winner = comparison.get("winner")
+        verdict = f"{words.capital(words.law(winner))} wins." if winner else ""
+        if winner == "":
+            verdict = "No law wins clearly; weights are those of their average."
+        line = f"Each law is fitted without some points and predicts them: the less it misses, the better. {verdict}"
+        page = Page("Laws compared by extrapolation" + (f": {name}" if name else ""), line.strip())
+        left = _room(data.labels)
+        height = min(0.45 * len(data.labels), 4.2)
+        page.plot("laws", (left, TOP, 11.69 - MARGIN - 1.0 - left, height), draw_rows, data)
+        yield page
+
+
+def contrast_pages(study: Study, tag: str = "") -> Iterator[Page]:
+    """What a budget of another kind and the same size would pick, for each optimum that was asked for it."""
+    for optimum in study.optima:
+        if not (contrast := optimum.get("contrast")):
+            continue
+        target, n = (study.fitted.target, study.fitted.n_points) if study.fitted else ("error", 0)
+        free = contrast.get("free_tokens")
+        notes = [w["message"] for w in contrast.get("warnings", [])]
+        if not notes and all(
+            row["best"]["model"] == contrast["rows"][0]["best"]["model"] for row in contrast["rows"]
+        ):
+            notes = ["Every kind of budget picks about the same."]
+        if free:
+            notes.append(
+                f"{free['tokens']} of {free['of']} visual tokens are free for {free['model']} at batch "
+                f"{free['batch']:g} on {free['hardware']}: "
+                f"the latency rises by less than {100 * free['tolerance']:g} %."
+            )
+        line = "Each budget allows of its own kind what the first pick costs. Ringed: another pick than the first."
+        page = Page(f"The kind of budget decides{tag}", " ".join([line, *notes]))
+        panels = rows.contrasted(contrast, target, n)
+        _in_rows(page, "contrast", panels, 0.42 * len(contrast["rows"]), max(page.top + 0.6, TOP))
+        yield page
+
+
+def share_pages(contents: Contents) -> Iterator[Page]:
+    """What the FLOPs of the picks, of those behind them, and of bills are spent on: two to a page."""
+    held: list[tuple[str, str, shares.Shares]] = []
+    for study in contents.studies:
+        if study.optima and (
+            data := shares.shares_of_plans(study.optima, f": {study.name}" if study.name else "")
+        ):
+            first = study.optima[0]
+            line = f"A query of {words.workload(first)}. {words.costing(first['cost'])}."
+            held.append((study.name, line, data))
+    if contents.bills and (data := shares.shares_of_bills(contents.bills)):
+        bill = contents.bills[0]
+        held.append(("", f"A query of {words.workload(bill)}. {words.capital(str(bill['says']))}.", data))
+    for first_one in range(0, len(held), 2):
+        shown = held[first_one : first_one + 2]
+        said = [f"{words.capital(name)}: {line}" if name else line for name, line, _ in shown]
+        page = Page("Where the cost goes", " ".join(dict.fromkeys(said)))
+        left = max(_room(data.labels) for _, _, data in shown)
+        top = max(TOP, page.top + 0.6)
+        for place, (_, _, data) in enumerate(shown):
+            height = min(0.5 * len(data.labels), 4.3 / len(shown) - 0.5 * (len(shown) - 1))
+            name = f"cost_shares_{first_one + place + 1}"
+            page.plot(name, (left, top, 11.69 - MARGIN - 1.0 - left, height), draw_shares, data)
+            top += height + 1.25
+        yield page
+
+
+def ablation_page(study: Study, tag: str = "") -> Page | None:
+    """The fit under other choices. None without an ablation."""
+    if study.fitted is None or sum(bool(row["params"]) for row in study.ablation) < 2:
+        return None
+    panels = rows.changed(study.ablation, study.fitted)
+    if not panels:
+        return None
+    failed = [row for row in study.ablation if not row["params"]]
+    said = f" Could not be refitted: {', '.join(str(row['change']) for row in failed)}." if failed else ""
+    page = Page(
+        f"The fit under other choices{tag}",
+        "One choice changed at a time. Grey band: the interval of the fit as asked for. Ringed: outside it."
+        + said,
+    )
+    _in_rows(page, "ablation", panels, 0.2 * len(panels[0].labels), max(page.top + 0.6, TOP))
+    return page
+
+
+def compressor_pages(tables: Iterable[tuple[str, pd.DataFrame]]) -> Iterator[Page]:
+    """Compressors at equal numbers of tokens, where a table holds several: two families of tasks to a page."""
+    for name, frame in tables:
+        panels = lines.compressors(frame)
+        for first in range(0, len(panels), 2):
+            shown = panels[first : first + 2]
+            page = Page(
+                "Compressors compared" + (f": {name}" if name else ""),
+                "Mean error over benchmarks and models that were measured at every point shown.",
+            )
+            width = (WIDE - GAP * (len(shown) - 1)) / len(shown)
+            for place, data in enumerate(shown):
+                where = (LEFT + place * (width + GAP), TOP, width, 3.7)
+                page.plot(f"compressors_{first + place + 1}", where, draw_lines, data)
+            yield page
+
+
+def _in_rows(page: Page, name: str, panels: Sequence[rows.Rows], height: float, top: float) -> float:
+    """Panels that share their row labels, beside each other in one row or two; returns where they end."""
+    left = _room(panels[0].labels)
+    count = len(panels) if len(panels) <= _PER_ROW else -(-len(panels) // 2)
+    height = max(0.35, min(height, 4.6))
+    for first in range(0, len(panels), count):
+        if top + height + 0.5 > FOOT:
+            break
+        shown = panels[first : first + count]
+        width = (11.69 - MARGIN - 0.2 - left - 0.6 * (count - 1)) / count
+        for place, data in enumerate(shown):
+            where = (left + place * (width + 0.6), top, width, height)
+            page.plot(f"{name}_{first + place + 1}", where, draw_rows, data, place == 0)
+        top += height + 0.95
+    return top
+
+
+def _room(labels: Sequence[str]) -> float:
+    """Where a panel begins whose row labels are these."""
+    return MARGIN + min(WIDEST, max(text_width(label, TINY) for label in labels)) + 0.15
+
+
+def _alike(studies: Sequence[Study]) -> list[list[Study]]:
+    """Studies of one law, target and set of parameters, where there are several and few enough for rows."""
+    groups: dict[tuple[Any, ...], list[Study]] = {}
+    for study in studies:
+        if study.fitted is not None and not study.fitted.law.startswith("average:"):
+            fitted = study.fitted
+            key = (fitted.law, fitted.target, tuple(fitted.params), tuple(fitted.inputs))
+            groups.setdefault(key, []).append(study)
+    return [held[:_MOST_ROWS] for held in groups.values() if len(held) > 1]
+
+
+def _families(studies: Sequence[Study]) -> bool:
+    held: list[Mapping[str, Any]] = [s.fitted.points["labels"] for s in studies if s.fitted]
+    families = [set(labels.get("task_family", ())) for labels in held]
+    return all(len(names) == 1 for names in families) and len({tuple(names) for names in families}) == len(
+        studies
+    )
+
+
+def _law(studies: Sequence[Study]) -> str:
+    return studies[0].fitted.law if studies[0].fitted else ""

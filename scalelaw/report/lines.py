@@ -1,0 +1,175 @@
+"""What is drawn as lines along one input, made ready: fits beside each other, compressors, profiles of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from scalelaw.errors import ScalelawError
+from scalelaw.fit import FittedLaw, fit_law
+from scalelaw.report import series, words
+from scalelaw.report.items import Study
+
+_STEPS = 17
+_REACH = 3.0
+"""A profile is drawn until it is so many times as high as the threshold."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """x, y: [m]; low, high: [m] or None."""
+
+    label: str
+    x: np.ndarray
+    y: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    look: int | None = None
+    """The number of its look; its place among the lines unless given."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines along one input. target: the label of the other axis."""
+
+    title: str
+    along: str
+    target: str
+    note: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much worse the fit gets as a parameter is held elsewhere. values, rise: [m]; rise is the F statistic
+    (objective - least) / (least / (n - p)); threshold: its quantile at `level`; best: the fitted value."""
+
+    name: str
+    values: np.ndarray
+    rise: np.ndarray
+    threshold: float
+    level: float
+    best: float
+    n: int
+
+
+def relative(studies: Sequence[Study], along: str) -> Lines:
+    """The error along one input as a multiple of its value at the smallest measured one, other inputs at their
+    median: what more of it buys each family of tasks."""
+    lines, counts = [], []
+    for study in studies:
+        fitted = study.fitted
+        assert fitted is not None
+        values = np.unique(fitted.points["inputs"][along])
+        mean, _, _ = series.predicted(fitted, series.held(fitted, {along: values}))
+        low = high = None
+        if series.parameter_draws(fitted):
+            drawn = np.asarray(fitted.predict_draws(**series.held(fitted, {along: values})))
+            tail = (1 - float(fitted.interval["level"])) / 2
+            low, high = np.nanquantile(drawn / drawn[:, :1], (tail, 1 - tail), axis=0)
+        lines.append(Line(words.capital(study.name), values, mean / mean[0], low, high))
+        counts.append(str(fitted.n_points))
+    name = series.column(studies[0].fitted, along) if studies[0].fitted else along
+    return Lines(
+        f"What more {words.named(name)} buy" if name.endswith("tokens") else f"What a larger {words.named(name)} buys",
+        name, f"{words.named(studies[0].fitted.target if studies[0].fitted else 'error')} (share of the first)",
+        f"n = {', '.join(dict.fromkeys(counts))}", tuple(lines),
+    )  # fmt: skip
+
+
+def compressors(frame: pd.DataFrame) -> list[Lines]:
+    """The mean error of each compressor along visual tokens, a panel per family of tasks, of the benchmarks and
+    models that were measured for every point shown: none is compared on easier tasks than another."""
+    known = frame[frame[["error", "visual_tokens", "compressor"]].notna().all(axis=1)]
+    found = []
+    order = {name: place for place, name in enumerate(sorted(known["compressor"].unique()))}
+    filled = known.assign(task_family=known["task_family"].fillna("tasks not stated"))
+    for family, held in filled.groupby("task_family", sort=True):
+        held = held.assign(case=_cases(held))
+        cells = held.groupby(["compressor", "visual_tokens"])["case"].agg(set)
+        shared = _shared(list(cells))
+        cells = cells[[shared <= cell for cell in cells]]
+        if not shared or cells.index.get_level_values(0).nunique() < 2:
+            continue
+        held = held[held["case"].isin(shared)]
+        means = held.groupby(["compressor", "visual_tokens"])["error"].mean()[cells.index]
+        lines = tuple(
+            Line(
+                words.capital(words.named(str(name))),
+                part.index.get_level_values(1).to_numpy(float),
+                part.to_numpy(),
+                look=order[name],
+            )
+            for name, part in means.groupby(level=0)
+        )
+        benchmarks = words.count(int(held["benchmark"].nunique()), "benchmark")
+        title = words.capital(words.named(str(family)))
+        found.append(
+            Lines(title, "visual_tokens", f"mean {words.axis('error')}",
+                  f"n = {int(held.set_index(['compressor', 'visual_tokens']).index.isin(cells.index).sum())} · "
+                  f"{benchmarks}", lines)
+        )  # fmt: skip
+    return found
+
+
+def _cases(frame: pd.DataFrame) -> pd.Series:
+    parts = [
+        frame[c].astype(object).where(frame[c].notna(), "").astype(str)
+        for c in ("benchmark", "metric", "n_params")
+    ]
+    return parts[0] + "|" + parts[1] + "|" + parts[2]
+
+
+def _shared(cells: Sequence[set[str]]) -> set[str]:
+    """The cases of most cells: every cell that lacks one of them is left out."""
+    counts = pd.Series([case for cell in cells for case in cell]).value_counts()
+    return set(counts[counts >= 0.6 * len(cells)].index)
+
+
+def profiles(fitted: FittedLaw) -> list[Profile]:
+    """The profile of each free parameter: refits with it held at values across and beyond its interval.
+
+    Nothing where that would say nothing: other losses than squares, weights, no interval, no freedom.
+    """
+    from scipy.stats import f
+
+    free = [name for name, (low, high) in fitted.bounds.items() if low != high]
+    spare = fitted.n_points - len(free)
+    plain = fitted.loss["kind"] == "squared" and fitted.checklist.get("weights", "none") == "none"
+    if not plain or spare < 1 or fitted.objective <= 0 or fitted.law.startswith("average:"):
+        return []
+    threshold = float(f.ppf(float(fitted.interval["level"]), 1, spare))
+    found = []
+    for name in free:
+        low, high = fitted.intervals.get(name, (np.nan, np.nan))
+        if not np.isfinite([low, high]).all() or high <= low:
+            continue
+        room = 0.4 * (high - low)
+        ends = np.clip([low - room, high + room], *fitted.bounds[name]).tolist()
+        values = np.unique([*np.linspace(ends[0], ends[1], _STEPS), fitted.params[name]])
+        rise = (np.array([_least(fitted, name, value) for value in values]) / fitted.objective - 1) * spare
+        shown = np.isfinite(rise) & (rise <= _REACH * threshold)
+        if shown.sum() > 2:
+            found.append(
+                Profile(name, values[shown], np.maximum(rise[shown], 0.0), threshold, float(fitted.interval["level"]),
+                        fitted.params[name], fitted.n_points)
+            )  # fmt: skip
+    return found
+
+
+def _least(fitted: FittedLaw, name: str, value: float) -> float:
+    """The least objective with the parameter held at a value; NaN where there is no such fit."""
+    frame = pd.DataFrame({**fitted.points["inputs"], fitted.target: fitted.points["target"]})
+    held = {n: low for n, (low, high) in fitted.bounds.items() if low == high}
+    bounds = {n: ends for n, ends in fitted.bounds.items() if n not in held and n != name}
+    try:
+        refit = fit_law(
+            frame, fitted.law, {n: n for n in fitted.inputs}, fitted.target, bootstrap=0,
+            fix={**held, name: float(value)}, bounds=bounds, residual=fitted.loss["residual"],
+        )  # fmt: skip
+    except ScalelawError:
+        return np.nan
+    return refit.objective

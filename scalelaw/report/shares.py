@@ -1,0 +1,94 @@
+"""Where the cost of a query goes, made ready: parts of the FLOPs of chosen configurations, and of bills."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scalelaw import plugins
+from scalelaw.costs._workload import Workload
+from scalelaw.errors import ScalelawError
+from scalelaw.plan import find_cost
+from scalelaw.report import words
+
+_MOST = 6
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What each configuration's cost is made of. parts: {part: share [k]}; the shares of a row add up to 1."""
+
+    labels: tuple[str, ...]
+    totals: tuple[float, ...]
+    parts: dict[str, tuple[float, ...]]
+    title: str
+    note: str
+
+
+def shares_of_plans(optima: Sequence[Mapping[str, Any]], name: str = "") -> Shares | None:
+    """The picks and those behind them, by the FLOP accounting of their plan. None where it has no parts for them."""
+    rows: list[tuple[str, dict[str, float]]] = []
+    for optimum in optima:
+        for choice in [optimum["best"], *optimum["runners_up"][: 0 if len(optima) > 2 else 3]]:
+            label = f"{choice['model']}, {words.tokens(choice['visual_tokens'])}"
+            parts = _parts(optimum, choice)
+            if parts and all(label != held for held, _ in rows):
+                rows.append((label, parts))
+    return _together(rows, f"What the FLOPs are spent on{name}")
+
+
+def shares_of_bills(bills: Sequence[Mapping[str, Any]]) -> Shares | None:
+    """Bills of `scalelaw cost`, a row each."""
+    return _together(
+        [
+            (
+                f"{bill['model']}, {words.tokens(bill['visual_tokens'])}",
+                {row["part"]: float(row["flops"]) for row in bill["parts"]},
+            )
+            for bill in bills
+        ],
+        "What the FLOPs of each bill are spent on",
+    )
+
+
+def _together(rows: Sequence[tuple[str, Mapping[str, float]]], title: str) -> Shares | None:
+    if not rows:
+        return None
+    totals = tuple(sum(parts.values()) for _, parts in rows)
+    weight: dict[str, float] = {}
+    for (_, parts), total in zip(rows, totals, strict=True):
+        for name, value in parts.items():
+            weight[name] = max(weight.get(name, 0.0), value / total)
+    named = sorted(weight, key=lambda name: -weight[name])
+    large = [name for name in named if weight[name] > 0.005][:_MOST]
+    shares = {
+        words.named(name): tuple(parts.get(name, 0.0) / t for (_, parts), t in zip(rows, totals, strict=True))
+        for name in large
+    }
+    rest = tuple(1 - sum(column) for column in zip(*shares.values(), strict=True))
+    if max(rest) > 0.0005:
+        shares["the rest"] = rest
+    return Shares(
+        tuple(label for label, _ in rows), totals, shares, title, words.count(len(rows), "configuration")
+    )
+
+
+def _parts(optimum: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, float]:
+    """The FLOPs of one configuration, part by part; nothing where they are not those that the plan counted."""
+    asked = {"text_tokens": optimum["text_tokens"], "generate": optimum["generate"]}
+    try:
+        if optimum["cost"] == "linear_flops":
+            load = Workload(**asked)
+            found = plugins.load("costs", "linear_flops").parts(
+                choice["n_params"], None, choice["visual_tokens"], load
+            )
+            parts = {f"{name} tokens": float(value) for name, value in found.items() if float(value) > 0}
+        else:
+            served = {name: optimum["searched"].get(name) for name in ("tower", "compressor")}
+            bill = find_cost(str(choice["model"]), choice["visual_tokens"], **asked, **served)
+            parts = {row["part"]: float(row["flops"]) for row in bill.parts}
+    except ScalelawError:
+        return {}
+    whole = choice["costs"].get("flops")
+    return parts if whole and abs(sum(parts.values()) / whole - 1) < 0.01 else {}

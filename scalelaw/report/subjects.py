@@ -1,0 +1,80 @@
+"""What each study of a report is about, in as few words as tell them apart, and where its numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from scalelaw.fit import FittedLaw
+from scalelaw.report import words
+from scalelaw.table import bundled_tables, describe
+
+if TYPE_CHECKING:
+    from scalelaw.report.items import Study
+
+_LABELS = ("task_family", "compressor", "model_family", "benchmark")
+
+
+def subjects(studies: Sequence[Study]) -> list[str]:
+    """A name for each study, no two alike (empty for one alone): of group, labels that the points share, table, what
+    was chosen of it, target, law, loss and inputs those that tell them apart; a number where nothing does."""
+    if len(studies) < 2:
+        return [""] * len(studies)
+    names: list[tuple[str, ...]] = [()] * len(studies)
+    for values in [[study.group for study in studies], *map(partial(_values, studies), _FEATURES)]:
+        longer = [
+            (*name, words.named(value)) if value else name for name, value in zip(names, values, strict=True)
+        ]
+        if len(set(longer)) > len(set(names)):
+            names = longer
+    told = [", ".join(name) for name in names]
+    return [
+        name if name and told.count(name) == 1 else f"{name or 'fit'} {1 + told[:place].count(name)}"
+        for place, name in enumerate(told)
+    ]
+
+
+def facts_of(name: str) -> dict[str, Any]:
+    """Title, citation and doubts of a bundled table; nothing for others."""
+    return describe(name) if name in bundled_tables() else {}
+
+
+def source_of(fitted: FittedLaw) -> str:
+    """Which numbers a law was fitted to: 'table vlm_ocr', with what was chosen of it; nothing without a name."""
+    name, chosen = str(fitted.checklist.get("table", "not named")), _where(fitted)
+    return "" if name == "not named" else f"table {name}" + (f", {chosen}" if chosen else "")
+
+
+def _where(fitted: FittedLaw) -> str:
+    held = fitted.checklist.get("where")
+    return ", ".join(words.named(str(v)) for v in held.values()) if isinstance(held, Mapping) else ""
+
+
+def _values(studies: Sequence[Study], feature: Callable[[FittedLaw], str]) -> list[str]:
+    return [feature(study.fitted) if study.fitted else "" for study in studies]
+
+
+def _shared(column: str) -> Callable[[FittedLaw], str]:
+    def shared(fitted: FittedLaw) -> str:
+        held = set(fitted.points["labels"].get(column, ()))
+        return str(next(iter(held))) if len(held) == 1 else ""
+
+    return shared
+
+
+def _columns(fitted: FittedLaw) -> str:
+    held = fitted.checklist.get("columns", {})
+    return ", ".join(words.named(column) for name, column in held.items() if name != "target")
+
+
+_FEATURES: tuple[Callable[[FittedLaw], str], ...] = (
+    *(_shared(column) for column in _LABELS),
+    lambda fitted: str(fitted.checklist.get("table", "")),
+    _where,
+    lambda fitted: fitted.target,
+    lambda fitted: words.law(fitted.law),
+    lambda fitted: f"{fitted.loss['kind']} loss",
+    lambda fitted: f"{fitted.loss['residual']} residuals",
+    _columns,
+)
