@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from scalelaw import plugins
 from scalelaw.answers import answer, dumps
 from scalelaw.costs import memory
 from scalelaw.errors import InputError, unknown
-from scalelaw.ladder import FAMILIES, LLMShape, from_config
 from scalelaw.plan import conventions
 from scalelaw.plan.budget import kinds
 from scalelaw.plan.catalogue import Model, find_models
+from scalelaw.plan.counting import doubts_of, shape_of
 from scalelaw.plan.grid import total
 from scalelaw.plan.query import make_query
 
@@ -65,17 +64,15 @@ def find_cost(
     visual_tokens: float = 576,
     text_tokens: float = 50,
     convention: str = "exact",
-    count: Callable[[str], LLMShape] | None = None,
     **query: Any,
 ) -> Bill:
     """What one query costs. model: a bundled name, or a config.json (or its folder); query: see `make_query`.
 
-    count: counts a configuration whose family the closed form does not know (`scalelaw.vlm.counted.count_shape`).
-
+    A configuration of an architecture that no closed form is held for is counted on the model itself.
     Raises InputError for an unknown model, convention or option, for tokens out of range and for more visual tokens
     than the tower has patches.
     """
-    found = find_model(model, count)
+    found = find_model(model)
     asked = make_query(text_tokens, **query)
     setup = asked.setups[0]
     work = _one(asked.work)
@@ -124,12 +121,10 @@ def explain_flops(
     return conventions.explain(value, found.shape, _one(make_query(text_tokens, **query).work), visual_tokens)
 
 
-def find_model(model: Any, count: Callable[[str], LLMShape] | None = None) -> Model:
+def find_model(model: Any) -> Model:
     """The one model of this name or config.json, with its shape. Raises InputError where it is not one, or has none."""
     if isinstance(model, str | Path) and (Path(model).exists() or str(model).endswith(".json")):
-        shape = from_config(model)
-        if count is not None and shape.family not in FAMILIES:
-            shape = replace(count(str(model)), name=shape.name)
+        shape = shape_of(model)
         return Model(shape.name, float(shape.n_params), shape, source=str(model))
     found = find_models(model)
     if len(found) != 1:
@@ -201,18 +196,7 @@ def _warnings(model: Model, parts: dict[str, float], flops: float, work: Any) ->
             f"The vision tower is {100 * share:.0f} % of all FLOPs: fewer visual tokens or a smaller LLM save little; "
             "a lower resolution, a smaller tower, or its features cached between questions do.",
         ))  # fmt: skip
-    if model.shape is not None and model.shape.counted:
-        warnings.append((
-            "counted",
-            f"No closed form is held for models of type '{model.shape.family}': it was counted on the model itself at "
-            "three lengths, and the quadratic through them is used.",
-        ))  # fmt: skip
-    elif model.shape is not None and model.shape.family not in FAMILIES:
-        warnings.append((
-            "unknown_family",
-            f"The closed form is not held against models of type '{model.shape.family or 'none'}'; it is reckoned as a "
-            "plain decoder of these widths.",
-        ))  # fmt: skip
+    warnings += doubts_of(model.shape)
     if work.tower is None:
         warnings.append(("tower_left_out", "No vision tower is counted."))
     return warnings

@@ -13,7 +13,15 @@ import yaml
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import bundled
-from scalelaw.ladder import LLMShape, TowerShape, from_config, from_fields, made_for_size, tower_from_fields
+from scalelaw.ladder import (
+    LLMShape,
+    TowerShape,
+    from_fields,
+    made_for_size,
+    tower_from_config,
+    tower_from_fields,
+)
+from scalelaw.plan.counting import shape_of
 
 RUNGS = 64
 """Rungs of a ladder between two sizes."""
@@ -67,9 +75,14 @@ def find_models(models: Any) -> list[Model]:
 
 
 def find_tower(name: str | TowerShape | None) -> TowerShape | None:
-    """A bundled vision tower; None or "none" for none. Raises InputError for an unknown name."""
+    """A bundled vision tower, or that of a config.json (or its folder); None or "none" for none.
+
+    Raises InputError for an unknown name and for a configuration that cannot be read.
+    """
     if name is None or isinstance(name, TowerShape):
         return name
+    if name.endswith(".json") or Path(name).is_dir():
+        return tower_from_config(name)
     key = name.strip().lower()
     if key == "none":
         return None
@@ -187,7 +200,7 @@ def _entry(entry: Mapping[str, Any], folder: Path) -> Model:
     allowed = ("name", "n_params", "config")
     if extra := [str(key) for key in entry if key not in allowed]:
         raise unknown("key", extra[0], allowed)
-    shape = from_config(folder / str(entry["config"])) if entry.get("config") else None
+    shape = shape_of(folder / str(entry["config"])) if entry.get("config") else None
     name = str(entry.get("name") or (shape.name if shape else ""))
     size = entry.get("n_params", shape.n_params if shape else None)
     if not name or size is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from scalelaw.plan.certainty import has_draws
+from scalelaw.plan.counting import doubts_of
 from scalelaw.plan.grid import Grid
 
 if TYPE_CHECKING:
@@ -92,5 +93,6 @@ def _unseen(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]
             f"{pick['model']} is a mixture of experts: the law was measured on n_params of dense models, and counts "
             f"it as {pick['n_params']:.3g} by a rule of thumb.",
         )
+    yield from doubts_of(shape)
     if pick["dtype"] in ("fp8", "int8", "int4"):
         yield "narrow_weights", f"The law does not know what error {pick['dtype']} weights add."

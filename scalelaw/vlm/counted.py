@@ -45,7 +45,7 @@ def count_shape(path: str | Path) -> LLMShape:
         raise InputError(
             f"No closed form is held for the architecture of {path}, and torch cannot count it ({kind}: {told}).",
             code="cannot_count",
-            hint="Is it an architecture that this version of transformers builds?",
+            hint="Without its model_type it is reckoned as a plain decoder of its widths.",
         ) from error
     assert shape.counted is not None
     _, a, b, c = shape.counted

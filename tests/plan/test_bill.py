@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from scalelaw.errors import InputError
-from scalelaw.plan import explain_flops, find_cost
+from scalelaw.plan import explain_flops, find_cost, find_optimum
 
 
 def test_the_bill_of_llava_adds_up() -> None:
@@ -113,9 +114,35 @@ def test_what_is_no_number_of_flops_is_refused(value: Any) -> None:
         explain_flops(value, "llava-1.5-7b")
 
 
-def test_an_unknown_architecture_is_doubted(tmp_path: Any) -> None:
-    (tmp_path / "config.json").write_text(
-        '{"model_type": "mamba9", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,'
-        ' "intermediate_size": 128, "vocab_size": 100}'
-    )
-    assert "unknown_family" in dict(find_cost(tmp_path, 16).warnings)
+WIDTHS = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,
+          "vocab_size": 100, "tie_word_embeddings": False}  # fmt: skip
+
+
+def config_of(folder: Path, **fields: Any) -> Path:
+    (folder / "config.json").write_text(json.dumps({**WIDTHS, **fields}))
+    return folder / "config.json"
+
+
+def test_an_unknown_architecture_is_counted_by_itself(tmp_path: Path) -> None:
+    asked = {"generate": 3, "tower": "none"}
+    llama = find_cost(config_of(tmp_path, model_type="llama"), 16, 20, **asked)
+    assert "counted" not in dict(llama.warnings)
+    granite = find_cost(config_of(tmp_path, model_type="granite"), 16, 20, **asked)
+    assert "granite" in dict(granite.warnings)["counted"]
+    assert granite.flops == llama.flops
+    assert (granite.model, granite.n_params_exact) == (tmp_path.name, llama.n_params_exact)
+    assert explain_flops(granite.flops, tmp_path, 16, 20, **asked)[0]["convention"] == "exact"
+
+
+def test_a_counted_model_may_be_planned_with(tmp_path: Path, reasoning: Any) -> None:
+    config_of(tmp_path, model_type="granite")
+    (tmp_path / "mine.yaml").write_text("models: [{name: mine, n_params: 2e9, config: config.json}]")
+    optimum = find_optimum(reasoning, 8e11, models=tmp_path / "mine.yaml")
+    assert "counted" in dict(optimum.warnings)
+
+
+def test_what_can_neither_be_read_nor_counted_gets_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No closed form is held .* and torch cannot count it") as refusal:
+        find_cost(config_of(tmp_path, model_type="mamba9"), 16)
+    assert refusal.value.code == "cannot_count"
+    assert "unknown_family" in dict(find_cost(config_of(tmp_path), 16).warnings)
