@@ -152,10 +152,9 @@ def _tokens(visual_tokens: Any, work: Any) -> float:
         visual = float(visual_tokens)
     except (TypeError, ValueError, OverflowError):
         visual = float("nan")
-    if not visual >= 0 or visual == float("inf"):
-        raise InputError(
-            f"visual_tokens must be a number of at least 0; it is {visual_tokens}.", code="bad_tokens"
-        )
+    if not 0 <= visual <= 1e9:
+        told = f"visual_tokens must be a number from 0 to 1e9; it is {str(visual_tokens)[:40]}."
+        raise InputError(told, code="bad_tokens")
     if work.tower is not None and visual > work.patches:
         raise InputError(
             f"{visual:g} visual tokens are more than the {work.patches:g} patches of {work.tower.name}.",

@@ -14,6 +14,9 @@ from scalelaw.errors import InputError, unknown
 
 FLOPS = "flops"
 
+LEAST = 1e-12
+"""No budget is smaller, in its kind's unit."""
+
 UNITS: dict[str, dict[str, float]] = {
     "flops": {
         p + u: f
@@ -122,8 +125,9 @@ def _number(kind: str, value: Any) -> float:
             code="bad_budget",
             hint="E.g. --budget 8e11 or --budget flops=8e11.",
         ) from error
-    if not (math.isfinite(number) and number > 0):
+    if not LEAST <= number < math.inf:
         raise InputError(
-            f"The budget {kind} must be positive and finite; it is {number:g}.", code="bad_budget"
+            f"The budget {kind} must be positive (at least {LEAST:g}) and finite; it is {number:g}.",
+            code="bad_budget",
         )
     return number

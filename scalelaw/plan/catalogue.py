@@ -26,6 +26,9 @@ from scalelaw.plan.counting import shape_of
 RUNGS = 64
 """Rungs of a ladder between two sizes."""
 
+MOST = 1e15
+"""No model has more parameters."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -172,7 +175,7 @@ def _ladder(text: str) -> list[Model]:
     ends = text.split(":")[1:]
     try:
         low, high = (float(end) for end in ends)
-        if not 0 < low < high < float("inf"):
+        if not 0 < low < high <= MOST:
             raise ValueError
     except ValueError as error:
         raise InputError(
@@ -213,8 +216,10 @@ def _size(name: str, size: Any) -> float:
         n_params = float(size)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"n_params of '{name}' is not a number: {size!r}.", code="bad_catalogue") from error
-    if not (np.isfinite(n_params) and n_params > 0):
-        raise InputError(f"n_params of '{name}' must be positive; it is {n_params:g}.", code="bad_catalogue")
+    if not 1 <= n_params <= MOST:
+        raise InputError(
+            f"n_params of '{name}' must lie between 1 and {MOST:g}; it is {n_params:g}.", code="bad_catalogue"
+        )
     return n_params
 
 

@@ -31,9 +31,11 @@ class Convention:
 
 
 def _whole(shape: LLMShape, tokens: float, work: Workload, causal: bool = False) -> float:
-    text = min(work.text_tokens, tokens)
-    held = replace(work, text_tokens=text, images=1)
-    return float(sum(layer_flops.parts(0, shape, tokens - text, held, causal).values()))
+    text = min(work.text_tokens, tokens) if work.images else tokens
+    held = replace(work, text_tokens=text)
+    return float(
+        sum(layer_flops.parts(0, shape, (tokens - text) / (work.images or 1), held, causal).values())
+    )
 
 
 def _llm_only(shape: LLMShape, tokens: float, work: Workload) -> float:
@@ -84,14 +86,15 @@ def explain(
 ) -> list[dict[str, Any]]:
     """Which convention and length give a published number, the likeliest first.
 
-    value: as printed (`3.82e12`, `8.48T`): its digits say how exactly it must be met.
+    value: as printed (`3.82e12`, `8.48T`): its digits say how exactly it must be met. visual_tokens: of one image.
     Each answer: {convention, says, tokens (whole), exact_tokens, value (at `tokens`), digits_met, known_length}.
-    known_length: the length is the visual tokens, with or without the text. First those whose digits are met at a
-    known length, then by how near the length lies to one.
+    known_length: the length is that of all images' visual tokens, with or without the text. First those whose digits
+    are met at a known length, then by how near the length lies to one.
     Raises InputError for a value that is not a positive number.
     """
     number, half = _printed(value)
-    known = [visual_tokens, visual_tokens + work.text_tokens]
+    images = work.images * visual_tokens
+    known = [length for length in (images, images + work.text_tokens) if length > 0] or [1.0]
     answers = []
     for name, convention in CONVENTIONS.items():
         for scale, unit in ((1.0, ""), (0.5, ", halved: multiply-accumulates")):

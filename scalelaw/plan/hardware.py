@@ -26,6 +26,9 @@ FIELDS = (
     "calibrated",
 )
 
+POSITIVE = (1e-6, 1e9)
+"""From where to where a peak, a bandwidth, a memory and a power may lie, in their units."""
+
 
 def find_device(name: str | Device | None) -> Device | None:
     """The device of a name or an alias (`h100`, any case), or of a YAML file with the fields of a bundled device.
@@ -84,37 +87,34 @@ def _from_file(path: Path) -> Device:
 
 
 def _device(row: Mapping[str, Any], origin: str) -> Device:
-    try:
-        device = Device(
-            name=str(row["name"]),
-            peak_flops=float(row["peak_tflops"]) * 1e12,
-            bandwidth_bytes=float(row["bandwidth_tb_s"]) * 1e12,
-            memory_bytes=float(row["memory_gb"]) * 1e9,
-            watts=None if row.get("watts") is None else float(row["watts"]),
-            mfu=float(row.get("mfu", Device.mfu)),
-            mbu=float(row.get("mbu", Device.mbu)),
-            overhead_s=float(row.get("overhead_ms", 0.0)) / 1e3,
-            calibrated=bool(row.get("calibrated", False)),
-        )
-    except KeyError as error:
-        raise InputError(
-            f"{origin} lacks the field {error}.", code="bad_hardware", hint=", ".join(FIELDS)
-        ) from error
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{origin} holds a field that is not a number: {error}.", code="bad_hardware"
-        ) from error
-    positive = (device.peak_flops, device.bandwidth_bytes, device.memory_bytes, device.mfu, device.mbu)
-    if not all(0 < value < float("inf") for value in positive) or max(device.mfu, device.mbu) > 1:
-        raise InputError(
-            f"{origin}: peak, bandwidth and memory must be positive, mfu and mbu in (0, 1].",
-            code="bad_hardware",
-        )
-    if not 0 <= device.overhead_s < float("inf"):
-        raise InputError(f"{origin}: overhead_ms must be a number of at least 0.", code="bad_hardware")
-    if device.watts is not None and not 0 < device.watts < float("inf"):
-        raise InputError(f"{origin}: watts must be positive, or left out.", code="bad_hardware")
-    return device
+    def number(field: str, least: float, most: float, default: float | None = None) -> float:
+        value = row.get(field, default)
+        if value is None:
+            raise InputError(
+                f"{origin} lacks the field '{field}'.", code="bad_hardware", hint=", ".join(FIELDS)
+            )
+        try:
+            held = float("nan") if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            held = float("nan")
+        if not least <= held <= most:
+            told = f"{origin}: {field} must be a number from {least:g} to {most:g}; it is {str(value)[:40]}."
+            raise InputError(told, code="bad_hardware")
+        return held
+
+    if not isinstance(row.get("calibrated", False), bool):
+        raise InputError(f"{origin}: calibrated must be true or false.", code="bad_hardware")
+    return Device(
+        name=str(row["name"]),
+        peak_flops=number("peak_tflops", *POSITIVE) * 1e12,
+        bandwidth_bytes=number("bandwidth_tb_s", *POSITIVE) * 1e12,
+        memory_bytes=number("memory_gb", *POSITIVE) * 1e9,
+        watts=None if row.get("watts") is None else number("watts", *POSITIVE),
+        mfu=number("mfu", 1e-6, 1, Device.mfu),
+        mbu=number("mbu", 1e-6, 1, Device.mbu),
+        overhead_s=number("overhead_ms", 0, 1e9, 0.0) / 1e3,
+        calibrated=row.get("calibrated", False),
+    )
 
 
 @cache

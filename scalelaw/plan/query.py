@@ -21,13 +21,17 @@ DTYPES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "int4"
 DEFAULT_TOWER = "clip-vit-l-14-336"
 
 RANGES: dict[str, tuple[float, float]] = {
-    "text_tokens": (0, math.inf),
-    "generate": (0, math.inf),
-    "images": (0, math.inf),
-    "tiles": (1, math.inf),
+    "text_tokens": (0, 1e9),
+    "generate": (0, 1e9),
+    "images": (0, 1e6),
+    "tiles": (1, 1e6),
     "cached_prefix": (0, 1),
-    "questions_per_image": (1, math.inf),
+    "questions_per_image": (1, 1e9),
+    "batch": (1, 1e9),
+    "devices": (1, 1e6),
+    "usd_per_hour": (0, 1e9),
 }
+"""From where to where each number may lie; beyond, nothing is meant and products overflow."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def make_query(
     held = {name: _number(name, value, *RANGES[name]) for name, value in (
         ("text_tokens", text_tokens), ("generate", generate), ("images", images), ("tiles", tiles),
         ("cached_prefix", cached_prefix), ("questions_per_image", questions_per_image))}  # fmt: skip
-    batches = [_number("batch", b, 1, math.inf) for b in _several(batch)]
+    batches = [_number("batch", b, *RANGES["batch"]) for b in _several(batch)]
     types = [_dtype(t) for t in _several(dtype)]
     setups = tuple(Setup(t, b) for t in types for b in batches)
     if not setups:
@@ -90,7 +94,7 @@ def make_query(
     device = find_device(hardware)
     scenarios: tuple[Device, ...] = ()
     if device is not None:
-        device = replace(device, count=int(_number("devices", devices, 1, math.inf)))
+        device = replace(device, count=int(_number("devices", devices, *RANGES["devices"])))
         device, scenarios = _efficiency(device, mfu, mbu, seed)
     work = Workload(
         **held,
@@ -100,7 +104,9 @@ def make_query(
         tower=find_tower(tower or DEFAULT_TOWER),
         compressor=compressor,
         device=device,
-        price_per_hour=None if usd_per_hour is None else _number("usd_per_hour", usd_per_hour, 0, math.inf),
+        price_per_hour=None
+        if usd_per_hour is None
+        else _number("usd_per_hour", usd_per_hour, *RANGES["usd_per_hour"]),
     )
     return Query(work, setups, scenarios, stated_tower=bool(tower))
 
@@ -144,6 +150,8 @@ def _number(name: str, value: Any, least: float, most: float) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and least <= number <= most):
-        bound = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
-        raise InputError(f"{name} must be a number {bound}; it is {value}.", code="bad_workload")
+        raise InputError(
+            f"{name} must be a number from {least:g} to {most:g}; it is {str(value)[:40]}.",
+            code="bad_workload",
+        )
     return number

@@ -70,6 +70,34 @@ def test_the_conventions_in_circulation(convention: str, tokens: float, value: s
     assert f"{find_cost('llava-1.5-7b', tokens, 50, convention).flops:.{digits}e}".replace("e+", "e") == value
 
 
+def test_of_attention_the_causal_convention_counts_what_the_mask_keeps() -> None:
+    exact, causal = (find_cost("llava-1.5-7b", convention=c).flops for c in ("exact", "useful-causal"))
+    assert exact - causal == 4 * 32 * 4096 * (626**2 - 626 * 627 / 2)
+    assert find_cost("llava-1.5-7b", convention="2N").flops == 2 * 6_738_939_904 * 626
+
+
+SEVERAL = {"images": 3, "tiles": 5, "generate": 4}
+
+
+def test_every_image_and_tile_has_its_tower_in_every_whole_convention() -> None:
+    bill = find_cost("llava-1.5-7b", 576, 50, **SEVERAL)
+    assert {p["part"]: p["flops"] for p in bill.parts}["tower"] == 15 * 381_918_216_192
+    first = explain_flops(bill.flops, "llava-1.5-7b", 576, 50, **SEVERAL)[0]
+    assert (first["convention"], first["tokens"], first["known_length"]) == ("exact", 3 * 576 + 50, True)
+    logits, causal = (
+        find_cost("llava-1.5-7b", 576, 50, c, **SEVERAL).flops for c in ("all-logits", "useful-causal")
+    )
+    assert logits - bill.flops == (3 * 576 + 49) * 2 * 4096 * 32064
+    tokens = 3 * 576 + 50
+    assert bill.flops - causal == 4 * 32 * 4096 * (tokens**2 - tokens * (tokens + 1) / 2)
+
+
+def test_without_images_a_number_is_explained_by_the_text() -> None:
+    bill = find_cost("llava-1.5-7b", 576, 50, images=0)
+    first = explain_flops(bill.flops, "llava-1.5-7b", 576, 50, images=0)[0]
+    assert (first["convention"], first["tokens"], first["known_length"]) == ("exact", 50, True)
+
+
 @pytest.mark.parametrize(
     ("printed", "convention", "tokens"),
     [

@@ -12,6 +12,7 @@ import scalelaw as sl
 from scalelaw.errors import InputError, NoAnswer
 from scalelaw.plan import find_optimum, load_optimum
 from scalelaw.plan.certainty import spread
+from scalelaw.plan.query import RANGES
 
 SIZES = [0.5e9, 1.8e9, 4e9, 7e9, 14e9]
 GF = 1e9
@@ -144,6 +145,18 @@ def test_warnings_at_the_edges(reasoning: Any) -> None:
         ({"budget": 0}, "bad_budget"),
         ({"budget": 10**400}, "bad_budget"),
         ({"text_tokens": 10**400}, "bad_workload"),
+        ({"text_tokens": 1e300}, "bad_workload"),
+        ({"generate": 1e300}, "bad_workload"),
+        ({"images": 1e300}, "bad_workload"),
+        ({"tiles": 1e300}, "bad_workload"),
+        ({"batch": 1e300}, "bad_workload"),
+        ({"questions_per_image": 1e300}, "bad_workload"),
+        ({"hardware": "h100", "devices": 1e300}, "bad_workload"),
+        ({"usd_per_hour": 1e300}, "bad_workload"),
+        ({"budget": 1e-300}, "bad_budget"),
+        ({"models": {"a": 1e300}}, "bad_catalogue"),
+        ({"models": "ladder:1e9:1e300"}, "bad_catalogue"),
+        ({"visual_tokens": "1e300"}, "bad_tokens"),
         ({"models": {"a": 10**400}}, "bad_catalogue"),
         ({"budget": None, "target_error": 10**400}, "bad_objective"),
         ({"budget": {}}, "bad_budget"),
@@ -210,3 +223,12 @@ def test_wild_draws_are_drawn_in_for_a_decision() -> None:
         np.sqrt(25 / 28)
     )
     assert spread(replace(fitted, n_points=5)) == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_numbers_allowed_overflow_nothing(reasoning: Any) -> None:
+    most = {name: RANGES[name][1] for name in ("generate", "images", "tiles", "batch", "usd_per_hour")}
+    asked = {**most, "models": "qwen1.5", "hardware": "h100", "text_tokens": 1e9, "cost": "layer_flops"}
+    for budget in ({"usd_per_million": 1e-12}, {"flops": 1e-12, "latency_ms": 1e-12}):
+        with pytest.raises(NoAnswer, match="No configuration fits"):
+            find_optimum(reasoning, budget, **asked)
