@@ -34,6 +34,7 @@ class Task:
 
     result: the file that exists exactly when the work is done. output: where what it prints goes.
     after: the tasks whose results it needs. imports: modules that it will load; an executor may do so for many at once.
+    saved: a file that changes when it saves what it knows, so that it can go on from there.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Task:
     after: tuple[Task, ...] = ()
     imports: tuple[str, ...] = ()
     needs: Needs = Needs()
+    saved: Path | None = None
 
     @property
     def blocked(self) -> bool:
@@ -53,6 +55,24 @@ class Task:
     def call(self) -> int:
         """Do the work in this process. Returns its exit code."""
         return int(importlib.import_module(self.module).main(list(self.arguments)))
+
+
+def task_from(facts: Mapping[str, Any]) -> Task:
+    """A task from plain data, as `facts_of` gave it, without those before it."""
+    paths = {key: Path(facts[key]) for key in ("result", "output")}
+    saved = Path(facts["saved"]) if facts["saved"] else None
+    kept = {key: tuple(facts[key]) for key in ("arguments", "imports")}
+    return Task(facts["name"], facts["module"], **paths, **kept, needs=Needs(**facts["needs"]), saved=saved)
+
+
+def facts_of(task: Task) -> dict[str, Any]:
+    """A task as plain data for JSON, its paths absolute, without those before it."""
+    paths = {
+        key: str(path.absolute()) if path else ""
+        for key, path in (("result", task.result), ("output", task.output), ("saved", task.saved))
+    }
+    rest = {"name": task.name, "module": task.module, "arguments": task.arguments, "imports": task.imports}
+    return {**rest, **paths, "needs": vars(task.needs)}
 
 
 @dataclass(frozen=True)

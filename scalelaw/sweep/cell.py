@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from scalelaw import preemption
 from scalelaw.config import read_experiment
@@ -42,6 +44,8 @@ def run(root: str | Path, name: str, train: ModuleType | None = None, place: int
     with _one_thread():
         if isinstance(work, Stage):
             return stages.make(folder, work, train)
+        if int(os.environ.get("RANK", "0")):
+            return _help(folder, work, train)
         with turn(folder.turn(name)):
             if not _is_done(folder, name):
                 _train(folder, work, train, experiment.name)
@@ -84,22 +88,36 @@ def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) 
     with attempt(folder, cell.name, cell.label) as log:
         made = {stage.kind: stages.make(folder, stage, train) for stage in cell.stages}
         start = log.seconds
-        rows = train.run_cell(
-            cell.experiment,
-            llm=cell.llm,
-            compressor=cell.compressor,
-            visual_tokens=cell.visual_tokens,
-            seed=cell.seed,
-            tower=made["tower"],
-            features=made["features"],
-            llm_folder=made["llm"],
-            log=log,
-        )
+        rows = _rows(cell, train, made, log)
         facts = {"experiment": experiment, "started_at": log.started_at, "seconds": log.seconds - start}
         for leftover in folder.cells.glob(f".{cell.name}.*.part"):  # of a process that died while it wrote
             leftover.unlink()
         folder.results.unlink(missing_ok=True)  # it would be older than this part
         write_part(folder, cell, rows, facts)
+
+
+def _help(folder: SweepFolder, cell: Cell, train: ModuleType) -> Path:
+    """What a process of torchrun does that is not the first: it trains along where the trainer is `DISTRIBUTED`, and
+    leaves writing to the first."""
+    if getattr(train, "DISTRIBUTED", False) and not _is_done(folder, cell.name):
+        made = {stage.kind: stages.make(folder, stage, train) for stage in cell.stages}
+        _rows(cell, train, made, lambda *facts, **more: None)
+    return folder.cell(cell.name)
+
+
+def _rows(cell: Cell, train: ModuleType, made: dict[str, Path], log: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = train.run_cell(
+        cell.experiment,
+        llm=cell.llm,
+        compressor=cell.compressor,
+        visual_tokens=cell.visual_tokens,
+        seed=cell.seed,
+        tower=made["tower"],
+        features=made["features"],
+        llm_folder=made["llm"],
+        log=log,
+    )
+    return rows
 
 
 def _is_done(folder: SweepFolder, name: str) -> bool:

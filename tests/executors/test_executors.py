@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ def main(arguments):
 """
 
 Make = Callable[..., Task]
+WHERE = {"slurm": "slurm"}  # what an executor needs around it: a fixture
+SETTINGS = {"slurm": {"poll_s": 0.2}}
 
 
 @pytest.fixture
@@ -88,7 +91,10 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
 @pytest.fixture(params=plugins.names("executors"))
 def run(request: pytest.FixtureRequest) -> Callable:
     """Every executor there is."""
-    return plugins.load("executors", request.param).run
+    if request.param in WHERE:
+        request.getfixturevalue(WHERE[request.param])
+    module = plugins.load("executors", request.param)
+    return partial(module.run, settings=SETTINGS[request.param]) if request.param in SETTINGS else module.run
 
 
 def test_every_task_ends_once_and_has_its_result_and_output(run: Callable, task: Make) -> None:

@@ -167,3 +167,24 @@ def test_a_cell_that_is_asked_to_make_room_leaves_no_failure(
     assert not (folder.root / "failed").exists()
     assert not list((folder.root / "locks").iterdir())
     assert cell.main([str(folder.root), name, "--trainer", stub]) == 0
+
+
+def test_only_the_first_process_of_torchrun_writes(
+    experiment: Make,
+    stub: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trace: Callable[[], list[str]],
+) -> None:
+    folder = prepare_sweep(experiment(), tmp_path / "sweep", train=stub)
+    name, train = cells(experiment())[0].name, importlib.import_module(stub)
+    monkeypatch.setenv("RANK", "1")
+    cell.run(folder.root, name, train)
+    assert trace() == []
+    monkeypatch.setattr(train, "DISTRIBUTED", True, raising=False)
+    cell.run(folder.root, name, train)
+    assert trace()[-1] == "16x1-quecc-1-0"
+    assert not folder.cell(name).exists()
+    monkeypatch.setenv("RANK", "0")
+    cell.run(folder.root, name, train)
+    assert folder.cell(name).exists()

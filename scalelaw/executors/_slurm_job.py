@@ -1,0 +1,177 @@
+"""What a Slurm job runs: its tasks one after the other, each in a process, or by torchrun where it has several nodes.
+
+    srun python -m scalelaw.executors._slurm_job BATCH
+
+BATCH is a folder that `slurm` wrote: `orders.json`, by the job's place in its array. The job leaves `ends-PLACE.jsonl`
+(how tasks ended), and touches `alive-PLACE` every few seconds. Asked to make room (SIGUSR2 before its time is up), it
+has its tasks save what they know and puts itself back into the queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from scalelaw.answers import dumps
+from scalelaw.errors import Preempted
+from scalelaw.executors import local
+from scalelaw.executors._launch import ONE_THREAD, launched
+from scalelaw.executors._slurm_queue import Batch
+from scalelaw.tasks import Finished, Task, task_from
+
+BEAT = 5.0  # seconds between two signs of life
+
+
+def main(arguments: list[str]) -> int:
+    """Run the tasks of this job that have no result yet."""
+    batch, place = Path(arguments[0]), os.environ["SLURM_ARRAY_TASK_ID"]
+    orders = json.loads((batch / "orders.json").read_text(encoding="utf-8"))
+    said = Batch(batch, "", []).ends(int(place))  # in an earlier life of this job
+    failed = {name for name, held in said.items() if held["code"] > 0 and held["code"] != Preempted.exit_code}
+    tasks = [task for task in map(task_from, orders["jobs"][int(place)]) if not task.result.exists()]
+    tasks = [task for task in tasks if task.name not in failed]
+    before = _got(tasks)
+    first = os.environ.get("SLURM_PROCID", "0") == "0"
+    with (
+        _alive(batch / f"alive-{place}" if first else None),
+        _asked() as asked,
+        contextlib.suppress(Preempted),
+    ):
+        several = orders["nodes"] > 1
+        for end in _several_nodes(tasks, asked) if several else _one_node(tasks, orders["grace_s"]):
+            if first:
+                _tell(batch / f"ends-{place}.jsonl", end)
+    if first and _goes_back(tasks, before, asked):
+        me = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{place}"
+        subprocess.run(["scontrol", "requeue", me], check=False)
+    return 0
+
+
+def _goes_back(tasks: list[Task], before: list[float], asked: list[int]) -> bool:
+    """Whether the job puts itself back into the queue: it was asked to make room (and not cancelled), work is left, and
+    it got somewhere, or may begin again as often as its tasks may."""
+    if (
+        not asked
+        or all(task.result.exists() for task in tasks)
+        or (signal.SIGTERM in asked and not _runs_on())
+    ):
+        return False
+    restarts = int(os.environ.get("SLURM_RESTART_COUNT", 0))
+    return _got(tasks) != before or restarts < max(task.needs.retries for task in tasks)
+
+
+def _runs_on() -> bool:
+    """Whether Slurm lets this job run on, for the grace that one has who is to make room; one that is cancelled, or
+    that Slurm puts back itself, does not."""
+    command = ["squeue", "-h", "-o", "%T", "-j", os.environ["SLURM_JOB_ID"]]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == "RUNNING"
+
+
+def _got(tasks: list[Task]) -> list[float]:
+    """How far tasks are: when each last wrote its result or what it knows."""
+    paths = [path for task in tasks for path in (task.result, task.saved) if path]
+    return [path.stat().st_mtime if path.exists() else 0.0 for path in paths]
+
+
+def _one_node(tasks: list[Task], grace: float) -> Iterator[Finished]:
+    """By the executor of one machine, which passes on what it hears; the runner says what is begun again."""
+    once = [replace(task, needs=replace(task.needs, retries=0)) for task in tasks]
+    return local.run(once, jobs=1, settings={"grace_s": grace})
+
+
+def _several_nodes(tasks: list[Task], asked: list[int]) -> Iterator[Finished]:
+    """By torchrun on each node; they meet at the first."""
+    rank, job = int(os.environ["SLURM_PROCID"]), int(os.environ["SLURM_JOB_ID"])
+    port = 20000 + job % 20000
+    for task in tasks:
+        if asked:
+            return
+        module, given = launched(task.module, task.arguments, task.needs, rank, _first_node(), port)
+        output = task.output if rank == 0 else task.output.with_suffix(f".node{rank}.out")
+        start = time.monotonic()
+        with output.open("w", encoding="utf-8") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *given],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **ONE_THREAD},
+                start_new_session=True,
+            )
+            code = _wait(process, task.needs.minutes * 60 or float("inf"), asked)
+        yield Finished(task, code, time.monotonic() - start)
+
+
+def _wait(process: subprocess.Popen[bytes], limit: float, asked: list[int]) -> int:
+    """Wait for the launcher; have it end, once, when the job is asked to or the time is up."""
+    ends_at, told = time.monotonic() + limit, False
+    while process.poll() is None:
+        if not told and (asked or time.monotonic() > ends_at):
+            told = True
+            process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # whatever it left behind
+    return Preempted.exit_code if told and process.returncode > 0 else process.returncode
+
+
+def _first_node() -> str:
+    if address := os.environ.get("SLURM_LAUNCH_NODE_IPADDR"):
+        return address
+    command = ["scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"]]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
+
+
+@contextlib.contextmanager
+def _asked() -> Iterator[list[int]]:
+    """What was asked of this job: SIGTERM (its end, or room), SIGUSR2 (its time is nearly up)."""
+    asked: list[int] = []
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        if number == signal.SIGTERM:
+            os.kill(os.getpid(), signal.SIGUSR2)  # which `local` passes on to the tasks
+
+    for number in (signal.SIGTERM, signal.SIGUSR2):
+        signal.signal(number, hear)
+    yield asked
+
+
+@contextlib.contextmanager
+def _alive(path: Path | None) -> Iterator[None]:
+    """Touch `path` every few seconds."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while path is not None:
+            with contextlib.suppress(OSError):  # a full disk is no death
+                path.write_text(str(time.monotonic()), encoding="utf-8")
+            if over.wait(BEAT):
+                return
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+def _tell(path: Path, end: Finished) -> None:
+    with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:  # the result is what counts
+        file.write(
+            dumps({"name": end.task.name, "code": end.code, "seconds": end.seconds, "reason": end.reason})
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

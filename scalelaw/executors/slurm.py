@@ -1,0 +1,255 @@
+"""Jobs of a Slurm cluster, submitted as arrays by submitit; works with and without an accounting database.
+
+Settings: what submitit's Slurm executor takes (partition, account, qos, constraint, setup, ...), `poll_s`, `silence_s`
+(a running job that gives no sign of life for so long is lost) and `grace_s` (see `local`).
+What a task needs is what its job asks for; `minutes` are those of a task, and a job that runs out of them saves, goes
+back into the queue and goes on. Jobs outlive the death of their runner, and the next runner takes them over; they end
+with one that is interrupted. The folder of the sweep must lie where every node sees it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from scalelaw.answers import dumps
+from scalelaw.errors import InputError, MissingDependency
+from scalelaw.executors._slurm_queue import Batch, Queue
+from scalelaw.files import write_text
+from scalelaw.tasks import Finished, Needs, Task, Tries, checked, facts_of
+
+SETTINGS = {"poll_s": 2.0, "silence_s": 60.0, "grace_s": 30.0}
+LARGEST_ARRAY = 1000  # what MaxArraySize allows where nobody changed it
+AT_ONCE = 256
+
+
+def jobs_for(settings: Mapping[str, Any] | None = None) -> int:
+    """Jobs of an array that run at once, where nobody says."""
+    return AT_ONCE
+
+
+def asks(
+    tasks: Sequence[Task], *, jobs: int, settings: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The arrays that would be submitted, with the lines of their sbatch files. Raises as `run`."""
+    submitit, held = _submitit(), _settings(settings)
+    found = []
+    for needs, group in _by_needs(tasks):
+        count = math.ceil(len(group) / needs.cells_per_job)
+        asked = _parameters(needs, needs.cells_per_job, jobs, held)
+        text = submitit.slurm.slurm._make_sbatch_string("", "logs", map_count=count, **asked)
+        lines = [line.removeprefix("#SBATCH ") for line in text.splitlines() if line.startswith("#SBATCH")]
+        found.append({"jobs": count, "tasks": len(group), "sbatch": lines})
+    return found
+
+
+def run(
+    tasks: Sequence[Task], *, jobs: int = AT_ONCE, settings: Mapping[str, Any] | None = None
+) -> Iterator[Finished]:
+    """Run `tasks` as jobs, at most `jobs` of an array at once.
+
+    Raises MissingDependency without submitit, InputError where there is no Slurm or it refuses a job.
+    """
+    held = _settings(settings)
+    if not tasks:
+        return
+    cluster = _Cluster(tasks, jobs, held)
+    tries, waiting, ended = Tries(), {task.name: task for task in tasks}, set[str]()
+    for name in cluster.taken_over():
+        del waiting[name]
+    began: dict[str, float] = {}
+    try:
+        while True:
+            ready = [t for t in waiting.values() if all(before.name in ended for before in t.after)]
+            for task in ready:
+                del waiting[task.name]
+                if task.blocked:
+                    ended.add(task.name)
+                    yield Finished(task, None)
+            begun = [task for task in ready if task.name not in ended]
+            cluster.submit(begun)
+            began |= dict.fromkeys((task.name for task in begun), time.monotonic())
+            if not cluster.running:
+                if waiting:
+                    continue
+                return
+            time.sleep(held["poll_s"])
+            for end in cluster.ends():
+                if tries.again(end):
+                    waiting[end.task.name] = end.task
+                else:
+                    ended.add(end.task.name)
+                    seconds = end.seconds or time.monotonic() - began.get(end.task.name, time.monotonic())
+                    yield Finished(end.task, end.code, seconds, end.reason)
+    finally:
+        cluster.cancel()
+
+
+class _Cluster:
+    """What of the tasks runs, in which jobs. running: by name."""
+
+    def __init__(self, tasks: Sequence[Task], jobs: int, settings: dict[str, Any]) -> None:
+        self.tasks = {task.name: task for task in tasks}
+        self.running: dict[str, tuple[Batch, int]] = {}
+        self._jobs, self._settings = jobs, settings
+        self._folder = (tasks[0].output.parent / "slurm").absolute()
+        self._queue = Queue(settings["silence_s"])
+        self._submitit = _submitit()
+        for tool in ("sbatch", "squeue", "scancel"):
+            if shutil.which(tool) is None:
+                raise InputError(f"There is no Slurm here: '{tool}' is not found.", code="no_slurm")
+
+    def taken_over(self) -> list[str]:
+        """The tasks that jobs of an earlier runner still have."""
+        batches = [batch for path in sorted(self._folder.glob("*/job")) if (batch := Batch.read(path.parent))]
+        for batch in batches:
+            for place in self._queue.alive(batch):
+                for name in batch.names[place]:
+                    if name in self.tasks and not self.tasks[name].result.exists():
+                        self.running[name] = (batch, place)
+        return list(self.running)
+
+    def submit(self, tasks: Sequence[Task]) -> None:
+        """Submit tasks, those that need the same as one array; many as several."""
+        for needs, group in _by_needs(tasks):
+            size = needs.cells_per_job
+            parts = [tuple(group[start : start + size]) for start in range(0, len(group), size)]
+            for start in range(0, len(parts), LARGEST_ARRAY):
+                self._submit(needs, parts[start : start + LARGEST_ARRAY])
+
+    def _submit(self, needs: Needs, parts: list[tuple[Task, ...]]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=self._folder))
+        orders = {
+            "jobs": [[facts_of(task) for task in part] for part in parts],
+            "nodes": needs.nodes,
+            "grace_s": self._settings["grace_s"],
+        }
+        write_text(place / "orders.json", dumps(orders))
+        executor = self._submitit.SlurmExecutor(place)
+        executor.update_parameters(**_parameters(needs, max(map(len, parts)), self._jobs, self._settings))
+        executor.parameters["map_count"] = len(parts)
+        command = [sys.executable, "-u", "-m", "scalelaw.executors._slurm_job", str(place)]
+        try:
+            with _outside_of_any_job():
+                job = executor._submit_command(shlex.join(command)).job_id
+        except (
+            self._submitit.core.utils.FailedJobError,
+            self._submitit.core.utils.FailedSubmissionError,
+        ) as error:
+            raise InputError(
+                f"Slurm refuses the job: {str(error).strip().splitlines()[-1]}", code="job_refused"
+            ) from error
+        write_text(place / "job", job)
+        batch = Batch(place, job, [[task.name for task in part] for part in parts])
+        for number, part in enumerate(parts):
+            self.running |= dict.fromkeys((task.name for task in part), (batch, number))
+
+    def ends(self) -> Iterator[Finished]:
+        """What has ended since: what has its result; what its job says has ended; what has no job any more."""
+        there = _there([self.tasks[name].result for name in self.running])
+        for name in [name for name in self.running if self.tasks[name].result in there]:
+            batch, place = self.running.pop(name)
+            seconds = batch.ends(place).get(name, {}).get("seconds", 0.0)
+            yield Finished(self.tasks[name], 0, seconds)
+        lost = self._queue.lost(set(self.running.values()))
+        for name, (batch, place) in list(self.running.items()):
+            if self.tasks[name].result.exists():
+                continue  # the next look finds it
+            said, state = batch.ends(place).get(name), lost.get((batch, place))
+            end = Finished(self.tasks[name], said["code"], said["seconds"], said["reason"]) if said else None
+            if end and (state is not None or not end.ended_from_outside):  # else it goes on with its job
+                del self.running[name]
+                yield end
+            elif state is not None:
+                del self.running[name]
+                yield Finished(self.tasks[name], *_ended_by_slurm(state))
+
+    def cancel(self) -> None:
+        """End every job that still has a task of ours."""
+        self._queue.cancel({batch for batch, _ in self.running.values()})
+
+
+@contextmanager
+def _outside_of_any_job() -> Iterator[None]:
+    """Where the runner is a job itself: what Slurm told it of that job must not reach those that it submits."""
+    theirs = {
+        key: os.environ.pop(key)
+        for key in list(os.environ)
+        if key.startswith("SLURM_") and key != "SLURM_CONF"
+    }
+    try:
+        yield
+    finally:
+        os.environ.update(theirs)
+
+
+def _ended_by_slurm(state: str) -> tuple[int, float, str]:
+    reason = f"Slurm ended its job: {state}."
+    return (1 if state.startswith("CANCELLED") else -signal.SIGKILL), 0.0, reason
+
+
+def _there(results: list[Path]) -> set[Path]:
+    """Those of the files that exist: by folder, as there may be thousands."""
+    found = set[Path]()
+    for parent in {path.parent for path in results}:
+        if parent.is_dir():
+            found |= set(parent.iterdir())
+    return found.intersection(results)
+
+
+def _by_needs(tasks: Sequence[Task]) -> list[tuple[Needs, list[Task]]]:
+    groups: dict[Needs, list[Task]] = {}
+    for task in tasks:
+        groups.setdefault(task.needs, []).append(task)
+    return list(groups.items())
+
+
+def _parameters(needs: Needs, cells: int, jobs: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What submitit is told: what the tasks need, overridden by the settings."""
+    asked: dict[str, Any] = {
+        "job_name": "scalelaw",
+        "time": math.ceil(needs.minutes * cells) or None,
+        "nodes": needs.nodes,
+        "ntasks_per_node": 1,
+        "cpus_per_task": needs.cpus,
+        "array_parallelism": jobs,
+        "stderr_to_stdout": True,
+        "srun_args": ["--cpus-per-task", str(needs.cpus)],
+        "wckey": None,
+    }
+    if needs.gpus:
+        asked["gpus_per_node"] = math.ceil(needs.gpus)
+    if needs.memory_gb:
+        asked["mem"] = f"{math.ceil(needs.memory_gb * 1024)}MB"
+    asked |= {key: value for key, value in settings.items() if key not in SETTINGS}
+    return asked | {"additional_parameters": {"requeue": True, **asked.get("additional_parameters", {})}}
+
+
+def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    theirs = dict.fromkeys(_submitit().SlurmExecutor._valid_parameters())
+    held = checked("slurm", given, {**theirs, **SETTINGS})
+    return {key: value for key, value in held.items() if key in SETTINGS or key in (given or {})}
+
+
+def _submitit() -> ModuleType:
+    try:
+        return importlib.import_module("submitit")
+    except ImportError as error:
+        raise MissingDependency(
+            "The executor 'slurm' needs submitit.",
+            code="missing_submitit",
+            hint="pip install 'scalelaw[slurm]'",
+        ) from error
