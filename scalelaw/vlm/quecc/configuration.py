@@ -1,0 +1,105 @@
+"""The configuration of a compressed vision-language model: any tower with patches, any compressor, any causal LLM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from transformers import AutoConfig, PreTrainedConfig
+
+from scalelaw import plugins
+from scalelaw.errors import InputError
+
+TURNS = ("all", "last")
+_FRACTIONS = (12 / 24, 16 / 24, 22 / 24, 23 / 24)
+
+
+class QueccConfig(PreTrainedConfig):
+    """vision_config, text_config: configurations of the tower and of the LLM (or dicts of them).
+
+    compressor            a name in the drawer `compressors`, or a file of one's own
+    compressor_options    the compressor's own options (`{"side": 4}`: windows of 4 x 4, the grid padded)
+    visual_tokens         tokens an image; None where `compressor_options` names a side
+    image_size            (height, width) in pixels, or one side; None takes the tower's own
+    vision_layer          the hidden state X of the tower; 0 the embedding, -1 the last
+    vision_layers         those side by side in X_multi; None takes 12, 16, 22, 23 of 24 in proportion
+    question_turns        which questions of a conversation condition the compression: `all` (joined), or the `last`
+    image_token_index     the token that stands where an image's tokens go
+    """
+
+    model_type = "quecc"
+    sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig}  # noqa: RUF012 - transformers' own form
+    attribute_map = {"image_token_id": "image_token_index"}  # noqa: RUF012
+    has_no_defaults_at_init = True
+
+    def __init__(
+        self,
+        vision_config: Any = None,
+        text_config: Any = None,
+        *,
+        compressor: str = "quecc",
+        compressor_options: dict[str, Any] | None = None,
+        visual_tokens: int | None = None,
+        image_size: int | Sequence[int] | None = None,
+        vision_layer: int = -2,
+        vision_layers: Sequence[int] | None = None,
+        question_turns: str = "all",
+        image_token_index: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        if vision_config is None or text_config is None:
+            raise InputError(
+                "A QueccConfig needs a vision_config and a text_config.",
+                code="missing_config",
+                hint="For example QueccConfig(CLIPVisionConfig(), Qwen2Config(), visual_tokens=36).",
+            )
+        self.vision_config, self.text_config = _config(vision_config, "vision"), _config(text_config, "text")
+        if question_turns not in TURNS:
+            raise InputError(
+                f"question_turns is '{question_turns}'.",
+                code="bad_value",
+                hint=f"Allowed: {', '.join(TURNS)}.",
+            )
+        size = image_size if image_size is not None else self.vision_config.image_size
+        self.image_size = [int(size)] * 2 if isinstance(size, int | float) else [int(s) for s in size]
+        if 0 in self.grid:
+            raise InputError(f"Images of {self.image_size} pixels hold no patch.", code="bad_image_size")
+        depth = int(self.vision_config.num_hidden_layers)
+        self.vision_layer = range(depth + 1)[vision_layer]
+        layers = [round(f * depth) for f in _FRACTIONS] if vision_layers is None else vision_layers
+        self.vision_layers = [range(depth + 1)[layer] for layer in layers]
+        self.compressor, self.compressor_options = compressor, dict(compressor_options or {})
+        self.question_turns, self.image_token_index = question_turns, image_token_index
+        self.visual_tokens = visual_tokens or self._tokens()
+        kwargs.setdefault(
+            "tie_word_embeddings", bool(getattr(self.text_config, "tie_word_embeddings", False))
+        )
+        super().__init__(**kwargs)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(height, width) in patches; pixels that fill no patch are not seen."""
+        patch = self.vision_config.patch_size
+        height, width = (patch, patch) if isinstance(patch, int) else patch
+        return self.image_size[0] // height, self.image_size[1] // width
+
+    def _tokens(self) -> int:
+        """As many as there are windows of the side among the compressor's options."""
+        if (side := self.compressor_options.get("side")) is None:
+            counts: list[int] = plugins.load("compressors", self.compressor).allowed_tokens(self.grid)
+            raise InputError(
+                "A QueccConfig needs visual_tokens, or a side among compressor_options.",
+                code="missing_visual_tokens",
+                hint=f"The compressor '{self.compressor}' gives at most {counts[0]}.",
+            )
+        return -(-self.grid[0] // side) * -(-self.grid[1] // side)
+
+
+def _config(given: Any, part: str) -> Any:
+    """A configuration of a tower or an LLM, from itself, from a dict, or from a larger model's that holds one."""
+    config = AutoConfig.for_model(**given) if isinstance(given, dict) else given
+    inner = getattr(config, f"{part}_config", None)
+    return config if inner is None else inner
+
+
+AutoConfig.register("quecc", QueccConfig)
