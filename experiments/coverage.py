@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from scalelaw.fit.engine import Problem, descend
-from scalelaw.fit.law import load_law
+from scalelaw.fit.loading import load_law
 from scalelaw.fit.objective import Objective, make_objective
 from scalelaw.fit.profile import profile_derived, profile_parameters
 from scalelaw.fit.uncertainty import bootstrap, percentile

@@ -24,6 +24,12 @@ def fit(
         str,
         typer.Option(help="A law's name (scalelaw list laws), auto, ./file.py, or a formula: 'E + A*N**-a'."),
     ] = "product_power",
+    laws: Annotated[
+        str | None,
+        typer.Option(
+            help="With --law auto: the laws to choose among, separated by commas. [default: all that fit]"
+        ),
+    ] = None,
     where: Where = None,
     inputs: Inputs = None,
     target: Target = "error",
@@ -61,7 +67,9 @@ def fit(
     cluster: Annotated[
         str | None, typer.Option(help="The column that says which rows belong together, e.g. model.")
     ] = None,
-    interval: Annotated[str, typer.Option(help="percentile, bca or profile.")] = "percentile",
+    interval: Annotated[
+        str, typer.Option(help="percentile (it covers), bca (exponents covered too rarely) or profile.")
+    ] = "percentile",
     level: Annotated[float, typer.Option(help="The intervals' level.")] = 0.95,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     holdout: Annotated[
@@ -113,6 +121,8 @@ def fit(
         "holdout": holdout,
     }
     if by is not None:
+        if laws is not None:
+            raise InputError("--laws is for one --law auto, without --by.", code="usage")
         grouped = fits.fit_groups(table, by, law, _names(share), **asked)
         if not as_json:
             terminal.show_groups(grouped)
@@ -120,7 +130,7 @@ def fit(
         return
     if share is not None:
         raise InputError("--share needs --by COLUMN.", code="usage")
-    fitted = fits.fit_law(table, law, **asked)
+    fitted = fits.fit_law(table, law, laws=_names(laws) or None, **asked)
     data = fitted.to_dict()
     if ablate:
         data["ablation"] = fits.ablate(table, law, **asked)

@@ -9,10 +9,11 @@ result, the words that go with it, and `fit_law`, which puts all of it together.
 """
 
 from scalelaw.fit.ablation import ablate, influence
+from scalelaw.fit.asking import fit_law
 from scalelaw.fit.classical import lmfit_result
-from scalelaw.fit.fitted import FittedLaw, load_fit
-from scalelaw.fit.fitting import fit_law
+from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.groups import GroupedFit, fit_groups
+from scalelaw.fit.reading import load_fit
 from scalelaw.fit.selection import compare
 from scalelaw.fit.weighing import Comparison
 

@@ -12,9 +12,9 @@ import pandas as pd
 from scalelaw import table as tables
 from scalelaw.errors import InputError
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.fitting import fit_points, make_options, make_task, read_points
+from scalelaw.fit.fitting import fit_points, make_task, opening, read_points
 from scalelaw.fit.groups import take
-from scalelaw.fit.law import Law, load_law
+from scalelaw.fit.law import Law
 from scalelaw.fit.optimum import minimise
 from scalelaw.fit.options import Options
 from scalelaw.fit.uncertainty import jackknife, leverage
@@ -37,9 +37,8 @@ def ablate(
     Arguments as in `fit_law`. Rows: {change, n_points, status, params, derived, moved}: `moved` names the parameters
     and derived quantities that leave the interval of the first row, the fit as asked for. Raises what `fit_law` does.
     """
-    chosen, wishes = load_law(law, tuple(inputs or ())), make_options(options)
     frame = tables.read_table(table)
-    points = read_points(frame, chosen, inputs, target, where)
+    points, chosen, wishes = opening(frame, law, inputs, target, where, options)
     base = fit_points(points, chosen, wishes)
     rows = [_row("as asked", base, base)]
     quick = replace(wishes, bootstrap=0, holdout=None, interval="percentile")
@@ -157,8 +156,7 @@ def influence(
     a share of its value; rows come with the largest pull first. Raises NoAnswer through `fit_law`'s verdicts never:
     a fit that is not identified gives an empty list.
     """
-    chosen, wishes = load_law(law, tuple(inputs or ())), make_options(options)
-    points = read_points(table, chosen, inputs, target, where)
+    points, chosen, wishes = opening(table, law, inputs, target, where, options)
     task = make_task(points, chosen, wishes)
     optimum = minimise(task.problem, wishes.starts)
     if judge(task.problem, optimum)[0] not in ("identified", "at_bound"):

@@ -8,13 +8,13 @@ draws holds both the noise and the disagreement of the laws.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from scalelaw.errors import InputError
-from scalelaw.fit.law import Law, load_law
+from scalelaw.fit.law import Law
 
 PREFIX = "average:"
 SPACES = ("linear", "log")
@@ -25,8 +25,8 @@ def average_name(space: str, members: Sequence[tuple[str, float]]) -> str:
     return f"{PREFIX}{space}:" + "|".join(f"{law}@{gamma:g}" for law, gamma in members)
 
 
-def average_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
-    """The law of such a name. Raises InputError where it cannot be read or a member is unknown."""
+def average_labels(name: str) -> list[str]:
+    """The members' labels, `law@gamma` each. Raises InputError where the name cannot be read."""
     space, colon, held = name.removeprefix(PREFIX).partition(":")
     labels = held.split("|")
     if space not in SPACES or not colon or not all("@" in label for label in labels):
@@ -35,7 +35,13 @@ def average_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
             code="bad_law",
             hint="It has the form average:log:power_offset@0|m4@1.5.",
         )
-    members = [load_law(label.rpartition("@")[0], inputs) for label in labels]
+    return labels
+
+
+def average_law(name: str, held: Mapping[str, Law]) -> Law:
+    """The law of such a name, of its members by label, in order."""
+    space = name.removeprefix(PREFIX).partition(":")[0]
+    labels, members = list(held), list(held.values())
     units: dict[str, float] = {}
     for member in members:
         units = {**member.units, **units}
@@ -71,3 +77,16 @@ def average_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
         linear=(),
         predict=predict,
     )
+
+
+def effective_parameters(params: Mapping[str, float]) -> float:
+    """How many parameters an average has in effect: its members' numbers, averaged by their weights.
+
+    That is the trace of its hat matrix, which is the weighted mean of its members' ones.
+    """
+    total = 0.0
+    for name, weight in params.items():
+        if name.startswith("weight."):
+            label = name.removeprefix("weight.")
+            total += weight * sum(other.startswith(f"{label}.") for other in params)
+    return total

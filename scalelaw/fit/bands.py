@@ -7,18 +7,33 @@ scored on. The two parts are told apart where repeated runs or standard errors a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from scalelaw.errors import InputError, NoAnswer
 
-if TYPE_CHECKING:
-    from scalelaw.fit.fitted import FittedLaw
-
 Array = np.ndarray
 KINDS = ("law", "run")
+
+
+class Fit(Protocol):
+    """What bands ask of a fitted law."""
+
+    @property
+    def points(self) -> Mapping[str, Any]: ...
+
+    @property
+    def loss(self) -> Mapping[str, Any]: ...
+
+    @property
+    def n_free(self) -> float: ...
+
+    def predict(self, **inputs: Any) -> Array: ...
+
+    def predict_draws(self, **inputs: Any) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -35,18 +50,17 @@ class Noise:
     repeated: int
 
 
-def noise(fitted: FittedLaw) -> Noise:
+def noise(fitted: Fit) -> Noise:
     """How much single runs scatter about the law. Raises NoAnswer where no freedom is left to tell."""
     target, se = np.asarray(fitted.points["target"]), np.asarray(fitted.points["target_se"], float)
     value = fitted.predict(**fitted.points["inputs"])
     log = fitted.loss["residual"] == "log"
     residual = np.log(target / value) if log else target - value
     se = se / target if log else se
-    free = sum(low != high for low, high in fitted.bounds.values())
-    left = len(target) - free
+    left = len(target) - fitted.n_free
     if left < 1:
         raise NoAnswer(
-            f"{len(target)} points and {free} parameters leave nothing to estimate the noise from.",
+            f"{len(target)} points and {fitted.n_free:.3g} parameters leave nothing to estimate the noise from.",
             code="no_freedom",
         )
     total = float(np.sum(residual**2) / left)
@@ -59,7 +73,7 @@ def noise(fitted: FittedLaw) -> Noise:
     return Noise(float(np.sqrt(total)), roots[0], roots[1], repeats)
 
 
-def _within(fitted: FittedLaw, residual: Array) -> tuple[float, int]:
+def _within(fitted: Fit, residual: Array) -> tuple[float, int]:
     """The variance of residuals between runs at the same inputs, and the freedom it is estimated with."""
     cells = np.unique(np.stack(list(fitted.points["inputs"].values())), axis=1, return_inverse=True)[
         1
@@ -71,7 +85,7 @@ def _within(fitted: FittedLaw, residual: Array) -> tuple[float, int]:
 
 
 def band(
-    fitted: FittedLaw, kind: str = "law", level: float = 0.95, seed: int = 0, **inputs: Any
+    fitted: Fit, kind: str = "law", level: float = 0.95, seed: int = 0, **inputs: Any
 ) -> tuple[Array, Array]:
     """(low, high) of the law's curve, or of a new run, at inputs in raw units, broadcast against each other.
 

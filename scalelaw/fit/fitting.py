@@ -1,4 +1,4 @@
-"""fit_law: a table and a law in, a fitted law out, with everything that may be believed of it."""
+"""Points and a law in, a fitted law out, with everything that may be believed of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from scalelaw.fit.engine import Problem
 from scalelaw.fit.expression import column_of
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.holdout import largest, leave_out
-from scalelaw.fit.law import Law, load_law
+from scalelaw.fit.law import Law
+from scalelaw.fit.loading import load_law
 from scalelaw.fit.optimum import Optimum, minimise
 from scalelaw.fit.options import Options
 from scalelaw.fit.parameters import Freedom, freedom
@@ -30,33 +31,23 @@ LABELS = ("model", "model_family", "compressor", "task_family", "benchmark", "se
 Ends = tuple[float, float]
 
 
-def fit_law(
+def opening(
     table: Any,
-    law: str = "product_power",
-    inputs: Mapping[str, str | float] | None = None,
-    target: str = "error",
-    where: Any = None,
-    **options: Any,
-) -> FittedLaw:
-    """Fit a law to a table's points.
-
-    table: a DataFrame, a path or a bundled name. law: a name, a law file's path, or a formula (`E + A*N**-alpha`).
-    inputs: the law's input -> a column, or a number that is the same for all points. where: `column=value` terms.
-    Options:
-    loss (squared, huber with delta, expectile with expectile), residual (linear, log);
-    weights (`error_se`, a column, n numbers), tail_weight (gamma, or input -> gamma);
-    fix {parameter: value}, bounds {parameter: (low, high)}, tie {parameter: formula}, parameters (lmfit.Parameters);
-    bootstrap (refits), seed, resample (wild, neighbour, residual, case, cluster; by default what suits the loss),
-    cluster (column), interval (percentile, bca, profile), level; holdout (`largest`, `largest:INPUT`); starts.
-    Raises InputError for what cannot be read or asked.
-    """
+    law: str,
+    inputs: Mapping[str, str | float] | None,
+    target: str,
+    where: Any,
+    options: Mapping[str, Any],
+) -> tuple[tables.Points, Law, Options]:
+    """The points, the law and the wishes of a question about one law. Raises InputError for what cannot be asked."""
     if law == "auto":
-        from scalelaw.fit.selection import fit_auto
-
-        return fit_auto(table, inputs=inputs, target=target, where=where, **options)
-    chosen = load_law(law, tuple(inputs or ()))
-    wishes = make_options(options)
-    return fit_points(read_points(table, chosen, inputs, target, where), chosen, wishes)
+        raise InputError(
+            "'auto' chooses among laws; this is asked of one law.",
+            code="bad_option",
+            hint="Name the law, for example the one that `compare` puts first.",
+        )
+    chosen, wishes = load_law(law, tuple(inputs or ())), make_options(options)
+    return read_points(table, chosen, inputs, target, where), chosen, wishes
 
 
 def make_options(options: Mapping[str, Any]) -> Options:
@@ -186,7 +177,8 @@ def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
         ],
         draws=named,
         draws_method=options.method,
-        points=_kept_points(points, task.rows),
+        points=kept_points(points, task),
+        ties={name: tie.text for name, tie in task.freedom.ties.items()},
     )
 
 
@@ -241,15 +233,16 @@ def _bounds(task: Task, law: Law) -> dict[str, Ends]:
     return ends
 
 
-def _kept_points(points: tables.Points, rows: Array) -> dict[str, Any]:
+def kept_points(points: tables.Points, task: Task) -> dict[str, Any]:
+    """The points that count, as a fit keeps them."""
+    rows, weight = task.rows, task.problem.weight
     frame = points.rows[rows]
-    labels = {c: frame[c].tolist() for c in LABELS if c in frame and frame[c].notna().any()}
-    inputs = {name: values[rows] for name, values in points.inputs.items()}
     return {
-        "inputs": inputs,
+        "inputs": {name: values[rows] for name, values in points.inputs.items()},
         "target": points.target[rows],
         "target_se": points.target_se[rows],
-        "labels": labels,
+        "weight": None if weight is None else weight[0],
+        "labels": {c: frame[c].tolist() for c in LABELS if c in frame and frame[c].notna().any()},
     }
 
 

@@ -18,8 +18,8 @@ from scalelaw.answers import answer, dumps, plain
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.fitting import fit_points, make_options, make_task, read_points
-from scalelaw.fit.law import Law, load_law
+from scalelaw.fit.fitting import fit_points, make_task, opening
+from scalelaw.fit.law import Law
 from scalelaw.fit.optimum import Optimum, minimise
 from scalelaw.fit.options import Options
 from scalelaw.fit.uncertainty import bootstrap, percentile
@@ -83,8 +83,7 @@ def fit_groups(
     share: parameters that may be the same in all groups. Raises InputError for a column that is not there, for
     fewer than two groups where something is to be shared, and for what `fit_law` raises.
     """
-    chosen, wishes = load_law(law, tuple(inputs or ())), make_options(options)
-    points = read_points(table, chosen, inputs, target, where)
+    points, chosen, wishes = opening(table, law, inputs, target, where, options)
     if by not in points.rows or points.rows[by].isna().any():
         there = [str(c) for c in points.rows.columns if points.rows[c].notna().all()]
         raise unknown("column", by, there, code="missing_column")

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from scalelaw import plugins
 from scalelaw.errors import InputError
-from scalelaw.fit.expression import is_expression, law_names
 
 Array = np.ndarray
 _TINY = 1e-100  # complex step: exact to rounding for an analytic function
@@ -196,36 +194,6 @@ def _probe(law: Law) -> tuple[tuple[Array, ...], Array]:
     near_high = np.where(near_high > near_low, near_high, near_low + 0.1 * (high - low))
     share = draw.uniform(0.2, 0.8, (len(low), 4))
     return inputs, near_low[:, None] + share * (near_high - near_low)[:, None]
-
-
-def load_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
-    """The law of this name: a file of `scalelaw/laws`, a path to a law file, an installed entry point.
-
-    `name:argument` is a variant, where the law has them: `bnsl:2`. A formula such as `E + A*N**-alpha` is a law too;
-    `inputs` says which further names in it are inputs. `average:...` is the average of several (see `average`).
-
-    Raises InputError for an unknown name and for a law file that breaks the contract of `scalelaw.laws`.
-    """
-    if name.startswith("average:"):
-        from scalelaw.fit.average import average_law
-
-        return average_law(name, inputs)
-    if is_expression(name, inputs):
-        return make_law(name, law_names(name, inputs))
-    return _read(name) if name.endswith(".py") else _named(name)
-
-
-def _read(name: str) -> Law:
-    base, colon, argument = name.partition(":")
-    if not colon or name.endswith(".py"):
-        return make_law(name, vars(plugins.load("laws", name)))
-    module = plugins.load("laws", base)
-    if not hasattr(module, "variant"):
-        raise InputError(f"The law '{base}' has no variants.", code="bad_law", hint=f"Ask for '{base}'.")
-    return make_law(name, module.variant(argument))
-
-
-_named = lru_cache(maxsize=64)(_read)
 
 
 def make_law(name: str, names: Mapping[str, Any]) -> Law:

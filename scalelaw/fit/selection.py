@@ -12,12 +12,13 @@ import numpy as np
 
 from scalelaw import plugins
 from scalelaw.errors import InputError
-from scalelaw.fit.average import average_law, average_name
+from scalelaw.fit.average import average_name
 from scalelaw.fit.engine import Problem, descend
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.fitting import Task, fit_points, make_options, make_task, read_points
 from scalelaw.fit.holdout import largest
-from scalelaw.fit.law import Law, load_law
+from scalelaw.fit.law import Law
+from scalelaw.fit.loading import load_law
 from scalelaw.fit.optimum import Polished, polish
 from scalelaw.fit.options import Options
 from scalelaw.fit.uncertainty import bootstrap
@@ -156,7 +157,7 @@ def _average(points: Points, compared: Comparison, options: Options) -> FittedLa
     """The members' fits to all points, put together as one law."""
     space = "log" if compared.residual == "log" else "linear"
     name = average_name(space, [(m.law.name, m.tail_weight) for m, _ in compared.members])
-    law = average_law(name, compared.inputs)
+    law = load_law(name, compared.inputs)
     weights = np.array([weight for _, weight in compared.members])
     tasks, ends = [], []
     for member, _ in compared.members:

@@ -14,7 +14,7 @@ import pandas as pd
 from scalelaw.answers import read_answer
 from scalelaw.errors import InputError, ScalelawError
 from scalelaw.fit import Comparison, FittedLaw, GroupedFit, load_fit
-from scalelaw.fit.fitted import read_fit
+from scalelaw.fit.reading import read_fit
 from scalelaw.plan import Bill, Contrast, Optimum, load_optimum
 from scalelaw.report.subjects import subjects
 from scalelaw.table import read_table

@@ -170,7 +170,6 @@ def test_a_formula_that_is_not_arithmetic_gets_a_sentence(table: pd.DataFrame, t
         ({"cluster": "colour"}, "missing_column"),
         ({"interval": "guess"}, "unknown_interval"),
         ({"starts": 0}, "bad_value"),
-        ({"lose": "huber"}, "unknown_option"),
         ({"law": "bnsl:9"}, "bad_law"),
         ({"law": "power:2"}, "bad_law"),
     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import scalelaw as sl
 from scalelaw.errors import InputError
 from scalelaw.fit.engine import Problem
-from scalelaw.fit.law import load_law
+from scalelaw.fit.loading import load_law
 from scalelaw.fit.objective import Objective
 from scalelaw.fit.optimum import minimise
 from scalelaw.fit.smallsolve import box_step, solve

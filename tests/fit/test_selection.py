@@ -12,8 +12,8 @@ import pytest
 import scalelaw as sl
 from scalelaw.errors import InputError
 from scalelaw.fit import extrapolation
-from scalelaw.fit.average import average_law, average_name
-from scalelaw.fit.law import load_law
+from scalelaw.fit.average import average_name
+from scalelaw.fit.loading import load_law
 from scalelaw.fit.members import effective_points
 from scalelaw.fit.selection import compare
 
@@ -199,7 +199,6 @@ def test_many_points_are_compared_on_a_part_and_said_to_be() -> None:
         ({"laws": []}, "unknown_law"),
         ({"laws": ["power", "powr"]}, "unknown_law"),
         ({"inputs": {"size": "x"}}, "missing_column"),
-        ({"tale_weight": 1.0}, "unknown_option"),
         ({"resample": "boot"}, "unknown_resampling"),
     ],
 )
@@ -218,7 +217,7 @@ def test_an_average_that_cannot_be_read_gets_a_sentence() -> None:
 def test_an_average_takes_each_member_in_its_own_unit() -> None:
     name = average_name("linear", [("product_power", 0.0), ("chinchilla", 0.0)])
     assert name == "average:linear:product_power@0|chinchilla@0"
-    law = average_law(name)
+    law = load_law(name)
     both = dict.fromkeys(law.parameters, 0.0)
     both |= {"weight.product_power@0": 0.25, "product_power@0.A": 2.0, "product_power@0.alpha": 1.0}
     both |= {"weight.chinchilla@0": 0.75, "chinchilla@0.A": 2e9, "chinchilla@0.alpha": 1.0}

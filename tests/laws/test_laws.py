@@ -8,7 +8,8 @@ import pytest
 from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.fit.engine import Problem
-from scalelaw.fit.law import Law, load_law
+from scalelaw.fit.law import Law
+from scalelaw.fit.loading import load_law
 from scalelaw.fit.objective import Objective
 from scalelaw.fit.optimum import minimise
 

@@ -7,7 +7,7 @@ import pytest
 
 from scalelaw.errors import InputError
 from scalelaw.fit.engine import Problem
-from scalelaw.fit.law import load_law
+from scalelaw.fit.loading import load_law
 from scalelaw.fit.objective import Objective
 from scalelaw.fit.optimum import minimise
 
