@@ -59,10 +59,16 @@ class Task:
 
 def task_from(facts: Mapping[str, Any]) -> Task:
     """A task from plain data, as `facts_of` gave it, without those before it."""
-    paths = {key: Path(facts[key]) for key in ("result", "output")}
-    saved = Path(facts["saved"]) if facts["saved"] else None
-    kept = {key: tuple(facts[key]) for key in ("arguments", "imports")}
-    return Task(facts["name"], facts["module"], **paths, **kept, needs=Needs(**facts["needs"]), saved=saved)
+    return Task(
+        facts["name"],
+        facts["module"],
+        tuple(facts["arguments"]),
+        Path(facts["result"]),
+        Path(facts["output"]),
+        imports=tuple(facts["imports"]),
+        needs=Needs(**facts["needs"]),
+        saved=Path(facts["saved"]) if facts["saved"] else None,
+    )
 
 
 def facts_of(task: Task) -> dict[str, Any]:
@@ -106,6 +112,51 @@ class Tries:
             return False
         self._begun[end.task.name] += 1
         return self._begun[end.task.name] <= end.task.needs.retries
+
+
+class Line:
+    """Tasks that wait for their turn: `ready` in order, once those before them have ended, well or not."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        tasks = list(tasks)
+        self._ended: set[str] = set()
+        self._awaited = {before.name for task in tasks for before in task.after}
+        self.ready = [task for task in tasks if not task.after]
+        self._held = [task for task in tasks if task.after]
+
+    def __bool__(self) -> bool:
+        return bool(self.ready or self._held)
+
+    def end(self, name: str) -> None:
+        """A task has ended: others may be ready now."""
+        self._ended.add(name)
+        if name in self._awaited:
+            free = [t for t in self._held if all(before.name in self._ended for before in t.after)]
+            self.ready += free
+            names = {task.name for task in free}
+            self._held = [task for task in self._held if task.name not in names]
+
+    def blocked(self) -> list[Task]:
+        """Take out those that are ready but cannot be done: a task before them left no result."""
+        found = [task for task in self.ready if task.after and task.blocked]
+        if found:
+            self.ready = [task for task in self.ready if task not in found]
+            for task in found:
+                self.end(task.name)
+        return found
+
+    def parts(self, most: int | None = None) -> list[tuple[Task, ...]]:
+        """Take out what may share a job, at most so many jobs: tasks of the same needs, `cells_per_job` of each."""
+        groups: dict[Needs, list[Task]] = {}
+        for task in self.ready:
+            groups.setdefault(task.needs, []).append(task)
+        parts = [
+            tuple(group[start : start + needs.cells_per_job])
+            for needs, group in groups.items()
+            for start in range(0, len(group), needs.cells_per_job)
+        ]
+        self.ready = [task for part in parts[most:] for task in part] if most is not None else []
+        return parts[:most]
 
 
 def next_ready(

@@ -85,3 +85,9 @@ def slurm_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             yield configuration
 
     return up
+
+
+@pytest.fixture
+def ray_here() -> None:
+    """Ray, to be started here by whoever runs something on it."""
+    pytest.importorskip("ray", reason="needs ray: pip install 'scalelaw[ray]'")

@@ -28,7 +28,7 @@ from scalelaw.answers import dumps
 from scalelaw.errors import InputError, MissingDependency
 from scalelaw.executors._slurm_queue import Batch, Queue
 from scalelaw.files import write_text
-from scalelaw.tasks import Finished, Needs, Task, Tries, checked, facts_of
+from scalelaw.tasks import Finished, Line, Needs, Task, Tries, checked, facts_of
 
 SETTINGS = {"poll_s": 2.0, "silence_s": 60.0, "grace_s": 30.0}
 LARGEST_ARRAY = 1000  # what MaxArraySize allows where nobody changed it
@@ -46,7 +46,8 @@ def asks(
     """The arrays that would be submitted, with the lines of their sbatch files. Raises as `run`."""
     submitit, held = _submitit(), _settings(settings)
     found = []
-    for needs, group in _by_needs(tasks):
+    for needs in dict.fromkeys(task.needs for task in tasks):
+        group = [task for task in tasks if task.needs == needs]
         count = math.ceil(len(group) / needs.cells_per_job)
         asked = _parameters(needs, needs.cells_per_job, jobs, held)
         text = submitit.slurm.slurm._make_sbatch_string("", "logs", map_count=count, **asked)
@@ -66,32 +67,25 @@ def run(
     if not tasks:
         return
     cluster = _Cluster(tasks, jobs, held)
-    tries, waiting, ended = Tries(), {task.name: task for task in tasks}, set[str]()
-    for name in cluster.taken_over():
-        del waiting[name]
-    began: dict[str, float] = {}
+    cluster.take_over()
+    tries, line = Tries(), Line([task for task in tasks if task.name not in cluster.running])
+    began = dict.fromkeys(cluster.running, time.monotonic())
     try:
-        while True:
-            ready = [t for t in waiting.values() if all(before.name in ended for before in t.after)]
-            for task in ready:
-                del waiting[task.name]
-                if task.blocked:
-                    ended.add(task.name)
-                    yield Finished(task, None)
-            begun = [task for task in ready if task.name not in ended]
-            cluster.submit(begun)
-            began |= dict.fromkeys((task.name for task in begun), time.monotonic())
+        while line or cluster.running:
+            for task in line.blocked():
+                yield Finished(task, None)
+            parts = line.parts()
+            cluster.submit(parts)
+            began |= dict.fromkeys((task.name for part in parts for task in part), time.monotonic())
             if not cluster.running:
-                if waiting:
-                    continue
-                return
+                continue
             time.sleep(held["poll_s"])
             for end in cluster.ends():
                 if tries.again(end):
-                    waiting[end.task.name] = end.task
+                    line.ready.append(end.task)
                 else:
-                    ended.add(end.task.name)
-                    seconds = end.seconds or time.monotonic() - began.get(end.task.name, time.monotonic())
+                    line.end(end.task.name)
+                    seconds = end.seconds or time.monotonic() - began[end.task.name]
                     yield Finished(end.task, end.code, seconds, end.reason)
     finally:
         cluster.cancel()
@@ -111,23 +105,21 @@ class _Cluster:
             if shutil.which(tool) is None:
                 raise InputError(f"There is no Slurm here: '{tool}' is not found.", code="no_slurm")
 
-    def taken_over(self) -> list[str]:
-        """The tasks that jobs of an earlier runner still have."""
+    def take_over(self) -> None:
+        """See to the tasks that jobs of an earlier runner still have."""
         batches = [batch for path in sorted(self._folder.glob("*/job")) if (batch := Batch.read(path.parent))]
         for batch in batches:
             for place in self._queue.alive(batch):
                 for name in batch.names[place]:
                     if name in self.tasks and not self.tasks[name].result.exists():
                         self.running[name] = (batch, place)
-        return list(self.running)
 
-    def submit(self, tasks: Sequence[Task]) -> None:
-        """Submit tasks, those that need the same as one array; many as several."""
-        for needs, group in _by_needs(tasks):
-            size = needs.cells_per_job
-            parts = [tuple(group[start : start + size]) for start in range(0, len(group), size)]
-            for start in range(0, len(parts), LARGEST_ARRAY):
-                self._submit(needs, parts[start : start + LARGEST_ARRAY])
+    def submit(self, parts: Sequence[tuple[Task, ...]]) -> None:
+        """Submit jobs, those that need the same as one array; many as several."""
+        for needs in dict.fromkeys(part[0].needs for part in parts):
+            group = [part for part in parts if part[0].needs == needs]
+            for start in range(0, len(group), LARGEST_ARRAY):
+                self._submit(needs, group[start : start + LARGEST_ARRAY])
 
     def _submit(self, needs: Needs, parts: list[tuple[Task, ...]]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -208,13 +200,6 @@ def _there(results: list[Path]) -> set[Path]:
         if parent.is_dir():
             found |= set(parent.iterdir())
     return found.intersection(results)
-
-
-def _by_needs(tasks: Sequence[Task]) -> list[tuple[Needs, list[Task]]]:
-    groups: dict[Needs, list[Task]] = {}
-    for task in tasks:
-        groups.setdefault(task.needs, []).append(task)
-    return list(groups.items())
 
 
 def _parameters(needs: Needs, cells: int, jobs: int, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def main(arguments):
 """
 
 Make = Callable[..., Task]
-WHERE = {"slurm": "slurm"}  # what an executor needs around it: a fixture
+WHERE = {"slurm": "slurm", "ray": "ray_here"}  # what an executor needs around it: a fixture
 SETTINGS = {"slurm": {"poll_s": 0.2}}
 
 

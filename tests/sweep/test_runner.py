@@ -55,6 +55,24 @@ def test_local_and_inline_give_the_same_table(
     pd.testing.assert_frame_equal(table, measured(tmp_path / "inline"), check_exact=True)
 
 
+@pytest.mark.parametrize("executor", ["slurm", "ray"])
+def test_a_cluster_gives_the_same_table(
+    experiment: Make,
+    sweep: Sweep,
+    measured: Measured,
+    tmp_path: Path,
+    executor: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    request.getfixturevalue({"slurm": "slurm", "ray": "ray_here"}[executor])
+    settings = {"slurm": {"poll_s": 0.2}, "ray": {"cpus": 4}}
+    rules = [{"work": "cell", "cells_per_job": 3}]
+    stated = experiment(resources={"rules": rules, "settings": settings})
+    assert len(sweep(stated, tmp_path / "there", executor=executor).done) == 4
+    sweep(experiment(), tmp_path / "here")
+    pd.testing.assert_frame_equal(measured(tmp_path / "there"), measured(tmp_path / "here"), check_exact=True)
+
+
 def test_a_second_run_makes_nothing_and_gives_the_same_table(
     experiment: Make, sweep: Sweep, trace: Trace
 ) -> None:

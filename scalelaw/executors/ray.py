@@ -1,0 +1,141 @@
+"""Tasks of a Ray cluster: an existing one by its address, or one that is started here and ends with the sweep.
+
+Settings: `address` ("auto", "ray://HOST:PORT", ...; else one is started here), `cpus` and `gpus` of one that is started
+here. Core tasks, one worker process each (`max_calls=1`); `gpus` may be a share of one; a task that says no `gpus` sees
+none. The folder of the sweep must lie where every node sees it. What dies with its worker or node is begun again
+`retries` times.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+from scalelaw.errors import InputError, MissingDependency
+from scalelaw.tasks import Finished, Line, Needs, Task, Tries, checked, facts_of, task_from
+
+SETTINGS = {"address": "", "cpus": 0, "gpus": 0}
+AT_ONCE = 1000
+STORE = 100 * 2**20  # bytes of Ray's object store: nothing large goes through it
+
+
+def jobs_for(settings: Mapping[str, Any] | None = None) -> int:
+    """Tasks handed to Ray at once, where nobody says; Ray runs as many as there is room for."""
+    return AT_ONCE
+
+
+def asks(
+    tasks: Sequence[Task], *, jobs: int, settings: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """What Ray would be asked for. Raises InputError for what it cannot give."""
+    held = checked("ray", settings, SETTINGS)
+    groups: dict[Needs, int] = {}
+    for task in tasks:
+        groups[task.needs] = groups.get(task.needs, 0) + 1
+    return [
+        {
+            "address": held["address"] or "started here",
+            "tasks": count,
+            "cells_per_job": needs.cells_per_job,
+            **_options(needs),
+        }
+        for needs, count in groups.items()
+    ]
+
+
+def run(
+    tasks: Sequence[Task], *, jobs: int = AT_ONCE, settings: Mapping[str, Any] | None = None
+) -> Iterator[Finished]:
+    """Run `tasks`, at most `jobs` handed over at once. Raises MissingDependency without ray, InputError for an address
+    that does not answer and for what Ray cannot give."""
+    asks(tasks, jobs=jobs, settings=settings)
+    if not tasks:
+        return
+    ray = _ray()
+    ours = not ray.is_initialized()
+    if ours:
+        _begin(ray, checked("ray", settings, SETTINGS))
+    remote = ray.remote(max_calls=1, max_retries=0)(run_in_worker)
+    tries, line = Tries(), Line(tasks)
+    running: dict[Any, tuple[Task, ...]] = {}
+    try:
+        while line or running:
+            for task in line.blocked():
+                yield Finished(task, None)
+            if line.ready and len(running) <= jobs * 3 // 4:
+                for part in line.parts(jobs - len(running)):
+                    given = [facts_of(task) for task in part]
+                    running[remote.options(**_options(part[0].needs)).remote(given)] = part
+            if not running:
+                continue
+            over, _ = ray.wait(list(running), num_returns=1, timeout=None)
+            for reference in over:
+                for end in _ends(ray, reference, running.pop(reference)):
+                    if tries.again(end):
+                        line.ready.append(end.task)
+                    else:
+                        line.end(end.task.name)
+                        yield end
+    finally:
+        for reference in running:
+            ray.cancel(reference, force=True)
+        if ours:
+            ray.shutdown()
+
+
+def run_in_worker(facts: list[dict[str, Any]]) -> list[tuple[int | None, float, str]]:
+    """Run tasks in a worker, one after the other, each in its own process. Returns code, seconds, reason of each."""
+    from scalelaw.executors import local
+
+    given = [task_from(held) for held in facts]
+    once = [replace(task, needs=replace(task.needs, retries=0)) for task in given if not task.result.exists()]
+    ends = {end.task.name: (end.code, end.seconds, end.reason) for end in local.run(once, jobs=1)}
+    return [ends.get(task.name, (0, 0.0, "")) for task in given]
+
+
+def _ends(ray: ModuleType, reference: Any, part: tuple[Task, ...]) -> list[Finished]:
+    try:
+        return [Finished(task, *held) for task, held in zip(part, ray.get(reference), strict=True)]
+    except ray.exceptions.RayError as error:
+        last = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = f"Its Ray worker ended: {type(error).__name__}: {last}"
+        return [Finished(task, 0 if task.result.exists() else -signal.SIGKILL, 0.0, reason) for task in part]
+
+
+def _options(needs: Needs) -> dict[str, Any]:
+    if needs.nodes > 1:
+        raise InputError("A task on Ray runs on one node; a rule asks for more.", code="too_much_asked")
+    memory = {"memory": int(needs.memory_gb * 1e9)} if needs.memory_gb else {}
+    return {"num_cpus": needs.cpus, "num_gpus": needs.gpus, **memory}
+
+
+def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if settings["address"]:
+        path = {"PYTHONPATH": held} if (held := os.environ.get("PYTHONPATH")) else {}
+        where: dict[str, Any] = {"address": settings["address"], "runtime_env": {"env_vars": path}}
+    else:
+        cpus = settings["cpus"] or len(os.sched_getaffinity(0))
+        where = {"address": "local", "num_cpus": cpus, "num_gpus": settings["gpus"] or None}
+        where |= {"include_dashboard": False, "object_store_memory": STORE}
+    try:
+        ray.init(**where, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"Ray does not answer at '{settings['address'] or 'local'}': {str(error).splitlines()[0]}",
+            code="no_ray",
+        ) from error
+
+
+def _ray() -> ModuleType:
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise MissingDependency(
+            "The executor 'ray' needs ray.", code="missing_ray", hint="pip install 'scalelaw[ray]'"
+        ) from error

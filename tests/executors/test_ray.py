@@ -1,0 +1,148 @@
+"""The executor `ray`, on a real Ray of this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalelaw.errors import InputError
+from scalelaw.executors import ray as executor
+from scalelaw.tasks import Needs, Task
+
+MODULE = """
+import os, pathlib, time
+
+def main(arguments):
+    kind, result = arguments[0], pathlib.Path(arguments[1])
+    with result.with_suffix(".begun").open("a") as file:
+        file.write(f"{os.getpid()} {os.environ.get('CUDA_VISIBLE_DEVICES')}\\n")
+    if kind == "sleeps" or (kind == "sleeps once" and len(result.with_suffix(".begun").read_text().split("\\n")) < 3):
+        time.sleep(600)
+    result.write_text("done")
+    return 0
+"""
+
+Make = Callable[..., Task]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One Ray with four CPUs and two GPUs that are none, for all tests; its workers find the tasks' module."""
+    ray = pytest.importorskip("ray", reason="needs ray: pip install 'scalelaw[ray]'")
+    folder = tmp_path_factory.mktemp("work")
+    (folder / "work_on_ray.py").write_text(MODULE)
+    others = os.environ.get("PYTHONPATH", "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder) + os.pathsep + others)
+        executor._begin(ray, {**executor.SETTINGS, "cpus": 4, "gpus": 2})
+        yield folder
+        ray.shutdown()
+
+
+@pytest.fixture
+def task(work: Path, tmp_path: Path) -> Make:
+    """A task of some kind."""
+
+    def make(name: str, kind: str = "works", after: tuple[Task, ...] = (), **needs: Any) -> Task:
+        result = tmp_path / name
+        given = (kind, str(result))
+        return Task(name, "work_on_ray", given, result, tmp_path / f"{name}.out", after, needs=Needs(**needs))
+
+    return make
+
+
+def _begun(task: Task) -> list[list[str]]:
+    path = task.result.with_suffix(".begun")
+    return [line.split(" ") for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _until(happened: Callable[[], Any]) -> None:
+    ends = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < ends, "it did not happen within a minute"
+        time.sleep(0.05)
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_gpus_are_shared_and_small_tasks_share_a_worker(task: Make) -> None:
+    halves = [task(f"half{n}", gpus=0.5) for n in range(3)]
+    small = [task(f"small{n}", cells_per_job=3) for n in range(3)]
+    assert {end.code for end in executor.run([*halves, *small], jobs=8)} == {0}
+    assert {_begun(t)[0][1] for t in halves} <= {"0", "1"}
+    assert len({_begun(t)[0][0] for t in small}) == 3
+
+
+def test_a_worker_that_is_killed_takes_its_task_along_and_both_begin_again(task: Make) -> None:
+    once, never = task("once", "sleeps once"), task("never", "sleeps", retries=0)
+
+    def kill() -> None:
+        for held in (once, never):
+            _until(lambda held=held: _begun(held))
+            nest = _parent(int(_begun(held)[0][0]))
+            os.kill(_parent(nest), signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    ends = {end.task.name: end for end in executor.run([once, never], jobs=8)}
+    thread.join()
+    assert {name: end.code for name, end in ends.items()} == {"once": 0, "never": -signal.SIGKILL}
+    assert ends["never"].reason.startswith("Its Ray worker ended: ")
+    _until(lambda: not Path(f"/proc/{_begun(never)[0][0]}").exists())
+
+
+def test_an_end_of_the_runner_ends_its_tasks(task: Make) -> None:
+    long, short = task("long", "sleeps"), task("short")
+    with closing(executor.run([long, short], jobs=8)) as ends:
+        assert next(ends).task.name == "short"
+        _until(lambda: _begun(long))
+    _until(lambda: not Path(f"/proc/{_begun(long)[0][0]}").exists())
+
+
+RUNNER = """
+import json, sys
+from scalelaw.executors import ray
+from scalelaw.tasks import task_from
+list(ray.run([task_from(json.loads(sys.argv[1]))]))
+"""
+
+
+def test_the_death_of_the_runner_ends_a_ray_that_it_started(task: Make, work: Path) -> None:
+    from scalelaw.answers import dumps
+    from scalelaw.tasks import facts_of
+
+    long = task("long", "sleeps")
+    path = str(work) + os.pathsep + os.environ.get("PYTHONPATH", "")
+    runner = subprocess.Popen(
+        [sys.executable, "-c", RUNNER, dumps(facts_of(long))], env={**os.environ, "PYTHONPATH": path}
+    )
+    try:
+        _until(lambda: _begun(long))
+    finally:
+        runner.kill()
+        runner.wait()
+    _until(lambda: not Path(f"/proc/{_begun(long)[0][0]}").exists())
+
+
+def test_what_ray_cannot_give_is_a_sentence(task: Make) -> None:
+    for needs, settings, code in (
+        ({"nodes": 2}, {}, "too_much_asked"),
+        ({}, {"adress": "auto"}, "unknown_setting_of_ray"),
+    ):
+        with pytest.raises(InputError) as caught:
+            executor.asks([task("a", **needs)], jobs=1, settings=settings)
+        assert caught.value.code == code
+    (ask,) = executor.asks([task("a", gpus=0.5, memory_gb=2)], jobs=1)
+    assert (ask["num_gpus"], ask["memory"], ask["tasks"]) == (0.5, 2_000_000_000, 1)
