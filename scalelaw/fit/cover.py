@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,11 +33,11 @@ def cover(problem: Problem, starts: int, keep: int) -> tuple[Array, Array]:
     if relative:
         weight = (1.0 if weight is None else weight) / np.maximum(problem.target, 1e-300) ** 2
     plain = replace(problem, objective=Objective(), weight=weight)
-    parameters, totals = _placed(plain, parameters, 3)
+    parameters, totals = _placed(plain, parameters)
     best = _distinct(unit, totals, keep)
     if problem.objective.loss == "squared":
         return parameters[:, best], parameters[:, :0]
-    settled, totals = _placed(problem, parameters, 1)
+    settled, totals = _placed(problem, parameters)
     return parameters[:, best], settled[:, _distinct(unit, totals, keep)]
 
 
@@ -51,21 +52,18 @@ def _distinct(unit: Array, totals: Array, keep: int) -> list[int]:
     return [int(order[b]) for b in taken]
 
 
-def _placed(problem: Problem, parameters: Array, rounds: int) -> tuple[Array, Array]:
-    """([p, B], [B]) places after steps of their linear parameters, and the objective there."""
+def _placed(problem: Problem, parameters: Array) -> tuple[Array, Array]:
+    """([p, B], [B]) places after a step of their linear parameters, and the objective there."""
     solved, totals = parameters.copy(), np.empty(parameters.shape[1])
     size = max(1, 4 * CHUNK // len(problem.inputs[0]))
     for first in range(0, parameters.shape[1], size):
         block = slice(first, first + size)
-        place = State.at(problem, parameters[:, block])
-        for _ in range(rounds):
-            before, place = place, place.solve_linear(problem)
-            if (place.total >= before.total * (1 - 1e-6)).all():
-                break
+        place = State.at(problem, parameters[:, block]).solve_linear(problem)
         solved[:, block], totals[block] = place.parameters, place.total
     return solved, totals
 
 
+@lru_cache(maxsize=32)
 def _low_discrepancy(count: int, dimensions: int) -> Array:
     """[dimensions, count] points of the unit box: the Kronecker sequence of the generalised golden ratio."""
     ratio = 2.0

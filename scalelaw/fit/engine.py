@@ -13,7 +13,7 @@ import numpy as np
 
 from scalelaw.fit.law import Law
 from scalelaw.fit.objective import Objective
-from scalelaw.fit.smallsolve import box_step
+from scalelaw.fit.smallsolve import box_minimum, box_step
 
 Array = np.ndarray
 CHUNK = 65_536  # numbers in one array of a batch: it stays in the cache
@@ -224,9 +224,7 @@ class State:
         gram = np.matmul(columns, columns.transpose(0, 2, 1)).transpose(1, 2, 0)
         slope = np.matmul(columns, rows[:, :, None])[:, :, 0].T
         start = self.parameters[chosen]
-        step, _ = box_step(
-            gram, slope, start, lower[chosen], upper[chosen], range(len(chosen)), 0.0, len(chosen)
-        )
+        step = box_minimum(gram, slope, start, lower[chosen], upper[chosen])
         parameters = self.parameters.copy()
         parameters[chosen] = np.clip(start + step, lower[chosen], upper[chosen])
         value = problem.law.moved_value(self.value, self.parameters, parameters, self.jacobian)
@@ -243,7 +241,7 @@ class State:
         chosen = problem.law.linear_index
         now, then = np.abs(self.parameters[chosen]), np.abs(before[chosen])
         rows = np.flatnonzero(((now > 1.3 * then) | (then > 1.3 * now)).any(axis=0))
-        if 2 * rows.size > now.shape[1]:
+        if rows.size > 0.2 * now.shape[1]:
             return State.at(problem, self.parameters)
         if rows.size:
             fresh = State.at(problem.rows(rows), self.parameters[:, rows])

@@ -144,6 +144,50 @@ def box_step(
     return step, free
 
 
+def box_minimum(gram: Array, slope: Array, start: Array, lower: Array, upper: Array) -> Array:
+    """[p, B] the step to the minimum of the quadratic model inside the box; one or two parameters in closed form."""
+    if len(slope) > 2:
+        return box_step(gram, slope, start, lower, upper, range(len(slope)), 0.0, len(slope))[0]
+    if len(slope) == 1:
+        full = np.where(gram[0] > 0, slope / np.where(gram[0] > 0, gram[0], 1.0), 0.0)
+        return np.asarray(np.clip(start + full, lower, upper) - start)
+    (a, b), (_, c) = gram
+    unexplained = a * c - b * b
+    apart = unexplained > _PIVOT * a * c
+    pivot = np.where(apart, unexplained, 1.0)
+    alone = np.where(a > 0, slope[0] / np.where(a > 0, a, 1.0), 0.0)
+    step = np.stack(
+        [
+            np.where(apart, (c * slope[0] - b * slope[1]) / pivot, alone),
+            np.where(apart, (a * slope[1] - b * slope[0]) / pivot, 0.0),
+        ]
+    )
+    crossed = (start + step < lower) | (start + step > upper)
+    if crossed.any():
+        rows = np.flatnonzero(crossed.any(axis=0))
+        low, high = (end if end.shape[1] == 1 else end[:, rows] for end in (lower, upper))
+        step[:, rows] = _on_a_face(
+            gram[:, :, rows], slope[:, rows], step[:, rows], low - start[:, rows], high - start[:, rows]
+        )
+    return step
+
+
+def _on_a_face(gram: Array, slope: Array, step: Array, low: Array, high: Array) -> Array:
+    """[2, B] the better of the minima on the faces that two parameters' free minimum lies beyond; low, high [2, B]."""
+    best, least = np.clip(step, low, high), np.full(step.shape[1], np.inf)
+    for j in (0, 1):
+        o = 1 - j
+        trial = np.clip(step, low, high)
+        rest = slope[o] - gram[0, 1] * trial[j]
+        trial[o] = np.clip(
+            np.where(gram[o, o] > 0, rest / np.where(gram[o, o] > 0, gram[o, o], 1.0), 0.0), low[o], high[o]
+        )
+        value = np.sum(trial * (np.einsum("jkb,kb->jb", gram, trial) - 2.0 * slope), axis=0)
+        better = (value < least) & (step[j] != np.clip(step[j], low[j], high[j]))
+        best[:, better], least[better] = trial[:, better], value[better]
+    return best
+
+
 def _walk(
     slope: Array, start: Array, leg: Array, free: Array, lower: Array, upper: Array, solver: Solver
 ) -> Array:

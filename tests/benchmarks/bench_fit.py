@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.optimize import minimize
 
 from scalelaw.fit.engine import Problem, descend
 from scalelaw.fit.fitting import fit_points, make_options, read_points
-from scalelaw.fit.law import load_law
+from scalelaw.fit.loading import load_law
 from scalelaw.fit.objective import Objective, make_objective
 from scalelaw.fit.optimum import minimise
 from scalelaw.table import read_table
@@ -128,3 +129,27 @@ def test_peer_lmfit_from_one_start(benchmark: Benchmark) -> None:
         return problem.law.value(problem.inputs, values)[0] - problem.target[0]
 
     benchmark.pedantic(lambda: lmfit.minimize(residuals, parameters), rounds=3)
+
+
+def test_peer_chinchilla_package_from_32_starts(
+    benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package `chinchilla` (BFGS from a grid, one process) without its drawing: 4,500 starts cost 140 times it."""
+    peer = pytest.importorskip(
+        "chinchilla", reason="needs the package chinchilla: pip install 'scalelaw[peers]'"
+    )
+    from chinchilla._metrics import log_huber
+
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    problem = chinchilla()
+    grid = {"e": [0.0, 1.0], "a": [5.0, 10.0], "b": [5.0, 10.0], "alpha": [0.3, 0.6], "beta": [0.3, 0.6]}
+    model = peer.Chinchilla(
+        str(tmp_path),
+        param_grid=grid,
+        loss_fn=lambda y, predicted: log_huber(y, predicted, delta=1e-3),
+        log_level=40,
+    )
+    monkeypatch.setattr(model.visualizer, "optim", lambda *_args, **_more: None)
+    for size, tokens, loss in zip(*problem.inputs, problem.target[0], strict=True):
+        model.database.append(N=size, D=tokens, loss=loss)
+    benchmark.pedantic(lambda: model.fit(parallel=False), rounds=1)
