@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.face import Json, Output, app, give, number, numbers, pairs
+from scalelaw.cli.face import Json, Output, app, give, names_of, number, numbers, pairs
 from scalelaw.errors import InputError
 
 TextTokens = Annotated[float, typer.Option(help="Text tokens of a query.")]
@@ -16,9 +16,14 @@ Images = Annotated[float, typer.Option(help="Images per query.")]
 Tiles = Annotated[float, typer.Option(help="Tiles per image: the tower runs once for each.")]
 Prefix = Annotated[float, typer.Option(help="Share of the text whose keys and values are cached (0 to 1).")]
 Questions = Annotated[float, typer.Option(help="Questions asked of one image: the tower runs once for all.")]
-Tower = Annotated[str | None, typer.Option(help="Vision tower, or none. [default: clip-vit-l-14-336]")]
+Tower = Annotated[
+    str | None, typer.Option(help="Vision tower, its config.json, or none. [default: clip-vit-l-14-336]")
+]
 Compressor = Annotated[str | None, typer.Option(help="Compressor whose own cost counts. [default: none]")]
-Hardware = Annotated[str | None, typer.Option(help="A card's name (scalelaw list hardware).")]
+Hardware = Annotated[
+    str | None,
+    typer.Option(autocompletion=names_of("hardware"), help="A card's name (scalelaw list hardware)."),
+]
 Devices = Annotated[int, typer.Option(min=1, help="Cards that serve one model together.")]
 Mfu = Annotated[
     str | None, typer.Option(help="Share of the peak reached in prefill: 0.5, or a range 0.3:0.6.")
@@ -26,6 +31,32 @@ Mfu = Annotated[
 Mbu = Annotated[str | None, typer.Option(help="Share of the bandwidth reached: 0.8, or a range.")]
 Price = Annotated[float | None, typer.Option("--usd-per-hour", help="Price of one card.")]
 CacheType = Annotated[str, typer.Option("--cache-dtype", help="Type of the KV cache.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the efficiencies drawn from --mfu and --mbu ranges.")]
+
+QUERY = (
+    "text_tokens",
+    "generate",
+    "hardware",
+    "batch",
+    "dtype",
+    "cache_dtype",
+    "images",
+    "tiles",
+    "cached_prefix",
+    "questions_per_image",
+    "tower",
+    "compressor",
+    "devices",
+    "usd_per_hour",
+    "seed",
+)
+"""The options that say what a query is and what serves it, as `plan.query.make_query` takes them."""
+
+
+def _query(given: dict[str, Any]) -> dict[str, Any]:
+    """The query among a command's arguments."""
+    shares = {name: _share(given[name], f"--{name}") for name in ("mfu", "mbu")}
+    return {name: given[name] for name in QUERY} | shares
 
 
 def _share(text: str | None, option: str) -> Any:
@@ -57,7 +88,11 @@ def optimize(
     generate: Generate = 0,
     models: Annotated[
         str | None,
-        typer.Option(help="A family, names, or a YAML file. [default: the sizes that were measured]"),
+        typer.Option(
+            autocompletion=names_of("models"),
+            help="A family, names, all, ladder:LOW:HIGH (made to measure between two sizes), or a YAML file. "
+            "[default: the sizes that were measured]",
+        ),
     ] = None,
     visual_tokens: Annotated[
         str | None, typer.Option(help="Counts to choose from: 1,4,16 or 1:576. [default: the measured range]")
@@ -71,10 +106,15 @@ def optimize(
     minimise: Annotated[
         str | None, typer.Option(help="The kind of cost to be least with --within and --target-error.")
     ] = None,
+    tie: Annotated[float, typer.Option(help="Errors closer than this to the pick's are near ties.")] = 0.001,
     contrast: Annotated[
         bool,
         typer.Option("--contrast", help="Also the pick under every other kind of budget of the same size."),
     ] = False,
+    tolerance: Annotated[
+        float,
+        typer.Option(help="With --contrast: tokens are free while latency rises by less than this share."),
+    ] = 0.05,
     inverse: Annotated[
         bool, typer.Option("--inverse", help="Also where the next model pays, and what a larger budget buys.")
     ] = False,
@@ -99,9 +139,10 @@ def optimize(
     cost: Annotated[
         str | None,
         typer.Option(
-            help="FLOP accounting. [default: layer_flops where shapes are known, else linear_flops]"
+            help="FLOP accounting, or your own file. [default: layer_flops where shapes are known, else linear_flops]"
         ),
     ] = None,
+    seed: Seed = 0,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
@@ -111,47 +152,31 @@ def optimize(
     """
     from scalelaw import plan
 
-    limits = plan.parse_budget(budget) if budget else None
-    options: dict[str, Any] = {
-        "text_tokens": text_tokens,
-        "generate": generate,
-        "models": models,
-        "visual_tokens": visual_tokens,
-        "hardware": hardware,
-        "batch": batch,
-        "cost": cost,
-        "dtype": dtype,
-        "cache_dtype": cache_dtype,
-        "images": images,
-        "tiles": tiles,
-        "cached_prefix": cached_prefix,
-        "questions_per_image": questions_per_image,
-        "tower": tower,
-        "compressor": compressor,
-        "devices": devices,
-        "mfu": _share(mfu, "--mfu"),
-        "mbu": _share(mbu, "--mbu"),
-        "usd_per_hour": usd_per_hour,
-    }
+    asked = {**_query(locals()), "models": models, "visual_tokens": visual_tokens, "cost": cost}
+    limits = plan.parse_budget(budget, cost) if budget else None
+    if target_error is not None and (contrast or inverse):
+        raise InputError(
+            "--contrast and --inverse start from a budget, not from --target-error.", code="bad_objective"
+        )
     law = _law(fit_file, pairs(fits, "--fit"), numbers(weights, "--weight"))
     optimum = plan.find_optimum(
-        law, limits, within=within, target_error=target_error, minimise=minimise, **options
+        law, limits, within=within, target_error=target_error, minimise=minimise, tie=tie, **asked
     )
     data, warnings = optimum.to_dict(), list(optimum.warnings)
     if contrast:
-        found = plan.contrast_budgets(law, limits, **options)
+        found = plan.contrast_budgets(law, limits, within=within, tolerance=tolerance, **asked)
         data["contrast"] = found.to_dict()
         warnings += [held for held in found.warnings if held not in warnings]
     if inverse:
-        data["inverse"] = plan.inverse_questions(law, limits, **options)
+        data["inverse"] = plan.inverse_questions(law, limits, within=within, **asked)
     if not as_json:
-        from scalelaw.report import terminal
+        from scalelaw.report import decisions
 
-        terminal.show_optimum(optimum)
+        decisions.show_optimum(optimum)
         if contrast:
-            terminal.show_contrast(data["contrast"])
+            decisions.show_contrast(data["contrast"])
         if inverse:
-            terminal.show_inverse(data["inverse"])
+            decisions.show_inverse(data["inverse"])
     give("optimize", data, warnings, as_json=as_json, output=output)
 
 
@@ -170,7 +195,12 @@ def _law(fit_file: Path | None, fits: dict[str, str], weights: dict[str, float])
 
 @app.command("cost")
 def cost(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or its config.json.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", autocompletion=names_of("models"), help="A model's name, or its config.json."
+        ),
+    ],
     visual_tokens: Annotated[float, typer.Option(help="Visual tokens that the LLM sees of an image.")] = 576,
     text_tokens: TextTokens = 50,
     generate: Generate = 0,
@@ -206,34 +236,18 @@ def cost(
     """
     from scalelaw.plan import explain_flops, find_cost
 
-    query: dict[str, Any] = {
-        "generate": generate,
-        "hardware": hardware,
-        "batch": batch,
-        "dtype": dtype,
-        "cache_dtype": cache_dtype,
-        "images": images,
-        "tiles": tiles,
-        "cached_prefix": cached_prefix,
-        "questions_per_image": questions_per_image,
-        "tower": tower,
-        "compressor": compressor,
-        "devices": devices,
-        "mfu": _share(mfu, "--mfu"),
-        "mbu": _share(mbu, "--mbu"),
-        "usd_per_hour": usd_per_hour,
-    }
-    bill = find_cost(model, visual_tokens, text_tokens, convention, **query)
+    query = _query(locals() | {"seed": 0})
+    bill = find_cost(model, visual_tokens, convention=convention, **query)
     data = bill.to_dict()
     if explain is not None:
-        data["explained"] = explain_flops(explain, model, visual_tokens, text_tokens, **query)
+        data["explained"] = explain_flops(explain, model, visual_tokens, **query)
     if not as_json:
-        from scalelaw.report import terminal
+        from scalelaw.report import decisions
 
         if explain is None:
-            terminal.show_bill(bill)
+            decisions.show_bill(bill)
         else:
-            terminal.show_explained(explain, data["explained"])
+            decisions.show_explained(explain, data["explained"])
     give("cost", data, bill.warnings, as_json=as_json, output=output)
 
 
@@ -260,7 +274,7 @@ def calibrate(
 
     found = plan.calibrate(measured, hardware, devices)
     if not as_json:
-        from scalelaw.report.terminal import show_calibration
+        from scalelaw.report.decisions import show_calibration
 
         show_calibration(found)
     if output is not None:

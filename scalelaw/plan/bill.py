@@ -196,6 +196,12 @@ def _warnings(model: Model, parts: dict[str, float], flops: float, work: Any) ->
             "a lower resolution, a smaller tower, or its features cached between questions do.",
         ))  # fmt: skip
     warnings += doubts_of(model.shape)
+    if model.counted_as:
+        warnings.append((
+            "mixture",
+            f"{model.name} is a mixture of experts: FLOPs are of the parameters that a token meets, memory of all; its "
+            f"n_params of {model.n_params:.3g} is {model.counted_as}.",
+        ))  # fmt: skip
     if work.tower is None:
         warnings.append(("tower_left_out", "No vision tower is counted."))
     return warnings

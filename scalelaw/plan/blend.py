@@ -16,7 +16,8 @@ from scalelaw.plan.setting import check_law
 class Blend:
     """A weighted mean of the errors of several fitted laws, to be planned on like one.
 
-    Draws of different fits are taken as independent. What was measured is what every fit measured.
+    Draws of different fits are taken as independent. What was measured is what every fit measured. A fit of weight 0
+    decides nothing: its error is told beside the others', and its draws, range and status do not matter.
     """
 
     fits: dict[str, Any]
@@ -24,6 +25,11 @@ class Blend:
     seed: int = 0
     inputs: tuple[str, ...] = ("n_params", "visual_tokens")
     target: str = "error"
+
+    @property
+    def _counted(self) -> dict[str, Any]:
+        """The fits that have weight."""
+        return {name: fit for name, fit in self.fits.items() if self.weights[name] > 0}
 
     @property
     def law(self) -> str:
@@ -35,21 +41,21 @@ class Blend:
         """The worst status among the fits."""
         order = ("identified", "at_bound", "not_converged", "not_identified")
         return max(
-            (fit.status for fit in self.fits.values()), key=lambda s: order.index(s) if s in order else 0
+            (fit.status for fit in self._counted.values()), key=lambda s: order.index(s) if s in order else 0
         )
 
     @property
     def draws(self) -> dict[str, Any]:
         """The draws of every fit, `task.parameter`; empty where a fit has none."""
-        held = [fit.draws for fit in self.fits.values()]
+        held = [fit.draws for fit in self._counted.values()]
         if not all(d and all(len(v) for v in d.values()) for d in held):
             return {}
-        return {f"{name}.{p}": v for name, fit in self.fits.items() for p, v in fit.draws.items()}
+        return {f"{name}.{p}": v for name, fit in self._counted.items() for p, v in fit.draws.items()}
 
     @property
     def _smallest(self) -> Any:
         """The fit to the fewest points: it says how far draws overstate the variance."""
-        return min(self.fits.values(), key=lambda fit: getattr(fit, "n_points", 0))
+        return min(self._counted.values(), key=lambda fit: getattr(fit, "n_points", 0))
 
     @property
     def n_points(self) -> int:
@@ -69,7 +75,7 @@ class Blend:
     @property
     def measured_range(self) -> dict[str, tuple[float, float]]:
         """The range that every fit measured, by input."""
-        ranges = [fit.measured_range for fit in self.fits.values()]
+        ranges = [fit.measured_range for fit in self._counted.values()]
         return {
             name: (max(r[name][0] for r in ranges), min(r[name][1] for r in ranges)) for name in self.inputs
         }
@@ -77,24 +83,24 @@ class Blend:
     @property
     def points(self) -> dict[str, Any]:
         """The sizes that every fit measured, as `inputs`."""
-        sizes = [set(np.asarray(fit.points["inputs"]["n_params"]).tolist()) for fit in self.fits.values()]
+        held = [fit.points["inputs"]["n_params"] for fit in self._counted.values()]
+        sizes = [set(np.asarray(n_params).tolist()) for n_params in held]
         return {"inputs": {"n_params": sorted(set.intersection(*sizes))}}
 
     def predict(self, **inputs: Any) -> np.ndarray:
         """The weighted mean of the errors."""
-        held = [
-            weight * np.asarray(self.fits[name].predict(**inputs)) for name, weight in self.weights.items()
-        ]
-        return np.asarray(sum(held))
+        return np.asarray(
+            sum(self.weights[name] * np.asarray(fit.predict(**inputs)) for name, fit in self._counted.items())
+        )
 
     def predict_draws(self, **inputs: Any) -> np.ndarray:
         """Draws of the weighted mean [n_draws, ...]; as many as the fit with the fewest has."""
-        count = min(len(next(iter(fit.draws.values()))) for fit in self.fits.values())
+        count = min(len(next(iter(fit.draws.values()))) for fit in self._counted.values())
         rng = np.random.default_rng(self.seed)
         total: Any = 0.0
-        for name, weight in self.weights.items():
-            every = np.asarray(self.fits[name].predict_draws(**inputs))
-            total = total + weight * every[rng.permutation(len(every))[:count]]
+        for name, fit in self._counted.items():
+            every = np.asarray(fit.predict_draws(**inputs))
+            total = total + self.weights[name] * every[rng.permutation(len(every))[:count]]
         mean: np.ndarray = total
         return mean
 

@@ -35,6 +35,9 @@ COLUMNS = (
 NEEDED = ("model", "visual_tokens")
 KINDS = ("latency_ms", "ttft_ms")
 
+RANK = 1e-4
+"""Singular values of the slopes (of length 1 each) that are smaller, beside the largest, are none."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -69,7 +72,8 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
 
     source: a csv with the columns model, visual_tokens, latency_ms or ttft_ms (or both), and, where they differ from
     50, 0, 1, bf16 and clip-vit-l-14-336: text_tokens, generate, batch, dtype, tower.
-    Raises InputError for a csv that cannot be read, lacks a column or holds what is not a positive number.
+    Raises InputError for a csv that cannot be read, lacks a column or holds what is not a positive number, and for
+    measurements that are too few or too alike to tell the constants apart.
     """
     device = find_device(hardware)
     if device is None:
@@ -100,12 +104,27 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
     mfu, mbu, overhead = map(float, best.x)
     slopes = np.abs(np.asarray(best.jac)).max(axis=0)
     unseen = tuple(name for name, slope in (("mfu", slopes[0]), ("mbu", slopes[1])) if slope < 1e-9)
+    _check_rank(np.asarray(best.jac), len(truth))
     mfu, mbu = (device.mfu if "mfu" in unseen else mfu), (device.mbu if "mbu" in unseen else mbu)
     left = residual(np.array([mfu, mbu, overhead]))
     fitted = replace(device, mfu=mfu, mbu=mbu, overhead_s=overhead, calibrated=True)
     rms, worst = float(np.sqrt(np.mean(left**2))), float(np.abs(left).max())
     return Calibration(device.name, mfu, mbu, 1e3 * overhead, rms, worst, len(truth), unseen, fitted,
                        list(_doubts(unseen, worst, mfu, mbu)))  # fmt: skip
+
+
+def _check_rank(slopes: np.ndarray, n: int) -> None:
+    """Raises InputError where the measurements cannot tell the constants apart, whatever their values."""
+    size = np.linalg.norm(slopes, axis=0)
+    names = np.array(["mfu", "mbu", "the overhead"])[size >= 1e-9]
+    values = np.linalg.svd(slopes[:, size >= 1e-9] / size[size >= 1e-9], compute_uv=False)
+    if len(values) < len(names) or values[-1] < RANK * values[0]:
+        raise InputError(
+            f"{n} measurements do not tell {' and '.join(names)} apart: they rise and fall together in all of them.",
+            code="not_identified",
+            hint="Measure several models or numbers of visual tokens, batches of 1 and of many, with and without an "
+            "answer.",
+        )
 
 
 def _doubts(unseen: tuple[str, ...], worst: float, mfu: float, mbu: float) -> Any:
@@ -178,8 +197,9 @@ def _number(row: dict[str, str], name: str, line: int, default: float | None) ->
         number = float(text)
     except ValueError:
         number = float("nan")
-    if not (np.isfinite(number) and (number > 0 or (number == 0 and default is not None))):
+    if not (1e-9 <= number <= 1e9 or (number == 0 and default is not None)):
         raise InputError(
-            f"{name} in line {line} must be a positive number; it is '{text}'.", code="bad_value"
+            f"{name} in line {line} must be a positive number (1e-9 to 1e9); it is '{text}'.",
+            code="bad_value",
         )
     return number

@@ -42,6 +42,21 @@ class Model:
     source: str = ""
     family: str = ""
 
+    @property
+    def counted_as(self) -> str:
+        """Of a mixture of experts, which count n_params is; empty for a dense model."""
+        if self.shape is None or not self.shape.experts:
+            return ""
+        whole, active = float(self.shape.n_params), float(self.shape.active_params)
+        counts = {
+            "all parameters": whole,
+            "the active parameters": active,
+            "the geometric mean of all and of active parameters": (whole * active) ** 0.5,
+        }
+        named = [told for told, count in counts.items() if abs(self.n_params / count - 1) < 0.05]
+        what = named[0] if named else "a number of its own"
+        return f"{what} ({whole:.3g} in all, {active:.3g} active)"
+
 
 def catalogue_families() -> dict[str, str]:
     """The bundled families: name -> source of their facts."""
@@ -122,7 +137,8 @@ def families_of_sizes(sizes: Sequence[float]) -> dict[str, list[Model]]:
 
 def _line(model: Model) -> str:
     exact = "" if model.shape is None else f", {model.shape.n_params:,} parameters"
-    return f"family {model.family}: n_params {model.n_params:g} as the law counts{exact}"
+    mixture = f"; a mixture, n_params is {model.counted_as}" if model.counted_as else ""
+    return f"family {model.family}: n_params {model.n_params:g} as the law counts{exact}{mixture}"
 
 
 def _size_name(n_params: float) -> str:

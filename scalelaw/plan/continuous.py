@@ -72,11 +72,14 @@ def _sharpen(along: Callable[[Any], np.ndarray], low: float, middle: float, high
 
 
 def continuous_optimum(setting: Setting) -> dict[str, Any] | None:
-    """The optimum with every size allowed, served as the first setup says; None where no size can be had.
+    """The optimum with every size allowed, under every limit (the device's memory too), each size served in the way
+    (type, batch) that allows it; None where no size can be had.
 
     A cost that knows no shape is asked directly; for the others the catalogue's own costs are interpolated between
-    its sizes (linear in the logarithms), within the catalogue's range.
+    its sizes (linear in the logarithms), within the catalogue's range; mixtures are left out where there are others.
     """
+    dense = [model for model in setting.models if not model.counted_as]
+    setting = replace(setting, models=dense or setting.models)
     needs_shape = any("shape" in cost_of(kind, setting.flop_cost).needs for kind in setting.limits)
     if needs_shape and len({m.n_params for m in setting.models}) < 2:
         return None
@@ -92,27 +95,33 @@ def continuous_optimum(setting: Setting) -> dict[str, Any] | None:
 def _direct(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:
     """The largest size within the limits at a number of tokens, for costs that know no shape."""
     givers = {kind: cost_of(kind, setting.flop_cost) for kind in setting.limits}
-    work = replace(setting.query.work, batch=setting.query.setups[0].batch)
-    return lambda tokens: size_within(givers, setting.limits, tokens, work)
+    ways = _ways(setting)
+    return lambda tokens: np.max([size_within(givers, setting.limits, tokens, way) for way in ways], axis=0)
+
+
+def _ways(setting: Setting) -> list[Workload]:
+    """The workload in each way to serve."""
+    work = setting.query.work
+    pairs = zip(work.batch, work.weight_bytes, strict=True)
+    return [replace(work, batch=float(batch), weight_bytes=float(size)) for batch, size in pairs]
 
 
 def _between(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:
     """The largest size within the limits at a number of tokens, between the sizes of the catalogue."""
     sizes = np.log([m.n_params for m in setting.models])
-    first = setting.query.work
-    work = replace(first, batch=first.batch[:1], weight_bytes=first.weight_bytes[:1])
+    setups = len(setting.query.setups)
 
     def size_for(tokens: np.ndarray) -> np.ndarray:
-        costs = reckon(setting.models, tokens, work, setting.limits, setting.flop_cost)
-        share = np.log(np.max([costs[k][..., 0] / limit for k, limit in setting.limits.items()], axis=0))
+        costs = reckon(setting.models, tokens, setting.query.work, setting.limits, setting.flop_cost, setups)
+        share = np.log(np.max([costs[kind] / limit for kind, limit in setting.limits.items()], axis=0))
         share = np.maximum.accumulate(share, axis=0)
-        held = np.full(len(tokens), np.nan)
+        held = np.full(share.shape[1:], -np.inf)
         for below, above, low, high in zip(share[:-1], share[1:], sizes[:-1], sizes[1:], strict=True):
             inside = (below <= 0) & (above > 0)
             part = -below[inside] / (above[inside] - below[inside])
             held[inside] = low + part * (high - low)
         held[share[-1] <= 0] = sizes[-1]
-        return np.exp(held)
+        return np.exp(held.max(axis=-1))
 
     return size_for
 

@@ -11,7 +11,7 @@ from scalelaw import plugins
 from scalelaw.answers import answer, dumps
 from scalelaw.errors import InputError
 from scalelaw.plan.grid import Grid, Place
-from scalelaw.plan.rule import Rule
+from scalelaw.plan.rule import Rule, make_rule
 from scalelaw.plan.search import nothing_fits, plain_choice, ranked
 from scalelaw.plan.setting import Setting, make_setting
 
@@ -49,11 +49,14 @@ def contrast_budgets(
     batch: Any = 1,
     cost: str | None = None,
     *,
+    within: float | None = None,
     tolerance: float = 0.05,
     **query: Any,
 ) -> Contrast:
     """The optimum under the budget, and under every other kind of budget of the same size (arguments as
-    `find_optimum`; name hardware and usd_per_hour for more kinds).
+    `find_optimum`, `within` among them; name hardware and usd_per_hour for more kinds).
+
+    tolerance: tokens are free while the latency is at most so much (a share) above that of one token.
 
     Raises as `find_optimum`, and InputError for more than one budget.
     """
@@ -61,6 +64,9 @@ def contrast_budgets(
         raise InputError(
             "A contrast starts from one budget; there is none.", code="bad_budget", hint="E.g. flops=8e11."
         )
+    rule = make_rule(within, None)
+    if not (isinstance(tolerance, int | float) and 0 <= tolerance <= 1e6):
+        raise InputError(f"tolerance must be a share of at least 0; it is {tolerance}.", code="bad_objective")
     setting = make_setting(
         fitted, budget, models, visual_tokens, cost,
         text_tokens=text_tokens, generate=generate, batch=batch, hardware=hardware, **query,
@@ -69,21 +75,23 @@ def contrast_budgets(
         raise InputError("A contrast starts from one budget.", code="bad_budget")
     memory = {k: v for k, v in setting.limits.items() if k not in setting.budget}
     (kind,) = setting.budget
-    first, place = _row(setting, kind, setting.budget[kind], memory)
-    grid = setting.grid()
+    first, place = _row(setting, kind, setting.budget[kind], memory, rule)
+    grid = setting.grid(minimise=kind)
     rows = [first]
     for other in setting.kinds:
         if other not in (kind, "ms_per_token") and grid.costs[other][place] > 0:
-            rows.append(_row(setting, other, float(grid.costs[other][place]), memory)[0])
+            rows.append(_row(setting, other, float(grid.costs[other][place]), memory, rule)[0])
     return Contrast(rows, _free_tokens(setting, place, grid, tolerance), _disagreements(rows))
 
 
-def _row(setting: Setting, kind: str, limit: float, memory: dict[str, float]) -> tuple[dict[str, Any], Place]:
+def _row(
+    setting: Setting, kind: str, limit: float, memory: dict[str, float], rule: Rule
+) -> tuple[dict[str, Any], Place]:
     limits = {**memory, kind: limit}
     grid = setting.grid(limits, minimise=kind)
     if not grid.fits.any():
         raise nothing_fits(replace(setting, limits=limits), grid)
-    place = ranked(grid, Rule())[0]
+    place = ranked(grid, rule)[0]
     return {"kind": kind, "limit": limit, "best": plain_choice(setting, grid, place)}, place
 
 

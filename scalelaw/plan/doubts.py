@@ -86,13 +86,13 @@ def _fit(fitted: Any, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _unseen(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What the law cannot know of the way the pick is served."""
-    shape = next(m.shape for m in setting.models if m.name == pick["model"])
-    if shape is not None and shape.experts:
+    model = next(m for m in setting.models if m.name == pick["model"])
+    if model.counted_as:
         yield (
             "mixture",
-            f"{pick['model']} is a mixture of experts: the law was measured on n_params of dense models, and counts "
-            f"it as {pick['n_params']:.3g} by a rule of thumb.",
+            f"{model.name} is a mixture of experts, and the law was measured on dense models: its n_params of "
+            f"{model.n_params:.3g} is {model.counted_as}, a rule of thumb.",
         )
-    yield from doubts_of(shape)
+    yield from doubts_of(model.shape)
     if pick["dtype"] in ("fp8", "int8", "int4"):
         yield "narrow_weights", f"The law does not know what error {pick['dtype']} weights add."

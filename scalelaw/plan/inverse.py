@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.errors import InputError
-from scalelaw.plan.budget import FLOPS, check_budget, kinds
+from scalelaw.errors import InputError, unknown
+from scalelaw.plan.budget import FLOPS, check_budget, kinds_with
 from scalelaw.plan.continuous import continuous_optimum
-from scalelaw.plan.grid import Place
-from scalelaw.plan.rule import Rule
+from scalelaw.plan.grid import Grid, Place
+from scalelaw.plan.rule import Rule, make_rule
 from scalelaw.plan.search import nothing_fits, plain_choice, ranked
 from scalelaw.plan.setting import Setting, make_setting
 
@@ -20,7 +20,7 @@ def inverse_questions(fitted: Any, budget: Any, **options: Any) -> dict[str, lis
     """The three below at once: {switch_points, tokens_against_text, relaxation}; the first kind of budget switches,
     the others hold.
 
-    options: as `find_optimum`. Raises as `find_optimum`.
+    options: as `find_optimum`, `within` among them. Raises as `find_optimum`.
     """
     if budget is None:
         raise InputError(
@@ -28,7 +28,7 @@ def inverse_questions(fitted: Any, budget: Any, **options: Any) -> dict[str, lis
             code="bad_budget",
             hint="E.g. flops=8e11.",
         )
-    limits = check_budget(budget)
+    limits = check_budget(budget, options.get("cost"))
     first, *rest = limits
     beside = {name: value for name, value in options.items() if name != "text_tokens"}
     return {
@@ -39,32 +39,42 @@ def inverse_questions(fitted: Any, budget: Any, **options: Any) -> dict[str, lis
 
 
 def switch_points(
-    fitted: Any, kind: str = FLOPS, others: dict[str, float] | None = None, **options: Any
+    fitted: Any,
+    kind: str = FLOPS,
+    others: dict[str, float] | None = None,
+    *,
+    within: float | None = None,
+    **options: Any,
 ) -> list[dict[str, Any]]:
-    """The budgets of one kind at which another model begins to pay, from the smallest up.
+    """The budgets of one kind at which another model becomes the pick, from the smallest up.
 
     others: {kind: limit} of the other kinds, which hold all along.
     options: as `find_optimum` (models, visual_tokens, text_tokens, hardware, ...). Each: {budget, model,
     visual_tokens, error, from_model}: from this budget on (until the next) that model is the pick; the first has
     no from_model: below it nothing fits. Raises as `find_optimum`.
     """
-    if kind not in kinds():
-        raise InputError(f"Unknown kind of budget '{kind}'.", code="unknown_budget", hint=", ".join(kinds()))
-    held = check_budget(others) if others else {}
+    known = kinds_with(options.get("cost"))
+    if kind not in known:
+        raise unknown("kind of budget", kind, known, code="unknown_budget")
+    held = check_budget(others, options.get("cost")) if others else {}
+    rule = make_rule(within, None)
     setting = make_setting(fitted, {**held, kind: 1e300}, **options)
     grid = setting.grid(minimise=kind)
+    if not grid.fits.any():
+        raise nothing_fits(setting, grid)
     cost, error = grid.costs[kind][grid.fits], grid.error[grid.fits]
     places = np.argwhere(grid.fits)
     order = np.lexsort((error, cost))
     least = np.minimum.accumulate(error[order])
-    front = order[np.r_[True, least[1:] < least[:-1]]]
+    begins = np.flatnonzero(np.r_[True, least[1:] < least[:-1]])
+    picks = np.searchsorted(-least, -rule.good(least[begins]))  # the cheapest that is good enough by then
     found: list[dict[str, Any]] = []
-    for i in front:
+    for begin, i in zip(begins, order[picks], strict=True):
         place: Place = int(places[i][0]), int(places[i][1])
         model = setting.models[place[0]].name
         if not found or found[-1]["model"] != model:
             found.append({
-                "budget": float(cost[i]),
+                "budget": float(cost[order[begin]]),
                 "model": model,
                 "visual_tokens": int(grid.visual_tokens[place[1]]),
                 "error": float(error[i]),
@@ -74,17 +84,22 @@ def switch_points(
 
 
 def tokens_against_text(
-    fitted: Any, budget: Any, text_tokens: Iterable[float] = (0, 10, 25, 50, 100, 200, 400), **options: Any
+    fitted: Any,
+    budget: Any,
+    text_tokens: Iterable[float] = (0, 10, 25, 50, 100, 200, 400),
+    *,
+    within: float | None = None,
+    **options: Any,
 ) -> list[dict[str, Any]]:
     """How the best number of visual tokens follows the length of the text.
 
     Each: {text_tokens, model, visual_tokens, error, continuous {n_params, visual_tokens, error} or None}; a length
     at which nothing fits has model None. Raises as `find_optimum`.
     """
-    found = []
+    rule, found = make_rule(within, None), []
     for text in text_tokens:
         setting = make_setting(fitted, budget, text_tokens=text, **options)
-        grid = setting.grid()
+        grid = _grid(setting, setting.limits, rule)
         facts: dict[str, Any] = {
             "text_tokens": float(text),
             "model": None,
@@ -92,24 +107,30 @@ def tokens_against_text(
             "error": None,
         }
         if grid.fits.any():
-            best = plain_choice(setting, grid, ranked(grid, Rule())[0])
+            best = plain_choice(setting, grid, ranked(grid, rule)[0])
             facts.update({key: best[key] for key in ("model", "visual_tokens", "error")})
         found.append({**facts, "continuous": continuous_optimum(setting)})
     return found
 
 
 def relaxation(
-    fitted: Any, budget: Any, factors: Iterable[float] = (1.1, 1.25, 1.5, 2.0), **options: Any
+    fitted: Any,
+    budget: Any,
+    factors: Iterable[float] = (1.1, 1.25, 1.5, 2.0),
+    *,
+    within: float | None = None,
+    **options: Any,
 ) -> list[dict[str, Any]]:
     """What relaxing each limit alone buys: {kind, factor, limit, model, visual_tokens, error, gained} a step, where
     `gained` is how much the error falls. Raises as `find_optimum`; NoAnswer where nothing fits to begin with.
     """
-    setting = make_setting(fitted, check_budget(budget), **options)
-    base = _error(setting, setting.limits)
+    rule = make_rule(within, None)
+    setting = make_setting(fitted, check_budget(budget, options.get("cost")), **options)
+    base = _pick(setting, setting.limits, rule)
     found = []
     for kind, limit in setting.limits.items():
         for factor in factors:
-            best = _error(setting, {**setting.limits, kind: factor * limit})
+            best = _pick(setting, {**setting.limits, kind: factor * limit}, rule)
             found.append({
                 "kind": kind,
                 "factor": float(factor),
@@ -122,8 +143,13 @@ def relaxation(
     return found
 
 
-def _error(setting: Setting, limits: dict[str, float]) -> dict[str, Any]:
-    grid = setting.grid(limits)
+def _grid(setting: Setting, limits: dict[str, float], rule: Rule) -> Grid:
+    """The configurations as the plan itself sees them (see `find_optimum`)."""
+    return setting.grid(limits, minimise=None if rule.least else next(iter(setting.budget)))
+
+
+def _pick(setting: Setting, limits: dict[str, float], rule: Rule) -> dict[str, Any]:
+    grid = _grid(setting, limits, rule)
     if not grid.fits.any():
         raise nothing_fits(setting, grid)
-    return plain_choice(setting, grid, ranked(grid, Rule())[0])
+    return plain_choice(setting, grid, ranked(grid, rule)[0])

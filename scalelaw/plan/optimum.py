@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ class Optimum:
     """What to deploy under a budget; the fields are the data of `scalelaw optimize --json`.
 
     budget: {kind: limit}. text_tokens, generate, batch: the query. cost: the FLOP accounting.
-    best: {model, n_params, visual_tokens, dtype, batch, error, error_interval, costs {kind: value}, p_best, p_model,
-        regret, binding}; error_interval, p_best, p_model and regret come from the law's bootstrap draws and are None
-        without them; p_best is the share of draws in which this configuration is the pick, p_model that in which it
-        is this model with any number of tokens; regret is the mean over draws of
-        its error above the least that fits; binding is the limit that keeps a better one out, None where none does.
+    best: {model, n_params, counted_as (of a mixture: which count n_params is), visual_tokens, dtype, batch, error,
+        error_interval, costs {kind: value}, p_best, p_model, regret, binding}; error_interval, p_best, p_model and
+        regret come from the law's bootstrap draws and are None without them; p_best is the share of draws in which
+        this configuration is the pick, p_model that in which it is this model with any number of tokens; regret is
+        the mean over draws of its error above the least that fits; binding is the limit that keeps a better one out,
+        None where none does.
     runners_up: the pick of each other model that fits, the best first. near_ties: the cheapest configuration of each
         model that predicts nearly the pick's error, the cheapest first. pareto: the least error at each cost of the
         first budget's kind, in the ways to serve that hold every other limit (thinned to what a plot shows).
@@ -56,13 +58,93 @@ class Optimum:
 
 
 def load_optimum(path: str | Path) -> Optimum:
-    """Read back what `Optimum.to_json` or `scalelaw optimize -o` wrote. Raises InputError where it cannot be read."""
+    """Read back what `Optimum.to_json` or `scalelaw optimize -o` wrote.
+
+    Raises InputError where it cannot be read, or where a field is missing or is not what it must be.
+    """
     held = read_answer(path, "optimize")["data"]
     data = {
         name: held[name] for name in Optimum.__dataclass_fields__ if name in held
     }  # a contrast may lie beside
-    data["warnings"] = [(w["code"], w["message"]) for w in held.get("warnings", [])]
-    try:
-        return Optimum(**data)
-    except TypeError as error:
-        raise InputError(f"{path} is not an optimum: {error}.", code="wrong_schema") from error
+    for name, (holds, told) in FIELDS.items():
+        field_ = Optimum.__dataclass_fields__[name]
+        if name not in data and not (field_.default is MISSING and field_.default_factory is MISSING):
+            continue
+        if not holds(data.get(name)):
+            raise InputError(f"{path} is not an optimum: its {name} is not {told}.", code="wrong_schema")
+    data["warnings"] = [(w["code"], w["message"]) for w in data["warnings"]]
+    return Optimum(**data)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _is_choice(value: Any) -> bool:
+    if not isinstance(value, dict) or not _are_numbers(value.get("costs")) or "flops" not in value["costs"]:
+        return False
+    interval = value.get("error_interval")
+    shares = (value.get(name) for name in ("p_best", "p_model", "regret"))
+    return (
+        isinstance(value.get("model"), str)
+        and isinstance(value.get("dtype"), str)
+        and isinstance(value.get("binding", ""), str | None)
+        and all(_is_number(value.get(name)) for name in ("n_params", "visual_tokens", "batch", "error"))
+        and all(share is None or _is_number(share) for share in shares)
+        and (
+            interval is None
+            or (isinstance(interval, list) and len(interval) == 2 and all(map(_is_number, interval)))
+        )
+    )
+
+
+def _are_choices(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_choice, value))
+
+
+def _is_continuous(value: Any) -> bool:
+    names = ("n_params", "visual_tokens", "error")
+    return value is None or (_are_numbers(value) and all(name in value for name in names))
+
+
+def _are_warnings(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(held, dict) and isinstance(held.get("code"), str) and isinstance(held.get("message"), str)
+        for held in value
+    )
+
+
+def _is_searched(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    if not value:
+        return True
+    ends, rule = value.get("visual_tokens"), value.get("rule", {})
+    return (
+        isinstance(value.get("models"), list)
+        and all(isinstance(value.get(name), str) for name in ("models_from", "visual_tokens_from"))
+        and isinstance(ends, list) and len(ends) == 2 and all(map(_is_number, ends))
+        and all(_is_number(value.get(name)) for name in ("configurations", "that_fit"))
+        and _are_numbers(value.get("limits", {})) and isinstance(rule, dict)
+    )  # fmt: skip
+
+
+FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "budget": (_are_numbers, "{kind: number}"),
+    **dict.fromkeys(("text_tokens", "generate", "batch"), (_is_number, "a number")),
+    **{name: (lambda value: isinstance(value, str), "text") for name in ("cost", "law")},
+    "best": (
+        lambda value: _is_choice(value) and {"p_best", "error_interval"} <= set(value),
+        "a configuration with its error, costs and certainty",
+    ),
+    **dict.fromkeys(("runners_up", "pareto", "near_ties"), (_are_choices, "a list of configurations")),
+    "continuous": (_is_continuous, "{n_params, visual_tokens, error} or null"),
+    "extrapolates": (lambda value: isinstance(value, bool), "true or false"),
+    "warnings": (_are_warnings, "a list of {code, message}"),
+    "searched": (_is_searched, "what was searched"),
+}
+"""What each field of an optimum must be, and how that is said."""

@@ -32,6 +32,14 @@ def make_rule(within: float | None, target_error: float | None) -> Rule:
     if within is not None and target_error is not None:
         raise InputError("Ask for a tolerance or for a target error, not for both.", code="bad_objective")
     for name, value in (("within", within), ("target_error", target_error)):
-        if value is not None and not (isinstance(value, int | float) and 0 <= value < 1e300):
-            raise InputError(f"{name} must be an error of at least 0; it is {value}.", code="bad_objective")
+        if value is not None:
+            check_error(name, value)
     return Rule(within or 0.0, target_error)
+
+
+def check_error(name: str, value: Any) -> None:
+    """Raises InputError where a number is not an error, or a difference of errors."""
+    if isinstance(value, bool) or not (isinstance(value, int | float) and 0 <= value <= 1e9):
+        raise InputError(
+            f"{name} must be an error of at least 0; it is {str(value)[:40]}.", code="bad_objective"
+        )

@@ -14,7 +14,7 @@ from scalelaw.plan.continuous import continuous_optimum
 from scalelaw.plan.front import pareto
 from scalelaw.plan.grid import Grid, Place, use
 from scalelaw.plan.optimum import Optimum
-from scalelaw.plan.rule import Rule, make_rule
+from scalelaw.plan.rule import Rule, check_error, make_rule
 from scalelaw.plan.setting import Setting, make_setting
 
 
@@ -51,6 +51,7 @@ def find_optimum(
     fits (with the cheapest) or the target is not reached (with the nearest).
     """
     rule = make_rule(within, target_error)
+    check_error("tie", tie)
     if budget is None and rule.target is None:
         raise InputError(
             "There is no budget.", code="bad_budget", hint="Give one, e.g. 8e11, or a target error."
@@ -216,6 +217,7 @@ def plain_choice(setting: Setting, grid: Grid, place: Place) -> dict[str, Any]:
     return {
         "model": model.name,
         "n_params": float(model.n_params),
+        **({"counted_as": model.counted_as} if model.counted_as else {}),
         "visual_tokens": int(tokens),
         "dtype": setup.dtype,
         "batch": setup.batch,

@@ -14,6 +14,7 @@ from scalelaw.costs._workload import Device
 from scalelaw.errors import InputError
 from scalelaw.plan.budget import FLOPS, check_budget, cost_of, kinds_with
 from scalelaw.plan.catalogue import Model, families_of_sizes, find_models, sizes_of
+from scalelaw.plan.effects import counts_tower, without_effect
 from scalelaw.plan.grid import Grid, make_grid, predict, reckon
 from scalelaw.plan.query import Query, make_query
 from scalelaw.plan.tokens import measured_counts, token_counts
@@ -85,7 +86,7 @@ def make_setting(
     given = check_budget(budget, cost) if budget is not None else {}
     query = make_query(**options)
     warnings: list[tuple[str, str]] = []
-    catalogue, models_from = _models(fitted, models, given, cost, query.work.device is not None)
+    catalogue, models_from = _models(fitted, models, given, cost, query.work.device is not None, warnings)
     counts, counts_from = _counts(fitted, visual_tokens, query, warnings)
     flop_cost = cost or _accounting(catalogue, warnings)
     if query.work.device is not None:
@@ -95,6 +96,9 @@ def make_setting(
     available, limits = _kinds(catalogue, query, flop_cost, given), dict(given)
     if "memory_gb" in available:
         _within_memory(limits, query.work.device, warnings)
+    held = list(given) or [FLOPS]
+    warnings += without_effect(catalogue, query, held, flop_cost)
+    tower = query.work.tower if counts_tower(catalogue, query, {*held, FLOPS}, flop_cost) else None
     sizes = np.array([m.n_params for m in catalogue])
     facts = {
         "models": [m.name for m in catalogue],
@@ -102,7 +106,7 @@ def make_setting(
         "visual_tokens": [float(counts[0]), float(counts[-1])],
         "visual_tokens_from": counts_from,
         "limits": limits,
-        "tower": query.work.tower.name if query.work.tower else None,
+        "tower": tower.name if tower else "none",
         "compressor": query.work.compressor,
         "hardware": query.work.device.name if query.work.device else None,
         "calibrated": bool(query.work.device and query.work.device.calibrated),
@@ -126,16 +130,31 @@ def check_law(fitted: Any) -> None:
 
 
 def _models(
-    fitted: Any, models: Any, given: dict[str, float], cost: str | None, device: bool
+    fitted: Any,
+    models: Any,
+    given: dict[str, float],
+    cost: str | None,
+    device: bool,
+    warnings: list[tuple[str, str]],
 ) -> tuple[list[Model], str]:
     if models is not None:
         return find_models(models), "given"
     sizes = sizes_of(fitted.points)
     asks_shape = device or any(k != FLOPS for k in given)
     asks_shape = asks_shape or bool(cost and "shape" in plugins.load("costs", cost).needs)
-    for family, members in families_of_sizes([m.n_params for m in sizes]).items():
-        if asks_shape:
-            return members, f"the sizes measured in the fit's points, with the shapes of {family}"
+    families = families_of_sizes([m.n_params for m in sizes]) if asks_shape else {}
+    for family, members in families.items():
+        others = (
+            f" ({', '.join(f for f in families if f != family)} have these sizes too)"
+            if len(families) > 1
+            else ""
+        )
+        warnings.append((
+            "shapes_assumed",
+            f"No models are named, and this budget or hardware needs their shapes: the measured sizes are taken to be "
+            f"those of {family}{others}. Name models to say otherwise.",
+        ))  # fmt: skip
+        return members, f"the sizes measured in the fit's points, with the shapes of {family}"
     return sizes, "the sizes measured in the fit's points"
 
 

@@ -1,0 +1,73 @@
+"""What of a query has no effect on the costs that a plan holds: it is said, so that nobody takes it for counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from scalelaw.costs._workload import Workload
+from scalelaw.plan.catalogue import Model
+from scalelaw.plan.grid import reckon
+from scalelaw.plan.query import Query
+
+PLAIN: dict[str, Any] = {
+    "tower": None,
+    "compressor": None,
+    "tiles": 1.0,
+    "images": 1.0,
+    "generate": 0.0,
+    "cached_prefix": 0.0,
+    "questions_per_image": 1.0,
+}
+"""What a query holds where nothing is asked."""
+
+
+def counts_tower(models: Sequence[Model], query: Query, kinds: Iterable[str], flop_cost: str) -> bool:
+    """Whether any of these kinds of cost counts the vision tower."""
+    return query.work.tower is not None and _matters(models, query, "tower", kinds, flop_cost)
+
+
+def without_effect(
+    models: Sequence[Model], query: Query, kinds: Sequence[str], flop_cost: str
+) -> list[tuple[str, str]]:
+    """Warnings (code, message) for what was asked and changes none of these kinds of cost."""
+    asked = [
+        name
+        for name, plain in PLAIN.items()
+        if getattr(query.work, name) != plain and (name != "tower" or query.stated_tower)
+    ]
+    idle = [name for name in asked if not _matters(models, query, name, kinds, flop_cost)]
+    told = " and ".join(kinds)
+    found = []
+    if idle:
+        found.append((
+            "no_effect",
+            f"{', '.join(idle)}: no effect on {told}, as {flop_cost} counts {'it' if len(kinds) == 1 else 'them'}.",
+        ))  # fmt: skip
+    if len(query.setups) > 1 and not _setups_matter(models, query, kinds, flop_cost):
+        found.append((
+            "no_effect",
+            f"batch and dtype: no effect on {told}; each configuration is served in the first way that fits.",
+        ))  # fmt: skip
+    return found
+
+
+def _matters(models: Sequence[Model], query: Query, name: str, kinds: Iterable[str], flop_cost: str) -> bool:
+    held, plain = query.work, replace(query.work, **{name: PLAIN[name]})
+    here, there = (_costs(models, query, work, kinds, flop_cost) for work in (held, plain))
+    return any(not np.array_equal(here[kind], there[kind]) for kind in here)
+
+
+def _setups_matter(models: Sequence[Model], query: Query, kinds: Iterable[str], flop_cost: str) -> bool:
+    held = _costs(models, query, query.work, kinds, flop_cost)
+    return any(bool((values != values[..., :1]).any()) for values in held.values())
+
+
+def _costs(
+    models: Sequence[Model], query: Query, work: Workload, kinds: Iterable[str], flop_cost: str
+) -> dict[str, np.ndarray]:
+    """At one model and one token of each image (a compressor's own cost is asked at what it gives least)."""
+    return reckon(models[:1], np.array([1.0]), work, kinds, flop_cost, len(query.setups))
