@@ -11,7 +11,7 @@ from scalelaw.fit.engine import CHUNK, Problem, State
 from scalelaw.fit.objective import Objective
 
 Array = np.ndarray
-_APART = 0.08  # of the box's side, in one direction at least: what makes two places distinct
+_APART = 0.05  # of the box's side, in one direction at least: what makes two places distinct
 
 
 def cover(problem: Problem, starts: int, keep: int) -> tuple[Array, Array]:

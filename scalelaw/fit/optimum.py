@@ -17,6 +17,7 @@ from scalelaw.fit.engine import ROUNDING, Problem, State, agreeing, descend
 Array = np.ndarray
 # How many descents must end in one lowest place before the others are left there (with one or two exponents)
 _AGREED, _AGREED_ROBUST = 3, 8
+_SHORT = 1e-12  # a step, as a share of its parameter, that changes nothing any more
 _ROUGH = 80  # points that rank the places to descend from, for one or two exponents
 _ENOUGH = 4000  # points that the search looks at where there are many more
 
@@ -57,7 +58,8 @@ def minimise(
     candidates = np.concatenate([candidates, direct], axis=1)
     quadratic = problem.objective.is_quadratic
     enough = (_AGREED if quadratic else _AGREED_ROBUST) if few and first is None else None
-    found = descend(sample, candidates, 1e-8, steps=60 if few else 100, damping=10.0, enough=enough)
+    steps, damping = (60, 1.0 if quadratic else 10.0) if few else (100, 10.0)
+    found = descend(sample, candidates, 1e-8, steps, damping, enough)
     ends, totals = found.parameters, found.objective
     if (
         enough is None
@@ -126,6 +128,8 @@ def polish(problem: Problem, start: Array, steps: int = 30) -> Polished:
         there = State.at(problem, place)
         further, promised, smaller = _newton(problem, there)
         lower = there.total[0] < here.total[0] - here.rounding[0]
+        if not lower and promise <= here.rounding[0] and _length(step, here) < _SHORT:
+            break
         if lower or (
             there.total[0] <= here.total[0] + here.rounding[0]
             and _length(further, there) < _length(step, here)
