@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from scalelaw.compressors._attention import WindowAttention
 from scalelaw.compressors.quecc import Compressor
 from scalelaw.errors import InputError
 
@@ -129,3 +130,26 @@ def test_the_question_changes_the_tokens() -> None:
     x, multi = torch.randn(1, 16, 16), torch.randn(1, 16, 32)
     one, other = (module(x, multi, torch.randn(1, 8)) for _ in range(2))
     assert (one - other).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("tokens", [36, 9, 4, 1])
+def test_the_algebra_keeps_no_more_for_the_backward_pass(
+    tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes of the tensors that autograd keeps, each once."""
+
+    def kept() -> int:
+        module, found = Compressor((12, 12), 64, 128, tokens, 32), {}
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            found[tensor.untyped_storage().data_ptr()] = tensor
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            out = module(torch.randn(2, 144, 64), torch.randn(2, 144, 128), torch.randn(2, 32))
+        assert out.requires_grad
+        return sum(tensor.untyped_storage().nbytes() for tensor in found.values())
+
+    folded = kept()
+    monkeypatch.setattr(WindowAttention, "folded", False)
+    assert folded <= kept()
