@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from scalelaw.errors import InputError, unknown
+from scalelaw.files import SweepFolder
 from scalelaw.table import OK, bundled_tables, describe, read_table
 
 ROWS = ("n_params", "n_params_vision", "compressor", "model_family", "model")
@@ -23,6 +26,7 @@ class Coverage:
     counts          [row][column]: rows of status ok; missing: the (row, column) pairs without any
     seeds           [row][column]: different seeds stated (0: none stated)
     benchmarks      benchmark -> how many of the grid's measured cells have it
+    unfinished      of a sweep's folder: how many of its cells have no result yet
     statuses        status -> rows; only `ok` is ever fitted
     standard_errors rows with a standard error
     title, citation, licence, doubts   of a bundled table (else empty); sources: what the rows name as theirs
@@ -45,6 +49,7 @@ class Coverage:
     citation: str = ""
     licence: str = ""
     doubts: tuple[str, ...] = ()
+    unfinished: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -92,7 +97,17 @@ def coverage(table: Any, *, rows: str | None = None, along: str | None = None) -
         citation=str(facts.get("citation", "")),
         licence=str(facts.get("licence", "")),
         doubts=tuple(map(str, facts.get("doubts", ()))),
+        unfinished=_unfinished(table),
     )  # fmt: skip
+
+
+def _unfinished(table: Any) -> int:
+    """How many cells that a sweep's folder names have no part file."""
+    folder = SweepFolder(Path(table)) if isinstance(table, str | Path) else None
+    if folder is None or not folder.manifest.is_file():
+        return 0
+    stated = json.loads(folder.manifest.read_text(encoding="utf-8"))
+    return sum(not folder.cell(str(cell)).is_file() for cell in stated["cells"])
 
 
 def _axis(frame: pd.DataFrame, asked: str | None, candidates: Sequence[str]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,15 +26,53 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
+
+def names_of(kind: str) -> Callable[[str], list[str]]:
+    """For shell completion: the names of a drawer or catalogue (`schemas`, `tables`, ...) that begin as typed; of
+    tables also the files."""
+
+    def complete(incomplete: str) -> list[str]:
+        found = [name for name in listed(kind) if name.startswith(incomplete)]
+        if kind != "tables":
+            return found
+        paths = Path().glob(f"{incomplete}*") if not incomplete.startswith(("/", ".", "~")) else ()
+        return found + sorted(f"{path}/" if path.is_dir() else str(path) for path in paths)
+
+    return complete
+
+
+def listed(kind: str) -> dict[str, str]:
+    """What there is of a kind, by name, with a line on each: the plug-ins of a drawer, models, hardware, tables."""
+    from scalelaw import plugins
+
+    if kind in plugins.DRAWERS:
+        return {name: plugins.summary(kind, name).removeprefix(f"{name}: ") for name in plugins.names(kind)}
+    if kind == "tables":
+        from scalelaw.table import bundled_tables, describe
+
+        return {name: str(describe(name).get("title", "")) for name in bundled_tables()}
+    if kind == "schemas":
+        from scalelaw.schemas import described
+
+        return dict.fromkeys(described(), "")
+    from scalelaw import plan
+
+    return plan.list_models() if kind == "models" else plan.list_hardware()
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, words on stderr.")]
 Table = Annotated[
     str,
     typer.Argument(
         metavar="TABLE",
+        autocompletion=names_of("tables"),
         help="A parquet or csv file, a sweep's folder, '-' (csv on stdin), or a bundled table's name.",
     ),
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the answer to this file.")]
+
+
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     command = next((a for a in given if a in commands()), "scalelaw")
     try:
+        if "" in given:
+            hint = "A variable of the shell may be unset."
+            raise InputError("One of the arguments is empty.", code="usage", hint=hint)
         code = int(app(given, standalone_mode=False) or 0)
         if code == Interrupted.exit_code:  # newer typers turn Ctrl-C into this code
             raise KeyboardInterrupt
@@ -61,6 +103,14 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(error, "format_message"):  # what typer says of a wrong option or argument
             hint = f"See: {command if command == 'scalelaw' else f'scalelaw {command}'} --help"
             return _refuse(command, given, InputError(error.format_message(), code="usage", hint=hint))
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # nor could what is still held back
+            sentence = f"The answer could not be written: {error.strerror}."
+            return _refuse(
+                command, [], InputError(sentence, code="cannot_write", hint="Make room, or use -o.")
+            )
         if os.environ.get("SCALELAW_DEBUG"):
             raise
         sentence = f"Unexpected {type(error).__name__}: {error}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.face import Json, Output, Table, app, give, number, numbers, pairs
+from scalelaw.cli.face import Json, Output, Table, app, give, names_of, number, numbers, pairs
 from scalelaw.errors import InputError, NoAnswer
 
 Where = Annotated[list[str] | None, typer.Option(help="Keep rows with column=value; repeatable.")]
@@ -22,7 +22,10 @@ def fit(
     table: Table,
     law: Annotated[
         str,
-        typer.Option(help="A law's name (scalelaw list laws), auto, ./file.py, or a formula: 'E + A*N**-a'."),
+        typer.Option(
+            autocompletion=names_of("laws"),
+            help="A law's name (scalelaw list laws), auto, ./file.py, or a formula: 'E + A*N**-a'.",
+        ),
     ] = "product_power",
     laws: Annotated[
         str | None,

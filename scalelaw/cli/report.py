@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,23 +10,51 @@ from typing import Annotated
 import typer
 
 from scalelaw.cli.face import Json, app, give
+from scalelaw.errors import InputError
+
+_NAMES = {("page", "pdf"): "report.pdf", ("page", "html"): "report.html"}
 
 
 @app.command("report")
 def report(
     items: Annotated[
-        list[str], typer.Argument(metavar="FIT.json|OPTIMUM.json|TABLE", help="What to report on.")
+        list[str],
+        typer.Argument(
+            metavar="FIT.json|OPTIMUM.json|TABLE",
+            help="What fit, optimize, compare or cost wrote, and tables: by path or bundled name.",
+        ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The PDF to write.")] = Path("report.pdf"),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="The file (for paper: the folder) to write. [default: report.pdf]"
+        ),
+    ] = None,
     title: Annotated[str | None, typer.Option(help="The title on page one.")] = None,
+    style: Annotated[
+        str, typer.Option(help="page: one document; paper: figures in column width, LaTeX tables, BibTeX.")
+    ] = "page",
+    form: Annotated[
+        str | None, typer.Option("--format", help="pdf or html. [default: what the output's name says]")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Draw one PDF from fits, optima and tables.
+    """Draw one report from fits, optima and tables; its numbers lie beside it as JSON and csv.
 
-    Example: scalelaw report fit.json optimum.json -o report.pdf
+    Example: scalelaw report fit.json optimum.json vlm_reasoning -o report.pdf
     """
     from scalelaw.report import write_report
 
-    written = write_report(list(items), output, title=title)
+    target = output or Path(_NAMES.get((style, form or "pdf"), "paper"))
+    if target.resolve() in {Path(item).resolve() for item in items}:
+        raise InputError(
+            f"{target} is one of the items.", code="usage", hint="Write to another name with -o."
+        )
+    typed = ["report", *items, *(["-o", str(output)] if output else [])]
+    typed += ["--title", title] if title else []
+    typed += ["--style", style] if style != "page" else []
+    typed += ["--format", form] if form else []
+    command = f"scalelaw {shlex.join(typed)}"
+    written = write_report(list(items), target, title=title, style=style, form=form, command=command)
     give("report", {"report": written, "items": items}, as_json=as_json)
     print(f"The report is {written}.", file=sys.stderr)

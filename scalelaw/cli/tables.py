@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from scalelaw import __version__, plugins
-from scalelaw.cli.face import Json, Table, app, give, numbers, pairs
+from scalelaw.cli.face import Json, Table, app, give, listed, names_of, numbers, pairs
 from scalelaw.errors import unknown
 
 LISTS = (*plugins.DRAWERS, "models", "hardware", "tables")
@@ -18,7 +18,12 @@ LISTS = (*plugins.DRAWERS, "models", "hardware", "tables")
 @app.command("import")
 def import_(
     form: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="An importer's name (scalelaw list importers).")
+        str,
+        typer.Argument(
+            metavar="FORMAT",
+            autocompletion=names_of("importers"),
+            help="An importer's name (scalelaw list importers).",
+        ),
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The file or folder to import.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The table to write (parquet).")],
@@ -103,7 +108,14 @@ def show(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(metavar="|".join(LISTS), help="Which drawer or catalogue.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="|".join(LISTS),
+            autocompletion=lambda incomplete: [n for n in LISTS if n.startswith(incomplete)],
+            help="Which drawer or catalogue.",
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
     """List what there is: plug-ins, models, hardware, tables.
@@ -112,19 +124,10 @@ def list_(
     """
     if what not in LISTS:
         raise unknown("list", what, LISTS)
-    if what in plugins.DRAWERS:
-        entries = {name: plugins.summary(what, name) for name in plugins.names(what)}
-    elif what == "tables":
-        from scalelaw.table import bundled_tables, describe
-
-        entries = {name: str(describe(name).get("title", "")) for name in bundled_tables()}
-    else:
-        from scalelaw import plan
-
-        entries = plan.list_models() if what == "models" else plan.list_hardware()
+    entries = listed(what)
     if not as_json:
         width = max(map(len, entries), default=0)
         for name, meaning in entries.items():
             print(f"{name:<{width}}  {meaning}".rstrip())
-    listed = [{"name": name, "summary": meaning} for name, meaning in entries.items()]
-    give("list", {what: listed}, as_json=as_json)
+    told = [{"name": name, "summary": meaning} for name, meaning in entries.items()]
+    give("list", {what: told}, as_json=as_json)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from scalelaw.report import lines, rows, shares, words
 from scalelaw.report.figures import draw_lines, draw_rows, draw_shares
-from scalelaw.report.figures.rows import WIDEST
+from scalelaw.report.figures.parts import WIDEST
 from scalelaw.report.items import Contents, Study
 from scalelaw.report.page import FOOT, Page, text_width
 from scalelaw.report.pages import GAP, LEFT, TOP, WIDE, axes_of

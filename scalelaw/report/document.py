@@ -1,15 +1,17 @@
-"""One PDF from fits, optima and tables: page one is the answer, then a page for what is there, none of them empty."""
+"""One report from fits, optima and tables: page one is the answer, then a page for what is there, none empty."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_pdf import PdfPages
 
 from scalelaw import __version__
-from scalelaw.files import atomic
+from scalelaw.answers import answer, dumps
+from scalelaw.errors import unknown
+from scalelaw.files import atomic, write_text
 from scalelaw.report.answer import answer_page, question
 from scalelaw.report.appendix import appendix, hashes
 from scalelaw.report.checklist import checklist_pages, pages_of
@@ -21,6 +23,7 @@ from scalelaw.report.comparisons import (
     law_pages,
     share_pages,
 )
+from scalelaw.report.interactive import page_text
 from scalelaw.report.items import Contents, Study, gather
 from scalelaw.report.page import Page
 from scalelaw.report.pages import (
@@ -32,26 +35,74 @@ from scalelaw.report.pages import (
     residual_page,
     surface_page,
 )
+from scalelaw.report.paper import write_paper
+from scalelaw.report.records import contents_of, facts_of_contents, named_figures, table_of
 from scalelaw.report.style import styled
 
+STYLES = ("page", "paper")
+FORMATS = ("pdf", "html")
 
-def write_report(items: Any, path: str | Path, *, title: str | None = None, command: str = "") -> Path:
-    """Write a PDF report (A4, vector, fonts embedded) on what is given, and return its path.
 
-    items: one, or a list, of FittedLaw, Optimum, DataFrame in the table's schema, and paths: FIT.json,
-    OPTIMUM.json, a table (parquet, csv, a sweep's folder, a bundled name). An optimum belongs to the fit that
-    predicts its error. The same input gives the same bytes.
+def write_report(
+    items: Any,
+    path: str | Path,
+    *,
+    title: str | None = None,
+    style: str = "page",
+    form: str | None = None,
+    command: str = "",
+) -> Path:
+    """Write a report on what is given, and return its path. The same input gives the same bytes.
+
+    items: one, or a list, of FittedLaw, GroupedFit, Optimum, Contrast, Comparison, Bill, DataFrame in the table's
+    schema, and paths: what `scalelaw fit, optimize, compare, cost` wrote as JSON, a table (parquet, csv, a sweep's
+    folder, a bundled name). An optimum belongs to the fit that predicts its error.
+    style: `page` is one document: a PDF (A4, vector, fonts embedded) or one self-contained web page (form `html`, or
+    a path that ends so); `paper` is a folder of figures in column width, LaTeX tables and BibTeX entries.
+    Beside it lie NAME.json (report.json for report.pdf, else NAME.report.json) and the numbers of every figure as
+    csv in NAME.figures/. command: how it was asked for, printed in the appendix.
     Raises InputError for nothing to report on, an item of an unknown kind, a path that is not there or cannot be
     read, and a path that cannot be written.
     """
+    if style not in STYLES:
+        raise unknown("style", style, STYLES)
+    target = Path(path)
+    form = form or ("html" if target.suffix in (".html", ".htm") else "pdf")
+    if form not in FORMATS:
+        raise unknown("format", form, FORMATS)
     contents = gather(items)
-    with styled(), atomic(path) as part:
+    with styled():
         pages = list(make_pages(contents, title, command))
-        with PdfPages(part, metadata=_metadata(contents, title)) as pdf:
-            for number, page in enumerate(pages, 1):
-                page.footer(_origin(contents), number, len(pages))
-                pdf.savefig(page.figure)
-    return Path(path)
+        if style == "paper":
+            write_paper(pages, contents, target)
+        elif form == "html":
+            write_text(target, page_text(pages, title or question(contents), _origin(contents)))
+        else:
+            _write_pdf(pages, contents, target, title)
+    _write_records(pages, contents, target / "report" if style == "paper" else target, title)
+    return target
+
+
+def _write_pdf(pages: Sequence[Page], contents: Contents, path: Path, title: str | None) -> None:
+    with atomic(path) as part, PdfPages(part, metadata=_metadata(contents, title)) as pdf:
+        for number, page in enumerate(pages, 1):
+            page.footer(_origin(contents), number, len(pages))
+            pdf.savefig(page.figure)
+
+
+def _write_records(pages: Sequence[Page], contents: Contents, path: Path, title: str | None) -> None:
+    """The report's words and facts as JSON, the numbers of each figure as csv; those of an earlier run are removed."""
+    name = path.stem
+    folder = path.with_name(f"{name}.figures")
+    for old in folder.glob("[0-9][0-9]_*.csv"):
+        old.unlink()
+    for figure, panel in named_figures(pages):
+        write_text(folder / f"{figure}.csv", table_of(panel.data).to_csv(index=False))
+    facts = facts_of_contents(contents, title or question(contents), hashes(contents))
+    said = answer("report_contents", contents_of(pages, {**facts, "figures": folder.name}))
+    write_text(
+        path.with_name(f"{name}.json" if name.endswith("report") else f"{name}.report.json"), dumps(said)
+    )
 
 
 def make_pages(contents: Contents, title: str | None = None, command: str = "") -> Iterator[Page]:

@@ -99,7 +99,7 @@ def contrasted(contrast: Mapping[str, Any], target: str, n: int) -> list[Rows]:
     """What each kind of budget of the same size picks: the tokens, the size, the predicted error."""
     rows = contrast["rows"]
     base = rows[0]["best"]
-    labels = tuple(words.budget({row["kind"]: row["limit"]}) for row in rows)
+    labels = tuple(f"{words.kind(row['kind'])}: {words.cost(row['kind'], row['limit'])}" for row in rows)
     other = tuple(any(row["best"][k] != base[k] for k in ("model", "visual_tokens")) for row in rows)
     note = f"n = {n}" if n else words.count(len(rows), "configuration")
     picks = [row["best"] for row in rows]

@@ -19,6 +19,8 @@ MARGIN = 0.65
 
 INK, MUTED, RULE, PAPER = "#1f2328", "#59616a", "#c9ced4", "#ffffff"
 SURFACE = "cividis"
+ON_LIGHT, ON_DARK = "#1f2329", "#fffffe"
+"""Ink and paper on a surface's own colours, which stay where a page turns dark."""
 BODY, SMALL, TINY = 10.0, 9.0, 8.0
 """Type sizes in points; nothing is set smaller than TINY."""
 

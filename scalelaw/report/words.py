@@ -137,6 +137,12 @@ def cost(kind: str, value: float) -> str:
     return f"{short(value)} {cost_unit(kind).partition(' ')[0]}"
 
 
+def kind(name: str) -> str:
+    """A kind of cost by its name, without its unit: 'latency', 'first token'."""
+    known = {"flops": "compute", "ttft_ms": "first token", "tpot_ms": "each token"}
+    return known.get(name, named(name.rpartition("_")[0] or name))
+
+
 @cache
 def cost_unit(kind: str) -> str:
     """The unit of a kind of cost, as its file states it: 'FLOPs per query'."""

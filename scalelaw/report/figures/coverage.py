@@ -14,7 +14,7 @@ from scalelaw.report import words
 from scalelaw.report.figures.parts import HATCH, HATCH_COLOUR, panel_heading
 from scalelaw.report.grids import Coverage
 from scalelaw.report.page import clip
-from scalelaw.report.style import INK, MUTED, PAPER, SURFACE, TINY
+from scalelaw.report.style import MUTED, ON_DARK, ON_LIGHT, PAPER, SURFACE, TINY
 from scalelaw.report.ticks import log_input
 
 _READABLE = 14
@@ -74,4 +74,4 @@ def _points(axes: Axes, data: Coverage) -> None:
 def _ink(colour: Sequence[float]) -> str:
     """Dark or light text, whichever stands out from the colour (WCAG relative luminance)."""
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3])
-    return INK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.2 else PAPER
+    return ON_LIGHT if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.2 else ON_DARK

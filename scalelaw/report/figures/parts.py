@@ -8,13 +8,29 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from scalelaw.report.page import clip, text_width
 from scalelaw.report.style import BODY, INK, MUTED, SMALL, TINY
 from scalelaw.report.ticks import panel_width
 
 HATCH = "////"
+WIDEST = 2.9
+"""The widest a row's label is written, in inches."""
 HATCH_COLOUR = "#d3d8dd"
+
+
+def row_labels(axes: Axes, labels: Sequence[str]) -> None:
+    """Names at the left of rows 0, 1, ...; a name longer than the room there is cut."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    room = min(WIDEST, float(axes.get_position().x0 * figure.get_size_inches()[0]) - 0.1)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.yaxis.set_gid("categories")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(FixedLocator(range(len(labels))))
+    axes.yaxis.set_major_formatter(FixedFormatter([clip(label, room, TINY) for label in labels]))
+    axes.tick_params(axis="y", length=0)
 
 
 def panel_heading(axes: Axes, title: str, note: str) -> None:

@@ -5,29 +5,18 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from scalelaw.report.figures.parts import legend_below, panel_heading
-from scalelaw.report.page import clip
+from scalelaw.report.figures.parts import legend_below, panel_heading, row_labels
 from scalelaw.report.rows import Rows
 from scalelaw.report.style import INK, MUTED, PAPER, SMALL, TINY, look
 from scalelaw.report.ticks import log_input, plain_target
-
-WIDEST = 2.9
-"""The widest a row's label is written, in inches."""
 
 
 def draw_rows(axes: Axes, data: Rows, labels: bool = True) -> None:
     """Draw a row per label, the first on top; a grey band is what the values are held against."""
     _scale(axes, data)
-    axes.set_ylim(len(data.labels) - 0.5, -0.5)
-    axes.yaxis.set_gid("categories")
-    axes.yaxis.set_minor_locator(NullLocator())
+    row_labels(axes, data.labels if labels else [""] * len(data.labels))
     axes.grid(False, axis="y")
-    axes.tick_params(axis="y", length=0)
-    axes.yaxis.set_major_locator(FixedLocator(range(len(data.labels))))
-    shown = [clip(label, WIDEST, TINY) if labels else "" for label in data.labels]
-    axes.yaxis.set_major_formatter(FixedFormatter(shown))
     if data.band is not None:
         axes.axvspan(*data.band, color="#eef0f2", linewidth=0, zorder=0.5)
     handles = [_series(axes, index, data) for index in range(len(data.series))]
@@ -50,7 +39,8 @@ def _scale(axes: Axes, data: Rows) -> None:
     values = np.concatenate([s.values[np.isfinite(s.values)] for s in data.series])
     if values.size:  # an interval without an end must not hide the others
         reach = 4 * max(float(np.ptp(values)), float(np.abs(values).max()))
-        low, high = max(low, float(values.min()) - reach), min(high, float(values.max()) + reach)
+        if reach:
+            low, high = max(low, float(values.min()) - reach), min(high, float(values.max()) + reach)
     if data.column:
         room = (high / low) ** 0.08 if high > low else 2.0
         log_input(axes, "x", data.column, low / room, high * room, tuple(np.unique(held)))

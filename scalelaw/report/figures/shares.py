@@ -9,9 +9,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from scalelaw.report import words
-from scalelaw.report.figures.parts import legend_below, panel_heading
-from scalelaw.report.figures.rows import WIDEST
-from scalelaw.report.page import clip, text_width
+from scalelaw.report.figures.parts import legend_below, panel_heading, row_labels
+from scalelaw.report.page import text_width
 from scalelaw.report.shares import Shares
 from scalelaw.report.style import INK, MUTED, PAPER, PETROFF10, TINY
 
@@ -21,14 +20,11 @@ _HATCHES = ("", "///", "\\\\\\", "...", "xx", "--", "++")
 def draw_shares(axes: Axes, data: Shares) -> None:
     """Draw a bar per configuration; parts differ in colour and hatching, their shares are written where they fit."""
     count = len(data.labels)
-    axes.set(xlim=(0, 100), ylim=(count - 0.5, -0.5))
+    axes.set_xlim(0, 100)
+    row_labels(axes, data.labels)
     axes.xaxis.set_major_locator(FixedLocator([0, 25, 50, 75, 100]))
     axes.xaxis.set_major_formatter(FixedFormatter(["0", "25", "50", "75", "100"]))
     axes.set_xlabel("share of the FLOPs of a query (%)")
-    axes.yaxis.set_gid("categories")
-    axes.yaxis.set_major_locator(FixedLocator(range(count)))
-    axes.yaxis.set_major_formatter(FixedFormatter([clip(label, WIDEST, TINY) for label in data.labels]))
-    axes.tick_params(axis="y", length=0)
     axes.grid(False)
     figure = axes.get_figure(root=True)
     assert figure is not None

@@ -13,12 +13,12 @@ from matplotlib.ticker import MaxNLocator
 
 from scalelaw.report import words
 from scalelaw.report.figures.parts import beyond_handle, hatch_around, legend_below, panel_heading
-from scalelaw.report.style import INK, PAPER, SURFACE, TINY
+from scalelaw.report.style import INK, ON_DARK, ON_LIGHT, SURFACE, TINY
 from scalelaw.report.surfaces import Surface
 from scalelaw.report.ticks import alike, log_input
 
 PATH = "#ff5d3b"
-_HALO = [withStroke(linewidth=2.4, foreground=INK)]
+_HALO = [withStroke(linewidth=2.4, foreground=ON_LIGHT)]
 
 
 def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
@@ -36,7 +36,7 @@ def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
     )
     levels = MaxNLocator(14).tick_values(float(data.z.min()), float(data.z.max()))
     axes.contourf(data.x, data.y, data.z, levels=levels, cmap=SURFACE, zorder=1)
-    lines = axes.contour(data.x, data.y, data.z, levels=levels, colors=PAPER, linewidths=0.5, zorder=1.5)
+    lines = axes.contour(data.x, data.y, data.z, levels=levels, colors=ON_DARK, linewidths=0.5, zorder=1.5)
     obstacles = _places(axes, data)
     _label(axes, lines, alike(levels), obstacles)
     hatch_around(axes, *data.measured, colour="#ffffff73")
@@ -44,9 +44,9 @@ def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
     if data.cost is not None:
         handles.append(_equal_cost(axes, data, obstacles))
     handles += _choices(axes, data)
-    axes.plot(*data.at, linestyle="none", marker="o", markersize=3.2, color=PAPER, markeredgecolor=INK,
+    axes.plot(*data.at, linestyle="none", marker="o", markersize=3.2, color=ON_DARK, markeredgecolor=ON_LIGHT,
               markeredgewidth=0.6, zorder=4)  # fmt: skip
-    handles.append(Line2D([], [], linestyle="none", marker="o", markersize=3.8, color=PAPER, markeredgecolor=INK,
+    handles.append(Line2D([], [], linestyle="none", marker="o", markersize=3.8, color=ON_DARK, markeredgecolor=ON_LIGHT,
                           markeredgewidth=0.6, label="measured"))  # fmt: skip
     panel_heading(axes, f"Predicted {words.named(data.target)} ({words.unit(data.target)})", f"n = {data.n}")
     if legend:
@@ -56,7 +56,7 @@ def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
 def _equal_cost(axes: Axes, data: Surface, obstacles: list[np.ndarray]) -> Line2D:
     assert data.cost is not None
     levels = _cost_levels(data)
-    style = {"colors": PAPER, "linewidths": 1.1, "linestyles": [(0, (4, 3))], "zorder": 2.6}
+    style = {"colors": ON_DARK, "linewidths": 1.1, "linestyles": [(0, (4, 3))], "zorder": 2.6}
     lines = axes.contour(data.x, data.y, data.cost, levels=levels, **style)
     _label(axes, lines, [words.si(v, "FLOPs") for v in levels], obstacles, bold=True)
     return Line2D([], [], color=INK, linewidth=1.1, linestyle=(0, (4, 3)), label="equal 2 N (Q + V + G)")
@@ -89,10 +89,10 @@ def _choices(axes: Axes, data: Surface) -> list[Line2D]:
         handles.append(Line2D([], [], color=PATH, linewidth=2.2, path_effects=_HALO,
                               label="best of the catalogue by budget"))  # fmt: skip
     for pick in data.picks:
-        axes.plot([pick[data.along]], [pick[data.by]], marker="*", markersize=17, color=PATH, markeredgecolor=INK,
+        axes.plot([pick[data.along]], [pick[data.by]], marker="*", markersize=17, color=PATH, markeredgecolor=ON_LIGHT,
                   markeredgewidth=1.1, zorder=5)  # fmt: skip
     if data.picks:
-        handles.append(Line2D([], [], linestyle="none", marker="*", markersize=12, color=PATH, markeredgecolor=INK,
+        handles.append(Line2D([], [], linestyle="none", marker="*", markersize=12, color=PATH, markeredgecolor=ON_LIGHT,
                               label="chosen"))  # fmt: skip
     return handles
 
@@ -122,7 +122,7 @@ def _label(axes: Axes, lines: Any, texts: list[str], obstacles: list[np.ndarray]
         places.append(tuple(line[best]))
         obstacles.append(at[best][None])
     for text in axes.clabel(
-        lines, fmt=named, fontsize=TINY, inline=True, inline_spacing=4, colors=PAPER, manual=places
+        lines, fmt=named, fontsize=TINY, inline=True, inline_spacing=4, colors=ON_DARK, manual=places
     ):
         text.set_path_effects([withStroke(linewidth=1.6, foreground="#1f232899")])
         text.set_fontweight("bold" if bold else "normal")

@@ -1,0 +1,50 @@
+"""The commands about scalelaw itself: doctor, schema."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from scalelaw.cli.face import Json, app, give, names_of
+
+
+@app.command("doctor")
+def doctor(as_json: Json = False) -> None:
+    """Say what is installed, which devices and schedulers there are, and what each missing extra would give.
+
+    Example: scalelaw doctor
+    """
+    from scalelaw.doctor import examine
+
+    found = examine()
+    if not as_json:
+        from scalelaw.report.terminal import show_doctor
+
+        show_doctor(found)
+    give("doctor", found, as_json=as_json)
+
+
+@app.command("schema")
+def schema(
+    command: Annotated[
+        str,
+        typer.Argument(
+            metavar="COMMAND",
+            help="Whose answer: fit, optimize, cost, ...",
+            autocompletion=names_of("schemas"),
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Print the JSON Schema of a command's --json answer.
+
+    Example: scalelaw schema fit
+    """
+    from scalelaw import schemas
+
+    found = schemas.schema(command)
+    if not as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    give("schema", found, as_json=as_json)

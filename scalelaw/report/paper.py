@@ -1,0 +1,163 @@
+"""A report in a paper's pieces: every figure at column width, tables for LaTeX, the entries to cite."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from scalelaw import plugins
+from scalelaw.files import atomic, bundled, write_text
+from scalelaw.report import series, words
+from scalelaw.report.alone import alone
+from scalelaw.report.formula import typeset
+from scalelaw.report.items import Contents, Study
+from scalelaw.report.page import Page
+from scalelaw.report.records import named_figures
+from scalelaw.report.subjects import facts_of
+
+COLUMN = 3.4
+"""The width of one column of two, in inches."""
+_UNDATED: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "ModDate": None},
+    "svg": {"Date": None},
+    "png": {"Software": "scalelaw"},
+}
+_ARXIV = re.compile(r"\d{4}\.\d{5}")
+
+
+def write_paper(pages: Sequence[Page], contents: Contents, folder: Path) -> list[str]:
+    """Write figures (PDF, SVG, PNG at 300 dpi), tables.tex (booktabs) and references.bib into `folder`; their names.
+
+    To be called inside `style.styled()`. Raises InputError where the folder cannot be written.
+    """
+    written = []
+    for name, panel in named_figures(pages):
+        if isinstance(panel.data, series.Intervals):  # tables.tex holds them
+            continue
+        figure, box = alone(panel, COLUMN)
+        for kind, undated in _UNDATED.items():
+            with atomic(folder / f"{name}.{kind}") as part:
+                figure.savefig(part, format=kind, dpi=300, bbox_inches=box, metadata=undated)
+            written.append(f"{name}.{kind}")
+    for name, text in (
+        ("tables.tex", "\n".join(_tables(contents))),
+        ("references.bib", bibliography(contents)),
+    ):
+        write_text(folder / name, text)
+        written.append(name)
+    return written
+
+
+def bibliography(contents: Contents) -> str:
+    """The BibTeX entry of every law and data set used; a comment for what has none here."""
+    said = [*(study.fitted.source for study in contents.studies if study.fitted)]
+    for comparison in contents.comparisons:
+        said += [_source(law["law"]) for law in comparison["laws"]]
+    names = [str(s.fitted.checklist.get("table", "")) for s in contents.studies if s.fitted]
+    said += [facts_of(name).get("citation", "") for name in [*names, *(name for name, _ in contents.tables)]]
+    wanted = dict.fromkeys(number for text in said for number in _ARXIV.findall(text))
+    entries = re.split(r"\n(?=@)", bundled("references.bib").read_text(encoding="utf-8"))
+    known = {found[0]: entry.strip() for entry in entries if (found := _ARXIV.findall(entry))}
+    held = [known.get(number, f"% arXiv {number} has no entry here") for number in wanted]
+    return "\n\n".join(held) + "\n" if held else "% nothing that was used is published\n"
+
+
+def _source(law: str) -> str:
+    return str(getattr(plugins.load("laws", law), "source", "")) if law in plugins.names("laws") else ""
+
+
+def _tables(contents: Contents) -> Iterator[str]:
+    yield "% Needs \\usepackage{booktabs}."
+    for study in contents.studies:
+        if study.fitted is not None:
+            yield _parameters(study)
+        if study.optima:
+            yield _plans(study)
+    for comparison in contents.comparisons:
+        yield _laws(comparison)
+
+
+def _parameters(study: Study) -> str:
+    fitted = study.fitted
+    assert fitted is not None
+    level = f"{100 * fitted.interval['level']:g}\\,\\% interval"
+    rows = [
+        (_symbol(bar.name), _number(bar.value), f"{_number(bar.low)} to {_number(bar.high)}")
+        for bar in series.numbers(fitted)
+    ]
+    formula = typeset(fitted.formula)
+    caption = f"{formula if formula.startswith('$') else escape(formula)}, fitted to {fitted.n_points} points"
+    ids = "".join(f" \\cite{{arxiv-{number}}}" for number in _ARXIV.findall(fitted.source))
+    name = f" ({escape(study.name)})" if study.name else ""
+    caption += f"{name}{ids}; root mean square error {_number(fitted.rmse)}, "
+    caption += f"status {escape(words.named(fitted.status))}."
+    return _table("lrr", ("", "value", level), rows, caption, f"fit-{study.name or 'law'}")
+
+
+def _plans(study: Study) -> str:
+    rows = []
+    for optimum in study.optima:
+        for place, choice in enumerate([optimum["best"], *optimum["runners_up"][:3]]):
+            ends = choice.get("error_interval") or (None, None)
+            low, high = (_number(float("nan") if end is None else end) for end in ends)
+            rows.append(
+                (
+                    escape(words.budget(optimum["budget"])) if place == 0 else "",
+                    escape(str(choice["model"])),
+                    f"{choice['visual_tokens']:g}",
+                    f"{choice['error']:.4f}",
+                    f"{low} to {high}",
+                )
+            )
+    header = ("budget", "model", "$V$", "error", "interval")
+    name = f" ({escape(study.name)})" if study.name else ""
+    caption = f"The best configuration within each budget, and those behind it{name}."
+    return _table("llrrr", header, rows, caption, f"plan-{study.name or 'law'}")
+
+
+def _laws(comparison: Any) -> str:
+    rows = []
+    for law in comparison["laws"]:
+        missed = [(law["leave_largest_out"].get(n) or {}).get("score") for n in comparison["inputs"]]
+        numbers = [law["aicc"], law["leave_one_out"], *missed]
+        told = (_number(float("nan") if value is None else value) for value in numbers)
+        rows.append((escape(words.law(law["law"])), str(law["n_parameters"]), *told))
+    largest = [f"largest ${words.symbol(name)}$ left out" for name in comparison["inputs"]]
+    header = ("law", "parameters", "AICc", "one left out", *largest)
+    caption = f"Laws by the root mean square of what they miss; {comparison['n_points']} points."
+    return _table("lr" + "r" * (len(header) - 2), header, rows, caption, "laws")
+
+
+def _table(
+    columns: str, header: Iterable[str], rows: Iterable[Iterable[str]], caption: str, label: str
+) -> str:
+    lines = [
+        "\\begin{table}", "  \\centering", f"  \\caption{{{caption}}}", f"  \\label{{tab:{_slug(label)}}}",
+        f"  \\begin{{tabular}}{{{columns}}}", "    \\toprule", f"    {' & '.join(header)} \\\\", "    \\midrule",
+        *(f"    {' & '.join(row)} \\\\" for row in rows),
+        "    \\bottomrule", "  \\end{tabular}", "\\end{table}", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def escape(text: str) -> str:
+    """Text that LaTeX prints as it stands."""
+    special = {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "−": "$-$"}
+    return "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)
+
+
+def _symbol(name: str) -> str:
+    greek = {"alpha": "$\\alpha$", "beta": "$\\beta$", "gamma": "$\\gamma$", "delta": "$\\delta$"}
+    named = {"alpha_over_beta": "$\\alpha/\\beta$", "optimal_visual_tokens_per_text_token": "$V^*/Q$"}
+    return greek.get(name) or named.get(name) or (f"${name}$" if len(name) == 1 else escape(name))
+
+
+def _number(value: float) -> str:
+    text = words.short(value, 4)
+    return {"∞": "$\\infty$", "−∞": "$-\\infty$", "not known": "--"}.get(text, text.replace("−", "$-$"))
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,0 +1,182 @@
+"""What a report holds, for machines: each figure's numbers as a table, and the report's words and facts as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scalelaw.answers import plain
+from scalelaw.report.grids import Coverage
+from scalelaw.report.lines import Lines, Profile
+from scalelaw.report.page import Page
+from scalelaw.report.rows import Rows
+from scalelaw.report.series import Choices, Cloud, Curves, Intervals, Residuals
+from scalelaw.report.shares import Shares
+from scalelaw.report.surfaces import Front, Surface
+
+
+def named_figures(pages: Sequence[Page]) -> list[tuple[str, Any]]:
+    """Every figure with a name of its own, in order: 03_parity is on page 3."""
+    return [
+        (f"{number:02d}_{panel.name}", panel) for number, page in enumerate(pages, 1) for panel in page.panels
+    ]
+
+
+def contents_of(pages: Sequence[Page], facts: dict[str, Any]) -> dict[str, Any]:
+    """The data of report.json: `facts`, and page by page its words and the csv of each figure."""
+    return {
+        **facts,
+        "pages": [
+            {
+                "page": number,
+                "said": [{"kind": kind, "text": text} for kind, text in page.told],
+                "figures": [f"{number:02d}_{panel.name}.csv" for panel in page.panels],
+            }
+            for number, page in enumerate(pages, 1)
+        ],
+    }
+
+
+@singledispatch
+def table_of(data: Any) -> pd.DataFrame:
+    """The numbers that a figure shows, a row each. Raises TypeError for what is not a figure's data."""
+    raise TypeError(f"{type(data).__name__} is not the data of a figure.")
+
+
+@table_of.register
+def _curves(data: Curves) -> pd.DataFrame:
+    frames = []
+    for curve in data.curves:
+        held = {"curve": curve.label, data.along: curve.x, "predicted": curve.mean}
+        if curve.low is not None and curve.high is not None:
+            held |= {"low": curve.low, "high": curve.high}
+        frames.append(pd.DataFrame(held).assign(kind="law"))
+        points = {"curve": curve.label, data.along: curve.at, "measured": curve.measured, "se": curve.spread}
+        frames.append(pd.DataFrame(points).assign(kind="point"))
+    if data.mark:
+        chosen = {data.along: [data.mark[data.along]], "predicted": [data.mark["error"]], "kind": ["chosen"]}
+        frames.append(pd.DataFrame(chosen))
+    return pd.concat([f for f in frames if len(f)], ignore_index=True)
+
+
+@table_of.register
+def _residuals(data: Residuals) -> pd.DataFrame:
+    return pd.DataFrame(
+        {**data.inputs, "measured": data.measured, "predicted": data.predicted, "residual": data.residual}
+    )
+
+
+@table_of.register
+def _surface(data: Surface) -> pd.DataFrame:
+    x, y = np.meshgrid(data.x, data.y)
+    held = {data.columns[0]: x.ravel(), data.columns[1]: y.ravel(), "predicted": data.z.ravel()}
+    if data.cost is not None:
+        held["flops_2N(Q+V+G)"] = data.cost.ravel()
+    frames = [pd.DataFrame(held).assign(kind="law")]
+    for kind, places in (("path", data.path), ("any_size", data.free_path), ("chosen", data.picks)):
+        if places:
+            rows = [
+                {data.columns[0]: p[data.along], data.columns[1]: p[data.by], "predicted": p["error"]}
+                for p in places
+            ]
+            frames.append(pd.DataFrame(rows).assign(kind=kind))
+    return pd.concat(frames, ignore_index=True)
+
+
+@table_of.register
+def _front(data: Front) -> pd.DataFrame:
+    frame = pd.DataFrame([_choice(p) for p in data.points]).assign(kind="front")
+    if data.low is not None and data.high is not None:
+        frame = frame.assign(low=data.low, high=data.high)
+    return pd.concat(
+        [frame, pd.DataFrame([_choice(p) for p in data.picks]).assign(kind="chosen")], ignore_index=True
+    )
+
+
+@table_of.register
+def _choices(data: Choices) -> pd.DataFrame:
+    rows = []
+    for choice in data.choices:
+        low, high = choice.get("error_interval") or (None, None)
+        rows.append({**_choice(choice), "low": low, "high": high, "p_best": choice.get("p_best")})
+    return pd.DataFrame(rows)
+
+
+def _choice(choice: Any) -> dict[str, Any]:
+    held = {name: choice[name] for name in ("model", "n_params", "visual_tokens", "error")}
+    return {**held, **choice["costs"]}
+
+
+@table_of.register
+def _cloud(data: Cloud) -> pd.DataFrame:
+    return pd.DataFrame({data.x_name: data.x, data.y_name: data.y})
+
+
+@table_of.register
+def _intervals(data: Intervals) -> pd.DataFrame:
+    return pd.DataFrame([{"name": b.name, "value": b.value, "low": b.low, "high": b.high} for b in data.bars])
+
+
+@table_of.register
+def _coverage(data: Coverage) -> pd.DataFrame:
+    rows = [
+        {data.by: level, data.along: column, "error": data.mean[i, j], "measurements": data.rows[i, j]}
+        for i, level in enumerate(data.levels)
+        for j, column in enumerate(data.columns)
+    ]
+    return pd.DataFrame(rows)
+
+
+@table_of.register
+def _lines(data: Lines) -> pd.DataFrame:
+    frames = []
+    for line in data.lines:
+        held = {"line": line.label, data.along: line.x, "value": line.y}
+        if line.low is not None and line.high is not None:
+            held |= {"low": line.low, "high": line.high}
+        frames.append(pd.DataFrame(held))
+    return pd.concat(frames, ignore_index=True)
+
+
+@table_of.register
+def _profile(data: Profile) -> pd.DataFrame:
+    return pd.DataFrame({data.name: data.values, "f_statistic": data.rise}).assign(threshold=data.threshold)
+
+
+@table_of.register
+def _rows(data: Rows) -> pd.DataFrame:
+    frames = []
+    for series in data.series:
+        held: dict[str, Any] = {"row": list(data.labels), "series": series.name, "value": series.values}
+        if series.low is not None and series.high is not None:
+            held |= {"low": series.low, "high": series.high}
+        frames.append(pd.DataFrame(held))
+    return pd.concat(frames, ignore_index=True)
+
+
+@table_of.register
+def _shares(data: Shares) -> pd.DataFrame:
+    parts = {name: np.array(values) for name, values in data.parts.items()}
+    return pd.DataFrame({"configuration": list(data.labels), "flops": list(data.totals), **parts})
+
+
+def facts_of_contents(contents: Any, title: str, hashes: Sequence[str]) -> dict[str, Any]:
+    """What report.json says of the whole: its question, its studies with their answers, the hashes of its numbers."""
+    studies = []
+    for study in contents.studies:
+        fitted = study.fitted
+        law = None if fitted is None else {
+            "law": fitted.law, "formula": fitted.formula, "n_points": fitted.n_points, "status": fitted.status,
+            "params": fitted.params, "intervals": fitted.intervals, "derived": fitted.derived, "rmse": fitted.rmse,
+            "r2": fitted.r2, "checklist": fitted.checklist,
+        }  # fmt: skip
+        answers = [
+            {"budget": o["budget"], "best": o["best"], "warnings": o["warnings"]} for o in study.optima
+        ]
+        studies.append({"name": study.name, "fit": law, "answers": answers})
+    made: dict[str, Any] = plain({"title": title, "data": list(hashes), "studies": studies})
+    return made

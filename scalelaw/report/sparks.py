@@ -1,0 +1,51 @@
+"""Small plots made of letters, for a terminal: measured errors along one input, shares as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from scalelaw.report import words
+
+if TYPE_CHECKING:
+    from scalelaw.fit import FittedLaw
+
+_STEPS = "▁▂▃▄▅▆▇█"
+_MOST = 12
+
+
+def spark(values: Sequence[float], low: float, high: float) -> str:
+    """One letter a value, the higher the larger, between low and high."""
+    span = high - low or 1.0
+    return "".join(_STEPS[min(7, max(0, int(8 * (value - low) / span)))] for value in values)
+
+
+def bar(share: float, width: int = 24) -> str:
+    """A bar as long as the share (0 to 1) of `width` letters."""
+    return "█" * round(width * share)
+
+
+def slopes(fitted: FittedLaw) -> list[tuple[str, str, str]]:
+    """Of a law of two inputs, a row for each value of the second: its label, the mean measured errors along the first
+    as a small plot, and its ends. Nothing for other laws, and where there are too many values for rows."""
+    held = fitted.points["inputs"]
+    names = [name for name in fitted.inputs if len(set(held[name])) > 1]
+    if len(names) != 2:
+        return []
+    along = "visual_tokens" if "visual_tokens" in names else names[-1]
+    by = next(name for name in names if name != along)
+    levels = sorted(set(held[by]))
+    if len(levels) > _MOST:
+        return []
+    means = []
+    for level in levels:
+        cells: dict[float, list[float]] = {}
+        for x, group, error in zip(held[along], held[by], fitted.points["target"], strict=True):
+            if group == level:
+                cells.setdefault(float(x), []).append(float(error))
+        means.append([sum(cells[x]) / len(cells[x]) for x in sorted(cells)])
+    every = [value for row in means for value in row]
+    return [
+        (words.level(by, float(level)), spark(row, min(every), max(every)), f"{row[0]:.4g} to {row[-1]:.4g}")
+        for level, row in zip(levels, means, strict=True)
+    ]

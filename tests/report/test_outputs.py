@@ -1,0 +1,192 @@
+"""What lies beside a report, its pieces for a paper, and the web page: read back as a reader's tools read them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pypdf import PdfReader
+
+from scalelaw.errors import InputError
+from scalelaw.report import write_report
+from scalelaw.report.page import Page
+from scalelaw.report.records import named_figures, table_of
+
+
+@pytest.fixture(scope="module")
+def folder(fitted: Any, optimum: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PDF, the same as a web page, and the same for a paper."""
+    made: Path = tmp_path_factory.mktemp("outputs")
+    write_report([fitted, optimum], made / "report.pdf", command="scalelaw report fit.json")
+    write_report([fitted, optimum], made / "page.html")
+    write_report([fitted, optimum], made / "paper", style="paper")
+    return made
+
+
+def test_the_pdf_has_truetype_fonts_text_that_can_be_read_and_metadata(folder: Path) -> None:
+    pdf = PdfReader(folder / "report.pdf")
+    fonts = {
+        str(font.get_object()["/DescendantFonts"][0].get_object()["/Subtype"])
+        for page in pdf.pages
+        for font in page["/Resources"]["/Font"].values()  # type: ignore[index]
+        if "/DescendantFonts" in font.get_object()
+    }
+    kinds = {
+        str(font.get_object()["/Subtype"])
+        for page in pdf.pages
+        for font in page["/Resources"]["/Font"].values()  # type: ignore[index]
+    }
+    assert kinds <= {"/TrueType", "/Type0"}
+    assert fonts <= {"/CIDFontType2"}
+    assert not any(len(page.images) for page in pdf.pages)
+    text = [page.extract_text() for page in pdf.pages]
+    assert "Qwen-1.5 7B with 7 visual tokens" in text[0]
+    assert "vlm_reasoning" in text[0]
+    assert "scalelaw report fit.json" in text[-1]
+    assert "9af2e78f0ae51d49" in text[-1]
+    assert pdf.metadata is not None
+    assert pdf.metadata.title
+    assert pdf.metadata.creation_date is None
+
+
+def test_beside_it_lie_its_words_and_every_figures_numbers(folder: Path, fitted: Any) -> None:
+    held = json.loads((folder / "report.json").read_text())
+    assert held["schema"] == "scalelaw.report_contents/1"
+    data = held["data"]
+    assert data["studies"][0]["fit"]["params"]["alpha"] == fitted.params["alpha"]
+    assert data["pages"][0]["said"][0]["kind"] == "title"
+    named = [name for page in data["pages"] for name in page["figures"]]
+    assert sorted(named) == sorted(path.name for path in (folder / "report.figures").iterdir())
+    frame = pd.read_csv(folder / "report.figures" / "03_parity.csv")
+    assert len(frame) == fitted.n_points
+    assert (frame["measured"] - frame["predicted"]).to_numpy() == pytest.approx(frame["residual"].to_numpy())
+
+
+def test_every_kind_of_figure_has_numbers(pages: list[Page]) -> None:
+    for name, panel in named_figures(pages):
+        frame = table_of(panel.data)
+        assert len(frame) > 0, name
+        assert frame.notna().any(axis=None), name
+
+
+def test_figures_of_an_earlier_report_do_not_stay(fitted: Any, tmp_path: Path) -> None:
+    write_report(fitted, tmp_path / "report.pdf")
+    write_report("vlm_reasoning", tmp_path / "report.pdf")
+    assert [path.name for path in (tmp_path / "report.figures").iterdir()] == ["02_coverage_1.csv"]
+
+
+def test_the_paper_has_columns_tables_and_entries(folder: Path) -> None:
+    paper = folder / "paper"
+    for path in paper.glob("*.pdf"):
+        box = PdfReader(path).pages[0].mediabox
+        assert 3.3 <= float(box.width) / 72 <= 3.75, path.name
+        assert path.with_suffix(".svg").is_file()
+        assert path.with_suffix(".png").is_file()
+    tables = (paper / "tables.tex").read_text()
+    assert tables.count("\\toprule") == tables.count("\\bottomrule") == 2
+    assert "$\\alpha$ & 0.07094 &" in tables
+    cited = set(re.findall(r"\\cite\{([^}]+)\}", tables))
+    assert cited == {"arxiv-2411.03312"}
+    entries = (paper / "references.bib").read_text()
+    assert all(f"@misc{{{name}," in entries for name in cited)
+    assert "has no entry" not in entries
+
+
+class _Tags(HTMLParser):
+    """The tags of a page: what is open at its end, what it loads, which ids it has."""
+
+    empty = frozenset({"meta", "br", "path", "use", "rect", "image"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        held = dict(attrs)
+        self.loads += [str(held[key]) for key in ("src", "href", "xlink:href") if held.get(key)]
+        self.ids += [str(held["id"])] if held.get("id") else []
+        if tag not in self.empty:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.empty:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.empty:
+            assert self.open.pop() == tag
+
+
+def test_the_web_page_is_whole_and_loads_nothing(folder: Path) -> None:
+    text = (folder / "page.html").read_text()
+    tags = _Tags()
+    tags.feed(text)
+    assert tags.open == []
+    assert all(target.startswith("#") for target in tags.loads)
+    assert not re.search(r"@import|url\((?!#)", text)
+    assert len(tags.ids) == len(set(tags.ids))
+    assert {target[1:] for target in tags.loads} <= set(tags.ids)
+    assert "error = 0.591 · N<sup>" in text or "N<sup>−0.0709</sup>" in text
+    assert "prefers-color-scheme: dark" in text
+    assert "#1f2328" not in text.partition("<main>")[2].partition("</main>")[0]
+    hovers = json.loads(re.findall(r'id="data">(.*?)</script>', text, re.DOTALL)[0])
+    points = [p[2] for held in hovers.values() for p in held["points"]]
+    assert "visual tokens V 16" in " ".join(points)
+    assert any("surface" in held for held in hovers.values())
+
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+PROBE = """
+<script>
+const figure = document.querySelector('figure[data-name$="_surface"]');
+const box = figure.querySelector("svg").getBoundingClientRect();
+const fire = (x, y) => figure.dispatchEvent(new PointerEvent("pointermove",
+  {clientX: box.left + x * box.width, clientY: box.top + y * box.height}));
+let heard = "";
+for (let i = 1; i < 30 && !heard.includes("error"); i++) { fire(0.5, i / 30); heard = said.textContent; }
+document.title = JSON.stringify({heard, wide: document.documentElement.scrollWidth, view: innerWidth,
+  figures: document.querySelectorAll("figure svg").length, paper: getComputedStyle(document.body).backgroundColor,
+  loaded: performance.getEntriesByType("resource").length});
+</script>
+"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("wide", [1200, 500])
+def test_a_browser_shows_the_page_and_answers_the_pointer(folder: Path, wide: int, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text((folder / "page.html").read_text().replace("</body>", PROBE + "</body>"))
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={wide},900",
+               f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    title = re.findall(r"<title>(.*?)</title>", done.stdout)[0].replace("&quot;", '"').replace("&amp;", "&")
+    seen = json.loads(title)
+    assert re.match(r"visual tokens [\d.]+; LLM size [\d.]+ B; error 0\.\d{4}|.*error", seen["heard"])
+    assert seen["wide"] <= seen["view"], "the page must not scroll sideways"
+    assert seen["figures"] >= 10
+    assert seen["loaded"] == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [({"style": "papr"}, "unknown_style"), ({"form": "docx"}, "unknown_format")],
+)
+def test_a_style_or_format_that_is_none_gets_a_sentence(
+    asked: dict[str, str], code: str, fitted: Callable[..., Any], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        write_report(fitted, tmp_path / "report.pdf", **asked)
+    assert caught.value.code == code
+    assert not list(tmp_path.iterdir())
