@@ -15,4 +15,11 @@ for the image), `train` (the cells), `dev` (to tune on) and `test` (to report on
 result on every machine. Questions of `dev` and `test` are never among the others; there, the benchmarks take turns
 by index, so that the first n x (number of benchmarks) indices hold n of each.
 The tests of this folder find a new file by themselves.
+
+A dataset of conversations, for models made of pretrained parts, defines a class `Conversations` instead:
+
+    Conversations(seed, **options)    its index: what can be used (`records`), what was left out and why (`left_out`),
+                                      and a hash of the former (`digest`)
+    rows(start, count)                the records of an endless run through the epochs, in the seed's order
+    records[i].turns, pictures(i)     a conversation {from, value} and its images
 """

@@ -132,11 +132,11 @@ def test_the_question_changes_the_tokens() -> None:
     assert (one - other).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("tokens", [36, 9, 4, 1])
+@pytest.mark.parametrize("tokens", [16, 9, 4, 1])
 def test_the_algebra_keeps_no_more_for_the_backward_pass(
     tokens: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bytes of the tensors that autograd keeps, each once."""
+    """Bytes that autograd keeps, each tensor once, where a window has more patches than there are heads."""
 
     def kept() -> int:
         module, found = Compressor((12, 12), 64, 128, tokens, 32), {}

@@ -13,8 +13,11 @@ from scalelaw import plugins
 from scalelaw.datasets._example import SPLITS
 from scalelaw.errors import InputError
 
+MADE = [name for name in plugins.names("datasets") if hasattr(plugins.load("datasets", name), "Dataset")]
+"""Those of single questions; one of conversations (`Conversations`) has tests of its own."""
 
-@pytest.fixture(params=plugins.names("datasets"))
+
+@pytest.fixture(params=MADE)
 def plugin(request: pytest.FixtureRequest) -> Any:
     return plugins.load("datasets", request.param)
 

@@ -1,0 +1,145 @@
+"""Conversations about images in LLaVA's files: LLaVA-Pretrain, mix665k, and whatever is written like them.
+
+A file is a list of {id, image, conversations: [{from: human|gpt, value}, ...]} (or one such object a line). `<image>`
+in a text stands for the image; a record without `image` is about none; `image` may be a list. Ids mix numbers and
+texts.
+
+Every record is looked at once, before anything is trained: what cannot be used is left out, counted and named
+(`left_out`); what is left has a `digest`. The order of an epoch depends on the seed alone: every cell of a seed,
+whatever its LLM and its number of visual tokens, sees the same records in the same order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from scalelaw.errors import InputError, unknown
+
+MARKER = "<image>"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One conversation: turns as in the file ({from, value}), image paths (relative to the folder of images)."""
+
+    id: str
+    images: tuple[str, ...]
+    turns: tuple[dict[str, str], ...]
+
+
+class Conversations:
+    """The records of `files` that can be used. images: the folder that their paths are relative to.
+
+    check_images: False trusts that they are there and whole. Raises InputError for an unknown option, a file that is
+    missing or of another form, and where nothing can be used.
+    """
+
+    def __init__(self, seed: int, **options: Any) -> None:
+        for option in options:
+            if option not in ("files", "images", "check_images"):
+                raise unknown("option of llava_json", option, ("files", "images", "check_images"),
+                              code="unknown_option")  # fmt: skip
+        files = options.get("files") or []
+        self.files = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
+        self.seed, self.folder = seed, Path(options.get("images") or ".")
+        self.left_out: Counter[str] = Counter()
+        self.records: list[Record] = []
+        known: dict[str, str] = {}
+        for file in self.files:
+            for raw in _read(file):
+                record, reason = self._checked(raw, bool(options.get("check_images", True)), known)
+                if record is None:
+                    self.left_out[reason] += 1
+                else:
+                    self.records.append(record)
+        if not self.records:
+            reasons = ", ".join(f"{n} {reason}" for reason, n in self.left_out.items()) or "no file"
+            raise InputError(f"No conversation can be used: {reasons}.", code="no_records",
+                             hint="Give `files` and the folder of `images`.")  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def digest(self) -> str:
+        """A hash of all that is used: ids, turns and names of images, in their order."""
+        digest = hashlib.sha256()
+        for record in self.records:
+            digest.update(json.dumps([record.id, record.images, record.turns], ensure_ascii=False).encode())
+        return digest.hexdigest()[:16]
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The records of an epoch, in its order: a permutation of 0..len-1 by the seed."""
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self.records))
+
+    def rows(self, start: int, count: int) -> np.ndarray:
+        """The records number start..start+count-1 of an endless run through the epochs."""
+        places = np.arange(start, start + count)
+        orders = {epoch: self.order(int(epoch)) for epoch in np.unique(places // len(self))}
+        return np.array([orders[p // len(self)][p % len(self)] for p in places])
+
+    def pictures(self, index: int) -> list[Image.Image]:
+        """The images of a record, RGB."""
+        found = []
+        for name in self.records[index].images:
+            with Image.open(self.folder / name) as image:
+                found.append(image.convert("RGB"))
+        return found
+
+    def _checked(self, raw: Any, check: bool, known: dict[str, str]) -> tuple[Record | None, str]:
+        turns = raw.get("conversations") if isinstance(raw, dict) else None
+        if not isinstance(turns, list) or not all(
+            isinstance(t, dict)
+            and t.get("from") in ("human", "gpt", "system")
+            and isinstance(t.get("value"), str)
+            for t in turns
+        ):
+            return None, "not a conversation"
+        if not any(t["from"] == "gpt" and t["value"].strip() for t in turns):
+            return None, "without an answer"
+        named = raw.get("image") or []
+        images = [named] if isinstance(named, str) else list(named)
+        if sum(t["value"].count(MARKER) for t in turns) != len(images):
+            return None, "image markers do not match images"
+        for image in images:
+            if check and image not in known:
+                known[image] = _trouble(self.folder / image)
+            if check and known[image]:
+                return None, known[image]
+        kept = tuple({"from": t["from"], "value": t["value"]} for t in turns)
+        return Record(str(raw.get("id", "")), tuple(images), kept), ""
+
+
+def _trouble(path: Path) -> str:
+    if not path.is_file():
+        return "image missing"
+    try:
+        with Image.open(path) as image:
+            image.verify()
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+        return "image corrupt"
+    return ""
+
+
+def _read(file: Path) -> Sequence[Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".jsonl":
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        held = json.loads(text)
+    except OSError as error:
+        raise InputError(f"Cannot read {file}: {error.strerror or error}.", code="no_such_file") from error
+    except ValueError as error:
+        raise InputError(f"{file} is not JSON: {error}.", code="bad_json") from error
+    if not isinstance(held, list):
+        raise InputError(f"{file} is not a list of conversations.", code="bad_json")
+    return held

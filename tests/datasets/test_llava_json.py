@@ -1,0 +1,111 @@
+"""LLaVA's files with their traps, written here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scalelaw.datasets.llava_json import Conversations
+from scalelaw.errors import InputError
+
+
+def talk(question: str, answer: str = "Yes.") -> list[dict[str, str]]:
+    return [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    for name in ("a.png", "b.jpg"):
+        Image.new("RGB", (8, 6), (200, 0, 0)).save(tmp_path / "images" / name)
+    (tmp_path / "images" / "broken.jpg").write_bytes(b"\xff\xd8 no image")
+    records: list[Any] = [
+        {"id": 1, "image": "a.png", "conversations": talk("<image>\nRed?")},
+        {"id": "two", "image": "b.jpg", "conversations": talk("Blue?\n<image>") + talk("Sure?")},
+        {"id": 3, "conversations": talk("No image here")},
+        {"id": 4, "image": ["a.png", "b.jpg"], "conversations": talk("<image><image>Same?")},
+        {"id": 5, "image": "gone.png", "conversations": talk("<image>")},
+        {"id": 6, "image": "broken.jpg", "conversations": talk("<image>")},
+        {"id": 7, "image": "a.png", "conversations": talk("no marker")},
+        {"id": 8, "conversations": talk("<image> but none")},
+        {"id": 9, "conversations": talk("Nothing to learn", " ")},
+        {"id": 10, "conversations": "text"},
+        "neither",
+    ]
+    (tmp_path / "mix.json").write_text(json.dumps(records))
+    return tmp_path
+
+
+def dataset(folder: Path, seed: int = 0, **options: Any) -> Conversations:
+    return Conversations(seed, **{"files": folder / "mix.json", "images": folder / "images", **options})
+
+
+def test_what_is_used_and_what_is_left_out(folder: Path) -> None:
+    found = dataset(folder)
+    assert [r.id for r in found.records] == ["1", "two", "3", "4"]
+    assert [len(r.images) for r in found.records] == [1, 1, 0, 2]
+    assert found.left_out == {
+        "image missing": 1,
+        "image corrupt": 1,
+        "image markers do not match images": 2,
+        "without an answer": 1,
+        "not a conversation": 2,
+    }
+    assert [p.size for p in found.pictures(3)] == [(8, 6), (8, 6)]
+    assert found.pictures(2) == []
+    trusting = dataset(folder, check_images=False)
+    assert len(trusting) == 6
+
+
+def test_the_order_depends_on_the_seed_and_the_epoch_alone(folder: Path) -> None:
+    one, same, other = dataset(folder), dataset(folder), dataset(folder, 1)
+    assert one.digest == same.digest == other.digest
+    run = one.rows(0, 40)
+    assert run.tolist() == same.rows(0, 40).tolist()
+    assert run.tolist() != other.rows(0, 40).tolist()
+    assert run[7:19].tolist() == one.rows(7, 12).tolist()
+    for epoch in range(10):
+        assert sorted(run[4 * epoch : 4 * epoch + 4]) == [0, 1, 2, 3]
+    assert not np.array_equal(run[:4], run[4:8]) or not np.array_equal(run[4:8], run[8:12])
+
+
+def test_the_digest_is_of_what_is_used(folder: Path) -> None:
+    before = dataset(folder).digest
+    (folder / "images" / "gone.png").write_bytes((folder / "images" / "a.png").read_bytes())
+    assert dataset(folder).digest != before
+
+
+def test_one_object_a_line(folder: Path) -> None:
+    lines = [json.dumps({"id": i, "conversations": talk("Hi")}) for i in range(3)]
+    (folder / "lines.jsonl").write_text("\n".join(lines) + "\n")
+    assert (
+        len(Conversations(0, files=[folder / "lines.jsonl", folder / "mix.json"], images=folder / "images"))
+        == 7
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"files": "nowhere.json"}, "no_such_file"),
+        ({}, "no_records"),
+        ({"folder": "x"}, "unknown_option"),
+    ],
+)
+def test_what_it_refuses(options: dict[str, Any], code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Conversations(0, **options)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("text", ["{", '{"id": 1}'])
+def test_a_file_of_another_form(tmp_path: Path, text: str) -> None:
+    (tmp_path / "f.json").write_text(text)
+    with pytest.raises(InputError) as caught:
+        Conversations(0, files=tmp_path / "f.json")
+    assert caught.value.code == "bad_json"
