@@ -78,6 +78,8 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
     device = find_device(hardware)
     if device is None:
         raise InputError("A calibration needs the hardware's name.", code="unknown_hardware")
+    if not 1 <= devices <= 1e6:
+        raise InputError(f"devices must be a number from 1 to 1e6; it is {devices}.", code="bad_workload")
     device = replace(device, count=devices)
     shapes, works, measured = [], [], []
     for line, row in enumerate(_rows(Path(source)), start=2):
@@ -186,7 +188,14 @@ def _query(row: dict[str, str], line: int) -> tuple[LLMShape, Workload, float]:
         weight_bytes=DTYPES[dtype],
         tower=find_tower(row.get("tower") or DEFAULT_TOWER),
     )
-    return shape, work, _number(row, "visual_tokens", line, None)
+    visual = _number(row, "visual_tokens", line, None)
+    if work.tower is not None and visual > work.patches:
+        raise InputError(
+            f"In line {line}: {visual:g} visual tokens are more than the {work.patches:g} patches of "
+            f"{work.tower.name}.",
+            code="too_many_visual_tokens",
+        )
+    return shape, work, visual
 
 
 def _number(row: dict[str, str], name: str, line: int, default: float | None) -> float:

@@ -175,6 +175,8 @@ def _counts(
     work = query.work
     allowed = allowed_tokens(work.compressor, work.tower) if work.tower else None
     low, high = fitted.measured_range["visual_tokens"]
+    if visual_tokens is None and query.stated_tower and work.tower and low <= work.patches < high:
+        high = work.patches
     counts = measured_counts(low, high) if visual_tokens is None else token_counts(visual_tokens)
     origin = (
         f"every whole number in the measured range, {low:g} to {high:g}" if visual_tokens is None else "given"

@@ -73,6 +73,17 @@ def test_what_no_measurement_depends_on_keeps_its_default(tmp_path: Path) -> Non
     assert "not_seen" in dict(found.warnings)
 
 
+def test_measurements_that_cannot_tell_the_constants_apart_get_a_sentence(tmp_path: Path) -> None:
+    head = "model,visual_tokens,generate,latency_ms\n"
+    (tmp_path / "same.csv").write_text(head + "qwen1.5-7b,576,0,60\n" * 4)
+    with pytest.raises(InputError, match="4 measurements do not tell mfu and the overhead apart") as refusal:
+        calibrate(tmp_path / "same.csv", "h100")
+    assert refusal.value.code == "not_identified"
+    (tmp_path / "many.csv").write_text(head + "qwen1.5-7b,577,0,60\n" * 4)
+    with pytest.raises(InputError, match="line 2: 577 visual tokens are more than the 576 patches"):
+        calibrate(tmp_path / "many.csv", "h100")
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

@@ -60,3 +60,32 @@ def test_a_law_with_two_valleys_gives_the_deeper() -> None:
 def test_a_kinked_law_is_no_worse_than_the_grid() -> None:
     found = least_error(lambda n, v: np.abs(np.log(v) - 2.2), lambda v: 1e9 + 0 * v, 1, 576)
     assert found["visual_tokens"] == pytest.approx(np.exp(2.2), rel=1e-6)
+
+
+def test_the_memory_of_the_device_is_held(reasoning: Any) -> None:
+    asked = {"models": "qwen1.5", "hardware": "h100"}
+    loose = find_optimum(reasoning, {"flops": 1e15}, **asked)
+    assert loose.continuous is not None
+    assert 32e9 < loose.continuous["n_params"] < 72e9  # 80 GB hold between 32 and 72 B in two bytes
+    half = find_optimum(reasoning, {"flops": 1e15}, dtype="int8", **asked)
+    assert half.continuous is not None
+    assert 72e9 < half.continuous["n_params"] <= 110e9
+    tight = find_optimum(reasoning, {"flops": 1e15, "memory_gb": 10}, **asked)
+    assert tight.continuous is not None
+    assert 1.8e9 < tight.continuous["n_params"] < 7e9
+
+
+@pytest.mark.parametrize(
+    "ways", [{"dtype": "bf16,int8"}, {"dtype": "int8,bf16"}, {"batch": "64,1", "dtype": "int8"}]
+)
+def test_every_way_to_serve_is_considered(reasoning: Any, ways: dict[str, str]) -> None:
+    asked = {"models": "qwen1.5", "hardware": "h100", "text_tokens": 2000, "generate": 100}
+    several = find_optimum(reasoning, {"latency_ms": 2000}, **asked, **ways).continuous
+    alone = find_optimum(reasoning, {"latency_ms": 2000}, **asked, dtype="int8").continuous
+    assert several is not None
+    assert several == alone
+
+
+def test_mixtures_are_left_out_where_there_are_dense_models(reasoning: Any) -> None:
+    dense = find_optimum(reasoning, 2e12, models="qwen3").continuous
+    assert find_optimum(reasoning, 2e12, models="qwen3,qwen3-moe").continuous == dense

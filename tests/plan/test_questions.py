@@ -84,6 +84,35 @@ def test_a_contrast_is_of_the_plan_that_was_asked(reasoning: Any) -> None:
     assert {key: plan[key] for key in first} == first
 
 
+def test_a_contrast_and_the_inverse_questions_keep_the_tolerance(reasoning: Any) -> None:
+    asked = {"models": "qwen1.5", "within": 0.01}
+    plan = find_optimum(reasoning, 2e12, **asked).best
+    assert plan["error"] > find_optimum(reasoning, 2e12, models="qwen1.5").best["error"]
+    first = contrast_budgets(reasoning, 2e12, hardware="h100", **asked).rows[0]["best"]
+    assert (first["model"], first["visual_tokens"]) == (plan["model"], plan["visual_tokens"])
+    found = inverse_questions(reasoning, 2e12, **asked)
+    at_50 = next(row for row in found["tokens_against_text"] if row["text_tokens"] == 50)
+    assert (at_50["model"], at_50["visual_tokens"]) == (plan["model"], plan["visual_tokens"])
+    twice = next(row for row in found["relaxation"] if row["factor"] == 2)
+    assert twice["error"] == find_optimum(reasoning, 4e12, **asked).best["error"]
+    for point in found["switch_points"]:
+        at = find_optimum(reasoning, point["budget"], **asked).best
+        assert (at["model"], at["visual_tokens"]) == (point["model"], point["visual_tokens"])
+        if point["from_model"]:
+            before = find_optimum(reasoning, point["budget"] * (1 - 1e-9), **asked).best
+            assert before["model"] == point["from_model"]
+
+
+def test_free_tokens_grow_with_what_is_tolerated(reasoning: Any) -> None:
+    asked = {"generate": 8, "models": "qwen1.5-7b", "hardware": "h100", "batch": 8}
+    few, many = (
+        contrast_budgets(reasoning, 8e12, tolerance=t, **asked).free_tokens["tokens"] for t in (0.01, 0.2)
+    )
+    assert few < many
+    with pytest.raises(InputError, match="tolerance must be"):
+        contrast_budgets(reasoning, 8e12, tolerance=-1, **asked)
+
+
 def test_tokens_follow_the_text(reasoning: Any) -> None:
     rows = tokens_against_text(reasoning, 8e11, (0, 50, 100, 1e6), **QWEN)
     exact = [1, 0.0151 * 50 / 0.05584, 0.0151 * 100 / 0.05584]
@@ -124,6 +153,19 @@ def test_draws_of_a_blend_are_independent(reasoning: Any) -> None:
     assert draws.shape == (200, 1)
     one = reasoning.predict_draws(4e9, np.array([16.0]))
     assert draws.std() == pytest.approx(one.std() / np.sqrt(2), rel=0.15)
+
+
+def test_a_task_without_weight_decides_nothing(known_law: Any, reasoning: Any) -> None:
+    far = {"n_params": (9e9, 99e9), "visual_tokens": (600, 900)}
+    idle = known_law(reasoning.params, measured_range=far, status="not_identified",
+                     points={"inputs": {"n_params": [99e9]}})  # fmt: skip
+    both = blend({"a": reasoning, "idle": idle}, {"idle": 0})
+    alone, beside = (find_optimum(law, 8e11) for law in (reasoning, both))
+    assert beside.best["p_best"] == alone.best["p_best"]
+    assert beside.best["error"] == alone.best["error"]
+    assert set(beside.best["errors"]) == {"a", "idle"}
+    assert both.status == "identified"
+    assert not {"no_draws", "fit_not_identified", "extrapolates"} & set(dict(beside.warnings))
 
 
 def test_fits_without_a_range_in_common_get_a_sentence(known_law: Any, reasoning: Any) -> None:

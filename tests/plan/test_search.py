@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -232,3 +233,37 @@ def test_the_largest_numbers_allowed_overflow_nothing(reasoning: Any) -> None:
     for budget in ({"usd_per_million": 1e-12}, {"flops": 1e-12, "latency_ms": 1e-12}):
         with pytest.raises(NoAnswer, match="No configuration fits"):
             find_optimum(reasoning, budget, **asked)
+
+
+WRONG: list[tuple[str, Any]] = [
+    ("budget", {"flops": "much"}), ("budget", None), ("text_tokens", "50"), ("batch", None), ("cost", 3),
+    ("best", {}), ("best", None), ("best", []), ("best.costs", {}), ("best.costs", {"flops": "x"}),
+    ("best.model", 7), ("best.error", "small"), ("best.p_best", "sure"), ("best.error_interval", [1]),
+    ("best.n_params", None), ("best.binding", 3), ("runners_up", 5), ("runners_up", [{}]), ("pareto", None),
+    ("pareto", [[1, 2]]), ("near_ties", "none"), ("continuous", []), ("continuous", {"n_params": 1}),
+    ("extrapolates", "no"), ("warnings", "none"), ("warnings", [{"code": 1}]), ("searched", 3),
+    ("searched.visual_tokens", [1]), ("searched.models", "all"), ("searched.limits", 3), ("law", 4),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "value"), WRONG)
+def test_an_optimum_with_wrong_insides_gets_a_sentence(
+    reasoning: Any, tmp_path: Any, place: str, value: Any
+) -> None:
+    answer = json.loads(find_optimum(reasoning, 8e11, models=SIZES).to_json())
+    *outer, name = place.split(".")
+    inside = answer["data"]
+    for key in outer:
+        inside = inside[key]
+    inside[name] = value
+    (tmp_path / "optimum.json").write_text(json.dumps(answer))
+    with pytest.raises(InputError, match=f"is not an optimum: its {place.split('.')[0]} is not") as refusal:
+        load_optimum(tmp_path / "optimum.json")
+    assert refusal.value.code == "wrong_schema"
+
+
+def test_errors_that_tie_are_a_matter_of_choice(reasoning: Any) -> None:
+    few, many = (find_optimum(reasoning, 8e11, models=SIZES, tie=tie).near_ties for tie in (0.0, 0.02))
+    assert len(few) == 1 < len(many)
+    with pytest.raises(InputError, match="tie must be an error"):
+        find_optimum(reasoning, 8e11, tie=-1)

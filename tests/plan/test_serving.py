@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
 from scalelaw.errors import InputError, NoAnswer
-from scalelaw.plan import find_cost, find_optimum, switch_points
+from scalelaw.plan import find_cost, find_models, find_optimum, list_models, switch_points
+from scalelaw.plan.catalogue import Model
 from scalelaw.plan.query import make_query
 
 CARD = {"models": "qwen1.5", "hardware": "h100", "generate": 8}
@@ -314,3 +316,56 @@ def test_a_kind_of_cost_of_ones_own_can_be_budgeted(reasoning: Any, tmp_path: An
     optimum = find_optimum(reasoning, {"carbon_g": 0.8}, cost=str(tmp_path / "carbon.py"))
     assert (optimum.best["n_params"], optimum.best["visual_tokens"]) == (7e9, 7)
     assert optimum.best["costs"]["carbon_g"] == pytest.approx(0.798)
+
+
+def test_what_has_no_effect_is_said(reasoning: Any) -> None:
+    asked = {"cost": "linear_flops", "tower": "clip-vit-b-16", "tiles": 2, "batch": "1,8"}
+    told = [
+        message for code, message in find_optimum(reasoning, 8e11, **asked).warnings if code == "no_effect"
+    ]
+    assert told == [
+        "tower, tiles: no effect on flops, as linear_flops counts it.",
+        "batch and dtype: no effect on flops; each configuration is served in the first way that fits.",
+    ]
+    counted = find_optimum(reasoning, 8e11, images=2, generate=3, models="qwen1.5", tower="clip-vit-b-16")
+    assert "no_effect" not in dict(counted.warnings)
+    assert counted.searched["visual_tokens"] == [1, 196]
+    latency = find_optimum(reasoning, {"ms_per_token": 20}, images=2, **CARD, tower="clip-vit-b-16")
+    assert "tower: no effect on ms_per_token" in dict(latency.warnings)["no_effect"]
+
+
+def test_the_checklist_names_the_tower_only_where_it_is_counted(reasoning: Any) -> None:
+    assert find_optimum(reasoning, 8e11).searched["tower"] == "none"
+    assert find_optimum(reasoning, 8e11, models="qwen1.5").searched["tower"] == "clip-vit-l-14-336"
+    assert find_optimum(reasoning, 8e11, models="qwen1.5", tower="none").searched["tower"] == "none"
+
+
+def test_shapes_that_are_assumed_are_named(reasoning: Any) -> None:
+    assumed = dict(find_optimum(reasoning, {"latency_ms": 80}, hardware="h100").warnings)
+    assert "taken to be those of qwen1.5" in assumed["shapes_assumed"]
+    stated = find_optimum(reasoning, {"latency_ms": 80}, models="qwen1.5", hardware="h100")
+    assert "shapes_assumed" not in dict(stated.warnings)
+
+
+def test_the_count_that_a_mixture_is_known_by_is_marked(reasoning: Any, tmp_path: Any) -> None:
+    optimum = find_optimum(reasoning, 2e12, models="qwen3,qwen3-moe")
+    marked = {c["model"]: c["counted_as"] for c in [optimum.best, *optimum.runners_up] if "counted_as" in c}
+    told = "the geometric mean of all and of active parameters (3.05e+10 in all, 3.35e+09 active)"
+    assert marked["qwen3-30b-a3b"] == told
+    assert told in list_models()["qwen3-30b-a3b"]
+    assert told in dict(find_cost("qwen3-30b-a3b").warnings)["mixture"]
+    shape = find_models("qwen3-30b-a3b")[0].shape
+    for size, named in ((shape.n_params, "all parameters"), (shape.active_params, "the active parameters"),
+                        (6e9, "a number of its own")):  # fmt: skip
+        assert Model("mine", size, shape).counted_as.startswith(named)
+    assert not find_models("qwen3-8b")[0].counted_as
+
+
+def test_a_tower_may_be_a_config_of_ones_own(tmp_path: Any) -> None:
+    fields = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "image_size": 336,
+              "num_hidden_layers": 24, "patch_size": 14, "projection_dim": 768}  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps({"vision_config": fields}))
+    assert (
+        find_cost("llava-1.5-7b", tower=str(tmp_path / "config.json")).flops
+        == find_cost("llava-1.5-7b").flops
+    )
