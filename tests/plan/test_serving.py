@@ -214,8 +214,10 @@ def test_a_default_tower_that_is_too_small_is_left_out_and_said_to_be(known_law:
     assert "tower_left_out" in dict(optimum.warnings)
     tiled = find_optimum(law, 8e12, models="qwen1.5", tiles=5)
     assert "tower_left_out" not in dict(tiled.warnings)
+    stated = find_optimum(law, 8e12, models="qwen1.5", tower="clip-vit-l-14-336")
+    assert stated.searched["visual_tokens"] == [1, 576]
     with pytest.raises(InputError, match="2880 visual tokens are more than the 576 patches"):
-        find_optimum(law, 8e12, models="qwen1.5", tower="clip-vit-l-14-336")
+        find_optimum(law, 8e12, models="qwen1.5", tower="clip-vit-l-14-336", visual_tokens="1:2880")
 
 
 @pytest.mark.parametrize(
