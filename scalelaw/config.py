@@ -168,6 +168,7 @@ def read_resources(path: str | Path) -> Resources:
     return _parse(Resources, read_mapping(path), str(path))
 
 
+_SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # an experiment may name ten thousand seeds
 Section = TypeVar("Section", bound=_Section)
 
 
@@ -222,7 +223,7 @@ def read_mapping(path: str | Path | None) -> dict[str, Any]:
 
 def _read_yaml(file: Path) -> Any:
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
+        return yaml.load(file.read_text(encoding="utf-8"), Loader=_SAFE)
     except OSError as error:
         raise InputError(f"Cannot read {file}: {error.strerror or error}.", code="no_such_file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

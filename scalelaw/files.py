@@ -95,6 +95,11 @@ class SweepFolder:
         """The whole table, put together when a sweep ends; it exists only while no part is newer."""
         return self.root / "results.parquet"
 
+    @property
+    def gathered(self) -> Path:
+        """The parts as they were when they were last read and believed: a saving of time, never a truth."""
+        return self.root / "gathered.parquet"
+
     def cell(self, cell: str) -> Path:
         """The result of one cell: it exists only when the cell is done."""
         return self.cells / f"{cell}.parquet"
@@ -106,6 +111,10 @@ class SweepFolder:
     def made(self, stage: str) -> Path:
         """What a finished stage was made of (JSON): it exists only when the stage is done."""
         return self.stage(stage) / "made.json"
+
+    def saved(self, name: str) -> Path:
+        """What the training of a cell or a stage knows, while it is not done."""
+        return self.root / "saved" / f"{name}.pt"
 
     def turn(self, name: str) -> Path:
         """Held by the process that makes a cell or a stage, while it does."""

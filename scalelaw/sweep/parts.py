@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scalelaw.columns import SCHEMA_VERSION, schema
 from scalelaw.errors import ScalelawError
-from scalelaw.files import PACKAGE, SweepFolder
+from scalelaw.files import PACKAGE, SweepFolder, atomic
 from scalelaw.sweep.grid import Cell
 from scalelaw.table import write_table
 
@@ -60,10 +61,18 @@ def set_aside(path: Path) -> Path:
     return path.replace(aside)
 
 
-def write_results(folder: SweepFolder, experiment: str, parts: Iterable[pa.Table]) -> None:
-    """Put the parts together, in the order given, under the name that the experiment has now."""
-    rows = pa.concat_tables(parts, promote_options="permissive").to_pandas()
-    write_table(rows.assign(experiment=experiment), folder.results, versions())
+def write_results(folder: SweepFolder, experiment: str, rows: pa.Table) -> None:
+    """Write the rows of a sweep as its table, under the name that the experiment has now."""
+    place = rows.schema.get_field_index("experiment")
+    named = rows.set_column(place, "experiment", pa.repeat(pa.scalar(experiment), rows.num_rows))
+    write_rows(named, folder.results, versions())
+
+
+def write_rows(rows: pa.Table, path: Path, notes: Mapping[str, str]) -> None:
+    """Write rows in the schema, atomically, with notes in the file's metadata."""
+    told = schema().with_metadata({"scalelaw.schema": str(SCHEMA_VERSION), **notes})
+    with atomic(path) as part:
+        pq.write_table(rows.cast(told), part, compression="zstd", write_page_checksum=True)
 
 
 def versions() -> dict[str, str]:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-import pyarrow as pa
 import yaml
 
 from scalelaw import plugins
@@ -18,11 +17,12 @@ from scalelaw.answers import dumps
 from scalelaw.config import Experiment
 from scalelaw.errors import FailedCells
 from scalelaw.files import SweepFolder, write_text
+from scalelaw.sweep.gathered import gather
 from scalelaw.sweep.grid import TRAINER, Cell, cells, check_tokens, trainer
 from scalelaw.sweep.locks import only_runner
 from scalelaw.sweep.naming import is_own_file
 from scalelaw.sweep.outcome import SweepPlan, SweepResult
-from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, write_results
+from scalelaw.sweep.parts import set_aside, write_results
 from scalelaw.sweep.progress import Progress, for_this_terminal
 from scalelaw.sweep.work import (
     Warnings,
@@ -53,7 +53,7 @@ def plan_sweep(
     engine = plugins.load("executors", executor)
     settings = settings_of(engine, executor, experiment.resources)
     check_tokens(experiment, module)
-    parts, broken = _parts(folder, stated)
+    parts = gather(folder, [cell.name for cell in stated], keep=False)
     flops = predicted_flops(experiment, stated, module)
     planned = tuple(
         {
@@ -72,7 +72,7 @@ def plan_sweep(
     needed = missing_stages(folder, missing)
     tasks = [task for task, _ in tasks_for(folder, experiment, missing, train)]
     asks = asked_for(engine, tasks, jobs_of(engine, jobs, settings), settings)
-    warnings = [*_said(folder, broken), *_left_out(folder, stated)]
+    warnings = [*_said(folder, parts.broken), *_left_out(folder, stated)]
     return SweepPlan(planned, tuple(stage.label for stage in needed), tuple(asks), tuple(warnings))
 
 
@@ -107,6 +107,7 @@ def run_sweep(
     """
     start = time.monotonic()
     stated, folder = cells(experiment), SweepFolder(Path(out))
+    names = [cell.name for cell in stated]
     engine = plugins.load("executors", executor)
     settings = settings_of(engine, executor, experiment.resources)
     jobs = jobs_of(engine, jobs, settings)
@@ -114,24 +115,24 @@ def run_sweep(
         check_tokens(experiment, trainer(train))
     with only_runner(folder.lock), _ended_like_interrupted():
         _state(folder, experiment, stated)
-        parts, broken = _parts(folder, stated)
-        for name in broken:
+        parts = gather(folder, names)
+        for name in parts.broken:
             set_aside(folder.cell(name))
-        warnings = [*_said(folder, broken), *_left_out(folder, stated)]
+        warnings = [*_said(folder, parts.broken), *_left_out(folder, stated)]
         missing = [cell for cell in stated if cell.name not in parts]
-        before, failed = tuple(parts), dict[str, str]()
+        before, reasons = tuple(name for name in names if name in parts), dict[str, str]()
         if missing:
             tasks = tasks_for(folder, experiment, missing, train)
-            failed = do(folder, engine, tasks, jobs, settings, progress or for_this_terminal(), warnings)
-        made, unbelieved = _parts(folder, missing)
-        failed |= {name: f"Its result is broken: {why}." for name, why in unbelieved.items()}
-        failed = {cell.name: failed[cell.name] for cell in missing if cell.name not in made}
-        parts |= made
-        if parts:
-            write_results(folder, experiment.name, [parts[c.name] for c in stated if c.name in parts])
+            reasons = do(folder, engine, tasks, jobs, settings, progress or for_this_terminal(), warnings)
+            parts = gather(folder, names)
+        reasons |= {name: f"Its result is broken: {why}." for name, why in parts.broken.items()}
+        made = tuple(cell.name for cell in missing if cell.name in parts)
+        failed = {cell.name: reasons[cell.name] for cell in missing if cell.name not in parts}
+        if parts.marks:
+            write_results(folder, experiment.name, parts.of(names))
     result = SweepResult(
-        folder.results if parts else None,
-        tuple(made),
+        folder.results if parts.marks else None,
+        made,
         before,
         failed,
         time.monotonic() - start,
@@ -165,18 +166,6 @@ def _anywhere(experiment: Experiment) -> Experiment:
             "vision": experiment.vision.model_copy(update={"objective": plugin(experiment.vision.objective)}),
         }
     )
-
-
-def _parts(folder: SweepFolder, stated: list[Cell]) -> tuple[dict[str, pa.Table], dict[str, str]]:
-    """The finished parts of these cells, and why others cannot be believed."""
-    parts, broken = {}, {}
-    for cell in stated:
-        try:
-            if (part := read_part(folder.cell(cell.name), cell.name)) is not None:
-                parts[cell.name] = part
-        except BrokenPart as error:
-            broken[cell.name] = str(error)
-    return parts, broken
 
 
 def _said(folder: SweepFolder, broken: dict[str, str]) -> Warnings:
