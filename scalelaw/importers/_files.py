@@ -86,7 +86,9 @@ def read_text(path: Path) -> str:
             )
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text: {error}.", code="unreadable_file") from error
+        raise InputError(
+            f"{path} is not text in UTF-8: {error}.", code="unreadable_file", hint="Save it as UTF-8."
+        ) from error
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror or error}.", code="unreadable_file"

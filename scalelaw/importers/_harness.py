@@ -128,7 +128,8 @@ def _examples(run: dict[str, Any], task: str) -> tuple[int | None, str]:
     samples = optional(run, "n-samples", task)
     scored, there = count(optional(samples, "effective")), count(optional(samples, "original"))
     limit, offset = optional(run, "config", "limit"), number(optional(run, "config", "offset"))
-    cut = limit not in (None, "", 0) or bool(offset) or (scored or 0) < (there or 0)
+    limited = limit not in (None, "", 0) and not (number(limit) or 0) < 0  # -1 is how some ask for all
+    cut = limited or bool(offset) or (scored or 0) < (there or 0)
     return scored, PARTIAL if cut else OK
 
 

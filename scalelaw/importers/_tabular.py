@@ -18,6 +18,8 @@ from scalelaw.importers._scores import Score
 from scalelaw.table import OK
 
 Record = dict[str, Any]
+NO_SCORE = {"", "-", "–", "—", "n/a", "na", "nan", "none", "null"}
+"""What stands in a cell that holds no score."""
 ABOUT = ("benchmark", "metric", "value", "task_family", "n_examples", "error_se", "judge", "status", "started_at",
          "seconds", "source")  # fmt: skip
 """Columns of the table, besides the facts, that a column of the csv may give; error_se on the value's own scale."""
@@ -36,6 +38,13 @@ def read_sheet(path: str | Path) -> list[Record]:
     if len(lines) < 2:
         raise InputError(f"{file} holds no rows below a header line.", code="empty_table")
     header = [name.strip() for name in lines[0]]
+    if len(header) == 1 and (other := next((mark for mark in (";", "\t", "|") if mark in header[0]), None)):
+        named = "tabs" if other == "\t" else f"'{other}'"
+        raise InputError(
+            f"{file} is separated by {named}, not by commas.",
+            code="unreadable_file",
+            hint="Export it with commas and decimal points, or name a tab-separated file .tsv.",
+        )
     if len(set(header)) < len(header):
         twice = sorted({name for name in header if header.count(name) > 1})
         raise InputError(f"{file} names a column twice: {', '.join(twice)}.", code="duplicate_column")
@@ -46,6 +55,19 @@ def read_sheet(path: str | Path) -> list[Record]:
                 code="unreadable_file",
             )
     return [dict(zip(header, (value.strip() for value in line), strict=True)) for line in lines[1:]]
+
+
+def not_a_number(written: str, at: int, column: str = "") -> InputError:
+    """The sentence for a cell that should hold a number, with what is likely meant."""
+    where = f" in column '{column}'" if column else ""
+    hint = ""
+    if written.endswith("%"):
+        hint = "Write 61.3 for 61.3 %, and state the maximum: 100."
+    elif "," in written:
+        hint = "Write a decimal point, and no commas between thousands."
+    elif number(written.rstrip("*†‡§ ")) is not None:
+        hint = "Take the mark away, and keep what it means in the column 'source'."
+    return InputError(f"Row {at}: '{written[:40]}'{where} is not a number.", code="bad_value", hint=hint)
 
 
 @dataclass(frozen=True)

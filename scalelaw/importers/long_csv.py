@@ -22,7 +22,16 @@ from scalelaw.importers._duplicates import Warnings
 from scalelaw.importers._files import number
 from scalelaw.importers._metrics import Metric
 from scalelaw.importers._scores import Imported, Score, assemble
-from scalelaw.importers._tabular import Mapped, averages, kept, means_of, read_sheet, score_specs
+from scalelaw.importers._tabular import (
+    NO_SCORE,
+    Mapped,
+    averages,
+    kept,
+    means_of,
+    not_a_number,
+    read_sheet,
+    score_specs,
+)
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
@@ -41,11 +50,11 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     means: dict[str, Metric] = {}
     for at, record in kept(records, options, warnings):
         line, written = mapped.score(record, at), record[mapped.columns["value"]]
-        if not written:
+        if written.lower() in NO_SCORE:
             warnings.append(("no_score", f"Row {at} holds no value."))
             continue
         if (value := number(written)) is None:
-            raise InputError(f"Row {at}: '{written[:40]}' is not a number.", code="bad_value")
+            raise not_a_number(written, at)
         pattern = next((name for name in specs if fnmatchcase(line.benchmark, name)), None)
         if pattern is not None:
             means.setdefault(line.benchmark, means_of(specs[pattern], line.benchmark, line.metric))

@@ -21,9 +21,17 @@ from scalelaw.importers._duplicates import Warnings
 from scalelaw.importers._files import number
 from scalelaw.importers._metrics import Metric
 from scalelaw.importers._scores import Imported, Score, assemble
-from scalelaw.importers._tabular import Mapped, Record, averages, kept, means_of, read_sheet, score_specs
-
-NO_SCORE = {"", "-", "n/a", "na", "nan", "none", "null"}
+from scalelaw.importers._tabular import (
+    NO_SCORE,
+    Mapped,
+    Record,
+    averages,
+    kept,
+    means_of,
+    not_a_number,
+    read_sheet,
+    score_specs,
+)
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
@@ -72,9 +80,7 @@ def _score(
     if written.lower() in NO_SCORE:
         return None
     if (value := number(written)) is None:
-        raise InputError(
-            f"Row {at}: '{written[:40]}' in column '{column}' is not a number.", code="bad_value"
-        )
+        raise not_a_number(written, at, column)
     benchmark = str(spec.get("benchmark", column))
     se = record.get(str(spec["se"])) if "se" in spec else line.se
     return replace(

@@ -216,3 +216,12 @@ def test_task_families_and_the_experiment_can_be_named(samples: Path) -> None:
 def test_a_time_zone_that_is_stated_counts(tmp_path: Path, lmms_run: Run) -> None:
     lmms_run(tmp_path, 0.3, "20260101_120000", config={"resolved_cli_args": {"timezone": "UTC"}})
     assert read(tmp_path, TINY).rows[0]["started_at"] == "2026-01-01T12:00:00+00:00"
+
+
+@pytest.mark.parametrize(("limit", "status"), [(-1, "ok"), (None, "ok"), (8, "partial"), (0.5, "partial")])
+def test_only_a_limit_that_cuts_makes_a_run_partial(
+    limit: float | None, status: str, lmms_run: Any, tmp_path: Path
+) -> None:
+    lmms_run(tmp_path, 0.5, "20250101_010101", config={"model_args": "pretrained=org/tiny", "limit": limit})
+    made = read(tmp_path, {"models": {"*": {"n_params": 7e9}}})
+    assert [row["status"] for row in made.rows] == [status]

@@ -181,3 +181,35 @@ def test_a_published_table_keeps_its_error(tmp_path: Path) -> None:
         },
     )
     assert [(r["n_params"], r["visual_tokens"], r["error"]) for r in made.rows] == [(500_000_000, 4, 0.6083)]
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("model;tokens;GQA\na;16;61,3\n", "commas"),
+        ("model\ttokens\tGQA\na\t16\t61.3\n", ".tsv"),
+        ("model,visual_tokens,GQA\na,16,61.3%\n", "the maximum: 100"),
+        ('model,visual_tokens,GQA\na,16,"1,431.2"\n', "thousands"),
+        ("model,visual_tokens,GQA\na,16,63.1*\n", "mark"),
+    ],
+)
+def test_a_number_or_a_separator_that_is_meant_otherwise_gets_a_hint(
+    content: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        wide_csv.read(write(tmp_path, content), {"scores": {"GQA": 100}})
+    assert hint in caught.value.hint
+
+
+def test_a_file_in_another_encoding_gets_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("model,visual_tokens,GQA\na,16,61.3\n".encode("utf-16"))
+    with pytest.raises(InputError) as caught:
+        wide_csv.read(tmp_path / "a.csv", {"scores": {"GQA": 100}})
+    assert "UTF-8" in caught.value.hint
+
+
+def test_a_long_csv_knows_the_same_signs_for_no_score(tmp_path: Path) -> None:
+    sheet = "model,visual_tokens,benchmark,value\na,16,GQA,61.3\na,16,MMB,-\na,16,POPE,n/a\n"
+    made = long_csv.read(write(tmp_path, sheet), {"scores": {"GQA": 100, "MMB": 100, "POPE": 100}})
+    assert [row["benchmark"] for row in made.rows] == ["GQA"]
+    assert "no_score" in codes(made)
