@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,7 +23,7 @@ from scalelaw import preemption
 from scalelaw.config import read_experiment
 from scalelaw.errors import FailedCells, InputError, Preempted, ScalelawError
 from scalelaw.files import SweepFolder
-from scalelaw.sweep import naming, stages
+from scalelaw.sweep import naming, stages, training
 from scalelaw.sweep.attempts import attempt, read_failure
 from scalelaw.sweep.grid import TRAINER, Cell, Stage, find, trainer
 from scalelaw.sweep.locks import turn
@@ -88,12 +89,13 @@ def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) 
     with attempt(folder, cell.name, cell.label) as log:
         made = {stage.kind: stages.make(folder, stage, train) for stage in cell.stages}
         start = log.seconds
-        rows = _rows(cell, train, made, log)
+        rows = _rows(cell, train, made, folder.saved(cell.name), log)
         facts = {"experiment": experiment, "started_at": log.started_at, "seconds": log.seconds - start}
         for leftover in folder.cells.glob(f".{cell.name}.*.part"):  # of a process that died while it wrote
             leftover.unlink()
         folder.results.unlink(missing_ok=True)  # it would be older than this part
         write_part(folder, cell, rows, facts)
+        folder.saved(cell.name).unlink(missing_ok=True)
 
 
 def _help(folder: SweepFolder, cell: Cell, train: ModuleType) -> Path:
@@ -101,12 +103,15 @@ def _help(folder: SweepFolder, cell: Cell, train: ModuleType) -> Path:
     leaves writing to the first."""
     if getattr(train, "DISTRIBUTED", False) and not _is_done(folder, cell.name):
         made = {stage.kind: stages.make(folder, stage, train) for stage in cell.stages}
-        _rows(cell, train, made, lambda *facts, **more: None)
+        _rows(cell, train, made, folder.saved(cell.name), lambda *facts, **more: None)
     return folder.cell(cell.name)
 
 
-def _rows(cell: Cell, train: ModuleType, made: dict[str, Path], log: Any) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = train.run_cell(
+def _rows(
+    cell: Cell, train: ModuleType, made: dict[str, Path], saved: Path, log: Any
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = training.call(
+        partial(train.run_cell, log=log),
         cell.experiment,
         llm=cell.llm,
         compressor=cell.compressor,
@@ -115,6 +120,7 @@ def _rows(cell: Cell, train: ModuleType, made: dict[str, Path], log: Any) -> lis
         tower=made["tower"],
         features=made["features"],
         llm_folder=made["llm"],
+        saved=saved,
         log=log,
     )
     return rows

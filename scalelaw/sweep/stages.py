@@ -11,6 +11,7 @@ from types import ModuleType
 from scalelaw.answers import dumps
 from scalelaw.errors import InputError
 from scalelaw.files import SweepFolder
+from scalelaw.sweep import training
 from scalelaw.sweep.attempts import Log, attempt
 from scalelaw.sweep.grid import Stage
 from scalelaw.sweep.locks import turn
@@ -50,12 +51,13 @@ def _make(folder: SweepFolder, stage: Stage, before: list[Path], train: ModuleTy
         beside.mkdir(parents=True)
     except OSError as error:
         raise InputError(f"Cannot write {beside}: {error.strerror}.", code="cannot_write") from error
+    saved = folder.saved(stage.name)
     if stage.kind == "tower":
-        train.pretrain_tower(stage.experiment, beside, log)
+        training.call(train.pretrain_tower, stage.experiment, beside, log, saved=saved, log=log)
     elif stage.kind == "features":
-        train.make_features(stage.experiment, before[0], beside, log)
+        training.call(train.make_features, stage.experiment, before[0], beside, log, saved=saved, log=log)
     else:
-        train.pretrain_llm(stage.experiment, stage.llm, beside, log)
+        training.call(train.pretrain_llm, stage.experiment, stage.llm, beside, log, saved=saved, log=log)
     facts = {
         "stage": stage.name,
         "version": version("scalelaw"),
@@ -66,6 +68,7 @@ def _make(folder: SweepFolder, stage: Stage, before: list[Path], train: ModuleTy
     }
     (beside / folder.made(stage.name).name).write_text(dumps(facts), encoding="utf-8")
     beside.replace(final)
+    saved.unlink(missing_ok=True)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -61,6 +61,7 @@ def tasks_for(
             after,
             (train,),
             asked[kind, work.llm],
+            folder.saved(work.name),
         )
         tasks[work.name] = (task, Item(work.name, work.label, flops, folder.log(work.name)))
 

@@ -1,0 +1,78 @@
+"""How a sweep calls its trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalelaw.errors import ScalelawError
+from scalelaw.sweep import training
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch's is called."""
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Callable[..., Any]:
+    """Call a trainer's function; `told` is what it logged."""
+
+    def run(function: Callable[..., Any], told: list[Any] | None = None, **choices: Any) -> Any:
+        log = lambda **facts: told.append(facts) if told is not None else None  # noqa: E731
+        return training.call(function, saved=tmp_path / "saved" / "a.pt", log=log, **choices)
+
+    return run
+
+
+def test_a_trainer_is_handed_what_it_takes(call: Callable[..., Any], tmp_path: Path) -> None:
+    assert call(lambda seed: seed, seed=3) == 3
+    assert call(lambda saved: saved) == tmp_path / "saved" / "a.pt"
+    assert (tmp_path / "saved").is_dir()
+    assert call(lambda splits=1: splits) == 1
+
+
+def test_without_memory_there_is_a_second_try_in_halves(call: Callable[..., Any]) -> None:
+    told: list[dict[str, Any]] = []
+
+    def needs_halves(splits: int = 1) -> int:
+        if splits < 2:
+            raise OutOfMemoryError("CUDA out of memory.")
+        return splits
+
+    assert call(needs_halves, told) == 2
+    assert told == [{"event": "out of memory", "splits": 2}]
+
+
+@pytest.mark.parametrize("kind", [OutOfMemoryError, MemoryError])
+def test_what_has_no_memory_in_halves_either_fails_with_the_reason(
+    call: Callable[..., Any], kind: type
+) -> None:
+    def never(splits: int = 1) -> None:
+        raise kind("No room.\nmore")
+
+    with pytest.raises(
+        ScalelawError, match=r"out of memory, with half the micro-batch too: No room\.$"
+    ) as caught:
+        call(never)
+    assert caught.value.code == "out_of_memory"
+
+    def once() -> None:
+        raise kind
+
+    with pytest.raises(ScalelawError, match="out of memory: "):
+        call(once)
+
+
+def test_another_error_is_not_tried_again(call: Callable[..., Any]) -> None:
+    begun = []
+
+    def fails(splits: int = 1) -> None:
+        begun.append(splits)
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        call(fails)
+    assert begun == [1]
