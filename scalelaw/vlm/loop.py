@@ -1,0 +1,277 @@
+"""The training loop for models of pretrained parts: accumulation, bf16, checkpoints, one process or many.
+
+A step is one global batch, split into micro-batches and over the processes of torchrun. The loss of a step is the mean
+over all the tokens that it learns, however they were split. A checkpoint holds parameters, optimiser, step and random
+states; the data's order is a function of the step. In one process with one thread, stopped and gone on again gives the
+bits of an undisturbed run.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed.checkpoint import state_dict as states
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from scalelaw import preemption
+from scalelaw.errors import InputError, ScalelawError
+from scalelaw.files import atomic
+from scalelaw.vlm.optimise import Progress, _rate
+
+PARALLEL = ("ddp", "fully_shard")
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One stage of training. rows: of a global batch; micro: of them at once in one process.
+
+    warmup: the share of the steps in which the learning rate rises; then it falls as a cosine to 0.
+    precision: float32, or bf16 (autocast). parallel: how several processes share the work. save_every: steps; 0: only
+    where it is asked to make room.
+    """
+
+    steps: int
+    rows: int
+    micro: int
+    learning_rate: float
+    warmup: float = 0.03
+    clip: float = 1.0
+    weight_decay: float = 0.0
+    precision: str = "float32"
+    parallel: str = "ddp"
+    compile: bool = False
+    save_every: int = 0
+
+
+@dataclass
+class Seen:
+    """What a stage has seen: steps, rows, tokens (all, and those learned), seconds inside and outside the model."""
+
+    step: int = 0
+    rows: int = 0
+    tokens: int = 0
+    learned: int = 0
+    seconds: float = 0.0
+    outside_s: float = 0.0
+    losses: list[float] = field(default_factory=list)
+
+
+def train(
+    model: Any,
+    batch_of: Callable[[int, int, int], dict[str, torch.Tensor]],
+    plan: Plan,
+    *,
+    stage: str,
+    progress: Progress,
+    saved: Path | None = None,
+) -> Seen:
+    """Train the parameters of `model` that require a gradient. Returns what was seen.
+
+    batch_of(step, start, count): rows start..start+count-1 of that step's global batch, with `labels`.
+    saved: the checkpoint; where it is there, of this stage, training goes on from it. Asked to make room, it saves and
+    raises Preempted. Raises ScalelawError for a loss that is not finite, with stage and step.
+    """
+    rank, world = _place()
+    if plan.rows % (plan.micro * world):
+        raise InputError(
+            f"A batch of {plan.rows} does not split into {world} process(es) with {plan.micro} rows at a time.",
+            code="bad_batch",
+            hint="Let batch be a multiple of micro_batch times the number of processes.",
+        )
+    model.train()
+    runner = _parallel(model, plan, world)
+    learning = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(learning, lr=plan.learning_rate, betas=(0.9, 0.999), eps=1e-8,
+                                  weight_decay=plan.weight_decay)  # fmt: skip
+    rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: _rate(s, plan.steps, plan.warmup))
+    seen = _restore(saved, model, optimiser, rate, stage) or Seen()
+    device = next(model.parameters()).device
+    mine = plan.rows // world
+    with preemption.listening():
+        while seen.step < plan.steps:
+            began, inside = time.perf_counter(), 0.0
+            starts = range(rank * mine, (rank + 1) * mine, plan.micro)
+            parts = [_on(batch_of(seen.step, start, plan.micro), device) for start in starts]
+            items = torch.tensor([_learned(part) for part in parts], device=device).sum()
+            tokens = torch.tensor([_tokens(part) for part in parts], device=device).sum()
+            if world > 1:
+                dist.all_reduce(items)
+                dist.all_reduce(tokens)
+            entered = time.perf_counter()
+            total = torch.zeros((), device=device)
+            for i, part in enumerate(parts):
+                with _last_only(runner, i == len(parts) - 1), _cast(device, plan.precision):
+                    loss = runner(**part, num_items_in_batch=items.clamp(min=1)).loss
+                    (_touched(loss, model) * world).backward()
+                total += loss.detach()
+            if world > 1:
+                dist.all_reduce(total)
+            value = float(total)
+            if not math.isfinite(value):
+                raise ScalelawError(
+                    f"The loss of stage '{stage}' is {value} at step {seen.step} of {plan.steps}.",
+                    code="loss_not_finite",
+                    hint="Lower the learning rate, or clip harder.",
+                )
+            torch.nn.utils.clip_grad_norm_(learning, plan.clip)
+            optimiser.step()
+            rate.step()
+            optimiser.zero_grad(set_to_none=True)
+            inside = time.perf_counter() - entered
+            seen.step, seen.rows = seen.step + 1, seen.rows + plan.rows
+            seen.tokens, seen.learned = seen.tokens + int(tokens), seen.learned + int(items)
+            seen.losses.append(value)
+            seen.seconds += time.perf_counter() - began
+            seen.outside_s += time.perf_counter() - began - inside
+            if seen.step % max(1, plan.steps // 50) == 0 or seen.step == plan.steps:
+                progress({"stage": stage, "step": seen.step, "steps": plan.steps, "loss": value,
+                          "tokens_per_s": seen.tokens / max(seen.seconds, 1e-9)})  # fmt: skip
+            leave = _any(preemption.asked(), world, device)
+            due = plan.save_every and seen.step % plan.save_every == 0
+            if saved is not None and seen.step < plan.steps and (due or leave):
+                _save(saved, model, optimiser, rate, stage, seen)
+            if leave and seen.step < plan.steps:
+                raise preemption.preempted()
+    return seen
+
+
+# ---------------------------------------------------------------------------- several processes
+
+
+@contextmanager
+def processes(backend: str | None = None) -> Iterator[tuple[int, int]]:
+    """(rank, world) of this process; under torchrun the group of processes lives as long as this holds."""
+    begun = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized()
+    if begun:
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        dist.init_process_group(backend or ("nccl" if torch.cuda.is_available() else "gloo"))
+    try:
+        yield _place()
+    finally:
+        if begun:
+            dist.destroy_process_group()
+
+
+def _place() -> tuple[int, int]:
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+def _parallel(model: Any, plan: Plan, world: int) -> Any:
+    if plan.parallel not in PARALLEL:
+        raise InputError(
+            f"parallel is '{plan.parallel}'.", code="bad_value", hint=f"Allowed: {', '.join(PARALLEL)}."
+        )
+    runner = model
+    if world > 1 and plan.parallel == "fully_shard":
+        for block in _blocks(model):
+            fully_shard(block)
+        fully_shard(model)
+    elif world > 1:
+        runner = DistributedDataParallel(model)
+    return torch.compile(runner) if plan.compile else runner
+
+
+def _blocks(model: Any) -> Sequence[Any]:
+    """The layers of the LLM: sharded each for itself, gathered one at a time."""
+    base = getattr(model, "language_model", model)
+    lists = [m for m in base.modules() if isinstance(m, torch.nn.ModuleList)]
+    return list(max(lists, key=lambda held: len(held))) if lists else []
+
+
+def _last_only(runner: Any, last: bool) -> Any:
+    """Gradients are exchanged with the last micro-batch of a step."""
+    if isinstance(runner, DistributedDataParallel) and not last:
+        return runner.no_sync()
+    if hasattr(runner, "set_requires_gradient_sync"):
+        runner.set_requires_gradient_sync(last)
+    return nullcontext()
+
+
+def _touched(loss: torch.Tensor, model: Any) -> torch.Tensor:
+    """The loss, with every parameter that learns in its graph: a batch without images has gradients of 0 there."""
+    if _place()[1] == 1:
+        return loss
+    parts = [getattr(model, name) for name in ("compressor", "projector") if hasattr(model, name)]
+    spare = [p.sum() for part in parts for p in part.parameters() if p.requires_grad]
+    return loss + 0.0 * sum(_local(term) for term in spare) if spare else loss
+
+
+def _local(term: Any) -> torch.Tensor:
+    return term.to_local() if hasattr(term, "to_local") else term
+
+
+def _any(flag: bool, world: int, device: torch.device) -> bool:
+    if world == 1:
+        return flag
+    told = torch.tensor(int(flag), device=device)
+    dist.all_reduce(told)
+    return bool(told)
+
+
+def _cast(device: torch.device, precision: str) -> Any:
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def _on(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
+    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+
+
+def _learned(batch: dict[str, torch.Tensor]) -> int:
+    return int((batch["labels"][:, 1:] != IGNORED).sum())
+
+
+def _tokens(batch: dict[str, torch.Tensor]) -> int:
+    return int(batch["attention_mask"].sum()) if "attention_mask" in batch else batch["labels"].numel()
+
+
+# ---------------------------------------------------------------------------- checkpoints
+
+
+def _save(saved: Path, model: Any, optimiser: Any, rate: Any, stage: str, seen: Seen) -> None:
+    """What is needed to go on: written beside its name and moved, by the first process."""
+    options = states.StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
+    weights, moments = states.get_state_dict(model, optimiser, options=options)
+    if _place()[0] == 0:
+        held = {"stage": stage, "seen": vars(seen), "model": weights, "optimiser": moments,
+                "rate": rate.state_dict(), "random": _random()}  # fmt: skip
+        with atomic(saved) as part:
+            torch.save(held, part)
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def _restore(saved: Path | None, model: Any, optimiser: Any, rate: Any, stage: str) -> Seen | None:
+    if saved is None or not saved.is_file():
+        return None
+    held = torch.load(saved, map_location="cpu", weights_only=True)
+    if held["stage"] != stage:
+        return None
+    options = states.StateDictOptions(full_state_dict=True, ignore_frozen_params=True, strict=False)
+    states.set_state_dict(model, optimiser, model_state_dict=held["model"], optim_state_dict=held["optimiser"],
+                          options=options)  # fmt: skip
+    rate.load_state_dict(held["rate"])
+    torch.set_rng_state(held["random"]["cpu"])
+    if torch.cuda.is_available() and held["random"]["cuda"]:
+        torch.cuda.set_rng_state_all(held["random"]["cuda"])
+    return Seen(**held["seen"])
+
+
+def _random() -> dict[str, Any]:
+    return {
+        "cpu": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
