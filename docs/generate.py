@@ -1,4 +1,5 @@
-"""Write the parts of README.md that could drift: the tree, the commands, the drawers, and what the Python lines print.
+"""Write what could drift: of README.md the tree, the commands, the drawers, what the Python lines print; of docs/ the
+command reference, the costs, the refits.
 
 Run by `make docs`; the tests hold README.md to what this makes. A part stands between `<!-- NAME -->` and
 `<!-- /NAME -->`.
@@ -101,6 +102,99 @@ def rendered(readme: str, folder: Path) -> str:
     return readme
 
 
+def reference() -> str:
+    """docs/commands.md: every command's help, as the terminal prints it at 100 columns."""
+    import typer
+
+    from scalelaw import cli
+
+    group = typer.main.get_command(cli.app)
+    parts = ["# Commands", "", "Made by `make docs` from the commands' own help."]
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+            command.main(["--help"], prog_name=f"scalelaw {name}", standalone_mode=False, terminal_width=100)
+        text = "\n".join(line.rstrip() for line in out.getvalue().strip().splitlines())
+        parts += ["", f"## {name}", "", "```text", text, "```"]
+    return "\n".join(parts) + "\n"
+
+
+def costs() -> str:
+    """Each cost's own page: what it counts, its formula, its source."""
+    files = sorted((ROOT / "scalelaw" / "costs").glob("[!_]*.py"))
+    docs = {path.stem: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for path in files}
+    return "\n\n".join(f"## {name}\n\n```text\n{doc}\n```" for name, doc in docs.items())
+
+
+def experiments() -> str:
+    """Every key of an experiment file, section by section, with its default and what it is."""
+    from pydantic import BaseModel
+
+    from scalelaw import config
+
+    parts: list[str] = []
+
+    def told(model: type[BaseModel], title: str) -> None:
+        rows = ["| key | default | what it is |", "|---|---|---|"]
+        for name, field in model.model_fields.items():
+            held = field.get_default(call_default_factory=True)  # type: ignore[call-arg]
+            default = "**must be given**" if field.is_required() else f"`{held!r}`"
+            default = "the section's own defaults" if isinstance(held, BaseModel) else default
+            rows.append(f"| `{name}` | {default} | {(field.description or '').replace('|', '/')} |")
+        parts.append(f"## {title}\n\n{model.__doc__ or ''}\n\n" + "\n".join(rows))
+
+    told(config.Experiment, "The file")
+    sections = [m for m in vars(config).values() if isinstance(m, type) and issubclass(m, BaseModel)]
+    for model in sections:
+        if (
+            model.__module__ == config.__name__
+            and model is not config.Experiment
+            and model.__name__[0] != "_"
+        ):
+            told(model, model.__name__)
+    return "\n\n".join(parts)
+
+
+def refits() -> str:
+    """Each bundled table's stated fits: points, status, parameters, the root mean square of what is missed."""
+    import scalelaw as sl
+    from scalelaw.report import words
+    from scalelaw.table import bundled_tables, describe
+
+    rows = [
+        "| table | fitted to | law | points | parameters | RMSE | status |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in bundled_tables():
+        facts = describe(name)
+        for stated in (facts["fit"], *facts.get("more_fits", [])):
+            fitted = sl.fit_law(name, bootstrap=0, **stated)
+            chosen = ", ".join(map(str, (stated.get("where") or {}).values())) or "every row"
+            numbers = ", ".join(f"{words.greek(k)} {words.short(v)}" for k, v in fitted.params.items())
+            cells = (
+                f"`{name}`",
+                chosen,
+                fitted.law,
+                fitted.n_points,
+                numbers,
+                words.short(fitted.rmse, 2),
+                fitted.status,
+            )
+            rows.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(rows)
+
+
+PAGES: dict[str, Callable[[], str]] = {"costs": costs, "experiments": experiments, "refits": refits}
+"""Pages of docs/ that hold a generated part of their own name."""
+
+
+def page(name: str) -> str:
+    """A page of docs/ with its generated part as it should be now."""
+    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    head, mark, rest = text.partition(f"<!-- {name} -->\n")
+    assert mark, f"docs/{name}.md has no part {name}"
+    return head + mark + PAGES[name]() + "\n" + rest[rest.index(f"<!-- /{name} -->") :]
+
+
 def draw(path: Path) -> None:
     """The README's picture and the example report: the grid of arXiv 2411.03312, planned for 800 GFLOPs a query."""
     import scalelaw as sl
@@ -116,6 +210,9 @@ if __name__ == "__main__":
     import tempfile
 
     draw(ROOT / "docs" / "figures" / "vlm_reasoning.png")
+    (ROOT / "docs" / "commands.md").write_text(reference(), encoding="utf-8")
+    for name in PAGES:
+        (ROOT / "docs" / f"{name}.md").write_text(page(name), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         README.write_text(rendered(README.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
     print(f"{README.name} is up to date.", file=sys.stderr)

@@ -59,8 +59,8 @@ def write_report(
     folder, a bundled name). An optimum belongs to the fit that predicts its error.
     style: `page` is one document: a PDF (A4, vector, fonts embedded) or one self-contained web page (form `html`, or
     a path that ends so); `paper` is a folder of figures in column width, LaTeX tables and BibTeX entries.
-    Beside it lie NAME.json (report.json for report.pdf, else NAME.report.json) and the numbers of every figure as
-    csv in NAME.figures/. command: how it was asked for, printed in the appendix.
+    Beside it, in NAME.data/, lie report.json (its words and facts) and the numbers of every figure as csv.
+    command: how it was asked for, printed in the appendix.
     Raises InputError for nothing to report on, an item of an unknown kind, a path that is not there or cannot be
     read, and a path that cannot be written.
     """
@@ -92,17 +92,13 @@ def _write_pdf(pages: Sequence[Page], contents: Contents, path: Path, title: str
 
 def _write_records(pages: Sequence[Page], contents: Contents, path: Path, title: str | None) -> None:
     """The report's words and facts as JSON, the numbers of each figure as csv; those of an earlier run are removed."""
-    name = path.stem
-    folder = path.with_name(f"{name}.figures")
+    folder = path.with_name(f"{path.stem}.data")
     for old in folder.glob("[0-9][0-9]_*.csv"):
         old.unlink()
     for figure, panel in named_figures(pages):
         write_text(folder / f"{figure}.csv", table_of(panel.data).to_csv(index=False))
     facts = facts_of_contents(contents, title or question(contents), hashes(contents))
-    said = answer("report_contents", contents_of(pages, {**facts, "figures": folder.name}))
-    write_text(
-        path.with_name(f"{name}.json" if name.endswith("report") else f"{name}.report.json"), dumps(said)
-    )
+    write_text(folder / "report.json", dumps(answer("report_contents", contents_of(pages, facts))))
 
 
 def make_pages(contents: Contents, title: str | None = None, command: str = "") -> Iterator[Page]:

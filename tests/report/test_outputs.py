@@ -58,14 +58,14 @@ def test_the_pdf_has_truetype_fonts_text_that_can_be_read_and_metadata(folder: P
 
 
 def test_beside_it_lie_its_words_and_every_figures_numbers(folder: Path, fitted: Any) -> None:
-    held = json.loads((folder / "report.json").read_text())
+    held = json.loads((folder / "report.data" / "report.json").read_text())
     assert held["schema"] == "scalelaw.report_contents/1"
     data = held["data"]
     assert data["studies"][0]["fit"]["params"]["alpha"] == fitted.params["alpha"]
     assert data["pages"][0]["said"][0]["kind"] == "title"
     named = [name for page in data["pages"] for name in page["figures"]]
-    assert sorted(named) == sorted(path.name for path in (folder / "report.figures").iterdir())
-    frame = pd.read_csv(folder / "report.figures" / "03_parity.csv")
+    assert sorted([*named, "report.json"]) == sorted(path.name for path in (folder / "report.data").iterdir())
+    frame = pd.read_csv(folder / "report.data" / "03_parity.csv")
     assert len(frame) == fitted.n_points
     assert (frame["measured"] - frame["predicted"]).to_numpy() == pytest.approx(frame["residual"].to_numpy())
 
@@ -80,7 +80,10 @@ def test_every_kind_of_figure_has_numbers(pages: list[Page]) -> None:
 def test_figures_of_an_earlier_report_do_not_stay(fitted: Any, tmp_path: Path) -> None:
     write_report(fitted, tmp_path / "report.pdf")
     write_report("vlm_reasoning", tmp_path / "report.pdf")
-    assert [path.name for path in (tmp_path / "report.figures").iterdir()] == ["02_coverage_1.csv"]
+    assert sorted(path.name for path in (tmp_path / "report.data").iterdir()) == [
+        "02_coverage_1.csv",
+        "report.json",
+    ]
 
 
 def test_the_paper_has_columns_tables_and_entries(folder: Path) -> None:

@@ -1,0 +1,102 @@
+"""The pages of docs/ run as they stand, and their generated parts are current; so does the notebook."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import re
+import shlex
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from scalelaw import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+BLOCK = re.compile(r"^```(\w+)(?: ([\w./]+))?\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_page_runs_as_it_stands(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A block with a file's name is that file; Python is run, and so are the terminal's lines."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for language, name, text in BLOCK.findall(path.read_text(encoding="utf-8")):
+        if name:
+            Path(name).write_text(text, encoding="utf-8")
+        elif language == "python":
+            exec(compile(text, f"{path.name}: {text[:40]}", "exec"), names)
+        elif language == "bash":
+            for line in text.splitlines():
+                if line.startswith("scalelaw "):
+                    assert cli.main(shlex.split(line)[1:]) == 0, (line, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_what_a_page_links_is_there(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).is_file(), target
+
+
+def test_generated_parts_are_current(generate: ModuleType) -> None:
+    assert (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") == generate.reference(), (
+        "run: make docs"
+    )
+    for name in generate.PAGES:
+        assert (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") == generate.page(name), (
+            "run: make docs"
+        )
+
+
+def test_every_command_is_in_the_reference() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    for name in cli.commands():
+        assert f"\n## {name}\n" in text
+        part = text.split(f"\n## {name}\n")[1].split("\n## ")[0]
+        assert "Example: scalelaw" in part, name
+
+
+def test_the_notebook_runs_and_prints_what_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    notebook = json.loads((ROOT / "examples" / "decision.ipynb").read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4
+    names: dict[str, Any] = {}
+    ran = 0
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(compile("".join(cell["source"]), "decision.ipynb", "exec"), names)
+        held = "".join("".join(output["text"]) for output in cell["outputs"])
+        assert out.getvalue() == held
+        ran += 1
+    assert ran >= 4
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_the_citation_file_cites_what_the_package_is() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["cff-version"] == "1.2.0"
+    assert cited["title"] == "scalelaw"
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{cited["version"]}"' in project
+    assert {"authors", "message", "license", "references"} <= set(cited)
