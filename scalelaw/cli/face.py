@@ -57,7 +57,8 @@ def listed(kind: str) -> dict[str, str]:
         return dict.fromkeys(described(), "")
     from scalelaw import plan
 
-    return plan.list_models() if kind == "models" else plan.list_hardware()
+    by_kind = {"models": plan.list_models, "towers": plan.list_towers, "hardware": plan.list_hardware}
+    return by_kind[kind]()
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, words on stderr.")]

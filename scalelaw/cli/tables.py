@@ -12,7 +12,7 @@ from scalelaw import __version__, plugins
 from scalelaw.cli.face import Json, Table, app, give, listed, names_of, numbers, pairs
 from scalelaw.errors import unknown
 
-LISTS = (*plugins.DRAWERS, "models", "hardware", "tables")
+LISTS = (*plugins.DRAWERS, "models", "towers", "hardware", "tables")
 
 
 @app.command("import")
@@ -118,7 +118,7 @@ def list_(
     ],
     as_json: Json = False,
 ) -> None:
-    """List what there is: plug-ins, models, hardware, tables.
+    """List what there is: plug-ins, models, towers, hardware, tables.
 
     Example: scalelaw list laws
     """

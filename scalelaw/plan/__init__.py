@@ -4,7 +4,14 @@ from scalelaw.plan.bill import Bill, explain_flops, find_cost
 from scalelaw.plan.blend import Blend, blend
 from scalelaw.plan.budget import parse_budget
 from scalelaw.plan.calibrate import Calibration, calibrate
-from scalelaw.plan.catalogue import Model, catalogue_families, find_models, list_models, models_in
+from scalelaw.plan.catalogue import (
+    Model,
+    catalogue_families,
+    find_models,
+    list_models,
+    list_towers,
+    models_in,
+)
 from scalelaw.plan.contrast import Contrast, contrast_budgets
 from scalelaw.plan.hardware import list_hardware
 from scalelaw.plan.inverse import inverse_questions, relaxation, switch_points, tokens_against_text
@@ -29,6 +36,7 @@ __all__ = [
     "inverse_questions",
     "list_hardware",
     "list_models",
+    "list_towers",
     "load_optimum",
     "models_in",
     "parse_budget",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def explain_flops(
 
 def find_model(model: Any) -> Model:
     """The one model of this name or config.json, with its shape. Raises InputError where it is not one, or has none."""
-    if isinstance(model, str | Path) and (Path(model).exists() or str(model).endswith(".json")):
+    if isinstance(model, str | Path) and (os.path.exists(model) or str(model).endswith(".json")):
         shape = shape_of(model)
         return Model(shape.name, float(shape.n_params), shape, source=str(model))
     found = find_models(model)

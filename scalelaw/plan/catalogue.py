@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from scalelaw.costs._vision import tower_flops
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import bundled
 from scalelaw.ladder import (
@@ -99,7 +101,7 @@ def find_tower(name: str | TowerShape | None) -> TowerShape | None:
     """
     if name is None or isinstance(name, TowerShape):
         return name
-    if name.endswith(".json") or Path(name).is_dir():
+    if name.endswith(".json") or os.path.isdir(name):
         return tower_from_config(name)
     key = name.strip().lower()
     if key == "none":
@@ -107,6 +109,16 @@ def find_tower(name: str | TowerShape | None) -> TowerShape | None:
     if key not in _towers():
         raise unknown("tower", name, {*_towers(), "none"})
     return tower_from_fields(_towers()[key], key)
+
+
+def list_towers() -> dict[str, str]:
+    """Every bundled vision tower: name -> its patches, parameters and FLOPs, in one line."""
+    shapes = {name: tower_from_fields(fields, name) for name, fields in _towers().items()}
+    return {
+        name: f"{tower.patches} patches of {tower.patch} pixels, {tower.n_params:,} parameters, "
+        f"{tower_flops(tower) / 1e9:.6g} GFLOPs an image"
+        for name, tower in shapes.items()
+    }
 
 
 def sizes_of(points: Any) -> list[Model]:

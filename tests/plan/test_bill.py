@@ -123,6 +123,8 @@ def test_a_published_number_is_explained(printed: Any, convention: str, tokens: 
         ({"model": [1e9]}, "cost_needs_more"),
         ({"model": "llava-1.5-7"}, "unknown_model"),
         ({"model": "nowhere/config.json"}, "no_such_file"),
+        ({"model": "x" * 5000}, "unknown_model"),
+        ({"tower": "x" * 5000}, "unknown_tower"),
         ({"visual_tokens": 577}, "too_many_visual_tokens"),
         ({"visual_tokens": -1}, "bad_tokens"),
         ({"convention": "3N"}, "unknown_convention"),

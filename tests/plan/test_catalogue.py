@@ -10,7 +10,7 @@ import yaml
 
 from scalelaw.errors import InputError
 from scalelaw.files import bundled
-from scalelaw.plan import catalogue_families, find_models, list_hardware, list_models, models_in
+from scalelaw.plan import catalogue_families, find_models, list_hardware, list_models, list_towers, models_in
 from scalelaw.plan.catalogue import sizes_of
 
 ROWS = [
@@ -34,6 +34,9 @@ def test_families_and_names_are_listed() -> None:
     assert "qwen1.5" in catalogue_families()
     assert "1.8e+09" in list_models()["qwen1.5-1.8b"]
     assert "989 TFLOP/s" in list_hardware()["h100-sxm"]
+    assert (
+        "576 patches of 14 pixels, 303,507,456 parameters, 381.918 GF" in list_towers()["clip-vit-l-14-336"]
+    )
 
 
 def test_models_may_be_named_in_every_way(tmp_path: Path) -> None:
