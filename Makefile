@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help setup demo paper docs test check format lint types floors bench clean
+.PHONY: help setup demo paper docs test check format lint types floors bench chaos clean
 
 help:  ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ floors: $(STAMP)
 
 bench: $(STAMP)  ## what the benchmarks measure on this machine
 	@$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_* test_*' -p no:xdist --benchmark-only --benchmark-columns=min,median,max,rounds
+
+chaos: $(STAMP)  ## sweeps under 200 seeded faults, on every executor there is (Slurm and Ray included)
+	@CHAOS_FAULTS=$${CHAOS_FAULTS:-200} $(BIN)/pytest tests/chaos -n 2
 
 clean:  ## remove what was generated (environment, caches, sweeps, reports)
 	@rm -rf $(VENV) sweeps reports/*.pdf reports/paper dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

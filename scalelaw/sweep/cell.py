@@ -122,6 +122,7 @@ def _rows(
         llm_folder=made["llm"],
         saved=saved,
         log=log,
+        **saves,
     )
     return rows
 

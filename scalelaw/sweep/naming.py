@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scalelaw.config import Experiment, Recipe
+from scalelaw.config import Experiment, Finetune, Recipe
 from scalelaw.files import PACKAGE
 
 RESULT_VERSION = 1
@@ -45,6 +45,8 @@ def sections_text(experiment: Experiment, sections: Sections) -> str:
             if name == section:
                 facts[key] = plugin_content(drawer, facts[key])
         held[name] = facts
+    if experiment.finetune is not None:
+        held["finetune"] = _finetune_content(experiment.finetune)
     return _canonical(held)
 
 
@@ -61,11 +63,12 @@ def name(identity: str) -> str:
 def narrowed(experiment: Experiment, sections: Sections, **choices: list[Any]) -> Experiment:
     """The experiment with nothing left of it but `sections` and `choices`: the defaults stand everywhere else."""
     nothing: dict[str, Any] = {"llms": [], "compressors": [], "visual_tokens": [], "seeds": []}
-    kept = {}
+    kept: dict[str, Any] = {}
     for section, left_out in sections.items():
         stated = getattr(experiment, section)
         facts = {key: value for key, value in stated if key not in left_out}
         kept[section] = type(stated).model_construct(**facts)
+    kept["finetune"] = experiment.finetune
     return Experiment.model_construct(question="", **nothing | choices | kept)
 
 
@@ -91,6 +94,22 @@ def llm_content(llm: str) -> Any:
         return llm
     files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
     return {"folder": {str(p.relative_to(folder)): _digest(p) for p in files}}
+
+
+def _finetune_content(finetune: Finetune) -> dict[str, Any]:
+    """The recipe for pretrained parts: files by what they hold; what only plans or saves is not in it."""
+    facts: dict[str, Any] = finetune.model_dump(mode="json", exclude={"cluster", "save_every", "images"})
+    facts["tower"] = llm_content(finetune.tower)
+    for stage in facts["stages"]:
+        stage["files"] = [_file_content(file) for file in stage["files"]]
+        del stage["rows"], stage["text_tokens"]
+    for questions in facts["questions"]:
+        questions["file"] = _file_content(questions["file"])
+    return facts
+
+
+def _file_content(file: str) -> str:
+    return _digest(Path(file)) if Path(file).is_file() else file
 
 
 def _canonical(value: Any) -> str:

@@ -15,7 +15,7 @@ import yaml
 from scalelaw import plugins
 from scalelaw.answers import dumps
 from scalelaw.config import Experiment
-from scalelaw.errors import FailedCells
+from scalelaw.errors import FailedCells, InputError
 from scalelaw.files import SweepFolder, write_text
 from scalelaw.sweep.gathered import gather
 from scalelaw.sweep.grid import TRAINER, Cell, cells, check_tokens, trainer
@@ -53,7 +53,8 @@ def plan_sweep(
     engine = plugins.load("executors", executor)
     settings = settings_of(engine, executor, experiment.resources)
     check_tokens(experiment, module)
-    parts = gather(folder, [cell.name for cell in stated], keep=False)
+    with _a_sentence_for(folder):
+        parts = gather(folder, [cell.name for cell in stated], keep=False)
     flops = predicted_flops(experiment, stated, module)
     planned = tuple(
         {
@@ -82,7 +83,7 @@ def prepare_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAIN
     """
     stated, folder = cells(experiment), SweepFolder(Path(out))
     check_tokens(experiment, trainer(train))
-    with only_runner(folder.lock):
+    with _a_sentence_for(folder), only_runner(folder.lock):
         _state(folder, experiment, stated)
     return folder
 
@@ -113,7 +114,7 @@ def run_sweep(
     jobs = jobs_of(engine, jobs, settings)
     if not all(folder.cell(cell.name).exists() for cell in stated):
         check_tokens(experiment, trainer(train))
-    with only_runner(folder.lock), _ended_like_interrupted():
+    with _a_sentence_for(folder), only_runner(folder.lock), _ended_like_interrupted():
         _state(folder, experiment, stated)
         parts = gather(folder, names)
         for name in parts.broken:
@@ -158,8 +159,18 @@ def _anywhere(experiment: Experiment) -> Experiment:
     def plugin(name: str) -> str:
         return str(Path(name).resolve()) if is_own_file(name) else name
 
+    def there(path: str) -> str:
+        return str(Path(path).resolve()) if Path(path).exists() else path
+
+    finetune = experiment.finetune
+    if finetune is not None:
+        stages = [s.model_copy(update={"files": [there(f) for f in s.files]}) for s in finetune.stages]
+        asked = [q.model_copy(update={"file": there(q.file)}) for q in finetune.questions]
+        places = {"tower": there(finetune.tower), "images": there(finetune.images)}
+        finetune = finetune.model_copy(update={**places, "stages": stages, "questions": asked})
     return experiment.model_copy(
         update={
+            "finetune": finetune,
             "llms": [str(Path(llm).resolve()) if Path(llm).is_dir() else llm for llm in experiment.llms],
             "compressors": [plugin(name) for name in experiment.compressors],
             "dataset": experiment.dataset.model_copy(update={"name": plugin(experiment.dataset.name)}),
@@ -193,6 +204,19 @@ def _failed_cells(folder: SweepFolder, stated: list[Cell], result: SweepResult) 
         hint=f"The reasons lie in {folder.root / 'failed'}; running the sweep again tries these cells again.",
         best={**result.to_dict(), "warnings": [{"code": c, "message": m} for c, m in result.warnings]},
     )
+
+
+@contextmanager
+def _a_sentence_for(folder: SweepFolder) -> Iterator[None]:
+    """What the file system refuses, a full disk or a folder that is none, is told as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"The sweep's folder {folder.root} cannot be used: {error}.",
+            code="cannot_write",
+            hint="What is finished is kept; once there is room, run the sweep again.",
+        ) from error
 
 
 @contextmanager

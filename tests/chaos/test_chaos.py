@@ -1,0 +1,259 @@
+"""Sweeps under seeded faults: whatever happens, running the sweep again ends in the table of an undisturbed run.
+
+CHAOS_FAULTS: how many faults (a few by default, 200 by `make chaos`). CHAOS_SEED: of the moments and the kinds.
+CHAOS_REPORT: a file to which a line of JSON is added for each fault.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from scalelaw.config import parse_experiment
+from scalelaw.files import SweepFolder
+from scalelaw.sweep import run_sweep
+from scalelaw.sweep.progress import Progress
+from scalelaw.table import read_table
+
+FAULTS, SEED = int(os.environ.get("CHAOS_FAULTS", "12")), int(os.environ.get("CHAOS_SEED", "0"))
+EACH = 4  # faults that one sweep meets
+PLACES = ("local", "local", "local", "local", "slurm", "ray", "inline")
+STATED = {"question": "?", "name": "chaos", "llms": ["16x1", "24x1", "32x1"], "visual_tokens": [1, 4]}
+STUB = Path(__file__).parents[1] / "sweep"
+
+RUNNER = """
+import random, resource, sys, time
+from scalelaw.cli import main
+from scalelaw.sweep import cell, grid, runner
+place, jump, limit, arguments = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
+if jump:
+    real, began = time.time, time.time()
+    time.time = lambda: real() + (jump if real() - began > 0.3 else 0.0)
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+runner.run_sweep.__kwdefaults__["train"] = "stub_trainer"
+from scalelaw.sweep import progress
+runner.for_this_terminal = progress.Progress
+sys.exit(main(arguments))
+"""
+
+pytestmark = pytest.mark.chaos
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pd.DataFrame]:
+    """The table of a run that nothing disturbs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(STUB))
+        folder = tmp_path_factory.mktemp("undisturbed")
+        run_sweep(parse_experiment(STATED), folder, "inline", progress=Progress(), train="stub_trainer")
+        yield _measured(folder)
+
+
+def _measured(folder: Path) -> pd.DataFrame:
+    return read_table(folder).drop(columns=["started_at", "seconds"])
+
+
+class Sweep:
+    """A sweep to be disturbed, with the chance that disturbs it."""
+
+    def __init__(self, root: Path, place: str, chance: random.Random) -> None:
+        self.folder, self.place, self.chance = SweepFolder(root / "sweep"), place, chance
+        settings = {"slurm": {"poll_s": 0.2}, "ray": {"cpus": 4}}.get(place)
+        self.stated = {**STATED, "resources": {"settings": {place: settings}} if settings else {}}
+        self.file = root / "chaos.yaml"
+        self.file.write_text(yaml.safe_dump(self.stated))
+
+    def start(self, *more: str, jump: float = 0.0, limit: int = 0) -> subprocess.Popen[str]:
+        """A runner, in a process of its own."""
+        command = [sys.executable, "-c", RUNNER, self.place, str(jump), str(limit), "sweep", str(self.file)]
+        command += ["--out", str(self.folder.root), "--executor", self.place, "--jobs", "2", *more]
+        seconds = {**os.environ, "STUB_SECONDS": "0.1"}
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=seconds
+        )
+
+    def ended(self, runner: subprocess.Popen[str]) -> str:
+        """Wait for a runner; it ends well, killed, or with a sentence. Returns which."""
+        _, said = runner.communicate(timeout=120)
+        assert "Traceback" not in said, said
+        assert "Unexpected" not in said, said
+        assert runner.returncode in (0, 2, 4, 130, -signal.SIGKILL), (runner.returncode, said)
+        return {0: "done", -signal.SIGKILL: "killed"}.get(runner.returncode, "a sentence")
+
+    def moment(self) -> None:
+        """Wait until some moment of the sweep."""
+        time.sleep(self.chance.uniform(0.2, 3.0))
+
+    def processes(self, *words: str) -> list[int]:
+        """Processes that name this sweep, and all the words, in their command or in their parents'."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                command = _command(int(entry.name))
+                if all(word in command for word in words) and _names(int(entry.name), str(self.folder.root)):
+                    found.append(int(entry.name))
+        return sorted(found)
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _names(pid: int, folder: str) -> bool:
+    while pid > 1 and pid != os.getpid():
+        if folder in _command(pid):
+            return True
+        pid = _parent(pid)
+    return False
+
+
+def _kill(pids: list[int], chance: random.Random) -> None:
+    if pids:
+        with suppress(ProcessLookupError):  # it ended by itself: the fault came too late
+            os.kill(chance.choice(pids), signal.SIGKILL)
+
+
+# ---------------------------------------------------------------------------- faults
+
+
+def kill_the_runner(sweep: Sweep) -> str:
+    runner = sweep.start()
+    sweep.moment()
+    runner.kill()
+    return sweep.ended(runner)
+
+
+def kill_a_process(sweep: Sweep) -> str:
+    """Any process below the runner, the nest, a Slurm job, a Ray worker, a cell: whichever chance picks."""
+    runner = sweep.start()
+    sweep.moment()
+    words = {"local": ["_nest"], "slurm": ["_slurm_job"], "ray": ["ray::"]}.get(sweep.place, [""])
+    below = [*sweep.processes(*words), *sweep.processes("_nest")]
+    _kill([pid for pid in below if pid != runner.pid], sweep.chance)
+    return sweep.ended(runner)
+
+
+def fill_the_disk(sweep: Sweep) -> str:
+    return sweep.ended(sweep.start(limit=sweep.chance.choice([1, 100, 1000, 4000, 9000, 20000])))
+
+
+def take_away_the_folder(sweep: Sweep) -> str:
+    """A folder that cannot be written: a file stands in the place of one that the sweep needs."""
+    place = sweep.folder.root / sweep.chance.choice(["cells", "stages", "logs", "locks"])
+    aside = place.with_name(f"{place.name}.aside")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists():
+        place.rename(aside)
+    place.write_text("")
+    said = sweep.ended(sweep.start())
+    place.unlink()
+    if aside.exists():
+        aside.rename(place)
+    return said
+
+
+def plant_a_broken_file(sweep: Sweep) -> str:
+    files = [path for path in sweep.folder.root.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    for path in sweep.chance.sample(files, min(len(files), 3)):
+        held = path.read_bytes()
+        how = sweep.chance.choice(["half", "empty", "noise", "flip"])
+        if how == "flip" and held:
+            place = sweep.chance.randrange(len(held))
+            held = held[:place] + bytes([held[place] ^ 1 << sweep.chance.randrange(8)]) + held[place + 1 :]
+        path.write_bytes(
+            {"half": held[: len(held) // 2], "empty": b"", "flip": held}.get(how, os.urandom(99))
+        )
+    return sweep.ended(sweep.start())
+
+
+def jump_in_time(sweep: Sweep) -> str:
+    jump = sweep.chance.choice([-1e6, -3600.0, 3600.0, 1e8])
+    for path in sweep.folder.root.rglob("*.parquet"):
+        os.utime(path, (time.time() + jump,) * 2)
+    return sweep.ended(sweep.start(jump=jump))
+
+
+def start_two_runners(sweep: Sweep) -> str:
+    first, second = sweep.start(), sweep.start()
+    ends = {sweep.ended(first), sweep.ended(second)}
+    assert "killed" not in ends
+    return "done" if "done" in ends else "a sentence"
+
+
+def edit_the_experiment(sweep: Sweep) -> str:
+    change = sweep.chance.choice(
+        ["visual_tokens=[4, 16]", "recipe.steps=77", "llms=[24x1, 48x1]", "seeds=[0, 1]"]
+    )
+    runner = sweep.start("--set", change)
+    if sweep.chance.random() < 0.5:
+        sweep.moment()
+        runner.kill()
+    return sweep.ended(runner)
+
+
+KINDS: list[Callable[[Sweep], str]] = [
+    kill_the_runner, kill_a_process, kill_a_process, fill_the_disk, take_away_the_folder, plant_a_broken_file,
+    jump_in_time, start_two_runners, edit_the_experiment,
+]  # fmt: skip
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("trial", range(max(1, FAULTS // EACH)))
+def test_whatever_happens_the_table_is_that_of_an_undisturbed_run(
+    trial: int,
+    undisturbed: pd.DataFrame,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chance, place = random.Random(f"{SEED}-{trial}"), PLACES[trial % len(PLACES)]
+    if place in ("slurm", "ray"):
+        request.getfixturevalue({"slurm": "slurm", "ray": "ray_here"}[place])
+    monkeypatch.syspath_prepend(str(STUB))
+    monkeypatch.setenv("PYTHONPATH", str(STUB) + os.pathsep + os.environ.get("PYTHONPATH", ""))
+    sweep = Sweep(tmp_path, place, chance)
+    for _ in range(EACH):
+        fault = chance.choice(KINDS)
+        start = time.monotonic()
+        came_to = fault(sweep)
+        _report(
+            {
+                "trial": trial,
+                "executor": place,
+                "fault": fault.__name__,
+                "came_to": came_to,
+                "seconds": time.monotonic() - start,
+            }
+        )
+    assert sweep.ended(sweep.start()) == "done"
+    pd.testing.assert_frame_equal(_measured(sweep.folder.root), undisturbed, check_exact=True)
+
+
+def _report(facts: dict[str, Any]) -> None:
+    if path := os.environ.get("CHAOS_REPORT"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(facts) + "\n")
