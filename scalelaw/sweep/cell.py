@@ -122,7 +122,6 @@ def _rows(
         llm_folder=made["llm"],
         saved=saved,
         log=log,
-        **saves,
     )
     return rows
 
