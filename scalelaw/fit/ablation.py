@@ -12,11 +12,12 @@ import pandas as pd
 from scalelaw import table as tables
 from scalelaw.errors import InputError
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.fitting import fit_points, make_task, opening, read_points
+from scalelaw.fit.fitting import fit_points
 from scalelaw.fit.groups import take
 from scalelaw.fit.law import Law
 from scalelaw.fit.optimum import minimise
 from scalelaw.fit.options import Options
+from scalelaw.fit.task import make_task, opening, read_points
 from scalelaw.fit.uncertainty import jackknife, leverage
 from scalelaw.fit.verdict import judge
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from scalelaw.errors import InputError
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.fitting import fit_points, opening
+from scalelaw.fit.fitting import fit_points
 from scalelaw.fit.selection import fit_auto
+from scalelaw.fit.task import opening
 
 
 def fit_law(

@@ -84,9 +84,6 @@ def effective_parameters(params: Mapping[str, float]) -> float:
 
     That is the trace of its hat matrix, which is the weighted mean of its members' ones.
     """
-    total = 0.0
-    for name, weight in params.items():
-        if name.startswith("weight."):
-            label = name.removeprefix("weight.")
-            total += weight * sum(other.startswith(f"{label}.") for other in params)
-    return total
+    owners = [name.rpartition(".")[0] for name in params]
+    weights = {n.removeprefix("weight."): w for n, w in params.items() if n.startswith("weight.")}
+    return float(sum(weight * owners.count(label) for label, weight in weights.items()))

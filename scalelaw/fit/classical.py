@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError
+from scalelaw.fit.average import PREFIX
 from scalelaw.fit.engine import Problem, State
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.objective import make_objective
@@ -36,7 +37,10 @@ def standard_errors(problem: Problem, fitted: Array) -> Array:
 def lmfit_result(fitted: FittedLaw) -> Any:
     """An lmfit MinimizerResult at the fitted parameters, for whoever goes on with lmfit (reports, confidence plots).
 
-    Raises InputError for a robust or expectile loss: lmfit's covariance and F-test profile do not hold for those.
+    It has the fit's weights, ties, fixed and bounded parameters and residual space; a parameter on its bound is held
+    there, for it has no standard error. Standard errors are those of `standard_errors`.
+    Raises InputError for a robust or expectile loss, for which lmfit's covariance and F-test profile do not hold, and
+    for an average of laws.
     """
     import lmfit
 
@@ -46,23 +50,28 @@ def lmfit_result(fitted: FittedLaw) -> Any:
             code="robust_loss",
             hint="Use the bootstrap intervals, or interval='profile'.",
         )
-    law, objective = fitted.the_law(), make_objective("squared", None, fitted.loss["residual"])
-    scaled = law.scale(fitted.points["inputs"])
-    target = np.asarray(fitted.points["target"])
-    parameters = lmfit.Parameters()
-    for name, value in fitted.params.items():
-        low, high = fitted.bounds[name]
-        on_bound = value in (low, high)
-        parameters.add(
-            name,
-            value=value,
-            min=-np.inf if on_bound else low,
-            max=np.inf if on_bound else high,
-            vary=not on_bound,
+    if fitted.law.startswith(PREFIX):
+        raise InputError(
+            "An average of laws has no parameters that lmfit could fit.",
+            code="average_of_laws",
+            hint="Fit one law by its name.",
         )
+    law, objective = fitted.the_law(), make_objective("squared", None, fitted.loss["residual"])
+    scaled, target = law.scale(fitted.points["inputs"]), np.asarray(fitted.points["target"])
+    weight = fitted.points["weight"]
+    root = 1.0 if weight is None else np.sqrt(np.asarray(weight))
+    parameters = lmfit.Parameters()
+    for name in sorted(fitted.params, key=lambda n: n in fitted.ties):
+        value, (low, high) = fitted.params[name], fitted.bounds[name]
+        if name in fitted.ties:
+            parameters.add(name, expr=fitted.ties[name])
+        elif value in (low, high):
+            parameters.add(name, value=value, vary=False)
+        else:
+            parameters.add(name, value=value, min=low, max=high)
 
     def residuals(p: Any) -> Array:
         values = np.array([[p[name].value] for name in law.parameters])
-        return objective.residuals(law.value(scaled, values)[0], target)
+        return root * objective.residuals(law.value(scaled, values)[0], target)
 
     return lmfit.minimize(residuals, parameters, method="leastsq", ftol=1e-15, xtol=1e-15, gtol=1e-15)

@@ -18,10 +18,11 @@ from scalelaw.answers import answer, dumps, plain
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.fitting import fit_points, make_task, opening
+from scalelaw.fit.fitting import fit_points
 from scalelaw.fit.law import Law
 from scalelaw.fit.optimum import Optimum, minimise
 from scalelaw.fit.options import Options
+from scalelaw.fit.task import make_task, opening
 from scalelaw.fit.uncertainty import bootstrap, percentile
 
 Array = np.ndarray

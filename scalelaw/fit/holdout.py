@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +11,16 @@ import numpy as np
 from scalelaw.errors import InputError
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.optimum import minimise
+from scalelaw.fit.verdict import judge
 
 Array = np.ndarray
 
 
 def leave_out(problem: Problem, held: Array) -> dict[str, Any]:
-    """Fit the points not `held` ([n] bool) and predict those: their errors and the parameters of that fit."""
+    """Fit the points not `held` ([n] bool) and predict those: their errors, the parameters and status of that fit."""
     kept = subset(problem, ~held)
     optimum = minimise(kept)
+    status, reasons = judge(kept, optimum)
     value = problem.law.value(problem.inputs, optimum.parameters[:, None])[0]
     target = problem.target[0]
     miss = value[held] - target[held]
@@ -26,6 +29,8 @@ def leave_out(problem: Problem, held: Array) -> dict[str, Any]:
     return {
         "n_fitted": int((~held).sum()),
         "n_predicted": int(held.sum()),
+        "status": status,
+        "why": [words for _, words in reasons],
         "max_abs_error": float(np.max(np.abs(miss))),
         "rmse": float(np.sqrt(np.mean(miss**2))),
         "max_rel_error": float(np.max(relative)),
@@ -34,6 +39,20 @@ def leave_out(problem: Problem, held: Array) -> dict[str, Any]:
         "predicted": value[held].tolist(),
         "measured": target[held].tolist(),
     }
+
+
+def doubts(holdout: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What to say of a holdout whose fit the points that were left do not determine."""
+    if holdout.get("status") not in ("not_identified", "not_converged"):
+        return []
+    why = " ".join(holdout["why"])
+    return [
+        (
+            f"holdout_{holdout['status']}",
+            f"Without the largest ({holdout['left_out']}) the law is {holdout['status'].replace('_', ' ')}, so what it "
+            f"predicts there says little. {why}",
+        )
+    ]
 
 
 def subset(problem: Problem, kept: Array) -> Problem:

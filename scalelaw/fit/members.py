@@ -13,6 +13,7 @@ from scalelaw.fit.extrapolation import Window, misses, root_mean_square
 from scalelaw.fit.law import Law
 from scalelaw.fit.objective import Objective
 from scalelaw.fit.uncertainty import jackknife, leverage
+from scalelaw.fit.weights import effective_points
 
 Array = np.ndarray
 TAILS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -52,11 +53,6 @@ class Member:
     parameters: Array
     values: Array
     window_misses: tuple[float, ...]
-
-
-def effective_points(weight: Array) -> float:
-    """(sum w)^2 / sum w^2: how many equally weighted points tell as much."""
-    return float(weight.sum() ** 2 / np.sum(weight**2)) if weight.any() else 0.0
 
 
 def fit_members(law: Law, sample: Sample, tails: Sequence[float]) -> list[Member]:

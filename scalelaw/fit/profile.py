@@ -3,7 +3,8 @@
 A value v belongs to the interval while 2 c (objective at its best given v - objective at its best) <= F(1, n - p),
 c = (mean of psi') / (sum of psi^2 / (n - p)): for squares this is the F test, for the Huber loss its robust form
 (Schrader and Hettmansperger 1980). At a bound the interval ends there: it is one-sided. Both ends of all intervals
-are searched for at once, as rows of one batch.
+are searched for at once, as rows of one batch; at each value the best is looked for from the nearest values on both
+sides and from the places where the search for the optimum began, so that a second valley is not missed.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from scalelaw.fit.cover import cover
 from scalelaw.fit.engine import Problem, State, descend
 from scalelaw.fit.law import Law
 
 Array = np.ndarray
 _ROUNDS = 40
+_STARTS, _KEPT = 256, 4  # places looked at for a second valley, and how many are descended from
 
 
 def profile_parameters(
@@ -26,9 +29,13 @@ def profile_parameters(
     """The interval of each parameter; a fixed one has no width. free: parameters counted as estimated."""
     chosen = np.flatnonzero(~problem.fixed)
     intervals = {name: (float(v), float(v)) for name, v in zip(problem.law.parameters, fitted, strict=True)}
+    if not chosen.size:
+        return intervals
     if problem.target.shape[1] <= free:
         return dict.fromkeys(intervals, (np.nan, np.nan))
     threshold = _threshold(problem, fitted, level, free)
+    if _nothing(problem, fitted, threshold):
+        return intervals
 
     def pinned(values: Array, rows: Array) -> Problem:
         lower = np.repeat(problem.lower[:, None], len(rows), axis=1)
@@ -58,16 +65,23 @@ def profile_derived(
 ) -> tuple[float, float]:
     """The interval of a quantity [p, B] -> [B]: the law is given one more point, at which its value is the quantity.
 
-    The heavy weight of that point pulls the quantity; where it ends is read off, so the profile is exact.
+    The heavy weight of that point pulls the quantity; where it ends is read off, so the profile is exact. An infinite
+    quantity is profiled by its inverse.
     """
     value = float(quantity(fitted[:, None])[0])
-    if problem.target.shape[1] <= free or not np.isfinite(value):
+    if problem.fixed.all():
+        return (value, value)
+    if problem.target.shape[1] <= free or np.isnan(value):
         return (np.nan, np.nan)
+    if np.isinf(value):
+        return _by_inverse(problem, fitted, quantity, level, free)
     threshold = _threshold(problem, fitted, level, free)
+    if _nothing(problem, fitted, threshold):
+        return (value, value)
     law = _with_quantity(problem.law, quantity)
     n = problem.target.shape[1]
     weight = np.ones((1, n)) if problem.weight is None else problem.weight
-    size = max(abs(value), 1e-12)
+    size = abs(value) or 1e-3
     pull = 1e6 * max(float(threshold), 1e-30) / size**2
     heavy = np.concatenate([weight, np.full((1, 1), pull)], axis=1)
     wide = tuple(np.append(x, 1.0) for x in problem.inputs)
@@ -86,6 +100,27 @@ def profile_derived(
         lambda p, rows: quantity(p),
     )
     return float(ends[0]), float(ends[1])
+
+
+def _by_inverse(
+    problem: Problem, fitted: Array, quantity: Callable[[Array], Array], level: float, free: int
+) -> tuple[float, float]:
+    """The interval of a quantity that is infinite at the fit; nan where its inverse does not move from 0 there."""
+
+    def inverse(parameters: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.nan_to_num(1.0 / quantity(parameters))
+
+    near = fitted[:, None] + 1e-6 * np.diag(np.maximum(np.abs(fitted), 1.0))[:, ~problem.fixed]
+    if not inverse(near).any():
+        return (np.nan, np.nan)
+    high = profile_derived(problem, fitted, inverse, level, free)[1]
+    return (1.0 / high if high > 0 else np.inf, np.inf)
+
+
+def _nothing(problem: Problem, fitted: Array, threshold: float) -> bool:
+    """Whether all that the objective may rise is lost in its rounding: a perfect fit, whose intervals have no width."""
+    return threshold <= 100.0 * float(State.at(problem, fitted[:, None]).rounding[0])
 
 
 def _threshold(problem: Problem, fitted: Array, level: float, free: int) -> float:
@@ -114,37 +149,73 @@ def _search(
     threshold: float,
     read: Callable[[Array, Array], Array],
 ) -> Array:
-    """The two ends for each centre (rows 2i: down, 2i + 1: up), by doubling steps, then bisection."""
+    """The two ends for each centre (rows 2i: down, 2i + 1: up): by growing steps, then by false position.
+
+    The root of the rise is nearly linear in the value; every third step halves the bracket.
+    """
     rows = np.arange(len(centre))
     down = rows % 2 == 0
     best = float(State.at(problem, fitted[:, None]).total[0])
     step = np.maximum(0.02 * np.abs(centre), 1e-4)
     inside, outside = centre.copy(), np.where(down, -np.inf, np.inf)
-    places = np.repeat(fitted[:, None], len(centre), axis=1)
+    within = np.repeat(fitted[:, None], len(centre), axis=1)
+    beyond = within.copy()
+    anywhere = np.concatenate(cover(problem, _STARTS, _KEPT), axis=1)
+    short = np.zeros(len(centre))  # by how much a pulled quantity stays behind its pull
+    below, above = np.full(len(centre), -1.0), np.full(len(centre), np.inf)
     ended = inside == bounds
     ends = np.where(ended, bounds, np.nan)
-    for _ in range(_ROUNDS):
+    for turn in range(_ROUNDS):
         live = np.flatnonzero(~ended)
         if not live.size:
             break
         far = np.isinf(outside[live])
-        middle = 0.5 * (inside[live] + np.where(far, 0.0, outside[live]))
+        share = -below[live] / np.where(np.isinf(above[live]), -2 * below[live], above[live] - below[live])
+        share = np.full(len(live), 0.5) if turn % 3 == 2 else np.clip(share, 0.01, 0.99)
+        middle = short[live] + inside[live] + share * (np.where(far, 0.0, outside[live]) - inside[live])
         trial = np.where(far, inside[live] + np.where(down[live], -step[live], step[live]), middle)
         trial = np.where(down[live], np.maximum(trial, bounds[live]), np.minimum(trial, bounds[live]))
-        found = descend(pinned(trial, live), places[:, live], tolerance=1e-10, steps=60).parameters
+        found = _lowest(pinned, trial, live, [within[:, live], beyond[:, live]], anywhere)
         rise = State.at(problem, found).total - best
         reached = read(found, live)
+        short[live] = np.where(np.isfinite(reached), trial - reached, 0.0)
         good = rise <= threshold
+        off = np.sqrt(np.maximum(rise, 0.0) / threshold) - 1.0
+        below[live], above[live] = np.where(good, off, below[live]), np.where(good, above[live], off)
         inside[live] = np.where(good, reached, inside[live])
-        places[:, live] = np.where(good, found, places[:, live])
+        within[:, live] = np.where(good, found, within[:, live])
+        beyond[:, live] = np.where(good, beyond[:, live], found)
         outside[live] = np.where(good, outside[live], np.where(np.isfinite(reached), reached, trial))
         step[live] = np.where(good & far, 2.5 * step[live], step[live])
         at_bound = good & (trial == bounds[live])
-        close = np.abs(outside[live] - inside[live]) <= 1e-7 * np.maximum(np.abs(centre[live]), 1e-9)
-        ends[live] = np.where(at_bound, bounds[live], inside[live])
+        close = np.abs(off) < 1e-7
+        close |= np.abs(outside[live] - inside[live]) <= 1e-7 * np.maximum(np.abs(centre[live]), 1e-9)
+        ends[live] = np.where(at_bound, bounds[live], np.where(np.abs(off) < 1e-7, reached, inside[live]))
         ended[live] = at_bound | close
     runaway = ~ended & np.isinf(outside)
     return np.where(runaway, np.where(down, -np.inf, np.inf), ends)
+
+
+def _lowest(
+    pinned: Callable[[Array, Array], Problem], trial: Array, live: Array, near: list[Array], anywhere: Array
+) -> Array:
+    """[p, rows] the best places with the values pinned at `trial`, from places near by and from anywhere."""
+    count = len(live)
+    start = np.concatenate(near, axis=1)
+    problem = pinned(np.tile(trial, 2), np.tile(live, 2))
+    ends = [descend(problem, start, tolerance=1e-12, steps=60)]
+    if each := anywhere.shape[1]:
+        problem = pinned(np.tile(trial, each), np.tile(live, each))
+        found = descend(problem, np.repeat(anywhere, count, axis=1), tolerance=1e-4, steps=20, damping=10.0)
+        known = np.tile(ends[0].objective.reshape(2, count).min(axis=0), each)
+        lower = np.flatnonzero(found.objective < known * (1 - 1e-9))
+        if lower.size:
+            further = descend(problem.rows(lower), found.parameters[:, lower], tolerance=1e-10, steps=60)
+            found.parameters[:, lower], found.objective[lower] = further.parameters, further.objective
+        ends.append(found)
+    totals = np.concatenate([end.objective for end in ends]).reshape(-1, count)
+    places = np.concatenate([end.parameters for end in ends], axis=1).reshape(len(start), -1, count)
+    return np.asarray(places[:, totals.argmin(axis=0), np.arange(count)])
 
 
 def _with_quantity(law: Law, quantity: Callable[[Array], Array]) -> Law:
@@ -161,13 +232,12 @@ def _with_quantity(law: Law, quantity: Callable[[Array], Array]) -> Law:
         def jacobian(self, inputs, parameters):  # type: ignore[no-untyped-def]
             jacobian = law.jacobian([x[:-1] for x in inputs], parameters)
             step = 1e-6 * np.maximum(np.abs(parameters), 1e-6)
-            slopes = []
-            for j in range(len(parameters)):
-                up, down = parameters.copy(), parameters.copy()
-                up[j] += step[j]
-                down[j] -= step[j]
-                slopes.append((quantity(up) - quantity(down)) / (2 * step[j]))
-            return np.concatenate([jacobian, np.nan_to_num(np.stack(slopes, axis=1))[:, :, None]], axis=2)
+            count, rows = parameters.shape
+            moved = np.eye(count)[:, :, None] * step  # [parameter, moved one, row]
+            there = np.concatenate([parameters[:, None] + moved, parameters[:, None] - moved], axis=1)
+            value = quantity(there.reshape(count, -1)).reshape(2, count, rows)
+            slopes = np.nan_to_num((value[0] - value[1]) / (2 * step))
+            return np.concatenate([jacobian, slopes.T[:, :, None]], axis=2)
 
     names = {f: getattr(law, f) for f in law.__dataclass_fields__}
     return Wide(**{**names, "linear": ()})

@@ -15,12 +15,14 @@ from scalelaw.errors import InputError
 from scalelaw.fit.average import average_name
 from scalelaw.fit.engine import Problem, descend
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.fitting import Task, fit_points, make_options, make_task, read_points
-from scalelaw.fit.holdout import largest
+from scalelaw.fit.fitting import fit_points
+from scalelaw.fit.holdout import doubts, largest
 from scalelaw.fit.law import Law
 from scalelaw.fit.loading import load_law
 from scalelaw.fit.optimum import Polished, polish
 from scalelaw.fit.options import Options
+from scalelaw.fit.statement import failed_refits
+from scalelaw.fit.task import Task, make_options, make_task, read_points
 from scalelaw.fit.uncertainty import bootstrap
 from scalelaw.fit.weighing import Comparison, weigh
 from scalelaw.table import Points, read_table
@@ -144,11 +146,12 @@ def _fit(points: Points, laws: Sequence[Law], options: Options) -> FittedLaw:
             else member.tail_weight
         )
         fitted = fit_points(points, law, replace(options, tail_weight=tail, holdout=None))
+    holdout = {} if options.holdout is None else _hold_out(points, laws, options)
     return replace(
         fitted,
         selection=[dict(row) for row in compared.laws],
-        holdout={} if options.holdout is None else _hold_out(points, laws, options),
-        warnings=[*fitted.warnings, *notes],
+        holdout=holdout,
+        warnings=[*fitted.warnings, *notes, *doubts(holdout)],
         certificate={**fitted.certificate, "seconds": time.perf_counter() - began},
     )
 
@@ -175,12 +178,13 @@ def _average(points: Points, compared: Comparison, options: Options) -> FittedLa
             ends.append(polish(task.problem, reached, steps=5))
     whole = np.concatenate([weights, *(end.parameters for end in ends)])
     parameters = dict(zip(law.parameters, map(float, whole), strict=True))
-    base = fit_points(
-        points, compared.members[0][0].law, replace(options, bootstrap=0, interval="percentile")
-    )
+    plain = replace(options, bootstrap=0, interval="percentile")
+    base = fit_points(points, compared.members[0][0].law, plain)
     inputs = law.scale(base.points["inputs"])
     value, measured = law.value(inputs, whole[:, None])[0], base.points["target"]
-    miss = tasks[0].problem.objective.residuals(value, measured)
+    asked, weight = tasks[0].problem.objective, base.points["weight"]
+    total = asked.total(asked.residuals(value, measured), 1.0 if weight is None else weight)
+    drawn, failed = _draws(tasks, ends, weights, law, whole, options)
     spread = float(np.sum((measured - measured.mean()) ** 2))
     names = [row["law"] for row in compared.laws if row["weight"] > 0]
     lead = f"{compared.winner} wins clearly" if compared.winner else "No law wins clearly"
@@ -195,7 +199,7 @@ def _average(points: Points, compared: Comparison, options: Options) -> FittedLa
         bounds=dict(law.bounds),
         intervals=dict.fromkeys(parameters, (np.nan, np.nan)),
         interval={"level": options.level, "method": "of predictions only: draws are one member's each"},
-        objective=float(np.sum(miss**2)),
+        objective=float(total),
         rmse=float(np.sqrt(np.mean((value - measured) ** 2))),
         r2=1 - float(np.sum((value - measured) ** 2)) / spread if spread > 0 else float("nan"),
         aicc=float("nan"),
@@ -219,8 +223,9 @@ def _average(points: Points, compared: Comparison, options: Options) -> FittedLa
                 f"{lead}: predictions are averaged over {len(weights)} fits of {', '.join(names)}. "
                 f"Single parameters of an average are no finding.",
             ),
+            *failed_refits(failed, options.bootstrap),
         ],
-        draws=_draws(tasks, ends, weights, law, whole, options),
+        draws=drawn,
     )
 
 
@@ -237,17 +242,18 @@ def _certificate(ends: Sequence[Polished]) -> dict[str, Any]:
 
 def _draws(
     tasks: Sequence[Task], ends: Sequence[Polished], weights: Array, law: Law, whole: Array, options: Options
-) -> dict[str, Array]:
-    """Bootstrap refits, each of one member drawn by its weight: there the draw's own weight is 1."""
+) -> tuple[dict[str, Array], int]:
+    """Bootstrap refits, each of one member drawn by its weight (there the draw's own weight is 1); how many failed."""
     rng = np.random.default_rng(options.seed)
     counts = rng.multinomial(options.bootstrap, weights)
-    first, blocks = len(weights), []
+    first, failed, blocks = len(weights), 0, []
     for k, (task, end, count) in enumerate(zip(tasks, ends, counts, strict=True)):
         size = len(end.parameters)
         noise = task.weights.noise[task.rows]
-        drawn = bootstrap(
+        refits = bootstrap(
             task.problem, end.parameters, int(count), options.method, rng, noise, task.clusters
-        ).parameters
+        )
+        drawn, failed = refits.parameters, failed + refits.failed
         block = np.repeat(whole[:, None], drawn.shape[1], axis=1)
         block[: len(weights)] = 0.0
         block[k] = 1.0
@@ -256,7 +262,7 @@ def _draws(
         blocks.append(block)
     every = np.concatenate(blocks, axis=1)
     every = every[:, rng.permutation(every.shape[1])]
-    return dict(zip(law.parameters, every, strict=True))
+    return dict(zip(law.parameters, every, strict=True)), failed
 
 
 def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str, Any]:
@@ -285,6 +291,12 @@ def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str
         "left_out": words,
         "n_fitted": int((~held).sum()),
         "n_predicted": int(held.sum()),
+        "status": fitted.status,
+        "why": [
+            words
+            for code, words in fitted.warnings
+            if fitted.status.startswith("not_") and code != "averaged"
+        ],
         "max_abs_error": float(np.max(np.abs(miss))),
         "rmse": float(np.sqrt(np.mean(miss**2))),
         "max_rel_error": float(np.max(relative)),

@@ -15,6 +15,8 @@ from scalelaw.fit.options import Options
 from scalelaw.fit.uncertainty import Draws
 
 Array = np.ndarray
+Warnings = list[tuple[str, str]]
+MANY_CLUSTERS = 10
 
 
 def scores(problem: Problem, optimum: Optimum) -> dict[str, float]:
@@ -40,15 +42,57 @@ def scores(problem: Problem, optimum: Optimum) -> dict[str, float]:
     }
 
 
-def doubts(problem: Problem, optimum: Optimum, draws: Draws, wanted: int) -> list[tuple[str, str]]:
-    """Warnings about the intervals: refits that failed, no freedom left, no noise seen."""
-    found = []
-    if draws.failed:
+def failed_refits(failed: int, wanted: int) -> Warnings:
+    """What to say of bootstrap refits that reached no minimum."""
+    if not failed:
+        return []
+    return [
+        (
+            "failed_refits",
+            f"{failed} of {wanted} bootstrap refits reached no minimum; "
+            f"they count where they came to, and the intervals may be too narrow.",
+        )
+    ]
+
+
+def few_clusters(clusters: int) -> Warnings:
+    """What to say of a bootstrap by cluster that has few to draw from."""
+    if clusters >= MANY_CLUSTERS:
+        return []
+    return [
+        (
+            "few_clusters",
+            f"{clusters} clusters are few for a bootstrap by cluster (ten are wanted): its intervals are rough, "
+            f"though widened by the t quantile with {clusters - 1} degrees of freedom.",
+        )
+    ]
+
+
+def doubts(
+    problem: Problem, optimum: Optimum, draws: Draws, options: Options, clusters: int | None
+) -> Warnings:
+    """Warnings about the intervals: refits that failed, too few of them, little freedom, no noise seen.
+
+    clusters: how many of them were resampled, None where points were.
+    """
+    found = failed_refits(draws.failed, options.bootstrap)
+    good = draws.parameters.shape[1] - draws.failed
+    if options.bootstrap and good * 0.5 * (1 - options.level) < 1:
         found.append(
             (
-                "failed_refits",
-                f"{draws.failed} of {wanted} bootstrap refits reached no minimum; "
-                f"they count where they came to, and the intervals may be too narrow.",
+                "few_refits",
+                f"{good} good refits are too few for the ends of a {100 * options.level:g} % interval: "
+                f"ask for more with bootstrap.",
+            )
+        )
+    if clusters is not None and options.bootstrap:
+        found += few_clusters(clusters)
+    if options.interval == "bca" and options.bootstrap:
+        found.append(
+            (
+                "bca_covers_too_rarely",
+                "BCa intervals of single exponents hold the truth in fewer cases than they say (docs/coverage.md); "
+                "the default, percentiles with arms widened by t / z, was seen to hold it.",
             )
         )
     if (inflation := _inflation(problem)) > 10:
@@ -60,15 +104,15 @@ def doubts(problem: Problem, optimum: Optimum, draws: Draws, wanted: int) -> lis
             )
         )
     n, free = problem.target.shape[1], int((~problem.fixed).sum())
-    if n == free:
+    if n - free in (1, 2):
         found.append(
             (
-                "no_freedom",
-                f"{n} points and {free} parameters leave nothing to estimate the noise from: "
-                f"there are no intervals.",
+                "little_freedom",
+                f"{n} points and {free} parameters leave {n - free} degree(s) of freedom: the noise is hardly known, "
+                f"and the intervals are as rough as that.",
             )
         )
-    elif optimum.objective <= 1e-24 * float(np.sum(problem.target**2)):
+    if n > free and passes_through(problem, optimum):
         found.append(
             (
                 "perfect_fit",
@@ -77,6 +121,11 @@ def doubts(problem: Problem, optimum: Optimum, draws: Draws, wanted: int) -> lis
             )
         )
     return found
+
+
+def passes_through(problem: Problem, optimum: Optimum) -> bool:
+    """Whether the law passes through every point to rounding."""
+    return optimum.objective <= 1e-24 * float(np.sum(problem.target**2))
 
 
 def _inflation(problem: Problem) -> float:

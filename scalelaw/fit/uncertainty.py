@@ -1,11 +1,12 @@
 """What a fit would have been on other data: bootstrap refits, all at once, and intervals from them.
 
 residual: residuals of the fit, centred, times sqrt(n / (n - p)), drawn again onto the fitted values (noise alike at
-every point). wild: each point keeps its own residual, raised by its leverage (1 / (1 - h), HC3), times a random
-factor (Mammen 1993), so that noise may differ from point to point. neighbour: residuals of the nearest third of the
-points, with a random sign; those that a robust fit passes through, as many as there are parameters, are not drawn.
-case: points drawn again; cluster: whole groups of points (runs, models) drawn again. By default wild for smooth
-losses and neighbour for the Huber loss, where wild fails: docs/coverage.md has the simulation.
+every point). wild: each point keeps its own residual, raised by its leverage (1 / (1 - h)^3/4: between HC2 and HC3,
+which cover too little and too much), times a random factor (Mammen 1993), so that noise may differ. neighbour:
+residuals of the nearest third of the points, with a random sign; those that a robust fit passes through, as many as
+there are parameters, are not drawn. case: points drawn again; cluster: whole groups of points (runs, models) drawn
+again. By default wild for smooth losses and neighbour for the Huber loss, where wild fails: docs/coverage.md has
+the simulation.
 Intervals are percentiles whose arms about the fitted value are made longer by t / z, the ratio of the t quantile with
 n - p degrees of freedom and the normal one; or bias-corrected and accelerated (BCa, Efron 1987), lengthened alike.
 """
@@ -18,11 +19,13 @@ import numpy as np
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.engine import Problem, descend
+from scalelaw.fit.holdout import subset
 
 Array = np.ndarray
 METHODS = ("wild", "neighbour", "residual", "case", "cluster")
 _PATIENCE = 1000  # further steps, twice, for the refits that 60 did not bring to a minimum
 _AT_ONCE = 4_000_000  # numbers in the resampled targets that are held at once
+_RAISED = 0.75  # the power of 1 / (1 - leverage) of wild residuals: 1/2 is HC2, 1 is HC3
 KINDS = ("percentile", "bca")
 
 
@@ -53,14 +56,19 @@ def bootstrap(
     """Refit `draws` resampled tables from the fitted parameters [p].
 
     noise [n]: relative standard deviation of each point where known; clusters [n]: which group each point is of.
+    The order of the points does not matter: they are put in one of their own before anything is drawn.
     Raises InputError for an unknown method, and for `cluster` without groups or with fewer than two.
     """
     if method not in METHODS:
         raise unknown("resampling method", method, METHODS, code="unknown_resampling")
     if draws == 0:
         return Draws(method, np.empty((len(fitted), 0)))
+    order = _order(problem, clusters)
+    problem = subset(problem, order)
+    noise = None if noise is None else noise[order]
+    clusters = None if clusters is None else clusters[order]
     groups = _groups(problem, clusters if method == "cluster" else None, method)
-    donors = _donors(problem, fitted) if method == "neighbour" else np.empty((0, 0), int)
+    donors = _donors(problem, fitted) if method == "neighbour" else (np.empty((0, 0), int), groups)
     parts, failed, size = [], 0, max(1, _AT_ONCE // problem.target.shape[1])
     for first in range(0, draws, size):
         count = min(size, draws - first)
@@ -76,6 +84,14 @@ def bootstrap(
         parts.append(part.parameters)
         failed += part.failed
     return Draws(method, np.concatenate(parts, axis=1), failed)
+
+
+def _order(problem: Problem, clusters: Array | None) -> Array:
+    """[n] the points' own order: by inputs, target, weight and cluster."""
+    keys = [*problem.inputs, problem.target[0]]
+    keys += [] if problem.weight is None else [problem.weight[0]]
+    keys += [] if clusters is None else [np.unique(clusters, return_inverse=True)[1]]
+    return np.lexsort(keys[::-1])
 
 
 def _refit(problem: Problem, fitted: Array, rows: int, method: str) -> Draws:
@@ -112,7 +128,7 @@ def _wild(
 ) -> Problem:
     value = problem.law.value(problem.inputs, fitted[:, None])
     residual = problem.objective.residuals(value, problem.target)[0]
-    raised = residual / (1 - np.minimum(leverage(problem, fitted), 0.9))
+    raised = residual / (1 - np.minimum(leverage(problem, fitted), 0.9)) ** _RAISED
     groups = np.arange(len(raised)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     golden = 0.5 * (1 + np.sqrt(5.0))
     often = rng.random((draws, int(groups.max()) + 1)) < golden / np.sqrt(5.0)
@@ -120,31 +136,32 @@ def _wild(
 
 
 def _neighbour(
-    problem: Problem, fitted: Array, draws: int, rng: np.random.Generator, donors: Array
+    problem: Problem, fitted: Array, draws: int, rng: np.random.Generator, donors: tuple[Array, Array]
 ) -> Problem:
     value = problem.law.value(problem.inputs, fitted[:, None])
     residual = problem.objective.residuals(value, problem.target)[0]
-    drawn = donors[np.arange(len(donors)), rng.integers(0, donors.shape[1], (draws, len(donors)))]
-    return _noisy(problem, value, residual[drawn] * rng.choice([-1.0, 1.0], (draws, len(donors))))
+    nearest, place = donors
+    chosen = rng.integers(0, nearest.shape[1], (draws, len(place)))
+    sign = rng.choice([-1.0, 1.0], chosen.shape)
+    return _noisy(problem, value, residual[nearest[place, chosen]] * sign)
 
 
-def _donors(problem: Problem, fitted: Array) -> Array:
-    """[n, k] for each point the nearest third of the points (in log inputs; of 1,000 points where there are more)."""
+def _donors(problem: Problem, fitted: Array) -> tuple[Array, Array]:
+    """([places, k], [n]) the nearest third of the points (64 at most) of each place in the log inputs; its place."""
+    from scipy.spatial import KDTree
+
     value = problem.law.value(problem.inputs, fitted[:, None])
     residual = problem.objective.residuals(value, problem.target)[0]
     n = len(residual)
     passed = min(int((~problem.fixed).sum()), n - 1)
     pool = np.sort(np.argsort(np.abs(residual), kind="stable")[passed:])
-    pool = pool[:: max(1, len(pool) // 1000)]
-    logs = np.log(np.stack(problem.inputs))
-    spread = logs.std(axis=1, keepdims=True)
-    logs = (logs - logs.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
+    logs = np.log(np.stack(problem.inputs, axis=1))
+    spread = logs.std(axis=0)
+    logs = (logs - logs.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    places, at = np.unique(logs, axis=0, return_inverse=True)
     count = min(max(4, len(pool) // 3), len(pool), 64)
-    nearest = []
-    for rows in np.array_split(np.arange(n), max(1, n // 1000)):
-        distance = ((logs[:, rows, None] - logs[:, None, pool]) ** 2).sum(axis=0)
-        nearest.append(pool[np.argsort(distance, axis=1, kind="stable")[:, :count]])
-    return np.concatenate(nearest)
+    nearest = KDTree(logs[pool]).query(places, k=count)[1]
+    return pool[nearest.reshape(len(places), count)], at.ravel()
 
 
 def _groups(problem: Problem, clusters: Array | None, method: str) -> Array:
@@ -204,11 +221,18 @@ def percentile(draws: Array, value: float, level: float, freedom: int) -> tuple[
     """
     if draws.size == 0 or freedom < 1:
         return (np.nan, np.nan)
-    tail = 0.5 * (1 - level)
-    ordered = np.sort(draws)
-    return _longer(value, _at(ordered, tail), level, freedom), _longer(
-        value, _at(ordered, 1 - tail), level, freedom
-    )
+    tail, ordered = 0.5 * (1 - level), np.sort(draws)
+    ends = (_longer(value, _at(ordered, share), level, freedom) for share in (tail, 1 - tail))
+    return _holding(value, *ends)
+
+
+def one_sided(draws: Array, value: float, level: float) -> bool:
+    """Whether the central interval of draws [n] lies beside the fitted value: the refits are biased."""
+    if draws.size == 0 or not np.isfinite(value):
+        return False
+    ordered, tail = np.sort(draws), 0.5 * (1 - level)
+    slack = 1e-9 * abs(value)
+    return _at(ordered, tail) > value + slack or _at(ordered, 1 - tail) < value - slack
 
 
 def accelerated(
@@ -230,7 +254,12 @@ def accelerated(
     for z in (ndtri(0.5 * (1 - level)), ndtri(0.5 * (1 + level))):
         end = _at(ordered, float(ndtr(shift + (shift + z) / (1 - pull * (shift + z)))))
         ends.append(_longer(value, end, level, freedom))
-    return ends[0], ends[1]
+    return _holding(value, ends[0], ends[1])
+
+
+def _holding(value: float, low: float, high: float) -> tuple[float, float]:
+    """The interval, stretched to the fitted value where all of it lies beside: no estimate denies itself."""
+    return (min(low, value), max(high, value)) if np.isfinite(value) else (low, high)
 
 
 def _longer(value: float, end: float, level: float, freedom: int) -> float:

@@ -6,19 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scalelaw.fit.engine import Problem
-from scalelaw.fit.members import effective_points
+from scalelaw.fit.engine import Problem, State
 from scalelaw.fit.optimum import Optimum
+from scalelaw.fit.weights import effective_points
 
 Array = np.ndarray
 Warnings = list[tuple[str, str]]
+_NOISE = 100.0  # times the rounding of the objective: less than that is no gain
+_NOTHING = 1e-12  # of the law's values: a parameter whose doubling changes less is not seen by the points
 
 
 def judge(problem: Problem, optimum: Optimum) -> tuple[str, Warnings]:
     """(status, warnings): identified, at_bound, not_identified or not_converged, and why, in words."""
     if reasons := undetermined(problem, optimum.parameters):
         return "not_identified", reasons
-    if not optimum.converged:
+    if not optimum.converged and not at_rounding(problem, optimum):
         return "not_converged", [
             (
                 "not_converged",
@@ -29,6 +31,12 @@ def judge(problem: Problem, optimum: Optimum) -> tuple[str, Warnings]:
     if hits := bounds_hit(problem, optimum.parameters):
         return "at_bound", [_explain(problem, name, side) for name, side in hits]
     return "identified", []
+
+
+def at_rounding(problem: Problem, optimum: Optimum) -> bool:
+    """Whether all that a further step could gain is lost in the rounding of the objective: a flat valley's floor."""
+    rounding = float(State.at(problem, optimum.parameters[:, None]).rounding[0])
+    return bool(optimum.gap * optimum.objective <= _NOISE * rounding)
 
 
 def undetermined(problem: Problem, parameters: Array) -> Warnings:
@@ -43,6 +51,14 @@ def undetermined(problem: Problem, parameters: Array) -> Warnings:
                 "too_few_points",
                 f"{_count(distinct, 'distinct point')} cannot determine {free} parameters "
                 f"({', '.join(_free(problem))}): measure more, or fix some.",
+            )
+        )
+    elif n == free > 0:
+        reasons.append(
+            (
+                "no_freedom",
+                f"{n} points and {free} parameters leave nothing to estimate the noise from: the law passes through "
+                f"the points whatever they are. Measure more, or fix some.",
             )
         )
     effective = n if problem.weight is None else effective_points(problem.weight[0])
@@ -112,8 +128,11 @@ def _flat_direction(problem: Problem, parameters: Array) -> Warnings:
         return [
             ("flat", "The law has no finite derivative at its best fit: its parameters are not determined.")
         ]
-    if (size == 0).any():
-        lost = ", ".join(names[size == 0])
+    value = problem.law.value(problem.inputs, parameters[:, None])[0]
+    place = parameters[free]
+    unseen = (size == 0) | ((place != 0) & (size * np.abs(place) <= _NOTHING * np.sqrt(np.sum(value**2))))
+    if unseen.any():
+        lost = ", ".join(names[unseen])
         return [("flat", f"The points do not depend on {lost} at the best fit: not determined.")]
     if not size.size:
         return []

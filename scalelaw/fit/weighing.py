@@ -16,16 +16,15 @@ from typing import Any
 import numpy as np
 
 from scalelaw.answers import answer, dumps
-from scalelaw.errors import InputError
 from scalelaw.fit.engine import Problem, State
 from scalelaw.fit.extrapolation import lines, windows
 from scalelaw.fit.law import Law
-from scalelaw.fit.members import TAILS, Member, Sample, effective_points, fit_members, leave_one_out
+from scalelaw.fit.members import TAILS, Member, Sample, fit_members, leave_one_out
 from scalelaw.fit.objective import make_objective
 from scalelaw.fit.optimum import Optimum
 from scalelaw.fit.options import Options
 from scalelaw.fit.statement import scores
-from scalelaw.fit.weights import make_weights
+from scalelaw.fit.weights import effective_points, make_weights, need_positive
 from scalelaw.table import Points
 
 Array = np.ndarray
@@ -94,7 +93,7 @@ def weigh(points: Points, laws: Sequence[Law], options: Options) -> Comparison:
 def _sample(points: Points, options: Options) -> tuple[Sample, Warnings]:
     objective = make_objective(options.loss, options.delta, options.residual, options.expectile)
     given = options.tail_weight if isinstance(options.tail_weight, Mapping) else 0.0
-    weights = make_weights(points, options.weights, given)
+    weights = make_weights(points, options.weights, given, objective.residual)
     rows = np.flatnonzero(weights.kept)
     notes: Warnings = ()
     if len(rows) > MOST_POINTS:
@@ -104,12 +103,8 @@ def _sample(points: Points, options: Options) -> tuple[Sample, Warnings]:
         notes = (("thinned", text),)
     inputs = {name: values[rows] for name, values in points.inputs.items()}
     target = points.target[rows]
-    if objective.residual == "log" and (target <= 0).any():
-        raise InputError(
-            "Log residuals need a positive target, and a point holds 0.",
-            code="bad_value",
-            hint="Use residual='linear', or leave the point out.",
-        )
+    if objective.residual == "log":
+        need_positive(target)
     weight = np.ones(len(rows)) if weights.weight is None else weights.weight[rows]
     return Sample(inputs, target, weight, objective, windows(inputs)), notes
 

@@ -27,11 +27,30 @@ class Weights:
     words: str
 
 
+def effective_points(weight: Array) -> float:
+    """(sum w)^2 / sum w^2: how many equally weighted points tell as much."""
+    return float(weight.sum() ** 2 / np.sum(weight**2)) if weight.any() else 0.0
+
+
+def need_positive(target: Array) -> None:
+    """Raises InputError where a target [n] is not positive: it has no logarithm."""
+    if (target <= 0).any():
+        raise InputError(
+            "Log residuals need a positive target, and a point holds 0.",
+            code="bad_value",
+            hint="Use residual='linear', or leave the point out.",
+        )
+
+
 def make_weights(
-    points: Points, weights: Any = None, tail_weight: float | Mapping[str, float] = 0.0
+    points: Points,
+    weights: Any = None,
+    tail_weight: float | Mapping[str, float] = 0.0,
+    residual: str = "linear",
 ) -> Weights:
     """Weights from `weights` (`error_se`: 1/se^2; a column's name; n numbers) and `tail_weight`.
 
+    Of log residuals the standard error is that of ln y, se / y, so `error_se` gives (y / se)^2 there.
     tail_weight gamma multiplies by (x / geometric mean of x)^gamma: a number for the first input, or input -> gamma.
     Raises InputError for absent, negative or all-zero weights and for an unknown column or input.
     """
@@ -47,8 +66,11 @@ def make_weights(
                 code="bad_weights",
                 hint="Leave the weights out, or choose points that have one with --where.",
             )
-        weight, noise = 1 / se**2, se / np.sqrt(np.mean(se**2))
         words.append(f"1 / {se_name}^2")
+        if residual == "log":
+            need_positive(points.target)
+            se, words = se / points.target, [f"1 / ({se_name} / {points.target_name})^2"]
+        weight, noise = 1 / se**2, se / np.sqrt(np.mean(se**2))
     elif weights is not None:
         weight = _given(points, weights)
         words.append(f"column {weights}" if isinstance(weights, str) else "given")

@@ -19,7 +19,7 @@ linear = ("A", "D")
 search = {"alpha": (0.0, 3.0), "beta": (0.0, 3.0)}
 notes = {
     "D": "the points do not show a floor: alpha and beta both scale with D, so neither exponent is a finding on "
-    "its own; their ratio, and with it the best split between model size and visual tokens, is determined"
+    "its own"
 }
 
 

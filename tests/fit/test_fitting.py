@@ -38,7 +38,7 @@ def test_reasoning_lies_on_a_bound_and_says_what_that_means(reasoning: sl.Fitted
     assert reasoning.status == "at_bound"
     (message,) = [m for code, m in reasoning.warnings if code == "at_bound"]
     assert "D lies on its lower bound 0" in message
-    assert "ratio" in message
+    assert "Determined all the same: alpha_over_beta 4.7 (95 %: 4." in message
 
 
 def test_reasoning_is_certified(reasoning: sl.FittedLaw) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import scalelaw as sl
 from scalelaw.errors import InputError
-from scalelaw.fit.classical import lmfit_result
+from scalelaw.fit import compare, lmfit_result
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,28 @@ def test_standard_errors_are_weights(table: pd.DataFrame) -> None:
     with_se = fit(table.assign(error_se=se), weights="error_se")
     assert with_se.params == pytest.approx(fit(table, weights=1 / se**2).params, rel=1e-10)
     assert with_se.checklist["weights"] == "1 / error_se^2"
+
+
+def test_of_log_residuals_the_standard_error_is_that_of_the_logarithm(table: pd.DataFrame) -> None:
+    """ln y varies by se / y, so points weigh (y / se)^2."""
+    se = np.linspace(0.002, 0.01, len(table))
+    with_se = fit(table.assign(error_se=se), weights="error_se", residual="log")
+    by_hand = fit(table, weights=(table.error.to_numpy() / se) ** 2, residual="log")
+    assert with_se.params == pytest.approx(by_hand.params, rel=1e-10)
+    assert with_se.checklist["weights"] == "1 / (error_se / error)^2"
+    same = compare(table.assign(error_se=se), ["log_linear"], residual="log", weights="error_se").laws[0]
+    other = compare(table, ["log_linear"], residual="log", weights=(table.error.to_numpy() / se) ** 2).laws[0]
+    assert same["leave_one_out"] == pytest.approx(other["leave_one_out"], rel=1e-9)
+    with pytest.raises(InputError, match="positive target"):
+        fit(table.assign(error_se=se, error=[0.0, *table.error[1:]]), weights="error_se", residual="log")
+
+
+@pytest.mark.parametrize("law", ["product_power", "log_linear", "E + A*N**-alpha*V**-beta", "auto"])
+def test_every_fit_takes_a_tail_weight(table: pd.DataFrame, law: str) -> None:
+    plain, tail = (fit(table, law=law, tail_weight=g) for g in (0.0, 1.5))
+    assert not np.allclose(
+        plain.predict(**plain.points["inputs"]), tail.predict(**tail.points["inputs"]), rtol=1e-6
+    )
 
 
 def test_tail_weight_is_a_weight(table: pd.DataFrame) -> None:

@@ -13,9 +13,10 @@ import scalelaw as sl
 from scalelaw.errors import InputError
 from scalelaw.fit import extrapolation
 from scalelaw.fit.average import average_name
+from scalelaw.fit.bands import noise
 from scalelaw.fit.loading import load_law
-from scalelaw.fit.members import effective_points
 from scalelaw.fit.selection import compare
+from scalelaw.fit.weights import effective_points
 
 X = np.geomspace(1e6, 1e9, 24)
 
@@ -93,6 +94,49 @@ def test_an_average_comes_back_from_json(averaged: sl.FittedLaw, tmp_path: Path)
     again = sl.load_fit(path)
     assert again.to_json() == averaged.to_json()
     np.testing.assert_array_equal(again.predict(x=X), averaged.predict(x=X))
+
+
+def test_the_band_of_a_run_of_an_average_counts_its_parameters_in_effect(averaged: sl.FittedLaw) -> None:
+    """Members of two to nine parameters, averaged by weight: the trace of the average's hat matrix."""
+    members = [
+        (m["weight"], row["n_parameters"])
+        for row in averaged.selection
+        for m in row["members"]
+        if m["weight"]
+    ]
+    assert averaged.n_free == pytest.approx(sum(weight * count for weight, count in members))
+    assert 2 < averaged.n_free < 9 < len(averaged.params)
+    left = 24 - averaged.n_free
+    residual = np.log(averaged.points["target"] / averaged.predict(x=averaged.points["inputs"]["x"]))
+    assert noise(averaged).total == pytest.approx(np.sqrt(np.sum(residual**2) / left))
+    low, high = averaged.band("run", x=1e9)
+    assert low < averaged.predict(x=1e9) < high
+
+
+@pytest.mark.parametrize("wishes", [{}, {"loss": "huber", "delta": 1e-3}, {"weights": X**0.5}])
+def test_the_objective_of_an_average_is_that_of_the_loss(wishes: dict) -> None:
+    fitted = sl.fit_law(curve(bend=8.0), law="auto", bootstrap=0, **wishes)
+    assert fitted.law.startswith("average:")
+    residual = np.log(fitted.points["target"] / fitted.predict(x=X))
+    weight = wishes.get("weights", np.ones(24))
+    each = residual**2
+    if "loss" in wishes:
+        size = np.abs(residual)
+        each = np.where(size < 1e-3, 0.5 * size**2, 1e-3 * (size - 0.5e-3))
+    assert fitted.objective == pytest.approx(float(np.sum(weight / weight.mean() * each)), rel=1e-9)
+
+
+def test_an_average_says_that_refits_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scalelaw.fit.uncertainty._PATIENCE", 1)
+    fitted = sl.fit_law(curve(bend=8.0, noise=0.05), law="auto", bootstrap=60)
+    assert fitted.law.startswith("average:")
+    assert "failed_refits" in dict(fitted.warnings)
+
+
+def test_auto_says_where_its_holdout_identifies_nothing() -> None:
+    fitted = sl.fit_law(curve().iloc[[2, 9, 23]], law="auto", holdout="largest", bootstrap=0)
+    assert fitted.holdout["status"] == "not_identified"
+    assert "holdout_not_identified" in dict(fitted.warnings)
 
 
 def test_auto_holds_out_by_choosing_again(averaged: sl.FittedLaw) -> None:

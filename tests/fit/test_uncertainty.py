@@ -9,9 +9,9 @@ from scipy.stats import t
 
 import scalelaw as sl
 from scalelaw.fit.classical import standard_errors
-from scalelaw.fit.fitting import make_task, read_points
 from scalelaw.fit.loading import load_law
 from scalelaw.fit.options import Options
+from scalelaw.fit.task import make_task, read_points
 from scalelaw.fit.uncertainty import accelerated, bootstrap, jackknife, leverage, percentile
 
 TABLE = sl.read_table("vlm_reasoning")

@@ -1,0 +1,124 @@
+"""The interval of every parameter and of every derived quantity: from bootstrap refits, or by profile likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from scalelaw.fit.optimum import Optimum
+from scalelaw.fit.options import Options
+from scalelaw.fit.profile import profile_derived, profile_parameters
+from scalelaw.fit.task import Ends, Task
+from scalelaw.fit.uncertainty import Draws, accelerated, bootstrap, jackknife, one_sided, percentile
+
+Array = np.ndarray
+Quantities = Callable[[Array], dict[str, Array]]
+_NARROW = 2.0
+"""A quantity whose interval's ends differ by less than this factor is called determined."""
+
+
+def draw(task: Task, optimum: Optimum, options: Options, usable: bool) -> Draws:
+    """Bootstrap refits, where the fit is one whose spread means something."""
+    noise = task.weights.noise[task.rows]
+    count = options.bootstrap if usable else 0
+    rng = np.random.default_rng(options.seed)
+    draws = bootstrap(task.problem, optimum.parameters, count, options.method, rng, noise, task.clusters)
+    if options.interval != "bca" or not count:
+        return draws
+    return replace(draws, jackknife=jackknife(task.problem, optimum.parameters, task.clusters))
+
+
+def intervals(
+    task: Task, optimum: Optimum, draws: Draws, options: Options, usable: bool
+) -> tuple[dict[str, Ends], dict[str, dict[str, Any]], list[str]]:
+    """({parameter: (low, high)}, {derived: {value, interval}}, names of those whose refits all lie to one side)."""
+    law = task.freedom.whole
+    names = law.parameters
+
+    def quantities(parameters: Array) -> dict[str, Array]:
+        full = dict(zip(names, task.freedom.expand(parameters), strict=True))
+        with np.errstate(all="ignore"):
+            more = law.derived(full) if law.derived is not None else {}
+            return full | {k: np.broadcast_to(v, parameters.shape[1:]) for k, v in more.items()}
+
+    value = {name: float(v[0]) for name, v in quantities(optimum.parameters[:, None]).items()}
+    ends: dict[str, Ends] = dict.fromkeys(value, (np.nan, np.nan))
+    beside: list[str] = []
+    if usable and options.interval == "profile":
+        ends |= _profiled(task, optimum, quantities, value, options.level)
+    elif draws.parameters.size:
+        spread = quantities(draws.parameters)
+        without = {} if draws.jackknife is None else quantities(draws.jackknife)
+        degrees = task.degrees(options)
+        for name, drawn in spread.items():
+            if without:
+                ends[name] = accelerated(drawn, value[name], without[name], options.level, degrees)
+            else:
+                ends[name] = percentile(drawn, value[name], options.level, degrees)
+        beside = [name for name, drawn in spread.items() if one_sided(drawn, value[name], options.level)]
+    for name, (low, high) in task.bounds.items():
+        ends[name] = (float(np.clip(ends[name][0], low, high)), float(np.clip(ends[name][1], low, high)))
+    if bool((law.lower >= 0).all()):
+        for name in value:
+            if name not in names and value[name] >= 0:
+                ends[name] = (float(np.maximum(ends[name][0], 0.0)), ends[name][1])
+    _from_ratio(ends, value)
+    derived = {name: {"value": value[name], "interval": ends[name]} for name in value if name not in names}
+    return {name: ends[name] for name in names}, derived, beside
+
+
+def _profiled(
+    task: Task, optimum: Optimum, quantities: Quantities, value: Mapping[str, float], level: float
+) -> dict[str, Ends]:
+    problem, free = task.problem, int((~task.problem.fixed).sum())
+    ends = profile_parameters(problem, optimum.parameters, level, free)
+    for name in value:
+        if name not in problem.law.parameters:
+            ends[name] = profile_derived(problem, optimum.parameters, _only(quantities, name), level, free)
+    return ends
+
+
+def _from_ratio(ends: dict[str, Ends], value: Mapping[str, float]) -> None:
+    """The interval of an infinite V*/Q = 1 / (r - 1), which falls with r = alpha/beta: that of r, turned over."""
+    name = "optimal_visual_tokens_per_text_token"
+    if "alpha_over_beta" not in ends or not np.isinf(value.get(name, 0.0)) or not np.isnan(ends[name]).all():
+        return
+    low, high = (1 / (r - 1) if r > 1 else np.inf for r in reversed(ends["alpha_over_beta"]))
+    if not np.isnan(ends["alpha_over_beta"]).any():
+        ends[name] = (low, high)
+
+
+def _only(quantities: Quantities, name: str) -> Callable[[Array], Array]:
+    return lambda parameters: quantities(parameters)[name]
+
+
+def doubts(beside: Sequence[str]) -> list[tuple[str, str]]:
+    """What to say of quantities whose refits all lie to one side of the fit."""
+    if not beside:
+        return []
+    return [
+        (
+            "biased_refits",
+            f"The bootstrap refits of {', '.join(beside)} lie to one side of the fit: they are biased there, and the "
+            f"interval is stretched to hold the fit. Another law, or interval='profile', may say more.",
+        )
+    ]
+
+
+def settled(derived: Mapping[str, Mapping[str, Any]], level: float) -> str:
+    """Which derived quantities the points determine although a parameter lies on its bound, as their intervals say."""
+    firm, loose = [], []
+    for name, held in derived.items():
+        value, (low, high) = held["value"], held["interval"]
+        words = f"{name} {value:.3g} ({100 * level:g} %: {low:.3g} to {high:.3g})"
+        if np.isnan([low, high]).any():
+            loose.append(name)
+        elif 0 < low <= high <= _NARROW * low < np.inf:
+            firm.append(words)
+        else:
+            loose.append(words)
+    said = [f"Determined all the same: {'; '.join(firm)}."] if firm else []
+    return " ".join([*said, *([f"Not shown to be determined: {'; '.join(loose)}."] if loose else [])])

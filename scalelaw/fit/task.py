@@ -1,0 +1,133 @@
+"""A question as the engine's problem: a table, a law and options become points, freedom and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scalelaw import table as tables
+from scalelaw.errors import InputError, unknown
+from scalelaw.fit.engine import Problem
+from scalelaw.fit.expression import column_of
+from scalelaw.fit.law import Law
+from scalelaw.fit.loading import load_law
+from scalelaw.fit.options import Options
+from scalelaw.fit.parameters import Freedom, freedom
+from scalelaw.fit.weights import Weights, make_weights, need_positive
+
+Array = np.ndarray
+Ends = tuple[float, float]
+
+
+def opening(
+    table: Any,
+    law: str,
+    inputs: Mapping[str, str | float] | None,
+    target: str,
+    where: Any,
+    options: Mapping[str, Any],
+) -> tuple[tables.Points, Law, Options]:
+    """The points, the law and the wishes of a question about one law. Raises InputError for what cannot be asked."""
+    if law == "auto":
+        raise InputError(
+            "'auto' chooses among laws; this is asked of one law.",
+            code="bad_option",
+            hint="Name the law, for example the one that `compare` puts first.",
+        )
+    chosen, wishes = load_law(law, tuple(inputs or ())), make_options(options)
+    return read_points(table, chosen, inputs, target, where), chosen, wishes
+
+
+def make_options(options: Mapping[str, Any]) -> Options:
+    """Options by name (residual None: linear). Raises InputError for a name that is not one (with the nearest)."""
+    if options.get("residual", "") is None:
+        options = {name: value for name, value in options.items() if name != "residual"}
+    for name in options:
+        if name not in Options.__dataclass_fields__:
+            raise unknown("option", name, Options.__dataclass_fields__)
+    return Options(**options)
+
+
+def read_points(
+    table: Any, law: Law, inputs: Mapping[str, str | float] | None, target: str, where: Any
+) -> tables.Points:
+    """The points of a table that this law is fitted to. Raises InputError for what is missing there."""
+    mapping = {name: column_of(name) for name in law.inputs}
+    frame = tables.read_table(table)
+    for name, column in (inputs or {}).items():
+        if name not in mapping:
+            raise unknown("input", name, mapping)
+        if not isinstance(column, str):
+            frame = frame.assign(**{f"{name}={column:g}": float(column)})
+            column = f"{name}={column:g}"
+        mapping[name] = column
+    return tables.points(frame, mapping, target, where)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Points, law and wishes as the engine's problem. `rows` [n] bool: points that count (weight above zero)."""
+
+    points: tables.Points
+    problem: Problem
+    freedom: Freedom
+    weights: Weights
+    clusters: Array | None
+
+    @property
+    def rows(self) -> Array:
+        """[n] bool: the points that count."""
+        return self.weights.kept
+
+    @property
+    def bounds(self) -> dict[str, Ends]:
+        """The bounds of all parameters, a fixed one's ends being the same; a tied one has its law's."""
+        free, ends = self.freedom, dict(self.freedom.whole.bounds)
+        for name, low, high in zip(free.law.parameters, free.lower, free.upper, strict=True):
+            ends[name] = (float(low), float(high))
+        return ends
+
+    def n_clusters(self, options: Options) -> int | None:
+        """How many clusters are resampled; None where points are."""
+        if (
+            self.clusters is None
+            or options.method not in ("cluster", "wild")
+            or options.interval == "profile"
+        ):
+            return None
+        return len(np.unique(self.clusters))
+
+    def degrees(self, options: Options) -> int:
+        """Degrees of freedom of the t quantile that widens intervals: of the points, or of the clusters if fewer."""
+        left = self.problem.target.shape[1] - int((~self.problem.fixed).sum())
+        clusters = self.n_clusters(options)
+        return left if clusters is None else min(left, clusters - 1)
+
+
+def make_task(points: tables.Points, law: Law, options: Options) -> Task:
+    """The engine's problem. Raises InputError for impossible wishes and for log residuals of a zero target."""
+    objective = options.checked()
+    free = freedom(law, options.fix, options.bounds, options.tie, options.parameters)
+    weights = make_weights(points, options.weights, options.tail_weight, objective.residual)
+    kept = weights.kept
+    target = points.target[kept]
+    if objective.residual == "log":
+        need_positive(target)
+    inputs = {name: values[kept] for name, values in points.inputs.items()}
+    weight = None if weights.weight is None else weights.weight[None, kept]
+    problem = Problem(
+        free.law, free.law.scale(inputs), target[None], objective, weight, free.lower, free.upper
+    )
+    return Task(points, problem, free, weights, _clusters(points, options.cluster, kept))
+
+
+def _clusters(points: tables.Points, column: str | None, kept: Array) -> Array | None:
+    if column is None:
+        return None
+    if column not in points.rows or points.rows[column].isna().any():
+        there = [str(c) for c in points.rows.columns if points.rows[c].notna().all()]
+        raise unknown("column", column, there, code="missing_column")
+    return points.rows[column].astype(str).to_numpy()[kept]

@@ -1,0 +1,159 @@
+"""What intervals must and must not say: valleys, perfect fits, few clusters, biased refits, the order of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import f, t
+
+import scalelaw as sl
+from scalelaw.fit.optimum import Optimum
+from scalelaw.fit.options import Options
+from scalelaw.fit.task import make_task, opening
+from scalelaw.fit.uncertainty import _donors
+from scalelaw.fit.verdict import judge
+
+TABLE = sl.read_table("vlm_reasoning")
+EXACT = TABLE.assign(error=0.5 * (TABLE.n_params / 1e9) ** -0.1 * TABLE.visual_tokens**-0.05 + 0.1)
+
+
+def codes(fitted: sl.FittedLaw) -> set[str]:
+    return {code for code, _ in fitted.warnings}
+
+
+def test_the_profile_finds_a_second_valley() -> None:
+    """Two peaks, one model of a peak: with a lower peak held, the other place fits better."""
+    x = np.arange(1, 61.0)
+    y = 1 + np.exp(-(((x - 15) / 3.2) ** 2)) + 0.72 * np.exp(-(((x - 42) / 6.2) ** 2))
+    table = pd.DataFrame({"x": x, "error": y + np.random.default_rng(0).normal(0, 0.02, 60)})
+    law, bounds = "E + A*exp(0-((x-m)/s)**2)", {"m": (1, 60), "s": (0.5, 20)}
+    free = sl.fit_law(table, law, bounds=bounds, bootstrap=0, interval="profile")
+    low = free.intervals["A"][0]
+    held = sl.fit_law(table, law, bounds=bounds, bootstrap=0, fix={"A": low})
+    assert abs(held.params["m"] - free.params["m"]) > 20
+    assert held.objective == pytest.approx(free.objective * (1 + f.ppf(0.95, 1, 56) / 56), rel=1e-5)
+
+
+@pytest.mark.parametrize("table", [TABLE, EXACT])
+def test_profiles_of_what_is_fixed_or_perfect_have_no_width(table: pd.DataFrame) -> None:
+    fix = {"A": 0.5, "alpha": 0.1, "beta": 0.05, "D": 0.1} if table is TABLE else {}
+    fitted = sl.fit_law(table, fix=fix, interval="profile", bootstrap=0)
+    ends = [*fitted.intervals.values(), *(held["interval"] for held in fitted.derived.values())]
+    values = [*fitted.params.values(), *(held["value"] for held in fitted.derived.values())]
+    np.testing.assert_allclose(ends, np.stack([values, values], axis=1), rtol=1e-12)
+
+
+def test_the_profile_of_an_infinite_ratio_has_its_lower_end() -> None:
+    """With beta on its bound 0 the ratio is infinite; its lower end is where a tie alpha = r beta is refused."""
+    size = 0.5 * (TABLE.n_params / 1e9) ** -0.1 + 2e-4 * np.log(TABLE.visual_tokens)
+    table = TABLE.assign(error=size + np.random.default_rng(0).normal(0, 0.003, 28))
+    fitted = sl.fit_law(table, interval="profile", bootstrap=0)
+    low, high = fitted.derived["alpha_over_beta"]["interval"]
+    assert (fitted.params["beta"], high) == (0.0, np.inf)
+    tied = sl.fit_law(table, tie={"alpha": f"{low!r}*beta"}, bootstrap=0)
+    assert tied.objective == pytest.approx(fitted.objective * (1 + f.ppf(0.95, 1, 24) / 24), rel=1e-4)
+
+
+@pytest.mark.parametrize("wishes", [{}, {"loss": "huber"}, {"resample": "case"}, {"cluster": "model"}])
+def test_the_order_of_rows_does_not_change_an_interval(wishes: dict) -> None:
+    turned = TABLE.sample(frac=1, random_state=5).reset_index(drop=True)
+    here, there = (sl.fit_law(table, bootstrap=100, **wishes).intervals for table in (TABLE, turned))
+    for name, ends in here.items():
+        assert there[name] == pytest.approx(ends, rel=1e-5, abs=1e-9)
+
+
+def test_the_donors_of_a_point_are_the_nearest() -> None:
+    draw = np.random.default_rng(0)
+    n, v = 1e9 * np.exp(draw.normal(size=500)), np.exp(draw.uniform(0, 6, 500))
+    error = 0.5 * (n / 1e9) ** -0.1 * v**-0.05 + draw.normal(0, 0.01, 500) + 0.1
+    table = pd.DataFrame({"n_params": n, "visual_tokens": v, "error": error})
+    task = make_task(*opening(table, "product_power", None, "error", None, {"loss": "huber"}))
+    place = np.array([0.5, 0.1, 0.05, 0.1])
+    nearest, at = _donors(task.problem, place)
+    residual = task.problem.target[0] - task.problem.law.value(task.problem.inputs, place[:, None])[0]
+    pool = np.sort(np.argsort(np.abs(residual))[4:])
+    logs = np.log(np.stack([n, v], axis=1))
+    logs = (logs - logs.mean(axis=0)) / logs.std(axis=0)
+    for i in (0, 250, 499):
+        closest = pool[np.argsort(np.sum((logs[pool] - logs[i]) ** 2, axis=1))[:64]]
+        assert set(nearest[at[i]]) == set(closest)
+
+
+def test_few_clusters_are_said_and_widen() -> None:
+    """Four models leave three degrees of freedom, and so the t quantile of three."""
+    task = make_task(*opening(TABLE, "product_power", None, "error", None, {"cluster": "model"}))
+    options = Options(cluster="model")
+    assert task.degrees(options) == 3
+    assert task.degrees(Options(cluster="model", resample="case")) == 24
+    fitted = sl.fit_law(TABLE, cluster="model", bootstrap=300, law="log_linear")
+    assert "few_clusters" in codes(fitted)
+    low, high = np.quantile(fitted.draws["a"], [0.025, 0.975])
+    longer = t.ppf(0.975, 3) / 1.959964
+    value = fitted.params["a"]
+    expected = (value + (low - value) * longer, value + (high - value) * longer)
+    assert fitted.intervals["a"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_bca_is_doubted() -> None:
+    assert "bca_covers_too_rarely" in codes(sl.fit_law(TABLE, interval="bca", bootstrap=100))
+
+
+def test_an_estimate_lies_in_its_interval_or_is_doubted() -> None:
+    table = sl.read_table("mqt_llava")
+    table = table[table.benchmark == "average of 8"].reset_index(drop=True)
+    fitted = sl.fit_law(table, "power_offset", {"x": "visual_tokens"}, bootstrap=300)
+    assert all(low <= fitted.params[name] <= high for name, (low, high) in fitted.intervals.items())
+    (message,) = [words for code, words in fitted.warnings if code == "biased_refits"]
+    assert "beta" in message
+
+
+def test_too_few_refits_are_said() -> None:
+    assert "few_refits" in codes(sl.fit_law(TABLE, bootstrap=20))
+    assert "few_refits" not in codes(sl.fit_law(TABLE, bootstrap=50))
+
+
+def test_one_degree_of_freedom_is_said() -> None:
+    table = TABLE.iloc[[0, 8, 17, 20, 27]]
+    assert "little_freedom" in codes(sl.fit_law(table, bootstrap=50))
+    assert sl.fit_law(table.iloc[:4], bootstrap=50).status == "not_identified"
+
+
+def test_a_ratio_is_called_determined_only_where_its_interval_says_so() -> None:
+    (said,) = [m for code, m in sl.fit_law(TABLE, bootstrap=200).warnings if code == "at_bound"]
+    assert "Determined all the same: alpha_over_beta 4.7 (95 %: 4." in said
+    size = 0.5 * (TABLE.n_params / 1e9) ** -0.1 + 2e-4 * np.log(TABLE.visual_tokens)
+    flat = TABLE.assign(error=size + np.random.default_rng(0).normal(0, 0.003, 28))
+    said = " ".join(m for code, m in sl.fit_law(flat, bootstrap=200).warnings if code == "at_bound")
+    assert "Determined all the same" not in said
+    assert "Not shown to be determined: alpha_over_beta inf" in said
+    (said,) = [m for code, m in sl.fit_law(TABLE, bootstrap=0).warnings if code == "at_bound"]
+    assert "Not shown to be determined: alpha_over_beta;" in said
+
+
+def test_a_parameter_that_moves_nothing_is_not_determined() -> None:
+    """Where all but the smallest x lie at one level, a steep power fits as well as a steeper one."""
+    table = pd.DataFrame({"x": np.tile([1.0, 4.0, 16.0, 64.0], 4), "error": np.tile([0.5, 0.3, 0.3, 0.3], 4)})
+    table["error"] += np.tile(np.random.default_rng(1).normal(0, 0.01, 4), (4, 1)).T.ravel()
+    fitted = sl.fit_law(table, "power_offset", bootstrap=0, bounds={"c": (0, 1000)})
+    assert fitted.status == "not_identified"
+    assert "c" in dict(fitted.warnings)["flat"]
+
+
+def test_a_gap_in_the_rounding_is_no_failure() -> None:
+    """Of a nearly perfect fit every further step gains a share, and nothing that is not rounding."""
+    task = make_task(*opening(EXACT, "product_power", None, "error", None, {}))
+    place = np.array([0.5, 0.1, 0.05, 0.1])
+    flat = Optimum(place, 1e-28, False, 1, 1, 1e-3, 0.0)
+    assert judge(task.problem, flat)[0] == "identified"
+    steep = Optimum(place, 1e-3, False, 1, 1, 1e-3, 0.0)
+    assert judge(task.problem, steep)[0] == "not_converged"
+
+
+def test_a_holdout_whose_rest_identifies_nothing_is_said() -> None:
+    table = TABLE[TABLE.n_params.isin(sorted(TABLE.n_params.unique())[-2:])]
+    fitted = sl.fit_law(table, holdout="largest", bootstrap=0)
+    assert fitted.holdout["status"] == "not_identified"
+    (said,) = [m for code, m in fitted.warnings if code == "holdout_not_identified"]
+    assert "same n_params" in said
+    assert sl.fit_law(TABLE, holdout="largest", bootstrap=0).holdout["status"] == "at_bound"
