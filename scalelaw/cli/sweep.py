@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scalelaw.cli.face import Json, app, give
+
+if TYPE_CHECKING:
+    from scalelaw.config import Experiment
 
 
 @app.command("sweep")
@@ -32,6 +35,9 @@ def sweep(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Write the sweep's folder for run-cell; train nothing.")
     ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Say what is done, failed, missing, and stale and why.")
+    ] = False,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Override a key: recipe.steps=100; repeatable.")
     ] = None,
@@ -48,6 +54,9 @@ def sweep(
     if resources is not None:
         stated = stated.model_copy(update={"resources": read_resources(resources)})
     folder = out or Path("sweeps") / stated.name
+    if status:
+        _status(stated, folder, as_json)
+        return
     if prepare:
         prepare_sweep(stated, folder)
     if dry_run or prepare:
@@ -56,6 +65,8 @@ def sweep(
             from scalelaw.report.terminal import show_cells
 
             show_cells(planned)
+            for ask in planned.asks:
+                print(f"{executor}: " + ", ".join(f"{key} {value}" for key, value in ask.items()))
         give("sweep", planned.to_dict(), planned.warnings, as_json=as_json)
         return
     result = run_sweep(stated, folder, executor=executor, jobs=jobs)
@@ -64,6 +75,23 @@ def sweep(
 
         show_sweep(result)
     give("sweep", result.to_dict(), result.warnings, as_json=as_json)
+
+
+def _status(stated: Experiment, folder: Path, as_json: bool) -> None:
+    from scalelaw.sweep import sweep_status
+
+    found = sweep_status(stated, folder)
+    if not as_json:
+        counts = ", ".join(f"{count} {state}" for state, count in found.counts().items() if count)
+        print(f"{len(found.cells)} cells: {counts}{'; a runner is at work' if found.running else ''}")
+        for cell in found.cells:
+            if cell["state"] != "done":
+                print(
+                    f"{cell['state']:8} {cell['cell']} {cell['label']}{': ' if cell['reason'] else ''}{cell['reason']}"
+                )
+        for cell in found.stale:
+            print(f"stale    {cell['cell']}: {cell['why']}")
+    give("sweep", found.to_dict(), as_json=as_json)
 
 
 @app.command("run-cell")

@@ -2,5 +2,14 @@
 
 from scalelaw.sweep.outcome import SweepPlan, SweepResult
 from scalelaw.sweep.runner import plan_sweep, prepare_sweep, run_sweep
+from scalelaw.sweep.status import SweepStatus, sweep_status
 
-__all__ = ["SweepPlan", "SweepResult", "plan_sweep", "prepare_sweep", "run_sweep"]
+__all__ = [
+    "SweepPlan",
+    "SweepResult",
+    "SweepStatus",
+    "plan_sweep",
+    "prepare_sweep",
+    "run_sweep",
+    "sweep_status",
+]

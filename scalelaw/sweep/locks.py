@@ -45,6 +45,21 @@ def only_runner(path: Path) -> Iterator[None]:
         _release(path, handle)
 
 
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the lock at `path`; takes nothing and makes nothing."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+
+
 def _acquire(path: Path, *, wait: bool) -> int | None:
     while True:
         try:

@@ -1,0 +1,107 @@
+"""How a sweep stands: what is done, failed and missing; what lies there of other statements, and what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from pyarrow import ArrowException
+
+from scalelaw.config import Experiment
+from scalelaw.files import SweepFolder
+from scalelaw.sweep.attempts import read_failure
+from scalelaw.sweep.gathered import gather
+from scalelaw.sweep.grid import cells
+from scalelaw.sweep.locks import is_held
+
+
+@dataclass(frozen=True)
+class SweepStatus:
+    """How a sweep stands. cells: each {cell, label, state, reason}; state is done, broken, running, failed or missing.
+    stale: finished cells that are not of this experiment, each {cell, why}; they are kept, and left out of the table.
+    running: whether a runner is at work.
+    """
+
+    cells: tuple[dict[str, str], ...]
+    stale: tuple[dict[str, str], ...]
+    running: bool
+
+    def counts(self) -> dict[str, int]:
+        """Cells by state."""
+        states = [cell["state"] for cell in self.cells]
+        return {state: states.count(state) for state in ("done", "running", "missing", "failed", "broken")}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {"counts": self.counts(), "running": self.running, "cells": self.cells, "stale": self.stale}
+
+
+def sweep_status(experiment: Experiment, out: str | Path) -> SweepStatus:
+    """How the sweep of `experiment` in the folder `out` stands; writes nothing, and may be asked while it runs."""
+    stated, folder = cells(experiment), SweepFolder(Path(out))
+    parts = gather(folder, [cell.name for cell in stated], keep=False)
+    at_work = {path.stem for path in (folder.root / "locks").glob("*.lock")}
+    shown = []
+    for cell in stated:
+        reason = parts.broken.get(cell.name, "")
+        state = "done" if cell.name in parts else "broken" if reason else "missing"
+        if state == "missing" and cell.name in at_work and is_held(folder.turn(cell.name)):
+            state = "running"
+        elif state == "missing" and (failure := read_failure(folder, cell.name)):
+            state, reason = "failed", failure.reason
+        shown.append({"cell": cell.name, "label": cell.label, "state": state, "reason": reason})
+    ours = {cell.name: json.loads(cell.identity) for cell in stated}
+    stale = tuple(
+        {"cell": path.stem, "why": _why(path, ours)}
+        for path in sorted(folder.cells.glob("*.parquet"))
+        if path.stem not in ours
+    )
+    return SweepStatus(tuple(shown), stale, is_held(folder.lock))
+
+
+def _why(path: Path, ours: Mapping[str, dict[str, Any]]) -> str:
+    """Why a part is not of this experiment: of what is stated now, what is nearest to it, and where they differ."""
+    try:
+        notes = pq.read_metadata(path).metadata or {}
+        theirs = json.loads(notes[b"scalelaw.identity"])
+        choices = _flat(theirs["choices"])
+    except (OSError, ArrowException, ValueError, KeyError, TypeError):
+        return "It cannot be read."
+    same = [held for held in ours.values() if _flat(held["choices"]) == choices]
+    if not same:
+        for key in ("llm", "compressor", "visual_tokens", "seed"):
+            asked = {_word(held["choices"][key]) for held in ours.values()}
+            if (word := _word(theirs["choices"][key])) not in asked:
+                return f"{key} {word} is not asked for now."
+        return _differences(choices, _flat(next(iter(ours.values()))["choices"]))
+    return _differences(_flat({**theirs, "choices": {}}), _flat({**same[0], "choices": {}}))
+
+
+def _differences(theirs: dict[str, Any], now: dict[str, Any]) -> str:
+    found = []
+    for key in sorted({*theirs, *now}):
+        if theirs.get(key) != now.get(key):
+            name = key.removeprefix("sections.")
+            if "file" in name or isinstance(now.get(key), list) or ("." in name and "{" in str(now.get(key))):
+                found.append(f"a file of {name} has changed")
+            else:
+                found.append(f"{name} was {theirs.get(key)}, is {now.get(key)}")
+    return "; ".join(found) + "." if found else "Its name was made by another rule."
+
+
+def _word(choice: Any) -> str:
+    """A choice in a word: a plug-in or LLM that is named with its content is called by its name."""
+    return str(next(iter(choice))) if isinstance(choice, dict) else str(choice)
+
+
+def _flat(held: Any, place: str = "") -> dict[str, Any]:
+    if not isinstance(held, dict):
+        return {place: held}
+    found: dict[str, Any] = {}
+    for key, value in held.items():
+        found |= _flat(value, f"{place}.{key}" if place else str(key))
+    return found
