@@ -115,6 +115,34 @@ def test_a_decode_step(family: str) -> None:
     assert step == sum(_llm.decode(shape, 12, 1).values())
 
 
+@pytest.mark.parametrize(
+    ("family", "change"),
+    [
+        ("mistral", {"sliding_window": 8}),
+        ("gemma3_text", {"sliding_window": 8}),
+        ("gemma2", {"sliding_window": 6}),
+        ("qwen2", {"sliding_window": 8, "use_sliding_window": True, "max_window_layers": 3}),
+    ],
+)
+def test_a_windowed_prompt_token_by_token(family: str, change: dict[str, Any]) -> None:
+    model, shape = build(family, change)
+    assert 0 < shape.window_layers <= shape.layers
+    ids = torch.zeros(1, 1, dtype=torch.long, device="meta")
+    cache, steps = None, []
+    for tokens in range(1, 21):
+        held: dict[str, Any] = {}
+        steps.append(count(lambda cache=cache, held=held: held.update(model(ids, past_key_values=cache))))
+        cache = held["past_key_values"]
+        assert steps[-1] == sum(_llm.decode(shape, tokens - 1, 1).values())
+    prompt = _llm.prefill(shape, 20, causal=True)
+    assert sum(steps) == sum(prompt.values()) + _llm.head(shape, 20)
+    whole = torch.zeros(
+        1, shape.window or 0, dtype=torch.long, device="meta"
+    )  # within the window nothing is saved
+    closed = sum(_llm.prefill(shape, shape.window).values()) + _llm.head(shape, 1)
+    assert count(lambda: model(whole, logits_to_keep=1)) == closed
+
+
 @pytest.mark.parametrize("name", TOWERS)
 def test_a_tower_of_every_known_family(name: str) -> None:
     kind, extra = TOWERS[name]

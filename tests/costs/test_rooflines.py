@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scalelaw.costs import _llm, latency, layer_flops, memory
+from scalelaw.costs import _llm, _vision, dollars, energy, latency, layer_flops, memory
 from scalelaw.costs._workload import Device, Workload
 from scalelaw.ladder import LLMShape, TowerShape
 
@@ -89,6 +89,61 @@ def test_latency_by_hand() -> None:
     half = replace(work, generate=0.5)
     parts = latency.parts(SHAPE.n_params, SHAPE, 144, half)
     assert latency.totals(parts, half)["ms_per_token"] == pytest.approx(2 * parts["decode"])
+
+
+@pytest.mark.parametrize("batch", [1, 7, 400])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_batch_by_hand(batch: int, count: int) -> None:
+    work = Workload(50, 10, batch, device=replace(CARD, count=count), price_per_hour=2.0)
+    flops, moved = count * 0.5e14, count * 0.8e12
+    read = 2 * (SHAPE.n_params - SHAPE.vocab * SHAPE.width)
+    prefill = max(batch * (sum(_llm.prefill(SHAPE, 194).values()) + 2 * 256 * 1000) / flops, read / moved)
+    step = max(
+        batch * sum(_llm.decode(SHAPE, 198.5, 1.0).values()) / flops,
+        (read + batch * 2 * 2 * 2 * 64 * 4 * 198.5) / moved,
+    )
+    parts = latency.parts(SHAPE.n_params, SHAPE, 144, work)
+    assert parts["prefill"] == pytest.approx(1e3 * prefill)
+    assert parts["decode"] == pytest.approx(1e4 * step)
+    joules = energy.parts(SHAPE.n_params, SHAPE, 144, work)
+    assert sum(joules.values()) == pytest.approx(count * 300 * (prefill + 10 * step) / batch)
+    usd = dollars.parts(SHAPE.n_params, SHAPE, 144, work)
+    assert sum(usd.values()) == pytest.approx(1e6 * count * 2.0 / 3600 * (prefill + 10 * step) / batch)
+
+
+def test_the_tower_of_a_batch_by_hand() -> None:
+    work = Workload(50, 0, 8, images=3, tiles=2, tower=TOWER, device=CARD)
+    image = 3 * 2 * _vision.tower_flops(TOWER) + 3 * _vision.projector_flops(64, 256, 144)
+    parts = latency.parts(SHAPE.n_params, SHAPE, 144, work)
+    assert parts["image"] == pytest.approx(1e3 * max(8 * image / 0.5e14, 2 * TOWER.n_params / 0.8e12))
+    small = latency.parts(SHAPE.n_params, SHAPE, 144, replace(work, batch=1, images=0.001))
+    assert small["image"] == pytest.approx(1e3 * 2 * TOWER.n_params / 0.8e12)
+
+
+@pytest.mark.parametrize(
+    ("change", "widest"),
+    [
+        ({}, 3 * 512),
+        ({"gated": False}, 2 * 512),
+        ({"experts": 8, "experts_active": 2, "shared": 100}, 3 * (2 * 512 + 100)),
+        (
+            {"experts": 8, "experts_active": 2, "dense_layers": 1, "dense_feed_forward": 5000},
+            3 * 5000,
+        ),
+    ],
+)
+def test_activations_by_hand(change: dict[str, int], widest: int) -> None:
+    shape = replace(SHAPE, **change)
+    parts = memory.parts(0, shape, 48, Workload(50, 6, 4, images=3, cache_bytes=1.0))
+    assert parts["activations"] == pytest.approx(
+        4 * (194 * (2 * 256 + widest) * 1.0 + 4 * 1000) / 1e9, rel=1e-14
+    )
+    assert parts["cache"] == 4 * 200 * 2 * 4 * 2 * 64 * 1 / 1e9
+
+
+def test_weights_hold_the_tower_and_the_projector() -> None:
+    held = memory.weight_bytes(SHAPE, Workload(tower=TOWER, weight_bytes=0.5))
+    assert held == 0.5 * (SHAPE.n_params + TOWER.n_params + _vision.projector_params(64, 256))
 
 
 def test_overheads_are_paid_by_every_pass() -> None:
