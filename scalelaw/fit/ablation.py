@@ -36,7 +36,8 @@ def ablate(
     """Refit with each choice changed: loss and delta, residual space, parameter counting, outliers, smallest sizes.
 
     Arguments as in `fit_law`. Rows: {change, n_points, status, params, derived, moved}: `moved` names the parameters
-    and derived quantities that leave the interval of the first row, the fit as asked for. Raises what `fit_law` does.
+    and derived quantities that leave the interval of the first row, the fit as asked for; None where that has no
+    intervals, or the change is impossible, so that nothing can be said. Raises what `fit_law` does.
     """
     frame = tables.read_table(table)
     points, chosen, wishes = opening(frame, law, inputs, target, where, options)
@@ -54,7 +55,7 @@ def ablate(
                     "status": "impossible",
                     "params": {},
                     "derived": {},
-                    "moved": [],
+                    "moved": None,
                     "why": error.message,
                 }
             )
@@ -85,32 +86,26 @@ def _changes(
     for words, column, counted in _countings(frame, points):
         mapping = {**(inputs or {}), "n_params": column}
         yield words, read_points(counted, law, mapping, target, where), options
-    whole = _same_length(options, points)
     residual = np.asarray(base.points["target"]) - base.predict(**base.points["inputs"])
     spread = 1.4826 * np.median(np.abs(residual - np.median(residual)))
     far = np.abs(residual) > _OUTLIER * spread
-    if whole and far.any() and len(far) == len(points):
+    if far.any() and len(far) == len(points):
         rows = ", ".join(str(int(i) + 1) for i in points.rows.index[far])
         yield (
             f"without {int(far.sum())} outlier(s) beyond {_OUTLIER:g} robust deviations (row {rows})",
             take(points, ~far),
-            options,
+            options.of_rows(~far),
         )
     for name, values in points.inputs.items():
         sizes = np.unique(values)
         for count in (1, 2):
-            if whole and len(sizes) > count + 1:
+            if len(sizes) > count + 1:
                 kept = values > sizes[count - 1]
                 yield (
                     f"without the smallest {name}" + ("" if count == 1 else f" ({count})"),
                     take(points, kept),
-                    options,
+                    options.of_rows(kept),
                 )
-
-
-def _same_length(options: Options, points: tables.Points) -> bool:
-    """Whether points may be taken away: weights given as numbers belong to all of them."""
-    return options.weights is None or isinstance(options.weights, str)
 
 
 def _countings(frame: pd.DataFrame, points: tables.Points) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -127,11 +122,8 @@ def _countings(frame: pd.DataFrame, points: tables.Points) -> Iterator[tuple[str
 def _row(change: str, fitted: FittedLaw, base: FittedLaw) -> dict[str, Any]:
     derived = {name: held["value"] for name, held in fitted.derived.items()}
     ends = {**base.intervals, **{name: tuple(held["interval"]) for name, held in base.derived.items()}}
-    moved = [
-        name
-        for name, value in {**fitted.params, **derived}.items()
-        if np.isfinite(ends[name]).all() and not ends[name][0] <= value <= ends[name][1]
-    ]
+    told = {n: v for n, v in {**fitted.params, **derived}.items() if not np.isnan([v, *ends[n]]).any()}
+    moved = [name for name, value in told.items() if not ends[name][0] <= value <= ends[name][1]]
     return {
         "change": change,
         "n_points": fitted.n_points,
@@ -139,7 +131,7 @@ def _row(change: str, fitted: FittedLaw, base: FittedLaw) -> dict[str, Any]:
         "params": dict(fitted.params),
         "derived": derived,
         "rmse": fitted.rmse,
-        "moved": moved,
+        "moved": moved if told else None,
     }
 
 

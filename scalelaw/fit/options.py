@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.objective import Objective, make_objective
@@ -44,6 +46,12 @@ class Options:
         if self.cluster is not None:
             return "cluster"
         return {"huber": "neighbour", "expectile": "case"}.get(self.loss, "wild")
+
+    def of_rows(self, rows: np.ndarray) -> Options:
+        """The same wishes about some of the points ([n] bool): weights given as numbers are theirs."""
+        if self.weights is None or isinstance(self.weights, str) or np.shape(self.weights) != rows.shape:
+            return self
+        return replace(self, weights=np.asarray(self.weights)[rows])
 
     def checked(self) -> Objective:
         """The objective; raises InputError for an option that is out of its range or unknown."""

@@ -270,8 +270,6 @@ def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str
     rule = str(options.holdout)
     law = laws[0]
     held, words = largest(Problem(law, law.scale(points.inputs), points.target[None]), rule)
-    weights = options.weights
-    weights = weights if weights is None or isinstance(weights, str) else np.asarray(weights)[~held]
     rest = replace(
         points,
         inputs={name: values[~held] for name, values in points.inputs.items()},
@@ -280,7 +278,7 @@ def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str
         rows=points.rows[~held],
         warnings=(),
     )
-    fitted = _fit(rest, laws, replace(options, weights=weights, holdout=None, bootstrap=0))
+    fitted = _fit(rest, laws, replace(options.of_rows(~held), holdout=None, bootstrap=0))
     predicted = fitted.predict(**{name: values[held] for name, values in points.inputs.items()})
     measured = points.target[held]
     miss = predicted - measured

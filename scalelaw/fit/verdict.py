@@ -13,6 +13,7 @@ from scalelaw.fit.weights import effective_points
 Array = np.ndarray
 Warnings = list[tuple[str, str]]
 _NOISE = 100.0  # times the rounding of the objective: less than that is no gain
+_SMALL = 1e-9  # of the largest singular value: what is less is none
 _NOTHING = 1e-12  # of the law's values: a parameter whose doubling changes less is not seen by the points
 
 
@@ -120,27 +121,43 @@ def _collinear_inputs(problem: Problem) -> Warnings:
 
 def _flat_direction(problem: Problem, parameters: Array) -> Warnings:
     """A combination of the free parameters along which the law does not change at any point."""
-    free = ~problem.fixed
-    jacobian = problem.law.jacobian(problem.inputs, parameters[:, None])[0][free]
-    size = np.sqrt(np.sum(jacobian**2, axis=1))
-    names = np.array(problem.law.parameters)[free]
-    if not np.isfinite(jacobian).all():
+    columns, unseen = _columns(problem, parameters)
+    names = np.array(problem.law.parameters)[~problem.fixed]
+    if columns is None:
         return [
             ("flat", "The law has no finite derivative at its best fit: its parameters are not determined.")
         ]
-    value = problem.law.value(problem.inputs, parameters[:, None])[0]
-    place = parameters[free]
-    unseen = (size == 0) | ((place != 0) & (size * np.abs(place) <= _NOTHING * np.sqrt(np.sum(value**2))))
     if unseen.any():
         lost = ", ".join(names[unseen])
         return [("flat", f"The points do not depend on {lost} at the best fit: not determined.")]
-    if not size.size:
+    if not columns.size:
         return []
-    _, spread, directions = np.linalg.svd((jacobian / size[:, None]).T, full_matrices=False)
-    if spread[-1] > 1e-9 * spread[0]:
+    _, spread, directions = np.linalg.svd(columns.T, full_matrices=False)
+    if spread[-1] > _SMALL * spread[0]:
         return []
     mixed = ", ".join(names[np.abs(directions[-1]) > 0.1])
     return [("flat", f"The points determine only a combination of {mixed}, not each of them.")]
+
+
+def rank(problem: Problem, parameters: Array) -> int:
+    """How many of the free parameters, or combinations of them, the points determine."""
+    columns, unseen = _columns(problem, parameters)
+    if columns is None or unseen.all():
+        return 0
+    spread = np.linalg.svd(columns[~unseen], compute_uv=False)
+    return int(np.sum(spread > _SMALL * spread[0]))
+
+
+def _columns(problem: Problem, parameters: Array) -> tuple[Array | None, Array]:
+    """([free, n] derivatives by the free parameters at length one, None if not finite; [free] which move nothing)."""
+    free = ~problem.fixed
+    jacobian = problem.law.jacobian(problem.inputs, parameters[:, None])[0][free]
+    if not np.isfinite(jacobian).all():
+        return None, np.ones(len(jacobian), bool)
+    size = np.sqrt(np.sum(jacobian**2, axis=1))
+    place, value = parameters[free], problem.law.value(problem.inputs, parameters[:, None])[0]
+    unseen = (size == 0) | ((place != 0) & (size * np.abs(place) <= _NOTHING * np.sqrt(np.sum(value**2))))
+    return jacobian / np.where(size > 0, size, 1.0)[:, None], unseen
 
 
 def bounds_hit(problem: Problem, parameters: Array) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import scalelaw as sl
+from scalelaw import fit as fits
 from scalelaw.errors import InputError, NoAnswer
 from scalelaw.fit.ablation import ablate, influence
 from scalelaw.fit.bands import band, noise
@@ -48,6 +49,74 @@ def test_a_noisy_copy_shares_exponents() -> None:
     assert sharing["p_value"] > 0.3
     assert sharing["aicc_shared"] < sharing["aicc_apart"]
     assert sharing["params"]["alpha"] == pytest.approx(0.071, abs=0.001)
+
+
+def exact(A: float, D: float, family: str) -> pd.DataFrame:
+    table = sl.read_table("vlm_reasoning")
+    error = A * (table.n_params / 1e9) ** -0.1 * table.visual_tokens**-0.05 + D
+    return table.assign(error=error, task_family=family)
+
+
+def share(*tables: pd.DataFrame, **wishes: object) -> fits.GroupedFit:
+    asked = {"share": ["alpha", "beta"], "bootstrap": 100} | wishes
+    return fit_groups(pd.concat(tables, ignore_index=True), "task_family", **asked)
+
+
+def test_a_tiny_group_does_not_rule_the_joint_fit(both: pd.DataFrame) -> None:
+    """Four points that the law passes through have no noise of their own, and would weigh without end."""
+    ocr = sl.read_table("vlm_ocr").iloc[[3, 10, 20, 25]]
+    grouped = share(sl.read_table("vlm_reasoning"), ocr)
+    assert "noise_borrowed" in dict(grouped.warnings)
+    assert grouped.sharing["params"]["alpha"] == pytest.approx(0.0688, abs=5e-4)
+    assert grouped.sharing["differences"]["beta"]["ocr - reasoning"]["differs"] is None
+    assert "ocr alone does not determine" in grouped.sharing["words"]
+
+
+def test_a_perfect_group_does_not_rule_the_joint_fit() -> None:
+    grouped = share(sl.read_table("vlm_reasoning"), exact(0.3, 0.2, "made"))
+    assert "noise_borrowed" in dict(grouped.warnings)
+    assert 0.05 < grouped.sharing["params"]["alpha"] < 0.09
+    assert grouped.sharing["tenable"] is False
+
+
+@pytest.mark.parametrize(
+    ("tables", "wishes", "why"),
+    [
+        ((exact(0.5, 0.1, "a"), exact(0.3, 0.2, "b")), {}, "passes through every point"),
+        ((sl.read_table("vlm_reasoning"), sl.read_table("vlm_ocr").iloc[[3]]), {}, "not two groups"),
+        (
+            (sl.read_table("vlm_reasoning"), sl.read_table("vlm_ocr")),
+            {"bootstrap": 0, "loss": "huber"},
+            "no F test",
+        ),
+    ],
+)
+def test_without_evidence_there_is_no_verdict(tables: tuple, wishes: dict, why: str) -> None:
+    sharing = share(*tables, **wishes).sharing
+    assert sharing["tenable"] is None
+    assert "undecided" in sharing["words"]
+    assert why in sharing["words"]
+
+
+def test_a_group_may_be_called_anything_and_rows_may_lie_anyhow(both: pd.DataFrame) -> None:
+    named = both.assign(task_family=both.task_family.map({"reasoning": "a[1]", "ocr": "[b]]"}))
+    mixed = named.sample(frac=1, random_state=1).reset_index(drop=True)
+    plain, other = share(both).sharing, share(mixed).sharing
+    assert other["f"] == pytest.approx(plain["f"], rel=1e-6)
+    assert {n for n in other["params"] if n.startswith("A")} == {"A[a[1]]", "A[[b]]]"}
+    here, there = (
+        plain["differences"]["beta"]["ocr - reasoning"],
+        next(iter(other["differences"]["beta"].values())),
+    )
+    assert abs(there["value"]) == pytest.approx(here["value"], rel=1e-6)
+
+
+def test_weights_as_numbers_go_to_their_groups(both: pd.DataFrame) -> None:
+    weights = np.linspace(1, 2, 56)
+    grouped = fit_groups(both, "task_family", bootstrap=0, weights=weights)
+    alone = sl.fit_law("vlm_ocr", bootstrap=0, weights=weights[28:])
+    assert grouped.groups["ocr"].params == pytest.approx(alone.params, rel=1e-9)
+    assert len(ablate("vlm_ocr", bootstrap=0, weights=weights[28:])) == len(ablate("vlm_ocr", bootstrap=0))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +173,10 @@ def test_ablation_shows_that_the_ratio_stays() -> None:
     assert all("alpha_over_beta" not in r["moved"] for r in rows[:5])
     assert all(3.8 < r["derived"]["alpha_over_beta"] < 5.6 for r in rows)
     assert rows[0]["moved"] == []
+
+
+def test_ablation_without_intervals_says_nothing_of_what_moved() -> None:
+    assert all(row["moved"] is None for row in ablate("vlm_reasoning", bootstrap=0))
 
 
 def test_ablation_recounts_parameters() -> None:
