@@ -119,6 +119,63 @@ class Resources(_Section):
     )
 
 
+class TrainingStage(_Section):
+    """One stage of the recipe: its conversations, and what learns."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    files: list[str] = Field(min_length=1, description="LLaVA's files of conversations")
+    learns: str = Field(
+        pattern="^(connector|all)$", description="connector: compressor and projector; all: and LLM"
+    )
+    learning_rate: float = Field(gt=0)
+    batch: int = Field(gt=0)
+    epochs: float = Field(1.0, gt=0)
+    rows: int | None = Field(
+        None, gt=0, description="how many conversations there are, to plan before they are here"
+    )
+    text_tokens: float = Field(256.0, gt=0, description="mean tokens of one, to plan with")
+
+
+class Questions(_Section):
+    """A benchmark in a file of one's own: a list (or lines) of {id, image, question, answers}."""
+
+    benchmark: str
+    family: str = Field(description="the task family: reasoning, ocr, ...")
+    file: str
+    metric: str = Field("exact_match", pattern="^(exact_match|vqa_accuracy|anls|multiple_choice)$")
+
+
+class Cluster(_Section):
+    """What it would run on, for the plan: GPUs, the dense bf16 peak of each, its memory, and the share that is used."""
+
+    gpus: int = Field(8, gt=0)
+    tflops: float = Field(989.0, gt=0)
+    memory_gb: float = Field(80.0, gt=0)
+    mfu: float = Field(0.4, gt=0, le=1)
+
+
+class Finetune(_Section):
+    """The recipe for pretrained parts (folders of a tower and of LLMs) on conversations; without it they are made."""
+
+    tower: str = Field(description="folder of a pretrained vision tower")
+    images: str = Field(description="the folder that the files' image paths are relative to")
+    stages: list[TrainingStage] = Field(min_length=1)
+    questions: list[Questions] = Field(default=[])
+    compressor_options: dict[str, Any] = Field(default_factory=dict)
+    question_turns: str = "all"
+    chat_template: str | None = None
+    micro_batch: int = Field(8, gt=0)
+    max_length: int = Field(2048, gt=0)
+    warmup: float = Field(0.03, ge=0, lt=1)
+    clip: float = Field(1.0, gt=0)
+    precision: str = Field("bf16", pattern="^(float32|bf16)$")
+    parallel: str = Field("ddp", pattern="^(ddp|fully_shard)$")
+    compile: bool = False
+    save_every: int = Field(500, ge=0, description="steps between checkpoints")
+    answer_tokens: int = Field(32, gt=0, description="the longest answer that is generated")
+    cluster: Cluster = Cluster()
+
+
 class Experiment(_Section):
     """One experiment = one question: LLM rungs x visual-token counts x compressors x seeds."""
 
@@ -133,6 +190,7 @@ class Experiment(_Section):
     text: Text = Text()
     recipe: Recipe = Recipe()
     evaluation: Evaluation = Evaluation()
+    finetune: Finetune | None = None
     resources: Resources = Resources()
 
     @field_validator("visual_tokens")

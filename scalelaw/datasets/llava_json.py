@@ -55,7 +55,7 @@ class Conversations:
         self.records: list[Record] = []
         known: dict[str, str] = {}
         for file in self.files:
-            for raw in _read(file):
+            for raw in read_records(file):
                 record, reason = self._checked(raw, bool(options.get("check_images", True)), known)
                 if record is None:
                     self.left_out[reason] += 1
@@ -89,9 +89,16 @@ class Conversations:
 
     def pictures(self, index: int) -> list[Image.Image]:
         """The images of a record, RGB."""
+        return self.opened(self.folder, self.records[index].images)
+
+    @staticmethod
+    def opened(folder: Path, names: Sequence[str]) -> list[Image.Image]:
+        """Images of a folder, RGB. Raises InputError for one that cannot be read."""
         found = []
-        for name in self.records[index].images:
-            with Image.open(self.folder / name) as image:
+        for name in names:
+            if trouble := _trouble(folder / name):
+                raise InputError(f"{trouble}: {folder / name}.", code="bad_image")
+            with Image.open(folder / name) as image:
                 found.append(image.convert("RGB"))
         return found
 
@@ -130,7 +137,13 @@ def _trouble(path: Path) -> str:
     return ""
 
 
-def _read(file: Path) -> Sequence[Any]:
+def count_records(file: str | Path) -> int:
+    """How many records a file holds, usable or not. Raises InputError where it cannot be read."""
+    return len(read_records(Path(file)))
+
+
+def read_records(file: Path) -> Sequence[Any]:
+    """The raw records of a file: a JSON list, or one object a line (.jsonl). Raises InputError for another form."""
     try:
         text = file.read_text(encoding="utf-8")
         if file.suffix == ".jsonl":

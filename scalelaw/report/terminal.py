@@ -208,8 +208,9 @@ def _left(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
 
 
 def show_cells(planned: Any) -> None:
-    """The cells of an experiment with their predicted training FLOPs."""
+    """The cells of an experiment with their predicted training FLOPs, and where they are known memory and hours."""
     console = console_of()
+    known = [name for name in ("memory_gb", "hours") if all(name in c for c in planned.cells)]
     rows = (
         (
             c["cell"],
@@ -218,14 +219,19 @@ def show_cells(planned: Any) -> None:
             str(c["visual_tokens"]),
             str(c["seed"]),
             f"{c['train_flops']:.3g}",
+            *(f"{c[name]:.3g}" for name in known),
             "done" if c["done"] else "to run",
         )
         for c in planned.cells
     )
-    console.print(table_of(("cell", "llm", "compressor", "visual tokens", "seed", "train FLOPs", ""), rows))
+    header = ("cell", "llm", "compressor", "visual tokens", "seed", "train FLOPs")
+    units = {"memory_gb": "GB a GPU", "hours": "hours"}
+    console.print(table_of((*header, *(units[name] for name in known), ""), rows))
     left = [c for c in planned.cells if not c["done"]]
+    hours = f", {sum(c['hours'] for c in left):.3g} hours" if "hours" in known and left else ""
     console.print(
-        f"{len(planned.cells)} cells, {len(left)} to run, {sum(c['train_flops'] for c in left):.3g} training FLOPs."
+        f"{len(planned.cells)} cells, {len(left)} to run, "
+        f"{sum(c['train_flops'] for c in left):.3g} training FLOPs{hours}."
     )
 
 

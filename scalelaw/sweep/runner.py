@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
 import yaml
 
@@ -66,6 +66,7 @@ def plan_sweep(
             "seed": cell.seed,
             "train_flops": flops[cell.name],
             "done": cell.name in parts,
+            **_needs(experiment, cell, module),
         }
         for cell in stated
     )
@@ -142,6 +143,12 @@ def run_sweep(
     if failed:
         raise _failed_cells(folder, stated, result)
     return result
+
+
+def _needs(experiment: Experiment, cell: Cell, train: ModuleType) -> dict[str, float]:
+    """What a trainer that can tell says that a cell needs: memory_gb of each GPU, hours."""
+    tell = getattr(train, "cell_needs", None)
+    return tell(experiment, cell.llm, cell.compressor, cell.visual_tokens) if tell else {}
 
 
 def _state(folder: SweepFolder, experiment: Experiment, stated: list[Cell]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import nn
 from scalelaw import plugins
 from scalelaw.config import Experiment
 from scalelaw.ladder import LLMShape
+from scalelaw.vlm import estimate, finetune
 from scalelaw.vlm.features import features_of
 from scalelaw.vlm.llm import is_folder, llm_shape, load_llm, n_params, n_params_embedding
 from scalelaw.vlm.model import VisionLanguageModel, text_losses
@@ -43,6 +45,8 @@ def _grid(experiment: Experiment) -> tuple[int, int]:
 
 def allowed_tokens(experiment: Experiment, compressor: str) -> list[int]:
     """The numbers of visual tokens that a compressor can give in this experiment, falling."""
+    if experiment.finetune is not None:
+        return finetune.allowed_tokens(experiment, compressor)
     allowed: list[int] = plugins.load("compressors", compressor).allowed_tokens(_grid(experiment))
     return allowed
 
@@ -66,13 +70,27 @@ def run_cell(
     features: Path,
     llm_folder: Path,
     log: Callable[[dict[str, Any]], None],
+    saved: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Train and score one cell; return a row for each benchmark (the columns of the results table that it knows).
 
     train_tokens: tokens the LLM saw in this run, visual and text, its earlier text training not among them.
     train_flops: as `cell_flops`. status: `ok`, or `plateau` by the rule of `score.plateaus`.
+    An experiment with `finetune` trains pretrained parts instead (see module `finetune`); `saved` is its checkpoint.
     Raises ScalelawError for a loss that is not finite.
     """
+    if experiment.finetune is not None:
+        return finetune.run_cell(
+            experiment,
+            llm=llm,
+            compressor=compressor,
+            visual_tokens=visual_tokens,
+            seed=seed,
+            log=log,
+            saved=saved,
+        )
+    if int(os.environ.get("RANK", "0")):
+        return []  # a made-to-measure cell is one process's work
     recipe, dataset = experiment.recipe, dataset_of(experiment)
     language_model, tokenizer = load_llm(llm_folder)
     torch.manual_seed(seed)
@@ -194,6 +212,8 @@ def cell_flops(experiment: Experiment, llm: str, compressor: str, visual_tokens:
     (its features are shared), scoring, the LLM's earlier text training. A compressor that trains for many numbers of
     tokens: the mean over them.
     """
+    if experiment.finetune is not None:
+        return estimate.cell_flops(experiment, llm, compressor, visual_tokens)
     recipe, shape = experiment.recipe, llm_shape(llm, dataset_of(experiment).words)
     question, answer, told, said = _mean_lengths(experiment.model_dump_json(), llm)
     with torch.device("meta"):

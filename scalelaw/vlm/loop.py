@@ -186,8 +186,8 @@ def _parallel(model: Any, plan: Plan, world: int) -> Any:
 def _blocks(model: Any) -> Sequence[Any]:
     """The layers of the LLM: sharded each for itself, gathered one at a time."""
     base = getattr(model, "language_model", model)
-    lists = [m for m in base.modules() if isinstance(m, torch.nn.ModuleList)]
-    return list(max(lists, key=lambda held: len(held))) if lists else []
+    lists: list[Any] = [m for m in base.modules() if isinstance(m, torch.nn.ModuleList)]
+    return list(sorted(lists, key=lambda held: -len(list(held)))[0]) if lists else []
 
 
 def _last_only(runner: Any, last: bool) -> Any:

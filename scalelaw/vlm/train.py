@@ -17,6 +17,7 @@ import torch
 from scalelaw import plugins
 from scalelaw.config import Experiment
 from scalelaw.files import write_text
+from scalelaw.vlm import estimate
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, dataset_of, device, run_cell
 from scalelaw.vlm.llm import build_llm, n_params, n_params_embedding
 from scalelaw.vlm.model import text_losses
@@ -24,7 +25,25 @@ from scalelaw.vlm.optimise import Progress, optimise
 from scalelaw.vlm.tokens import TextStream, ids_of, padded, word_tokenizer
 from scalelaw.vlm.tower import Tower, load_tower, save_tower
 
-__all__ = ["allowed_tokens", "cell_flops", "make_features", "pretrain_llm", "pretrain_tower", "run_cell"]
+DISTRIBUTED = True
+"""Under torchrun every process calls `run_cell`; a cell of pretrained parts shares its work among them."""
+
+__all__ = [
+    "allowed_tokens",
+    "cell_flops",
+    "cell_needs",
+    "make_features",
+    "pretrain_llm",
+    "pretrain_tower",
+    "run_cell",
+]
+
+
+def cell_needs(experiment: Experiment, llm: str, compressor: str, visual_tokens: int) -> dict[str, float]:
+    """{memory_gb, hours} on the recipe's cluster for a cell of pretrained parts; {} for one that is made to measure."""
+    if experiment.finetune is None:
+        return {}
+    return estimate.needs(experiment, llm, compressor, visual_tokens)
 
 
 def pretrain_tower(experiment: Experiment, folder: Path, progress: Progress) -> None:
@@ -33,6 +52,9 @@ def pretrain_tower(experiment: Experiment, folder: Path, progress: Progress) -> 
     facts.json: n_params, loss (mean of the last tenth), recall (share of the captions' words among as many top classes,
     on new images; only for an objective with `logits`), seconds.
     """
+    if experiment.finetune is not None:
+        _taken(folder, {"tower": experiment.finetune.tower})
+        return
     started, vision, dataset = time.perf_counter(), experiment.vision, dataset_of(experiment)
     tokenizer = word_tokenizer(dataset.words)
     torch.manual_seed(vision.seed)
@@ -73,6 +95,9 @@ def pretrain_tower(experiment: Experiment, folder: Path, progress: Progress) -> 
 
 def make_features(experiment: Experiment, tower: Path, folder: Path, progress: Progress) -> None:
     """The frozen tower's features of the images: {train,test}.npy, float16 [images, patches, channels]."""
+    if experiment.finetune is not None:
+        _taken(folder, {"features": "made as they are needed"})
+        return
     started, dataset = time.perf_counter(), dataset_of(experiment)
     model = load_tower(dataset.image_size, experiment.vision, tower).to(device())
     counts = {
@@ -105,6 +130,9 @@ def pretrain_llm(experiment: Experiment, llm: str, folder: Path, progress: Progr
 
     facts.json: n_params, n_params_embedding, train_tokens, loss (mean of the last tenth), seconds.
     """
+    if experiment.finetune is not None:
+        _taken(folder, {"llm": llm})
+        return
     started, text, dataset = time.perf_counter(), experiment.text, dataset_of(experiment)
     model, tokenizer = build_llm(experiment, llm, dataset.words)
     model.to(device()).train()
@@ -123,6 +151,12 @@ def pretrain_llm(experiment: Experiment, llm: str, folder: Path, progress: Progr
                           "train_tokens": stream.tokens,
                           "loss": float(np.mean(losses[-max(1, len(losses) // 10):])) if losses else None},
                  started)  # fmt: skip
+
+
+def _taken(folder: Path, facts: dict[str, Any]) -> None:
+    """A stage that pretrained parts take the place of: facts alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_facts(folder, facts, time.perf_counter())
 
 
 def _write_facts(folder: Path, facts: dict[str, Any], started: float) -> None:

@@ -1,0 +1,90 @@
+"""What a cell of pretrained parts will cost, from configurations alone: FLOPs, memory of a GPU, hours.
+
+FLOPs of a sample (1 FLOP = one multiply or one add; forward F, products of weights and of attention):
+    tower F, once; compressor and projector 3 F; the question through the LLM F where the compressor reads it;
+    LLM 2 F while it is frozen (its activations' gradients pass through), 3 F once it learns; the head at every token.
+Memory of a GPU, bytes: 4 a frozen parameter (2 in bf16 where it never learns), 16 a learning one (weight, gradient, two
+moments, 4 each); under fully_shard both over the GPUs. Activations 34 T d L a row (arXiv 2205.05198, eq. 2, attention
+not kept), logits 8 T vocab a row.
+Hours: FLOPs over GPUs x peak x the share that is used (`cluster`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scalelaw.config import Experiment, Finetune, TrainingStage
+from scalelaw.costs import _compressor, _llm, _vision
+from scalelaw.datasets.llava_json import count_records
+from scalelaw.ladder import LLMShape, TowerShape, from_config, tower_from_config
+
+Measured = Mapping[str, tuple[int, int]]
+
+
+def tower_of(experiment: Experiment) -> TowerShape:
+    """The shape of the tower, from its config.json. Raises InputError where it cannot be read."""
+    return tower_from_config(_recipe(experiment).tower)
+
+
+def rows_of(stage: TrainingStage) -> int:
+    """Conversations of a stage: as stated, or as its files hold. Raises InputError where they hold none to read."""
+    return stage.rows or sum(count_records(file) for file in stage.files)
+
+
+def cell_flops(
+    experiment: Experiment, llm: str, compressor: str, visual_tokens: int, measured: Measured | None = None
+) -> float:
+    """Training FLOPs of one cell; `measured`: {stage: (rows, tokens)} as seen, for those stages alone."""
+    recipe, shape, tower = _recipe(experiment), from_config(llm), tower_of(experiment)
+    patches = _compressor.patches_seen(compressor, tower, float(visual_tokens))
+    seeing = float(_vision.tower_flops(tower, patches))
+    joining = float(_compressor.compressor_flops(compressor, tower, float(visual_tokens), shape.width))
+    joining += float(_vision.projector_flops(tower.width, shape.width, visual_tokens))
+    total = 0.0
+    for stage in recipe.stages:
+        rows, length = _size(stage, visual_tokens)
+        if measured is not None:
+            if stage.name not in measured:
+                continue
+            rows, seen = measured[stage.name]
+            length = seen / max(rows, 1)
+        forward = _forward(shape, length)
+        question = _forward(shape, min(length - visual_tokens, stage.text_tokens), head=False)
+        reads = question if _compressor.reads_question(compressor) else 0.0
+        times = 3 if stage.learns == "all" else 2
+        total += rows * (seeing + 3 * joining + reads + times * forward)
+    return total
+
+
+def needs(experiment: Experiment, llm: str, compressor: str, visual_tokens: int) -> dict[str, float]:
+    """{memory_gb: of each GPU in the hungriest stage, hours: of all stages} on the recipe's cluster."""
+    recipe, shape, tower = _recipe(experiment), from_config(llm), tower_of(experiment)
+    cluster = recipe.cluster
+    shared = cluster.gpus if recipe.parallel == "fully_shard" else 1
+    connecting = tower.width * shape.width + shape.width**2 + 21e6 * (tower.width / 1024) ** 2
+    most = 0.0
+    for stage in recipe.stages:
+        learning = connecting + (shape.n_params if stage.learns == "all" else 0)
+        frozen = tower.n_params + shape.n_params + connecting - learning
+        length = min(_size(stage, visual_tokens)[1], recipe.max_length)
+        rows = min(recipe.micro_batch, stage.batch)
+        activations = rows * length * (34 * shape.width * shape.layers + 8 * shape.vocab)
+        most = max(most, (16 * learning + 4 * frozen) / shared + activations)
+    flops = cell_flops(experiment, llm, compressor, visual_tokens)
+    speed = cluster.gpus * cluster.tflops * 1e12 * cluster.mfu
+    return {"memory_gb": most / 1e9, "hours": flops / speed / 3600}
+
+
+def _size(stage: TrainingStage, visual_tokens: int) -> tuple[int, float]:
+    return int(stage.epochs * rows_of(stage)), visual_tokens + stage.text_tokens
+
+
+def _forward(shape: LLMShape, length: float, head: bool = True) -> float:
+    parts: dict[str, Any] = _llm.prefill(shape, max(length, 0.0))
+    return float(sum(parts.values())) + (float(_llm.head(shape, length)) if head else 0.0)
+
+
+def _recipe(experiment: Experiment) -> Finetune:
+    assert experiment.finetune is not None
+    return experiment.finetune

@@ -1,0 +1,249 @@
+"""A cell of pretrained parts: tower, compressor, LLM, trained on conversations stage by stage, scored by generating.
+
+The recipe of LLaVA and of arXiv 2411.03312: first what connects tower and LLM, then the LLM with it. Every cell of a
+seed sees the same conversations in the same order.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoImageProcessor, AutoTokenizer
+
+from scalelaw import plugins
+from scalelaw.config import Experiment, Finetune, Questions, TrainingStage
+from scalelaw.datasets.llava_json import Conversations, read_records
+from scalelaw.errors import InputError
+from scalelaw.vlm.estimate import cell_flops
+from scalelaw.vlm.llm import n_params, n_params_embedding
+from scalelaw.vlm.loop import Plan, processes, train
+from scalelaw.vlm.metrics import METRICS
+from scalelaw.vlm.quecc import QueccForConditionalGeneration, QueccProcessor
+
+Log = Callable[[dict[str, Any]], None]
+
+
+def build(
+    recipe: Finetune, llm: str, compressor: str, visual_tokens: int, seed: int
+) -> tuple[Any, QueccProcessor]:
+    """The model on its pretrained parts, compressor and projector new by the seed, and its processor.
+
+    Raises InputError where a folder holds no weights.
+    """
+    for folder in (recipe.tower, llm):
+        if not any(Path(folder).glob("*.safetensors")) and not any(Path(folder).glob("*.bin")):
+            raise InputError(f"{folder} holds no weights.", code="no_weights",
+                             hint="Put the pretrained model there, as save_pretrained writes it.")  # fmt: skip
+    tokenizer = AutoTokenizer.from_pretrained(llm, local_files_only=True)
+    processor = QueccProcessor(AutoImageProcessor.from_pretrained(recipe.tower, local_files_only=True), tokenizer,
+                               visual_tokens, recipe.question_turns, chat_template=recipe.chat_template)  # fmt: skip
+    torch.manual_seed(seed)
+    model = QueccForConditionalGeneration.from_parts(
+        recipe.tower,
+        llm,
+        compressor=compressor,
+        visual_tokens=visual_tokens,
+        compressor_options=recipe.compressor_options,
+        question_turns=recipe.question_turns,
+        image_token_index=processor.image_token_id,
+    )
+    return model, processor
+
+
+def run_cell(
+    experiment: Experiment,
+    *,
+    llm: str,
+    compressor: str,
+    visual_tokens: int,
+    seed: int,
+    log: Log,
+    saved: Path | None = None,
+) -> list[dict[str, Any]]:
+    """Train and score one cell; a row for each benchmark. Under torchrun every process calls it, and the first scores.
+
+    saved: the checkpoint of a stopped run, from which it goes on. Beside the loss, the log gets samples, tokens, FLOPs,
+    seconds, tokens per second, the share of time outside the model, and of each question what was said.
+    """
+    recipe = _recipe(experiment)
+    with processes() as (rank, world):
+        model, processor = build(recipe, llm, compressor, visual_tokens, seed)
+        model.to(_device())
+        say: Log = log if rank == 0 else lambda _: None
+        tokens, began = 0, time.perf_counter()
+        for stage in recipe.stages:
+            data = Conversations(seed, files=stage.files, images=recipe.images)
+            say({"event": "data", "stage": stage.name, "records": len(data), "digest": data.digest,
+                 "left_out": dict(data.left_out)})  # fmt: skip
+            model.train_stage(1 if stage.learns == "connector" else 2)
+            plan = plan_of(recipe, stage, len(data))
+            draw = _drawing(model, processor, seed)
+            seen = train(model, _batches(processor, data, plan, recipe, draw), plan, stage=stage.name, progress=say,
+                         saved=saved)  # fmt: skip
+            flops = cell_flops(
+                experiment, llm, compressor, visual_tokens, {stage.name: (seen.rows, seen.tokens)}
+            )
+            say({"event": "stage", "stage": stage.name, "samples": seen.rows, "tokens": seen.tokens, "flops": flops,
+                 "seconds_inside": seen.seconds, "tokens_per_s": seen.tokens / max(seen.seconds, 1e-9),
+                 "outside": seen.outside_s / max(seen.seconds, 1e-9),
+                 "mfu": flops / max(seen.seconds, 1e-9) / (recipe.cluster.tflops * 1e12 * world)})  # fmt: skip
+            tokens += seen.tokens
+        processor.visual_tokens = visual_tokens
+        if saved is not None and rank == 0:
+            saved.unlink(missing_ok=True)
+        if rank:
+            return []
+        say({"event": "trained", "seconds_all": time.perf_counter() - began})
+        vision = n_params(model.vision_tower)
+        shared = {
+            "model": Path(llm).name,
+            "n_params": n_params(model.language_model),
+            "n_params_total": n_params(model),
+            "n_params_embedding": n_params_embedding(model.language_model),
+            "n_params_vision": vision,
+            "compressor": compressor,
+            "visual_tokens": visual_tokens,
+            "train_tokens": tokens,
+            "train_flops": cell_flops(experiment, llm, compressor, visual_tokens),
+            "seed": seed,
+            "status": "ok",
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        }
+        return [
+            {**shared, **score(model, processor, recipe, asked, experiment.evaluation.batch, say)}
+            for asked in recipe.questions
+        ]
+
+
+def plan_of(recipe: Finetune, stage: TrainingStage, records: int) -> Plan:
+    """A stage's plan: as many steps as whole batches in its epochs, at least one."""
+    return Plan(
+        steps=max(1, int(stage.epochs * records) // stage.batch),
+        rows=stage.batch,
+        micro=min(recipe.micro_batch, stage.batch),
+        learning_rate=stage.learning_rate,
+        warmup=recipe.warmup,
+        clip=recipe.clip,
+        precision=recipe.precision,
+        parallel=recipe.parallel,
+        compile=recipe.compile,
+        save_every=recipe.save_every,
+    )
+
+
+def _batches(
+    processor: QueccProcessor, data: Conversations, plan: Plan, recipe: Finetune, draw: Callable[[int], None]
+) -> Callable[[int, int, int], dict[str, torch.Tensor]]:
+    def batch_of(step: int, start: int, count: int) -> dict[str, torch.Tensor]:
+        draw(step)
+        rows = data.rows(step * plan.rows + start, count)
+        turns = [data.records[row].turns for row in rows]
+        return dict(
+            processor.collate(turns, [data.pictures(row) for row in rows], max_length=recipe.max_length)
+        )
+
+    return batch_of
+
+
+def _drawing(model: Any, processor: QueccProcessor, seed: int) -> Callable[[int], None]:
+    """For a compressor that trains for many numbers of tokens: set the step's, by the seed."""
+    among = getattr(model.compressor, "training_tokens", ())
+
+    def draw(step: int) -> None:
+        if among:
+            processor.visual_tokens = int(np.random.default_rng((seed, step)).choice(among))
+
+    return draw
+
+
+def score(
+    model: Any, processor: QueccProcessor, recipe: Finetune, asked: Questions, batch: int, say: Log
+) -> dict[str, Any]:
+    """Greedy answers to a file of questions, and their mean score with its standard error; each answer in the log.
+
+    Raises InputError for a question without a text or answers.
+    """
+    records = [_question(raw, asked.file) for raw in read_records(Path(asked.file))]
+    if not records:
+        raise InputError(f"{asked.file} holds no question.", code="no_records")
+    model.eval()
+    scores, lengths, ends = [], [], _ends(model, processor)
+    for start in range(0, len(records), batch):
+        rows = records[start : start + batch]
+        turns = [
+            [{"from": "human", "value": "\n".join(["<image>"] * len(r["images"]) + [r["question"]])}]
+            for r in rows
+        ]
+        data = [Conversations.opened(Path(recipe.images), r["images"]) for r in rows]
+        inputs = processor.collate(turns, data, add_generation_prompt=True).to(model.device)
+        with torch.no_grad():
+            written = model.generate(**inputs, max_new_tokens=recipe.answer_tokens, do_sample=False,
+                                     eos_token_id=ends, pad_token_id=processor.tokenizer.pad_token_id)  # fmt: skip
+        said = processor.tokenizer.batch_decode(
+            written[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+        )
+        shown = inputs["attention_mask"].sum(dim=1) - (inputs["input_ids"] == processor.image_token_id).sum(
+            dim=1
+        )
+        for row, text, length in zip(rows, said, shown.tolist(), strict=True):
+            scores.append(METRICS[asked.metric](text, row["answers"]))
+            lengths.append(length)
+            say({"stage": "score", "step": len(scores), "steps": len(records), "benchmark": asked.benchmark,
+                 "id": row["id"], "said": text.strip(), "answers": row["answers"], "score": scores[-1]})  # fmt: skip
+    value = float(np.mean(scores))
+    spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else math.nan
+    return {"benchmark": asked.benchmark, "task_family": asked.family, "metric": asked.metric, "value": value,
+            "error": 1 - value, "error_se": spread / math.sqrt(len(scores)), "n_examples": len(scores),
+            "text_tokens": float(np.mean(lengths))}  # fmt: skip
+
+
+def _ends(model: Any, processor: QueccProcessor) -> list[int]:
+    """The tokens that end an answer: the tokenizer's own, and those that the LLM came with."""
+    given = model.generation_config.eos_token_id
+    held = given if isinstance(given, list) else [] if given is None else [given]
+    return sorted({int(processor.tokenizer.eos_token_id), *held})
+
+
+def _question(raw: Any, file: str) -> dict[str, Any]:
+    held = raw if isinstance(raw, dict) else {}
+    text = held.get("question", held.get("text"))
+    answers = held.get("answers", held.get("answer"))
+    answers = [answers] if isinstance(answers, str | int | float) else answers
+    if not isinstance(text, str) or not answers:
+        raise InputError(f"{file}: a question lacks `question` or `answers`: {str(raw)[:80]}.", code="bad_question",
+                         hint="Each is {id, image, question, answers: [...]}.")  # fmt: skip
+    image = held.get("image") or []
+    images = [image] if isinstance(image, str) else list(image)
+    return {"id": str(held.get("id", held.get("question_id", ""))), "images": images,
+            "question": text.replace("<image>", "").strip(), "answers": [str(a) for a in answers]}  # fmt: skip
+
+
+def allowed_tokens(experiment: Experiment, compressor: str) -> list[int]:
+    """The numbers of visual tokens that a compressor can give on the tower's grid, falling."""
+    from scalelaw.vlm.estimate import tower_of
+
+    tower, recipe = tower_of(experiment), _recipe(experiment)
+    side = math.isqrt(tower.patches)
+    if (window := recipe.compressor_options.get("side")) is not None:
+        return [int(-(-side // window)) ** 2]
+    found: list[int] = plugins.load("compressors", compressor).allowed_tokens((side, side))
+    return found
+
+
+def _recipe(experiment: Experiment) -> Finetune:
+    assert experiment.finetune is not None
+    return experiment.finetune
+
+
+def _device() -> torch.device:
+    return (
+        torch.device("cuda", torch.cuda.current_device())
+        if torch.cuda.is_available()
+        else torch.device("cpu")
+    )

@@ -1,0 +1,201 @@
+"""The real recipe, scaled down: pretrained folders and LLaVA's files, written here; from a sweep to its table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from PIL import Image
+
+from scalelaw import table
+from scalelaw.config import Experiment, parse_experiment, read_experiment
+from scalelaw.errors import InputError, Preempted
+from scalelaw.sweep import plan_sweep, run_sweep
+from scalelaw.vlm import estimate, finetune, loop
+from scalelaw.vlm.cell import allowed_tokens, cell_flops
+
+from .quecc.conftest import LLM, TOWER, tokenizer
+
+COLOURS = {"red": (220, 0, 0), "blue": (0, 0, 220)}
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tower, an LLM, images of two colours, conversations about them, questions."""
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("world")
+    torch.manual_seed(0)
+    sizes = {**TOWER, "image_size": 32, "patch_size": 8}
+    transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**sizes)).save_pretrained(root / "tower")
+    transformers.CLIPImageProcessorPil(
+        size={"height": 32, "width": 32}, do_center_crop=False
+    ).save_pretrained(root / "tower")
+    transformers.AutoModelForCausalLM.from_config(
+        transformers.AutoConfig.for_model("qwen2", **LLM)
+    ).save_pretrained(root / "llm")
+    tokenizer().save_pretrained(root / "llm")
+    (root / "images").mkdir()
+    records: list[dict[str, Any]] = []
+    for i, (name, colour) in enumerate(list(COLOURS.items()) * 8):
+        Image.new("RGB", (20 + i, 30), colour).save(root / "images" / f"{i}.png")
+        turns = [{"from": "human", "value": "<image>\nColour?"}, {"from": "gpt", "value": name}]
+        records.append({"id": i, "image": f"{i}.png", "conversations": turns})
+    text = [{"from": "human", "value": "Say hi"}, {"from": "gpt", "value": "hi"}]
+    records += [
+        {"id": "text", "conversations": text},
+        {"id": "gone", "image": "gone.png", "conversations": turns},
+    ]
+    (root / "mix.json").write_text(json.dumps(records))
+    asked = [
+        {"id": i, "image": f"{i}.png", "question": "Colour?", "answers": [("red", "blue")[i % 2]]}
+        for i in range(6)
+    ]
+    (root / "asked.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    return root
+
+
+def experiment(world: Path, epochs: float = 2, **changes: Any) -> Experiment:
+    stage = {"files": [str(world / "mix.json")], "batch": 4}
+    recipe = {
+        "tower": str(world / "tower"), "images": str(world / "images"), "micro_batch": 2, "precision": "float32",
+        "stages": [{"name": "connect", "learns": "connector", "learning_rate": 1e-2, **stage},
+                   {"name": "tune", "learns": "all", "learning_rate": 1e-2, "epochs": epochs, **stage}],
+        "questions": [{"benchmark": "colours", "family": "perception", "file": str(world / "asked.jsonl")}],
+        "answer_tokens": 6, "save_every": 3,
+    }  # fmt: skip
+    return parse_experiment({
+        "question": "Does the real path run?", "name": "llava_tiny", "llms": [str(world / "llm")],
+        "visual_tokens": [1, 4], "compressors": ["quecc"], "dataset": {"name": "llava_json"},
+        "finetune": {**recipe, **changes},
+    })  # fmt: skip
+
+
+def cell(stated: Experiment, **more: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    torch.set_num_threads(1)
+    heard: list[dict[str, Any]] = []
+    rows = finetune.run_cell(stated, **{"llm": stated.llms[0], "compressor": "quecc", "visual_tokens": 4, "seed": 0,
+                                        "log": heard.append, **more})  # fmt: skip
+    return rows, heard
+
+
+def test_a_sweep_of_pretrained_parts_from_files_to_a_table(world: Path, tmp_path: Path) -> None:
+    result = run_sweep(experiment(world), tmp_path / "out", executor="inline")
+    assert not result.failed
+    rows = table.read_table(tmp_path / "out")
+    assert sorted(rows["visual_tokens"]) == [1, 4]
+    assert set(rows["benchmark"]) == {"colours"}
+    assert (rows["n_examples"] == 6).all()
+    assert (rows["model"] == "llm").all()
+
+
+def test_it_learns_and_says_all_that_it_did(world: Path) -> None:
+    rows, heard = cell(experiment(world, epochs=12))
+    (row,) = rows
+    assert row["value"] == 1.0  # two colours, told apart
+    data = next(line for line in heard if line.get("event") == "data")
+    assert data["records"] == 17
+    assert data["left_out"] == {"image missing": 1}
+    stages = [line for line in heard if line.get("event") == "stage"]
+    assert [line["stage"] for line in stages] == ["connect", "tune"]
+    assert [line["samples"] for line in stages] == [16, 204]
+    assert all(line["flops"] > 0 and line["tokens_per_s"] > 0 and 0 < line["mfu"] < 1 for line in stages)
+    said = [line for line in heard if line.get("stage") == "score"]
+    assert [line["said"] for line in said] == ["red", "blue"] * 3
+    assert row["train_tokens"] == sum(line["tokens"] for line in stages)
+
+
+def test_every_cell_of_a_seed_sees_the_same_records(world: Path) -> None:
+    digests = [
+        [line["digest"] for line in cell(experiment(world), visual_tokens=v)[1] if "digest" in line]
+        for v in (1, 4)
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_stopped_in_the_second_stage_and_gone_on_again(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same rows and losses to the bit."""
+    undisturbed, all_said = cell(experiment(world))
+    calls = iter(range(1000))
+    monkeypatch.setattr(loop.preemption, "asked", lambda: next(calls) == 9)
+    with pytest.raises(Preempted):
+        cell(experiment(world), saved=tmp_path / "saved.pt")
+    monkeypatch.undo()
+    rows, said = cell(experiment(world), saved=tmp_path / "saved.pt")
+    assert rows == undisturbed
+
+    def last(lines: list[dict[str, Any]]) -> float:
+        return float([line["loss"] for line in lines if line.get("stage") == "tune" and "loss" in line][-1])
+
+    assert last(said) == last(all_said)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("compressor", ["matryoshka_query", "attention_prune"])
+def test_other_compressors_take_the_same_path(world: Path, compressor: str) -> None:
+    assert cell(experiment(world), compressor=compressor)[0][0]["n_examples"] == 6
+
+
+def test_flops_by_torchs_counter(world: Path) -> None:
+    """One sample of each stage against the counter: products of the forward pass, and of the backward pass."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    stated = experiment(world)
+    model, processor = finetune.build(finetune._recipe(stated), stated.llms[0], "quecc", 4, 0)
+    model.set_attn_implementation("eager")
+    turns = [{"from": "human", "value": "<image>\nColour?"}, {"from": "gpt", "value": "red"}]
+    batch = processor.collate([turns], [[Image.new("RGB", (32, 32))]])
+    tokens = batch["input_ids"].shape[1]
+    for stage, name in ((1, "connect"), (2, "tune")):
+        model.train_stage(stage)
+        with FlopCounterMode(display=False) as counter:
+            model(**batch).loss.backward()
+        ours = cell_flops_of(stated, name, tokens, len(processor.tokenizer("Colour?")["input_ids"]))
+        assert ours == pytest.approx(counter.get_total_flops(), rel=0.06)
+
+
+def cell_flops_of(stated: Experiment, stage: str, tokens: int, question: int) -> float:
+    recipe = finetune._recipe(stated)
+    stages = [held.model_copy(update={"text_tokens": float(question)}) for held in recipe.stages]
+    same = stated.model_copy(update={"finetune": recipe.model_copy(update={"stages": stages})})
+    return estimate.cell_flops(same, stated.llms[0], "quecc", 4, {stage: (1, tokens)})
+
+
+# ---------------------------------------------------------------------------- the paper's own
+
+
+def test_the_papers_experiment_can_be_planned(tmp_path: Path) -> None:
+    """Without a weight and without a file of data: its cells, FLOPs, memory and hours."""
+    stated = read_experiment(Path(__file__).parents[2] / "experiments" / "llava_qwen.yaml")
+    assert len(stated.llms) >= 3
+    assert allowed_tokens(stated, "quecc") == [576, 144, 64, 36, 16, 9, 4, 1]
+    planned = plan_sweep(stated, tmp_path).cells
+    assert len(planned) == len(stated.llms) * len(stated.visual_tokens)
+    assert all(c["hours"] > 0 and c["memory_gb"] > 0 for c in planned)
+    small, large = (
+        cell_flops(stated, stated.llms[0], "quecc", 1),
+        cell_flops(stated, stated.llms[-1], "quecc", 576),
+    )
+    assert 1e17 < small < large < 1e20
+    held = estimate.needs(stated, stated.llms[0], "quecc", 36)
+    assert 1 < held["memory_gb"] < 80
+    assert 0.1 < held["hours"] < 24
+    with pytest.raises(InputError) as caught:
+        finetune.run_cell(
+            stated, llm=stated.llms[0], compressor="quecc", visual_tokens=1, seed=0, log=lambda _: None
+        )
+    assert caught.value.code == "no_weights"
+
+
+def test_questions_without_answers_are_refused(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "asked.json").write_text(json.dumps([{"question": "Why?"}]))
+    asked = [{"benchmark": "b", "family": "f", "file": str(tmp_path / "asked.json")}]
+    with pytest.raises(InputError) as caught:
+        cell(experiment(world, questions=asked))
+    assert caught.value.code == "bad_question"
