@@ -76,7 +76,7 @@ def continuous_optimum(setting: Setting) -> dict[str, Any] | None:
     (type, batch) that allows it; None where no size can be had.
 
     A cost that knows no shape is asked directly; for the others the catalogue's own costs are interpolated between
-    its sizes (linear in the logarithms), within the catalogue's range; mixtures are left out where there are others.
+    the sizes of each family (linear in the logarithms), within its range; mixtures are left out where there are others.
     """
     dense = [model for model in setting.models if not model.counted_as]
     setting = replace(setting, models=dense or setting.models)
@@ -107,23 +107,32 @@ def _ways(setting: Setting) -> list[Workload]:
 
 
 def _between(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:
-    """The largest size within the limits at a number of tokens, between the sizes of the catalogue."""
-    sizes = np.log([m.n_params for m in setting.models])
+    """The largest size within the limits at a number of tokens, between the sizes of a family of the catalogue."""
+    names = [model.family for model in setting.models]
+    families = [[m for m in setting.models if m.family == name] for name in dict.fromkeys(names)]
     setups = len(setting.query.setups)
 
     def size_for(tokens: np.ndarray) -> np.ndarray:
-        costs = reckon(setting.models, tokens, setting.query.work, setting.limits, setting.flop_cost, setups)
-        share = np.log(np.max([costs[kind] / limit for kind, limit in setting.limits.items()], axis=0))
-        share = np.maximum.accumulate(share, axis=0)
-        held = np.full(share.shape[1:], -np.inf)
-        for below, above, low, high in zip(share[:-1], share[1:], sizes[:-1], sizes[1:], strict=True):
-            inside = (below <= 0) & (above > 0)
-            part = -below[inside] / (above[inside] - below[inside])
-            held[inside] = low + part * (high - low)
-        held[share[-1] <= 0] = sizes[-1]
-        return np.exp(held.max(axis=-1))
+        largest = np.full(len(tokens), -np.inf)
+        for family in families:
+            costs = reckon(family, tokens, setting.query.work, setting.limits, setting.flop_cost, setups)
+            share = np.log(np.max([costs[kind] / limit for kind, limit in setting.limits.items()], axis=0))
+            within = _largest(np.log([m.n_params for m in family]), np.maximum.accumulate(share, axis=0))
+            largest = np.maximum(largest, within.max(axis=-1))
+        return np.exp(largest)
 
     return size_for
+
+
+def _largest(sizes: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Where between rising sizes [M] the rising share [M, ...] crosses 0 (logarithms); -inf where it never is below."""
+    held = np.full(share.shape[1:], -np.inf)
+    for below, above, low, high in zip(share[:-1], share[1:], sizes[:-1], sizes[1:], strict=True):
+        inside = (below <= 0) & (above > 0)
+        part = -below[inside] / (above[inside] - below[inside])
+        held[inside] = low + part * (high - low)
+    held[share[-1] <= 0] = sizes[-1]
+    return held
 
 
 def size_within(

@@ -42,6 +42,16 @@ def show_optimum(optimum: Optimum) -> None:
     if marked := [choice for choice in choices if choice.get("counted_as")]:
         told = "; ".join(f"{choice['model']}: {choice['counted_as']}" for choice in marked)
         console.print(f"* a mixture of experts; n_params is {told}.")
+    if binding := optimum.best.get("binding"):
+        console.print(f"What keeps a better one out: {binding}.")
+    if len(optimum.near_ties) > 1:
+        cheap = optimum.near_ties[0]
+        spent = ", ".join(f"{kind} {cheap['costs'][kind]:.4g}" for kind in kinds)
+        console.print(
+            f"{len(optimum.near_ties)} models tie nearly; the cheapest of them is {cheap['model']} with "
+            f"{cheap['visual_tokens']:g} visual tokens (error {cheap['error']:.4f}, {spent}, "
+            f"{cheap['dtype']} x {cheap['batch']:g})."
+        )
     if optimum.continuous:
         held = optimum.continuous
         console.print(

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import torch
 import transformers
+import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
 from scalelaw import plugins
 from scalelaw.costs import _compressor, _llm, _vision
+from scalelaw.files import bundled
 from scalelaw.ladder import FAMILIES, TowerShape, from_fields, tower_from_fields
+from scalelaw.plan.catalogue import find_tower
 
 SMALL = {
     "vocab_size": 1000,
@@ -118,10 +121,10 @@ def test_a_decode_step(family: str) -> None:
 @pytest.mark.parametrize(
     ("family", "change"),
     [
-        ("mistral", {"sliding_window": 8}),
-        ("gemma3_text", {"sliding_window": 8}),
-        ("gemma2", {"sliding_window": 6}),
-        ("qwen2", {"sliding_window": 8, "use_sliding_window": True, "max_window_layers": 3}),
+        ("mistral", {"sliding_window": 5}),
+        ("gemma3_text", {"sliding_window": 5}),
+        ("gemma2", {"sliding_window": 4}),
+        ("qwen2", {"sliding_window": 5, "use_sliding_window": True, "max_window_layers": 3}),
     ],
 )
 def test_a_windowed_prompt_token_by_token(family: str, change: dict[str, Any]) -> None:
@@ -129,13 +132,13 @@ def test_a_windowed_prompt_token_by_token(family: str, change: dict[str, Any]) -
     assert 0 < shape.window_layers <= shape.layers
     ids = torch.zeros(1, 1, dtype=torch.long, device="meta")
     cache, steps = None, []
-    for tokens in range(1, 21):
+    for tokens in range(1, 11):
         held: dict[str, Any] = {}
         steps.append(count(lambda cache=cache, held=held: held.update(model(ids, past_key_values=cache))))
         cache = held["past_key_values"]
         assert steps[-1] == sum(_llm.decode(shape, tokens - 1, 1).values())
-    prompt = _llm.prefill(shape, 20, causal=True)
-    assert sum(steps) == sum(prompt.values()) + _llm.head(shape, 20)
+    prompt = _llm.prefill(shape, 10, causal=True)
+    assert sum(steps) == sum(prompt.values()) + _llm.head(shape, 10)
     whole = torch.zeros(
         1, shape.window or 0, dtype=torch.long, device="meta"
     )  # within the window nothing is saved
@@ -162,6 +165,29 @@ def test_a_tower_of_every_known_family(name: str) -> None:
     else:
         assert sum(p.numel() for p in model.parameters()) == shape.n_params
     assert count(lambda: model(image)) == closed
+
+
+BUNDLED = yaml.safe_load(bundled("towers.yaml").read_text())["towers"]
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_every_bundled_tower_at_its_own_size(name: str) -> None:
+    fields = {key: value for key, value in BUNDLED[name].items() if key not in ("source", "model_type")}
+    kind = {"clip": "CLIPVision", "sigl": "SiglipVision", "dino": "Dinov2"}[name[:4]]
+    if kind == "SiglipVision":
+        fields["vision_use_head"] = False
+    heads = {1152: 16}.get(fields["hidden_size"], fields["hidden_size"] // 64)
+    config = getattr(transformers, f"{kind}Config")(
+        **fields, num_attention_heads=heads, attn_implementation="eager"
+    )
+    with torch.device("meta"):
+        model = getattr(transformers, f"{kind}Model")(config)
+    shape = find_tower(name)
+    assert shape is not None
+    assert sum(p.numel() for p in model.parameters()) == shape.n_params
+    image = torch.zeros(1, 3, shape.image, shape.image, device="meta")
+    assert count(lambda: model(image)) == _vision.tower_flops(shape)
+    assert BUNDLED[name]["source"].startswith("config.json of ")
 
 
 @pytest.mark.parametrize("name", plugins.names("compressors"))

@@ -74,6 +74,9 @@ def test_the_terminal_shows_the_budgets_own_quantity_and_the_way_to_serve(
     assert "latency_ms  memory_gb" in told
     assert "int8 x 1" in told
     assert "with clip-vit-l-14-336" in told
+    assert "What keeps a better one out: latency_ms." in told
+    assert cli.main([*asked, "--models", "qwen1.5", "--tie", "0.1"]) == 0
+    assert "models tie nearly; the cheapest of them is" in capsys.readouterr().out
 
 
 def test_a_contrast_from_a_target_is_refused(fit_file: str, capsys: pytest.CaptureFixture[str]) -> None:

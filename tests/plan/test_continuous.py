@@ -89,3 +89,12 @@ def test_every_way_to_serve_is_considered(reasoning: Any, ways: dict[str, str]) 
 def test_mixtures_are_left_out_where_there_are_dense_models(reasoning: Any) -> None:
     dense = find_optimum(reasoning, 2e12, models="qwen3").continuous
     assert find_optimum(reasoning, 2e12, models="qwen3,qwen3-moe").continuous == dense
+
+
+@pytest.mark.parametrize("flops", [4e11, 8e11, 3e12])
+def test_a_catalogue_of_many_families_is_no_worse_with_every_size_allowed(
+    reasoning: Any, flops: float
+) -> None:
+    plan = find_optimum(reasoning, flops, models="qwen1.5,qwen2.5,qwen3,gemma-3,smollm2")
+    assert plan.continuous is not None
+    assert plan.continuous["error"] <= plan.best["error"] + 1e-9
