@@ -91,7 +91,13 @@ def fit(
     influence: Annotated[
         bool, typer.Option("--influence", help="Also say what each point does to the conclusions.")
     ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if the law is not identified.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Exit 3 if the points do not determine the law (at_bound passes: a limit is an answer).",
+        ),
+    ] = False,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
