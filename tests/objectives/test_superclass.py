@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from scalelaw.errors import InputError
 from scalelaw.objectives.superclass import Objective
 
 
@@ -71,3 +72,17 @@ def test_special_tokens_are_no_classes() -> None:
 def test_without_idf_every_subword_weighs_alike() -> None:
     objective = Objective(2, 4, special=[0], idf=False)
     assert objective.targets(torch.tensor([[1, 2, 2, 0]])).tolist() == [[0, 0.5, 0.5, 0]]
+
+
+def test_binary_cross_entropy_by_hand() -> None:
+    """Logits 0 everywhere: ln 2 for each class, whatever it is; with IDF the mean is weighed, and still ln 2."""
+    for idf in (True, False):
+        objective = Objective(2, 5, special=[0, 1], idf=idf, loss="bce")
+        with torch.no_grad():
+            objective.head[1].weight.zero_()
+            objective.head[1].bias.zero_()
+        loss = objective(torch.randn(3, 4, 2), torch.tensor([[2, 3], [2, 4], [3, 0]]))
+        assert loss.item() == pytest.approx(math.log(2), rel=1e-5)
+        assert objective.documents.item() == 3
+    with pytest.raises(InputError):
+        Objective(2, 5, special=[0], loss="hinge")
