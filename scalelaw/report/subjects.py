@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scalelaw.fit import FittedLaw
@@ -17,20 +16,26 @@ _LABELS = ("task_family", "compressor", "model_family", "benchmark")
 
 
 def subjects(studies: Sequence[Study]) -> list[str]:
-    """A name for each study, no two alike (empty for one alone): of group, labels that the points share, table, what
-    was chosen of it, target, law, loss and inputs those that tell them apart; a number where nothing does."""
+    """A name for each study, no two alike (empty for one alone): of the labels that the points share, the group, the
+    table, what was chosen of it, target, law, loss and inputs those that tell them apart; a number where nothing does.
+    """
     if len(studies) < 2:
         return [""] * len(studies)
     names: list[tuple[str, ...]] = [()] * len(studies)
-    for values in [[study.group for study in studies], *map(partial(_values, studies), _FEATURES)]:
+    for feature in _FEATURES:
+        values = [words.named(feature(study)) for study in studies]
         longer = [
-            (*name, words.named(value)) if value else name for name, value in zip(names, values, strict=True)
+            (*name, value) if value and value not in name else name
+            for name, value in zip(names, values, strict=True)
         ]
         if len(set(longer)) > len(set(names)):
             names = longer
-    told = [", ".join(name) for name in names]
+    told = [
+        ", ".join(name) or ("fit" if study.fitted else "plan")
+        for name, study in zip(names, studies, strict=True)
+    ]
     return [
-        name if name and told.count(name) == 1 else f"{name or 'fit'} {1 + told[:place].count(name)}"
+        name if told.count(name) == 1 else f"{name} {1 + told[:place].count(name)}"
         for place, name in enumerate(told)
     ]
 
@@ -51,8 +56,8 @@ def _where(fitted: FittedLaw) -> str:
     return ", ".join(words.named(str(v)) for v in held.values()) if isinstance(held, Mapping) else ""
 
 
-def _values(studies: Sequence[Study], feature: Callable[[FittedLaw], str]) -> list[str]:
-    return [feature(study.fitted) if study.fitted else "" for study in studies]
+def _of_fit(feature: Callable[[FittedLaw], str]) -> Callable[[Study], str]:
+    return lambda study: feature(study.fitted) if study.fitted else ""
 
 
 def _shared(column: str) -> Callable[[FittedLaw], str]:
@@ -68,13 +73,19 @@ def _columns(fitted: FittedLaw) -> str:
     return ", ".join(words.named(column) for name, column in held.items() if name != "target")
 
 
-_FEATURES: tuple[Callable[[FittedLaw], str], ...] = (
-    *(_shared(column) for column in _LABELS),
-    lambda fitted: str(fitted.checklist.get("table", "")),
-    _where,
-    lambda fitted: fitted.target,
-    lambda fitted: words.law(fitted.law),
-    lambda fitted: f"{fitted.loss['kind']} loss",
-    lambda fitted: f"{fitted.loss['residual']} residuals",
-    _columns,
+_FEATURES: tuple[Callable[[Study], str], ...] = (
+    *(_of_fit(_shared(column)) for column in _LABELS),
+    lambda study: study.group,
+    *map(
+        _of_fit,
+        (
+            lambda fitted: str(fitted.checklist.get("table", "")),
+            _where,
+            lambda fitted: fitted.target,
+            lambda fitted: words.law(fitted.law),
+            lambda fitted: f"{fitted.loss['kind']} loss",
+            lambda fitted: f"{fitted.loss['residual']} residuals",
+            _columns,
+        ),
+    ),
 )
