@@ -72,8 +72,15 @@ def _absent(value: Any) -> bool:
 UNNAMED = ("the DataFrame", "the stream", "standard input")
 
 
-def read_table(source: str | Path | IO[str] | pd.DataFrame) -> pd.DataFrame:
+Where = Mapping[str, Any] | Sequence[str] | str | None
+
+
+def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None) -> pd.DataFrame:
     """Read a results table: a parquet or csv file, a sweep's folder, `-` (csv on stdin), or a bundled name.
+
+    where: as `points` has it; of a parquet file only such rows are read, for tables larger than memory. What cannot be
+    chosen while reading (a csv, a column that the schema does not know, a choice that leaves nothing) is read whole:
+    `points` chooses again, and says what is wrong.
 
     Returns a DataFrame with every column of the schema, in its order, numbers as float64; columns that
     the schema does not know follow (so that `inputs={"n_params": "my_column"}` can name them).
@@ -90,6 +97,10 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame) -> pd.DataFrame:
         return _conform(_read_csv(known[str(source)], str(source)), str(source))
     if path.is_dir():
         return _conform(_read_folder(path), str(source))
+    if where is not None and path.suffix in PARQUET and path.is_file():
+        chosen = _read_parquet(path, _chosen(where))
+        if chosen.num_rows:
+            return _conform(chosen.to_pandas(), str(source))
     if not path.is_file():
         raise (
             unknown("table", str(source), bundled_tables(), code="no_such_table")
@@ -115,14 +126,34 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> pd.DataFrame:
-    return (
-        _read_parquet(path).to_pandas() if path.suffix in (".parquet", ".pq") else _read_csv(path, str(path))
-    )
+    return _read_parquet(path).to_pandas() if path.suffix in PARQUET else _read_csv(path, str(path))
 
 
-def _read_parquet(path: Path) -> pa.Table:
+PARQUET = (".parquet", ".pq")
+
+
+def _chosen(where: Where) -> list[tuple[str, str, Any]] | None:
+    """`where` as parquet's own filter: the terms on the schema's columns; None where there is none."""
+    found: list[tuple[str, str, Any]] = []
+    for column, value in _terms(where):
+        if column not in COLUMNS:
+            continue
+        kind = COLUMNS[column][0]
+        try:
+            number = 0.0 if kind == "text" else float(value)
+        except (TypeError, ValueError):
+            return None
+        if kind == "count" and not number.is_integer():
+            return None
+        found.append(
+            (column, "==", str(value) if kind == "text" else int(number) if kind == "count" else number)
+        )
+    return found or None
+
+
+def _read_parquet(path: Path, chosen: list[tuple[str, str, Any]] | None = None) -> pa.Table:
     try:
-        return pq.read_table(path, page_checksum_verification=True)
+        return pq.read_table(path, filters=chosen, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is not a parquet file: {error}.", code="unreadable_table") from error
 

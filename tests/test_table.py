@@ -182,3 +182,21 @@ def test_points_know_their_table_and_what_was_chosen(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "my results.csv")
     assert points(read_table(tmp_path / "my results.csv"), ("n_params",)).table == "my results.csv"
     assert points(read_table(pd.DataFrame({"n_params": [1e9], "error": [0.5]})), ("n_params",)).table == ""
+
+
+def test_a_choice_while_reading_is_the_choice_after_it(tmp_path: Path) -> None:
+    rows = [
+        {"task_family": f, "visual_tokens": v, "n_params": n, "error": 0.1 + 0.01 * v, "status": "ok"}
+        for f in ("ocr", "vqa")
+        for v in (1, 4)
+        for n in (1e9, 7e9)
+    ]
+    path = tmp_path / "t.parquet"
+    write_table(rows, path)
+    where = ["task_family=ocr", "visual_tokens=4"]
+    chosen = read_table(path, where)
+    assert len(chosen) == 2
+    whole = points(read_table(path), ["n_params"], where=where)
+    assert points(chosen, ["n_params"], where=where).data_hash == whole.data_hash
+    for nothing in (["task_family=ocrs"], ["visual_tokens=many"], ["colour=red"], {"n_params": 5}):
+        assert len(read_table(path, nothing)) == 8
