@@ -24,7 +24,7 @@ def rebuild(name: str, folder: Path) -> None:
         optimum = sl.find_optimum(fits[0], **facts["plan"])
         write_text(folder / f"{name}.optimum.json", optimum.to_json())
         items.append(optimum)
-    sl.write_report(items, folder / f"{name}.pdf", title=facts["title"])
+    sl.write_report([*items, name], folder / f"{name}.pdf", title=facts["title"])
     print(f"{name}: {len(fits)} fit(s), {folder / f'{name}.pdf'}", file=sys.stderr)
 
 

@@ -117,8 +117,8 @@ def _block(column: Column, study: Study) -> None:
 def _table(column: Column, blocks: Sequence[Study]) -> None:
     """A row per answer: what it is about, the budget, the choice, its error, how often it is the best."""
     planned = any(block.optima for block in blocks)
-    places = (0.0, 2.3, 4.2, 7.2, 9.55) if planned else (0.0, 4.4, 4.4, 8.9, 9.8)
-    widths = (2.2, 1.8, 2.9, 2.25, 0.85) if planned else (4.3, 0.01, 4.4, 1.4, 0.5)
+    places = (0.0, 2.3, 4.2, 7.2, 9.55) if planned else (0.0, 4.0, 4.0, 8.3, 10.3)
+    widths = (2.2, 1.8, 2.9, 2.25, 0.85) if planned else (3.9, 0.01, 4.2, 1.95, 0.05)
     rows = [("about", "budget", "choice", "predicted error", "best in"), *map(_row, blocks)]
     if not planned:
         rows = [("about", "", "law", "it is", ""), *((r[0], "", *r[2:]) for r in rows[1:])]

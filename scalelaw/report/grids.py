@@ -56,7 +56,9 @@ def _title(name: object) -> str:
 
 
 def _grid(frame: pd.DataFrame, title: str) -> Coverage:
-    along = _varied(frame, ("visual_tokens", "train_tokens", "n_examples", "benchmark", "metric"))
+    along = _varied(
+        frame, ("visual_tokens", "train_samples", "train_tokens", "n_examples", "benchmark", "metric")
+    )
     by = _varied(
         frame,
         tuple(n for n in _ROWS if n != along),
