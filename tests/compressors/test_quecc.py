@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -153,3 +154,19 @@ def test_the_algebra_keeps_no_more_for_the_backward_pass(
     folded = kept()
     monkeypatch.setattr(WindowAttention, "folded", False)
     assert folded <= kept()
+
+
+def test_the_page_says_what_the_algebra_saves(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "quecc.md").read_text(encoding="utf-8")
+    rows = page.split("<!-- folded -->")[1].split("<!-- /folded -->")[0].strip().splitlines()[2:]
+    assert len(rows) == 5
+    for row in rows:
+        tokens = int(row.split("|")[1])
+        with torch.device("meta"):
+            module = Compressor((24, 24), 1024, 4096, tokens, 1024)
+        ours = module.flops()
+        with monkeypatch.context() as patch:
+            patch.setattr(WindowAttention, "folded", False)
+            plain = module.flops()
+        share = f"{100 * (1 - ours / plain):.0f} %"
+        assert row == f"| {tokens} | {576 // tokens} | {ours / 1e9:.2f} | {plain / 1e9:.2f} | {share} |"
