@@ -193,3 +193,12 @@ def test_a_style_or_format_that_is_none_gets_a_sentence(
         write_report(fitted, tmp_path / "report.pdf", **asked)
     assert caught.value.code == code
     assert not list(tmp_path.iterdir())
+
+
+def test_a_second_web_page_has_the_same_bytes(
+    folder: Path, fitted: Any, optimum: Any, tmp_path: Path
+) -> None:
+    again = write_report([fitted, optimum], tmp_path / "page.html")
+    assert again.read_bytes() == (folder / "page.html").read_bytes()
+    for path in (tmp_path / "page.data").iterdir():
+        assert path.read_bytes() == (folder / "page.data" / path.name).read_bytes()
