@@ -21,6 +21,7 @@ from scalelaw.tasks import Finished, Line, Needs, Task, Tries, checked, facts_of
 
 SETTINGS = {"address": "", "cpus": 0, "gpus": 0}
 AT_ONCE = 1000
+LOOK = 10.0  # seconds without news after which the result files are looked at: they are what counts
 STORE = 100 * 2**20  # bytes of Ray's object store: nothing large goes through it
 
 
@@ -73,8 +74,10 @@ def run(
                     running[remote.options(**_options(part[0].needs)).remote(given)] = part
             if not running:
                 continue
-            over, _ = ray.wait(list(running), num_returns=1, timeout=None)
-            for reference in over:
+            over, _ = ray.wait(list(running), num_returns=1, timeout=LOOK)
+            for reference in over or [
+                r for r, part in running.items() if all(t.result.exists() for t in part)
+            ]:
                 for end in _ends(ray, reference, running.pop(reference)):
                     if tries.again(end):
                         line.ready.append(end.task)
@@ -100,7 +103,9 @@ def run_in_worker(facts: list[dict[str, Any]]) -> list[tuple[int | None, float, 
 
 def _ends(ray: ModuleType, reference: Any, part: tuple[Task, ...]) -> list[Finished]:
     try:
-        return [Finished(task, *held) for task, held in zip(part, ray.get(reference), strict=True)]
+        return [
+            Finished(task, *held) for task, held in zip(part, ray.get(reference, timeout=LOOK), strict=True)
+        ]
     except ray.exceptions.RayError as error:
         last = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         reason = f"Its Ray worker ended: {type(error).__name__}: {last}"

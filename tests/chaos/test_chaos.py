@@ -88,7 +88,7 @@ class Sweep:
 
     def ended(self, runner: subprocess.Popen[str]) -> str:
         """Wait for a runner; it ends well, killed, or with a sentence. Returns which."""
-        _, said = runner.communicate(timeout=120)
+        _, said = runner.communicate(timeout=300)
         assert "Traceback" not in said, said
         assert "Unexpected" not in said, said
         assert runner.returncode in (0, 2, 4, 130, -signal.SIGKILL), (runner.returncode, said)
