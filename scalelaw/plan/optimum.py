@@ -72,12 +72,24 @@ def load_optimum(path: str | Path) -> Optimum:
             continue
         if not holds(data.get(name)):
             raise InputError(f"{path} is not an optimum: its {name} is not {told}.", code="wrong_schema")
+    if unknown := [kind for kind in data["budget"] if kind not in data["best"]["costs"]]:
+        raise InputError(
+            f"{path} is not an optimum: its best has no cost of kind '{unknown[0]}'.", code="wrong_schema"
+        )
     data["warnings"] = [(w["code"], w["message"]) for w in data["warnings"]]
     return Optimum(**data)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_number(value: Any, least: float = -1e30) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= 1e30
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value, 0.0)
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
 
 
 def _are_numbers(value: Any) -> bool:
@@ -92,8 +104,9 @@ def _is_choice(value: Any) -> bool:
     return (
         isinstance(value.get("model"), str)
         and isinstance(value.get("dtype"), str)
-        and isinstance(value.get("binding", ""), str | None)
-        and all(_is_number(value.get(name)) for name in ("n_params", "visual_tokens", "batch", "error"))
+        and value.get("binding") in (None, *value["costs"])
+        and all(_is_number(value.get(name), 1e-9) for name in ("n_params", "visual_tokens", "batch"))
+        and _is_number(value.get("error"))
         and all(share is None or _is_number(share) for share in shares)
         and (
             interval is None
@@ -126,16 +139,19 @@ def _is_searched(value: Any) -> bool:
     ends, rule = value.get("visual_tokens"), value.get("rule", {})
     return (
         isinstance(value.get("models"), list)
+        and all(isinstance(name, str) for name in value["models"])
+        and all(_is_text(value.get(name)) for name in ("tower", "compressor", "hardware"))
+        and isinstance(value.get("calibrated", False), bool)
         and all(isinstance(value.get(name), str) for name in ("models_from", "visual_tokens_from"))
         and isinstance(ends, list) and len(ends) == 2 and all(map(_is_number, ends))
-        and all(_is_number(value.get(name)) for name in ("configurations", "that_fit"))
+        and all(_is_count(value.get(name)) for name in ("configurations", "that_fit"))
         and _are_numbers(value.get("limits", {})) and isinstance(rule, dict)
     )  # fmt: skip
 
 
 FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "budget": (_are_numbers, "{kind: number}"),
-    **dict.fromkeys(("text_tokens", "generate", "batch"), (_is_number, "a number")),
+    **dict.fromkeys(("text_tokens", "generate", "batch"), (_is_count, "a number of at least 0")),
     **{name: (lambda value: isinstance(value, str), "text") for name in ("cost", "law")},
     "best": (
         lambda value: _is_choice(value) and {"p_best", "error_interval"} <= set(value),

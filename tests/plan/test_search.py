@@ -242,6 +242,8 @@ WRONG: list[tuple[str, Any]] = [
     ("best.n_params", None), ("best.binding", 3), ("runners_up", 5), ("runners_up", [{}]), ("pareto", None),
     ("pareto", [[1, 2]]), ("near_ties", "none"), ("continuous", []), ("continuous", {"n_params": 1}),
     ("extrapolates", "no"), ("warnings", "none"), ("warnings", [{"code": 1}]), ("searched", 3),
+    ("text_tokens", -1), ("best.n_params", -1), ("best.visual_tokens", 1e300), ("searched.tower", []),
+    ("searched.models", [["a"]]), ("searched.calibrated", "yes"), ("best.binding", "x"),
     ("searched.visual_tokens", [1]), ("searched.models", "all"), ("searched.limits", 3), ("law", 4),
 ]  # fmt: skip
 
@@ -260,6 +262,14 @@ def test_an_optimum_with_wrong_insides_gets_a_sentence(
     with pytest.raises(InputError, match=f"is not an optimum: its {place.split('.')[0]} is not") as refusal:
         load_optimum(tmp_path / "optimum.json")
     assert refusal.value.code == "wrong_schema"
+
+
+def test_an_optimum_whose_budget_has_no_cost_gets_a_sentence(reasoning: Any, tmp_path: Any) -> None:
+    answer = json.loads(find_optimum(reasoning, 8e11, models=SIZES).to_json())
+    answer["data"]["budget"] = {"carbon_g": 1.0}
+    (tmp_path / "optimum.json").write_text(json.dumps(answer))
+    with pytest.raises(InputError, match="its best has no cost of kind 'carbon_g'"):
+        load_optimum(tmp_path / "optimum.json")
 
 
 def test_errors_that_tie_are_a_matter_of_choice(reasoning: Any) -> None:
