@@ -80,14 +80,15 @@ def lines(tables: int, draws: int) -> Iterator[str]:
     yield (
         f"`python experiments/coverage.py {tables} {draws}`: {tables} simulated tables a row, {draws} refits an "
         f"interval, so each figure has a Monte-Carlo error of {error:.1f} points. Design, noise and truths are "
-        "described at the head of that file. `wild` is the default for squared loss, `neighbour` for Huber (delta 1e-3).\n"
+        "described at the head of that file. `wild` is the default for squared loss, `neighbour` for Huber "
+        "(delta 1e-3).\n"
     )
     yield (
-        "What to take from it: the defaults hold alpha/beta and V* in 94 to 97 of 100 tables, with equal and with unequal "
-        "noise, at 28 and at 12 points. alpha alone is harder: with D = .08 its lower end is cut off by D >= 0 and only "
-        "one tail can miss, so its intervals hold more often than they say, most of all at 12 points. `residual` and "
-        "`case` come close where the noise is equal; `residual` falls to 93 where it is not. BCa holds alpha in about 85 "
-        "of 100 at D = .08 and is offered for comparison only.\n"
+        "What to take from it: the defaults hold alpha/beta and V* in 94 to 97 of 100 tables, with equal and with "
+        "unequal noise, at 28 and at 12 points. alpha alone is harder: with D = .08 its lower end is cut off by D >= 0 "
+        "and only one tail can miss, so its intervals hold more often than they say, most of all at 12 points. "
+        "`residual` and `case` come close where the noise is equal; `residual` falls to 93 where it is not. BCa holds "
+        "alpha in about 85 of 100 at D = .08 and is offered for comparison only.\n"
     )
     yield "| loss | n | noise | D | method | " + " | ".join(QUANTITIES) + " |"
     yield "|---|---|---|---|---|---|---|---|"
