@@ -135,6 +135,7 @@ def _row(change: str, fitted: FittedLaw, base: FittedLaw) -> dict[str, Any]:
     }
 
 
+@np.errstate(all="ignore")
 def influence(
     table: Any,
     law: str = "product_power",

@@ -107,7 +107,8 @@ def is_expression(name: str, inputs: Iterable[str] = ()) -> bool:
     words = name.split("-")
     if len(words) > 1 and all(word.isidentifier() for word in words):
         return bool({*COLUMNS, *_INPUTS, *inputs}.intersection(words))
-    return not name.endswith(".py") and any(c in name for c in "+-*/()= ") and "/" not in name[:2]
+    a_path = name.endswith(".py") or name.startswith(("./", "../", "/", "~"))
+    return not a_path and any(c in name for c in "+-*/()= ")
 
 
 def law_names(text: str, inputs: Iterable[str] = ()) -> dict[str, Any]:
@@ -160,8 +161,11 @@ def _linear(expression: Expression, inputs: list[str], parameters: list[str]) ->
             return np.asarray(expression(moved)) * np.ones(40)
 
         corners = at(0, 0), at(0.37, 0), at(0, 0.41), at(0.37, 0.41)
-        second = corners[3] - corners[2] - corners[1] + corners[0]
-        return bool(np.allclose(second, 0.0, atol=1e-10 * max(np.nanmax(np.abs(c)) for c in corners)))
+        with np.errstate(all="ignore"):
+            second = corners[3] - corners[2] - corners[1] + corners[0]
+            size = np.max(np.abs(corners), axis=0)
+        good = np.isfinite(second) & np.isfinite(size)
+        return bool(good.any() and (np.abs(second[good]) <= 1e-10 * size[good].max()).all())
 
     chosen: list[str] = []
     for name in parameters:

@@ -26,6 +26,7 @@ Array = np.ndarray
 LABELS = ("model", "model_family", "compressor", "task_family", "benchmark", "seed")
 
 
+@np.errstate(all="ignore")
 def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
     """Fit a law to points."""
     began = time.perf_counter()

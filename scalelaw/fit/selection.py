@@ -28,6 +28,7 @@ from scalelaw.fit.weighing import Comparison, weigh
 from scalelaw.table import Points, read_table
 
 Array = np.ndarray
+UNTOLD = ("constant_target", "constant_input", "collinear_inputs")
 _ONE_LAW = ("fix", "bounds", "tie", "parameters")
 
 
@@ -134,9 +135,10 @@ def fit_auto(
 def _fit(points: Points, laws: Sequence[Law], options: Options) -> FittedLaw:
     began = time.perf_counter()
     compared = weigh(points, laws, options)
-    notes = compared.warnings[len(points.warnings) :]
     if len(compared.members) > 1:
-        fitted = _average(points, compared, replace(options, holdout=None))
+        untold = any(code in UNTOLD for code, _ in compared.warnings)
+        wishes = replace(options, holdout=None, bootstrap=0 if untold else options.bootstrap)
+        fitted = _average(points, compared, wishes, "not_identified" if untold else "identified")
     else:
         member = compared.members[0][0] if compared.members else None
         law = member.law if member else min(laws, key=lambda law: len(law.parameters))
@@ -151,12 +153,12 @@ def _fit(points: Points, laws: Sequence[Law], options: Options) -> FittedLaw:
         fitted,
         selection=[dict(row) for row in compared.laws],
         holdout=holdout,
-        warnings=[*fitted.warnings, *notes, *doubts(holdout)],
+        warnings=list(dict.fromkeys([*fitted.warnings, *compared.warnings, *doubts(holdout)])),
         certificate={**fitted.certificate, "seconds": time.perf_counter() - began},
     )
 
 
-def _average(points: Points, compared: Comparison, options: Options) -> FittedLaw:
+def _average(points: Points, compared: Comparison, options: Options, status: str) -> FittedLaw:
     """The members' fits to all points, put together as one law."""
     space = "log" if compared.residual == "log" else "linear"
     name = average_name(space, [(m.law.name, m.tail_weight) for m, _ in compared.members])
@@ -203,7 +205,7 @@ def _average(points: Points, compared: Comparison, options: Options) -> FittedLa
         rmse=float(np.sqrt(np.mean((value - measured) ** 2))),
         r2=1 - float(np.sum((value - measured) ** 2)) / spread if spread > 0 else float("nan"),
         aicc=float("nan"),
-        status="identified",
+        status=status,
         certificate=_certificate(ends),
         derived={},
         checklist=base.checklist
@@ -212,7 +214,7 @@ def _average(points: Points, compared: Comparison, options: Options) -> FittedLa
             "optimiser": "every member by variable projection from a cover of its exponents, polished by QR steps",
             "starts": "the best places of a cover, shared by all windows of a law",
             "bounds": "of each law",
-            "status": "identified",
+            "status": status,
             "weights": "of each member, its tail weight",
             "bootstrap": f"{options.bootstrap} refits, {options.method}, shared among the members by weight",
         },

@@ -109,6 +109,7 @@ class _Fit:
         return "identified"
 
 
+@np.errstate(all="ignore")
 def share(
     points: Points,
     labels: Array,

@@ -16,7 +16,7 @@ from scalelaw.fit.law import Law
 from scalelaw.fit.loading import load_law
 from scalelaw.fit.options import Options
 from scalelaw.fit.parameters import Freedom, freedom
-from scalelaw.fit.weights import Weights, make_weights, need_positive
+from scalelaw.fit.weights import Weights, make_weights, need_positive, need_squares
 
 Array = np.ndarray
 Ends = tuple[float, float]
@@ -116,6 +116,7 @@ def make_task(points: tables.Points, law: Law, options: Options) -> Task:
     target = points.target[kept]
     if objective.residual == "log":
         need_positive(target)
+    need_squares(target)
     inputs = {name: values[kept] for name, values in points.inputs.items()}
     weight = None if weights.weight is None else weights.weight[None, kept]
     problem = Problem(

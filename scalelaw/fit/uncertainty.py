@@ -231,6 +231,8 @@ def one_sided(draws: Array, value: float, level: float) -> bool:
     if draws.size == 0 or not np.isfinite(value):
         return False
     ordered, tail = np.sort(draws), 0.5 * (1 - level)
+    if tail * len(draws) < 1:
+        return False
     slack = 1e-9 * abs(value)
     return _at(ordered, tail) > value + slack or _at(ordered, 1 - tail) < value - slack
 

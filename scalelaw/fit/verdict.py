@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -71,51 +72,49 @@ def undetermined(problem: Problem, parameters: Array) -> Warnings:
                 f"determine {free} parameters: choose gentler weights, or fix some.",
             )
         )
-    if n > 1 and np.ptp(problem.target[0]) == 0:
-        reasons.append(
-            (
-                "constant_target",
-                f"All points have the same target ({problem.target[0, 0]:g}): "
-                f"nothing varies that a law could explain.",
-            )
-        )
+    constant = constant_target(problem.target[0])
     flat = _flat_direction(problem, parameters)
-    if not (reasons or flat):
+    if not (reasons or constant or flat):
         return []
-    causes = _constant_inputs(problem) or _collinear_inputs(problem)
-    return [*reasons, *causes] or flat
+    units = problem.law.units
+    raw = {name: x * units[name] for name, x in zip(problem.law.inputs, problem.inputs, strict=True)}
+    return [*reasons, *constant, *untold_inputs(raw)] or flat
 
 
-def _constant_inputs(problem: Problem) -> Warnings:
-    law, n, reasons = problem.law, problem.target.shape[1], []
-    for name, values in zip(law.inputs, problem.inputs, strict=True):
-        if n > 1 and np.ptp(values) == 0:
+def constant_target(target: Array) -> Warnings:
+    """What to say of a target [n] that does not vary."""
+    if len(target) < 2 or np.ptp(target) > 0:
+        return []
+    words = f"All points have the same target ({target[0]:g}): nothing varies that a law could explain."
+    return [("constant_target", words)]
+
+
+def untold_inputs(inputs: Mapping[str, Array]) -> Warnings:
+    """What to say of inputs (raw units, [n]) that do not vary, or of two that rise and fall together."""
+    reasons: Warnings = []
+    for name, values in inputs.items():
+        if len(values) > 1 and np.ptp(values) == 0:
             reasons.append(
                 (
                     "constant_input",
-                    f"All points have the same {name} ({values[0] * law.units[name]:g}): "
+                    f"All points have the same {name} ({values[0]:g}): "
                     f"how the error depends on it cannot be told from them.",
                 )
             )
-    return reasons
+    return reasons or _collinear(inputs)
 
 
-def _collinear_inputs(problem: Problem) -> Warnings:
-    logs = [np.log(v) - np.log(v).mean() for v in problem.inputs]
-    if len(logs[0]) < 3:
-        return []
-    for i in range(len(logs)):
-        for j in range(i):
-            cosine = abs(logs[i] @ logs[j]) / np.sqrt((logs[i] @ logs[i]) * (logs[j] @ logs[j]))
-            if cosine > 1 - 1e-10:
-                a, b = problem.law.inputs[j], problem.law.inputs[i]
-                return [
-                    (
-                        "collinear_inputs",
-                        f"{a} and {b} rise and fall together in these points: what each of them "
-                        f"does to the error cannot be told apart.",
-                    )
-                ]
+def _collinear(inputs: Mapping[str, Array]) -> Warnings:
+    logs = {name: np.log(v) - np.log(v).mean() for name, v in inputs.items()}
+    for (a, one), (b, other) in combinations(logs.items(), 2):
+        if len(one) > 2 and abs(one @ other) > (1 - 1e-10) * np.sqrt((one @ one) * (other @ other)):
+            return [
+                (
+                    "collinear_inputs",
+                    f"{a} and {b} rise and fall together in these points: what each of them "
+                    f"does to the error cannot be told apart.",
+                )
+            ]
     return []
 
 
@@ -149,13 +148,18 @@ def rank(problem: Problem, parameters: Array) -> int:
 
 
 def _columns(problem: Problem, parameters: Array) -> tuple[Array | None, Array]:
-    """([free, n] derivatives by the free parameters at length one, None if not finite; [free] which move nothing)."""
+    """([free, n] weighted derivatives by the free parameters, of length one; [free] those that move nothing).
+
+    The first is None where a derivative is not finite.
+    """
     free = ~problem.fixed
     jacobian = problem.law.jacobian(problem.inputs, parameters[:, None])[0][free]
     if not np.isfinite(jacobian).all():
         return None, np.ones(len(jacobian), bool)
+    root = 1.0 if problem.weight is None else np.sqrt(problem.weight[0])
+    jacobian = jacobian * root
     size = np.sqrt(np.sum(jacobian**2, axis=1))
-    place, value = parameters[free], problem.law.value(problem.inputs, parameters[:, None])[0]
+    place, value = parameters[free], root * problem.law.value(problem.inputs, parameters[:, None])[0]
     unseen = (size == 0) | ((place != 0) & (size * np.abs(place) <= _NOTHING * np.sqrt(np.sum(value**2))))
     return jacobian / np.where(size > 0, size, 1.0)[:, None], unseen
 

@@ -24,7 +24,8 @@ from scalelaw.fit.objective import make_objective
 from scalelaw.fit.optimum import Optimum
 from scalelaw.fit.options import Options
 from scalelaw.fit.statement import scores
-from scalelaw.fit.weights import effective_points, make_weights, need_positive
+from scalelaw.fit.verdict import constant_target, untold_inputs
+from scalelaw.fit.weights import effective_points, make_weights, need_positive, need_squares
 from scalelaw.table import Points
 
 Array = np.ndarray
@@ -63,6 +64,7 @@ class Comparison:
         return dumps(answer("compare", self.to_dict(), self.warnings))
 
 
+@np.errstate(all="ignore")
 def weigh(points: Points, laws: Sequence[Law], options: Options) -> Comparison:
     """Fit every law to all points and to every window, score and weigh."""
     sample, notes = _sample(points, options)
@@ -79,7 +81,9 @@ def weigh(points: Points, laws: Sequence[Law], options: Options) -> Comparison:
     reasons, weights = _weights(members, totals, power)
     rows = [_row(law, fits[law.name], members, totals, weights, reasons, sample) for law in laws]
     rows.sort(key=lambda row: (-row["weight"], row["score"] if row["score"] is not None else np.inf))
-    winner = rows[0]["law"] if rows[0]["weight"] >= CLEAR else ""
+    untold = (*constant_target(sample.target), *untold_inputs(sample.inputs))
+    notes = (*notes, *untold)
+    winner = rows[0]["law"] if rows[0]["weight"] >= CLEAR and not untold else ""
     if members and not sample.windows:
         notes = (*notes, ("no_windows", "No input has enough values to hide the largest: laws are compared by "
                           "leaving out one point at a time."))  # fmt: skip
@@ -105,6 +109,7 @@ def _sample(points: Points, options: Options) -> tuple[Sample, Warnings]:
     target = points.target[rows]
     if objective.residual == "log":
         need_positive(target)
+    need_squares(target)
     weight = np.ones(len(rows)) if weights.weight is None else weights.weight[rows]
     return Sample(inputs, target, weight, objective, windows(inputs)), notes
 

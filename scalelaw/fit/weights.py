@@ -42,6 +42,17 @@ def need_positive(target: Array) -> None:
         )
 
 
+def need_squares(target: Array) -> None:
+    """Raises InputError where the squares of the targets [n] leave the range of numbers."""
+    largest = float(np.max(target, initial=0.0))
+    if largest and not 1e-120 < largest < 1e120:
+        raise InputError(
+            f"The largest target is {largest:.3g}: its square cannot be calculated with.",
+            code="bad_value",
+            hint="Give the target in another unit.",
+        )
+
+
 def make_weights(
     points: Points,
     weights: Any = None,
@@ -51,7 +62,7 @@ def make_weights(
     """Weights from `weights` (`error_se`: 1/se^2; a column's name; n numbers) and `tail_weight`.
 
     Of log residuals the standard error is that of ln y, se / y, so `error_se` gives (y / se)^2 there.
-    tail_weight gamma multiplies by (x / geometric mean of x)^gamma: a number for the first input, or input -> gamma.
+    tail_weight gamma multiplies by x^gamma: a number for the first input, or input -> gamma.
     Raises InputError for absent, negative or all-zero weights and for an unknown column or input.
     """
     n = len(points)
@@ -70,7 +81,8 @@ def make_weights(
         if residual == "log":
             need_positive(points.target)
             se, words = se / points.target, [f"1 / ({se_name} / {points.target_name})^2"]
-        weight, noise = 1 / se**2, se / np.sqrt(np.mean(se**2))
+        se = se / np.median(se)
+        weight, noise = 1 / np.clip(se, 1e-100, 1e100) ** 2, se / np.sqrt(np.mean(se**2))
     elif weights is not None:
         weight = _given(points, weights)
         words.append(f"column {weights}" if isinstance(weights, str) else "given")
@@ -81,8 +93,8 @@ def make_weights(
         if not np.isfinite(gamma):
             raise InputError(f"The tail weight {gamma} is not a number.", code="bad_weights")
         if gamma:
-            log_x = np.log(points.inputs[name])
-            weight = weight * np.exp(np.clip(float(gamma) * (log_x - log_x.mean()), -600, 600))
+            tilt = float(gamma) * np.log(points.inputs[name])
+            weight = weight * np.exp(np.maximum(tilt - tilt.max(), -600))
             words.append(f"{name}^{gamma:g}")
     kept = weight > 0
     if not kept.any():

@@ -11,7 +11,7 @@ import scalelaw as sl
 from scalelaw.fit.optimum import Optimum
 from scalelaw.fit.options import Options
 from scalelaw.fit.task import make_task, opening
-from scalelaw.fit.uncertainty import _donors
+from scalelaw.fit.uncertainty import _donors, percentile
 from scalelaw.fit.verdict import judge
 
 TABLE = sl.read_table("vlm_reasoning")
@@ -100,12 +100,16 @@ def test_bca_is_doubted() -> None:
 
 
 def test_an_estimate_lies_in_its_interval_or_is_doubted() -> None:
-    table = sl.read_table("mqt_llava")
-    table = table[table.benchmark == "average of 8"].reset_index(drop=True)
+    table = sl.read_table("tokenpacker_hd")
+    table = table[table.benchmark == "DocVQA"].reset_index(drop=True)
     fitted = sl.fit_law(table, "power_offset", {"x": "visual_tokens"}, bootstrap=300)
     assert all(low <= fitted.params[name] <= high for name, (low, high) in fitted.intervals.items())
     (message,) = [words for code, words in fitted.warnings if code == "biased_refits"]
-    assert "beta" in message
+    assert "refits of c lie to one side" in message
+    beside = np.linspace(1, 2, 300)
+    low, high = percentile(beside, 0.5, 0.95, 1000)
+    assert low == 0.5
+    assert high == pytest.approx(0.5 + 1.475 * t.ppf(0.975, 1000) / 1.959964, rel=1e-3)
 
 
 def test_too_few_refits_are_said() -> None:
