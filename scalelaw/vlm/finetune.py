@@ -22,7 +22,7 @@ from scalelaw.datasets.llava_json import Conversations, read_records
 from scalelaw.errors import InputError
 from scalelaw.vlm.estimate import cell_flops
 from scalelaw.vlm.llm import n_params, n_params_embedding
-from scalelaw.vlm.loop import Plan, processes, train
+from scalelaw.vlm.loop import Plan, peek, processes, train, whole
 from scalelaw.vlm.metrics import METRICS
 from scalelaw.vlm.quecc import QueccForConditionalGeneration, QueccProcessor
 
@@ -76,8 +76,11 @@ def run_cell(
         model, processor = build(recipe, llm, compressor, visual_tokens, seed)
         model.to(_device())
         say: Log = log if rank == 0 else lambda _: None
-        tokens, began = 0, time.perf_counter()
+        began = time.perf_counter()
+        reached, done = peek(saved) or ("", {})
         for stage in recipe.stages:
+            if stage.name in done and reached != stage.name:
+                continue  # the checkpoint is of a later one
             data = Conversations(seed, files=stage.files, images=recipe.images)
             say({"event": "data", "stage": stage.name, "records": len(data), "digest": data.digest,
                  "left_out": dict(data.left_out)})  # fmt: skip
@@ -85,7 +88,7 @@ def run_cell(
             plan = plan_of(recipe, stage, len(data))
             draw = _drawing(model, processor, seed)
             seen = train(model, _batches(processor, data, plan, recipe, draw), plan, stage=stage.name, progress=say,
-                         saved=saved)  # fmt: skip
+                         saved=saved, before=done)  # fmt: skip
             flops = cell_flops(
                 experiment, llm, compressor, visual_tokens, {stage.name: (seen.rows, seen.tokens)}
             )
@@ -93,7 +96,8 @@ def run_cell(
                  "seconds_inside": seen.seconds, "tokens_per_s": seen.tokens / max(seen.seconds, 1e-9),
                  "outside": seen.outside_s / max(seen.seconds, 1e-9),
                  "mfu": flops / max(seen.seconds, 1e-9) / (recipe.cluster.tflops * 1e12 * world)})  # fmt: skip
-            tokens += seen.tokens
+            done = {**done, stage.name: seen.tokens}
+            model = whole(model, lambda: build(recipe, llm, compressor, visual_tokens, seed)[0])
         processor.visual_tokens = visual_tokens
         if saved is not None and rank == 0:
             saved.unlink(missing_ok=True)
@@ -109,7 +113,7 @@ def run_cell(
             "n_params_vision": vision,
             "compressor": compressor,
             "visual_tokens": visual_tokens,
-            "train_tokens": tokens,
+            "train_tokens": sum(done.values()),
             "train_flops": cell_flops(experiment, llm, compressor, visual_tokens),
             "seed": seed,
             "status": "ok",

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch.distributed.checkpoint import state_dict as states
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from scalelaw import preemption
@@ -75,12 +75,14 @@ def train(
     stage: str,
     progress: Progress,
     saved: Path | None = None,
+    before: dict[str, Any] | None = None,
 ) -> Seen:
     """Train the parameters of `model` that require a gradient. Returns what was seen.
 
     batch_of(step, start, count): rows start..start+count-1 of that step's global batch, with `labels`.
-    saved: the checkpoint; where it is there, of this stage, training goes on from it. Asked to make room, it saves and
-    raises Preempted. Raises ScalelawError for a loss that is not finite, with stage and step.
+    saved: the checkpoint; where it is there, of this stage, training goes on from it. before: what is kept in it of
+    earlier stages (see `peek`). Asked to make room, it saves and raises Preempted.
+    Raises ScalelawError for a loss that is not finite, with stage and step.
     """
     rank, world = _place()
     if plan.rows % (plan.micro * world):
@@ -140,7 +142,7 @@ def train(
             leave = _any(preemption.asked(), world, device)
             due = plan.save_every and seen.step % plan.save_every == 0
             if saved is not None and seen.step < plan.steps and (due or leave):
-                _save(saved, model, optimiser, rate, stage, seen)
+                _save(saved, model, optimiser, rate, stage, seen, before)
             if leave and seen.step < plan.steps:
                 raise preemption.preempted()
     return seen
@@ -159,6 +161,8 @@ def processes(backend: str | None = None) -> Iterator[tuple[int, int]]:
         dist.init_process_group(backend or ("nccl" if torch.cuda.is_available() else "gloo"))
     try:
         yield _place()
+        if begun:
+            dist.barrier()  # nobody leaves while another still talks to it
     finally:
         if begun:
             dist.destroy_process_group()
@@ -241,17 +245,38 @@ def _tokens(batch: dict[str, torch.Tensor]) -> int:
 # ---------------------------------------------------------------------------- checkpoints
 
 
-def _save(saved: Path, model: Any, optimiser: Any, rate: Any, stage: str, seen: Seen) -> None:
+def _save(
+    saved: Path, model: Any, optimiser: Any, rate: Any, stage: str, seen: Seen, before: dict[str, Any] | None
+) -> None:
     """What is needed to go on: written beside its name and moved, by the first process."""
-    options = states.StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
+    options = states.StateDictOptions(full_state_dict=True, cpu_offload=True)
     weights, moments = states.get_state_dict(model, optimiser, options=options)
     if _place()[0] == 0:
-        held = {"stage": stage, "seen": vars(seen), "model": weights, "optimiser": moments,
+        held = {"stage": stage, "before": before or {}, "seen": vars(seen), "model": weights, "optimiser": moments,
                 "rate": rate.state_dict(), "random": _random()}  # fmt: skip
         with atomic(saved) as part:
             torch.save(held, part)
     if dist.is_initialized():
         dist.barrier()
+
+
+def peek(saved: Path | None) -> tuple[str, dict[str, Any]] | None:
+    """The stage that a checkpoint is of, and what it keeps of those before; None where there is no checkpoint."""
+    if saved is None or not saved.is_file():
+        return None
+    held = torch.load(saved, map_location="cpu", weights_only=True, mmap=True)
+    return held["stage"], held["before"]
+
+
+def whole(model: Any, fresh: Callable[[], Any]) -> Any:
+    """The model in one piece in every process: itself, or where it was sharded a fresh one with its parameters."""
+    if not isinstance(model, FSDPModule):
+        return model
+    sharded: Any = model
+    state = states.get_model_state_dict(sharded, options=states.StateDictOptions(full_state_dict=True))
+    again = fresh().to(next(sharded.parameters()).device)
+    again.load_state_dict(state)
+    return again
 
 
 def _restore(saved: Path | None, model: Any, optimiser: Any, rate: Any, stage: str) -> Seen | None:
@@ -260,9 +285,11 @@ def _restore(saved: Path | None, model: Any, optimiser: Any, rate: Any, stage: s
     held = torch.load(saved, map_location="cpu", weights_only=True)
     if held["stage"] != stage:
         return None
-    options = states.StateDictOptions(full_state_dict=True, ignore_frozen_params=True, strict=False)
-    states.set_state_dict(model, optimiser, model_state_dict=held["model"], optim_state_dict=held["optimiser"],
-                          options=options)  # fmt: skip
+    options = states.StateDictOptions(full_state_dict=True)
+    states.set_model_state_dict(model, held["model"], options=options)
+    # a parameter that never had a gradient has no moments, and none are kept of it
+    options = states.StateDictOptions(full_state_dict=True, strict=False)
+    states.set_optimizer_state_dict(model, optimiser, held["optimiser"], options=options)
     rate.load_state_dict(held["rate"])
     torch.set_rng_state(held["random"]["cpu"])
     if torch.cuda.is_available() and held["random"]["cuda"]:

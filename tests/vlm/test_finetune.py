@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +112,39 @@ def test_it_learns_and_says_all_that_it_did(world: Path) -> None:
     assert row["train_tokens"] == sum(line["tokens"] for line in stages)
 
 
+def test_two_processes_share_a_cell(world: Path, tmp_path: Path) -> None:
+    """Sharded over two processes of torchrun, both stages and the scoring: what one process gives."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    code = tmp_path / "run.py"
+    stated = experiment(world, parallel="fully_shard", micro_batch=2)
+    (tmp_path / "stated.json").write_text(stated.model_dump_json())
+    code.write_text(SHARED.format(folder=str(tmp_path)))
+    done = subprocess.run([*command, str(code)], capture_output=True, text=True, timeout=250,
+                          env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows, heard = cell(experiment(world))
+    shared = json.loads((tmp_path / "rows.json").read_text())
+    assert [row["train_tokens"] for row in shared["rows"]] == [row["train_tokens"] for row in rows]
+    losses = [line["loss"] for line in heard if "loss" in line]
+    assert shared["losses"] == pytest.approx(losses, rel=2e-2)
+    assert shared["losses"][:4] == pytest.approx(losses[:4], rel=1e-4)
+
+
+SHARED = """
+import json
+import torch
+from scalelaw.config import Experiment
+from scalelaw.vlm.finetune import run_cell
+
+torch.set_num_threads(1)
+stated, heard = Experiment.model_validate_json(open("{folder}/stated.json").read()), []
+rows = run_cell(stated, llm=stated.llms[0], compressor="quecc", visual_tokens=4, seed=0, log=heard.append)
+if rows:
+    losses = [line["loss"] for line in heard if "loss" in line]
+    open("{folder}/rows.json", "w").write(json.dumps(dict(rows=rows, losses=losses)))
+"""
+
+
 def test_every_cell_of_a_seed_sees_the_same_records(world: Path) -> None:
     digests = [
         [line["digest"] for line in cell(experiment(world), visual_tokens=v)[1] if "digest" in line]
@@ -129,6 +165,9 @@ def test_stopped_in_the_second_stage_and_gone_on_again(
     monkeypatch.undo()
     rows, said = cell(experiment(world), saved=tmp_path / "saved.pt")
     assert rows == undisturbed
+    assert {line["stage"] for line in said if line.get("event") == "data"} == {
+        "tune"
+    }  # the first is not done again
 
     def last(lines: list[dict[str, Any]]) -> float:
         return float([line["loss"] for line in lines if line.get("stage") == "tune" and "loss" in line][-1])
