@@ -166,6 +166,8 @@ def test_a_signal_saves_and_leaves(tmp_path: Path) -> None:
 
     with preemption.heard(), pytest.raises(Preempted):
         train(Little(), batch, PLAN, stage="s", progress=lambda _: None, saved=tmp_path / "saved.pt")
+    with preemption.heard():  # which forgets
+        assert not preemption.asked()
     assert torch.load(tmp_path / "saved.pt", weights_only=True)["seen"]["step"] == 3
 
 
