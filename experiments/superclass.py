@@ -75,5 +75,41 @@ def main(out: Path) -> None:
             )
 
 
+def show(out: Path, figure: Path) -> None:
+    """Error against size and samples, fitted for each objective; and against the batch, at one size."""
+    import matplotlib.pyplot as plt
+
+    from scalelaw import fit_law
+
+    rows, stated = pd.read_csv(out), yaml.safe_load((HERE / "superclass.yaml").read_text())
+    grid = rows[(rows.batch == stated["batch"]) & (rows.images == 1 << 20)]
+    _, panels = plt.subplots(1, 2, figsize=(7.2, 2.9), layout="constrained")
+    for objective, style in zip(stated["objectives"], ("o-", "s--"), strict=True):
+        own = grid[grid.variant == objective]
+        for law in ("product_power", "log_linear"):
+            inputs = {"n_params": "n_params", "visual_tokens": "samples"}
+            fitted = fit_law(own, law=law, inputs=inputs, target="probe_error", bootstrap=500)
+            said = {name: (round(value, 4), [round(v, 4) for v in fitted.intervals.get(name, ())])
+                    for name, value in fitted.params.items()}  # fmt: skip
+            print(objective, law, len(own), "points", said, "rmse", round(fitted.rmse, 4), fitted.status)
+        for i, (width, held) in enumerate(own.sort_values("samples").groupby("width")):
+            label = f"{objective}, width {width}"
+            panels[0].loglog(held.samples, held.probe_error, style, color=f"C{i}", ms=4, label=label)
+        at = rows[
+            (rows.variant == objective) & (rows.width == stated["width"]) & (rows.samples == stated["at"])
+        ]
+        at = at[at.images == 1 << 20].sort_values("batch")
+        panels[1].semilogx(at.batch, at.probe_error, style, color="C1", ms=4, label=objective)
+    panels[0].set(xlabel="images seen", ylabel="linear-probe error")
+    panels[1].set(xlabel=f"batch (width {stated['width']}, {stated['at']} images seen)")
+    for panel in panels:
+        panel.legend(fontsize=6)
+    plt.savefig(figure, metadata={"Date": None} if figure.suffix == ".svg" else None)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "superclass.csv")
+    given = [Path(argument) for argument in sys.argv[1:]]
+    if len(given) == 2:
+        show(*given)
+    else:
+        main(given[0] if given else HERE / "superclass.csv")
