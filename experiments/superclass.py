@@ -104,6 +104,7 @@ def show(out: Path, figure: Path) -> None:
     panels[1].set(xlabel=f"batch (width {stated['width']}, {stated['at']} images seen)")
     for panel in panels:
         panel.legend(fontsize=6)
+    plt.rcParams["svg.hashsalt"] = "superclass"
     plt.savefig(figure, metadata={"Date": None} if figure.suffix == ".svg" else None)
 
 
