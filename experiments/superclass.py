@@ -102,8 +102,12 @@ def show(out: Path, figure: Path) -> None:
         panels[1].semilogx(at.batch, at.probe_error, style, color="C1", ms=4, label=objective)
     panels[0].set(xlabel="images seen", ylabel="linear-probe error")
     panels[1].set(xlabel=f"batch (width {stated['width']}, {stated['at']} images seen)")
-    for panel in panels:
+    batches = [stated["batch"], *stated["batches"]]
+    for panel, places in zip(panels, (stated["samples"], batches), strict=True):
+        panel.set_xticks(places, map(str, places), minor=False)
+        panel.minorticks_off()
         panel.legend(fontsize=6)
+    panels[0].set_yticks([0.02, 0.05, 0.1, 0.2, 0.4], ["0.02", "0.05", "0.1", "0.2", "0.4"])
     plt.rcParams["svg.hashsalt"] = "superclass"
     plt.savefig(figure, metadata={"Date": None} if figure.suffix == ".svg" else None)
 
