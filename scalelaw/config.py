@@ -83,7 +83,8 @@ class Recipe(_Section):
 class Evaluation(_Section):
     """Scoring one cell on questions that were never trained or tuned on."""
 
-    examples: int = Field(2000, gt=0, description="questions of each task family")
+    examples: int = Field(2000, gt=0, description="questions of each benchmark")
+    split: Literal["test", "dev"] = Field("test", description="dev to tune on, test to report on")
     batch: int = Field(500, gt=0)
 
 

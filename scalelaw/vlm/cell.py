@@ -153,7 +153,9 @@ def run_cell(
     }
     return [
         {**shared, **scores, "status": "plateau" if scores["benchmark"] in stuck else "ok"}
-        for scores in score(experiment, model, tokenizer, dataset, images_of("test", tested))
+        for scores in score(
+            experiment, model, tokenizer, dataset, images_of(experiment.evaluation.split, tested)
+        )
     ]
 
 

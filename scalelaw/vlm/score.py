@@ -21,14 +21,16 @@ OFTEN = 20
 def score(
     experiment: Experiment, model: VisionLanguageModel, tokenizer: Any, dataset: Any, features: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Exact match on the test questions: {benchmark, task_family, value, error, error_se, n_examples, text_tokens}.
+    """Exact match on the questions of `evaluation.split`, a row for each benchmark.
+
+    A row: {benchmark, task_family, value, error, error_se, n_examples, text_tokens}.
 
     Greedy decoding gives exactly the answer, end token included, if and only if at each place of the answer, the answer
     so far before it, the answer's token is the most likely: so one forward pass decides.
     """
     device = next(model.parameters()).device
     count = experiment.evaluation.examples * len(dataset.benchmarks)
-    examples = dataset.examples("test", np.arange(count))
+    examples = dataset.examples(experiment.evaluation.split, np.arange(count))
     encoded = encode(tokenizer, examples)
     right = np.zeros(count, bool)
     model.eval()

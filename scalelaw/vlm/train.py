@@ -94,7 +94,7 @@ def pretrain_tower(experiment: Experiment, folder: Path, progress: Progress) -> 
 
 
 def make_features(experiment: Experiment, tower: Path, folder: Path, progress: Progress) -> None:
-    """The frozen tower's features of the images: {train,test}.npy, float16 [images, patches, channels]."""
+    """The frozen tower's features: train.npy and that of `evaluation.split`, float16 [images, patches, channels]."""
     if experiment.finetune is not None:
         _taken(folder, {"features": "made as they are needed"})
         return
@@ -102,7 +102,7 @@ def make_features(experiment: Experiment, tower: Path, folder: Path, progress: P
     model = load_tower(dataset.image_size, experiment.vision, tower).to(device())
     counts = {
         "train": experiment.recipe.images,
-        "test": experiment.evaluation.examples * len(dataset.benchmarks),
+        experiment.evaluation.split: experiment.evaluation.examples * len(dataset.benchmarks),
     }
     channels = experiment.vision.width * len(experiment.vision.features)
     shape = (model.grid[0] * model.grid[1], channels)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scalelaw.datasets import _drawing as drawing
+from scalelaw.datasets import scenes
 from scalelaw.datasets._draws import uniform
 from scalelaw.datasets.scenes import Dataset
 from scalelaw.errors import InputError
@@ -110,7 +111,8 @@ def test_captions_show_one_to_four_digits_and_say_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"mixture": {"digits": 0}}, {"mixture": {"poems": 1}}, {"relations": 1000}]
+    "options",
+    [{"mixture": {"digits": 0}}, {"mixture": {"poems": 1}}, {"relations": 1000}, {"kin": 5}, {"dots": 0}],
 )
 def test_what_cannot_be_made_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(InputError):
@@ -120,3 +122,72 @@ def test_what_cannot_be_made_is_refused(options: dict[str, object]) -> None:
 def test_a_kind_of_share_zero_is_left_out() -> None:
     dataset = Dataset(0, mixture={"knowledge": 1, "digits": 1})
     assert dataset.benchmarks == {"scenes_knowledge": "reasoning", "scenes_digits": "ocr"}
+
+
+EVERY = {"knowledge": 1, "relations": 1, "counting": 1, "digits": 1, "attributes": 1}
+
+
+def test_a_chain_is_two_facts_that_text_tells() -> None:
+    """The kin is somebody's only kin, and the last word is the fact of the kin that is named."""
+    dataset = Dataset(0, mixture=EVERY, text_mixture={"knowledge": 1, "relations": 1}, relations=8, kin=2)
+    facts = {(e.caption, e.question): e.answer for e in dataset.examples("text", np.arange(30000))
+             if e.benchmark == "scenes_knowledge"}  # fmt: skip
+    chains = [e for e in dataset.examples("test", np.arange(3000)) if e.benchmark == "scenes_relations"]
+    kin: dict[tuple[str, str], str] = {}
+    for e in chains:
+        words, (colour, shape, fact) = e.question.split(), e.answer.split()
+        assert facts[f"a {colour} {shape}", f"what is the {words[3]} of this ?"] == fact
+        assert kin.setdefault((e.caption, words[6]), f"{colour} {shape}") == f"{colour} {shape}"
+    for relation in ("friend", "rival"):
+        named = [other for (_, kind), other in kin.items() if kind == relation]
+        assert len(named) == len(set(named)) > 30
+    told = {(e.caption, e.question) for e in dataset.examples("text", np.arange(30000))}
+    assert not told & {(e.caption, e.question) for e in chains}
+
+
+def test_sums_are_right_and_the_dots_are_there() -> None:
+    dataset = Dataset(0, mixture=EVERY, dots=5, times=4, plus=3)
+    indices = [
+        i for i, e in enumerate(dataset.examples("test", range(200))) if e.benchmark == "scenes_counting"
+    ]
+    images, counts = dataset.images("test", indices), set()
+    for image, e in zip(images, dataset.examples("test", indices), strict=True):
+        words, dots = e.question.split(), scenes.NUMBERS.index(e.caption.split()[0]) + 1
+        assert int(e.answer.replace(" ", "")) == int(words[2]) * dots + int(words[6])
+        area = int((image.max(axis=-1) > 140).sum())
+        assert 15 * dots <= area <= 33 * dots  # pi r^2 with r from 2.2 to 3.2
+        counts.add(dots)
+    assert counts == {1, 2, 3, 4, 5}
+
+
+def test_another_turn_asks_about_what_the_image_shows() -> None:
+    dataset = Dataset(0, mixture=EVERY)
+    turns = [dataset.examples("train", np.arange(400), turn) for turn in range(3)]
+    for first, second, third in zip(*turns, strict=True):
+        assert first.caption == second.caption == third.caption
+    for kind in ("knowledge", "relations", "counting"):
+        asked = [t for t in zip(*turns, strict=True) if t[0].benchmark == f"scenes_{kind}"]
+        assert np.mean([a.question != b.question for a, b, _ in asked]) > 0.7
+
+
+def test_training_may_show_fewer_digits_and_scoring_shows_all() -> None:
+    dataset = Dataset(0, mixture={"digits": 1}, text_mixture={"digits": 1}, fewer=0.5)
+    full = np.mean([len(e.answer.split()) == 4 for e in dataset.examples("train", np.arange(2000))])
+    assert full == pytest.approx(0.5 + 0.5 / 4, abs=0.04)
+    assert all(len(e.answer.split()) == 4 for e in dataset.examples("test", np.arange(200)))
+
+
+def test_the_words_of_kinds_that_are_left_out_are_left_out() -> None:
+    assert not {"dots", "friend", "one"} & set(Dataset(0).words)
+    assert {"dots", "friend", "rival", "one", "six"} <= set(Dataset(0, mixture=EVERY).words)
+
+
+def test_some_questions_in_training_only_ask_what_is_seen() -> None:
+    """A description is the caption; it is asked in training alone, and never of digits."""
+    dataset = Dataset(0, mixture=EVERY, describe=0.25)
+    asked = {split: dataset.examples(split, np.arange(4000)) for split in ("text", "train", "test")}
+    plain = [e for e in asked["train"] if e.question == "what is this ?"]
+    assert len(plain) / 4000 == pytest.approx(0.25 * 4 / 5, abs=0.02)
+    assert {e.benchmark for e in plain} == {"scenes_attributes"}
+    assert all(e.caption.removeprefix("a ") == e.answer for e in plain)
+    assert not [e for s in ("text", "test") for e in asked[s] if e.question == "what is this ?"]

@@ -17,7 +17,14 @@ from scalelaw.vlm.features import features_of
 from scalelaw.vlm.llm import load_llm, n_params
 from scalelaw.vlm.score import plateaus
 from scalelaw.vlm.tokens import Encoded
-from scalelaw.vlm.train import allowed_tokens, cell_flops, pretrain_llm, pretrain_tower, run_cell
+from scalelaw.vlm.train import (
+    allowed_tokens,
+    cell_flops,
+    make_features,
+    pretrain_llm,
+    pretrain_tower,
+    run_cell,
+)
 
 from .conftest import experiment, silent
 
@@ -180,3 +187,16 @@ def test_features_of_a_smaller_image_and_with_attention(stages: dict[str, Path])
     with pytest.raises(InputError) as caught:
         features_of(stem, dataset, prune, "train", 64, stages["tower"], stages["features"], cpu)
     assert caught.value.code == "no_attention"
+
+
+def test_who_tunes_is_scored_on_the_development_questions(stages: dict[str, Path], tmp_path: Path) -> None:
+    """The same trained cell, other questions about other images: those of `test` are not even made."""
+    tuning = {"evaluation": {"split": "dev", "examples": 40}}
+    make_features(experiment(**tuning), stages["tower"], tmp_path, silent)
+    assert sorted(p.name for p in tmp_path.glob("*.npy")) == ["dev.npy", "train.npy"]
+    shared = np.load(stages["features"] / "train.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "train.npy"), shared)
+    rows = cell({**stages, "features": tmp_path}, **tuning)
+    assert [row["n_examples"] for row in rows] == [40, 40, 40]
+    with pytest.raises(FileNotFoundError):
+        cell({**stages, "features": tmp_path})
