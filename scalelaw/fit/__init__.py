@@ -1,11 +1,11 @@
 """From points and a law to a fitted law, and what of it may be believed.
 
-law, expression, parameters: what is fitted, and which of its parameters are free;
-objective, weights, options: what is asked; smallsolve, engine, cover, optimum: the optimum, certified;
-verdict, uncertainty, profile, classical: what the points determine, and how well; bands: where new points may lie;
-holdout, groups, ablation: the same law on other points and under other choices; selection, weighing, members,
-average: laws compared and averaged; fitted, statement, fitting: the
-result, the words that go with it, and `fit_law`, which puts all of it together.
+law, expression, average, loading, parameters: what is fitted, and which of its parameters are free;
+objective, weights, options, task: what is asked; smallsolve, engine, cover, optimum: the optimum, certified;
+verdict, uncertainty, profile, intervals, classical: what the points determine, and how well; bands: where new points
+may lie; holdout, groups, sharing, ablation, pairs: other points and other choices; selection, weighing, members,
+extrapolation: laws compared; fitted, reading, statement, fitting, asking: the result, read back, the words that go
+with it, and `fit_law`, which puts all of it together.
 """
 
 from scalelaw.fit.ablation import ablate, influence

@@ -78,7 +78,7 @@ def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
         warnings=[
             *points.warnings,
             *reasons,
-            *interval_doubts(beside),
+            *interval_doubts(beside, parameters, ends),
             *(doubts(problem, optimum, draws, options, task.n_clusters(options)) if usable else []),
             *holdout_doubts(holdout),
         ],

@@ -18,6 +18,7 @@ Array = np.ndarray
 Quantities = Callable[[Array], dict[str, Array]]
 _NARROW = 2.0
 """A quantity whose interval's ends differ by less than this factor is called determined."""
+_WIDE = 10.0
 
 
 def draw(task: Task, optimum: Optimum, options: Options, usable: bool) -> Draws:
@@ -95,17 +96,28 @@ def _only(quantities: Quantities, name: str) -> Callable[[Array], Array]:
     return lambda parameters: quantities(parameters)[name]
 
 
-def doubts(beside: Sequence[str]) -> list[tuple[str, str]]:
-    """What to say of quantities whose refits all lie to one side of the fit."""
-    if not beside:
-        return []
-    return [
-        (
-            "biased_refits",
-            f"The bootstrap refits of {', '.join(beside)} lie to one side of the fit: they are biased there, and the "
-            f"interval is stretched to hold the fit. Another law, or interval='profile', may say more.",
+def doubts(
+    beside: Sequence[str], values: Mapping[str, float], ends: Mapping[str, Ends]
+) -> list[tuple[str, str]]:
+    """What to say of quantities whose refits all lie to one side of the fit, and of parameters hardly determined."""
+    found = []
+    if beside:
+        found.append(
+            (
+                "biased_refits",
+                f"The bootstrap refits of {', '.join(beside)} lie to one side of the fit: they are biased there, and "
+                f"the interval is stretched to hold the fit. Another law, or interval='profile', may say more.",
+            )
         )
-    ]
+    if wide := [n for n, v in values.items() if v != 0 and ends[n][1] - ends[n][0] > _WIDE * abs(v)]:
+        found.append(
+            (
+                "wide_intervals",
+                f"The intervals of {', '.join(wide)} are more than {_WIDE:g} times as wide as the value: the points "
+                f"hardly determine them, and the value is no finding.",
+            )
+        )
+    return found
 
 
 def settled(derived: Mapping[str, Mapping[str, Any]], level: float) -> str:

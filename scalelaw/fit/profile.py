@@ -20,6 +20,7 @@ from scalelaw.fit.law import Law
 
 Array = np.ndarray
 _ROUNDS = 40
+_MANY = 4000  # points from which the nearest values alone are started from: the optimum's valley is then deep
 _STARTS, _KEPT = 256, 4  # places looked at for a second valley, and how many are descended from
 
 
@@ -160,7 +161,8 @@ def _search(
     inside, outside = centre.copy(), np.where(down, -np.inf, np.inf)
     within = np.repeat(fitted[:, None], len(centre), axis=1)
     beyond = within.copy()
-    anywhere = np.concatenate(cover(problem, _STARTS, _KEPT), axis=1)
+    few = problem.target.shape[1] <= _MANY
+    anywhere = np.concatenate(cover(problem, _STARTS, _KEPT), axis=1) if few else fitted[:, None][:, :0]
     short = np.zeros(len(centre))  # by how much a pulled quantity stays behind its pull
     below, above = np.full(len(centre), -1.0), np.full(len(centre), np.inf)
     ended = inside == bounds

@@ -112,6 +112,14 @@ def test_an_estimate_lies_in_its_interval_or_is_doubted() -> None:
     assert high == pytest.approx(0.5 + 1.475 * t.ppf(0.975, 1000) / 1.959964, rel=1e-3)
 
 
+def test_a_parameter_hardly_determined_is_said() -> None:
+    """All points identify a law in the small, and its amplitude still reaches over a hundred decades."""
+    fitted = sl.fit_law("tokenpacker_hd", bootstrap=100)
+    assert fitted.status == "identified"
+    assert "A, alpha, beta" in dict(fitted.warnings)["wide_intervals"]
+    assert "wide_intervals" not in codes(sl.fit_law(TABLE, bootstrap=100))
+
+
 def test_too_few_refits_are_said() -> None:
     assert "few_refits" in codes(sl.fit_law(TABLE, bootstrap=20))
     assert "few_refits" not in codes(sl.fit_law(TABLE, bootstrap=50))
