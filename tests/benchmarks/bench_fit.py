@@ -12,10 +12,11 @@ import pytest
 from scipy.optimize import minimize
 
 from scalelaw.fit.engine import Problem, descend
-from scalelaw.fit.fitting import fit_points, make_options, read_points
+from scalelaw.fit.fitting import fit_points
 from scalelaw.fit.loading import load_law
 from scalelaw.fit.objective import Objective, make_objective
 from scalelaw.fit.optimum import minimise
+from scalelaw.fit.task import make_options, read_points
 from scalelaw.table import read_table
 
 Benchmark = Callable[..., Any]

@@ -29,7 +29,9 @@ def test_zero_shot_through_a_locked_tower() -> None:
     captions = torch.randint(3, 9, (600, 2), generator=generator)
     hot = probe._hot(captions, 9, [0, 1, 2]).float() + 0.01 * torch.randn(600, 9, generator=generator)
     told = probe._zero_shot((hot[:400], captions[:400]), (hot[400:], captions[400:]), 9, [0, 1, 2], 0)
-    blind = probe._zero_shot((0 * hot[:400], captions[:400]), (0 * hot[400:], captions[400:]), 9, [0, 1, 2], 0)
+    blind = probe._zero_shot(
+        (0 * hot[:400], captions[:400]), (0 * hot[400:], captions[400:]), 9, [0, 1, 2], 0
+    )
     assert told.mean() > blind.mean() + 0.2
 
 
