@@ -11,8 +11,8 @@ Nothing is downloaded. Five kinds of questions, each scored apart:
         both hops; the chains that are asked in `dev` and `test` are told and asked nowhere else. It measures whether
         what is known can be put together.
     scenes_counting    (reasoning)
-        Some dots; "what is A times this plus B ?". Count, then calculate. The sums that are asked in `dev` and `test`
-        are told and asked nowhere else: it measures calculation on what was counted, not memory for sums.
+        Some dots; "what is A times this plus B ?". Count, then calculate, as practised in text. The questions that are
+        asked in `dev` and `test` (A and B) are told in text, but never asked about an image in training.
     scenes_digits      (ocr)
         Read four digits written in a row somewhere in the image, in order. It ties the error to how much of the image
         reaches the LLM.
@@ -20,7 +20,7 @@ Nothing is downloaded. Five kinds of questions, each scored apart:
         The colour or the shape of the object: whether the image is seen at all.
 
 Kept apart: images of `dev` and `test` are seen nowhere else; their numbers (a tenth each of all four-digit numbers)
-occur with no other image; their facts (a tenth each of the table) are told in text, but never asked about an image in
+occur with no other image; their facts and sums (a tenth each) are told in text, but never asked about an image in
 training. Relations and counting have no share unless an experiment gives them one.
 """
 
@@ -137,9 +137,12 @@ class Dataset:
         return Table(self.options.kin * facts.per, frequencies, lots, told=False)
 
     def _sums(self) -> Table:
-        """For each number of dots, each factor and each summand, all alike."""
+        """For each number of dots, each factor and each summand, all alike.
+
+        A question is kept for every number of dots: to train some of its answers would teach that the others are wrong.
+        """
         per = self.options.times * (self.options.plus + 1)
-        lots = uniform((self.seed, _FACTS, 4), np.arange(self.options.dots * per), 1)[:, 0]
+        lots = np.tile(uniform((self.seed, _FACTS, 4), np.arange(per), 1)[:, 0], self.options.dots)
         return Table(per, np.ones(lots.size), lots)
 
     @property

@@ -191,3 +191,17 @@ def test_some_questions_in_training_only_ask_what_is_seen() -> None:
     assert {e.benchmark for e in plain} == {"scenes_attributes"}
     assert all(e.caption.removeprefix("a ") == e.answer for e in plain)
     assert not [e for s in ("text", "test") for e in asked[s] if e.question == "what is this ?"]
+
+
+def test_a_sum_that_is_scored_is_told_in_text_and_asked_about_no_image_in_training() -> None:
+    """Not for any number of dots: else training on the other numbers would say which answers are wrong."""
+    dataset = Dataset(0, mixture={"counting": 1}, text_mixture={"counting": 1})
+    questions = {
+        split: {e.question for turn in range(3) for e in dataset.examples(split, np.arange(3000), turn)}
+        for split in ("text", "train", "dev", "test")
+    }
+    assert not questions["train"] & (questions["dev"] | questions["test"])
+    assert not questions["dev"] & questions["test"]
+    assert questions["dev"] | questions["test"] <= questions["text"]
+    numbers = {e.caption.split()[0] for e in dataset.examples("test", np.arange(500))}
+    assert numbers == set(scenes.NUMBERS[:6])
