@@ -26,6 +26,8 @@ from scalelaw.columns import ARROW, COLUMNS, OK, SCHEMA_VERSION, schema
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import SweepFolder, atomic, bundled
 
+_MOST = 1e30  # of an input, in raw units: all that was ever trained or counted lies far below
+
 # ---------------------------------------------------------------------------- writing
 
 
@@ -296,6 +298,11 @@ def points(
         if (bad := values <= 0).any():
             raise InputError(
                 f"Input '{name}' must be positive; row {_first(bad, chosen)} holds {values[bad][0]:g}.",
+                code="bad_value",
+            )
+        if (bad := values > _MOST).any():
+            raise InputError(
+                f"Input '{name}' cannot be as large as in row {_first(bad, chosen)}: {values[bad][0]:g}.",
                 code="bad_value",
             )
     values = _column(chosen, target)

@@ -418,3 +418,23 @@ def test_show_compares_pair_by_pair(capsys: pytest.CaptureFixture[str], tmp_path
     code, out, _ = run(capsys, "show", str(tmp_path / "table.csv"), "--paired", "compressor=downsample")
     assert "-0.033333" in out
     assert code == 0
+
+
+def test_the_answer_is_in_its_file_though_nobody_reads_the_words(tmp_path: Path) -> None:
+    answer = tmp_path / "fit.json"
+    command = [
+        sys.executable,
+        "-m",
+        "scalelaw",
+        "fit",
+        "vlm_reasoning",
+        "--bootstrap",
+        "0",
+        "-o",
+        str(answer),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.wait(timeout=60)
+    assert json.loads(answer.read_text())["ok"] is True

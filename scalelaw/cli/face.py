@@ -131,8 +131,12 @@ def give(
     *,
     as_json: bool,
     output: Path | None = None,
+    words: Callable[[], None] | None = None,
 ) -> None:
-    """Write an answer: to its file, and to stdout if JSON was asked for; warnings go to stderr either way."""
+    """Write an answer: to its file, then to stdout as JSON or in `words`; warnings go to stderr either way.
+
+    The file comes first: whoever reads stdout may stop early.
+    """
     text = dumps(answer(command, data, warnings := list(warnings)))
     if output is not None:
         from scalelaw.files import write_text
@@ -140,6 +144,8 @@ def give(
         write_text(output, text)
     if as_json:
         sys.stdout.write(text)
+    elif words is not None:
+        words()
     for _, message in warnings:
         print(f"warning: {message}", file=sys.stderr)
 

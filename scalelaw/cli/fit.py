@@ -133,9 +133,14 @@ def fit(
         if laws is not None:
             raise InputError("--laws is for one --law auto, without --by.", code="usage")
         grouped = fits.fit_groups(table, by, law, _names(share), **asked)
-        if not as_json:
-            terminal.show_groups(grouped)
-        give("fit_groups", grouped.to_dict(), grouped.warnings, as_json=as_json, output=output)
+        give(
+            "fit_groups",
+            grouped.to_dict(),
+            grouped.warnings,
+            as_json=as_json,
+            output=output,
+            words=lambda: terminal.show_groups(grouped),
+        )
         return
     if share is not None:
         raise InputError("--share needs --by COLUMN.", code="usage")
@@ -145,11 +150,14 @@ def fit(
         data["ablation"] = fits.ablate(table, law, **asked)
     if influence:
         data["influence"] = fits.influence(table, law, **asked)
-    if not as_json:
-        terminal.show_fit(fitted)
-        terminal.show_changes(data)
     refused = strict and fitted.status in ("not_identified", "not_converged")
-    give("fit", data, fitted.warnings, as_json=as_json and not refused, output=output)
+
+    def words() -> None:
+        if not as_json:
+            terminal.show_fit(fitted)
+            terminal.show_changes(data)
+
+    give("fit", data, fitted.warnings, as_json=as_json and not refused, output=output, words=words)
     if refused:
         raise NoAnswer(f"The law is {fitted.status.replace('_', ' ')}.", code=fitted.status, best=data)
 
@@ -171,16 +179,24 @@ def compare(
 ) -> None:
     """Compare laws by how well they fit and how well they extrapolate.
 
+    The weight is a law's share in the average of `--law auto`: from its score, the error of predicting the largest
+    points from the others, not from AICc, which says how well the points at hand are described. AICc compares only
+    fits with the same loss, residuals and weights.
+
     Example: scalelaw compare vlm_reasoning
     """
     from scalelaw.fit import compare as compare_laws
+    from scalelaw.report.terminal import show_comparison
 
     found = compare_laws(table, _names(laws) or None, _inputs(inputs), target, where, residual=residual)
-    if not as_json:
-        from scalelaw.report.terminal import show_comparison
-
-        show_comparison(found)
-    give("compare", found.to_dict(), found.warnings, as_json=as_json, output=output)
+    give(
+        "compare",
+        found.to_dict(),
+        found.warnings,
+        as_json=as_json,
+        output=output,
+        words=lambda: show_comparison(found),
+    )
 
 
 def _names(text: str | None) -> list[str]:

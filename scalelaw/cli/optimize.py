@@ -169,15 +169,16 @@ def optimize(
         warnings += [held for held in found.warnings if held not in warnings]
     if inverse:
         data["inverse"] = plan.inverse_questions(law, limits, within=within, **asked)
-    if not as_json:
-        from scalelaw.report import decisions
+    from scalelaw.report import decisions
 
+    def words() -> None:
         decisions.show_optimum(optimum)
         if contrast:
             decisions.show_contrast(data["contrast"])
         if inverse:
             decisions.show_inverse(data["inverse"])
-    give("optimize", data, warnings, as_json=as_json, output=output)
+
+    give("optimize", data, warnings, as_json=as_json, output=output, words=words)
 
 
 def _law(fit_file: Path | None, fits: dict[str, str], weights: dict[str, float]) -> Any:
@@ -241,14 +242,15 @@ def cost(
     data = bill.to_dict()
     if explain is not None:
         data["explained"] = explain_flops(explain, model, visual_tokens, **query)
-    if not as_json:
-        from scalelaw.report import decisions
+    from scalelaw.report import decisions
 
+    def words() -> None:
         if explain is None:
             decisions.show_bill(bill)
         else:
             decisions.show_explained(explain, data["explained"])
-    give("cost", data, bill.warnings, as_json=as_json, output=output)
+
+    give("cost", data, bill.warnings, as_json=as_json, output=output, words=words)
 
 
 @app.command("calibrate")

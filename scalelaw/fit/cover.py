@@ -17,8 +17,8 @@ _APART = 0.05  # of the box's side, in one direction at least: what makes two pl
 def cover(problem: Problem, starts: int, keep: int) -> tuple[Array, Array]:
     """([p, keep], [p, few]) the best distinct places of a low-discrepancy cover of the nonlinear parameters' box.
 
-    The first by squares (in the residual's space), linear parameters solved; the second, for other losses than squares,
-    by the loss itself after a few steps of the linear parameters: outliers may have led the squares astray.
+    The first by squares (relative ones for log residuals), linear parameters solved; the second, for all that is not
+    a plain sum of squares, by the objective itself after a step of the linear parameters: squares may lead astray.
     """
     law = problem.law
     low, high = law.search_box(problem.inputs, problem.lower, problem.upper)
@@ -35,7 +35,7 @@ def cover(problem: Problem, starts: int, keep: int) -> tuple[Array, Array]:
     plain = replace(problem, objective=Objective(), weight=weight)
     parameters, totals = _placed(plain, parameters)
     best = _distinct(unit, totals, keep)
-    if problem.objective.loss == "squared":
+    if problem.objective.is_quadratic:
         return parameters[:, best], parameters[:, :0]
     settled, totals = _placed(problem, parameters)
     return parameters[:, best], settled[:, _distinct(unit, totals, keep)]

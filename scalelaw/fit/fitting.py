@@ -36,6 +36,14 @@ def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
         _check_formula(problem)
     holdout = _hold_out(problem, options.holdout)
     optimum = minimise(problem, options.starts)
+    if law.source == "typed" and not (
+        np.isfinite(optimum.objective) or options.fix or options.bounds or options.tie
+    ):
+        raise InputError(
+            "The law has no finite value at some point, whatever its parameters.",
+            code="bad_law",
+            hint="A division by zero, or a root or logarithm of a negative number?",
+        )
     status, reasons = judge(problem, optimum)
     usable = status in ("identified", "at_bound")
     draws = draw(task, optimum, options, usable)

@@ -128,6 +128,10 @@ def settled(derived: Mapping[str, Mapping[str, Any]], level: float) -> str:
         words = f"{name} {value:.3g} ({100 * level:g} %: {low:.3g} to {high:.3g})"
         if np.isnan([low, high]).any():
             loose.append(name)
+        elif low == high < np.inf:
+            continue  # what was fixed or tied, not what the points say
+        elif low == np.inf:
+            firm.append(f"{name}: no finite value in all refits, the more the better")
         elif 0 < low <= high <= _NARROW * low < np.inf:
             firm.append(words)
         else:

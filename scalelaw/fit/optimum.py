@@ -73,10 +73,11 @@ def minimise(
     start = ends[:, best]
     if sample is not problem:
         start = descend(problem, start[:, None], tolerance=1e-13, steps=200).parameters[:, 0]
-    reached = float(State.at(problem, start[:, None]).total[0])
-    polished = polish(problem, start)
+    reached = polish(problem, start).parameters
+    before = float(State.at(problem, reached[:, None]).total[0])
+    polished = polish(problem, reached)  # what this one still moves is the gap
     objective, parameters = polished.objective, polished.parameters
-    moved = max(reached - objective, polished.promise) if np.isfinite(objective) else np.inf
+    moved = max(before - objective, polished.promise) if np.isfinite(objective) else np.inf
     gap = 0.0 if moved <= polished.floor else moved / max(objective, polished.floor)
     return Optimum(
         parameters,

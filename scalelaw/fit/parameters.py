@@ -48,6 +48,13 @@ def freedom(
     """
     fixed, ends, tied = _from_lmfit(parameters)
     fixed, ends, tied = fixed | dict(fix or {}), ends | dict(bounds or {}), tied | dict(tie or {})
+    for name in fixed:
+        if name in (bounds or {}) and not bounds[name][0] <= fixed[name] <= bounds[name][1]:  # type: ignore[index]
+            raise InputError(
+                f"{name} is fixed at {fixed[name]:g}, outside the bounds {bounds[name][0]:g} to "  # type: ignore[index]
+                f"{bounds[name][1]:g} that were asked for it.",  # type: ignore[index]
+                code="bad_bounds",
+            )
     for name in (*fixed, *ends, *tied):
         if name not in law.parameters:
             raise unknown("parameter", name, law.parameters)

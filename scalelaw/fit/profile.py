@@ -20,6 +20,7 @@ from scalelaw.fit.law import Law
 
 Array = np.ndarray
 _ROUNDS = 40
+_PULL = 1e3  # how many times the allowed rise it costs to stay one size of the quantity behind the pull
 _MANY = 4000  # points from which the nearest values alone are started from: the optimum's valley is then deep
 _STARTS, _KEPT = 256, 4  # places looked at for a second valley, and how many are descended from
 
@@ -66,8 +67,8 @@ def profile_derived(
 ) -> tuple[float, float]:
     """The interval of a quantity [p, B] -> [B]: the law is given one more point, at which its value is the quantity.
 
-    The heavy weight of that point pulls the quantity; where it ends is read off, so the profile is exact. An infinite
-    quantity is profiled by its inverse.
+    The heavy weight of that point pulls the quantity; where it ends is read off, and a place that is best under the
+    pull is the best with its own value of the quantity. An infinite quantity is profiled by its inverse.
     """
     value = float(quantity(fitted[:, None])[0])
     if problem.fixed.all():
@@ -79,27 +80,43 @@ def profile_derived(
     threshold = _threshold(problem, fitted, level, free)
     if _nothing(problem, fitted, threshold):
         return (value, value)
-    law = _with_quantity(problem.law, quantity)
+    in_log = problem.objective.residual == "log"
+    positive = in_log and value > 0
+
+    def pulled(parameters: Array) -> Array:
+        """What the further point's value is: log residuals need it positive."""
+        drawn = quantity(parameters)
+        return np.asarray(np.exp(np.clip(drawn, -600, 600))) if in_log and not positive else drawn
+
+    def place(parameters: Array) -> Array:
+        """What is searched along: the quantity, or its logarithm."""
+        return np.asarray(np.log(quantity(parameters))) if positive else quantity(parameters)
+
+    centre = float(np.log(value)) if positive else value
+    law = _with_quantity(problem.law, pulled)
     n = problem.target.shape[1]
     weight = np.ones((1, n)) if problem.weight is None else problem.weight
-    size = abs(value) or 1e-3
-    pull = 1e6 * max(float(threshold), 1e-30) / size**2
+    size = 1.0 if positive else abs(value) or 1e-3
+    pull = _PULL * max(float(threshold), 1e-30) / size**2
     heavy = np.concatenate([weight, np.full((1, 1), pull)], axis=1)
     wide = tuple(np.append(x, 1.0) for x in problem.inputs)
 
     def pinned(values: Array, rows: Array) -> Problem:
-        target = np.concatenate([np.repeat(problem.target, len(rows), axis=0), values[:, None]], axis=1)
+        last = np.exp(np.clip(values, -600, 600)) if in_log else values
+        target = np.concatenate([np.repeat(problem.target, len(rows), axis=0), last[:, None]], axis=1)
         return replace(problem, law=law, inputs=wide, target=target, weight=heavy)
 
     ends = _search(
         problem,
         fitted,
         pinned,
-        np.full(2, value),
+        np.full(2, centre),
         np.array([-np.inf, np.inf]),
         threshold,
-        lambda p, rows: quantity(p),
+        lambda p, rows: place(p),
+        size,
     )
+    ends = np.exp(ends) if positive else ends
     return float(ends[0]), float(ends[1])
 
 
@@ -149,6 +166,7 @@ def _search(
     bounds: Array,
     threshold: float,
     read: Callable[[Array, Array], Array],
+    size: float = 0.0,
 ) -> Array:
     """The two ends for each centre (rows 2i: down, 2i + 1: up): by growing steps, then by false position.
 
@@ -157,7 +175,7 @@ def _search(
     rows = np.arange(len(centre))
     down = rows % 2 == 0
     best = float(State.at(problem, fitted[:, None]).total[0])
-    step = np.maximum(0.02 * np.abs(centre), 1e-4)
+    step = np.maximum(0.02 * np.maximum(np.abs(centre), size), 1e-4)
     inside, outside = centre.copy(), np.where(down, -np.inf, np.inf)
     within = np.repeat(fitted[:, None], len(centre), axis=1)
     beyond = within.copy()
@@ -191,7 +209,9 @@ def _search(
         step[live] = np.where(good & far, 2.5 * step[live], step[live])
         at_bound = good & (trial == bounds[live])
         close = np.abs(off) < 1e-7
-        close |= np.abs(outside[live] - inside[live]) <= 1e-7 * np.maximum(np.abs(centre[live]), 1e-9)
+        close |= np.abs(outside[live] - inside[live]) <= 1e-7 * np.maximum(
+            np.maximum(np.abs(centre[live]), size), 1e-9
+        )
         ends[live] = np.where(at_bound, bounds[live], np.where(np.abs(off) < 1e-7, reached, inside[live]))
         ended[live] = at_bound | close
     runaway = ~ended & np.isinf(outside)
@@ -205,7 +225,7 @@ def _lowest(
     count = len(live)
     start = np.concatenate(near, axis=1)
     problem = pinned(np.tile(trial, 2), np.tile(live, 2))
-    ends = [descend(problem, start, tolerance=1e-12, steps=60)]
+    ends = [descend(problem, start, tolerance=1e-12, steps=200)]
     if each := anywhere.shape[1]:
         problem = pinned(np.tile(trial, each), np.tile(live, each))
         found = descend(problem, np.repeat(anywhere, count, axis=1), tolerance=1e-4, steps=20, damping=10.0)

@@ -145,7 +145,10 @@ def box_step(
 
 
 def box_minimum(gram: Array, slope: Array, start: Array, lower: Array, upper: Array) -> Array:
-    """[p, B] the step to the minimum of the quadratic model inside the box; one or two parameters in closed form."""
+    """[p, B] the step to the minimum of the quadratic model inside the box, in closed form for one or two parameters.
+
+    For more it is a step along the box, which ends at the minimum unless a bound met on the way is to be left again.
+    """
     if len(slope) > 2:
         return box_step(gram, slope, start, lower, upper, range(len(slope)), 0.0, len(slope))[0]
     if len(slope) == 1:
@@ -156,10 +159,11 @@ def box_minimum(gram: Array, slope: Array, start: Array, lower: Array, upper: Ar
     apart = unexplained > _PIVOT * a * c
     pivot = np.where(apart, unexplained, 1.0)
     alone = np.where(a > 0, slope[0] / np.where(a > 0, a, 1.0), 0.0)
+    alone_too = np.where(c > 0, slope[1] / np.where(c > 0, c, 1.0), 0.0)
     step = np.stack(
         [
             np.where(apart, (c * slope[0] - b * slope[1]) / pivot, alone),
-            np.where(apart, (a * slope[1] - b * slope[0]) / pivot, 0.0),
+            np.where(apart, (a * slope[1] - b * slope[0]) / pivot, np.where(a > 0, 0.0, alone_too)),
         ]
     )
     crossed = (start + step < lower) | (start + step > upper)

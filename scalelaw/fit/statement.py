@@ -12,7 +12,7 @@ from scalelaw import table as tables
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.optimum import Optimum
 from scalelaw.fit.options import Options
-from scalelaw.fit.uncertainty import Draws
+from scalelaw.fit.uncertainty import FEWEST, Draws
 
 Array = np.ndarray
 Warnings = list[tuple[str, str]]
@@ -81,8 +81,8 @@ def doubts(
         found.append(
             (
                 "few_refits",
-                f"{good} good refits are too few for the ends of a {100 * options.level:g} % interval: "
-                f"ask for more with bootstrap.",
+                f"{good} good refits are too few for the ends of a {100 * options.level:g} % interval "
+                f"(none is given below {FEWEST}): ask for more refits (--bootstrap).",
             )
         )
     if clusters is not None and options.bootstrap:

@@ -26,6 +26,7 @@ METHODS = ("wild", "neighbour", "residual", "case", "cluster")
 _PATIENCE = 1000  # further steps, twice, for the refits that 60 did not bring to a minimum
 _AT_ONCE = 4_000_000  # numbers in the resampled targets that are held at once
 _RAISED = 0.75  # the power of 1 / (1 - leverage) of wild residuals: 1/2 is HC2, 1 is HC3
+FEWEST = 10  # refits that ends of an interval are read from at all
 KINDS = ("percentile", "bca")
 
 
@@ -219,7 +220,7 @@ def percentile(draws: Array, value: float, level: float, freedom: int) -> tuple[
 
     Where a bound cuts the draws off, longer arms reach what a wider percentile cannot.
     """
-    if draws.size == 0 or freedom < 1:
+    if draws.size < FEWEST or freedom < 1:
         return (np.nan, np.nan)
     tail, ordered = 0.5 * (1 - level), np.sort(draws)
     ends = (_longer(value, _at(ordered, share), level, freedom) for share in (tail, 1 - tail))
@@ -244,7 +245,7 @@ def accelerated(
     from scipy.special import ndtr, ndtri
 
     finite = without[np.isfinite(without)]
-    if draws.size == 0 or freedom < 1 or not finite.size:
+    if draws.size < FEWEST or freedom < 1 or not finite.size:
         return (np.nan, np.nan)
     below = (np.sum(draws < value) + 0.5 * np.sum(draws == value)) / draws.size
     shift = ndtri(np.clip(below, 0.5 / draws.size, 1 - 0.5 / draws.size))
@@ -254,7 +255,10 @@ def accelerated(
     ordered = np.sort(draws)
     ends = []
     for z in (ndtri(0.5 * (1 - level)), ndtri(0.5 * (1 + level))):
-        end = _at(ordered, float(ndtr(shift + (shift + z) / (1 - pull * (shift + z)))))
+        share = float(ndtr(shift + (shift + z) / (1 - pull * (shift + z))))
+        if not np.isfinite(share):
+            return (np.nan, np.nan)
+        end = _at(ordered, share)
         ends.append(_longer(value, end, level, freedom))
     return _holding(value, ends[0], ends[1])
 

@@ -34,12 +34,17 @@ def show_fit(fitted: FittedLaw) -> None:
         rows = []
     rows += [(name, held["value"], held.get("interval")) for name, held in fitted.derived.items()]
     if rows:
-        shown = ((label, short(value), _span(interval)) for label, value, interval in rows)
+        settled = {name: f"tied to {text}" for name, text in fitted.ties.items()}
+        settled |= {name: "fixed" for name, (low, high) in fitted.bounds.items() if low == high}
+        shown = (
+            (label, short(value), settled.get(label) or _span(interval)) for label, value, interval in rows
+        )
         console.print(table_of(("", "value", level), shown))
     if plotted := slopes(fitted):
         console.print(f"measured {fitted.target}, a row for each of the other input:", style="dim")
         console.print(table_of(("", "", ""), plotted))
-    loss = fitted.loss["kind"] + (f" (delta {fitted.loss['delta']:g})" if fitted.loss.get("delta") else "")
+    levels = [f" ({name} {fitted.loss[name]:g})" for name in ("delta", "expectile") if fitted.loss.get(name)]
+    loss = fitted.loss["kind"] + "".join(levels)
     console.print(
         f"objective {fitted.objective:.6g} ({loss}, {fitted.loss['residual']} residuals)   RMSE {fitted.rmse:.4g}   "
         f"R2 {short(fitted.r2)}   AICc {short(fitted.aicc)}"

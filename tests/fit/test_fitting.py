@@ -269,3 +269,34 @@ def test_an_infinite_derived_quantity_comes_back_from_json(wishes: dict, tmp_pat
     for name, held in fitted.derived.items():
         assert again[name]["value"] == held["value"]
         np.testing.assert_equal(again[name]["interval"], held["interval"])
+
+
+def test_rough_points_in_logarithms_end_in_the_lowest_of_several_valleys() -> None:
+    """scipy's trust region from 40 starts ends at 14.1285 at best; relative squares alone lead to 14.958."""
+    rough = {
+        "n_params": [9.391, 5.744, 8.907, 1.049, 5.484, 4.14, 1.257, 1.257, 7.713, 1.011, 1.744, 1.938],
+        "visual_tokens": [7.06, 9.51, 112.91, 8.16, 32.37, 2.18, 14.94, 133.0, 202.65, 9.13, 5.08, 105.51],
+        "error": [
+            6.2578,
+            4.8451,
+            0.2178,
+            1.9379,
+            0.147,
+            0.2508,
+            1.3077,
+            1.4027,
+            0.8642,
+            1.1173,
+            1.6409,
+            0.3154,
+        ],
+    }
+    table = pd.DataFrame(rough)
+    table["n_params"] *= 1e9
+    fitted = sl.fit_law(table, residual="log", bounds={"alpha": (0, 3), "beta": (0, 3)}, bootstrap=0)
+    assert fitted.objective == pytest.approx(14.1285, abs=2e-3)
+
+
+def test_a_parameter_fixed_outside_its_bounds_is_a_contradiction() -> None:
+    with pytest.raises(InputError, match="outside the bounds"):
+        sl.fit_law("vlm_reasoning", fix={"D": 0.0}, bounds={"D": (0.1, 0.2)})

@@ -9,8 +9,12 @@ from scipy.stats import t
 
 import scalelaw as sl
 from scalelaw.fit.classical import standard_errors
+from scalelaw.fit.engine import Problem
 from scalelaw.fit.loading import load_law
+from scalelaw.fit.objective import make_objective
+from scalelaw.fit.optimum import minimise
 from scalelaw.fit.options import Options
+from scalelaw.fit.profile import profile_derived
 from scalelaw.fit.task import make_task, read_points
 from scalelaw.fit.uncertainty import accelerated, bootstrap, jackknife, leverage, percentile
 
@@ -146,3 +150,26 @@ def test_an_infinite_best_token_count_has_an_interval(interval: str) -> None:
     assert ends[1] == np.inf
     assert ends[0] == pytest.approx(1 / (high - 1) if high > 1 else np.inf)
     assert low < 1
+
+
+@pytest.mark.parametrize(("noise", "seed"), [(0.1, 3), (0.2, 9), (0.4, 5)])
+def test_the_profile_of_a_derived_quantity_in_logarithms_is_the_t_interval(noise: float, seed: int) -> None:
+    """ln(beta * 10^-c) of the power law is linear in ln beta and c: its interval is known in closed form."""
+    draw = np.random.default_rng(seed)
+    x = np.exp(draw.uniform(0, 4, 6))
+    law = load_law("power")
+    y = 1.5 * x**-1.5 * np.exp(noise * draw.normal(size=6))
+    problem = Problem(law, (x,), y[None], make_objective(residual="log"), None, law.lower, law.upper)
+    fitted = minimise(problem).parameters
+    ends = profile_derived(problem, fitted, lambda p: p[0] * 10.0 ** -p[1], 0.95, 2)
+    design, along = np.stack([np.ones(6), -np.log(x)], 1), np.array([1.0, -np.log(10)])
+    squares = np.linalg.lstsq(design, np.log(y), rcond=None)[1][0]
+    arm = t.ppf(0.975, 4) * np.sqrt(squares / 4 * along @ np.linalg.inv(design.T @ design) @ along)
+    middle = np.log(fitted[0]) - fitted[1] * np.log(10)
+    assert np.log(ends) == pytest.approx([middle - arm, middle + arm], abs=1e-4 * arm)
+
+
+def test_a_handful_of_refits_gives_no_interval() -> None:
+    fitted = sl.fit_law("vlm_reasoning", bootstrap=3)
+    assert np.isnan(fitted.intervals["alpha"]).all()
+    assert "few_refits" in dict(fitted.warnings)
