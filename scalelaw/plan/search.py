@@ -71,7 +71,7 @@ def find_optimum(
     chosen = [{**plain_choice(setting, grid, place), **known[place]} for place in places]
     best = chosen[0]
     best["binding"] = binding(grid, setting.limits, places[0], rule)
-    ties = near_ties(grid, places[0], tie)
+    ties = near_ties(grid, places[0], tie, rule)
     return Optimum(
         budget=setting.budget,
         text_tokens=setting.query.work.text_tokens,
@@ -127,9 +127,13 @@ def binding(grid: Grid, limits: Mapping[str, float], pick: Place, rule: Rule) ->
     )
 
 
-def near_ties(grid: Grid, pick: Place, tie: float) -> list[Place]:
-    """The cheapest configuration of each model whose error lies within `tie` of the pick's, the cheapest first."""
+def near_ties(grid: Grid, pick: Place, tie: float, rule: Rule) -> list[Place]:
+    """The cheapest configuration of each model whose error lies within `tie` of the pick's, the cheapest first; only
+    such as the rule itself allows, where it is not the least error.
+    """
     close = grid.fits & (np.abs(grid.error - grid.error[pick]) <= tie)
+    if not rule.least:
+        close &= grid.error <= rule.good(grid.error[grid.fits].min())
     found = []
     for row in np.flatnonzero(close.any(axis=1)):
         columns = np.flatnonzero(close[row])

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from scalelaw.plan import Bill, Calibration, Optimum
 
 _CHOICE = ("model", "n_params", "visual tokens", "error", "interval")
+_SERVED = ("model", "visual_tokens", "dtype", "batch")
 
 
 def show_optimum(optimum: Optimum) -> None:
@@ -20,7 +21,7 @@ def show_optimum(optimum: Optimum) -> None:
     tower = optimum.searched.get("tower", "none")
     counted = "no vision tower counted" if tower == "none" else f"with {tower}"
     console.print(
-        f"[bold]{f'Within {budget}' if budget else 'The cheapest that is good enough'}[/] at {optimum.text_tokens:g} "
+        f"[bold]{_asked(optimum, budget)}[/] at {optimum.text_tokens:g} "
         f"text and {optimum.generate:g} generated tokens ({optimum.cost}, {counted}):",
         highlight=False,
     )
@@ -44,8 +45,10 @@ def show_optimum(optimum: Optimum) -> None:
         console.print(f"* a mixture of experts; n_params is {told}.")
     if binding := optimum.best.get("binding"):
         console.print(f"What keeps a better one out: {binding}.")
-    if len(optimum.near_ties) > 1:
-        cheap = optimum.near_ties[0]
+    cheap = optimum.near_ties[0] if optimum.near_ties else {}
+    if len(optimum.near_ties) > 1 and all(cheap[key] == optimum.best[key] for key in _SERVED):
+        console.print(f"{len(optimum.near_ties)} models tie nearly; the pick is the cheapest of them.")
+    elif len(optimum.near_ties) > 1:
         spent = ", ".join(f"{kind} {cheap['costs'][kind]:.4g}" for kind in kinds)
         console.print(
             f"{len(optimum.near_ties)} models tie nearly; the cheapest of them is {cheap['model']} with "
@@ -58,6 +61,18 @@ def show_optimum(optimum: Optimum) -> None:
             f"With any size allowed: n_params {held['n_params']:.3g}, visual tokens {held['visual_tokens']:.3g}, "
             f"error {held['error']:.4g}.",
         )
+
+
+def _asked(optimum: Optimum, budget: str) -> str:
+    """What was asked for: the limits, and where it is not the least error, which error will do and what is least."""
+    rule = optimum.searched.get("rule") or {}
+    told = [f"Within {budget}"] if budget else []
+    if (target := rule.get("target_error")) is not None:
+        told.append(f"the least {rule['minimise']} that reaches an error of {target:g}")
+    elif rule.get("within"):
+        told.append(f"the least {rule['minimise']} within {rule['within']:g} of the least error")
+    text = ", ".join(told)
+    return text[:1].upper() + text[1:]
 
 
 def show_contrast(contrast: dict[str, Any]) -> None:
@@ -154,7 +169,7 @@ def show_calibration(found: Calibration) -> None:
     rows = [
         ("mfu (share of peak FLOP/s)", short(found.mfu)),
         ("mbu (share of bandwidth)", short(found.mbu)),
-        ("overhead, ms a query", short(found.overhead_ms)),
+        ("overhead, ms a pass (prefill, each decode step)", short(found.overhead_ms)),
         ("residual, root mean square", percent(found.rms)),
         ("residual, worst", percent(found.worst)),
     ]

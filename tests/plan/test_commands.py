@@ -79,6 +79,28 @@ def test_the_terminal_shows_the_budgets_own_quantity_and_the_way_to_serve(
     assert "models tie nearly; the cheapest of them is" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (
+            ["--within", "0.01"],
+            "Within flops <= 8e+11, the least flops within 0.01 of the least error at 50 text",
+        ),
+        (
+            ["--target-error", "0.52"],
+            "Within flops <= 8e+11, the least flops that reaches an error of 0.52 at 50",
+        ),
+    ],
+)
+def test_the_heading_says_the_rule_and_what_is_least(
+    fit_file: str, capsys: pytest.CaptureFixture[str], rule: list[str], told: str
+) -> None:
+    assert cli.main(["optimize", fit_file, "--budget", "8e11", "--tie", "0.05", *rule]) == 0
+    words = capsys.readouterr().out
+    assert told in " ".join(words.split())
+    assert "the pick is the cheapest of them" in words
+
+
 def test_a_contrast_from_a_target_is_refused(fit_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["optimize", fit_file, "--budget", "8e11", "--target-error", "0.5", "--contrast"]) == 2
     assert "start from a budget" in capsys.readouterr().err

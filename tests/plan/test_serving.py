@@ -184,6 +184,15 @@ def test_near_ties_and_the_cheapest_of_them(reasoning: Any) -> None:
     assert optimum.best["model"] in {c["model"] for c in optimum.near_ties}
 
 
+@pytest.mark.parametrize("rule", [{"within": 0.01}, {"target_error": 0.52}])
+def test_near_ties_are_good_enough_themselves(reasoning: Any, rule: dict[str, float]) -> None:
+    optimum = find_optimum(reasoning, 8e11, models="qwen1.5", cost="linear_flops", tie=0.05, **rule)
+    least = find_optimum(reasoning, 8e11, models="qwen1.5", cost="linear_flops").best["error"]
+    allowed = rule.get("target_error", least + rule.get("within", 0))
+    assert all(choice["error"] <= allowed for choice in optimum.near_ties)
+    assert optimum.near_ties[0]["visual_tokens"] == optimum.best["visual_tokens"]
+
+
 def test_regret_is_the_mean_excess_over_the_draws(reasoning: Any) -> None:
     optimum = find_optimum(reasoning, 8e11, models="qwen1.5", cost="linear_flops")
     second = optimum.runners_up[0]
