@@ -7,7 +7,7 @@ that knows a size, on the logarithm of V, and clipped to the token range.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from scalelaw.costs._workload import Workload
 from scalelaw.plan.budget import cost_of
+from scalelaw.plan.catalogue import Model
 from scalelaw.plan.grid import predict, reckon
 
 if TYPE_CHECKING:
@@ -66,8 +67,11 @@ def _sharpen(along: Callable[[Any], np.ndarray], low: float, middle: float, high
     slopes = slope(low), slope(high)
     if np.all(np.isfinite(slopes)) and slopes[0] < 0 < slopes[1]:
         return float(brentq(slope, low, high, xtol=1e-13))
-    result = minimize_scalar(lambda point: float(along([point])[0]), bounds=(low, high), method="bounded",
-                             options={"xatol": 1e-10})  # fmt: skip
+    with np.errstate(
+        invalid="ignore"
+    ):  # a parabola through an infinite error is given up by the search itself
+        result = minimize_scalar(lambda point: float(along([point])[0]), bounds=(low, high), method="bounded",
+                                 options={"xatol": 1e-10})  # fmt: skip
     return float(result.x) if float(result.fun) <= float(along([middle])[0]) else middle
 
 
@@ -78,9 +82,8 @@ def continuous_optimum(setting: Setting) -> dict[str, Any] | None:
     A cost that knows no shape is asked directly; for the others the catalogue's own costs are interpolated between
     the sizes of each family (linear in the logarithms), within its range; mixtures are left out where there are others.
     """
-    dense = [model for model in setting.models if not model.counted_as]
-    setting = replace(setting, models=dense or setting.models)
-    needs_shape = any("shape" in cost_of(kind, setting.flop_cost).needs for kind in setting.limits)
+    setting = replace(setting, models=_dense(setting))
+    needs_shape = _needs_shape(setting)
     if needs_shape and len({m.n_params for m in setting.models}) < 2:
         return None
     size_for = _between(setting) if needs_shape else _direct(setting)
@@ -90,6 +93,24 @@ def continuous_optimum(setting: Setting) -> dict[str, Any] | None:
 
     found = least_error(error, size_for, float(setting.counts[0]), float(setting.counts[-1]))
     return found if np.isfinite(found["error"]) else None
+
+
+def sizes_allowed(setting: Setting) -> str:
+    """Which sizes the continuous optimum may have, in words."""
+    if not _needs_shape(setting):
+        return "any size, without bound"
+    dense = _dense(setting)
+    sizes = [model.n_params for model in dense]
+    left_out = "; mixtures are left out" if len(dense) < len(setting.models) else ""
+    return f"any size between the catalogue's, {min(sizes):.3g} to {max(sizes):.3g}{left_out}"
+
+
+def _dense(setting: Setting) -> Sequence[Model]:
+    return [model for model in setting.models if not model.counted_as] or setting.models
+
+
+def _needs_shape(setting: Setting) -> bool:
+    return any("shape" in cost_of(kind, setting.flop_cost).needs for kind in setting.limits)
 
 
 def _direct(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:

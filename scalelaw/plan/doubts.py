@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from scalelaw.plan.catalogue import Model
 from scalelaw.plan.certainty import has_draws
 from scalelaw.plan.counting import doubts_of
 from scalelaw.plan.grid import Grid
 
 if TYPE_CHECKING:
     from scalelaw.plan.setting import Setting
+
+
+POOR = " Beyond a factor of 4 every law is poor."
 
 
 def outside(
@@ -37,14 +41,50 @@ def of(setting: Setting, grid: Grid, pick: dict[str, Any]) -> list[tuple[str, st
     return [*_range(setting, pick), *_edges(grid, pick), *_fit(fitted, pick), *_unseen(setting, pick)]
 
 
+def of_sizes(fitted: Any, models: Sequence[Model]) -> list[tuple[str, str]]:
+    """The warnings (code, message) of sizes that look like a slip: in billions, or not those of the configuration."""
+    found = []
+    largest = fitted.measured_range["n_params"][1]
+    if largest < 1e4:
+        told = f"n_params was measured up to {largest:g}: the unit is parameters, not billions; costs are too small."
+        found.append(("n_params_looks_like_billions", told))
+    for model in models:
+        if model.source != "given" or model.shape is None:
+            continue
+        exact = model.shape.n_params
+        if model.counted_as.startswith("a number") or (
+            not model.shape.experts and abs(model.n_params / exact - 1) > 0.05
+        ):
+            found.append((
+                "n_params_differ",
+                f"{model.name} is given {model.n_params:.4g} parameters; its configuration has {exact:.4g}: the law "
+                "sees the first, costs of the layers the second.",
+            ))  # fmt: skip
+    return found
+
+
+def of_continuous(setting: Setting, found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """The warnings (code, message) of the optimum with every size allowed."""
+    beyond = outside(setting.fitted, found, setting.query.work.text_tokens) if found else ()
+    return [
+        (
+            "continuous_extrapolates",
+            f"With any size allowed, {name} ({value:.4g}) lies a factor of {factor:.3g} "
+            f"{'above the largest' if value > end else 'below the smallest'} measured ({end:g}): that error is "
+            f"extrapolated.{POOR if factor > 4 else ''}",
+        )
+        for name, value, end, factor in beyond
+        if name != "text_tokens"
+    ]
+
+
 def _range(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value, end, factor in outside(setting.fitted, pick, setting.query.work.text_tokens):
         side = "above the largest" if value > end else "below the smallest"
-        far = " Beyond a factor of 4 every law is poor." if factor > 4 else ""
         yield (
             "extrapolates",
             f"The pick's {name} ({value:g}) lies a factor of {factor:.3g} {side} measured ({end:g}): "
-            f"its error is extrapolated.{far}",
+            f"its error is extrapolated.{POOR if factor > 4 else ''}",
         )
 
 

@@ -26,7 +26,7 @@ class Optimum:
         model that predicts nearly the pick's error, the cheapest first. pareto: the least error at each cost of the
         first budget's kind, in the ways to serve that hold every other limit (thinned to what a plot shows).
     continuous: {n_params, visual_tokens, error} with every size and fractional tokens allowed, within the token range;
-        None where it cannot be had.
+        None where it cannot be had; searched["sizes_allowed"] says which sizes.
     extrapolates: the pick lies outside what was measured. searched: what was enumerated.
     warnings: (code, message) pairs.
     """
@@ -140,7 +140,7 @@ def _is_searched(value: Any) -> bool:
     return (
         isinstance(value.get("models"), list)
         and all(isinstance(name, str) for name in value["models"])
-        and all(_is_text(value.get(name)) for name in ("tower", "compressor", "hardware"))
+        and all(_is_text(value.get(name)) for name in ("tower", "compressor", "hardware", "sizes_allowed"))
         and isinstance(value.get("calibrated", False), bool)
         and all(isinstance(value.get(name), str) for name in ("models_from", "visual_tokens_from"))
         and isinstance(ends, list) and len(ends) == 2 and all(map(_is_number, ends))

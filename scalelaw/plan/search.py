@@ -10,7 +10,7 @@ import numpy as np
 from scalelaw.errors import InputError, NoAnswer
 from scalelaw.plan import certainty, doubts
 from scalelaw.plan.budget import FLOPS, kinds
-from scalelaw.plan.continuous import continuous_optimum
+from scalelaw.plan.continuous import continuous_optimum, sizes_allowed
 from scalelaw.plan.front import pareto
 from scalelaw.plan.grid import Grid, Place, use
 from scalelaw.plan.optimum import Optimum
@@ -72,6 +72,7 @@ def find_optimum(
     best = chosen[0]
     best["binding"] = binding(grid, setting.limits, places[0], rule)
     ties = near_ties(grid, places[0], tie, rule)
+    continuous = continuous_optimum(setting) if rule.target is None and setting.budget else None
     return Optimum(
         budget=setting.budget,
         text_tokens=setting.query.work.text_tokens,
@@ -81,14 +82,19 @@ def find_optimum(
         best=best,
         runners_up=chosen[1:],
         pareto=_front(setting, next(iter(setting.budget), spent or FLOPS)),
-        continuous=continuous_optimum(setting) if rule.target is None and setting.budget else None,
+        continuous=continuous,
         extrapolates=doubts.is_outside(setting, best),
-        warnings=[*setting.warnings, *doubts.of(setting, grid, best)],
+        warnings=[
+            *setting.warnings,
+            *doubts.of(setting, grid, best),
+            *doubts.of_continuous(setting, continuous),
+        ],
         law=str(fitted.law),
         searched={
             **setting.facts,
             "configurations": int(grid.error.size * len(setting.query.setups)),
             "that_fit": int(grid.fits.sum()),
+            "sizes_allowed": sizes_allowed(setting) if continuous else None,
             "rule": {"within": within, "target_error": target_error, "minimise": spent},
         },
         near_ties=[plain_choice(setting, grid, place) for place in ties],

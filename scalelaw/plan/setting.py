@@ -14,6 +14,7 @@ from scalelaw.costs._workload import Device
 from scalelaw.errors import InputError
 from scalelaw.plan.budget import FLOPS, check_budget, cost_of, kinds_with
 from scalelaw.plan.catalogue import Model, families_of_sizes, find_models, sizes_of
+from scalelaw.plan.doubts import of_sizes
 from scalelaw.plan.effects import counts_tower, without_effect
 from scalelaw.plan.grid import Grid, make_grid, predict, reckon
 from scalelaw.plan.query import Query, make_query
@@ -87,6 +88,7 @@ def make_setting(
     query = make_query(**options)
     warnings: list[tuple[str, str]] = []
     catalogue, models_from = _models(fitted, models, given, cost, query.work.device is not None, warnings)
+    warnings += of_sizes(fitted, catalogue)
     counts, counts_from = _counts(fitted, visual_tokens, query, warnings)
     flop_cost = cost or _accounting(catalogue, warnings)
     if query.work.device is not None:

@@ -57,8 +57,9 @@ def show_optimum(optimum: Optimum) -> None:
         )
     if optimum.continuous:
         held = optimum.continuous
+        allowed = optimum.searched.get("sizes_allowed") or "any size"
         console.print(
-            f"With any size allowed: n_params {held['n_params']:.3g}, visual tokens {held['visual_tokens']:.3g}, "
+            f"With {allowed}: n_params {held['n_params']:.3g}, visual tokens {held['visual_tokens']:.3g}, "
             f"error {held['error']:.4g}.",
         )
 

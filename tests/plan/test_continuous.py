@@ -98,3 +98,30 @@ def test_a_catalogue_of_many_families_is_no_worse_with_every_size_allowed(
     plan = find_optimum(reasoning, flops, models="qwen1.5,qwen2.5,qwen3,gemma-3,smollm2")
     assert plan.continuous is not None
     assert plan.continuous["error"] <= plan.best["error"] + 1e-9
+
+
+def test_which_sizes_are_allowed_is_said_and_those_beyond_the_measured_are_warned_of(reasoning: Any) -> None:
+    unbounded = find_optimum(reasoning, 5e13)
+    assert unbounded.searched["sizes_allowed"] == "any size, without bound"
+    assert unbounded.continuous is not None
+    assert unbounded.continuous["n_params"] > 1e11
+    told = dict(unbounded.warnings)["continuous_extrapolates"]
+    assert "above the largest measured (7e+09)" in told
+    assert told.endswith("Beyond a factor of 4 every law is poor.")
+    between = find_optimum(reasoning, 5e13, models="all", visual_tokens="1:576")
+    assert between.searched["sizes_allowed"].endswith("mixtures are left out")
+    assert "continuous_extrapolates" not in dict(find_optimum(reasoning, 2e11).warnings)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_size_that_only_some_token_counts_allow_gives_no_raw_warning(reasoning: Any, tmp_path: Any) -> None:
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "llama", "hidden_size": 2048, "num_hidden_layers": 22, "num_attention_heads": 32, '
+        '"num_key_value_heads": 4, "intermediate_size": 5632, "vocab_size": 32000}'
+    )
+    (tmp_path / "models.yaml").write_text(
+        "models:\n- {name: a, config: config.json}\n- {name: b, n_params: 6e9, config: config.json}\n"
+    )
+    optimum = find_optimum(reasoning, 8e11, models=str(tmp_path / "models.yaml"))
+    told = dict(optimum.warnings)["n_params_differ"]
+    assert "b is given 6e+09 parameters; its configuration has 1.1e+09" in told
