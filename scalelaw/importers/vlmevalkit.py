@@ -1,7 +1,8 @@
 """VLMEvalKit: an output folder, flat (2024), dated (2025: <model>/T<day>_G<commit>/), or with a status.json.
 
 status.json says best what was scored, when and by which judge, and is taken before the score files beside it
-(<model>_<dataset>[_<judge>]_acc.csv, _score.csv, _score.json, _rating.json). Of a file the headline is taken: the
+(<model>_<dataset>[_<judge>]_acc.csv or .xlsx, _score.csv, _score.json, _rating.json); a
+spreadsheet of single questions is left out. Of a file the headline is taken: the
 metrics that the registry names, in the row `Overall` or `none`, or one benchmark a split (`MMMU_DEV_VAL[validation]`);
 the categories are left out and counted. The links that the kit sets one folder up are not read twice. The kit states no
 unit: scores run to 1, 100, 1000 or 2000, POPE's "Overall" is F1, and no standard error is given.
@@ -24,6 +25,7 @@ from scalelaw.importers._duplicates import Warnings
 from scalelaw.importers._files import find, named, number, optional, read_json, read_mapping, read_text, text
 from scalelaw.importers._metrics import Metrics
 from scalelaw.importers._scores import Imported, Score, assemble
+from scalelaw.importers._workbook import workbook
 from scalelaw.table import OK
 
 RUN = re.compile(r"T(\d{4})(\d{2})(\d{2})_G\w+")
@@ -100,8 +102,6 @@ def _scored(
             f"{file} is not named {model}_<dataset>_acc.csv (or _score.csv, _score.json), after the model's folder.",
             code="not_this_format",
         )
-    if match[2] == "xlsx":
-        raise InputError(f"{file} is a spreadsheet; save it as csv.", code="unread_format")
     dataset = match[1].removeprefix(f"{model}_")
     judged = JUDGE.search(dataset)
     dataset = dataset[: judged.start()] if judged else dataset
@@ -111,7 +111,8 @@ def _scored(
     if match[2] == "json":
         _flatten(read_json(file), (), flat, file)
     else:
-        flat = _table(file, "\t" if match[2] == "tsv" else ",")
+        lines = workbook(file) if match[2] == "xlsx" else _lines(file, "\t" if match[2] == "tsv" else ",")
+        flat = _table(lines, file)
     yield from _headline(flat, model, dataset, judged[1] if judged else None, when, source, metrics, warnings)
 
 
@@ -131,14 +132,19 @@ def _utc(value: Any) -> str | None:
         return None
 
 
-def _table(file: Path, separator: str) -> dict[str, Any]:
-    """A csv as `<text column>=<text>|<number column>` -> number, as status.json writes it."""
+def _lines(file: Path, separator: str) -> list[list[str]]:
     try:
-        lines = [line for line in csv.reader(io.StringIO(read_text(file)), delimiter=separator) if line]
+        return [line for line in csv.reader(io.StringIO(read_text(file)), delimiter=separator) if line]
     except csv.Error as error:
         raise InputError(f"{file} cannot be read as csv: {error}.", code="unreadable_file") from error
+
+
+def _table(lines: list[list[str]], file: Path) -> dict[str, Any]:
+    """A table as `<text column>=<text>|<number column>` -> number, as status.json writes it."""
     if len(lines) < 2 or any(len(line) != len(lines[0]) for line in lines):
         raise InputError(f"{file} is no table with a header line, or is cut off.", code="unreadable_file")
+    if {"prediction", "question"} & {name.strip().lower() for name in lines[0]}:
+        raise InputError(f"{file} holds single questions, not scores.", code="samples_not_scores")
     header, body = lines[0], lines[1:]
     numeric = [any(number(line[i]) is not None for line in body) for i in range(len(header))]
     flat: dict[str, Any] = {}

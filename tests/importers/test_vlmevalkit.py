@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from scalelaw.errors import InputError
@@ -138,3 +139,38 @@ def test_no_unit_is_guessed_for_a_new_benchmark(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not guessed") as caught:
         read(tmp_path, MODELS)
     assert 'task: "NewBench", metric: "Overall"' in caught.value.hint
+
+
+def test_a_spreadsheet_is_read_as_the_csv_of_it(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    table = pd.DataFrame({"split": ["none"], "Overall": [1 / 3], "math": [0.25]})
+    table.to_excel(tmp_path / "tiny" / "tiny_MMStar_acc.xlsx", index=False)
+    made = read(tmp_path, MODELS)
+    assert [(r["benchmark"], r["metric"], r["value"]) for r in made.rows] == [("MMStar", "Overall", 1 / 3)]
+    assert "categories_left_out" in codes(made)
+
+
+def test_a_spreadsheet_of_questions_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    pd.DataFrame({"split": ["none"], "Overall": [0.5]}).to_excel(
+        tmp_path / "tiny" / "tiny_MMStar_acc.xlsx", index=False
+    )
+    pd.DataFrame({"index": [0], "question": ["?"], "prediction": ["A"], "score": [1]}).to_excel(
+        tmp_path / "tiny" / "tiny_MVBench_score.xlsx", index=False
+    )
+    made = read(tmp_path, MODELS)
+    assert [r["benchmark"] for r in made.rows] == ["MMStar"]
+    assert "samples_not_scores" in codes(made)
+
+
+def test_a_broken_spreadsheet_and_one_of_two_sheets_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    file = tmp_path / "tiny" / "tiny_MMStar_acc.xlsx"
+    file.write_bytes(b"PK no zip")
+    with pytest.raises(InputError, match="cannot be read as a spreadsheet"):
+        read(file, MODELS)
+    with pd.ExcelWriter(file) as book:
+        for name in ("a", "b"):
+            pd.DataFrame({"split": ["none"], "Overall": [0.5]}).to_excel(book, sheet_name=name, index=False)
+    with pytest.raises(InputError, match="2 filled sheets"):
+        read(file, MODELS)
