@@ -81,4 +81,4 @@ chaos: $(STAMP)  ## sweeps under 200 seeded faults, on every executor there is (
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-200} $(BIN)/pytest tests/chaos -n 2
 
 clean:  ## remove what was generated (environment, caches, sweeps, reports)
-	@rm -rf $(VENV) sweeps reports/*.pdf reports/paper dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) sweeps reports/*.pdf reports/*.data reports/paper dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

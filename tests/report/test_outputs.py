@@ -166,7 +166,7 @@ document.title = JSON.stringify({heard, wide: document.documentElement.scrollWid
 """
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt install chromium")
 @pytest.mark.parametrize("wide", [1200, 500])
 def test_a_browser_shows_the_page_and_answers_the_pointer(folder: Path, wide: int, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
