@@ -75,11 +75,13 @@ def show_changes(data: dict[str, Any]) -> None:
                 r["change"],
                 str(r["n_points"]),
                 *(short(r["params"].get(n)) for n in names),
-                ", ".join(r["moved"] or []) or "-",
+                "?" if r["moved"] is None else ", ".join(r["moved"]) or "-",
             )
             for r in rows
         )
         console.print(table_of(("change", "points", *names, "leaves its interval"), shown))
+        if any(r["moved"] is None for r in rows):
+            console.print("? no intervals to compare with: there is nothing to leave", style="dim")
     if rows := data.get("influence"):
         console.print("[bold]Without one point[/] (the ten that move most)")
         shown = (

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scalelaw.report import words
 from scalelaw.report.formula import typeset
 from scalelaw.report.page import clip, text_width, wrap
+from scalelaw.report.terminal import show_changes
 from scalelaw.report.ticks import alike, plain, round_numbers
 
 
@@ -106,3 +107,15 @@ def test_ticks_are_plain_numbers_with_the_same_decimals() -> None:
     assert alike([-0.005, 0.0, 0.005]) == ["−0.005", "0.000", "0.005"]
     assert plain(0.000001) == "0.000001"
     assert round_numbers(1, 100) == [1, 2, 5, 10, 20, 50, 100]
+
+
+def test_what_cannot_be_told_to_have_moved_is_asked_not_denied(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"change": "another loss", "n_points": 28, "params": {"alpha": 0.1}}
+    show_changes({"ablation": [{**row, "moved": None}]})
+    told = capsys.readouterr().out
+    assert told.splitlines()[2].endswith("?")
+    assert "no intervals to compare with" in told
+    show_changes({"ablation": [{**row, "moved": []}]})
+    told = capsys.readouterr().out
+    assert told.splitlines()[2].endswith("-")
+    assert "?" not in told
