@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from scalelaw.cli.face import Json, Output, Table, app, give, names_of, number, numbers, pairs
+from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError, NoAnswer
 
 Where = Annotated[list[str] | None, typer.Option(help="Keep rows with column=value; repeatable.")]
@@ -17,7 +18,7 @@ Inputs = Annotated[
 Target = Annotated[str, typer.Option(help="The column to explain.")]
 
 
-@app.command("fit")
+@app.command("fit", cls=Sectioned)
 def fit(
     table: Table,
     law: Annotated[
@@ -162,7 +163,7 @@ def fit(
         raise NoAnswer(f"The law is {fitted.status.replace('_', ' ')}.", code=fitted.status, best=data)
 
 
-@app.command("compare")
+@app.command("compare", cls=Sectioned)
 def compare(
     table: Table,
     laws: Annotated[

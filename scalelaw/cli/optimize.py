@@ -8,10 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from scalelaw.cli.face import Json, Output, app, give, names_of, number, numbers, pairs
+from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError
 
 TextTokens = Annotated[float, typer.Option(help="Text tokens of a query.")]
-Generate = Annotated[float, typer.Option(help="Tokens generated per query.")]
+Generate = Annotated[
+    float,
+    typer.Option(
+        help="Tokens generated per query: so many passes after the prefill, the last token's own among them."
+    ),
+]
 Images = Annotated[float, typer.Option(help="Images per query.")]
 Tiles = Annotated[float, typer.Option(help="Tiles per image: the tower runs once for each.")]
 Prefix = Annotated[float, typer.Option(help="Share of the text whose keys and values are cached (0 to 1).")]
@@ -66,7 +72,7 @@ def _share(text: str | None, option: str) -> Any:
     return ends[0] if len(ends) == 1 else ends
 
 
-@app.command("optimize")
+@app.command("optimize", cls=Sectioned)
 def optimize(
     fit_file: Annotated[
         Path | None, typer.Argument(metavar="FIT.json", help="What `scalelaw fit -o FIT.json` wrote.")
@@ -194,7 +200,7 @@ def _law(fit_file: Path | None, fits: dict[str, str], weights: dict[str, float])
     return blend({name: load_fit(path) for name, path in fits.items()}, weights)
 
 
-@app.command("cost")
+@app.command("cost", cls=Sectioned)
 def cost(
     model: Annotated[
         str,
@@ -253,7 +259,7 @@ def cost(
     give("cost", data, bill.warnings, as_json=as_json, output=output, words=words)
 
 
-@app.command("calibrate")
+@app.command("calibrate", cls=Sectioned)
 def calibrate(
     measured: Annotated[
         Path,

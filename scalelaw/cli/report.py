@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from scalelaw.cli.face import Json, app, give
+from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError
 
 _NAMES = {("page", "pdf"): "report.pdf", ("page", "html"): "report.html"}
 
 
-@app.command("report")
+@app.command("report", cls=Sectioned)
 def report(
     items: Annotated[
         list[str],

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scalelaw.cli.face import Json, app, give
+from scalelaw.cli.sections import Sectioned
 
 if TYPE_CHECKING:
     from scalelaw.config import Experiment
 
 
-@app.command("sweep")
+@app.command("sweep", cls=Sectioned)
 def sweep(
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment.")],
     out: Annotated[Path | None, typer.Option(help="The sweep's folder. [default: sweeps/NAME]")] = None,
@@ -94,7 +95,7 @@ def _status(stated: Experiment, folder: Path, as_json: bool) -> None:
     give("sweep", found.to_dict(), as_json=as_json)
 
 
-@app.command("run-cell")
+@app.command("run-cell", cls=Sectioned)
 def run_cell(
     cell: Annotated[
         str,

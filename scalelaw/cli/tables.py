@@ -10,12 +10,13 @@ import typer
 
 from scalelaw import __version__, plugins
 from scalelaw.cli.face import Json, Table, app, give, listed, names_of, numbers, pairs
+from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import unknown
 
 LISTS = (*plugins.DRAWERS, "models", "towers", "hardware", "tables")
 
 
-@app.command("import")
+@app.command("import", cls=Sectioned)
 def import_(
     form: Annotated[
         str,
@@ -68,7 +69,7 @@ def import_(
     print(f"{len(found.rows)} rows written to {output}.", file=sys.stderr)
 
 
-@app.command("show")
+@app.command("show", cls=Sectioned)
 def show(
     table: Table,
     paired: Annotated[
@@ -106,7 +107,7 @@ def show(
     give("show", found.to_dict(), as_json=as_json)
 
 
-@app.command("list")
+@app.command("list", cls=Sectioned)
 def list_(
     what: Annotated[
         str,

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from scalelaw.cli.face import Json, app, give, names_of
+from scalelaw.cli.sections import Sectioned
 
 
-@app.command("doctor")
+@app.command("doctor", cls=Sectioned)
 def doctor(as_json: Json = False) -> None:
     """Say what is installed, which devices and schedulers there are, and what each missing extra would give.
 
@@ -26,7 +27,7 @@ def doctor(as_json: Json = False) -> None:
     give("doctor", found, as_json=as_json)
 
 
-@app.command("schema")
+@app.command("schema", cls=Sectioned)
 def schema(
     command: Annotated[
         str,
