@@ -175,10 +175,11 @@ def optimize(
         warnings += [held for held in found.warnings if held not in warnings]
     if inverse:
         data["inverse"] = plan.inverse_questions(law, limits, within=within, **asked)
-    from scalelaw.report import decisions
+    from scalelaw.report import decisions, terminal
 
     def words() -> None:
         decisions.show_optimum(optimum)
+        terminal.show_front(optimum)
         if contrast:
             decisions.show_contrast(data["contrast"])
         if inverse:

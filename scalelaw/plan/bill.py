@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from scalelaw.plan import conventions
 from scalelaw.plan.budget import kinds
 from scalelaw.plan.catalogue import Model, find_models
 from scalelaw.plan.counting import doubts_of, shape_of
+from scalelaw.plan.effects import idle_price
 from scalelaw.plan.grid import total
-from scalelaw.plan.query import make_query
+from scalelaw.plan.query import Query, make_query
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def find_cost(
         stages=stages,
         largest_batch=None if device is None else float(
             memory.largest_batch(shape, visual, work, device.count * device.memory_bytes / 1e9)),
-        warnings=_warnings(found, exact, flops, work),
+        warnings=[*_warnings(found, exact, flops, work), *_serving(asked, costs)],
     )  # fmt: skip
 
 
@@ -186,6 +188,26 @@ def _costs(model: Model, visual: float, work: Any) -> tuple[dict[str, float], di
         costs.update({kind: float(value) for kind, value in totals.items()})
         stages[next(iter(cost.kinds))] = {p: float(v) for p, v in _parts(name, model, visual, work).items()}
     return costs, stages
+
+
+def _serving(asked: Query, costs: dict[str, float]) -> Iterator[tuple[str, str]]:
+    """What is to be said (code, message) of the card and its price."""
+    device = asked.work.device
+    yield from idle_price(asked)
+    if device is None:
+        return
+    held = device.count * device.memory_bytes / 1e9
+    if costs["memory_gb"] > held:
+        yield (
+            "does_not_fit",
+            f"{costs['memory_gb']:.4g} GB do not fit into the {held:g} GB of {device.count} x {device.name}: it "
+            "cannot be served so; latency, energy and dollars are as if the memory were large enough.",
+        )
+    if asked.scenarios:
+        yield (
+            "middle_of_range",
+            f"A bill takes the middle of a range of efficiencies: mfu {device.mfu:g}, mbu {device.mbu:g}.",
+        )
 
 
 def _warnings(model: Model, parts: dict[str, float], flops: float, work: Any) -> list[tuple[str, str]]:

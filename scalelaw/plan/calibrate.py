@@ -35,6 +35,9 @@ COLUMNS = (
 NEEDED = ("model", "visual_tokens")
 KINDS = ("latency_ms", "ttft_ms")
 
+LEAST, SLOWEST = 1e-3, 10.0
+"""No efficiency is smaller, no overhead of a pass larger, in seconds."""
+
 RANK = 1e-4
 """Singular values of the slopes (of length 1 each) that are smaller, beside the largest, are none."""
 
@@ -100,7 +103,7 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
         return np.array([_predict(s, w, tried) for s, w in zip(shapes, works, strict=True)]) / truth - 1
 
     starts = [(f, b, 1e-4) for f in (0.2, 0.6) for b in (0.4, 0.8)]
-    fits = [least_squares(residual, start, bounds=([1e-3, 1e-3, 0], [1, 1, 10]), x_scale=(0.1, 0.1, 1e-3),
+    fits = [least_squares(residual, start, bounds=([LEAST, LEAST, 0], [1, 1, SLOWEST]), x_scale=(0.1, 0.1, 1e-3),
                           xtol=1e-12, ftol=1e-12, gtol=1e-12) for start in starts]  # fmt: skip
     best = min(fits, key=lambda fit: fit.cost)
     mfu, mbu, overhead = map(float, best.x)
@@ -112,7 +115,7 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
     fitted = replace(device, mfu=mfu, mbu=mbu, overhead_s=overhead, calibrated=True)
     rms, worst = float(np.sqrt(np.mean(left**2))), float(np.abs(left).max())
     return Calibration(device.name, mfu, mbu, 1e3 * overhead, rms, worst, len(truth), unseen, fitted,
-                       list(_doubts(unseen, worst, mfu, mbu)))  # fmt: skip
+                       list(_doubts(unseen, worst, mfu, mbu, overhead)))  # fmt: skip
 
 
 def _check_rank(slopes: np.ndarray, n: int) -> None:
@@ -129,7 +132,7 @@ def _check_rank(slopes: np.ndarray, n: int) -> None:
         )
 
 
-def _doubts(unseen: tuple[str, ...], worst: float, mfu: float, mbu: float) -> Any:
+def _doubts(unseen: tuple[str, ...], worst: float, mfu: float, mbu: float, overhead: float) -> Any:
     for name in unseen:
         bound = {"mfu": "compute", "mbu": "bandwidth"}[name]
         yield "not_seen", f"No measurement is bound by {bound}: {name} keeps its default."
@@ -141,6 +144,10 @@ def _doubts(unseen: tuple[str, ...], worst: float, mfu: float, mbu: float) -> An
     for name, value in (("mfu", mfu), ("mbu", mbu)):
         if value >= 0.999 and name not in unseen:
             yield "at_bound", f"{name} is at its bound of 1: is the hardware the one that was measured?"
+        if value <= 1.01 * LEAST and name not in unseen:
+            yield "at_bound", f"{name} is at its bound of {LEAST:g}: are the latencies in milliseconds?"
+    if overhead >= 0.999 * SLOWEST:
+        yield "at_bound", f"The overhead is at its bound of {SLOWEST:g} s: are the latencies in milliseconds?"
 
 
 def _predict(shape: LLMShape, query: tuple[Workload, float, str], device: Device) -> float:

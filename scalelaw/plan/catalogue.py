@@ -28,6 +28,9 @@ from scalelaw.plan.counting import shape_of
 RUNGS = 64
 """Rungs of a ladder between two sizes."""
 
+SMALLEST = 5e6
+"""No smaller model can be made to measure."""
+
 MOST = 1e15
 """No model has more parameters."""
 
@@ -187,6 +190,12 @@ def _named(text: str) -> list[Model]:
         return _read(Path(text))
     if text.startswith("ladder:"):
         return _ladder(text)
+    if text.endswith(".json") or ("/" in text and os.path.isdir(text)):
+        raise InputError(
+            f"'{text}' is one model's configuration, not a catalogue.",
+            code="bad_catalogue",
+            hint=f"Name it in a YAML file: `models: [{{name: mine, config: {text}}}]`.",
+        )
     families = _bundled()
     if text == "all":
         return [m for models in families.values() for m in models]
@@ -203,12 +212,18 @@ def _ladder(text: str) -> list[Model]:
     ends = text.split(":")[1:]
     try:
         low, high = (float(end) for end in ends)
-        if not 0 < low < high <= MOST:
-            raise ValueError
-    except ValueError as error:
-        raise InputError(
-            f"'{text}' is not a ladder.", code="bad_catalogue", hint="Name two sizes: ladder:0.5e9:14e9."
-        ) from error
+    except ValueError:
+        low = high = float("nan")
+    trouble = (
+        "it needs two sizes, both numbers" if low != low or high != high
+        else f"the smallest size that can be made is {SMALLEST:g}" if low < SMALLEST
+        else "its second size must be above its first" if low >= high
+        else f"no model has more than {MOST:g} parameters" if high > MOST
+        else ""
+    )  # fmt: skip
+    if trouble:
+        hint = "Name two sizes: ladder:0.5e9:14e9."
+        raise InputError(f"'{text}' is not a ladder: {trouble}.", code="bad_catalogue", hint=hint)
     shapes = {shape.name: shape for shape in map(made_for_size, np.geomspace(low, high, RUNGS))}
     return [
         Model(name, float(shape.n_params), shape, source="made to measure") for name, shape in shapes.items()

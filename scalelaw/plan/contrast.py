@@ -81,7 +81,9 @@ def contrast_budgets(
     for other in setting.kinds:
         if other not in (kind, "ms_per_token") and grid.costs[other][place] > 0:
             rows.append(_row(setting, other, float(grid.costs[other][place]), memory, rule)[0])
-    return Contrast(rows, _free_tokens(setting, place, grid, tolerance), _disagreements(rows))
+    return Contrast(
+        rows, _free_tokens(setting, place, grid, tolerance), [*_alone(setting, rows), *_disagreements(rows)]
+    )
 
 
 def _row(
@@ -93,6 +95,18 @@ def _row(
         raise nothing_fits(replace(setting, limits=limits), grid)
     place = ranked(grid, rule)[0]
     return {"kind": kind, "limit": limit, "best": plain_choice(setting, grid, place)}, place
+
+
+def _alone(setting: Setting, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """What other kinds of budget would need, where there is none to contrast with."""
+    if len(rows) > 1:
+        return []
+    bare = [model.name for model in setting.models if model.shape is None]
+    needs = ["models with a shape (models='qwen1.5') for memory"] if bare else []
+    needs += [] if setting.query.work.device else ["hardware for latency and energy"]
+    needs += [] if setting.query.work.price_per_hour is not None else ["usd_per_hour for dollars"]
+    told = f"Only {rows[0]['kind']} can be reckoned, so nothing is contrasted: name {', '.join(needs)}."
+    return [("one_kind_of_budget", told)] if needs else []
 
 
 def _disagreements(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:

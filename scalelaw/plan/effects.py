@@ -55,6 +55,13 @@ def without_effect(
     return found
 
 
+def idle_price(query: Query) -> list[tuple[str, str]]:
+    """The warning (code, message) of a price of no device."""
+    if query.work.price_per_hour is None or query.work.device is not None:
+        return []
+    return [("no_effect", "usd_per_hour: no effect without the hardware that it is the price of.")]
+
+
 def _matters(models: Sequence[Model], query: Query, name: str, kinds: Iterable[str], flop_cost: str) -> bool:
     held, plain = query.work, replace(query.work, **{name: PLAIN[name]})
     here, there = (_costs(models, query, work, kinds, flop_cost) for work in (held, plain))

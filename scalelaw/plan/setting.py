@@ -11,11 +11,11 @@ import numpy as np
 from scalelaw import plugins
 from scalelaw.costs._compressor import allowed_tokens
 from scalelaw.costs._workload import Device
-from scalelaw.errors import InputError
-from scalelaw.plan.budget import FLOPS, check_budget, cost_of, kinds_with
+from scalelaw.errors import InputError, unknown
+from scalelaw.plan.budget import FLOPS, check_budget, cost_of, kinds, kinds_with
 from scalelaw.plan.catalogue import Model, families_of_sizes, find_models, sizes_of
 from scalelaw.plan.doubts import of_sizes
-from scalelaw.plan.effects import counts_tower, without_effect
+from scalelaw.plan.effects import counts_tower, idle_price, without_effect
 from scalelaw.plan.grid import Grid, make_grid, predict, reckon
 from scalelaw.plan.query import Query, make_query
 from scalelaw.plan.tokens import measured_counts, token_counts
@@ -90,7 +90,7 @@ def make_setting(
     catalogue, models_from = _models(fitted, models, given, cost, query.work.device is not None, warnings)
     warnings += of_sizes(fitted, catalogue)
     counts, counts_from = _counts(fitted, visual_tokens, query, warnings)
-    flop_cost = cost or _accounting(catalogue, warnings)
+    flop_cost = _stated(cost) or _accounting(catalogue, warnings)
     if query.work.device is not None:
         warnings += _unused(query.work.device, catalogue)
     if "shape" in plugins.load("costs", flop_cost).needs or any(k != FLOPS for k in given):
@@ -99,7 +99,7 @@ def make_setting(
     if "memory_gb" in available:
         _within_memory(limits, query.work.device, warnings)
     held = list(given) or [FLOPS]
-    warnings += without_effect(catalogue, query, held, flop_cost)
+    warnings += [*without_effect(catalogue, query, held, flop_cost), *idle_price(query)]
     tower = query.work.tower if counts_tower(catalogue, query, {*held, FLOPS}, flop_cost) else None
     sizes = np.array([m.n_params for m in catalogue])
     facts = {
@@ -110,6 +110,7 @@ def make_setting(
         "limits": limits,
         "tower": tower.name if tower else "none",
         "compressor": query.work.compressor,
+        "compressor_gives": None if (gives := _gives(query)) is None or len(gives) > 16 else gives.tolist(),
         "hardware": query.work.device.name if query.work.device else None,
         "calibrated": bool(query.work.device and query.work.device.calibrated),
     }
@@ -174,8 +175,7 @@ def _counts(
     fitted: Any, visual_tokens: Any, query: Query, warnings: list[tuple[str, str]]
 ) -> tuple[np.ndarray, str]:
     """The token counts and where they come from; only such as the compressor can give, where one is named."""
-    work = query.work
-    allowed = allowed_tokens(work.compressor, work.tower) if work.tower else None
+    work, can = query.work, _gives(query)
     low, high = fitted.measured_range["visual_tokens"]
     if visual_tokens is None and query.stated_tower and work.tower and low <= work.patches < high:
         high = work.patches
@@ -183,9 +183,8 @@ def _counts(
     origin = (
         f"every whole number in the measured range, {low:g} to {high:g}" if visual_tokens is None else "given"
     )
-    if allowed is None:
+    if can is None:
         return counts, origin
-    can = work.tiles * allowed
     held = counts[np.isin(counts, can)]
     told = ", ".join(f"{count:g}" for count in can)
     if not held.size:
@@ -197,6 +196,20 @@ def _counts(
     if visual_tokens is not None and held.size < counts.size:
         warnings.append(("tokens_not_allowed", f"Only what {work.compressor} can give is searched: {told}."))
     return held, f"what {work.compressor} can give of: {origin}"
+
+
+def _stated(cost: str | None) -> str | None:
+    """The FLOP accounting that is named. Raises InputError for a cost of the drawer that counts no FLOPs."""
+    if cost in plugins.names("costs") and cost not in kinds()[FLOPS]:
+        raise unknown("FLOP accounting", str(cost), kinds()[FLOPS])
+    return cost
+
+
+def _gives(query: Query) -> np.ndarray | None:
+    """The numbers of visual tokens of an image that the compressor can give; None for any."""
+    work = query.work
+    allowed = allowed_tokens(work.compressor, work.tower) if work.tower else None
+    return None if allowed is None else work.tiles * allowed
 
 
 def _accounting(models: Sequence[Model], warnings: list[tuple[str, str]]) -> str:

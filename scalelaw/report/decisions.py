@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from scalelaw.plan import Bill, Calibration, Optimum
 
 _CHOICE = ("model", "n_params", "visual tokens", "error", "interval")
+_ROWS = 20
 _SERVED = ("model", "visual_tokens", "dtype", "batch")
 
 
@@ -20,6 +21,10 @@ def show_optimum(optimum: Optimum) -> None:
     budget = ", ".join(f"{kind} <= {amount:g}" for kind, amount in optimum.budget.items())
     tower = optimum.searched.get("tower", "none")
     counted = "no vision tower counted" if tower == "none" else f"with {tower}"
+    if gives := optimum.searched.get("compressor_gives"):
+        counted += (
+            f"; {optimum.searched['compressor']} gives {', '.join(f'{n:g}' for n in gives)} tokens only"
+        )
     console.print(
         f"[bold]{_asked(optimum, budget)}[/] at {optimum.text_tokens:g} "
         f"text and {optimum.generate:g} generated tokens ({optimum.cost}, {counted}):",
@@ -93,11 +98,17 @@ def show_inverse(inverse: dict[str, Any]) -> None:
     """Where the next model pays, how visual tokens follow the text, and what a larger budget buys."""
     console = console_of()
     console.print("[bold]From this budget on, this model[/]")
+    switches, every = _readable(inverse["switch_points"]), len(inverse["switch_points"])
     rows: list[tuple[str, ...]] = [
         (row["model"], f"{row['budget']:.4g}", f"{row['visual_tokens']:g}", f"{row['error']:.4f}")
-        for row in inverse["switch_points"]
+        for row in switches
     ]
     console.print(table_of(("model", "budget", "visual tokens", "error"), rows))
+    if len(switches) < every:
+        console.print(
+            f"{len(switches)} of {every} switches: those to a model for the first time, evenly thinned where they are "
+            f"more than {_ROWS}; all are in --json."
+        )
     console.print("[bold]Visual tokens against the text's length[/]")
     rows = [
         (
@@ -122,6 +133,19 @@ def show_inverse(inverse: dict[str, Any]) -> None:
     console.print(table_of(("budget", "model", "visual tokens", "error", "error saved"), rows))
 
 
+def _readable(switches: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The switches of a table that can be read: all of a few, else each model's first, evenly thinned."""
+    if len(switches) <= _ROWS:
+        return switches
+    first: dict[str, dict[str, Any]] = {}
+    for row in switches:
+        first.setdefault(row["model"], row)
+    held = list(first.values())
+    if len(held) <= _ROWS:
+        return held
+    return [held[round(i * (len(held) - 1) / (_ROWS - 1))] for i in range(_ROWS)]
+
+
 def show_bill(bill: Bill) -> None:
     """What one query costs, part by part, and in every kind of cost that can be reckoned."""
     console = console_of()
@@ -137,11 +161,21 @@ def show_bill(bill: Bill) -> None:
     table.columns[-1].justify = "left"
     console.print(table)
     console.print(f"{bill.convention}: {bill.flops:.10g} FLOPs ({bill.says})")
-    others = [(kind, f"{value:.6g}") for kind, value in bill.costs.items() if kind != "flops"]
+    if bill.convention != "exact":
+        console.print(f"The parts are those of the exact count, {bill.costs['flops']:.10g} FLOPs.")
+    others = [
+        (kind, f"{value:.6g}" if bill.generate or kind != "ms_per_token" else "-")
+        for kind, value in bill.costs.items()
+        if kind != "flops"
+    ]
     if others:
         console.print(table_of(("cost", f"batch {bill.batch:g}, {bill.dtype}"), others))
     if bill.largest_batch is not None:
-        console.print(f"The memory holds a batch of {bill.largest_batch:g} at most.")
+        console.print(
+            f"The memory holds a batch of {bill.largest_batch:g} at most."
+            if bill.largest_batch
+            else "The memory does not hold even one query."
+        )
 
 
 def show_explained(value: str, explained: list[dict[str, Any]]) -> None:

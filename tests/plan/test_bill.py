@@ -44,6 +44,23 @@ def test_a_bill_on_a_card() -> None:
     assert full.costs["memory_gb"] <= 80 < more.costs["memory_gb"]
 
 
+@pytest.mark.parametrize(("model", "batch", "gb"), [("qwen3-30b-a3b", 1, "61."), ("llava-1.5-7b", 1e8, "")])
+def test_what_does_not_fit_the_card_is_not_priced_in_silence(model: str, batch: float, gb: str) -> None:
+    told = dict(find_cost(model, generate=10, hardware="a10g", batch=batch).warnings)["does_not_fit"]
+    assert told.startswith(gb)
+    assert "do not fit into the 24 GB of 1 x a10g" in told
+    assert "does_not_fit" not in dict(find_cost("qwen1.5-0.5b", hardware="a10g").warnings)
+
+
+def test_a_range_of_efficiencies_and_a_price_of_nothing_are_said() -> None:
+    ranged = find_cost("llava-1.5-7b", hardware="h100", mfu=(0.3, 0.6))
+    assert dict(ranged.warnings)["middle_of_range"].endswith("mfu 0.45, mbu 0.8.")
+    middle = find_cost("llava-1.5-7b", hardware="h100", mfu=0.45)
+    assert ranged.costs == pytest.approx(middle.costs)
+    assert "middle_of_range" not in dict(middle.warnings)
+    assert "usd_per_hour" in dict(find_cost("llava-1.5-7b", usd_per_hour=3).warnings)["no_effect"]
+
+
 def test_no_images_cost_no_time_in_the_tower() -> None:
     bill = find_cost("llava-1.5-7b", hardware="h100", images=0)
     assert "image" not in bill.stages["latency_ms"]

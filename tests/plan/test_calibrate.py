@@ -48,6 +48,14 @@ def test_the_true_efficiencies_come_back(tmp_path: Path) -> None:
     assert 0.015 < noisy.rms < 0.045
 
 
+def test_latencies_in_another_unit_end_at_a_bound_and_that_is_said(tmp_path: Path) -> None:
+    header, *rows = measure(tmp_path / "exact.csv").read_text().splitlines()
+    slow = [f"{row.rsplit(',', 1)[0]},{1e4 * float(row.rsplit(',', 1)[1])}" for row in rows]
+    (tmp_path / "slow.csv").write_text("\n".join([header, *slow]))
+    found = calibrate(tmp_path / "slow.csv", "h100")
+    assert any(code == "at_bound" and "bound of 0.001" in told for code, told in found.warnings)
+
+
 def test_a_plan_says_that_it_is_calibrated(tmp_path: Path, reasoning: Any) -> None:
     calibrate(measure(tmp_path / "exact.csv"), "h100").write(tmp_path / "card.yaml")
     optimum = find_optimum(

@@ -94,9 +94,21 @@ def test_a_ladder_holds_rungs_of_every_size_between() -> None:
     assert sizes[-1] == pytest.approx(14e9, rel=0.04)
     assert all(m.shape is not None and m.shape.n_params == m.n_params for m in rungs)
     assert max(b / a for a, b in itertools.pairwise(sizes)) < 1.1
-    for text in ("ladder:1e9", "ladder:2e9:1e9", "ladder:a:b"):
-        with pytest.raises(InputError, match="is not a ladder"):
+    for text, why in (
+        ("ladder:1e9", "two sizes"),
+        ("ladder:a:b", "two sizes"),
+        ("ladder:1e9:1e8", "second size must be above"),
+        ("ladder:0:1e9", "smallest size that can be made is 5e"),
+        ("ladder:1e9:1e16", "no model has more"),
+    ):
+        with pytest.raises(InputError, match=f"is not a ladder: .*{why}"):
             find_models(text)
+
+
+def test_a_configuration_is_no_catalogue_and_the_hint_makes_it_one() -> None:
+    with pytest.raises(InputError, match="one model's configuration") as refusal:
+        find_models("m/config.json")
+    assert refusal.value.hint == "Name it in a YAML file: `models: [{name: mine, config: m/config.json}]`."
 
 
 def test_measured_sizes_bear_the_names_of_their_points() -> None:

@@ -133,3 +133,34 @@ def test_a_command_counts_what_it_does_not_know(tmp_path: Path, capsys: pytest.C
     assert cli.main(["cost", str(tmp_path), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert "counted" in {warning["code"] for warning in answer["warnings"]}
+
+
+def test_the_terminal_says_what_a_compressor_gives(fit_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["optimize", fit_file, "--budget", "8e11", "--compressor", "quecc"]) == 0
+    assert "quecc gives 1, 4, 9, 16, 36, 64, 144, 576 tokens only" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_many_switches_are_shown_as_a_table_that_can_be_read(
+    fit_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["optimize", fit_file, "--budget", "8e11", "--models", "ladder:0.5e9:14e9", "--inverse"]
+    assert cli.main(asked) == 0
+    told = capsys.readouterr().out
+    table = told.split("From this budget on, this model")[1].split("Visual tokens against")[0]
+    assert len(table.strip().splitlines()) < 25
+    assert "20 of " in table
+    assert "--json" in table
+
+
+def test_a_bill_says_whose_parts_it_shows_and_what_is_not_to_be_had(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert (
+        cli.main(["cost", "llava-1.5-7b", "--convention", "2N", "--hardware", "a10g", "--batch", "9000"]) == 0
+    )
+    told = capsys.readouterr().out
+    assert "The parts are those of the exact count, 8.7197" in told
+    assert "ms_per_token" in told
+    assert next(line for line in told.splitlines() if "ms_per_token" in line).split()[-1] == "-"

@@ -44,6 +44,14 @@ def test_free_tokens_shrink_with_the_batch(reasoning: Any) -> None:
     assert free[0] > free[1] > free[2] >= 1
 
 
+def test_what_a_contrast_lacks_is_named(reasoning: Any) -> None:
+    bare = contrast_budgets(reasoning, 8e11)
+    assert len(bare.rows) == 1
+    told = dict(bare.warnings)["one_kind_of_budget"]
+    assert all(need in told for need in ("a shape", "hardware", "usd_per_hour"))
+    assert "one_kind_of_budget" not in dict(contrast_budgets(reasoning, 8e11, models="qwen1.5").warnings)
+
+
 def test_a_contrast_starts_from_one_budget(reasoning: Any) -> None:
     with pytest.raises(InputError, match="one budget"):
         contrast_budgets(reasoning, {"flops": 1e12, "memory_gb": 20}, models="qwen1.5", hardware="h100")

@@ -345,6 +345,22 @@ def test_what_has_no_effect_is_said(reasoning: Any) -> None:
     assert "tower: no effect on ms_per_token" in dict(latency.warnings)["no_effect"]
 
 
+def test_a_price_without_hardware_has_no_effect(reasoning: Any) -> None:
+    assert "usd_per_hour" in dict(find_optimum(reasoning, 8e11, usd_per_hour=3).warnings)["no_effect"]
+
+
+def test_a_cost_that_counts_no_flops_is_no_accounting(reasoning: Any) -> None:
+    with pytest.raises(InputError, match="FLOP accounting") as refusal:
+        find_optimum(reasoning, 8e11, cost="latency")
+    assert "layer_flops" in str(refusal.value.hint) + str(refusal.value)
+
+
+def test_sizes_in_billions_are_suspected(known_law: Any, reasoning: Any) -> None:
+    ranges = {"n_params": (0.5, 7.0), "visual_tokens": (1, 576)}
+    law = known_law(reasoning.params, measured_range=ranges)
+    assert "n_params_looks_like_billions" in dict(find_optimum(law, 8e11).warnings)
+
+
 def test_the_checklist_names_the_tower_only_where_it_is_counted(reasoning: Any) -> None:
     assert find_optimum(reasoning, 8e11).searched["tower"] == "none"
     assert find_optimum(reasoning, 8e11, models="qwen1.5").searched["tower"] == "clip-vit-l-14-336"
