@@ -24,12 +24,15 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any, 
     return code, json.loads(said.out), said.err
 
 
+DEMO = str(Path(__file__).parents[1] / "experiments" / "demo.yaml")
 ASKED = {
     "fit": ["fit", "vlm_reasoning", "--bootstrap", "20"],
     "fit_groups": ["fit", "quecc_table1", "--by", "task_family", "--law", "power", "--input", "x=visual_tokens",
                    "--where", "compressor=quecc", "--bootstrap", "0"],
     "compare": ["compare", "vlm_reasoning", "--laws", "product_power,log_linear"],
     "optimize": ["optimize", "{fit}", "--budget", "8e11", "--contrast", "--inverse"],
+    "calibrate": ["calibrate", "{measured}", "--hardware", "h100", "-o", "{folder}/card.yaml"],
+    "sweep": ["sweep", DEMO, "--dry-run", "--out", "{folder}/sweep"],
     "cost": ["cost", "llava-1.5-7b"],
     "show": ["show", "vlm_reasoning"],
     "list": ["list", "laws"],
@@ -46,9 +49,16 @@ def test_an_answer_has_the_shape_its_schema_states(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.csv").write_text("task,tokens,score\nGQA,16,61.0\nGQA,64,63.0\n")
+    rows = [f"qwen1.5-{size},{v},{ms}" for size, ms in (("1.8b", 9.0), ("7b", 21.0)) for v in (16, 144, 576)]
+    (tmp_path / "m.csv").write_text("model,visual_tokens,latency_ms\n" + "\n".join(rows) + "\n")
     if name == "optimize":
         assert cli.main(["fit", "vlm_reasoning", "--bootstrap", "20", "-o", str(tmp_path / "fit.json")]) == 0
-    places = {"fit": tmp_path / "fit.json", "folder": tmp_path, "csv": tmp_path / "a.csv"}
+    places = {
+        "fit": tmp_path / "fit.json",
+        "folder": tmp_path,
+        "csv": tmp_path / "a.csv",
+        "measured": tmp_path / "m.csv",
+    }
     code, held, said = run(capsys, *(word.format(**places) for word in ASKED[name]))
     assert code == 0, said
     jsonschema.validate(held, schemas.schema(name))
@@ -65,11 +75,20 @@ def test_a_refusal_has_the_shape_too(name: str, capsys: pytest.CaptureFixture[st
         jsonschema.validate({**held, "ok": True}, schemas.schema(name))
 
 
+def test_the_answer_of_one_cell_has_the_shape_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scalelaw.sweep.cell.run_one", lambda *_: ("8x1", Path("sweep/cells/8x1.json")))
+    code, held, _ = run(capsys, "run-cell", "0", "--sweep", "sweep")
+    assert code == 0
+    jsonschema.validate(held, schemas.schema("run-cell"))
+
+
 def test_every_schema_is_one_and_every_command_has_one() -> None:
     for name in schemas.described():
         jsonschema.Draft202012Validator.check_schema(schemas.schema(name))
-    missing = {name for name in cli.commands() if name not in schemas.described()}
-    assert missing <= {"run-cell"}
+    assert set(cli.commands()) <= set(schemas.described())
+    assert set(schemas.described()) <= {*ASKED, "run-cell"}  # whose answer is held below
     with pytest.raises(InputError) as caught:
         schemas.schema("fitt")
     assert "fit" in caught.value.message + caught.value.hint
