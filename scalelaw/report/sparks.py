@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scalelaw.report import words
 
@@ -23,6 +23,26 @@ def spark(values: Sequence[float], low: float, high: float) -> str:
 def bar(share: float, width: int = 24) -> str:
     """A bar as long as the share (0 to 1) of `width` letters."""
     return "█" * round(width * share)
+
+
+def front(pareto: Sequence[dict[str, Any]], kind: str, rows: int = 8) -> list[tuple[str, str, str, str]]:
+    """Of the least errors at each cost, at most `rows` from the cheapest to the dearest: the cost, the configuration,
+    the error, and a bar as long as the error. Nothing for fewer than two."""
+    held = sorted(pareto, key=lambda choice: float(choice["costs"][kind]))
+    if len(held) < 2:
+        return []
+    count = min(rows, len(held))
+    picked = [held[round(i * (len(held) - 1) / (count - 1))] for i in range(count)]
+    most = max(float(choice["error"]) for choice in picked) or 1.0
+    return [
+        (
+            f"{choice['costs'][kind]:.4g}",
+            f"{choice['model']}, {choice['visual_tokens']:g}",
+            f"{choice['error']:.4f}",
+            bar(max(0.0, float(choice["error"])) / most),
+        )
+        for choice in picked
+    ]
 
 
 def slopes(fitted: FittedLaw) -> list[tuple[str, str, str]]:

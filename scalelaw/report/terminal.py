@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from scalelaw.report.sparks import slopes
+from scalelaw.report.sparks import front, slopes
 
 _PIPED_WIDTH = 120  # columns where there is no terminal to ask
 
 if TYPE_CHECKING:
     from scalelaw.coverage import Coverage
     from scalelaw.fit import Comparison, FittedLaw, GroupedFit
+    from scalelaw.plan import Optimum
 
 
 def show_fit(fitted: FittedLaw) -> None:
@@ -62,6 +63,20 @@ def show_fit(fitted: FittedLaw) -> None:
         f"status [bold]{fitted.status}[/]   {held.get('starts')} starts searched, the best {held.get('agreeing')} agree"
         f"; a further polish could lower the objective by {short(held.get('gap'))}"
     )
+
+
+def show_front(optimum: Optimum) -> None:
+    """The least error at each cost as bars; where the terminal is narrow, the numbers without them."""
+    console = console_of()
+    kind = next(iter(optimum.budget), None) or next(iter(optimum.best["costs"]))
+    if not (rows := front(optimum.pareto, kind)):
+        return
+    table = table_of((kind, "model, visual tokens", "error", ""), rows)
+    table.columns[-1].justify = "left"
+    if sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)) > console.width:
+        table = table_of((kind, "model, visual tokens", "error"), [row[:3] for row in rows])
+    console.print("least error at each cost:", style="dim")
+    console.print(table)
 
 
 def show_changes(data: dict[str, Any]) -> None:

@@ -1,0 +1,46 @@
+"""The least errors at each cost, drawn in letters."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from scalelaw.report.sparks import front
+from scalelaw.report.terminal import show_front
+
+
+def choice(cost: float, error: float) -> dict[str, Any]:
+    return {"model": "tiny", "visual_tokens": 4, "error": error, "costs": {"flops": cost}}
+
+
+def test_the_bars_are_as_long_as_the_errors() -> None:
+    rows = front([choice(2e9, 0.2), choice(1e9, 0.4)], "flops")
+    assert rows == [("1e+09", "tiny, 4", "0.4000", "█" * 24), ("2e+09", "tiny, 4", "0.2000", "█" * 12)]
+    assert front([choice(1e9, 0.4)], "flops") == []
+
+
+def test_of_many_eight_are_shown_with_both_ends() -> None:
+    rows = front([choice(1e9 * (i + 1), 0.5 - i / 100) for i in range(30)], "flops")
+    assert len(rows) == 8
+    assert (rows[0][0], rows[-1][0]) == ("1e+09", "3e+10")
+
+
+@pytest.mark.parametrize(("columns", "bars"), [("120", True), ("40", False)])
+def test_a_narrow_terminal_gets_the_numbers_and_no_colour_is_no_colour(
+    columns: str,
+    bars: bool,
+    optimum: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in (("NO_COLOR", "1"), ("FORCE_COLOR", "1"), ("COLUMNS", columns), ("TERM", "xterm")):
+        monkeypatch.setenv(name, value)
+    show_front(optimum)
+    told = capsys.readouterr().out
+    assert "least error at each cost" in told
+    assert ("█" in told) is bars
+    assert not any(f"\x1b[{code}m" in told for code in range(30, 48))
+    plain = re.sub(r"\x1b\[\d*m", "", told)
+    assert max(map(len, plain.splitlines())) <= int(columns)
