@@ -22,20 +22,18 @@ _listeners: list[object] = []
 
 @contextmanager
 def heard() -> Iterator[None]:
-    """Hear the signals, in the main thread of a process that does not handle them otherwise; then as before."""
-    ours = threading.current_thread() is threading.main_thread() and all(
-        signal.getsignal(number) is signal.SIG_DFL for number in SIGNALS
-    )
-    if not ours:
-        yield
-        return
-    _asked.clear()
-    before = {number: signal.signal(number, _hear) for number in SIGNALS}
+    """Hear the signals that the process does not handle otherwise, in its main thread; then as before."""
+    main = threading.current_thread() is threading.main_thread()
+    ours = [number for number in SIGNALS if main and signal.getsignal(number) is signal.SIG_DFL]
+    if ours:
+        _asked.clear()
+    for number in ours:
+        signal.signal(number, _hear)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

@@ -89,7 +89,8 @@ def main(arguments: list[str]) -> int:
 def _tell(task: _Task, code: int) -> None:
     if code > 0 and task.killed_at < float("inf"):  # a launcher between us and the work has a code of its own
         code = Preempted.exit_code
-    os.write(1, json.dumps({"name": task.name, "code": code, "late": task.late}).encode() + b"\n")
+    with contextlib.suppress(BrokenPipeError):  # whoever asked is gone; the lifeline says so next
+        os.write(1, json.dumps({"name": task.name, "code": code, "late": task.late}).encode() + b"\n")
 
 
 def _fork(order: dict[str, Any], lifeline: int, held: int) -> int:
