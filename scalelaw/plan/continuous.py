@@ -60,19 +60,24 @@ def least_error(
 
 
 def _sharpen(along: Callable[[Any], np.ndarray], low: float, middle: float, high: float) -> float:
+    """The lowest place between two: where the slope is zero, or at a kink by searching; never above the middle."""
+    least = float(along([middle])[0])
+
     def slope(point: float) -> float:
         values = along(point + _WIDTH * _STEPS)
         return float(_SLOPE @ values) / _WIDTH if np.isfinite(values).all() else np.nan
 
     slopes = slope(low), slope(high)
     if np.all(np.isfinite(slopes)) and slopes[0] < 0 < slopes[1]:
-        return float(brentq(slope, low, high, xtol=1e-13))
+        root = float(brentq(slope, low, high, xtol=1e-13))
+        if float(along([root])[0]) <= least * (1 + 1e-14):
+            return root
     with np.errstate(
         invalid="ignore"
     ):  # a parabola through an infinite error is given up by the search itself
         result = minimize_scalar(lambda point: float(along([point])[0]), bounds=(low, high), method="bounded",
                                  options={"xatol": 1e-10})  # fmt: skip
-    return float(result.x) if float(result.fun) <= float(along([middle])[0]) else middle
+    return float(result.x) if float(result.fun) <= least else middle
 
 
 def continuous_optimum(setting: Setting) -> dict[str, Any] | None:
