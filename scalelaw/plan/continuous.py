@@ -72,9 +72,7 @@ def _sharpen(along: Callable[[Any], np.ndarray], low: float, middle: float, high
         root = float(brentq(slope, low, high, xtol=1e-13))
         if float(along([root])[0]) <= least * (1 + 1e-14):
             return root
-    with np.errstate(
-        invalid="ignore"
-    ):  # a parabola through an infinite error is given up by the search itself
+    with np.errstate(invalid="ignore"):  # a parabola through an infinite error is given up by the search
         result = minimize_scalar(lambda point: float(along([point])[0]), bounds=(low, high), method="bounded",
                                  options={"xatol": 1e-10})  # fmt: skip
     return float(result.x) if float(result.fun) <= least else middle
