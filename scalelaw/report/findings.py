@@ -91,10 +91,17 @@ def grounds(study: Study) -> Iterator[str]:
             )
     if optimum and (free := optimum.get("continuous")):
         size, seen = words.parameters(free["n_params"]), words.tokens(free["visual_tokens"])
-        yield f"Were every size to be had: {size} with {seen}, predicted {target(study)} {words.error(free['error'])}."
+        beyond = any(w["code"] == "continuous_extrapolates" for w in optimum["warnings"])
+        where = ", beyond the sizes that were measured" if beyond else ""
+        yield (
+            f"Were every size to be had: {size} with {seen}{where}, "
+            f"predicted {target(study)} {words.error(free['error'])}."
+        )
     if optimum and (ties := [t for t in optimum["near_ties"] if t["model"] != optimum["best"]["model"]]):
         name, value = words.configuration(ties[0]), words.error(ties[0]["error"])
-        yield f"Nearly as good, and no dearer: {name}, predicted {target(study)} {value}."
+        costs = ties[0]["costs"], optimum["best"]["costs"]
+        cheap = all(costs[0].get(kind, math.inf) <= spent for kind, spent in costs[1].items())
+        yield f"Nearly as good{', and no dearer' if cheap else ''}: {name}, predicted {target(study)} {value}."
     if optimum and not optimum["extrapolates"]:
         yield "The choice lies inside the measured range."
 
