@@ -69,7 +69,8 @@ def relative(studies: Sequence[Study], along: str) -> Lines:
         if series.parameter_draws(fitted):
             drawn = np.asarray(fitted.predict_draws(**series.held(fitted, {along: values})))
             tail = (1 - float(fitted.interval["level"])) / 2
-            low, high = np.nanquantile(drawn / drawn[:, :1], (tail, 1 - tail), axis=0)
+            with np.errstate(invalid="ignore"):  # between two infinite draws
+                low, high = np.nanquantile(drawn / drawn[:, :1], (tail, 1 - tail), axis=0)
         lines.append(Line(words.capital(study.name), values, mean / mean[0], low, high))
         counts.append(str(fitted.n_points))
     name = series.column(studies[0].fitted, along) if studies[0].fitted else along

@@ -52,11 +52,19 @@ class Curves:
 
     @property
     def extent(self) -> tuple[float, float]:
-        """The smallest and largest target drawn: curves, bands, points."""
-        parts = [v for c in self.curves for v in (c.mean, c.low, c.high, c.measured) if v is not None]
-        held = np.concatenate(parts)
+        """The smallest and largest target shown: all curves and points, and of the bands what lies near them.
+
+        A band that leaves the measured range may go anywhere; it must not press what was measured into a line.
+        """
+        held = np.concatenate([v for c in self.curves for v in (c.mean, c.measured)])
         held = held[np.isfinite(held)]
-        return float(held.min()), float(held.max())
+        least, most = float(held.min()), float(held.max())
+        room = 0.5 * (most - least)
+        bands = np.concatenate([held, *(v for c in self.curves for v in (c.low, c.high) if v is not None)])
+        bands = np.clip(
+            bands[np.isfinite(bands)], least - room if least > 2 * room else 0.5 * least, most + room
+        )
+        return float(bands.min()), float(bands.max())
 
 
 @dataclass(frozen=True)
@@ -164,7 +172,8 @@ def predicted(
     if not parameter_draws(fitted):
         return mean, None, None
     tail = (1 - float(fitted.interval["level"])) / 2
-    low, high = np.nanquantile(np.asarray(fitted.predict_draws(**inputs)), (tail, 1 - tail), axis=0)
+    with np.errstate(invalid="ignore"):  # between two infinite draws
+        low, high = np.nanquantile(np.asarray(fitted.predict_draws(**inputs)), (tail, 1 - tail), axis=0)
     return mean, low, high
 
 

@@ -93,3 +93,12 @@ def test_coverage_counts_what_is_there_and_what_is_not() -> None:
     (grid,) = grids.coverage(table[(table.n_params < 7e9) | (table.visual_tokens < 100)])
     assert np.isnan(grid.mean[3]).tolist() == [False] * 5 + [True] * 2
     assert grid.note == " · 2 cells not measured"
+
+
+def test_a_band_that_runs_away_does_not_flatten_the_points(fitted: Any) -> None:
+    held = series.slices(fitted, "visual_tokens", "n_params")
+    wild = dataclasses.replace(held.curves[0], high=np.full_like(held.curves[0].mean, 1e200))
+    low, high = dataclasses.replace(held, curves=(wild, *held.curves[1:])).extent
+    measured = np.concatenate([c.measured for c in held.curves])
+    assert low <= measured.min()
+    assert measured.max() <= high < 2 * measured.max()
