@@ -11,7 +11,8 @@ pick is also the pick of the true law. Most decisions are clear, so that few of 
 one table go together, and the standard errors are over tables. Writes a row a bin of p_best, and a curve beside it.
 
 The constructions: `plan` is what plans do (`certainty.spread`); `wild`, `residual` take the draws as the fit has them;
-`t` makes their distance from the fit longer by t / z at .975, as intervals do; `HC2` shorter by sqrt((n - p) / n).
+`t` makes their distance from the fit longer by t / z at .975, as intervals do; `HC2` makes it shorter, by
+sqrt((n - p) / n) for residuals and by what plans take for wild draws.
 """
 
 from __future__ import annotations
@@ -53,10 +54,11 @@ def constructions(frame: pd.DataFrame, seed: int) -> dict[str, tuple[Any, float]
     )
     left = wild.n_points - len(wild.params)
     drawn_in, longer = np.sqrt(left / wild.n_points), stdtrit(left, 0.975) / 1.959964
+    as_planned = certainty.spread(wild)
     return {
-        "plan": (wild, certainty.spread(wild)),
+        "plan": (wild, as_planned),
         "wild": (wild, 1.0),
-        "wild, HC2, t": (wild, drawn_in * longer),
+        "wild, HC2, t": (wild, as_planned * longer),
         "residual": (residual, 1.0),
         "residual, HC2": (residual, drawn_in),
         "residual, t": (residual, longer),

@@ -295,15 +295,11 @@ def points(
     chosen, dropped = _select(table, where)
     numbers = {name: _column(chosen, column) for name, column in mapping.items()}
     for name, values in numbers.items():
-        if (bad := values <= 0).any():
+        if (bad := (values <= 0) | (values > _MOST)).any():
+            wanted = "must be positive" if values[bad][0] <= 0 else f"must not exceed {_MOST:g}"
+            row = _first(bad, chosen)
             raise InputError(
-                f"Input '{name}' must be positive; row {_first(bad, chosen)} holds {values[bad][0]:g}.",
-                code="bad_value",
-            )
-        if (bad := values > _MOST).any():
-            raise InputError(
-                f"Input '{name}' cannot be as large as in row {_first(bad, chosen)}: {values[bad][0]:g}.",
-                code="bad_value",
+                f"Input '{name}' {wanted}; row {row} holds {values[bad][0]:g}.", code="bad_value"
             )
     values = _column(chosen, target)
     if (bad := values < 0).any():

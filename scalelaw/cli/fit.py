@@ -154,11 +154,11 @@ def fit(
     refused = strict and fitted.status in ("not_identified", "not_converged")
 
     def words() -> None:
-        if not as_json:
-            terminal.show_fit(fitted)
-            terminal.show_changes(data)
+        terminal.show_fit(fitted)
+        terminal.show_changes(data)
 
-    give("fit", data, fitted.warnings, as_json=as_json and not refused, output=output, words=words)
+    told = None if as_json else words  # a refusal is itself the JSON object
+    give("fit", data, fitted.warnings, as_json=as_json and not refused, output=output, words=told)
     if refused:
         raise NoAnswer(f"The law is {fitted.status.replace('_', ' ')}.", code=fitted.status, best=data)
 

@@ -249,9 +249,10 @@ def cost(
     data = bill.to_dict()
     if explain is not None:
         data["explained"] = explain_flops(explain, model, visual_tokens, **query)
-    from scalelaw.report import decisions
 
     def words() -> None:
+        from scalelaw.report import decisions
+
         if explain is None:
             decisions.show_bill(bill)
         else:

@@ -131,7 +131,7 @@ def settled(derived: Mapping[str, Mapping[str, Any]], level: float) -> str:
         elif low == high < np.inf:
             continue  # what was fixed or tied, not what the points say
         elif low == np.inf:
-            firm.append(f"{name}: no finite value in all refits, the more the better")
+            firm.append(f"{name}: infinite in every refit")
         elif 0 < low <= high <= _NARROW * low < np.inf:
             firm.append(words)
         else:

@@ -48,11 +48,10 @@ def freedom(
     """
     fixed, ends, tied = _from_lmfit(parameters)
     fixed, ends, tied = fixed | dict(fix or {}), ends | dict(bounds or {}), tied | dict(tie or {})
-    for name in fixed:
-        if name in (bounds or {}) and not bounds[name][0] <= fixed[name] <= bounds[name][1]:  # type: ignore[index]
+    for name, (low, high) in dict(bounds or {}).items():
+        if name in fixed and not low <= fixed[name] <= high:
             raise InputError(
-                f"{name} is fixed at {fixed[name]:g}, outside the bounds {bounds[name][0]:g} to "  # type: ignore[index]
-                f"{bounds[name][1]:g} that were asked for it.",  # type: ignore[index]
+                f"{name} is fixed at {fixed[name]:g}, outside the bounds {low:g} to {high:g} that were asked for it.",
                 code="bad_bounds",
             )
     for name in (*fixed, *ends, *tied):

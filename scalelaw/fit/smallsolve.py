@@ -158,12 +158,12 @@ def box_minimum(gram: Array, slope: Array, start: Array, lower: Array, upper: Ar
     unexplained = a * c - b * b
     apart = unexplained > _PIVOT * a * c
     pivot = np.where(apart, unexplained, 1.0)
-    alone = np.where(a > 0, slope[0] / np.where(a > 0, a, 1.0), 0.0)
-    alone_too = np.where(c > 0, slope[1] / np.where(c > 0, c, 1.0), 0.0)
+    diagonal = np.stack([a, c])
+    alone = np.where(diagonal > 0, slope / np.where(diagonal > 0, diagonal, 1.0), 0.0)
     step = np.stack(
         [
-            np.where(apart, (c * slope[0] - b * slope[1]) / pivot, alone),
-            np.where(apart, (a * slope[1] - b * slope[0]) / pivot, np.where(a > 0, 0.0, alone_too)),
+            np.where(apart, (c * slope[0] - b * slope[1]) / pivot, alone[0]),
+            np.where(apart, (a * slope[1] - b * slope[0]) / pivot, np.where(a > 0, 0.0, alone[1])),
         ]
     )
     crossed = (start + step < lower) | (start + step > upper)

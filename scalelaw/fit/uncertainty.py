@@ -25,7 +25,7 @@ Array = np.ndarray
 METHODS = ("wild", "neighbour", "residual", "case", "cluster")
 _PATIENCE = 1000  # further steps, twice, for the refits that 60 did not bring to a minimum
 _AT_ONCE = 4_000_000  # numbers in the resampled targets that are held at once
-_RAISED = 0.75  # the power of 1 / (1 - leverage) of wild residuals: 1/2 is HC2, 1 is HC3
+RAISED = 0.75  # the power of 1 / (1 - leverage) of wild residuals: 1/2 is HC2, 1 is HC3
 FEWEST = 10  # refits that ends of an interval are read from at all
 KINDS = ("percentile", "bca")
 
@@ -129,7 +129,7 @@ def _wild(
 ) -> Problem:
     value = problem.law.value(problem.inputs, fitted[:, None])
     residual = problem.objective.residuals(value, problem.target)[0]
-    raised = residual / (1 - np.minimum(leverage(problem, fitted), 0.9)) ** _RAISED
+    raised = residual / (1 - np.minimum(leverage(problem, fitted), 0.9)) ** RAISED
     groups = np.arange(len(raised)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     golden = 0.5 * (1 + np.sqrt(5.0))
     often = rng.random((draws, int(groups.max()) + 1)) < golden / np.sqrt(5.0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scalelaw.fit.uncertainty import RAISED
 from scalelaw.plan.grid import Grid, Place, predict
 from scalelaw.plan.rule import Rule
 
@@ -20,17 +21,17 @@ Draws = Callable[[np.ndarray, slice], np.ndarray]
 
 
 def spread(fitted: Any) -> float:
-    """How much of the draws' distance from the fit counts in a decision: sqrt((n - p) / n) for wild draws, else 1.
+    """How much of the draws' distance from the fit counts in a decision: what brings wild draws to HC2; else 1.
 
-    Wild draws raise residuals by 1 / (1 - leverage) (HC3), so that intervals keep their coverage; that overstates
-    the variance, which 1 / sqrt(1 - leverage) (HC2) does not, and made p_best too modest on 12 points
-    (experiments/LOG.md). n points, p free parameters, the mean leverage p / n; where p is not small, 1.
+    Wild draws raise residuals by more than 1 / sqrt(1 - leverage) (HC2), so that intervals keep their coverage; that
+    overstates the variance and makes p_best too modest on few points (experiments/LOG.md). n points, p free
+    parameters, the mean leverage p / n; where p is not small, 1.
     """
     points, bounds = getattr(fitted, "n_points", 0), getattr(fitted, "bounds", {})
     free = sum(low < high for low, high in bounds.values())
     if getattr(fitted, "draws_method", "") != "wild" or not 0 < 2 * free <= points:
         return 1.0
-    return float(np.sqrt((points - free) / points))
+    return float((1 - free / points) ** (RAISED - 0.5))
 
 
 def shares_of_best(

@@ -11,9 +11,9 @@ import pandas as pd
 
 from scalelaw.answers import plain
 from scalelaw.report.grids import Coverage
-from scalelaw.report.lines import Lines, Profile
+from scalelaw.report.lines import Line, Lines, Profile
 from scalelaw.report.page import Page
-from scalelaw.report.rows import Rows
+from scalelaw.report.rows import Dots, Rows
 from scalelaw.report.series import Choices, Cloud, Curves, Intervals, Residuals
 from scalelaw.report.shares import Shares
 from scalelaw.report.surfaces import Front, Surface
@@ -135,11 +135,14 @@ def _coverage(data: Coverage) -> pd.DataFrame:
 def _lines(data: Lines) -> pd.DataFrame:
     frames = []
     for line in data.lines:
-        held = {"line": line.label, data.along: line.x, "value": line.y}
-        if line.low is not None and line.high is not None:
-            held |= {"low": line.low, "high": line.high}
-        frames.append(pd.DataFrame(held))
+        frames.append(_banded({"line": line.label, data.along: line.x, "value": line.y}, line))
     return pd.concat(frames, ignore_index=True)
+
+
+def _banded(held: dict[str, Any], drawn: Line | Dots) -> pd.DataFrame:
+    """A frame of what is held, with the band where one is drawn."""
+    band = drawn.low is not None and drawn.high is not None
+    return pd.DataFrame({**held, "low": drawn.low, "high": drawn.high} if band else held)
 
 
 @table_of.register
@@ -151,10 +154,8 @@ def _profile(data: Profile) -> pd.DataFrame:
 def _rows(data: Rows) -> pd.DataFrame:
     frames = []
     for series in data.series:
-        held: dict[str, Any] = {"row": list(data.labels), "series": series.name, "value": series.values}
-        if series.low is not None and series.high is not None:
-            held |= {"low": series.low, "high": series.high}
-        frames.append(pd.DataFrame(held))
+        held = {"row": list(data.labels), "series": series.name, "value": series.values}
+        frames.append(_banded(held, series))
     return pd.concat(frames, ignore_index=True)
 
 

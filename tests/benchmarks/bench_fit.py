@@ -136,9 +136,7 @@ def test_peer_chinchilla_package_from_32_starts(
     benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The package `chinchilla` (BFGS from a grid, one process) without its drawing: 4,500 starts cost 140 times it."""
-    peer = pytest.importorskip(
-        "chinchilla", reason="needs the package chinchilla: pip install 'scalelaw[peers]'"
-    )
+    peer = pytest.importorskip("chinchilla", reason="needs the package chinchilla: pip install chinchilla")
     from chinchilla._metrics import log_huber
 
     monkeypatch.setenv("MPLBACKEND", "Agg")

@@ -11,6 +11,7 @@ import pytest
 
 import scalelaw as sl
 from scalelaw.errors import InputError, NoAnswer
+from scalelaw.fit.uncertainty import RAISED
 from scalelaw.plan import find_optimum, load_optimum
 from scalelaw.plan.certainty import spread
 from scalelaw.plan.query import RANGES
@@ -218,10 +219,10 @@ def test_a_law_that_sees_the_text_is_told_its_tokens() -> None:
 def test_wild_draws_are_drawn_in_for_a_decision() -> None:
     fitted = sl.fit_law("vlm_reasoning", bootstrap=50)
     assert fitted.draws_method == "wild"
-    assert spread(fitted) == pytest.approx(np.sqrt(24 / 28))
+    assert spread(fitted) == pytest.approx((24 / 28) ** (RAISED - 0.5))
     assert spread(replace(fitted, draws_method="residual")) == 1
     assert spread(replace(fitted, bounds={**fitted.bounds, "D": (0.0, 0.0)})) == pytest.approx(
-        np.sqrt(25 / 28)
+        (25 / 28) ** (RAISED - 0.5)
     )
     assert spread(replace(fitted, n_points=5)) == 1
 
