@@ -20,7 +20,7 @@ from scalelaw.vlm import estimate, finetune
 from scalelaw.vlm.features import features_of
 from scalelaw.vlm.llm import is_folder, llm_shape, load_llm, n_params, n_params_embedding
 from scalelaw.vlm.model import VisionLanguageModel, text_losses
-from scalelaw.vlm.optimise import batches, optimise
+from scalelaw.vlm.optimise import Batches, optimise
 from scalelaw.vlm.score import plateaus, score
 from scalelaw.vlm.tokens import Encoded, TextStream, encode, word_tokenizer
 from scalelaw.vlm.tower import PATCH
@@ -71,8 +71,11 @@ def run_cell(
     llm_folder: Path,
     log: Callable[[dict[str, Any]], None],
     saved: Path | None = None,
+    splits: int = 1,
 ) -> list[dict[str, Any]]:
     """Train and score one cell; return a row for each benchmark (the columns of the results table that it knows).
+
+    saved: its checkpoint, from which it goes on. splits: a batch is learned in so many parts, one in memory at a time.
 
     train_tokens: tokens the LLM saw in this run, visual and text, its earlier text training not among them.
     train_flops: as `cell_flops`. status: `ok`, or `plateau` by the rule of `score.plateaus`.
@@ -88,6 +91,7 @@ def run_cell(
             seed=seed,
             log=log,
             saved=saved,
+            splits=splits,
         )
     if int(os.environ.get("RANK", "0")):
         return []  # a made-to-measure cell is one process's work
@@ -103,25 +107,33 @@ def run_cell(
         return features_of(experiment, dataset, squeeze, split, count, tower, features, device())
 
     store = images_of("train", recipe.images)
-    order = batches(recipe.images, recipe.batch, seed)
+    order = Batches(recipe.images, recipe.batch, seed)
     asked = _Questions(dataset, tokenizer, recipe.images)
-    seen: list[tuple[np.ndarray, np.ndarray]] = []
     text = TextStream(dataset, tokenizer, recipe.text_batch, (seed + 1) << 40, device())
-    tokens = 0
+    size = (recipe.steps, recipe.batch)
+    kept: dict[str, Any] = {
+        "tokens": 0,
+        "losses": torch.zeros(size),
+        "kinds": torch.zeros(size, dtype=torch.long),
+    }
+    splits = min(splits, recipe.batch, recipe.text_batch or recipe.batch)
 
-    def loss(step: int) -> torch.Tensor:
-        nonlocal tokens
-        turn, rows = next(order)
-        encoded = asked.of(turn)
+    def loss(step: int, part: int = 0) -> torch.Tensor:
+        turn, whole = order.of(step)
+        encoded, places = asked.of(turn), np.array_split(np.arange(len(whole)), splits)[part]
+        rows = whole[places]
         batch = encoded.batch(rows, device())
         shown = _draw_tokens(model.compressor, seed, step) or visual_tokens
-        tokens += int(batch.total.sum()) + shown * len(rows)
+        kept["tokens"] += int(batch.total.sum()) + shown * len(rows)
         losses = model(torch.from_numpy(store[rows]).to(device()).float(), batch)
-        seen.append((asked.benchmarks[rows], losses.detach().cpu().numpy()))
+        kept["losses"][step, places] = losses.detach().cpu()
+        kept["kinds"][step, places] = torch.from_numpy(asked.kinds[rows])
         if not recipe.text_batch:
-            return losses.mean()
-        told = text_losses(model.llm, text())
-        return (losses.sum() + told.sum()) / (len(losses) + len(told))
+            return losses.mean() * (len(rows) / len(whole))
+        told = text.of(step, part, splits)
+        kept["tokens"] += int(told.total.sum())
+        said = text_losses(model.llm, told)
+        return (losses.sum() + said.sum()) / (len(whole) + recipe.text_batch)
 
     new = [*model.compressor.parameters(), *model.projector.parameters()]
     rate = recipe.llm_learning_rate * (32 / text_width) ** 0.5
@@ -130,22 +142,27 @@ def run_cell(
         {"params": list(model.llm.parameters()), "lr": rate},
     ]
     optimise(
-        groups, loss, steps=recipe.steps, warmup=recipe.warmup, clip=recipe.clip, stage="cell", progress=log
-    )
+        groups, loss, steps=recipe.steps, warmup=recipe.warmup, clip=recipe.clip, stage="cell", progress=log,
+        splits=splits, model=model, kept=kept, saved=saved,
+    )  # fmt: skip
     if _training_tokens(squeeze):
         squeeze.visual_tokens = visual_tokens
-    stuck = plateaus(seen, asked.texts, asked.benchmarks, asked.of(asked.turn))
-    size, tested = n_params(model.llm), experiment.evaluation.examples * len(dataset.benchmarks)
+    last = asked.of(order.of(recipe.steps - 1)[0])
+    names = np.array(list(dataset.benchmarks))[kept["kinds"].numpy()]
+    stuck = plateaus(
+        list(zip(names, kept["losses"].numpy(), strict=True)), asked.texts, asked.benchmarks, last
+    )
+    tested = experiment.evaluation.examples * len(dataset.benchmarks)
     vision = int(json.loads((tower / "facts.json").read_text(encoding="utf-8"))["n_params"])
     shared = {
         "model": Path(llm).name if is_folder(llm) else llm,
-        "n_params": size,
+        "n_params": n_params(model.llm),
         "n_params_total": n_params(model) + vision,
         "n_params_embedding": n_params_embedding(model.llm),
         "n_params_vision": vision,
         "compressor": compressor,
         "visual_tokens": visual_tokens,
-        "train_tokens": tokens + text.tokens,
+        "train_tokens": kept["tokens"],
         "train_flops": cell_flops(experiment, llm, compressor, visual_tokens),
         "metric": "exact_match",
         "seed": seed,
@@ -173,7 +190,9 @@ def _draw_tokens(compressor: Any, seed: int, step: int) -> int | None:
 
 
 class _Questions:
-    """The training questions of one epoch: encoded, their texts [n] and benchmarks [n]; another `turn`, others."""
+    """The training questions of one epoch: encoded, their texts, benchmarks and places among the dataset's benchmarks,
+    each [n]; another `turn`, others.
+    """
 
     def __init__(self, dataset: Any, tokenizer: Any, images: int) -> None:
         self.dataset, self.tokenizer, self.images = dataset, tokenizer, images
@@ -186,6 +205,8 @@ class _Questions:
             self.turn, self.encoded = turn, encode(self.tokenizer, examples)
             self.texts = np.array([e.question for e in examples])
             self.benchmarks = np.array([e.benchmark for e in examples])
+            places = {name: place for place, name in enumerate(self.dataset.benchmarks)}
+            self.kinds = np.array([places[e.benchmark] for e in examples])
         return self.encoded
 
 

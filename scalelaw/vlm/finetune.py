@@ -20,6 +20,7 @@ from scalelaw import plugins
 from scalelaw.config import Experiment, Finetune, Questions, TrainingStage
 from scalelaw.datasets.llava_json import Conversations, read_records
 from scalelaw.errors import InputError
+from scalelaw.vlm import checkpoint
 from scalelaw.vlm.estimate import cell_flops
 from scalelaw.vlm.llm import n_params, n_params_embedding
 from scalelaw.vlm.loop import Plan, peek, processes, train, whole
@@ -27,6 +28,8 @@ from scalelaw.vlm.metrics import METRICS
 from scalelaw.vlm.quecc import QueccForConditionalGeneration, QueccProcessor
 
 Log = Callable[[dict[str, Any]], None]
+TRAINED = "(trained)"
+"""The stage that a checkpoint is of whose training is over: weights alone, to be scored."""
 
 
 def build(
@@ -65,10 +68,12 @@ def run_cell(
     seed: int,
     log: Log,
     saved: Path | None = None,
+    splits: int = 1,
 ) -> list[dict[str, Any]]:
     """Train and score one cell; a row for each benchmark. Under torchrun every process calls it, and the first scores.
 
-    saved: the checkpoint of a stopped run, from which it goes on. Beside the loss, the log gets samples, tokens, FLOPs,
+    saved: the checkpoint of a stopped run, from which it goes on. splits: the micro-batch is divided by it, and the
+    accumulation multiplied. Beside the loss, the log gets samples, tokens, FLOPs,
     seconds, tokens per second, the share of time outside the model, and of each question what was said.
     """
     recipe = _recipe(experiment)
@@ -85,7 +90,7 @@ def run_cell(
             say({"event": "data", "stage": stage.name, "records": len(data), "digest": data.digest,
                  "left_out": dict(data.left_out)})  # fmt: skip
             model.train_stage(1 if stage.learns == "connector" else 2)
-            plan = plan_of(recipe, stage, len(data))
+            plan = plan_of(recipe, stage, len(data), splits)
             draw = _drawing(model, processor, seed)
             seen = train(model, _batches(processor, data, plan, recipe, draw), plan, stage=stage.name, progress=say,
                          saved=saved, before=done)  # fmt: skip
@@ -98,9 +103,9 @@ def run_cell(
                  "mfu": flops / max(seen.seconds, 1e-9) / (recipe.cluster.tflops * 1e12 * world)})  # fmt: skip
             done = {**done, stage.name: seen.tokens}
             model = whole(model, lambda: build(recipe, llm, compressor, visual_tokens, seed)[0])
+        if reached == TRAINED and (held := checkpoint.read(saved)):
+            model.load_state_dict(held["model"])
         processor.visual_tokens = visual_tokens
-        if saved is not None and rank == 0:
-            saved.unlink(missing_ok=True)
         if rank:
             return []
         say({"event": "trained", "seconds_all": time.perf_counter() - began})
@@ -119,18 +124,26 @@ def run_cell(
             "status": "ok",
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         }
-        return [
-            {**shared, **score(model, processor, recipe, asked, experiment.evaluation.batch, say)}
-            for asked in recipe.questions
-        ]
+        batch = max(1, experiment.evaluation.batch // splits)
+        try:
+            return [
+                {**shared, **score(model, processor, recipe, asked, batch, say)} for asked in recipe.questions
+            ]
+        except BaseException:
+            if saved is not None:  # whatever it is, the training need not be done again
+                checkpoint.write(saved, {"stage": TRAINED, "before": done, "model": model.state_dict()})
+            raise
 
 
-def plan_of(recipe: Finetune, stage: TrainingStage, records: int) -> Plan:
-    """A stage's plan: as many steps as whole batches in its epochs, at least one."""
+def plan_of(recipe: Finetune, stage: TrainingStage, records: int, splits: int = 1) -> Plan:
+    """A stage's plan: as many steps as whole batches in its epochs, at least one. An odd micro-batch is divided into
+    single rows, as its halves would not add up to the batch.
+    """
+    micro = min(recipe.micro_batch, stage.batch)
     return Plan(
         steps=max(1, int(stage.epochs * records) // stage.batch),
         rows=stage.batch,
-        micro=min(recipe.micro_batch, stage.batch),
+        micro=1 if micro % splits else micro // splits,
         learning_rate=stage.learning_rate,
         warmup=recipe.warmup,
         clip=recipe.clip,

@@ -25,7 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from scalelaw import preemption
 from scalelaw.errors import InputError, ScalelawError
-from scalelaw.files import atomic
+from scalelaw.vlm import checkpoint
 from scalelaw.vlm.optimise import Progress, _rate
 
 PARALLEL = ("ddp", "fully_shard")
@@ -204,8 +204,8 @@ def _last_only(runner: Any, last: bool) -> Any:
 
 
 def _touched(loss: torch.Tensor, model: Any) -> torch.Tensor:
-    """The loss, with every parameter that learns in its graph: a batch without images has gradients of 0 there."""
-    if _place()[1] == 1:
+    """The loss, with every parameter that learns in its graph: rows without images have gradients of 0 there."""
+    if _place()[1] == 1 and loss.requires_grad:
         return loss
     parts = [getattr(model, name) for name in ("compressor", "projector") if hasattr(model, name)]
     spare = [p.sum() for part in parts for p in part.parameters() if p.requires_grad]
@@ -253,19 +253,16 @@ def _save(
     weights, moments = states.get_state_dict(model, optimiser, options=options)
     if _place()[0] == 0:
         held = {"stage": stage, "before": before or {}, "seen": vars(seen), "model": weights, "optimiser": moments,
-                "rate": rate.state_dict(), "random": _random()}  # fmt: skip
-        with atomic(saved) as part:
-            torch.save(held, part)
+                "rate": rate.state_dict(), "random": checkpoint.random_states()}  # fmt: skip
+        checkpoint.write(saved, held)
     if dist.is_initialized():
         dist.barrier()
 
 
 def peek(saved: Path | None) -> tuple[str, dict[str, Any]] | None:
     """The stage that a checkpoint is of, and what it keeps of those before; None where there is no checkpoint."""
-    if saved is None or not saved.is_file():
-        return None
-    held = torch.load(saved, map_location="cpu", weights_only=True, mmap=True)
-    return held["stage"], held["before"]
+    held = checkpoint.read(saved, checked=False)
+    return (held["stage"], held["before"]) if held else None
 
 
 def whole(model: Any, fresh: Callable[[], Any]) -> Any:
@@ -280,10 +277,8 @@ def whole(model: Any, fresh: Callable[[], Any]) -> Any:
 
 
 def _restore(saved: Path | None, model: Any, optimiser: Any, rate: Any, stage: str) -> Seen | None:
-    if saved is None or not saved.is_file():
-        return None
-    held = torch.load(saved, map_location="cpu", weights_only=True)
-    if held["stage"] != stage:
+    held = checkpoint.read(saved)
+    if held is None or held["stage"] != stage:
         return None
     options = states.StateDictOptions(full_state_dict=True)
     states.set_model_state_dict(model, held["model"], options=options)
@@ -291,14 +286,5 @@ def _restore(saved: Path | None, model: Any, optimiser: Any, rate: Any, stage: s
     options = states.StateDictOptions(full_state_dict=True, strict=False)
     states.set_optimizer_state_dict(model, optimiser, held["optimiser"], options=options)
     rate.load_state_dict(held["rate"])
-    torch.set_rng_state(held["random"]["cpu"])
-    if torch.cuda.is_available() and held["random"]["cuda"]:
-        torch.cuda.set_rng_state_all(held["random"]["cuda"])
+    checkpoint.set_random_states(held["random"])
     return Seen(**held["seen"])
-
-
-def _random() -> dict[str, Any]:
-    return {
-        "cpu": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }

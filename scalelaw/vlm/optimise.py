@@ -1,55 +1,109 @@
-"""The training loop of every stage: AdamW, warm-up and cosine, clipping, and a stop when the loss is not finite."""
+"""The training loop of every stage: AdamW, warm-up and cosine, clipping, and a stop when the loss is not finite.
+
+What a step sees is a function of its number. In one process with one thread, stopped and gone on again gives the bits
+of an undisturbed run.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
+from scalelaw import preemption
 from scalelaw.errors import ScalelawError
+from scalelaw.vlm import checkpoint
 
 Progress = Callable[[dict[str, Any]], None]
+SAVE_EVERY_S = 60.0
 
 
 def optimise(
     groups: list[dict[str, Any]],
-    loss_of: Callable[[int], torch.Tensor],
+    loss_of: Callable[..., torch.Tensor],
     *,
     steps: int,
     warmup: float,
     clip: float,
     stage: str,
     progress: Progress,
+    splits: int = 1,
+    model: nn.Module | None = None,
+    kept: dict[str, Any] | None = None,
+    saved: Path | None = None,
 ) -> list[float]:
     """Train the parameter groups on loss_of(step) for `steps` steps; return the losses.
 
     The learning rate of each group rises over `warmup` (a share of the steps), then falls as a cosine to 0.
     `progress` hears {stage, step, steps, loss} about fifty times. Raises ScalelawError for a loss that is not finite.
+    splits: more than one: the loss of a step is the sum of loss_of(step, part) for part = 0..splits-1, one in memory
+    at a time. saved: the checkpoint, with `model` (all that learns) and `kept` (what loss_of adds up: plain data and
+    tensors): training goes on from what lies there. It is written every minute, at the end, and where the process is
+    asked to make room, which then raises Preempted.
     """
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, warmup))
     parameters = [p for group in groups for p in group["params"]]
-    every, losses = max(1, steps // 50), []
-    for step in range(steps):
-        loss = loss_of(step)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise ScalelawError(
-                f"The loss of stage '{stage}' is {value} at step {step} of {steps}.",
-                code="loss_not_finite",
-                hint="Lower the learning rate, or clip harder.",
-            )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, clip)
-        optimizer.step()
-        rate.step()
-        losses.append(value)
-        if (step + 1) % every == 0 or step + 1 == steps:
-            progress({"stage": stage, "step": step + 1, "steps": steps, "loss": value})
+    model, kept = model if model is not None else nn.Module(), kept if kept is not None else {}
+    parts: dict[str, Any] = {"model": model, "optimiser": optimizer, "rate": rate}
+    losses = _restore(saved, stage, parts, kept)
+    every, last = max(1, steps // 50), time.monotonic()
+    with preemption.listening() if saved is not None else nullcontext():
+        for step in range(len(losses), steps):
+            value = 0.0
+            optimizer.zero_grad(set_to_none=True)
+            for part in range(splits):
+                loss = loss_of(step, part) if splits > 1 else loss_of(step)
+                value += float(loss.detach())
+                if not math.isfinite(value):
+                    raise ScalelawError(
+                        f"The loss of stage '{stage}' is {value} at step {step} of {steps}.",
+                        code="loss_not_finite",
+                        hint="Lower the learning rate, or clip harder.",
+                    )
+                loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, clip)
+            optimizer.step()
+            rate.step()
+            losses.append(value)
+            if (step + 1) % every == 0 or step + 1 == steps:
+                progress({"stage": stage, "step": step + 1, "steps": steps, "loss": value})
+            if saved is None:
+                continue
+            leave = preemption.asked()
+            if leave or step + 1 == steps or time.monotonic() - last > SAVE_EVERY_S:
+                _save(saved, stage, parts, kept, losses)
+                last = time.monotonic()
+            if leave:
+                raise preemption.preempted()
+    return losses
+
+
+def _save(saved: Path, stage: str, parts: dict[str, Any], kept: dict[str, Any], losses: list[float]) -> None:
+    held = {name: part.state_dict() for name, part in parts.items()}
+    checkpoint.write(
+        saved,
+        {**held, "stage": stage, "kept": kept, "losses": losses, "random": checkpoint.random_states()},
+    )
+
+
+def _restore(saved: Path | None, stage: str, parts: dict[str, Any], kept: dict[str, Any]) -> list[float]:
+    """The losses so far, everything else as it was then; none where there is no checkpoint of this stage."""
+    held = checkpoint.read(saved)
+    if held is None or held["stage"] != stage:
+        return []
+    for name, part in parts.items():
+        part.load_state_dict(held[name])
+    kept.update(held["kept"])
+    checkpoint.set_random_states(held["random"])
+    losses: list[float] = held["losses"]
     return losses
 
 
@@ -60,15 +114,20 @@ def _rate(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def batches(count: int, batch: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Endless (epoch, rows): each epoch a new order of 0..count-1, by the seed; a last short batch is left out."""
-    if count < batch:
-        raise ScalelawError(
-            f"A batch of {batch} needs as many examples; there are {count}.", code="bad_value"
-        )
-    epoch = 0
-    while True:
-        order = np.random.default_rng((seed, epoch)).permutation(count)
-        for start in range(0, count - batch + 1, batch):
-            yield epoch, np.sort(order[start : start + batch])
-        epoch += 1
+class Batches:
+    """(epoch, rows) of a step: each epoch a new order of 0..count-1, by the seed; a last short batch is left out."""
+
+    def __init__(self, count: int, batch: int, seed: int) -> None:
+        if count < batch:
+            raise ScalelawError(
+                f"A batch of {batch} needs as many examples; there are {count}.", code="bad_value"
+            )
+        self.count, self.batch, self.seed, self.epoch = count, batch, seed, -1
+
+    def of(self, step: int) -> tuple[int, np.ndarray]:
+        """The batch of that step; the last epoch's order is kept."""
+        epoch, place = divmod(step, self.count // self.batch)
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self.order = np.random.default_rng((self.seed, epoch)).permutation(self.count)
+        return epoch, np.sort(self.order[place * self.batch : (place + 1) * self.batch])

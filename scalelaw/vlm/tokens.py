@@ -87,22 +87,20 @@ def encode(tokenizer: Any, examples: Sequence[Example], captions: bool = False) 
 
 
 class TextStream:
-    """Endless batches of text (captions in the images' place): the dataset's split `text` from index `first` on.
-
-    `tokens` counts those given so far.
+    """Batches of text (captions in the images' place), a function of the step: the dataset's split `text` from index
+    `first` on.
     """
 
     def __init__(self, dataset: Any, tokenizer: Any, batch: int, first: int, device: torch.device) -> None:
         self.dataset, self.tokenizer, self.batch, self.device = dataset, tokenizer, batch, device
-        self.next, self.place, self.tokens = first, CHUNK, 0
+        self.first, self.chunk = first, -1
 
-    def __call__(self) -> Batch:
-        """The next batch."""
-        if self.place == CHUNK:
-            indices = np.arange(self.next, self.next + CHUNK * self.batch)
+    def of(self, step: int, part: int = 0, splits: int = 1) -> Batch:
+        """The batch of that step, or one of the parts that it is split into; the last chunk is kept."""
+        chunk, place = divmod(step, CHUNK)
+        if chunk != self.chunk:
+            indices = self.first + np.arange(chunk * CHUNK * self.batch, (chunk + 1) * CHUNK * self.batch)
             self.encoded = encode(self.tokenizer, self.dataset.examples("text", indices), captions=True)
-            self.next, self.place = self.next + CHUNK * self.batch, 0
-        rows = np.arange(self.place * self.batch, (self.place + 1) * self.batch)
-        self.place += 1
-        self.tokens += int(self.encoded.total[rows].sum())
-        return self.encoded.batch(rows, self.device)
+            self.chunk = chunk
+        rows = np.arange(place * self.batch, (place + 1) * self.batch)
+        return self.encoded.batch(np.array_split(rows, splits)[part], self.device)

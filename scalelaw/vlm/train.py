@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from scalelaw import plugins
 from scalelaw.config import Experiment
@@ -46,8 +47,12 @@ def cell_needs(experiment: Experiment, llm: str, compressor: str, visual_tokens:
     return estimate.needs(experiment, llm, compressor, visual_tokens)
 
 
-def pretrain_tower(experiment: Experiment, folder: Path, progress: Progress) -> None:
+def pretrain_tower(
+    experiment: Experiment, folder: Path, progress: Progress, saved: Path | None = None
+) -> None:
     """Pre-train the vision tower on captions by the experiment's objective; write its weights and facts.
+
+    saved: the checkpoint of a stopped run, from which it goes on.
 
     facts.json: n_params, loss (mean of the last tenth), recall (share of the captions' words among as many top classes,
     on new images; only for an objective with `logits`), seconds.
@@ -74,9 +79,9 @@ def pretrain_tower(experiment: Experiment, folder: Path, progress: Progress) -> 
         value: torch.Tensor = objective(tower(images)[-1], captions)
         return value
 
-    parameters = [*tower.parameters(), *objective.parameters()]
-    losses = optimise([{"params": parameters, "lr": vision.learning_rate}], loss, steps=vision.steps, warmup=0.05,
-                      clip=1.0, stage="tower", progress=progress)  # fmt: skip
+    both = nn.ModuleList([tower, objective])
+    losses = optimise([{"params": list(both.parameters()), "lr": vision.learning_rate}], loss, steps=vision.steps,
+                      warmup=0.05, clip=1.0, stage="tower", progress=progress, model=both, saved=saved)  # fmt: skip
     facts: dict[str, Any] = {
         "n_params": n_params(tower),
         "loss": float(np.mean(losses[-max(1, len(losses) // 10) :])),
@@ -125,8 +130,17 @@ def make_features(experiment: Experiment, tower: Path, folder: Path, progress: P
     )
 
 
-def pretrain_llm(experiment: Experiment, llm: str, folder: Path, progress: Progress) -> None:
+def pretrain_llm(
+    experiment: Experiment,
+    llm: str,
+    folder: Path,
+    progress: Progress,
+    saved: Path | None = None,
+    splits: int = 1,
+) -> None:
     """Train one rung on text (captions stand for images; loss on the answers); write it by save_pretrained, with facts.
+
+    saved: the checkpoint of a stopped run, from which it goes on. splits: as of `run_cell`.
 
     facts.json: n_params, n_params_embedding, train_tokens, loss (mean of the last tenth), seconds.
     """
@@ -137,18 +151,22 @@ def pretrain_llm(experiment: Experiment, llm: str, folder: Path, progress: Progr
     model, tokenizer = build_llm(experiment, llm, dataset.words)
     model.to(device()).train()
     stream = TextStream(dataset, tokenizer, text.batch, text.seed << 32, device())
+    kept, splits = {"tokens": 0}, min(splits, text.batch)
 
-    def loss(step: int) -> torch.Tensor:
-        return text_losses(model, stream()).mean()
+    def loss(step: int, part: int = 0) -> torch.Tensor:
+        batch = stream.of(step, part, splits)
+        kept["tokens"] += int(batch.total.sum())
+        return text_losses(model, batch).mean() * (len(batch.ids) / text.batch)
 
     rate = text.learning_rate * (32 / model.config.hidden_size) ** 0.5
     losses = optimise([{"params": list(model.parameters()), "lr": rate}], loss, steps=text.steps, warmup=0.05,
-                      clip=1.0, stage=f"text {llm}", progress=progress)  # fmt: skip
+                      clip=1.0, stage=f"text {llm}", progress=progress, splits=splits, model=model, kept=kept,
+                      saved=saved)  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     _write_facts(folder, {"n_params": n_params(model), "n_params_embedding": n_params_embedding(model),
-                          "train_tokens": stream.tokens,
+                          "train_tokens": kept["tokens"],
                           "loss": float(np.mean(losses[-max(1, len(losses) // 10):])) if losses else None},
                  started)  # fmt: skip
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from PIL import Image
 
 from scalelaw import table
 from scalelaw.config import Experiment, parse_experiment, read_experiment
-from scalelaw.errors import InputError, Preempted
-from scalelaw.sweep import plan_sweep, run_sweep
+from scalelaw.errors import InputError, Preempted, ScalelawError
+from scalelaw.sweep import plan_sweep, run_sweep, training
 from scalelaw.vlm import estimate, finetune, loop
-from scalelaw.vlm.cell import allowed_tokens, cell_flops
+from scalelaw.vlm.cell import allowed_tokens, cell_flops, run_cell
 
 from .quecc.conftest import LLM, TOWER, tokenizer
 
@@ -173,7 +174,52 @@ def test_stopped_in_the_second_stage_and_gone_on_again(
         return float([line["loss"] for line in lines if line.get("stage") == "tune" and "loss" in line][-1])
 
     assert last(said) == last(all_said)
-    assert not list(tmp_path.iterdir())
+
+
+def test_stopped_while_it_is_scored_it_is_not_trained_again(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed, _ = cell(experiment(world))
+
+    def asked(*_: Any) -> None:
+        raise Preempted("Asked.", code="preempted")
+
+    monkeypatch.setitem(finetune.METRICS, experiment(world).finetune.questions[0].metric, asked)  # type: ignore[union-attr]
+    with pytest.raises(Preempted):
+        cell(experiment(world), saved=tmp_path / "saved.pt")
+    monkeypatch.undo()
+    rows, said = cell(experiment(world), saved=tmp_path / "saved.pt")
+    assert rows == undisturbed
+    assert not [line for line in said if line.get("event") == "data"]
+
+
+def test_without_memory_half_the_micro_batch_learns_the_same(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than one row at once does not fit here; then not even one does."""
+    stated, told = experiment(world), list[dict[str, Any]]()
+    choice = {"llm": stated.llms[0], "compressor": "quecc", "visual_tokens": 4, "seed": 0}
+    rows, heard = cell(stated)
+    forward, fits = finetune.QueccForConditionalGeneration.forward, 1
+
+    @wraps(forward)  # its arguments are looked at
+    def small(self: Any, *given: Any, **more: Any) -> Any:
+        if (ids := more.get("labels")) is not None and len(ids) > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(self, *given, **more)
+
+    monkeypatch.setattr(finetune.QueccForConditionalGeneration, "forward", small)
+    log = lambda facts=None, **more: told.append({**(facts or {}), **more})  # noqa: E731
+    call = partial(run_cell, tower=tmp_path, features=tmp_path, llm_folder=tmp_path, log=log)
+    halves = training.call(call, stated, saved=tmp_path / "saved.pt", log=log, **choice)
+    assert {"event": "out of memory", "splits": 2} in told
+    assert [row["train_tokens"] for row in halves] == [row["train_tokens"] for row in rows]
+    losses = [[line["loss"] for line in lines if "loss" in line] for lines in (told, heard)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+    assert losses[0][:4] == pytest.approx(losses[1][:4], rel=1e-4)
+    fits = 0
+    with pytest.raises(ScalelawError, match="with half the micro-batch too: CUDA out of memory"):
+        training.call(call, stated, saved=tmp_path / "other.pt", log=log, **choice)
 
 
 @pytest.mark.parametrize("compressor", ["matryoshka_query", "attention_prune"])
