@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from scalelaw.errors import InputError
 
@@ -46,7 +47,12 @@ class Projections(nn.Module):
 
 
 class WindowAttention(Projections):
-    """Multi-head attention of each window's one query over the window's own patches; no mask but of padding."""
+    """Multi-head attention of each window's one query over the window's own patches; no mask but of padding.
+
+    Folded, each head keeps a whole width for each window, where the plain way keeps one for each patch. With more heads
+    than patches a window that would be more, so there it is made again for the backward pass (a product of `windows`
+    rows): less is kept than the plain way keeps, at any number of tokens.
+    """
 
     def __init__(self, width: int, heads: int, patches_per_window: int) -> None:
         super().__init__(width, heads)
@@ -64,8 +70,14 @@ class WindowAttention(Projections):
 
         real: Bool[Tensor, "windows patches"], the patches that are no padding; None where all are real.
         """
-        attend = self.attend_folded if self.folded else self.attend
-        return self.out(attend(self.queries(query), keys, values, real).flatten(2))
+        given = (self.queries(query), keys, values, real)
+        if not self.folded:
+            attended = self.attend(*given)
+        elif self.heads > self.size and torch.is_grad_enabled():
+            attended = checkpoint(self.attend_folded, *given, use_reentrant=False, preserve_rng_state=False)
+        else:
+            attended = self.attend_folded(*given)
+        return self.out(attended.flatten(2))
 
     def attend(
         self,

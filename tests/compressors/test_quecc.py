@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional
 
+from scalelaw.compressors import _attention
 from scalelaw.compressors._attention import WindowAttention
 from scalelaw.compressors.quecc import Compressor
 from scalelaw.errors import InputError
@@ -133,27 +135,46 @@ def test_the_question_changes_the_tokens() -> None:
     assert (one - other).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("tokens", [16, 9, 4, 1])
+def kept_bytes(forward: Callable[[], torch.Tensor]) -> int:
+    """Bytes that autograd keeps for the backward pass, each storage once."""
+    found: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        out = forward()
+    assert out.requires_grad
+    return sum(storage.nbytes() for storage in found.values())
+
+
+@pytest.mark.parametrize("tokens", [144, 36, 16, 9, 4, 1])
 def test_the_algebra_keeps_no_more_for_the_backward_pass(
     tokens: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bytes that autograd keeps, each tensor once, where a window has more patches than there are heads."""
-
-    def kept() -> int:
-        module, found = Compressor((12, 12), 64, 128, tokens, 32), {}
-
-        def keep(tensor: torch.Tensor) -> torch.Tensor:
-            found[tensor.untyped_storage().data_ptr()] = tensor
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            out = module(torch.randn(2, 144, 64), torch.randn(2, 144, 128), torch.randn(2, 32))
-        assert out.requires_grad
-        return sum(tensor.untyped_storage().nbytes() for tensor in found.values())
-
-    folded = kept()
+    """At any number of tokens; at 36 a window has fewer patches than there are heads, and it keeps less there too."""
+    module = Compressor((12, 12), 64, 128, tokens, 32)
+    given = (torch.randn(2, 144, 64), torch.randn(2, 144, 128), torch.randn(2, 32))
+    folded = kept_bytes(lambda: module(*given))
     monkeypatch.setattr(WindowAttention, "folded", False)
-    assert folded <= kept()
+    plain = kept_bytes(lambda: module(*given))
+    assert folded < plain if tokens < 144 else folded == plain
+
+
+def test_what_is_made_again_for_the_backward_pass_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    module = Compressor((4, 4), 64, 64, 4, 8)  # 8 heads, 4 patches a window
+    given = (torch.randn(2, 16, 64), torch.randn(2, 16, 64), torch.randn(2, 8))
+
+    def gradients() -> list[torch.Tensor]:
+        module.zero_grad(set_to_none=True)
+        module(*given).square().sum().backward()
+        return [p.grad for p in module.parameters() if p.grad is not None]
+
+    again = gradients()
+    monkeypatch.setattr(_attention, "checkpoint", lambda function, *given, **_: function(*given))
+    assert all(torch.equal(one, other) for one, other in zip(again, gradients(), strict=True))
 
 
 def test_the_page_says_what_the_algebra_saves(monkeypatch: pytest.MonkeyPatch) -> None:
