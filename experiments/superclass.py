@@ -15,12 +15,12 @@ import pandas as pd
 import yaml
 
 HERE = Path(__file__).parent
-KEYS = ["variant", "width", "samples", "batch", "images", "seed"]
+KEYS = ["variant", "width", "samples", "batch", "together", "images", "seed"]
 
 
 def runs(stated: dict[str, Any]) -> list[dict[str, Any]]:
     """What is to be measured, once each; the shortest first."""
-    base = {"batch": stated["batch"], "images": 1 << 20}
+    base = {"batch": stated["batch"], "together": stated["batch"], "images": 1 << 20}
     kinds = {name: {"objective": name, "options": {}} for name in stated["objectives"]}
     middle = {"width": stated["width"], "samples": stated["at"]}
     found = []
@@ -32,7 +32,9 @@ def runs(stated: dict[str, Any]) -> list[dict[str, Any]]:
                 for w in stated["widths"]
                 for s in stated["samples"]
             ]
-            found += [{**base, **same, **middle, "batch": b} for b in stated["batches"]]
+            found += [{**base, **same, **middle, "batch": b, "together": b} for b in stated["batches"]]
+            most = {"width": stated["width"], "samples": max(stated["samples"])}
+            found += [{**base, **same, **most, "together": t} for t in stated["together"]]
             found += [{**base, **same, **middle, "images": n} for n in stated["images"]]
         found += [
             {**base, "variant": v, **kind, "seed": seed, **middle} for v, kind in stated["variants"].items()
@@ -76,16 +78,18 @@ def main(out: Path) -> None:
 
 
 def show(out: Path, figure: Path) -> None:
-    """Error against size and samples, fitted for each objective; and against the batch, at one size."""
+    """Error against size and samples, fitted for each objective; against what one loss sees, and against the batch."""
     import matplotlib.pyplot as plt
 
     from scalelaw import fit_law
 
     rows, stated = pd.read_csv(out), yaml.safe_load((HERE / "superclass.yaml").read_text())
-    grid = rows[(rows.batch == stated["batch"]) & (rows.images == 1 << 20)]
-    _, panels = plt.subplots(1, 2, figsize=(7.2, 2.9), layout="constrained")
+    rows = rows[rows.images == 1 << 20]
+    whole = rows[rows.together == rows.batch]
+    at = rows[rows.width == stated["width"]]
+    _, panels = plt.subplots(1, 3, figsize=(10.2, 3.0), layout="constrained")
     for objective, style in zip(stated["objectives"], ("o-", "s--"), strict=True):
-        own = grid[grid.variant == objective]
+        own = whole[(whole.batch == stated["batch"]) & (whole.variant == objective)]
         for law in ("product_power", "log_linear"):
             inputs = {"n_params": "n_params", "visual_tokens": "samples"}
             fitted = fit_law(own, law=law, inputs=inputs, target="probe_error", bootstrap=500)
@@ -95,18 +99,23 @@ def show(out: Path, figure: Path) -> None:
         for i, (width, held) in enumerate(own.sort_values("samples").groupby("width")):
             label = f"{objective}, width {width}"
             panels[0].loglog(held.samples, held.probe_error, style, color=f"C{i}", ms=4, label=label)
-        at = rows[
-            (rows.variant == objective) & (rows.width == stated["width"]) & (rows.samples == stated["at"])
-        ]
-        at = at[at.images == 1 << 20].sort_values("batch")
-        panels[1].semilogx(at.batch, at.probe_error, style, color="C1", ms=4, label=objective)
-    panels[0].set(xlabel="images seen", ylabel="linear-probe error")
-    panels[1].set(xlabel=f"batch (width {stated['width']}, {stated['at']} images seen)")
-    batches = [stated["batch"], *stated["batches"]]
-    for panel, places in zip(panels, (stated["samples"], batches), strict=True):
+        most = at[(at.samples == max(stated["samples"])) & (at.batch == stated["batch"])]
+        split = most[most.variant == objective].sort_values("together")
+        panels[1].semilogx(split.together, split.probe_error, style, color="C1", ms=4, label=objective)
+        batch = at[(at.samples == stated["at"]) & (at.together == at.batch) & (at.variant == objective)]
+        batch = batch.sort_values("batch")
+        panels[2].semilogx(batch.batch, batch.probe_error, style, color="C1", ms=4, label=objective)
+    steps = max(stated["samples"]) // stated["batch"]
+    panels[0].set(xlabel="images seen", ylabel="linear-probe error", title="size and samples")
+    panels[1].set(xlabel="images that one loss sees", ylim=(0.1, 0.35))
+    panels[1].set_title(f"{steps} steps of {stated['batch']} images each")
+    panels[2].set(xlabel="images a step", ylim=(0.1, 0.35), title=f"{stated['at']} images in all")
+    together, batches = [stated["batch"], *stated["together"]], [stated["batch"], *stated["batches"]]
+    for panel, places in zip(panels, (stated["samples"], together, batches), strict=True):
         panel.set_xticks(places, map(str, places), minor=False)
         panel.minorticks_off()
         panel.legend(fontsize=6)
+        panel.title.set_fontsize(8)
     panels[0].set_yticks([0.02, 0.05, 0.1, 0.2, 0.4], ["0.02", "0.05", "0.1", "0.2", "0.4"])
     plt.rcParams["svg.hashsalt"] = "superclass"
     plt.savefig(figure, metadata={"Date": None} if figure.suffix == ".svg" else None)

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from scalelaw import plugins
 from scalelaw.config import Vision
+from scalelaw.errors import InputError
 from scalelaw.objectives.clip import Objective as Clip
 from scalelaw.vlm.llm import n_params
 from scalelaw.vlm.optimise import Progress, optimise
@@ -34,6 +35,7 @@ class Run:
     """One tower's pre-training. samples: images seen, repeats counted; images: how many different ones there are.
 
     learning_rate: at a batch of 64; times (batch / 64)^1/2.
+    together: images of a batch that one loss sees, the step's loss being the mean over such groups; None: all of them.
     """
 
     objective: str
@@ -45,11 +47,19 @@ class Run:
     batch: int = 64
     learning_rate: float = 5e-3
     seed: int = 0
+    together: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
 
 def measure(dataset: Any, run: Run, progress: Progress) -> dict[str, float]:
-    """{n_params, loss, probe_error, probe_error_se, zero_shot_error, zero_shot_error_se} of a tower on that dataset."""
+    """{n_params, loss, probe_error, probe_error_se, zero_shot_error, zero_shot_error_se} of a tower on that dataset.
+
+    Raises InputError for a batch that does not split into groups of `together`.
+    """
+    if run.batch % (run.together or run.batch):
+        raise InputError(
+            f"A batch of {run.batch} does not split into groups of {run.together}.", code="bad_batch"
+        )
     words = word_tokenizer(dataset.words)
     torch.manual_seed(run.seed)
     shape = Vision(
@@ -64,8 +74,12 @@ def measure(dataset: Any, run: Run, progress: Progress) -> dict[str, float]:
     def loss(step: int) -> torch.Tensor:
         drawn = order.integers(0, run.images, run.batch)
         images, captions = _batch(dataset, words, "captions", drawn)
-        value: torch.Tensor = objective(tower(images)[-1], captions)
-        return value
+        groups = zip(
+            tower(images)[-1].split(run.together or run.batch),
+            captions.split(run.together or run.batch),
+            strict=True,
+        )
+        return torch.stack([objective(*group) for group in groups]).mean()
 
     parameters = [*tower.parameters(), *objective.parameters()]
     rate = run.learning_rate * math.sqrt(run.batch / 64)

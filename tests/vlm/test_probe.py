@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from scalelaw.datasets.scenes import Dataset
+from scalelaw.errors import InputError
 from scalelaw.vlm import probe
 from scalelaw.vlm.probe import Run, measure
 
@@ -45,3 +48,17 @@ def test_a_measurement_repeats(objective: str, monkeypatch: pytest.MonkeyPatch) 
     assert first == second
     assert all(0 <= first[key] <= 1 for key in ("probe_error", "zero_shot_error"))
     assert np.isfinite(first["loss"])
+
+
+def test_only_clip_depends_on_how_many_images_one_loss_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    for name in ("PROBED", "ASKED"):
+        monkeypatch.setattr(probe, name, 200)
+    options = {"superclass": {"idf": False}, "clip": {}}
+    for objective, more in options.items():
+        run = Run(objective, 8, layers=1, heads=2, samples=64, batch=16, images=50, options=more)
+        whole = measure(Dataset(0), run, lambda _: None)["loss"]
+        split = measure(Dataset(0), replace(run, together=4), lambda _: None)["loss"]
+        assert (split == pytest.approx(whole, rel=1e-4)) is (objective == "superclass")
+    with pytest.raises(InputError, match="groups of 5"):
+        measure(Dataset(0), replace(run, together=5), lambda _: None)
