@@ -38,11 +38,21 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "device": ("text", "", "what it ran on"),
     "source": ("text", "", "where the number comes from"),
     "model_family": ("text", "", "family of the model, e.g. qwen1.5"),
-    "train_samples": ("count", "examples", "training examples seen (a vision tower's image-text pairs)"),
+    "train_samples": ("count", "examples", "training examples seen (image-text pairs, questions, texts)"),
     "error_se_kind": ("text", "", "reported (by the tool) or binomial (from error and n_examples)"),
     "chance_error": ("number", "1", "the error of guessing"),
     "judge": ("text", "", "the model that judged the answers"),
+    "tokens_per_s": ("number", "tokens/s", "training tokens a second, in the training loop of this run"),
+    "mfu": (
+        "number",
+        "1",
+        "train_flops a second of training over the device's peak (bf16 of a known card; else measured)",
+    ),
+    "energy_j": ("number", "J", "energy while training, of the whole device, where it tells"),
 }
+
+UNREPEATABLE = ("started_at", "seconds", "tokens_per_s", "mfu", "energy_j")
+"""Columns in which two runs of the same work differ: when, how fast, and with what energy."""
 
 ARROW = {"text": pa.string(), "count": pa.int64(), "number": pa.float64()}
 OK = "ok"

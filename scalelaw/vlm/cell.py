@@ -19,6 +19,7 @@ from scalelaw.ladder import LLMShape
 from scalelaw.vlm import estimate, finetune
 from scalelaw.vlm.features import features_of
 from scalelaw.vlm.llm import is_folder, llm_shape, load_llm, n_params, n_params_embedding
+from scalelaw.vlm.meter import Meter, rates
 from scalelaw.vlm.model import VisionLanguageModel, text_losses
 from scalelaw.vlm.optimise import Batches, optimise
 from scalelaw.vlm.score import plateaus, score
@@ -78,7 +79,8 @@ def run_cell(
     saved: its checkpoint, from which it goes on. splits: a batch is learned in so many parts, one in memory at a time.
 
     train_tokens: tokens the LLM saw in this run, visual and text, its earlier text training not among them.
-    train_flops: as `cell_flops`. status: `ok`, or `plateau` by the rule of `score.plateaus`.
+    train_flops: as `cell_flops`. tokens_per_s, mfu, energy_j: see module `meter`.
+    status: `ok`, or `plateau` by the rule of `score.plateaus`.
     An experiment with `finetune` trains pretrained parts instead (see module `finetune`); `saved` is its checkpoint.
     Raises ScalelawError for a loss that is not finite.
     """
@@ -117,8 +119,10 @@ def run_cell(
         "kinds": torch.zeros(size, dtype=torch.long),
     }
     splits = min(splits, recipe.batch, recipe.text_batch or recipe.batch)
+    meter = Meter(kept, device())
 
     def loss(step: int, part: int = 0) -> torch.Tensor:
+        meter.tick()
         turn, whole = order.of(step)
         encoded, places = asked.of(turn), np.array_split(np.arange(len(whole)), splits)[part]
         rows = whole[places]
@@ -145,6 +149,7 @@ def run_cell(
         groups, loss, steps=recipe.steps, warmup=recipe.warmup, clip=recipe.clip, stage="cell", progress=log,
         splits=splits, model=model, kept=kept, saved=saved,
     )  # fmt: skip
+    meter.tick()
     if _training_tokens(squeeze):
         squeeze.visual_tokens = visual_tokens
     last = asked.of(order.of(recipe.steps - 1)[0])
@@ -154,6 +159,7 @@ def run_cell(
     )
     tested = experiment.evaluation.examples * len(dataset.benchmarks)
     vision = int(json.loads((tower / "facts.json").read_text(encoding="utf-8"))["n_params"])
+    flops = cell_flops(experiment, llm, compressor, visual_tokens)
     shared = {
         "model": Path(llm).name if is_folder(llm) else llm,
         "n_params": n_params(model.llm),
@@ -162,8 +168,10 @@ def run_cell(
         "n_params_vision": vision,
         "compressor": compressor,
         "visual_tokens": visual_tokens,
+        "train_samples": recipe.steps * (recipe.batch + recipe.text_batch),
         "train_tokens": kept["tokens"],
-        "train_flops": cell_flops(experiment, llm, compressor, visual_tokens),
+        "train_flops": flops,
+        **rates(flops, kept, kept["tokens"], device()),
         "metric": "exact_match",
         "seed": seed,
         "device": _device_name(),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from transformers import AutoImageProcessor, AutoTokenizer
 
 from scalelaw import plugins
@@ -23,7 +24,8 @@ from scalelaw.errors import InputError
 from scalelaw.vlm import checkpoint
 from scalelaw.vlm.estimate import cell_flops
 from scalelaw.vlm.llm import n_params, n_params_embedding
-from scalelaw.vlm.loop import Plan, peek, processes, train, whole
+from scalelaw.vlm.loop import Plan, Seen, peek, processes, train, whole
+from scalelaw.vlm.meter import rates
 from scalelaw.vlm.metrics import METRICS
 from scalelaw.vlm.quecc import QueccForConditionalGeneration, QueccProcessor
 
@@ -73,8 +75,8 @@ def run_cell(
     """Train and score one cell; a row for each benchmark. Under torchrun every process calls it, and the first scores.
 
     saved: the checkpoint of a stopped run, from which it goes on. splits: the micro-batch is divided by it, and the
-    accumulation multiplied. Beside the loss, the log gets samples, tokens, FLOPs,
-    seconds, tokens per second, the share of time outside the model, and of each question what was said.
+    accumulation multiplied. Beside the loss, the log gets samples, tokens, FLOPs, seconds, the share of time outside
+    the model, the rates of module `meter`, and of each question what was said.
     """
     recipe = _recipe(experiment)
     with processes() as (rank, world):
@@ -94,14 +96,11 @@ def run_cell(
             draw = _drawing(model, processor, seed)
             seen = train(model, _batches(processor, data, plan, recipe, draw), plan, stage=stage.name, progress=say,
                          saved=saved, before=done)  # fmt: skip
-            flops = cell_flops(
-                experiment, llm, compressor, visual_tokens, {stage.name: (seen.rows, seen.tokens)}
-            )
+            done = {**done, stage.name: _facts(seen)}
+            flops = _flops(experiment, llm, compressor, visual_tokens, {stage.name: done[stage.name]})
             say({"event": "stage", "stage": stage.name, "samples": seen.rows, "tokens": seen.tokens, "flops": flops,
-                 "seconds_inside": seen.seconds, "tokens_per_s": seen.tokens / max(seen.seconds, 1e-9),
-                 "outside": seen.outside_s / max(seen.seconds, 1e-9),
-                 "mfu": flops / max(seen.seconds, 1e-9) / (recipe.cluster.tflops * 1e12 * world)})  # fmt: skip
-            done = {**done, stage.name: seen.tokens}
+                 "seconds_inside": seen.seconds, "outside": seen.outside_s / max(seen.seconds, 1e-9),
+                 **rates(flops, done[stage.name], seen.tokens, _device(), world)})  # fmt: skip
             model = whole(model, lambda: build(recipe, llm, compressor, visual_tokens, seed)[0])
         if reached == TRAINED and (held := checkpoint.read(saved)):
             model.load_state_dict(held["model"])
@@ -110,6 +109,8 @@ def run_cell(
             return []
         say({"event": "trained", "seconds_all": time.perf_counter() - began})
         vision = n_params(model.vision_tower)
+        flops = _flops(experiment, llm, compressor, visual_tokens, done)
+        sums = {key: sum(held[key] for held in done.values()) for key in next(iter(done.values()))}
         shared = {
             "model": Path(llm).name,
             "n_params": n_params(model.language_model),
@@ -118,8 +119,10 @@ def run_cell(
             "n_params_vision": vision,
             "compressor": compressor,
             "visual_tokens": visual_tokens,
-            "train_tokens": sum(done.values()),
-            "train_flops": cell_flops(experiment, llm, compressor, visual_tokens),
+            "train_samples": sums["rows"],
+            "train_tokens": sums["tokens"],
+            "train_flops": flops,
+            **rates(flops, sums, sums["tokens"], _device(), world),
             "seed": seed,
             "status": "ok",
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
@@ -133,6 +136,22 @@ def run_cell(
             if saved is not None:  # whatever it is, the training need not be done again
                 checkpoint.write(saved, {"stage": TRAINED, "before": done, "model": model.state_dict()})
             raise
+
+
+def _facts(seen: Seen) -> dict[str, Any]:
+    """What is kept of a stage that is over; the energy is that of all processes' cards, or of the first's processor."""
+    joules = torch.tensor(seen.joules, dtype=torch.float64, device=_device())
+    if dist.is_initialized() and torch.cuda.is_available():
+        dist.all_reduce(joules)
+    return {"rows": seen.rows, "tokens": seen.tokens, "train_s": seen.seconds, "train_j": float(joules)}
+
+
+def _flops(
+    experiment: Experiment, llm: str, compressor: str, visual_tokens: int, done: dict[str, dict[str, Any]]
+) -> float:
+    """Of these stages, with the rows and tokens that were seen."""
+    measured = {stage: (held["rows"], held["tokens"]) for stage, held in done.items()}
+    return cell_flops(experiment, llm, compressor, visual_tokens, measured)
 
 
 def plan_of(recipe: Finetune, stage: TrainingStage, records: int, splits: int = 1) -> Plan:

@@ -26,6 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from scalelaw import preemption
 from scalelaw.errors import InputError, ScalelawError
 from scalelaw.vlm import checkpoint
+from scalelaw.vlm.meter import Energy
 from scalelaw.vlm.optimise import Progress, _rate
 
 PARALLEL = ("ddp", "fully_shard")
@@ -56,7 +57,8 @@ class Plan:
 
 @dataclass
 class Seen:
-    """What a stage has seen: steps, rows, tokens (all, and those learned), seconds inside and outside the model."""
+    """What a stage has seen: steps, rows, tokens (all, and those learned), seconds inside and outside the model, joules
+    of this process's device (NaN where it does not tell)."""
 
     step: int = 0
     rows: int = 0
@@ -64,6 +66,7 @@ class Seen:
     learned: int = 0
     seconds: float = 0.0
     outside_s: float = 0.0
+    joules: float = 0.0
     losses: list[float] = field(default_factory=list)
 
 
@@ -99,7 +102,7 @@ def train(
     rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: _rate(s, plan.steps, plan.warmup))
     seen = _restore(saved, model, optimiser, rate, stage) or Seen()
     device = next(model.parameters()).device
-    mine = plan.rows // world
+    mine, energy = plan.rows // world, Energy(device)
     with preemption.listening():
         while seen.step < plan.steps:
             began, inside = time.perf_counter(), 0.0
@@ -136,6 +139,7 @@ def train(
             seen.losses.append(value)
             seen.seconds += time.perf_counter() - began
             seen.outside_s += time.perf_counter() - began - inside
+            seen.joules += energy.spent()
             if seen.step % max(1, plan.steps // 50) == 0 or seen.step == plan.steps:
                 progress({"stage": stage, "step": seen.step, "steps": plan.steps, "loss": value,
                           "tokens_per_s": seen.tokens / max(seen.seconds, 1e-9)})  # fmt: skip

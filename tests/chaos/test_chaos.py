@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from scalelaw.columns import UNREPEATABLE
 from scalelaw.config import parse_experiment
 from scalelaw.files import SweepFolder
 from scalelaw.sweep import run_sweep
@@ -64,7 +65,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pd.DataFra
 
 
 def _measured(folder: Path) -> pd.DataFrame:
-    return read_table(folder).drop(columns=["started_at", "seconds"])
+    return read_table(folder).drop(columns=list(UNREPEATABLE))
 
 
 class Sweep:

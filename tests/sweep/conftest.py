@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from scalelaw.columns import UNREPEATABLE
 from scalelaw.config import Experiment, parse_experiment
 from scalelaw.table import read_table
 
@@ -39,8 +40,8 @@ def experiment() -> Callable[..., Experiment]:
 
 @pytest.fixture
 def measured() -> Callable[[Path], pd.DataFrame]:
-    """A sweep's table without what differs between two runs of the same work: when, and for how long."""
-    return lambda folder: read_table(folder).drop(columns=["started_at", "seconds"])
+    """A sweep's table without what differs between two runs of the same work: when, how fast, with what energy."""
+    return lambda folder: read_table(folder).drop(columns=list(UNREPEATABLE))
 
 
 @pytest.fixture

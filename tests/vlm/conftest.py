@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from scalelaw.columns import UNREPEATABLE
 from scalelaw.config import Experiment, parse_experiment
 from scalelaw.vlm.train import make_features, pretrain_llm, pretrain_tower
 
@@ -29,6 +30,11 @@ def experiment(**changes: Any) -> Experiment:
     for key, value in changes.items():
         merged[key] = {**TINY.get(key, {}), **value} if isinstance(value, dict) else value
     return parse_experiment(merged)
+
+
+def repeatable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows without what differs between two runs of the same work."""
+    return [{key: value for key, value in row.items() if key not in UNREPEATABLE} for row in rows]
 
 
 def silent(_: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from scalelaw.sweep import plan_sweep, run_sweep, training
 from scalelaw.vlm import estimate, finetune, loop
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, run_cell
 
+from .conftest import repeatable
 from .quecc.conftest import LLM, TOWER, tokenizer
 
 COLOURS = {"red": (220, 0, 0), "blue": (0, 0, 220)}
@@ -107,10 +108,14 @@ def test_it_learns_and_says_all_that_it_did(world: Path) -> None:
     stages = [line for line in heard if line.get("event") == "stage"]
     assert [line["stage"] for line in stages] == ["connect", "tune"]
     assert [line["samples"] for line in stages] == [16, 204]
-    assert all(line["flops"] > 0 and line["tokens_per_s"] > 0 and 0 < line["mfu"] < 1 for line in stages)
+    assert all(line["flops"] > 0 and line["tokens_per_s"] > 0 and 0 < line["mfu"] < 1.5 for line in stages)
     said = [line for line in heard if line.get("stage") == "score"]
     assert [line["said"] for line in said] == ["red", "blue"] * 3
-    assert row["train_tokens"] == sum(line["tokens"] for line in stages)
+    for column, key in (("train_samples", "samples"), ("train_tokens", "tokens"), ("train_flops", "flops")):
+        assert row[column] == pytest.approx(sum(line[key] for line in stages), rel=1e-12)
+    seconds = sum(line["seconds_inside"] for line in stages)
+    assert row["tokens_per_s"] == pytest.approx(row["train_tokens"] / seconds)
+    assert 0 < row["mfu"] < 1.5  # of what was measured beside, on a machine that others use too
 
 
 def test_two_processes_share_a_cell(world: Path, tmp_path: Path) -> None:
@@ -165,7 +170,7 @@ def test_stopped_in_the_second_stage_and_gone_on_again(
         cell(experiment(world), saved=tmp_path / "saved.pt")
     monkeypatch.undo()
     rows, said = cell(experiment(world), saved=tmp_path / "saved.pt")
-    assert rows == undisturbed
+    assert repeatable(rows) == repeatable(undisturbed)
     assert {line["stage"] for line in said if line.get("event") == "data"} == {
         "tune"
     }  # the first is not done again
@@ -189,7 +194,7 @@ def test_stopped_while_it_is_scored_it_is_not_trained_again(
         cell(experiment(world), saved=tmp_path / "saved.pt")
     monkeypatch.undo()
     rows, said = cell(experiment(world), saved=tmp_path / "saved.pt")
-    assert rows == undisturbed
+    assert repeatable(rows) == repeatable(undisturbed)
     assert not [line for line in said if line.get("event") == "data"]
 
 

@@ -1,0 +1,129 @@
+"""How fast a device trains, how much of its peak that is, and what energy it says it took.
+
+peak      dense bf16 of the data sheet (data/hardware.yaml) for a card that is known by its name; elsewhere what a
+          float32 product of 512 x 512 matrices reaches here and now, on as many threads as training has
+energy    a card's own counter (NVML), else that of the processor (RAPL) where it may be read; of the whole device:
+          what else runs there is in it
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from scalelaw.files import bundled
+
+CARDS = {"H100 PCIe": "h100-pcie", "H100": "h100-sxm", "H200": "h200-sxm", "A100": "a100-sxm-80", "B200": "b200",
+         "L40S": "l40s", "A10G": "a10g", "MI300X": "mi300x"}  # fmt: skip
+"""What a card's name holds, and what data/hardware.yaml calls it; the first that fits."""
+RAPL = Path("/sys/class/powercap")
+SIDE = 512
+
+
+class Energy:
+    """What a device has taken since it was last asked, joules; NaN where it does not tell."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._card = _card(device) if device.type == "cuda" else None
+        self._before = self._read()
+
+    def spent(self) -> float:
+        """Joules since the last time. A counter that has begun anew (after some 20 minutes at full power) is seen where
+        this is asked more often than that."""
+        before, self._before = self._before, self._read()
+        if not self._before or before.keys() != self._before.keys():
+            return math.nan
+        return sum((now - before[name][0]) % full for name, (now, full) in self._before.items())
+
+    def _read(self) -> dict[str, tuple[float, float]]:
+        """counter -> (joules, joules at which it begins anew)"""
+        if self._card is not None:
+            return {} if math.isnan(joules := self._card()) else {"card": (joules, math.inf)}
+        found = {}
+        for zone in sorted(RAPL.glob("intel-rapl:*")):
+            if zone.name.count(":") == 1:  # a package; what is below it is in it
+                try:
+                    held = [int((zone / name).read_text()) for name in ("energy_uj", "max_energy_range_uj")]
+                except (OSError, ValueError):
+                    return {}
+                found[zone.name] = (held[0] / 1e6, held[1] / 1e6)
+        return found
+
+
+def _card(device: torch.device) -> Any:
+    """A function that reads a CUDA device's counter, joules; it gives NaN where the driver does not tell."""
+    try:
+        library = ctypes.CDLL("libnvidia-ml.so.1")
+        name = f"GPU-{torch.cuda.get_device_properties(device).uuid}".encode()
+    except (OSError, AttributeError, RuntimeError):
+        return lambda: math.nan
+    handle, value = ctypes.c_void_p(), ctypes.c_ulonglong()
+    known = library.nvmlInit_v2() == 0 and library.nvmlDeviceGetHandleByUUID(name, ctypes.byref(handle)) == 0
+
+    def read() -> float:
+        told = known and library.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(value)) == 0
+        return value.value / 1e3 if told else math.nan
+
+    return read
+
+
+class Meter:
+    """Adds the seconds and joules of training to `held` (as train_s, train_j), step by step.
+
+    What lies in `held` when the first step begins, from a checkpoint say, is added to: time between two processes is in
+    neither.
+    """
+
+    def __init__(self, held: dict[str, Any], device: torch.device) -> None:
+        self.held, self._energy = held, Energy(device)
+        held.update(train_s=0.0, train_j=0.0)
+        self._last = time.perf_counter()
+
+    def tick(self) -> None:
+        """All since the last tick was training."""
+        now = time.perf_counter()
+        self.held["train_s"] += now - self._last
+        self.held["train_j"] += self._energy.spent()
+        self._last = now
+
+
+def rates(
+    flops: float, held: Mapping[str, Any], tokens: float, device: torch.device, devices: int = 1
+) -> dict[str, Any]:
+    """{tokens_per_s, mfu, energy_j} of training that took held's train_s and train_j; None where it is not known."""
+    seconds = max(float(held["train_s"]), 1e-9)
+    joules = float(held["train_j"])
+    return {
+        "tokens_per_s": tokens / seconds,
+        "mfu": flops / seconds / (peak_flops(device) * devices),
+        "energy_j": joules if math.isfinite(joules) else None,
+    }
+
+
+def peak_flops(device: torch.device) -> float:
+    """FLOP/s: see the head of this file."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        for part, key in CARDS.items():
+            if part in name:
+                facts: dict[str, Any] = yaml.safe_load(bundled("hardware.yaml").read_text(encoding="utf-8"))
+                return float(facts["devices"][key]["peak_tflops"]) * 1e12
+    return _measured_peak(str(device), torch.get_num_threads())
+
+
+@cache
+def _measured_peak(device: str, threads: int) -> float:
+    matrix, best = torch.ones(SIDE, SIDE, device=device), math.inf
+    for _ in range(20):
+        start = time.perf_counter()
+        float((matrix @ matrix)[0, 0])  # waits for the device
+        best = min(best, time.perf_counter() - start)
+    return 2 * SIDE**3 / best
