@@ -27,7 +27,7 @@ from typing import Any
 
 from scalelaw.errors import Preempted
 
-PAUSE = 0.02  # seconds between two looks at the processes
+PAUSE = 0.1  # seconds between two looks at the processes, where no signal and no order wakes it
 HEARD = (signal.SIGTERM, signal.SIGUSR2)
 
 
@@ -58,10 +58,14 @@ def main(arguments: list[str]) -> int:
     for number in HEARD:
         signal.signal(number, lambda number, frame: heard.append(number))
     lifeline, held = os.pipe()
+    woken = _woken_by_ends()
     tasks: dict[int, _Task] = {}
     text = b""
     while signal.SIGTERM not in heard:
-        if select.select([0], [], [], PAUSE)[0]:
+        ready = select.select([0, woken], [], [], PAUSE)[0]
+        if woken in ready:
+            os.read(woken, 1 << 16)
+        if 0 in ready:
             if not (more := os.read(0, 1 << 16)):
                 break
             *lines, text = (text + more).split(b"\n")
@@ -86,6 +90,15 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _woken_by_ends() -> int:
+    """A descriptor that can be read as soon as a process of ours has ended, or a signal has come."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    return reader
+
+
 def _tell(task: _Task, code: int) -> None:
     if code > 0 and task.killed_at < float("inf"):  # a launcher between us and the work has a code of its own
         code = Preempted.exit_code
@@ -95,13 +108,15 @@ def _tell(task: _Task, code: int) -> None:
 
 def _fork(order: dict[str, Any], lifeline: int, held: int) -> int:
     """Start a task as the leader of a process group of its own. Returns its number."""
+    _prepare(order)
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # none may come while the handlers are the nest's
     if pid := os.fork():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         return pid
     code = 1
     try:
-        for number in HEARD:
+        signal.set_wakeup_fd(-1)
+        for number in (*HEARD, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
         os.close(held)
@@ -119,6 +134,12 @@ def _fork(order: dict[str, Any], lifeline: int, held: int) -> int:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _prepare(order: dict[str, Any]) -> None:
+    """Let a module that was loaded here, and defines `prepare(arguments)`, do what is alike for many tasks."""
+    with contextlib.suppress(Exception):  # the task meets the same error, and says so
+        sys.modules[order["module"]].prepare(order["arguments"])
 
 
 def _end_with_the_nest(lifeline: int) -> None:

@@ -152,22 +152,24 @@ class _Cluster:
     def ends(self) -> Iterator[Finished]:
         """What has ended since: what has its result; what its job says has ended; what has no job any more."""
         there = _there([self.tasks[name].result for name in self.running])
-        for name in [name for name in self.running if self.tasks[name].result in there]:
-            batch, place = self.running.pop(name)
-            seconds = batch.ends(place).get(name, {}).get("seconds", 0.0)
-            yield Finished(self.tasks[name], 0, seconds)
-        lost = self._queue.lost(set(self.running.values()))
-        for name, (batch, place) in list(self.running.items()):
-            if self.tasks[name].result.exists():
-                continue  # the next look finds it
-            said, state = batch.ends(place).get(name), lost.get((batch, place))
+        done = {name: job for name, job in self.running.items() if self.tasks[name].result in there}
+        told = {job: job[0].ends(job[1]) for job in set(done.values())}
+        for name, job in done.items():
+            del self.running[name]
+            yield Finished(self.tasks[name], 0, told[job].get(name, {}).get("seconds", 0.0))
+        jobs = set(self.running.values())
+        lost = self._queue.lost(jobs)
+        told = {job: job[0].ends(job[1]) for job in jobs}
+        for name, job in list(self.running.items()):
+            said, state = told[job].get(name), lost.get(job)
             end = Finished(self.tasks[name], said["code"], said["seconds"], said["reason"]) if said else None
-            if end and (state is not None or not end.ended_from_outside):  # else it goes on with its job
+            if end and state is None and end.ended_from_outside:
+                continue  # it goes on with its job
+            if end is None and state is not None:
+                end = Finished(self.tasks[name], *_ended_by_slurm(state))
+            if end and not self.tasks[name].result.exists():  # else the next look finds it
                 del self.running[name]
                 yield end
-            elif state is not None:
-                del self.running[name]
-                yield Finished(self.tasks[name], *_ended_by_slurm(state))
 
     def cancel(self) -> None:
         """End every job that still has a task of ours."""

@@ -14,20 +14,20 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from scalelaw import preemption
-from scalelaw.config import read_experiment
+from scalelaw.config import Experiment, read_experiment
 from scalelaw.errors import FailedCells, InputError, Preempted, ScalelawError
 from scalelaw.files import SweepFolder
 from scalelaw.sweep import naming, stages, training
 from scalelaw.sweep.attempts import attempt, read_failure
 from scalelaw.sweep.grid import TRAINER, Cell, Stage, find, trainer
 from scalelaw.sweep.locks import turn
-from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, write_part
+from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, versions, write_part
 
 
 def run(root: str | Path, name: str, train: ModuleType | None = None, place: int | None = None) -> Path:
@@ -39,7 +39,7 @@ def run(root: str | Path, name: str, train: ModuleType | None = None, place: int
     Raises InputError for a name that the sweep's experiment does not have.
     """
     folder = SweepFolder(Path(root))
-    experiment = read_experiment(folder.experiment)
+    experiment = _experiment(folder.experiment)
     work = find(experiment, name, place)
     train = train or trainer()
     with _one_thread():
@@ -91,8 +91,6 @@ def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) 
         start = log.seconds
         rows = _rows(cell, train, made, folder.saved(cell.name), log)
         facts = {"experiment": experiment, "started_at": log.started_at, "seconds": log.seconds - start}
-        for leftover in folder.cells.glob(f".{cell.name}.*.part"):  # of a process that died while it wrote
-            leftover.unlink()
         folder.results.unlink(missing_ok=True)  # it would be older than this part
         write_part(folder, cell, rows, facts)
         folder.saved(cell.name).unlink(missing_ok=True)
@@ -126,6 +124,20 @@ def _rows(
     return rows
 
 
+def _experiment(path: Path) -> Experiment:
+    """What the sweep is about; a file that has not changed since is not read again."""
+    try:
+        held = path.stat()
+    except OSError:
+        return read_experiment(path)  # which says what is wrong
+    return _read(path, held.st_size, held.st_mtime_ns, held.st_ino)
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, *_: int) -> Experiment:
+    return read_experiment(path)
+
+
 def _is_done(folder: SweepFolder, name: str) -> bool:
     try:
         return read_part(folder.cell(name), name) is not None
@@ -149,16 +161,15 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def prepare(arguments: list[str]) -> None:
+    """What `main` would do for every cell of a sweep alike; a process that forks many of them does it once."""
+    _experiment(SweepFolder(Path(_given(arguments).folder)).experiment)
+    versions()
+
+
 def main(arguments: list[str]) -> int:
     """Run one cell. Returns 0, or the exit code of what went wrong, which stands in the sweep's folder."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scalelaw.sweep.cell", description="Run one cell of a sweep."
-    )
-    parser.add_argument("folder", help="the sweep's folder")
-    parser.add_argument("name", help="the cell")
-    parser.add_argument("--trainer", default=TRAINER, help=argparse.SUPPRESS)
-    parser.add_argument("--place", type=int, help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
+    given = _given(arguments)
     try:
         with preemption.heard():
             run(given.folder, given.name, trainer(given.trainer), given.place)
@@ -169,6 +180,17 @@ def main(arguments: list[str]) -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+def _given(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m scalelaw.sweep.cell", description="Run one cell of a sweep."
+    )
+    parser.add_argument("folder", help="the sweep's folder")
+    parser.add_argument("name", help="the cell")
+    parser.add_argument("--trainer", default=TRAINER, help=argparse.SUPPRESS)
+    parser.add_argument("--place", type=int, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ def write_part(folder: SweepFolder, cell: Cell, rows: list[dict[str, Any]], fact
     for row in rows:
         if not math.isfinite(error := float(row.get("error", math.nan))):
             raise ScalelawError(f"The error of {row.get('task_family')} is {error}.", code="not_finite")
-    whole = [{**row, **facts, "cell": cell.name, "source": f"scalelaw {version('scalelaw')}"} for row in rows]
+    source = f"scalelaw {versions()['scalelaw.version']}"
+    whole = [{**row, **facts, "cell": cell.name, "source": source} for row in rows]
     write_table(whole, folder.cell(cell.name), {**versions(), "scalelaw.identity": cell.identity})
 
 
@@ -75,8 +77,9 @@ def write_rows(rows: pa.Table, path: Path, notes: Mapping[str, str]) -> None:
         pq.write_table(rows.cast(told), part, compression="zstd", write_page_checksum=True)
 
 
-def versions() -> dict[str, str]:
-    """What made a file: this package's version, and the git revision where it runs from a checkout."""
+@cache
+def versions() -> Mapping[str, str]:
+    """What made a file: this package's version, and the git revision where it runs from a checkout; asked once."""
     found = {"scalelaw.version": version("scalelaw")}
     if (PACKAGE.parent / ".git").exists():
         command = [

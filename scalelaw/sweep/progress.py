@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 SHOWN = 12  # rows of the live table
+LOOKED_AT = 64
 
 
 @dataclass(frozen=True)
@@ -31,33 +33,44 @@ class Item:
     log: Path
 
 
-@dataclass
 class Progress:
-    """Follows a sweep and says nothing; `Lines` and `LiveTable` show what it knows."""
+    """Follows a sweep and says nothing; `Lines` and `LiveTable` show what it knows. Of ten thousand tasks it looks at
+    the logs of those only that may run: the first `LOOKED_AT` that have not ended.
+    """
 
-    items: Sequence[Item] = ()
-    ended: dict[str, str] = field(default_factory=dict)  # name -> why it failed, or ""
-    began: float = field(default_factory=time.time)
-    first_cell: float = math.inf  # when the first cell began that has ended
+    def __init__(self) -> None:
+        self.items: Sequence[Item] = ()
+        self.ended: dict[str, str] = {}  # name -> why it failed, or ""
+        self.began = time.time()
+        self.first_cell = math.inf  # when the first cell began that has ended
+        self._open: dict[str, Item] = {}
+        self._done = self._waiting = 0.0  # FLOPs of what ended well, and of what has not ended
 
     def begin(self, items: Sequence[Item], jobs: int) -> None:
         """These tasks are about to run, `jobs` at a time."""
         self.items, self.began = items, time.time()
+        self._open = {item.name: item for item in items}
+        self._waiting = sum(item.flops for item in items)
 
     def end(self, item: Item, failure: str, seconds: float) -> None:
         """One has ended: well, or with the reason `failure`."""
         self.ended[item.name] = failure
+        self._open.pop(item.name, None)
+        self._waiting -= item.flops
+        self._done += 0.0 if failure else item.flops
         if item.flops and not failure:
             self.first_cell = min(self.first_cell, time.time() - seconds)
 
+    def open(self) -> list[Item]:
+        """Those that have not ended and may run, in order."""
+        return list(itertools.islice(self._open.values(), LOOKED_AT))
+
     def left(self) -> float | None:
         """Seconds left, by the FLOPs of the cells and the pace so far; None before a cell has ended."""
-        done = waiting = 0.0
-        for item in self.items:
-            share = 1.0 if item.name in self.ended else _share(self.last(item))
-            waiting += item.flops * (1 - share)
-            done += item.flops * share if not self.ended.get(item.name) else 0.0
-        return waiting * (time.time() - self.first_cell) / done if self.first_cell < math.inf else None
+        if not self._open or self.first_cell == math.inf:
+            return None if self.first_cell == math.inf else 0.0
+        begun = sum(item.flops * _share(self.last(item)) for item in self.open())
+        return (self._waiting - begun) * (time.time() - self.first_cell) / (self._done + begun)
 
     def last(self, item: Item) -> dict[str, Any] | None:
         """The last line of a task's log in this run; None while it has none."""
@@ -131,7 +144,7 @@ class LiveTable(Progress):
 
     def render(self) -> RenderableType:
         """The table of this moment."""
-        running = [item for item in self.items if item.name not in self.ended and self.last(item)]
+        running = [item for item in self.open() if self.last(item)]
         failed = [item for item in self.items if self.ended.get(item.name)]
         well = [item for item in self.items if self.ended.get(item.name) == ""]
         room = max(1, SHOWN - len(running) - len(failed[-3:]))

@@ -19,7 +19,7 @@ from scalelaw.errors import FailedCells, InputError
 from scalelaw.files import SweepFolder, write_text
 from scalelaw.sweep.gathered import gather
 from scalelaw.sweep.grid import TRAINER, Cell, cells, check_tokens, trainer
-from scalelaw.sweep.locks import only_runner
+from scalelaw.sweep.locks import is_held, only_runner
 from scalelaw.sweep.naming import is_own_file
 from scalelaw.sweep.outcome import SweepPlan, SweepResult
 from scalelaw.sweep.parts import set_aside, write_results
@@ -117,6 +117,7 @@ def run_sweep(
         check_tokens(experiment, trainer(train))
     with _a_sentence_for(folder), only_runner(folder.lock), _ended_like_interrupted():
         _state(folder, experiment, stated)
+        _tidy(folder)
         parts = gather(folder, names)
         for name in parts.broken:
             set_aside(folder.cell(name))
@@ -158,6 +159,13 @@ def _state(folder: SweepFolder, experiment: Experiment, stated: list[Cell]) -> N
     write_text(folder.experiment, text)
     names = [cell.name for cell in stated]
     write_text(folder.manifest, dumps({"experiment": experiment.name, "cells": names}))
+
+
+def _tidy(folder: SweepFolder) -> None:
+    """Remove what processes that died while they wrote left of their results."""
+    for leftover in folder.cells.glob(".*.part"):
+        if not is_held(folder.turn(leftover.name[1:].partition(".")[0])):
+            leftover.unlink(missing_ok=True)
 
 
 def _anywhere(experiment: Experiment) -> Experiment:
