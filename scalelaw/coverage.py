@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ class Coverage:
     unfinished      of a sweep's folder: how many of its cells have no result yet
     statuses        status -> rows; only `ok` is ever fitted
     standard_errors rows with a standard error
-    title, citation, licence, doubts   of a bundled table (else empty); sources: what the rows name as theirs
+    title, citation, licence   of a bundled table (else empty); sources: what the rows name as theirs
+    doubts          about the numbers, in sentences (see `doubts_about`)
     """
 
     table: str
@@ -65,9 +66,7 @@ def coverage(table: Any, *, rows: str | None = None, along: str | None = None) -
     frame = read_table(table)
     name = table if isinstance(table, str) else ""
     down, across = _axis(frame, rows, ROWS), _axis(frame, along, ALONG)
-    believed = frame[
-        (frame["status"].isna() | (frame["status"] == OK)) & frame[down].notna() & frame[across].notna()
-    ]
+    believed = frame[_believed(frame) & frame[down].notna() & frame[across].notna()]
     row_values, along_values = _values(believed[down]), _values(believed[across])
     cells = believed.groupby([down, across])
     counts, seeds = cells.size(), cells["seed"].nunique()
@@ -96,9 +95,77 @@ def coverage(table: Any, *, rows: str | None = None, along: str | None = None) -
         title=str(facts.get("title", "")),
         citation=str(facts.get("citation", "")),
         licence=str(facts.get("licence", "")),
-        doubts=tuple(map(str, facts.get("doubts", ()))),
+        doubts=doubts_about(frame, name),
         unfinished=_unfinished(table),
     )  # fmt: skip
+
+
+def doubts_about(frame: pd.DataFrame, name: str = "") -> tuple[str, ...]:
+    """What to doubt about a table's numbers, in sentences: what the rows show (not believed, judged by several,
+    scores no better than guessing), then of a bundled table what its file of sources states, of any other equal
+    numbers in two places, missing standard errors, nothing measured twice.
+
+    frame: in the table's schema. name: the table's, where it is a bundled one.
+    """
+    if name in bundled_tables():
+        return (*_shown(frame), *map(str, describe(name).get("doubts", ())))
+    held = frame[_believed(frame)]
+    return (*_shown(frame), *_copies(held), *_noise(held))
+
+
+def _believed(frame: pd.DataFrame) -> pd.Series:
+    return frame["status"].isna() | (frame["status"] == OK)
+
+
+def _shown(frame: pd.DataFrame) -> Iterator[str]:
+    """What looks wrong about single rows."""
+    for status, rows in frame.loc[~_believed(frame), "status"].value_counts().sort_index().items():
+        yield f"{_rows(rows)} of status '{status}': never fitted, and not shown here as measured."
+    held = frame[_believed(frame)]
+    for names, group in held.groupby(["benchmark", "metric"], dropna=False):
+        judges = sorted(group["judge"].dropna().unique())
+        if len(judges) > 1 or (judges and group["judge"].isna().any()):
+            others = " and ".join([*judges, *(["no stated judge"] if group["judge"].isna().any() else [])])
+            yield f"{names[0]} was judged by {others}: such scores do not compare."
+    guessed = held["chance_error"].notna() & (held["error"] >= held["chance_error"])
+    if guessed.any():
+        yield f"{_rows(guessed.sum())} no better than guessing: a law says little there."
+
+
+def _copies(held: pd.DataFrame) -> Iterator[str]:
+    """Numbers with many digits that stand in two places of the grid: one may be a copy of the other. Shares of a
+    stated number of examples are left out: those meet by chance."""
+    places = [c for c in (*ROWS, *ALONG) if c != "benchmark" and held[c].notna().any()]
+    many = held["error"].map(lambda e: 0 < e < 1 and abs(round(e, 6) - e) > 1e-9)
+    for _, group in held[many & held["n_examples"].isna()].groupby(
+        ["benchmark", "metric", "error"], dropna=False
+    ):
+        if len(group.drop_duplicates(places)) > 1:
+            told = [", ".join(f"{c} {_told(v)}" for c, v in row.items()) for row in
+                    group[[c for c in places if group[c].nunique() > 1]].head(3).to_dict("records")]  # fmt: skip
+            yield f"The same error to every digit ({group['error'].iloc[0]:.6g}) at {'; '.join(told)}: a copy?"
+
+
+def _noise(held: pd.DataFrame) -> Iterator[str]:
+    """What the rows do not say about their own noise."""
+    kinds = held["error_se_kind"].eq("binomial") & held["error_se"].notna()
+    if held["error_se"].isna().all():
+        yield "No row has a standard error."
+    elif held["error_se"].isna().any():
+        yield f"{_rows(held['error_se'].isna().sum())} without a standard error."
+    if kinds.any():
+        yield f"{_rows(kinds.sum())} with a binomial standard error: the noise of the questions alone."
+    again = held.groupby([*(c for c in (*ROWS, *ALONG, "metric") if held[c].notna().any())], dropna=False)
+    if len(held) and again.size().max() == 1:
+        yield "Nothing was measured twice, so the noise from one training run to the next is not known."
+
+
+def _rows(number: int) -> str:
+    return f"{number} row{'' if number == 1 else 's'}"
+
+
+def _told(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _unfinished(table: Any) -> int:

@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from scalelaw.coverage import coverage
+from scalelaw.coverage import coverage, doubts_about
 from scalelaw.errors import InputError
-from scalelaw.table import bundled_tables
+from scalelaw.table import bundled_tables, read_table
 
 
 def test_a_full_grid() -> None:
@@ -42,3 +42,28 @@ def test_every_bundled_table_has_a_grid(name: str) -> None:
     found = coverage(name)
     assert sum(map(sum, found.counts)) == found.n_rows
     assert found.to_dict()["title"]
+
+
+def test_what_the_rows_themselves_give_to_doubt() -> None:
+    table = read_table("vlm_ocr")
+    assert doubts_about(table, "vlm_ocr") == coverage("vlm_ocr").doubts
+    said = " ".join(doubts_about(table))
+    assert "The same error to every digit (0.653946) at n_params 4e+09" in said
+    assert "No row has a standard error." in said
+    assert "Nothing was measured twice" in said
+    table.loc[3, "status"], table.loc[5, "judge"] = "partial", "gpt-4"
+    table["chance_error"], table["error_se"], table["error_se_kind"] = 0.9, 0.01, "binomial"
+    table.loc[6, "error_se"] = None
+    said = " ".join(doubts_about(pd.concat([table, table.tail(1)])))
+    assert "1 row of status 'partial'" in said
+    assert "was judged by gpt-4 and no stated judge" in said
+    assert "1 row no better than guessing" in said
+    assert "1 row without a standard error." in said
+    assert "27 rows with a binomial standard error: the noise of the questions alone." in said
+    assert "Nothing was measured twice" not in said
+
+
+def test_shares_of_a_stated_number_of_examples_may_be_equal() -> None:
+    table = pd.DataFrame({"n_params": [1e6, 2e6], "visual_tokens": 4, "error": 1 / 3, "benchmark": "a"})
+    assert any("a copy?" in doubt for doubt in coverage(table).doubts)
+    assert not any("a copy?" in doubt for doubt in coverage(table.assign(n_examples=300)).doubts)

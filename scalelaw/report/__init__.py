@@ -2,8 +2,8 @@
 
 items: what was given, read and put in order; series, surfaces, grids: what the figures draw, made ready; figures:
 one function, one figure; words, formula, findings: numbers, laws and answers as text; style, page, ticks: paper,
-type, axes; answer, pages, checklist: the pages; document: all of it, called `write_report`; single: one figure to
-a file; terminal, decisions: answers for a terminal.
+type, axes; answer, measured, pages, checklist: the pages; document: all of it, called `write_report`; single: one
+figure to a file; terminal, decisions: answers for a terminal.
 """
 
 from scalelaw.report.document import write_report

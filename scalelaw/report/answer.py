@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from scalelaw.coverage import doubts_about
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series, words
+from scalelaw.report.changes import would_change
 from scalelaw.report.figures import draw_choices, draw_curves, draw_front
 from scalelaw.report.figures.choices import NAMES
 from scalelaw.report.findings import (
@@ -21,10 +23,10 @@ from scalelaw.report.findings import (
 )
 from scalelaw.report.formula import typeset
 from scalelaw.report.items import Contents, Study
+from scalelaw.report.measured import about
 from scalelaw.report.page import FOOT, Column, Page, clip, text_width
-from scalelaw.report.pages import about, axes_of
+from scalelaw.report.pages import axes_of
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, PETROFF10, SMALL, TINY
-from scalelaw.report.subjects import facts_of
 from scalelaw.report.surfaces import front
 
 _ROOM = PAGE[0] - 2 * MARGIN
@@ -52,7 +54,7 @@ def answer_page(contents: Contents, title: str | None) -> Page:
     page = Page()
     page.block(0, 0, PAGE[0], 0.12, PETROFF10[0])
     page.told.append(("title", title or question(contents)))
-    page.top = page.text(MARGIN, 0.5, title or question(contents), _ROOM, size=12, colour=MUTED) + 0.12
+    page.top = page.text(MARGIN, 0.4, title or question(contents), _ROOM, size=12, colour=MUTED) + 0.12
     if len(contents.studies) == 1 and len(contents.studies[0].optima) <= 1:
         _one(page, contents.studies[0])
     elif contents.studies:
@@ -70,8 +72,11 @@ def _one(page: Page, study: Study) -> None:
     page.top = page.formula(MARGIN, page.top, headline, _ROOM, size=size) + 0.08
     for line, (letters, colour) in zip(result, ((13, INK), (11, MUTED)), strict=False):
         page.top = page.text(MARGIN, page.top, line, _ROOM, size=letters, colour=colour) + 0.03
-    page.rule(MARGIN, page.top + 0.14, _ROOM)
-    top = page.top + 0.36
+    if changes := would_change(study):
+        page.told.append(("paragraph", changes))
+        page.top = page.text(MARGIN, page.top + 0.03, changes, _ROOM, size=10.5)
+    page.rule(MARGIN, page.top + 0.1, _ROOM)
+    top = page.top + 0.26
     column = Column(page, MARGIN, top, _LEFT)
     _reasons(column, study)
     if study.optima:
@@ -109,7 +114,8 @@ def _block(column: Column, study: Study) -> None:
     column.paragraph(name + lead, size=11, colour=MUTED, after=0.03)
     column.page.told.append(("headline", headline))
     column.top = column.page.formula(MARGIN, column.top, headline, _ROOM, size=18) + 0.03
-    column.paragraph(" ".join(result), size=BODY, after=0.12)
+    column.paragraph(" ".join(result), size=BODY, after=0.03)
+    column.paragraph(would_change(study), size=BODY, after=0.12)
     column.page.rule(MARGIN, column.top, _ROOM)
     column.top += 0.16
 
@@ -181,7 +187,7 @@ def _tables(page: Page, contents: Contents) -> None:
             break
         column.paragraph(about(name, frame), weight="bold", after=0.03)
         column.paragraph(extent(frame), after=0.06)
-        for doubt in facts_of(name).get("doubts", ()):
+        for doubt in doubts_about(frame, name):
             if column.fits(doubt):
                 column.item(doubt)
         column.top += 0.15

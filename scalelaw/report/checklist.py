@@ -76,7 +76,10 @@ def _sections(study: Study, tag: str) -> Iterator[tuple[str, list[Row]]]:
     told: list[Row] = []
     for optimum in study.optima:
         rows = _plan(optimum)
-        notes = [("warning" if i == 0 else "", w["message"]) for i, w in enumerate(optimum["warnings"])]
+        notes = [
+            ("warning" if i == 0 else "", words.symbolic(w["message"]))
+            for i, w in enumerate(optimum["warnings"])
+        ]
         title = "The plan" if not told else "Another plan, where it differs"
         yield f"{title}{tag}", [*(row for row in rows if row not in told), *notes]
         told = rows
@@ -84,7 +87,10 @@ def _sections(study: Study, tag: str) -> Iterator[tuple[str, list[Row]]]:
 
 def _status(fitted: FittedLaw) -> list[Row]:
     rows = [("status", f"{words.named(fitted.status)}. {words.STATUS.get(fitted.status, '')}".strip())]
-    rows += [("warning" if i == 0 else "", message) for i, (_, message) in enumerate(fitted.warnings)]
+    rows += [
+        ("warning" if i == 0 else "", words.symbolic(message))
+        for i, (_, message) in enumerate(fitted.warnings)
+    ]
     return rows
 
 

@@ -25,11 +25,11 @@ from scalelaw.report.comparisons import (
 )
 from scalelaw.report.interactive import page_text
 from scalelaw.report.items import Contents, Study, gather
+from scalelaw.report.measured import measured_pages
 from scalelaw.report.page import Page
 from scalelaw.report.pages import (
     axes_of,
     belief_page,
-    coverage_pages,
     fit_page,
     front_page,
     residual_page,
@@ -104,8 +104,7 @@ def _write_records(pages: Sequence[Page], contents: Contents, path: Path, title:
 def make_pages(contents: Contents, title: str | None = None, command: str = "") -> Iterator[Page]:
     """The pages in order; to be drawn inside `style.styled()`."""
     yield answer_page(contents, title)
-    for name, frame in contents.tables:
-        yield from coverage_pages(name, frame)
+    yield from measured_pages(contents)
     yield from beside_pages(contents)
     for study in contents.studies:
         yield from _study(study, f": {study.name}" if study.name else "")

@@ -73,22 +73,13 @@ def grounds(study: Study) -> Iterator[str]:
         yield _spent(optimum)
     if fitted is not None:
         measured = words.count(fitted.n_points, "measurement")
+        inside = "; the choice lies inside" if optimum and not optimum["extrapolates"] else ""
         yield (
-            f"The law was fitted to {measured}{_of(fitted)} ({_ranges(fitted)}). "
+            f"The law was fitted to {measured}{_of(fitted)} ({_ranges(fitted)}{inside}). "
             f"It misses them by {words.short(fitted.rmse, 2)} (root mean square){_explained(fitted)}."
         )
         yield f"Status: {words.named(fitted.status)}. {words.STATUS.get(fitted.status, '')}".strip()
-        if (
-            (held := fitted.derived.get("alpha_over_beta"))
-            and held["value"] is not None
-            and math.isfinite(held["value"])
-        ):
-            span = words.span(held["interval"])
-            level = f" ({100 * fitted.interval['level']:g} % interval {span})" if span else ""
-            yield (
-                f"The exponent of the LLM's size is {words.short(held['value'])} times that of visual tokens"
-                f"{level}."
-            )
+        yield from _ratio(fitted)
     if optimum and (free := optimum.get("continuous")):
         size, seen = words.parameters(free["n_params"]), words.tokens(free["visual_tokens"])
         beyond = any(w["code"] == "continuous_extrapolates" for w in optimum["warnings"])
@@ -102,8 +93,6 @@ def grounds(study: Study) -> Iterator[str]:
         costs = ties[0]["costs"], optimum["best"]["costs"]
         cheap = all(costs[0].get(kind, math.inf) <= spent for kind, spent in costs[1].items())
         yield f"Nearly as good{', and no dearer' if cheap else ''}: {name}, predicted {target(study)} {value}."
-    if optimum and not optimum["extrapolates"]:
-        yield "The choice lies inside the measured range."
 
 
 def mind_all(blocks: Sequence[Study]) -> list[str]:
@@ -120,9 +109,23 @@ def mind_all(blocks: Sequence[Study]) -> list[str]:
 def mind(study: Study) -> Iterator[str]:
     """The warnings of the plan and of the fit."""
     for optimum in study.optima:
-        yield from (w["message"] for w in optimum["warnings"])
+        yield from (words.symbolic(w["message"]) for w in optimum["warnings"])
     if study.fitted is not None:
-        yield from (message for _, message in study.fitted.warnings)
+        yield from (words.symbolic(message) for _, message in study.fitted.warnings)
+
+
+def _ratio(fitted: FittedLaw) -> Iterator[str]:
+    """The ratio of the two exponents, and what it means where the law is a product of powers."""
+    held = fitted.derived.get("alpha_over_beta")
+    if not held or held["value"] is None or not math.isfinite(held["value"]):
+        return
+    span, ratio = words.span(held["interval"]), words.short(held["value"])
+    level = f", {100 * fitted.interval['level']:g} % interval {span}" if span else ""
+    if fitted.law == "product_power" and (times := 2.0 ** held["value"]) < 1e4:
+        worth = f"Doubling the LLM lowers the error as {words.short(times, 2)} times the visual tokens do"
+        yield f"{worth} (ratio of the exponents {ratio}{level})."
+    else:
+        yield f"The exponent of the LLM's size is {ratio} times that of visual tokens{level}."
 
 
 def _spent(optimum: Mapping[str, Any]) -> str:

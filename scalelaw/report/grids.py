@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scalelaw.report import words
+from scalelaw.table import OK
 
 _MOST = 14
 _ROWS = ("n_params", "n_params_vision", "compressor", "model", "benchmark", "experiment")
@@ -38,9 +39,11 @@ class Coverage:
 
 
 def coverage(frame: pd.DataFrame) -> list[Coverage]:
-    """The grids of a table: sizes (compressors, models) by visual tokens (benchmarks), one per family of tasks, and per
-    compressor where most come in several sizes."""
-    known = frame[frame["error"].notna()]
+    """The grids of what a table measured (rows of status ok): sizes (compressors, models) by visual tokens
+    (benchmarks), one per family of tasks, and per compressor where most come in several sizes."""
+    known = frame[frame["error"].notna() & (frame["status"].isna() | (frame["status"] == OK))]
+    if known.empty:
+        return []
     sizes = known.groupby("compressor")["n_params"].nunique()
     apart = ["task_family", *(["compressor"] if len(sizes) and (sizes > 1).mean() > 0.5 else [])]
     keys = [c for c in apart if known[c].nunique() > 0]

@@ -1,20 +1,17 @@
-"""The pages on one fit, one plan, one table: the fit, residuals, what may be believed, the surface, coverage."""
+"""The pages on one fit, one plan: the fit, residuals, what may be believed, the surface."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report import grids, lines, series, surfaces, words
+from scalelaw.report import lines, series, surfaces, words
 from scalelaw.report.figures import (
     draw_cloud,
-    draw_coverage,
     draw_curves,
     draw_front,
     draw_intervals,
@@ -28,7 +25,7 @@ from scalelaw.report.formula import typeset
 from scalelaw.report.items import Study
 from scalelaw.report.page import Page
 from scalelaw.report.style import MARGIN
-from scalelaw.report.subjects import facts_of, source_of
+from scalelaw.report.subjects import source_of
 
 LEFT, GAP, TOP = MARGIN + 0.62, 0.85, 1.8
 """Where a page's panels begin, in inches, and how far apart two are."""
@@ -145,24 +142,6 @@ def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
     return page
 
 
-def coverage_pages(name: str, frame: pd.DataFrame) -> Iterator[Page]:
-    """The grid of what was measured, a panel per family of tasks and compressor, two to a page."""
-    panels = grids.coverage(frame)
-    title = f"What was measured: {Path(name).name}" if name else "What was measured"
-    line, doubts = about(name, frame), facts_of(name).get("doubts", ())
-    for first in range(0, len(panels), 2):
-        page = Page(title, line if first == 0 else "")
-        if first == 0:
-            page.told += [("item", f"Doubt: {doubt}") for doubt in doubts]
-        shown = panels[first : first + 2]
-        height = 4.6 if len(shown) == 1 else 2.05
-        for row, data in enumerate(shown):
-            top = max(page.top + 0.55, TOP) + row * (height + 0.95)
-            width = WIDE - 0.3 - (0 if data.is_grid else 0.55)
-            page.plot(f"coverage_{first + row + 1}", (LEFT + 0.3, top, width, height), draw_coverage, data)
-        yield page
-
-
 def law_line(fitted: FittedLaw) -> str:
     """The law by its name, what it was fitted to, and what its symbols stand for."""
     source = source_of(fitted)
@@ -176,16 +155,6 @@ def _surface_line(study: Study) -> str:
     first = study.optima[0]
     dashed = "" if first["cost"] == surfaces.EQUAL_COST else " Dashed lines: 2 N (Q + V + G), not this cost."
     return f"A query of {words.workload(first)}. {words.costing(first['cost'])}. Framed: measured.{dashed}"
-
-
-def about(name: str, frame: pd.DataFrame) -> str:
-    """What a table is, in a line: its title, how much it holds, and where it comes from."""
-    facts = facts_of(name)
-    title = facts.get("title") or (f"Table {Path(name).name}" if name else "A table of results")
-    models = int(frame["model"].nunique())
-    held = [words.count(len(frame), "row"), *([words.count(models, "model")] if models else [])]
-    source = f" {facts['citation']}." if facts.get("citation") else ""
-    return f"{title}: {', '.join(held)}.{source}"
 
 
 def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:

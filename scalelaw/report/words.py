@@ -26,7 +26,7 @@ INPUTS: dict[str, tuple[str, str, str]] = {
 
 STATUS = {
     "identified": "The data determine every parameter of the law.",
-    "at_bound": "A parameter lies on the edge of what is allowed: its value is a limit, not a measurement.",
+    "at_bound": "A parameter lies on the edge of what is allowed: a limit, not a measurement.",
     "not_identified": "The data do not determine every parameter: other values fit as well. Trust no single exponent.",
     "not_converged": "The search did not settle: the numbers are the best found so far, not an answer.",
 }
@@ -225,6 +225,12 @@ def axis(name: str) -> str:
 def greek(name: str) -> str:
     """A parameter's name as it is written in formulas: alpha as α."""
     return _GREEK.get(name, name.replace("_", " "))
+
+
+def symbolic(text: str) -> str:
+    """A sentence with the parameters' names as they are written in formulas: alpha_over_beta as α/β."""
+    names = "|".join(sorted(map(re.escape, _GREEK), key=len, reverse=True))
+    return re.sub(rf"(?<![A-Za-z_])({names})(?![A-Za-z_])", lambda m: _GREEK[m[0]], text)
 
 
 def formula(text: str, params: Mapping[str, float] | None = None, digits: int = 3) -> str:

@@ -65,7 +65,7 @@ def test_beside_it_lie_its_words_and_every_figures_numbers(folder: Path, fitted:
     assert data["pages"][0]["said"][0]["kind"] == "title"
     named = [name for page in data["pages"] for name in page["figures"]]
     assert sorted([*named, "report.json"]) == sorted(path.name for path in (folder / "report.data").iterdir())
-    frame = pd.read_csv(folder / "report.data" / "03_parity.csv")
+    frame = pd.read_csv(folder / "report.data" / "04_parity.csv")
     assert len(frame) == fitted.n_points
     assert (frame["measured"] - frame["predicted"]).to_numpy() == pytest.approx(frame["residual"].to_numpy())
 
