@@ -193,6 +193,10 @@ class Experiment(_Section):
     evaluation: Evaluation = Evaluation()
     finetune: Finetune | None = None
     resources: Resources = Resources()
+    track: list[str] = Field(
+        default=[],
+        description="what else hears each cell's log: tensorboard, trackio, wandb; no result depends on it",
+    )
 
     @field_validator("visual_tokens")
     @classmethod

@@ -16,7 +16,7 @@ SECTIONS = {
     "Query": "text-tokens generate images tiles cached-prefix questions-per-image",
     "Choices": "models visual-tokens tower compressor cost convention",
     "Hardware": "hardware batch dtype cache-dtype devices mfu mbu usd-per-hour",
-    "Running": "executor jobs resources dry-run prepare status",
+    "Running": "executor jobs resources dry-run prepare status track",
     "Output": "output out title style format json help",
 }
 """Heading -> options. `NAME-of` is NAME in a command that has no budget."""

@@ -39,6 +39,10 @@ def sweep(
     status: Annotated[
         bool, typer.Option("--status", help="Say what is done, failed, missing, and stale and why.")
     ] = False,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="Send each cell's log to tensorboard, trackio or wandb as well; repeatable."),
+    ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Override a key: recipe.steps=100; repeatable.")
     ] = None,
@@ -51,7 +55,8 @@ def sweep(
     from scalelaw.config import read_experiment, read_resources
     from scalelaw.sweep import plan_sweep, prepare_sweep, run_sweep
 
-    stated = read_experiment(experiment, changes)
+    asked = [f"track=[{', '.join(track)}]"] if track else []
+    stated = read_experiment(experiment, [*(changes or []), *asked])
     if resources is not None:
         stated = stated.model_copy(update={"resources": read_resources(resources)})
     folder = out or Path("sweeps") / stated.name

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from scalelaw.answers import dumps
+from scalelaw.config import Experiment
 from scalelaw.errors import InputError, Preempted, ScalelawError
 from scalelaw.files import SweepFolder, write_text
+from scalelaw.sweep.trackers import Trackers, opened
 
 TAIL = 4000  # characters of a traceback that a failure keeps: its end
 
@@ -35,8 +37,8 @@ class Failure:
 class Log:
     """A log as JSON lines, begun anew with each try; every line has `seconds` since the start."""
 
-    def __init__(self, folder: SweepFolder, name: str, label: str) -> None:
-        path = folder.log(name)
+    def __init__(self, folder: SweepFolder, name: str, label: str, stated: Experiment | None = None) -> None:
+        self._trackers, path = Trackers({}, self), folder.log(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("w", encoding="utf-8", buffering=1)
@@ -45,10 +47,18 @@ class Log:
         self.started_at = now()
         self._start = time.monotonic()
         self(event="start", name=name, label=label, started_at=self.started_at)
+        if stated is not None and stated.track:
+            self._trackers = opened(stated.track, folder, stated.name, name, label, self)
 
     def __call__(self, facts: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         """Write one line: facts such as step, steps, loss."""
-        self._file.write(dumps({"seconds": round(self.seconds, 3), **(facts or {}), **more}))
+        line = {"seconds": round(self.seconds, 3), **(facts or {}), **more}
+        self._file.write(dumps(line))
+        self._trackers.line(line)
+
+    def scores(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Let the trackers hear the rows of a cell that is done."""
+        self._trackers.scores(rows)
 
     @property
     def seconds(self) -> float:
@@ -57,16 +67,17 @@ class Log:
 
     def close(self) -> None:
         """End the log."""
+        self._trackers.end()
         self._file.close()
 
 
 @contextmanager
-def attempt(folder: SweepFolder, name: str, label: str) -> Iterator[Log]:
-    """Try something: its log inside; afterwards either no failure on record, or why (and the error goes on). To be
-    asked to make room is no failure."""
+def attempt(folder: SweepFolder, name: str, label: str, stated: Experiment | None = None) -> Iterator[Log]:
+    """Try something: its log inside, heard by the trackers that `stated` asks for; afterwards either no failure on
+    record, or why (and the error goes on). To be asked to make room is no failure."""
     started_at = now()
     try:
-        log = Log(folder, name, label)
+        log = Log(folder, name, label, stated)
         try:
             yield log
         finally:

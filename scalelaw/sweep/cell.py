@@ -86,13 +86,14 @@ def run_one(root: str | Path, cell: str, train: ModuleType | None = None) -> tup
 
 
 def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) -> None:
-    with attempt(folder, cell.name, cell.label) as log:
+    with attempt(folder, cell.name, cell.label, cell.stated) as log:
         made = {stage.kind: stages.make(folder, stage, train) for stage in cell.stages}
         start = log.seconds
         rows = _rows(cell, train, made, folder.saved(cell.name), log)
         facts = {"experiment": experiment, "started_at": log.started_at, "seconds": log.seconds - start}
         folder.results.unlink(missing_ok=True)  # it would be older than this part
         write_part(folder, cell, rows, facts)
+        log.scores(rows)
         folder.saved(cell.name).unlink(missing_ok=True)
 
 

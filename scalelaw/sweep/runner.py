@@ -17,6 +17,7 @@ from scalelaw.answers import dumps
 from scalelaw.config import Experiment
 from scalelaw.errors import FailedCells, InputError
 from scalelaw.files import SweepFolder, write_text
+from scalelaw.sweep import trackers
 from scalelaw.sweep.gathered import gather
 from scalelaw.sweep.grid import TRAINER, Cell, cells, check_tokens, trainer
 from scalelaw.sweep.locks import is_held, only_runner
@@ -82,6 +83,7 @@ def prepare_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAIN
     """Write down in `out` what the sweep is about and run nothing: `scalelaw run-cell`, or any scheduler that calls
     it, makes the cells. Raises InputError as `run_sweep`.
     """
+    trackers.check(experiment.track)
     stated, folder = cells(experiment), SweepFolder(Path(out))
     check_tokens(experiment, trainer(train))
     with _a_sentence_for(folder), only_runner(folder.lock):
@@ -103,11 +105,13 @@ def run_sweep(
     executor: a name in the drawer, or a user's file. jobs: tasks at once, by default as the executor has it.
     progress: what a person sees, on stderr. train: the module that trains.
     Killed at any moment and run again, it makes only what is missing and ends with the same table.
-    Raises InputError for an experiment that cannot be run and where another runner is at work in `out`; FailedCells
+    Raises InputError for an experiment that cannot be run and where another runner is at work in `out`,
+    MissingDependency for a tracker that is not installed; FailedCells
     (its `best` is the result as data) where cells failed, after all others are done; KeyboardInterrupt where it was
     interrupted or asked to end, after its processes are; Preempted where its machine asks for room.
     """
     start = time.monotonic()
+    trackers.check(experiment.track)
     stated, folder = cells(experiment), SweepFolder(Path(out))
     names = [cell.name for cell in stated]
     engine = plugins.load("executors", executor)

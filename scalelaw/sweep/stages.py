@@ -36,7 +36,7 @@ def make(folder: SweepFolder, stage: Stage, train: ModuleType) -> Path:
     before = [make(folder, needed, train) for needed in stage.after]
     with turn(folder.turn(stage.name)):
         if not is_made(folder, stage):
-            with attempt(folder, stage.name, stage.label) as log:
+            with attempt(folder, stage.name, stage.label, stage.stated) as log:
                 _make(folder, stage, before, train, log)
     return folder.stage(stage.name)
 

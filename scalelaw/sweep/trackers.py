@@ -1,0 +1,135 @@
+"""Trackers: what else hears the log of a cell or stage, where an experiment asks for it (`track`); off otherwise.
+
+    tensorboard      one run a cell, in the sweep's folder under `tensorboard`
+    wandb, trackio   one run a cell, in the project of the experiment's name; how they are reached is their own setting
+
+They hear the numbers of each line that has a step, and the scores. One that fails is left out from then on, with a
+line in the log: no cell is lost for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+from scalelaw.errors import MissingDependency, unknown
+from scalelaw.files import SweepFolder
+
+NAMES = ("tensorboard", "trackio", "wandb")
+Numbers = Mapping[str, float]
+
+
+class Tracker(Protocol):
+    """Hears numbers."""
+
+    def numbers(self, numbers: Numbers, step: int) -> None:
+        """These numbers, at that step."""
+
+    def end(self) -> None:
+        """There are no more."""
+
+
+class _TensorBoard:
+    def __init__(self, folder: SweepFolder, project: str, name: str, label: str) -> None:
+        writer = importlib.import_module("torch.utils.tensorboard").SummaryWriter
+        self._writer: Any = writer(str(folder.root / "tensorboard" / f"{label.replace('/', '_')} {name}"))
+
+    def numbers(self, numbers: Numbers, step: int) -> None:
+        for name, value in numbers.items():
+            self._writer.add_scalar(name, value, step)
+
+    def end(self) -> None:
+        self._writer.close()
+
+
+class _Run:
+    """Weights & Biases, and what is called like it."""
+
+    def __init__(self, module: str, project: str, name: str, label: str) -> None:
+        kit: Any = importlib.import_module(module)
+        self._run = kit.init(project=project, name=f"{label} {name}", config={"cell": name, "label": label})
+
+    def numbers(self, numbers: Numbers, step: int) -> None:
+        self._run.log({**numbers, "step": step})
+
+    def end(self) -> None:
+        self._run.finish()
+
+
+class Trackers:
+    """Those that are asked for, for one cell or stage."""
+
+    def __init__(self, opened: Mapping[str, Tracker], told: Callable[..., None]) -> None:
+        self._opened, self._told, self._step = dict(opened), told, 0
+
+    def line(self, facts: Mapping[str, Any]) -> None:
+        """A line of the log: its numbers, if it is one of training."""
+        if "step" not in facts or "said" in facts:
+            return
+        self._step, stage = int(facts["step"]), f"{facts['stage']}/" if "stage" in facts else ""
+        held = {stage + key: float(value) for key, value in facts.items() if _tells(key, value)}
+        self._each(lambda tracker: tracker.numbers(held, self._step))
+
+    def scores(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The rows of a cell that is done: the error of each benchmark."""
+        held = {
+            f"error/{row.get('benchmark') or row.get('task_family')}": float(row["error"]) for row in rows
+        }
+        self._each(lambda tracker: tracker.numbers(held, self._step))
+
+    def end(self) -> None:
+        """There is no more to hear."""
+        self._each(lambda tracker: tracker.end())
+
+    def _each(self, say: Callable[[Tracker], None]) -> None:
+        for name, tracker in list(self._opened.items()):
+            try:
+                say(tracker)
+            except Exception as error:  # noqa: BLE001 - whatever another's tool raises, the training goes on
+                del self._opened[name]
+                self._told(event="tracker left out", tracker=name, reason=f"{type(error).__name__}: {error}")
+
+
+def check(asked: Sequence[str]) -> None:
+    """Raises InputError for an unknown tracker, MissingDependency for one that is not installed."""
+    for name in asked:
+        if name not in NAMES:
+            raise unknown("tracker", name, NAMES)
+        spec = find_spec(name)
+        if (
+            spec is None or spec.origin is None
+        ):  # a folder of that name, where a tracker keeps its runs, is no package
+            raise MissingDependency(
+                f"The tracker '{name}' needs the package {name}, which is not installed.",
+                code="missing_dependency",
+                hint=f"pip install 'scalelaw[track]' (or: pip install {name})",
+            )
+
+
+def opened(
+    asked: Sequence[str],
+    folder: SweepFolder,
+    project: str,
+    name: str,
+    label: str,
+    told: Callable[..., None],
+) -> Trackers:
+    """The trackers that are asked for; one that cannot be opened is left out and `told` hears it. Raises as `check`."""
+    check(asked)
+    found: dict[str, Tracker] = {}
+    for kind in asked:
+        try:
+            if kind == "tensorboard":
+                found[kind] = _TensorBoard(folder, project, name, label)
+            else:
+                found[kind] = _Run(kind, project, name, label)
+        except Exception as error:  # noqa: BLE001 - no key, no network: as `Trackers`
+            told(event="tracker left out", tracker=kind, reason=f"{type(error).__name__}: {error}")
+    return Trackers(found, told)
+
+
+def _tells(key: str, value: Any) -> bool:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and key not in ("step", "steps", "seconds")
