@@ -52,7 +52,7 @@ def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
     parameters = dict(zip(law.parameters, map(float, whole), strict=True))
     named = dict(zip(law.parameters, task.freedom.expand(draws.parameters), strict=True))
     ends, derived, beside = intervals(task, optimum, draws, options, usable)
-    if status == "at_bound" and (more := settled(derived, options.level)):
+    if status == "at_bound" and (more := settled(derived, options.level, law.signed)):
         reasons[-1] = (reasons[-1][0], f"{reasons[-1][1]} {more}")
     dropped = int((~task.rows).sum())
     left_out = [f"{dropped} point(s) with weight 0"] if dropped else []

@@ -49,7 +49,7 @@ def intervals(
     ends: dict[str, Ends] = dict.fromkeys(value, (np.nan, np.nan))
     beside: list[str] = []
     if usable and options.interval == "profile":
-        ends |= _profiled(task, optimum, quantities, value, options.level)
+        ends |= _profiled(task, optimum, quantities, value, options.level, law.signed)
     elif draws.parameters.size:
         spread = quantities(draws.parameters)
         without = {} if draws.jackknife is None else quantities(draws.jackknife)
@@ -64,7 +64,7 @@ def intervals(
         ends[name] = (float(np.clip(ends[name][0], low, high)), float(np.clip(ends[name][1], low, high)))
     if bool((law.lower >= 0).all()):
         for name in value:
-            if name not in names and value[name] >= 0:
+            if name not in names and name not in law.signed and value[name] >= 0:
                 ends[name] = (float(np.maximum(ends[name][0], 0.0)), ends[name][1])
     _from_ratio(ends, value)
     derived = {name: {"value": value[name], "interval": ends[name]} for name in value if name not in names}
@@ -72,13 +72,20 @@ def intervals(
 
 
 def _profiled(
-    task: Task, optimum: Optimum, quantities: Quantities, value: Mapping[str, float], level: float
+    task: Task,
+    optimum: Optimum,
+    quantities: Quantities,
+    value: Mapping[str, float],
+    level: float,
+    signed: Sequence[str],
 ) -> dict[str, Ends]:
     problem, free = task.problem, int((~task.problem.fixed).sum())
     ends = profile_parameters(problem, optimum.parameters, level, free)
     for name in value:
         if name not in problem.law.parameters:
-            ends[name] = profile_derived(problem, optimum.parameters, _only(quantities, name), level, free)
+            ends[name] = profile_derived(
+                problem, optimum.parameters, _only(quantities, name), level, free, name in signed
+            )
     return ends
 
 
@@ -120,8 +127,11 @@ def doubts(
     return found
 
 
-def settled(derived: Mapping[str, Mapping[str, Any]], level: float) -> str:
-    """Which derived quantities the points determine although a parameter lies on its bound, as their intervals say."""
+def settled(derived: Mapping[str, Mapping[str, Any]], level: float, signed: Sequence[str] = ()) -> str:
+    """Which derived quantities the points determine although a parameter lies on its bound, as their intervals say.
+
+    Of a `signed` one, a difference, the sign.
+    """
     firm, loose = [], []
     for name, held in derived.items():
         value, (low, high) = held["value"], held["interval"]
@@ -130,6 +140,8 @@ def settled(derived: Mapping[str, Mapping[str, Any]], level: float) -> str:
             loose.append(name)
         elif low == high < np.inf:
             continue  # what was fixed or tied, not what the points say
+        elif name in signed and (low > 0 or high < 0):
+            firm.append(f"{words}, {'above' if low > 0 else 'below'} 0")
         elif low == np.inf:
             firm.append(f"{name}: infinite in every refit")
         elif 0 < low <= high <= _NARROW * low < np.inf:

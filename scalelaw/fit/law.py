@@ -21,7 +21,10 @@ _TINY = 1e-100  # complex step: exact to rounding for an analytic function
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """A checked law. `linear` parameters enter linearly; `search` is where the others are looked for."""
+    """A checked law. `linear` parameters enter linearly; `search` is where the others are looked for.
+
+    signed: the derived quantities that may be negative although no parameter may.
+    """
 
     name: str
     formula: str
@@ -36,6 +39,7 @@ class Law:
         default_factory=dict
     )
     notes: Mapping[str, str] = field(default_factory=dict)
+    signed: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -214,6 +218,7 @@ def make_law(name: str, names: Mapping[str, Any]) -> Law:
             derived=names.get("derived"),
             search=names.get("search", {}),
             notes=names.get("notes", {}),
+            signed=tuple(map(str, names.get("signed", ()))),
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise _bad(name, f"has units or bounds of another shape: {error}") from error

@@ -63,12 +63,18 @@ def profile_parameters(
 
 
 def profile_derived(
-    problem: Problem, fitted: Array, quantity: Callable[[Array], Array], level: float, free: int
+    problem: Problem,
+    fitted: Array,
+    quantity: Callable[[Array], Array],
+    level: float,
+    free: int,
+    signed: bool = False,
 ) -> tuple[float, float]:
     """The interval of a quantity [p, B] -> [B]: the law is given one more point, at which its value is the quantity.
 
     The heavy weight of that point pulls the quantity; where it ends is read off, and a place that is best under the
-    pull is the best with its own value of the quantity. An infinite quantity is profiled by its inverse.
+    pull is the best with its own value of the quantity. An infinite quantity is profiled by its inverse;
+    `signed`: a positive one may be negative as well, and is not searched along its logarithm.
     """
     value = float(quantity(fitted[:, None])[0])
     if problem.fixed.all():
@@ -81,7 +87,7 @@ def profile_derived(
     if _nothing(problem, fitted, threshold):
         return (value, value)
     in_log = problem.objective.residual == "log"
-    positive = in_log and value > 0
+    positive = in_log and value > 0 and not signed
 
     def pulled(parameters: Array) -> Array:
         """What the further point's value is: log residuals need it positive."""

@@ -12,6 +12,7 @@ A law file holds plain names and one plain function:
     gradient    optional: the derivatives of predict, a tuple in the order of bounds (else: complex steps)
     search      optional: {parameter: (low, high)} where the nonlinear ones are looked for, or a function of the inputs
     derived     optional: parameters (a dict) -> a dict of derived quantities; numpy, for draws as for numbers
+    signed      optional: the derived quantities that may be negative although no parameter may (a difference)
     variant     optional: an argument -> these names, for `law:argument` (bnsl:2 has two breaks)
     compared    optional: the arguments of the variants that are compared where laws are (`--law auto`)
     notes       optional: {parameter: what it means when it lies on its bound}

@@ -16,6 +16,7 @@ source = "the first-order form of arXiv 2411.03312, section 3.1, for small expon
 units = {"n_params": 1e9, "visual_tokens": 1.0}
 bounds = {"c": (-np.inf, np.inf), "a": (-np.inf, np.inf), "b": (-np.inf, np.inf)}
 linear = ("c", "a", "b")
+signed = ("a_minus_b",)
 
 
 def predict(n_params: Any, visual_tokens: Any, c: Any, a: Any, b: Any) -> Any:
@@ -29,7 +30,7 @@ def gradient(n_params: Any, visual_tokens: Any, c: Any, a: Any, b: Any) -> tuple
 
 
 def derived(parameters: dict[str, Any]) -> dict[str, Any]:
-    """a/b: how many doublings of tokens are worth one doubling of size."""
+    """a/b: how many doublings of tokens are worth one doubling of size; a - b, whose sign says which is worth more."""
     a, b = np.asarray(parameters["a"]), np.asarray(parameters["b"])
     with np.errstate(divide="ignore", invalid="ignore"):
-        return {"a_over_b": a / b}
+        return {"a_over_b": a / b, "a_minus_b": a - b}

@@ -16,6 +16,7 @@ source = "arXiv 2411.03312, section 3.1"
 units = {"n_params": 1e9, "visual_tokens": 1.0}
 bounds = {"A": (0.0, np.inf), "alpha": (0.0, np.inf), "beta": (0.0, np.inf), "D": (0.0, np.inf)}
 linear = ("A", "D")
+signed = ("alpha_minus_beta",)
 search = {"alpha": (0.0, 3.0), "beta": (0.0, 3.0)}
 notes = {
     "D": "the points do not show a floor: alpha and beta both scale with D, so neither exponent is a finding on "
@@ -37,12 +38,17 @@ def gradient(n_params: Any, visual_tokens: Any, A: Any, alpha: Any, beta: Any, D
 
 
 def derived(parameters: dict[str, Any]) -> dict[str, Any]:
-    """alpha/beta; and V*/Q, the visual tokens a text token of the cost-optimal split (FLOPs = 2 N (Q + V)).
+    """alpha/beta; alpha - beta, above 0 where size lowers the error faster than tokens do; and V*/Q.
 
-    V* = beta Q / (alpha - beta) where alpha > beta; else no finite optimum (inf): keep every token.
+    V*/Q: the visual tokens a text token of the cost-optimal split (FLOPs = 2 N (Q + V)). V* = beta Q / (alpha - beta)
+    where alpha > beta; else no finite optimum (inf): keep every token.
     """
     alpha, beta = np.asarray(parameters["alpha"]), np.asarray(parameters["beta"])
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(beta > 0, alpha / beta, np.inf)
         per_text_token = np.where(alpha > beta, beta / (alpha - beta), np.inf)
-    return {"alpha_over_beta": ratio, "optimal_visual_tokens_per_text_token": per_text_token}
+    return {
+        "alpha_over_beta": ratio,
+        "alpha_minus_beta": alpha - beta,
+        "optimal_visual_tokens_per_text_token": per_text_token,
+    }

@@ -150,7 +150,11 @@ def escape(text: str) -> str:
 
 def _symbol(name: str) -> str:
     greek = {"alpha": "$\\alpha$", "beta": "$\\beta$", "gamma": "$\\gamma$", "delta": "$\\delta$"}
-    named = {"alpha_over_beta": "$\\alpha/\\beta$", "optimal_visual_tokens_per_text_token": "$V^*/Q$"}
+    named = {
+        "alpha_over_beta": "$\\alpha/\\beta$",
+        "alpha_minus_beta": "$\\alpha-\\beta$",
+        "optimal_visual_tokens_per_text_token": "$V^*/Q$",
+    }
     return greek.get(name) or named.get(name) or (f"${name}$" if len(name) == 1 else escape(name))
 
 

@@ -37,6 +37,7 @@ _GREEK = {
     "gamma": "γ",
     "delta": "δ",
     "alpha_over_beta": "α/β",
+    "alpha_minus_beta": "α − β",
     "optimal_visual_tokens_per_text_token": "best V per text token",
 }
 _NAMES = {

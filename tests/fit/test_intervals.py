@@ -137,10 +137,26 @@ def test_a_ratio_is_called_determined_only_where_its_interval_says_so() -> None:
     size = 0.5 * (TABLE.n_params / 1e9) ** -0.1 + 2e-4 * np.log(TABLE.visual_tokens)
     flat = TABLE.assign(error=size + np.random.default_rng(0).normal(0, 0.003, 28))
     said = " ".join(m for code, m in sl.fit_law(flat, bootstrap=200).warnings if code == "at_bound")
-    assert "Determined all the same" not in said
+    assert "Determined all the same: alpha_minus_beta 0.15" in said  # its sign
     assert "Not shown to be determined: alpha_over_beta inf" in said
     (said,) = [m for code, m in sl.fit_law(TABLE, bootstrap=0).warnings if code == "at_bound"]
     assert "Not shown to be determined: alpha_over_beta;" in said
+
+
+def test_a_difference_may_be_negative_and_its_sign_is_said() -> None:
+    """alpha - beta has no bound at 0, by refits and by profile, under linear and log residuals."""
+    table = TABLE.assign(error=0.7 * (TABLE.n_params / 1e9) ** -0.14 * TABLE.visual_tokens**-0.14)
+    table["error"] *= np.exp(np.random.default_rng(0).normal(0, 0.15, 28))
+    for interval, residual in (("percentile", "linear"), ("profile", "linear"), ("profile", "log")):
+        fitted = sl.fit_law(table, bootstrap=200, interval=interval, residual=residual)
+        low, high = fitted.derived["alpha_minus_beta"]["interval"]
+        assert low < -0.02 < 0.02 < high
+        level = fitted.params["alpha"] - fitted.params["beta"]
+        assert fitted.derived["alpha_minus_beta"]["value"] == pytest.approx(level, rel=1e-12)
+    (said,) = [m for code, m in sl.fit_law(TABLE, bootstrap=200).warnings if code == "at_bound"]
+    assert ", above 0" in said
+    (said,) = [m for code, m in sl.fit_law("vlm_ocr", bootstrap=200).warnings if code == "at_bound"]
+    assert "alpha_minus_beta -0.0" in said
 
 
 def test_a_parameter_that_moves_nothing_is_not_determined() -> None:
