@@ -105,7 +105,7 @@ def test_a_name_changes_when_and_only_when_something_does_that_matters(keys: set
 def test_every_key_of_the_configuration_is_in_the_name_of_a_cell() -> None:
     """A section that is added to an experiment has to be added to what names its cells."""
     axes = {"llms", "visual_tokens", "compressors", "seeds"}
-    sections = set(Experiment.model_fields) - {"question", "name", "resources"} - axes
+    sections = set(Experiment.model_fields) - {"question", "name", "resources", "track"} - axes
     assert sections == {*naming.CELL, "finetune"}  # which is in the name where there is one
 
 
