@@ -17,7 +17,7 @@ from scalelaw.vlm.tokens import SPECIAL, word_tokenizer
 logging.disable_progress_bar()
 
 ROPE_BASE = 100.0
-"""Of made-to-measure rungs, which see a hundred tokens: the customary 10,000 leaves half the turns of a head of 8 idle."""
+"""Of made-to-measure rungs, which see a hundred tokens: the customary 10,000 leaves half a head of 8 all but still."""
 
 
 def is_folder(llm: str) -> bool:
