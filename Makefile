@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help setup demo paper docs test check format lint types floors bench chaos clean
+.PHONY: help setup demo paper docs test check format lint types floors bench chaos fuzz clean
 
 help:  ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ bench: $(STAMP)  ## what the benchmarks measure on this machine
 
 chaos: $(STAMP)  ## sweeps under 200 seeded faults, on every executor there is (Slurm and Ray included)
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-200} $(BIN)/pytest tests/chaos -n 2
+
+fuzz: $(STAMP)  ## a million inputs made by chance, for every reader and every grammar (FUZZ_INPUTS, FUZZ_ENGINE)
+	@$(BIN)/python tests/fuzz/run.py --inputs $${FUZZ_INPUTS:-1000000} --engine $${FUZZ_ENGINE:-seeded}
 
 clean:  ## remove what was generated (environment, caches, sweeps, reports)
 	@rm -rf $(VENV) sweeps reports/*.pdf reports/*.data reports/paper dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, ScalelawError
+from scalelaw.untrusted import MOST_ANSWER_BYTES, parse_json, read_text
 
 
 def answer(command: str, data: Mapping[str, Any], warnings: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
@@ -33,17 +34,22 @@ def refusal(command: str, error: ScalelawError) -> dict[str, Any]:
 
 def dumps(value: Mapping[str, Any]) -> str:
     """JSON text, one object, newline at the end."""
-    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        text = json.dumps(
+            plain(value), allow_nan=False
+        )  # a byte of the command line that is no text: escaped
+    return text + "\n"
 
 
 def read_answer(path: str | Path, command: str) -> dict[str, Any]:
     """Read an answer of `command` from a file. Raises InputError where it is missing, not JSON, or of another kind."""
     file = Path(path)
     try:
-        held = json.loads(file.read_text(encoding="utf-8"))
+        held = parse_json(read_text(file, MOST_ANSWER_BYTES))
     except OSError as error:
         raise InputError(f"There is no file {file}.", code="no_such_file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"{file} is not JSON: {error}.", code="unreadable_json") from error
     schema = held.get("schema") if isinstance(held, dict) else None
     if schema != f"scalelaw.{command}/1" or not isinstance(held.get("data"), dict):

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from scalelaw.errors import InputError, unknown
+from scalelaw.untrusted import parse_yaml, read_yaml
 
 
 class _Section(BaseModel):
@@ -181,7 +181,7 @@ class Experiment(_Section):
     """One experiment = one question: LLM rungs x visual-token counts x compressors x seeds."""
 
     question: str
-    name: str = Field("", pattern=r"^[A-Za-z0-9_.-]*$")
+    name: str = Field("", pattern=r"^([A-Za-z0-9_-][A-Za-z0-9_.-]*)?$", max_length=100)
     llms: list[str] = Field(min_length=1, description="rungs, WIDTHxLAYERS, or folders of pretrained models")
     visual_tokens: list[int] = Field(min_length=1)
     compressors: list[str] = Field(default=["quecc"], min_length=1)
@@ -231,7 +231,6 @@ def read_resources(path: str | Path) -> Resources:
     return _parse(Resources, read_mapping(path), str(path))
 
 
-_SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # an experiment may name ten thousand seeds
 Section = TypeVar("Section", bound=_Section)
 
 
@@ -265,10 +264,7 @@ def _apply(raw: dict[str, Any], change: str) -> None:
         raw = raw.setdefault(section, {})
         if not isinstance(raw, dict):
             raise InputError(f"'{place}': '{section}' is not a section.", code="unknown_key")
-    try:
-        raw[key] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"'{change}': the value is not YAML: {error}.", code="bad_yaml") from error
+    raw[key] = parse_yaml(value, f"'{change}': the value")
 
 
 def read_mapping(path: str | Path | None) -> dict[str, Any]:
@@ -286,8 +282,6 @@ def read_mapping(path: str | Path | None) -> dict[str, Any]:
 
 def _read_yaml(file: Path) -> Any:
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), Loader=_SAFE)
+        return read_yaml(file)
     except OSError as error:
         raise InputError(f"Cannot read {file}: {error.strerror or error}.", code="no_such_file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is not YAML: {error}.", code="bad_yaml") from error

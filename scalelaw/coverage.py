@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import SweepFolder
-from scalelaw.table import OK, bundled_tables, describe, read_table
+from scalelaw.table import OK, bundled_tables, describe, read_table, stated_cells
 
 ROWS = ("n_params", "n_params_vision", "compressor", "model_family", "model")
 ALONG = ("visual_tokens", "train_samples", "train_tokens", "benchmark")
@@ -173,8 +172,7 @@ def _unfinished(table: Any) -> int:
     folder = SweepFolder(Path(table)) if isinstance(table, str | Path) else None
     if folder is None or not folder.manifest.is_file():
         return 0
-    stated = json.loads(folder.manifest.read_text(encoding="utf-8"))
-    return sum(not folder.cell(str(cell)).is_file() for cell in stated["cells"])
+    return sum(not folder.cell(cell).is_file() for cell in stated_cells(folder)[1])
 
 
 def _axis(frame: pd.DataFrame, asked: str | None, candidates: Sequence[str]) -> str:

@@ -12,6 +12,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+LONGEST_NAME, MOST_NAMES = 200, 200
+"""Characters of a name that others are likened to, and names that a hint lists."""
+
 
 class ScalelawError(Exception):
     """A sentence for a person: what is wrong; `hint`: what is allowed; `best`: the best answer so far."""
@@ -65,10 +68,12 @@ class Preempted(ScalelawError):
 def unknown(kind: str, given: str, allowed: Iterable[str], *, code: str = "") -> InputError:
     """The error for a name that is not one of `allowed`, with the nearest that is."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    named = [name for name in names if len(name) <= LONGEST_NAME]  # to compare long ones takes very long
+    near = difflib.get_close_matches(given, named, n=1, cutoff=0.5) if len(given) <= LONGEST_NAME else []
     guess = f" Did you mean '{near[0]}'?" if near else ""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return InputError(
         f"Unknown {kind} '{given}'.{guess}",
         code=code or f"unknown_{kind.replace(' ', '_')}",
-        hint=f"There are: {', '.join(names) or 'none'}.",
+        hint=f"There are: {', '.join(names[:MOST_NAMES]) or 'none'}{more}.",
     )

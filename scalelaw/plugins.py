@@ -11,6 +11,7 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -61,7 +62,7 @@ def _installed(drawer: str) -> dict[str, EntryPoint]:
 
 def _from_path(drawer: str, path: Path) -> ModuleType:
     kind = drawer.removesuffix("s")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(
             f"There is no file {path}.", code="no_such_file", hint=f"Give the path of a {kind} file."
         )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import math
+import os
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +20,14 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
 from scalelaw.columns import ARROW, COLUMNS, OK, SCHEMA_VERSION, schema
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import SweepFolder, atomic, bundled
+from scalelaw.untrusted import parse_json, read_text
 
 _MOST = 1e30  # of an input, in raw units: all that was ever trained or counted lies far below
 
@@ -94,16 +97,16 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None)
         return _conform(_read_csv(source, "the stream"), "the stream")
     if str(source) == "-":
         return _conform(_read_csv(sys.stdin, "standard input"), "standard input")
-    path = Path(source)
-    if not path.exists() and str(source) in (known := bundled_tables()):
+    path = Path(source)  # os.path, as pathlib raises for a name that no file can have
+    if not os.path.exists(path) and str(source) in (known := bundled_tables()):
         return _conform(_read_csv(known[str(source)], str(source)), str(source))
-    if path.is_dir():
+    if os.path.isdir(path):
         return _conform(_read_folder(path), str(source))
-    if where is not None and path.suffix in PARQUET and path.is_file():
+    if where is not None and path.suffix in PARQUET and os.path.isfile(path):
         chosen = _read_parquet(path, _chosen(where))
         if chosen.num_rows:
-            return _conform(chosen.to_pandas(), str(source))
-    if not path.is_file():
+            return _conform(_in_pandas(chosen), str(source))
+    if not os.path.isfile(path):
         raise (
             unknown("table", str(source), bundled_tables(), code="no_such_table")
             if not path.suffix
@@ -128,10 +131,14 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> pd.DataFrame:
-    return _read_parquet(path).to_pandas() if path.suffix in PARQUET else _read_csv(path, str(path))
+    return _in_pandas(_read_parquet(path)) if path.suffix in PARQUET else _read_csv(path, str(path))
 
 
 PARQUET = (".parquet", ".pq")
+FEW_VALUES, FEW_BYTES, MOST_PER_BYTE = 20_000_000, 2**28, 50
+"""What a parquet file may hold however small it is, and for each of its bytes."""
+MOST_CSV = 2**30
+"""Bytes of a csv; a larger table belongs into parquet."""
 
 
 def _chosen(where: Where) -> list[tuple[str, str, Any]] | None:
@@ -145,7 +152,7 @@ def _chosen(where: Where) -> list[tuple[str, str, Any]] | None:
             number = 0.0 if kind == "text" else float(value)
         except (TypeError, ValueError):
             return None
-        if kind == "count" and not number.is_integer():
+        if kind == "count" and not (number.is_integer() and abs(number) < 2**63):
             return None
         found.append(
             (column, "==", str(value) if kind == "text" else int(number) if kind == "count" else number)
@@ -154,17 +161,101 @@ def _chosen(where: Where) -> list[tuple[str, str, Any]] | None:
 
 
 def _read_parquet(path: Path, chosen: list[tuple[str, str, Any]] | None = None) -> pa.Table:
+    """Rows of a parquet file, of its columns that are not nested: no other can hold numbers or texts.
+
+    Raises InputError for what is no parquet file, and for a small file that would fill the memory.
+    """
     try:
-        return pq.read_table(path, filters=chosen, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
+        columns = readable_columns(path)
+        filters = [term for term in chosen or () if term[0] in columns] or None
+        return pq.read_table(path, columns=columns, filters=filters, page_checksum_verification=True)
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise InputError(f"{path} is not a parquet file: {error}.", code="unreadable_table") from error
+
+
+def readable_columns(path: Path) -> list[str]:
+    """The columns of a parquet file that can be read. A kilobyte of it may say that a value comes a thousand million
+    times: that is looked at first, on what it says of its row groups (to ask for a spoilt column chunk ends the
+    process).
+    """
+    size = path.stat().st_size
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(g) for g in range(file.metadata.num_row_groups)]
+        fields = [held for held in file.schema_arrow if not pa.types.is_nested(held.type)]
+        rows, most = (
+            sum(group.num_rows for group in groups),
+            max((g.total_byte_size for g in groups), default=0),
+        )
+    if rows * len(fields) > max(FEW_VALUES, MOST_PER_BYTE * size):
+        raise _too_large(path, size, f"{rows:,} rows")
+    for name in [held.name for held in fields if rows * most > FEW_BYTES and _is_text(held.type)]:
+        column = pq.read_table(path, columns=[name], read_dictionary=[name])[name]
+        length = sum(_length(chunk) for chunk in column.chunks)
+        if length > max(FEW_BYTES, MOST_PER_BYTE * size):
+            raise _too_large(path, size, f"{length:,} bytes of '{name}'")
+    return [held.name for held in fields]
+
+
+_TEXTS = (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return (kind.value_type if pa.types.is_dictionary(kind) else kind) in _TEXTS
+
+
+def _length(texts: pa.Array) -> int:
+    if not pa.types.is_dictionary(texts.type):
+        return int(texts.nbytes)
+    lengths = pc.binary_length(texts.dictionary)
+    return int(pc.sum(lengths.take(texts.indices)).as_py() or 0)
+
+
+def _too_large(path: Path, size: int, held: str) -> InputError:
+    return InputError(
+        f"{path} holds {held} in {size:,} bytes: it would fill the memory.",
+        code="too_large",
+        hint="A table of results takes about a byte for each of its values.",
+    )
+
+
+def _in_pandas(rows: pa.Table) -> pd.DataFrame:
+    """Rows as pandas has them, whatever notes on itself pandas left in their file."""
+    try:
+        rows = rows.replace_schema_metadata(None)
+        for place, held in enumerate(rows.schema):
+            if pa.types.is_temporal(held.type):  # pandas knows only some centuries
+                rows = rows.set_column(place, held.name, rows[place].cast(pa.string()))
+        rows.select([n for n, held in enumerate(rows.schema) if _is_text(held.type)]).validate(full=True)
+        return rows.to_pandas()
+    except (
+        pa.ArrowException,
+        ValueError,
+        TypeError,
+        OverflowError,
+    ) as error:  # a text that is no UTF-8, a time out of range
+        raise InputError(
+            f"The table holds a value that cannot be read: {error}.", code="bad_value"
+        ) from error
 
 
 def _read_csv(source: Path | IO[str], name: str) -> pd.DataFrame:
     try:
-        text = source.read_text(encoding="utf-8-sig") if isinstance(source, Path) else source.read()
-        frame = pd.read_csv(io.StringIO(text), skipinitialspace=True, comment="#")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+        if isinstance(source, Path):
+            text = source.read_text(encoding="utf-8-sig") if source.stat().st_size <= MOST_CSV else None
+        else:
+            text = source.read(MOST_CSV + 1)
+        if text is None or len(text) > MOST_CSV:
+            raise InputError(
+                f"{name} holds more than {MOST_CSV >> 30} GiB.", code="too_large", hint="Write parquet."
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error", pd.errors.ParserWarning
+            )  # more fields than names: none is to be guessed
+            frame = pd.read_csv(io.StringIO(text), skipinitialspace=True, comment="#", index_col=False)
+    except (ValueError, OverflowError, pd.errors.ParserWarning, OSError) as error:
         raise InputError(
             f"{name} cannot be read as csv: {error}.",
             code="unreadable_table",
@@ -190,17 +281,30 @@ def _read_folder(path: Path) -> pd.DataFrame:
             code="empty_table",
             hint="A sweep writes them to its cells/ folder.",
         )
-    frame = pa.concat_tables(map(_read_parquet, parts), promote_options="permissive").to_pandas()
+    try:
+        frame = _in_pandas(pa.concat_tables(map(_read_parquet, parts), promote_options="permissive"))
+    except pa.ArrowException as error:
+        raise InputError(
+            f"The parts in {path} do not go together: {error}.", code="unreadable_table"
+        ) from error
     return frame if name is None else frame.assign(experiment=name)
 
 
 def _stated(folder: SweepFolder) -> tuple[str, list[Path]]:
     """The experiment's name and the finished parts of its cells, in its order."""
+    name, cells = stated_cells(folder)
+    return name, [part for part in map(folder.cell, cells) if part.is_file()]
+
+
+def stated_cells(folder: SweepFolder) -> tuple[str, list[str]]:
+    """The name of a sweep's experiment and its cells, in its order. Raises InputError where that cannot be read."""
     try:
-        stated = json.loads(folder.manifest.read_text(encoding="utf-8"))
-        cells = [str(cell) for cell in stated["cells"] if str(cell).isalnum()]
-        return str(stated["experiment"]), [part for part in map(folder.cell, cells) if part.is_file()]
-    except (ValueError, TypeError, KeyError) as error:
+        stated = parse_json(read_text(folder.manifest))
+        cells = [str(cell) for cell in stated["cells"]]
+        if strange := [cell for cell in cells if not (cell.isalnum() and cell.isascii() and len(cell) < 100)]:
+            raise ValueError(f"'{strange[0][:40]}' is no cell")
+        return str(stated["experiment"]), cells
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{folder.manifest} cannot be read: {error}.",
             code="unreadable_table",
@@ -230,7 +334,7 @@ def _conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 def _numbers(column: pd.Series, label: str, name: str) -> pd.Series:
     try:
         return pd.to_numeric(column).astype(np.float64).reset_index(drop=True)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"Column '{label}' of {name} holds something that is not a number: {error}.", code="bad_value"
         ) from error

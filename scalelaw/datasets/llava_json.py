@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import struct
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +28,13 @@ from PIL import Image, UnidentifiedImageError
 from scalelaw.errors import InputError, unknown
 
 MARKER = "<image>"
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What is opened as an image: pixels alone, nothing that is a program (PostScript)."""
+MOST_PIXELS, MOST_BYTES = 64_000_000, 64 * 2**20
+"""Of one image, unpacked and as a file."""
+SPOILT = (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError, TypeError, KeyError,
+          IndexError, OverflowError, EOFError, struct.error, zlib.error)  # fmt: skip
+"""What pillow raises for a file that is no image, or half of one."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +106,13 @@ class Conversations:
         """Images of a folder, RGB. Raises InputError for one that cannot be read."""
         found = []
         for name in names:
-            if trouble := _trouble(folder / name):
+            if trouble := _trouble(folder, name):
                 raise InputError(f"{trouble}: {folder / name}.", code="bad_image")
-            with Image.open(folder / name) as image:
-                found.append(image.convert("RGB"))
+            try:
+                with Image.open(folder / name, formats=FORMATS) as image:
+                    found.append(image.convert("RGB"))
+            except SPOILT as error:  # what is found only when all of it is read
+                raise InputError(f"image corrupt: {folder / name}: {error}.", code="bad_image") from error
         return found
 
     def _checked(self, raw: Any, check: bool, known: dict[str, str]) -> tuple[Record | None, str]:
@@ -114,25 +127,38 @@ class Conversations:
         if not any(t["from"] == "gpt" and t["value"].strip() for t in turns):
             return None, "without an answer"
         named = raw.get("image") or []
-        images = [named] if isinstance(named, str) else list(named)
+        images = [named] if isinstance(named, str) else named
+        if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
+            return None, "not a conversation"
         if sum(t["value"].count(MARKER) for t in turns) != len(images):
             return None, "image markers do not match images"
         for image in images:
             if check and image not in known:
-                known[image] = _trouble(self.folder / image)
+                known[image] = _trouble(self.folder, image)
             if check and known[image]:
                 return None, known[image]
         kept = tuple({"from": t["from"], "value": t["value"]} for t in turns)
         return Record(str(raw.get("id", "")), tuple(images), kept), ""
 
 
-def _trouble(path: Path) -> str:
-    if not path.is_file():
+def _trouble(folder: Path, name: str) -> str:
+    """Why an image cannot be used, empty where it can. A name that leads out of the folder is not followed; a link that
+    whoever made the folder has put there is."""
+    if os.path.isabs(name) or ".." in Path(name).parts or "\x00" in name:
+        return "image outside of the folder"
+    path = folder / name
+    if not os.path.isfile(path):
         return "image missing"
+    if path.stat().st_size > MOST_BYTES:
+        return "image too large"
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                return "image too large"
             image.verify()
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+    except Image.DecompressionBombError:
+        return "image too large"
+    except SPOILT:
         return "image corrupt"
     return ""
 
@@ -151,7 +177,7 @@ def read_records(file: Path) -> Sequence[Any]:
         held = json.loads(text)
     except OSError as error:
         raise InputError(f"Cannot read {file}: {error.strerror or error}.", code="no_such_file") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is not JSON: {error}.", code="bad_json") from error
     if not isinstance(held, list):
         raise InputError(f"{file} is not a list of conversations.", code="bad_json")

@@ -49,8 +49,9 @@ class Expression:
         try:
             self._root = ast.parse(self.text, mode="eval").body
             self.names: tuple[str, ...] = tuple(dict.fromkeys(_names(self._root)))
-        except SyntaxError as error:
-            raise _bad(f"'{self.text}' cannot be read: {error.msg}") from error
+        except (SyntaxError, ValueError) as error:  # ValueError: a zero byte, half of a surrogate pair
+            told = error.msg if isinstance(error, SyntaxError) else "it holds something that is no text"
+            raise _bad(f"'{self.text}' cannot be read: {told}") from error
         except RecursionError as error:
             raise _bad("is nested too deep") from error
 
@@ -98,7 +99,8 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     if isinstance(node, ast.Call):
         return FUNCTIONS[node.func.id](_value(node.args[0], values))  # type: ignore[attr-defined]
     if isinstance(node, ast.Name):
-        return values[node.id]
+        held = values[node.id]
+        return np.float64(held) if isinstance(held, int | float) else held
     return np.float64(node.value)  # type: ignore[attr-defined]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable
@@ -10,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
+from scalelaw.untrusted import MOST_BYTES, parse_json
 
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = MOST_BYTES
 """A results file of a benchmark holds kilobytes; a larger one holds samples, not scores."""
 
 
@@ -23,9 +23,9 @@ def find(root: str | Path, wanted: Callable[[Path], bool]) -> tuple[list[Path], 
     Raises InputError where there is nothing at `root`.
     """
     root = Path(root)
-    if root.is_file():
+    if os.path.isfile(root):
         return [root], []
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise InputError(f"There is no file or folder {root}.", code="no_such_file")
     files: list[Path] = []
     again: list[Path] = []
@@ -98,9 +98,7 @@ def read_text(path: Path) -> str:
 def read_json(path: Path) -> Any:
     """What a JSON file holds. Raises InputError for what is cut off or nested too deeply."""
     try:
-        return json.loads(read_text(path))
-    except RecursionError as error:
-        raise InputError(f"{path} is nested too deeply.", code="unreadable_file") from error
+        return parse_json(read_text(path))
     except ValueError as error:
         raise InputError(
             f"{path} is not JSON, or is cut off: {error}.",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from scalelaw.errors import InputError, unknown
@@ -18,6 +21,7 @@ from scalelaw.importers._scores import Score
 from scalelaw.table import OK
 
 Record = dict[str, Any]
+PLAIN_FORMAT = re.compile(r"[-+ ]?0?\d?\d?,?(\.\d\d?)?[a-zA-Z%]?")
 NO_SCORE = {"", "-", "–", "—", "n/a", "na", "nan", "none", "null"}
 """What stands in a cell that holds no score."""
 ABOUT = ("benchmark", "metric", "value", "task_family", "n_examples", "error_se", "judge", "status", "started_at",
@@ -28,7 +32,7 @@ ABOUT = ("benchmark", "metric", "value", "task_family", "n_examples", "error_se"
 def read_sheet(path: str | Path) -> list[Record]:
     """The lines of a csv (or tab-separated .tsv) as mappings of strings. Raises InputError for what is no csv."""
     file = Path(path)
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise InputError(f"There is no file {file}.", code="no_such_file")
     separator = "\t" if file.suffix == ".tsv" else ","
     try:
@@ -93,14 +97,14 @@ class Mapped:
     def of(cls, options: Mapping[str, Any], header: Iterable[str], origin: str) -> Mapped:
         """Raises InputError for a column that is in neither the table nor the csv, and for a wrong factor."""
         there, allowed = list(header), (*FACTS, *ABOUT)
-        columns = {c: c for c in allowed if c in there} | _strings(options, "columns")
+        columns = {c: c for c in allowed if c in there} | strings(options, "columns")
         for name, column in columns.items():
             if name not in allowed:
                 raise unknown("column", name, allowed)
             if column not in there and "{" not in column:
                 raise unknown("column", column, there)
         scale = {}
-        for name, factor in _strings(options, "scale").items():
+        for name, factor in strings(options, "scale").items():
             if name not in columns:
                 raise unknown("column", name, columns)
             if (read := number(factor)) is None or read <= 0:
@@ -166,17 +170,33 @@ class Mapped:
 def _filled(pattern: str, record: Record, at: int, n_params_billion: float | None = None) -> str | None:
     """A format string filled from a line's columns. Raises InputError where it names something else."""
     given = record if n_params_billion is None else {**record, "n_params_billion": n_params_billion}
+    return formatted(pattern, given, f"from row {at}")
+
+
+def formatted(pattern: str, given: Mapping[str, Any], whence: str) -> str | None:
+    """A format string filled: names and plain formats alone, as Python's own reach into objects and pad to any length.
+
+    Raises InputError for a name that is not given and for another format.
+    """
+    parts = []
     try:
-        return text(pattern.format(**given))
-    except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
+        for before, name, form, conversion in Formatter().parse(pattern):
+            parts.append(before)
+            if name is not None:
+                if conversion or not PLAIN_FORMAT.fullmatch(form or ""):
+                    raise ValueError(f"{{{name}}} has a format that is not plain")
+                parts.append(format(given[name], form or ""))
+    except (KeyError, ValueError, TypeError) as error:
         raise InputError(
-            f"'{pattern}' cannot be filled from row {at}: {error}.",
+            f"'{pattern[:80]}' cannot be filled {whence}: {error}.",
             code="bad_pattern",
             hint=f"It may name the columns {', '.join(map(str, given))}.",
         ) from error
+    return text("".join(parts))
 
 
-def _strings(options: Mapping[str, Any], key: str) -> dict[str, str]:
+def strings(options: Mapping[str, Any], key: str) -> dict[str, str]:
+    """A section of texts. Raises InputError where it is no mapping."""
     held = options.get(key) or {}
     if not isinstance(held, Mapping):
         raise InputError(f"'{key}' must be a mapping.", code="bad_yaml")

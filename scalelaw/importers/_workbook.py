@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
+from openpyxl import load_workbook
+from openpyxl.cell.cell import ERROR_CODES
 
 from scalelaw.errors import InputError
-from scalelaw.importers._files import MAX_BYTES
+
+MOST_UNPACKED = 8 * 2**20
+"""Bytes of a workbook's parts; a file of scores holds kilobytes."""
+MOST_ROWS, MOST_CELLS = 10_000, 200_000
+"""Of a sheet: one cell at XFD1048576 makes seventeen thousand million of them."""
 
 
 def workbook(path: Path) -> list[list[str]]:
@@ -19,16 +25,42 @@ def workbook(path: Path) -> list[list[str]]:
     try:
         with zipfile.ZipFile(path) as packed:
             size = sum(part.file_size for part in packed.infolist())
-        if size > MAX_BYTES:
-            raise InputError(f"{path} holds {size:,} bytes: samples, not scores.", code="file_too_large")
-        sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object, engine="openpyxl")
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as error:
+        if size > MOST_UNPACKED:
+            raise _too_large(path, f"{size:,} bytes")
+        book = load_workbook(path, read_only=True, data_only=True)
+        try:
+            filled = [lines for sheet in book.worksheets if (lines := _lines(sheet, path))]
+        finally:
+            book.close()
+    except InputError:
+        raise
+    except Exception as error:  # of a spoilt file openpyxl, zipfile, zlib and expat raise whatever they meet
         raise InputError(
             f"{path} cannot be read as a spreadsheet: {error}.", code="unreadable_file"
         ) from error
-    filled = [sheet.dropna(how="all") for sheet in sheets.values() if sheet.notna().any(axis=None)]
     if len(filled) != 1:
         raise InputError(
             f"{path} has {len(filled)} filled sheets; a score file has one.", code="unreadable_file"
         )
-    return [["" if pd.isna(cell) else str(cell) for cell in line] for line in filled[0].to_numpy().tolist()]
+    width = max(map(len, filled[0]))
+    return [[*line, *[""] * (width - len(line))] for line in filled[0]]
+
+
+def _lines(sheet: Any, path: Path) -> list[list[str]]:
+    """The lines that hold something, each up to its last filled cell."""
+    sheet.reset_dimensions()  # which the file states, true or not
+    found, cells = [], 0
+    for count, row in enumerate(sheet.iter_rows(values_only=True), start=1):
+        cells += len(row)
+        if count > MOST_ROWS or cells > MOST_CELLS:
+            raise _too_large(path, f"more than {MOST_ROWS:,} rows or {MOST_CELLS:,} cells")
+        line = ["" if value is None or value in ERROR_CODES else str(value) for value in row]
+        while line and not line[-1]:
+            line.pop()
+        if line:
+            found.append(line)
+    return found
+
+
+def _too_large(path: Path, held: str) -> InputError:
+    return InputError(f"{path} holds {held}: samples, not scores.", code="file_too_large")

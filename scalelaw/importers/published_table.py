@@ -11,60 +11,74 @@ Options (a mapping; the bundled ones stand in data/tables/sources.yaml):
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.importers._files import number
+from scalelaw.importers._files import number, text
 from scalelaw.importers._scores import Imported
-from scalelaw.importers._tabular import read_sheet
+from scalelaw.importers._tabular import formatted, read_sheet, strings
 from scalelaw.table import COLUMNS, OK
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     """The csv's rows as rows of the table. Raises InputError for a column that is not there."""
     records = read_sheet(path)
-    columns: dict[str, str] = dict(options.get("columns") or {c: c for c in records[0] if c in COLUMNS})
+    columns = strings(options, "columns") or {c: c for c in records[0] if c in COLUMNS}
     for name, column in columns.items():
         if name not in COLUMNS:
             raise unknown("column", name, COLUMNS)
         if column not in records[0]:
             raise unknown("column", column, records[0])
-    rows = [_row(record, columns, options, Path(path).name, at) for at, record in enumerate(records, start=2)]
-    return Imported(rows, (), (Path(path).name,))
+    scale: dict[str, float] = {}
+    for name, factor in strings(options, "scale").items():
+        if (read_factor := number(factor)) is None:
+            raise InputError(f"The scale of '{name}' must be a number, not {factor[:40]}.", code="bad_value")
+        scale[name] = read_factor
+    constants = options.get("constants") or {}
+    if not isinstance(constants, Mapping):
+        raise InputError("'constants' must map columns to values.", code="bad_yaml")
+    origin = Path(path).name
+    rows = [
+        _row(record, columns, scale, {**constants}, options, origin, at)
+        for at, record in enumerate(records, 2)
+    ]
+    return Imported(rows, (), (origin,))
 
 
 def _row(
-    record: dict[str, Any], columns: dict[str, str], options: Mapping[str, Any], origin: str, at: int
+    record: dict[str, Any],
+    columns: Mapping[str, str],
+    scale: Mapping[str, float],
+    row: dict[str, Any],
+    options: Mapping[str, Any],
+    origin: str,
+    at: int,
 ) -> dict[str, Any]:
-    row: dict[str, Any] = dict(options.get("constants") or {})
     for name, column in columns.items():
-        row[name] = _value(record[column], name, (options.get("scale") or {}).get(name), at)
+        row[name] = _value(record[column], name, scale.get(name), at)
     if "model" in options:
-        try:
-            row["model"] = str(options["model"]).format(
-                n_params_billion=(row.get("n_params") or float("nan")) / 1e9
-            )
-        except (KeyError, ValueError, IndexError, AttributeError) as error:
-            raise InputError(
-                f"'model: {options['model']}' cannot be filled: {error}.", code="bad_model_name"
-            ) from error
+        size = number(row.get("n_params"))
+        given = {"n_params_billion": float("nan") if size is None else size / 1e9}
+        row["model"] = formatted(str(options["model"]), given, f"from row {at}")
     key = "/".join(
         str(row.get(name)) for name in ("experiment", "model", "compressor", "visual_tokens", "benchmark")
     )
     row["cell"] = hashlib.sha256(key.encode()).hexdigest()[:12]
     row["status"] = OK
-    row["source"] = options.get("citation", origin)
+    row["source"] = text(str(options.get("citation") or "")) or origin
     return row
 
 
-def _value(written: str, name: str, factor: Any, at: int) -> Any:
+def _value(written: str, name: str, factor: float | None, at: int) -> Any:
     """A cell as its column holds it: text, or a number times its factor; None where the cell is empty."""
     if COLUMNS[name][0] == "text" or not written:
         return written or None
     if (value := number(written)) is None:
         raise InputError(f"Row {at}: '{written[:40]}' in '{name}' is not a number.", code="bad_value")
     if factor is not None:
-        return round(value * float(factor))
+        value *= factor
+        return round(value) if math.isfinite(value) else value
     return int(value) if COLUMNS[name][0] == "count" and value == int(value) else value

@@ -17,7 +17,7 @@ from typing import Any
 from scalelaw.errors import InputError
 from scalelaw.importers._files import read_json, read_text
 from scalelaw.importers._scores import Imported
-from scalelaw.importers._tabular import Record, read_sheet
+from scalelaw.importers._tabular import Record, read_sheet, strings
 from scalelaw.importers.wide_csv import rows_of
 from scalelaw.table import OK
 
@@ -29,6 +29,8 @@ KNOWN = {
 }
 SUMMARY = ("summary", "summary_metrics", "summaryMetrics")
 DEEPEST = 8
+LONGEST = 2**20
+"""Characters of one run's mapping: Python's parser needs some hundred bytes for each."""
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
@@ -57,7 +59,7 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     return rows_of(
         "wandb_export",
         records,
-        {**options, "columns": {**columns, **(options.get("columns") or {})}},
+        {**options, "columns": {**columns, **strings(options, "columns")}},
         file.name,
     )
 
@@ -79,6 +81,8 @@ def _literal(value: str, file: Path) -> Any:
     """A mapping as the API's example script writes it into a csv: Python's own notation."""
     if not value.startswith("{"):
         return value
+    if len(value) > LONGEST:
+        raise InputError(f"{file} holds a mapping of {len(value):,} characters.", code="too_large")
     try:
         return ast.literal_eval(value)
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:

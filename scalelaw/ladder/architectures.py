@@ -156,15 +156,15 @@ def _mixture(fields: Mapping[str, Any], kind: str, width: int, layers: int) -> d
     named = {
         whole({"mlp_only_layers": i}, "mlp_only_layers", least=0) for i in listed(fields, "mlp_only_layers")
     }
-    dense = [i for i in range(layers) if i in named or (i + 1) % every]
+    mixtures = layers // every - sum(i < layers and not (i + 1) % every for i in named)
     own = "intermediate_size" if fields.get("moe_intermediate_size") is None else "moe_intermediate_size"
     return {
         "feed_forward": whole(fields, own),
         "experts": experts,
         "experts_active": whole(fields, "num_experts_per_tok"),
         "shared": whole(fields, "shared_expert_intermediate_size", 0, least=0),
-        "dense_layers": len(dense),
-        "dense_feed_forward": whole(fields, "intermediate_size") if dense else 0,
+        "dense_layers": layers - mixtures,
+        "dense_feed_forward": whole(fields, "intermediate_size") if mixtures < layers else 0,
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from scalelaw.errors import InputError
+from scalelaw.untrusted import parse_json, read_text
 
 MOST = 10**9
 """No width, count or window of a model is larger."""
@@ -20,12 +21,12 @@ def read_config(path: str | Path) -> tuple[dict[str, Any], Path]:
 
     Raises InputError for a file that is missing or is not a JSON object.
     """
-    file = Path(path) / "config.json" if Path(path).is_dir() else Path(path)
+    file = Path(path) / "config.json" if os.path.isdir(path) else Path(path)
     try:
-        config: Any = json.loads(file.read_text(encoding="utf-8"))
+        config: Any = parse_json(read_text(file))
     except OSError as error:
         raise InputError(f"There is no model configuration at {file}.", code="no_such_file") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{file} is not a JSON configuration: {error}.", code="bad_config") from error
     if not isinstance(config, dict):
         raise InputError(f"{file} is not a JSON configuration: it holds no fields.", code="bad_config")

@@ -15,10 +15,10 @@ def made_to_measure(spec: str, vocab: int) -> LLMShape:
 
     Raises InputError where the name is not of that form or the width is no multiple of the head size.
     """
-    match = re.fullmatch(r"(\d+)x(\d+)", spec)
+    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", spec)
     if not match:
         raise InputError(
-            f"'{spec}' is not a rung.",
+            f"'{spec[:80]}' is not a rung.",
             code="bad_rung",
             hint="Name a rung WIDTHxLAYERS (e.g. 64x2), or give the folder of a pretrained model.",
         )

@@ -9,6 +9,9 @@ from typing import Any
 from scalelaw.ladder.reading import flag, number_of, read_config, understood, whole
 from scalelaw.ladder.shapes import TowerShape
 
+MOST_PATCHES = 1_000_000
+"""Of an image: a tower of 4,096 pixels and patches of 4 has as many."""
+
 NEEDED = "hidden_size, num_hidden_layers, patch_size, image_size, and intermediate_size or mlp_ratio"
 
 
@@ -35,8 +38,13 @@ def _tower(fields: Mapping[str, Any], name: str) -> TowerShape:
     width, patch, image = (whole(fields, key) for key in ("hidden_size", "patch_size", "image_size"))
     if patch > image:
         raise ValueError(f"a patch of {patch} pixels does not fit into an image of {image}")
+    if (image // patch) ** 2 > MOST_PATCHES:
+        raise ValueError(f"an image of {image} pixels holds more than {MOST_PATCHES:,} patches of {patch}")
     gated = flag(fields, "use_swiglu_ffn")
-    widened = int(width * number_of("mlp_ratio", fields.get("mlp_ratio", 4)))
+    ratio = number_of("mlp_ratio", fields.get("mlp_ratio", 4))
+    if not 0 < ratio <= 1000:
+        raise ValueError(f"mlp_ratio is {ratio:g}, not between 0 and 1000")
+    widened = max(int(width * ratio), 1)
     feed_forward = whole(fields, "intermediate_size", widened)
     registers = whole(fields, "num_register_tokens", 0, least=0)
     return TowerShape(

@@ -100,7 +100,7 @@ def _kind(named: str, cost: str | None, whole: bool = False) -> str:
 
 
 def _amount(kind: str, text: str, unit_needed: bool) -> float:
-    match = re.fullmatch(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z$]*)", text)
+    match = re.fullmatch(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z$]*)", text)
     units = UNITS.get(kind.rsplit("_", 1)[-1], {})
     if not match or not (match[2] or unit_needed):
         return _number(kind, text)

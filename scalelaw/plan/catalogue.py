@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from scalelaw.costs._vision import tower_flops
 from scalelaw.errors import InputError, unknown
@@ -24,6 +23,7 @@ from scalelaw.ladder import (
     tower_from_fields,
 )
 from scalelaw.plan.counting import shape_of
+from scalelaw.untrusted import read_yaml
 
 RUNGS = 64
 """Rungs of a ladder between two sizes."""
@@ -294,8 +294,6 @@ def _towers() -> dict[str, dict[str, Any]]:
 
 def _yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read_yaml(path)
     except OSError as error:
         raise InputError(f"There is no catalogue file {path}.", code="no_such_file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not YAML: {error}.", code="bad_yaml") from error

@@ -12,6 +12,7 @@ import yaml
 from scalelaw.costs._workload import Device
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import bundled
+from scalelaw.untrusted import read_yaml
 
 FIELDS = (
     "name",
@@ -73,11 +74,9 @@ def to_row(device: Device) -> dict[str, Any]:
 
 def _from_file(path: Path) -> Device:
     try:
-        row = yaml.safe_load(path.read_text(encoding="utf-8"))
+        row = read_yaml(path)
     except OSError as error:
         raise InputError(f"There is no hardware file {path}.", code="no_such_file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not YAML: {error}.", code="bad_yaml") from error
     if not isinstance(row, dict):
         raise InputError(f"{path} is not a device: it holds no fields.", code="bad_hardware")
     for field in row:

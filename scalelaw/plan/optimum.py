@@ -70,7 +70,7 @@ def load_optimum(path: str | Path) -> Optimum:
         field_ = Optimum.__dataclass_fields__[name]
         if name not in data and not (field_.default is MISSING and field_.default_factory is MISSING):
             continue
-        if not holds(data.get(name)):
+        if name not in data or not holds(data[name]):
             raise InputError(f"{path} is not an optimum: its {name} is not {told}.", code="wrong_schema")
     if unknown := [kind for kind in data["budget"] if kind not in data["best"]["costs"]]:
         raise InputError(

@@ -9,24 +9,35 @@ import numpy as np
 
 from scalelaw.errors import InputError
 
+MOST = 100_000
+"""Numbers of visual tokens to choose from at once."""
+
 
 def token_counts(given: Any) -> np.ndarray:
     """The token counts, sorted, each once [n]. Ranges `low:high` hold both ends.
 
     Raises InputError for what is not a number, is not a whole one, or is below 1.
     """
-    numbers: list[float] = []
+    found = np.empty(0)
     parts = given.split(",") if isinstance(given, str) else given if isinstance(given, Iterable) else [given]
     for part in parts:
         low, colon, high = str(part).partition(":")
         first = _count(low)
         last = _count(high) if colon else first
+        if last - first >= MOST:
+            last = first + MOST
         if last < first:
             raise InputError(f"The range of visual tokens '{part}' runs backwards.", code="bad_tokens")
-        numbers += list(range(first, last + 1))
-    if not numbers:
+        found = np.union1d(found, np.arange(first, last + 1, dtype=float))
+        if len(found) > MOST:
+            raise InputError(
+                f"There are more than {MOST:,} numbers of visual tokens to choose from.",
+                code="bad_tokens",
+                hint="Name fewer: 1,4,16,64,256.",
+            )
+    if not len(found):
         raise InputError("There are no numbers of visual tokens to choose from.", code="bad_tokens")
-    return np.unique(np.array(numbers, dtype=float))
+    return found
 
 
 def _count(text: str) -> int:

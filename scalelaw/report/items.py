@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from scalelaw.fit.reading import read_fit
 from scalelaw.plan import Bill, Contrast, Optimum, load_optimum
 from scalelaw.report.subjects import subjects
 from scalelaw.table import read_table
+from scalelaw.untrusted import MOST_ANSWER_BYTES, parse_json, read_text
 
 _ALLOWED = (
     "Give fits, optima and tables: as objects, as FIT.json or OPTIMUM.json, tables by path or bundled name."
@@ -115,7 +115,7 @@ def _read(source: str | Path) -> tuple[str, Any]:
     if path.suffix != ".json":
         return "table", _table(read_table(source), str(source))
     try:
-        schema = json.loads(path.read_text(encoding="utf-8")).get("schema")
+        schema = parse_json(read_text(path, MOST_ANSWER_BYTES)).get("schema")
     except OSError as error:
         raise InputError(f"There is no file {path}.", code="no_such_file", hint=_ALLOWED) from error
     except (ValueError, AttributeError) as error:
@@ -154,13 +154,16 @@ def _table(frame: pd.DataFrame, name: str) -> tuple[str, pd.DataFrame]:
 def _groups(path: Path) -> GroupedFit:
     """Fits by group, as `scalelaw fit --by` wrote them; warnings of a group begin with its name."""
     held = read_answer(path, "fit_groups")
-    by, warnings = held["data"]["by"], [(w["code"], w["message"]) for w in held["warnings"]]
-    groups = {}
-    for name, data in held["data"]["groups"].items():
-        start = f"{by}={name}: "
-        mine = [(code, text.removeprefix(start)) for code, text in warnings if text.startswith(start)]
-        groups[name] = read_fit(data, mine, path)
-    return GroupedFit(by, groups, held["data"]["sharing"], warnings)
+    try:
+        by, warnings = held["data"]["by"], [(w["code"], w["message"]) for w in held["warnings"]]
+        groups = {}
+        for name, data in held["data"]["groups"].items():
+            start = f"{by}={name}: "
+            mine = [(code, text.removeprefix(start)) for code, text in warnings if text.startswith(start)]
+            groups[name] = read_fit(data, mine, path)
+        return GroupedFit(by, groups, held["data"]["sharing"], warnings)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} holds no fits by group: {error}.", code="wrong_schema") from error
 
 
 def _attach(optima: list[dict[str, Any]], contrast: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ FOLDER is a sweep's folder and NAME one of its cells or stages. What it needs an
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import traceback
@@ -28,6 +27,7 @@ from scalelaw.sweep.attempts import attempt, read_failure
 from scalelaw.sweep.grid import TRAINER, Cell, Stage, find, trainer
 from scalelaw.sweep.locks import turn
 from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, versions, write_part
+from scalelaw.table import stated_cells
 
 
 def run(root: str | Path, name: str, train: ModuleType | None = None, place: int | None = None) -> Path:
@@ -62,8 +62,8 @@ def run_one(root: str | Path, cell: str, train: ModuleType | None = None) -> tup
     folder = SweepFolder(Path(root))
     if cell.isdigit() and len(cell) < naming.LENGTH:
         try:
-            names = json.loads(folder.manifest.read_text(encoding="utf-8"))["cells"]
-        except (OSError, ValueError, KeyError) as error:
+            names = stated_cells(folder)[1]
+        except InputError as error:
             raise InputError(
                 f"{root} is not a sweep's folder.",
                 code="no_sweep",
@@ -71,7 +71,7 @@ def run_one(root: str | Path, cell: str, train: ModuleType | None = None) -> tup
             ) from error
         if int(cell) >= len(names):
             raise InputError(f"There is no cell {cell}: the sweep has {len(names)}.", code="unknown_cell")
-        name, place = str(names[int(cell)]), int(cell)
+        name, place = names[int(cell)], int(cell)
     else:
         name, place = cell, None
     try:

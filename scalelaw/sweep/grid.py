@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import math
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import ModuleType
 
 from scalelaw import ladder, plugins
 from scalelaw.config import Experiment
 from scalelaw.errors import InputError, unknown
 from scalelaw.sweep import naming
+
+MOST = 1_000_000
+"""Cells of a sweep."""
 
 TRAINER = "scalelaw.vlm.train"
 """The module that trains; another with the same functions can stand in for it."""
@@ -165,6 +169,13 @@ def _stage(
 
 
 def _check_entries(experiment: Experiment) -> None:
+    axes = {key: getattr(experiment, key) for key in ("llms", "compressors", "visual_tokens", "seeds")}
+    if (count := math.prod(map(len, axes.values()))) > MOST:
+        raise InputError(
+            f"The experiment states {count:,} cells; a sweep holds at most {MOST:,}.",
+            code="too_many_cells",
+            hint="State several experiments.",
+        )
     recipe = experiment.recipe
     if recipe.images < recipe.batch:
         raise InputError(
@@ -172,16 +183,16 @@ def _check_entries(experiment: Experiment) -> None:
             code="bad_value",
             hint="Lower recipe.batch, or raise recipe.images.",
         )
-    for key in ("llms", "compressors", "visual_tokens", "seeds"):
-        if twice := [entry for entry, times in Counter(getattr(experiment, key)).items() if times > 1]:
+    for key, entries in axes.items():
+        if twice := [entry for entry, times in Counter(entries).items() if times > 1]:
             raise InputError(f"{key} names {twice[0]} twice.", code="duplicate_entry", hint="Name each once.")
     asked = [("datasets", experiment.dataset.name), ("objectives", experiment.vision.objective)]
     for drawer, name in [*asked, *(("compressors", name) for name in experiment.compressors)]:
-        own = naming.is_own_file(name) and Path(name).is_file()
+        own = naming.is_own_file(name) and os.path.isfile(name)
         if not own and name not in (there := plugins.names(drawer)):
             raise unknown(drawer.removesuffix("s"), name, there)
     for llm in experiment.llms:
-        if Path(llm).is_dir():
+        if os.path.isdir(llm):
             ladder.from_config(llm)
         else:
             ladder.made_to_measure(llm, vocab=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def plugin_content(drawer: str, plugin: str) -> Any:
 def llm_content(llm: str) -> Any:
     """What determines an LLM: its name, or what the folder of a pretrained one holds, wherever that lies."""
     folder = Path(llm)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return llm
     files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
     return {"folder": {str(p.relative_to(folder)): _digest(p) for p in files}}
@@ -109,7 +110,7 @@ def _finetune_content(finetune: Finetune) -> dict[str, Any]:
 
 
 def _file_content(file: str) -> str:
-    return _digest(Path(file)) if Path(file).is_file() else file
+    return _digest(Path(file)) if os.path.isfile(file) else file
 
 
 def _canonical(value: Any) -> str:

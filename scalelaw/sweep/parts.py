@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scalelaw.columns import SCHEMA_VERSION, schema
-from scalelaw.errors import ScalelawError
+from scalelaw.errors import InputError, ScalelawError
 from scalelaw.files import PACKAGE, SweepFolder, atomic
 from scalelaw.sweep.grid import Cell
-from scalelaw.table import write_table
+from scalelaw.table import readable_columns, write_table
 
 
 class BrokenPart(Exception):
@@ -42,11 +42,12 @@ def write_part(folder: SweepFolder, cell: Cell, rows: list[dict[str, Any]], fact
 def read_part(path: Path, name: str) -> pa.Table | None:
     """The rows of cell `name`, or None where there is no file. Raises BrokenPart for one that cannot be believed."""
     try:
+        columns = readable_columns(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            rows = file.read(use_threads=False)
+            rows = file.read(columns, use_threads=False)
     except FileNotFoundError:
         return None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, InputError) as error:
         raise BrokenPart(f"it cannot be read ({str(error).splitlines()[0].rstrip('.')})") from error
     if "cell" not in rows.column_names or not rows.num_rows:
         raise BrokenPart("it holds no cell")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ ROPE_BASE = 100.0
 
 def is_folder(llm: str) -> bool:
     """Whether an LLM is given as the folder of a pretrained model (else as a rung, WIDTHxLAYERS)."""
-    return Path(llm).is_dir()
+    return os.path.isdir(llm)
 
 
 def llm_shape(llm: str, words: tuple[str, ...]) -> LLMShape:

@@ -1,0 +1,203 @@
+"""Running targets: an input at a time in this process, watched; and three ways to make the choices.
+
+seeded      a generator's seeds: fast, and any input can be made again by its number
+hypothesis  the same choices made by hypothesis, which shrinks what fails
+atheris     the same choices read from bytes that a coverage-guided fuzzer breeds, where atheris is installed
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import seed as with_seed
+from hypothesis import strategies as st
+from targets import Target
+
+from scalelaw.errors import ScalelawError
+
+SECONDS, MEMORY = 5.0, 2**30
+"""What an input may take: seconds of this process, and bytes of all of it."""
+
+
+class Hang(BaseException):
+    """An input took too long."""
+
+
+@dataclass
+class Report:
+    """What a target met. answers, refusals: inputs that gave a result, or a ScalelawError. slowest: seconds of one
+    input. memory: bytes of the process at its largest. faults: what and where -> the sentence, and the input.
+    """
+
+    target: str
+    answers: int = 0
+    refusals: int = 0
+    seconds: float = 0.0
+    slowest: float = 0.0
+    memory: int = 0
+    faults: dict[str, str] = field(default_factory=dict)
+    repeated: int = 0
+
+    @property
+    def inputs(self) -> int:
+        """How many were run."""
+        return self.answers + self.refusals + len(self.faults) + self.repeated
+
+    def __str__(self) -> str:
+        told = f"{self.inputs:9,} inputs {self.answers:9,} answers {self.refusals:9,} refusals"
+        told += f" {len(self.faults):3} faults"
+        took = f"{self.seconds:8.1f} s, slowest {self.slowest:.2f} s, {self.memory >> 20} MiB"
+        lines = [f"{self.target:26} {told} {took}"]
+        return "\n".join([*lines, *(f"  FAULT {name}: {said}" for name, said in self.faults.items())])
+
+
+@contextmanager
+def watched(seconds: float = SECONDS) -> Iterator[None]:
+    """Raise Hang inside after so many seconds of this process, or twelve times as many that it waits: others may be
+    at work here."""
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise Hang(f"more than {seconds:g} s")
+
+    clocks = (
+        (signal.SIGPROF, signal.ITIMER_PROF, seconds),
+        (signal.SIGALRM, signal.ITIMER_REAL, 12 * seconds),
+    )
+    before = [signal.signal(number, ring) for number, _, _ in clocks]
+    for _, clock, limit in clocks:
+        signal.setitimer(clock, limit)
+    try:
+        yield
+    finally:
+        for (number, clock, _), handler in zip(clocks, before, strict=True):
+            signal.setitimer(clock, 0)
+            signal.signal(number, handler)
+
+
+def memory() -> int:
+    """Bytes that this process held at its largest."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def tried(target: Target, made: Any, folder: Path, report: Report) -> bool:
+    """Run one input and say in the report what came of it. Returns whether it was right."""
+    before, start = memory(), time.process_time()
+    fault: BaseException | None = None
+    try:
+        with watched(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            target.run(made, folder)
+        report.answers += 1
+    except ScalelawError as error:
+        if error.code == "unexpected":
+            fault = error
+        else:
+            report.refusals += 1
+    except (Exception, Hang) as error:  # noqa: BLE001 - that is what is looked for
+        fault = error
+    took = time.process_time() - start
+    report.seconds, report.slowest = report.seconds + took, max(report.slowest, took)
+    report.memory = memory()
+    if fault is None and report.memory > MEMORY and report.memory - before > MEMORY // 16:
+        fault = MemoryError(f"{report.memory >> 20} MiB, {(report.memory - before) >> 20} more than before")
+    if fault is not None:
+        _note(report, made, fault)
+    return fault is None
+
+
+def _note(report: Report, made: Any, fault: BaseException) -> None:
+    frames = [f for f in traceback.extract_tb(fault.__traceback__) if "/fuzz/" not in f.filename]
+    ours = [f for f in frames if "scalelaw" in f.filename] or frames
+    place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "its own check"
+    key = f"{type(fault).__name__} at {place}"
+    if key in report.faults:
+        report.repeated += 1
+    else:
+        report.faults[key] = f"{str(fault)[:300]}\n    input: {made!r}"[:3000]
+
+
+def seeded(target: Target, count: int, seed: int, folder: Path) -> Report:
+    """So many inputs by seeds: number i has the seed `TARGET/SEED/i`, so that it can be made again alone."""
+    report = Report(target.name)
+    for number in range(count):
+        tried(target, target.make(random.Random(f"{target.name}/{seed}/{number}")), folder, report)
+    return report
+
+
+def by_hypothesis(target: Target, count: int, seed: int, folder: Path) -> Report:
+    """So many examples of hypothesis; a fault ends it, shrunk."""
+    report = Report(target.name)
+
+    @with_seed(seed)
+    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.randoms(use_true_random=False))
+    def example(chance: random.Random) -> None:
+        assert tried(target, target.make(chance), folder, report)
+
+    try:
+        example()
+    except AssertionError:
+        assert report.faults
+    return report
+
+
+class Bred(random.Random):
+    """Choices read from bytes, zeros after their end."""
+
+    def __init__(self, held: bytes) -> None:
+        super().__init__(0)
+        self._held, self._at = held, 0
+
+    def getrandbits(self, k: int) -> int:
+        """The next bits."""
+        size = (k + 7) // 8
+        read = self._held[self._at : self._at + size].ljust(size, b"\0")
+        self._at += size
+        return int.from_bytes(read, "little") >> (8 * size - k)
+
+    def random(self) -> float:
+        """The next number from 0 to 1."""
+        return self.getrandbits(24) / (1 << 24)
+
+
+def by_atheris(target: Target, count: int, seed: int, folder: Path) -> Report:
+    """So many inputs that atheris breeds for the code they reach. It ends this process: what it met is printed."""
+    import atheris
+
+    report = Report(target.name)
+
+    def one(held: bytes) -> None:
+        tried(target, target.make(Bred(held)), folder, report)
+        if report.inputs >= count:
+            print(report, flush=True)
+            import os
+
+            os._exit(1 if report.faults else 0)
+
+    told = [
+        f"-runs={2 * count}",
+        f"-seed={seed + 1}",
+        "-max_len=512",
+        "-timeout=30",
+        "-rss_limit_mb=2048",
+        "-verbosity=0",
+    ]
+    atheris.Setup([sys.argv[0], *told], one)
+    atheris.Fuzz()
+    return report
+
+
+ENGINES = {"seeded": seeded, "hypothesis": by_hypothesis, "atheris": by_atheris}

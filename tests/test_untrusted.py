@@ -1,0 +1,82 @@
+"""YAML and JSON that somebody made to do harm."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scalelaw import untrusted
+from scalelaw.answers import dumps
+from scalelaw.config import read_experiment
+from scalelaw.errors import InputError
+from scalelaw.untrusted import parse_json, parse_yaml, read_text, read_yaml
+
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)
+)
+
+
+def test_yaml_comes_as_it_is() -> None:
+    text = "a: &x {b: [1, 2.5, yes, null, 2026-01-02]}\nc: *x\nd:\n  <<: *x\n  e: 1e3\n"
+    held = parse_yaml(text, "it")
+    assert held["c"] == held["a"] == {"b": held["a"]["b"]}
+    assert held["d"] == {**held["a"], "e": "1e3"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (LAUGHS, "stands for more than 500,000 values"),
+        ("[" * 65 + "]" * 65, "deeper than 64"),
+        ("- " * 200_000 + "a", "deeper than 64"),  # the fast parser alone ends the process on it
+        ("a: &a [*a]", "where that is not whole"),
+        ("a: &a [1]\nb: &a [*a]", "where that is not whole"),
+        ("a: *b", "where that is not whole"),
+        ("!!python/object/apply:os.system [ls]", "is not YAML"),
+        ("!!python/name:os.system", "is not YAML"),
+        ("a: 2020-99-99", "cannot be read"),
+        ("a: !!int x", "cannot be read"),
+        ("a: !!timestamp x", "cannot be read"),
+        ("a: !!bool x", "cannot be read"),
+        ("a: !!int ", "cannot be read"),
+        ("a: " + "9" * 5000, "cannot be read"),
+        ("a: 1\n--- b", "is not YAML"),
+    ],
+)
+def test_yaml_that_does_harm_gets_a_sentence(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"^mine.*{says}") as refusal:
+        parse_yaml(text, "mine")
+    assert refusal.value.code == "bad_yaml"
+    (tmp_path / "e.yaml").write_text(text)
+    with pytest.raises(InputError):
+        read_experiment(tmp_path / "e.yaml")
+
+
+def test_ten_thousand_seeds_are_no_harm() -> None:
+    assert len(parse_yaml(f"seeds: {list(range(10_000))}", "it")["seeds"]) == 10_000
+    assert parse_yaml("[" * 60 + "]" * 60, "it")
+
+
+def test_a_large_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_text("a: 1" + " " * 100)
+    with pytest.raises(InputError, match="may hold 0 MiB") as refusal:
+        read_text(tmp_path / "a", 100)
+    assert refusal.value.code == "too_large"
+    monkeypatch.setattr(untrusted, "MOST_YAML_BYTES", 100)
+    for read in (lambda: read_yaml(tmp_path / "a"), lambda: parse_yaml("a" * 101, "it")):
+        with pytest.raises(InputError):
+            read()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "9" * 5000, "{", ""])
+def test_json_that_does_harm_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_json(text)
+
+
+def test_half_of_a_surrogate_pair_can_be_printed() -> None:
+    assert parse_json('{"\\ud800": ["\\uDFFF x", "\\ud83e\\udd99"]}') == {"�": ["� x", "🦙"]}
+    assert json.loads(dumps({"a": "\udc80", "b": "é"})) == {"a": "\udc80", "b": "é"}
+    dumps({"a": "\udc80"}).encode()
