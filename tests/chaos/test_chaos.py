@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +33,31 @@ from scalelaw.table import read_table
 
 FAULTS, SEED = int(os.environ.get("CHAOS_FAULTS", "12")), int(os.environ.get("CHAOS_SEED", "0"))
 EACH = 4  # faults that one sweep meets
-PLACES = ("local", "local", "local", "local", "slurm", "ray", "inline")
+PLACES = ("local", "local", "trained", "local", "slurm", "ray", "inline", "local")
 STATED = {"question": "?", "name": "chaos", "llms": ["16x1", "24x1", "32x1"], "visual_tokens": [1, 4]}
-STUB = Path(__file__).parents[1] / "sweep"
+TRAINED = {
+    "question": "?", "name": "chaos", "llms": ["8x1", "16x1"], "visual_tokens": [1, 4],
+    "vision": {"width": 16, "heads": 2, "steps": 40, "batch": 16}, "text": {"steps": 40, "batch": 16},
+    "recipe": {"images": 64, "steps": 40, "batch": 16, "text_batch": 8}, "evaluation": {"examples": 20, "batch": 32},
+}  # fmt: skip
+HERE = Path(__file__).parent
+STUB = HERE.parent / "sweep"
+KILLED = (75, 130, *(-number for number in (signal.SIGKILL, signal.SIGUSR2, signal.SIGTERM)))
+"""Exit codes of a runner that was killed, or asked to end or to make room."""
+TRAINERS = {"trained": "chaos_trainer"}
+"""Of a place: `trained` is `local` with a small experiment that is really trained, checkpoints and all."""
 
 RUNNER = """
 import random, resource, sys, time
 from scalelaw.cli import main
 from scalelaw.sweep import cell, grid, runner
-place, jump, limit, arguments = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
+train, jump, limit, arguments = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
 if jump:
     real, began = time.time, time.time()
     time.time = lambda: real() + (jump if real() - began > 0.3 else 0.0)
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-runner.run_sweep.__kwdefaults__["train"] = "stub_trainer"
+runner.run_sweep.__kwdefaults__["train"] = train
 from scalelaw.sweep import progress
 runner.for_this_terminal = progress.Progress
 sys.exit(main(arguments))
@@ -55,13 +67,20 @@ pytestmark = pytest.mark.chaos
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pd.DataFrame]:
-    """The table of a run that nothing disturbs."""
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], pd.DataFrame]]:
+    """The table of a run that nothing disturbs, by the trainer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(STUB))
-        folder = tmp_path_factory.mktemp("undisturbed")
-        run_sweep(parse_experiment(STATED), folder, "inline", progress=Progress(), train="stub_trainer")
-        yield _measured(folder)
+        patch.syspath_prepend(str(HERE))
+
+        @cache
+        def table(train: str) -> pd.DataFrame:
+            folder = tmp_path_factory.mktemp("undisturbed")
+            stated = parse_experiment(STATED if train == "stub_trainer" else TRAINED)
+            run_sweep(stated, folder, "inline", progress=Progress(), train=train)
+            return _measured(folder)
+
+        yield table
 
 
 def _measured(folder: Path) -> pd.DataFrame:
@@ -73,15 +92,20 @@ class Sweep:
 
     def __init__(self, root: Path, place: str, chance: random.Random) -> None:
         self.folder, self.place, self.chance = SweepFolder(root / "sweep"), place, chance
+        self.train = TRAINERS.get(place, "stub_trainer")
         settings = {"slurm": {"poll_s": 0.2}, "ray": {"cpus": 4}}.get(place)
-        self.stated = {**STATED, "resources": {"settings": {place: settings}} if settings else {}}
+        stated = TRAINED if place == "trained" else STATED
+        self.stated = {**stated, "resources": {"settings": {place: settings}} if settings else {}}
         self.file = root / "chaos.yaml"
         self.file.write_text(yaml.safe_dump(self.stated))
 
-    def start(self, *more: str, jump: float = 0.0, limit: int = 0) -> subprocess.Popen[str]:
+    def start(
+        self, *more: str, jump: float = 0.0, limit: int = 0, before: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
         """A runner, in a process of its own."""
-        command = [sys.executable, "-c", RUNNER, self.place, str(jump), str(limit), "sweep", str(self.file)]
-        command += ["--out", str(self.folder.root), "--executor", self.place, "--jobs", "2", *more]
+        command = [*before, sys.executable, "-c", RUNNER, self.train, str(jump), str(limit)]
+        command += ["sweep", str(self.file), "--out", str(self.folder.root), "--jobs", "2"]
+        command += ["--executor", "local" if self.place == "trained" else self.place, *more]
         seconds = {**os.environ, "STUB_SECONDS": "0.1"}
         return subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=seconds
@@ -92,12 +116,16 @@ class Sweep:
         _, said = runner.communicate(timeout=300)
         assert "Traceback" not in said, said
         assert "Unexpected" not in said, said
-        assert runner.returncode in (0, 2, 4, 130, -signal.SIGKILL), (runner.returncode, said)
-        return {0: "done", -signal.SIGKILL: "killed"}.get(runner.returncode, "a sentence")
+        assert runner.returncode in (0, 2, 4, *KILLED), (
+            runner.returncode,
+            said,
+        )
+        killed = dict.fromkeys(KILLED, "killed")
+        return {0: "done", **killed}.get(runner.returncode, "a sentence")
 
     def moment(self) -> None:
         """Wait until some moment of the sweep."""
-        time.sleep(self.chance.uniform(0.2, 3.0))
+        time.sleep(self.chance.uniform(0.2, 3.0) * (6 if self.place == "trained" else 1))
 
     def processes(self, *words: str) -> list[int]:
         """Processes that name this sweep, and all the words, in their command or in their parents'."""
@@ -152,7 +180,7 @@ def kill_a_process(sweep: Sweep) -> str:
     """Any process below the runner, the nest, a Slurm job, a Ray worker, a cell: whichever chance picks."""
     runner = sweep.start()
     sweep.moment()
-    words = {"local": ["_nest"], "slurm": ["_slurm_job"], "ray": ["ray::"]}.get(sweep.place, [""])
+    words = {"slurm": ["_slurm_job"], "ray": ["ray::"]}.get(sweep.place, ["_nest"])
     below = [*sweep.processes(*words), *sweep.processes("_nest")]
     _kill([pid for pid in below if pid != runner.pid], sweep.chance)
     return sweep.ended(runner)
@@ -177,8 +205,38 @@ def take_away_the_folder(sweep: Sweep) -> str:
     return said
 
 
+def make_it_read_only(sweep: Sweep) -> str:
+    """No folder of the sweep can be written; root gives up the right to write there all the same."""
+    folders = [sweep.folder.root, *(path for path in sweep.folder.root.rglob("*") if path.is_dir())]
+    sweep.folder.root.mkdir(exist_ok=True)
+    for path in folders:
+        path.chmod(0o555)
+    root = os.getuid() == 0 and shutil.which("setpriv")
+    said = sweep.ended(
+        sweep.start(before=["setpriv", "--bounding-set=-dac_override,-fowner"] if root else [])
+    )
+    for path in folders:
+        path.chmod(0o755)
+    return said
+
+
+def ask_for_room(sweep: Sweep) -> str:
+    """The runner is told that its machine is needed, or that it shall end."""
+    runner = sweep.start()
+    sweep.moment()
+    runner.send_signal(sweep.chance.choice([signal.SIGUSR2, signal.SIGTERM]))
+    return sweep.ended(runner)
+
+
 def plant_a_broken_file(sweep: Sweep) -> str:
     files = [path for path in sweep.folder.root.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    if sweep.folder.manifest.exists():
+        names = json.loads(sweep.folder.manifest.read_text())["cells"]
+        saved = sweep.folder.saved(sweep.chance.choice(names))
+        if not saved.exists():  # a checkpoint of which nothing can be believed; else half of a real one
+            saved.parent.mkdir(exist_ok=True)
+            saved.write_bytes(os.urandom(999))
+            files.append(saved)
     for path in sweep.chance.sample(files, min(len(files), 3)):
         held = path.read_bytes()
         how = sweep.chance.choice(["half", "empty", "noise", "flip"])
@@ -206,9 +264,8 @@ def start_two_runners(sweep: Sweep) -> str:
 
 
 def edit_the_experiment(sweep: Sweep) -> str:
-    change = sweep.chance.choice(
-        ["visual_tokens=[4, 16]", "recipe.steps=77", "llms=[24x1, 48x1]", "seeds=[0, 1]"]
-    )
+    llms = "llms=[16x1, 24x1]" if sweep.place == "trained" else "llms=[24x1, 48x1]"
+    change = sweep.chance.choice(["visual_tokens=[4, 16]", "recipe.steps=37", llms, "seeds=[0, 1]"])
     runner = sweep.start("--set", change)
     if sweep.chance.random() < 0.5:
         sweep.moment()
@@ -217,8 +274,8 @@ def edit_the_experiment(sweep: Sweep) -> str:
 
 
 KINDS: list[Callable[[Sweep], str]] = [
-    kill_the_runner, kill_a_process, kill_a_process, fill_the_disk, take_away_the_folder, plant_a_broken_file,
-    jump_in_time, start_two_runners, edit_the_experiment,
+    kill_the_runner, kill_a_process, kill_a_process, fill_the_disk, take_away_the_folder, make_it_read_only,
+    plant_a_broken_file, jump_in_time, start_two_runners, edit_the_experiment, ask_for_room,
 ]  # fmt: skip
 
 
@@ -226,7 +283,7 @@ KINDS: list[Callable[[Sweep], str]] = [
 @pytest.mark.parametrize("trial", range(max(1, FAULTS // EACH)))
 def test_whatever_happens_the_table_is_that_of_an_undisturbed_run(
     trial: int,
-    undisturbed: pd.DataFrame,
+    undisturbed: Callable[[str], pd.DataFrame],
     tmp_path: Path,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
@@ -235,7 +292,9 @@ def test_whatever_happens_the_table_is_that_of_an_undisturbed_run(
     if place in ("slurm", "ray"):
         request.getfixturevalue({"slurm": "slurm", "ray": "ray_here"}[place])
     monkeypatch.syspath_prepend(str(STUB))
-    monkeypatch.setenv("PYTHONPATH", str(STUB) + os.pathsep + os.environ.get("PYTHONPATH", ""))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(STUB), str(HERE), os.environ.get("PYTHONPATH", "")])
+    )
     sweep = Sweep(tmp_path, place, chance)
     for _ in range(EACH):
         fault = chance.choice(KINDS)
@@ -251,7 +310,7 @@ def test_whatever_happens_the_table_is_that_of_an_undisturbed_run(
             }
         )
     assert sweep.ended(sweep.start()) == "done"
-    pd.testing.assert_frame_equal(_measured(sweep.folder.root), undisturbed, check_exact=True)
+    pd.testing.assert_frame_equal(_measured(sweep.folder.root), undisturbed(sweep.train), check_exact=True)
 
 
 def _report(facts: dict[str, Any]) -> None:
