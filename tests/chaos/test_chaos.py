@@ -123,9 +123,17 @@ class Sweep:
         killed = dict.fromkeys(KILLED, "killed")
         return {0: "done", **killed}.get(runner.returncode, "a sentence")
 
-    def moment(self) -> None:
-        """Wait until some moment of the sweep."""
-        time.sleep(self.chance.uniform(0.2, 3.0) * (6 if self.place == "trained" else 1))
+    def moment(self, runner: subprocess.Popen[str]) -> None:
+        """Wait until some moment of the sweep: by how much of it was begun, as machines are not equally fast."""
+        most, began = self.chance.randrange(12), time.time()
+        while runner.poll() is None and self._begun(began) < most and time.time() < began + 60:
+            time.sleep(0.02)
+        time.sleep(self.chance.uniform(0, 0.5))
+
+    def _begun(self, since: float) -> int:
+        with suppress(FileNotFoundError):
+            return sum(log.stat().st_mtime >= since for log in (self.folder.root / "logs").glob("*.jsonl"))
+        return 0
 
     def processes(self, *words: str) -> list[int]:
         """Processes that name this sweep, and all the words, in their command or in their parents'."""
@@ -171,7 +179,7 @@ def _kill(pids: list[int], chance: random.Random) -> None:
 
 def kill_the_runner(sweep: Sweep) -> str:
     runner = sweep.start()
-    sweep.moment()
+    sweep.moment(runner)
     runner.kill()
     return sweep.ended(runner)
 
@@ -179,7 +187,7 @@ def kill_the_runner(sweep: Sweep) -> str:
 def kill_a_process(sweep: Sweep) -> str:
     """Any process below the runner, the nest, a Slurm job, a Ray worker, a cell: whichever chance picks."""
     runner = sweep.start()
-    sweep.moment()
+    sweep.moment(runner)
     words = {"slurm": ["_slurm_job"], "ray": ["ray::"]}.get(sweep.place, ["_nest"])
     below = [*sweep.processes(*words), *sweep.processes("_nest")]
     _kill([pid for pid in below if pid != runner.pid], sweep.chance)
@@ -223,7 +231,7 @@ def make_it_read_only(sweep: Sweep) -> str:
 def ask_for_room(sweep: Sweep) -> str:
     """The runner is told that its machine is needed, or that it shall end."""
     runner = sweep.start()
-    sweep.moment()
+    sweep.moment(runner)
     runner.send_signal(sweep.chance.choice([signal.SIGUSR2, signal.SIGTERM]))
     return sweep.ended(runner)
 
@@ -268,7 +276,7 @@ def edit_the_experiment(sweep: Sweep) -> str:
     change = sweep.chance.choice(["visual_tokens=[4, 16]", "recipe.steps=37", llms, "seeds=[0, 1]"])
     runner = sweep.start("--set", change)
     if sweep.chance.random() < 0.5:
-        sweep.moment()
+        sweep.moment(runner)
         runner.kill()
     return sweep.ended(runner)
 

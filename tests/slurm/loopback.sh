@@ -14,6 +14,8 @@ pids() { cat "$dir"/slurmd_*.pid "$dir"/{slurmctld,slurmdbd,mariadbd}.pid "$dir/
 
 down() {
   local pid all; all=$(pids)
+  # of a node whose daemon was killed, jobs stay behind, each the leader of a group
+  for pid in $(pgrep -f "$dir/d_.*/slurm_script"); do kill -9 -- "-$pid" 2>/dev/null || true; done
   for pid in $all; do kill "$pid" 2>/dev/null || true; done
   for _ in $(seq 100); do
     for pid in $all; do kill -0 "$pid" 2>/dev/null && { sleep 0.1; continue 2; }; done
