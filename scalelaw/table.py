@@ -44,21 +44,26 @@ def write_table(
     `metadata` (package version, git revision, ...) goes into the file's metadata beside the schema version.
     Raises InputError for a value that its column cannot hold and for a path that cannot be written.
     """
-    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    if extra := [c for c in frame.columns if c not in COLUMNS]:
-        raise unknown("column", str(extra[0]), COLUMNS)
-    arrays = [_array(frame, name, kind) for name, (kind, _, _) in COLUMNS.items()]
+    if isinstance(rows, pd.DataFrame):
+        length, held = len(rows), {str(name): list(rows[name].astype(object)) for name in rows}
+    else:  # without pandas: in the small process of a cell it would take most of the time
+        listed = list(rows)
+        names = dict.fromkeys(str(name) for row in listed for name in row)
+        length, held = len(listed), {name: [row.get(name) for row in listed] for name in names}
+    if extra := [name for name in held if name not in COLUMNS]:
+        raise unknown("column", extra[0], COLUMNS)
+    arrays = [
+        _array(name, kind, held[name]) if name in held else pa.nulls(length, ARROW[kind])
+        for name, (kind, _, _) in COLUMNS.items()
+    ]
     notes = {"scalelaw.schema": str(SCHEMA_VERSION), **(metadata or {})}
     table = pa.Table.from_arrays(arrays, schema=schema().with_metadata(notes))
     with atomic(path) as part:
         pq.write_table(table, part, compression="zstd", write_page_checksum=True)
 
 
-def _array(frame: pd.DataFrame, name: str, kind: str) -> pa.Array:
-    if name not in frame:
-        return pa.nulls(len(frame), ARROW[kind])
-    column = frame[name].astype(object)
-    values = [None if _absent(v) else v for v in column]
+def _array(name: str, kind: str, given: list[Any]) -> pa.Array:
+    values = [None if _absent(v) else v for v in given]
     try:
         if kind == "text":
             return pa.array([None if v is None else str(v) for v in values], pa.string())

@@ -140,6 +140,7 @@ def _prepare(order: dict[str, Any]) -> None:
     """Let a module that was loaded here, and defines `prepare(arguments)`, do what is alike for many tasks."""
     with contextlib.suppress(Exception):  # the task meets the same error, and says so
         sys.modules[order["module"]].prepare(order["arguments"])
+        gc.freeze()
 
 
 def _end_with_the_nest(lifeline: int) -> None:

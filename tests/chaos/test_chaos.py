@@ -33,7 +33,10 @@ from scalelaw.table import read_table
 
 FAULTS, SEED = int(os.environ.get("CHAOS_FAULTS", "12")), int(os.environ.get("CHAOS_SEED", "0"))
 EACH = 4  # faults that one sweep meets
-PLACES = ("local", "local", "trained", "local", "slurm", "ray", "inline", "local")
+PLACES = (
+    "local", "local", "inline", "local", "slurm", "local", "ray", "local",
+    "local", "inline", "local", "slurm", "local", "trained", "local", "inline",
+)  # fmt: skip
 STATED = {"question": "?", "name": "chaos", "llms": ["16x1", "24x1", "32x1"], "visual_tokens": [1, 4]}
 TRAINED = {
     "question": "?", "name": "chaos", "llms": ["8x1", "16x1"], "visual_tokens": [1, 4],
@@ -113,7 +116,7 @@ class Sweep:
 
     def ended(self, runner: subprocess.Popen[str]) -> str:
         """Wait for a runner; it ends well, killed, or with a sentence. Returns which."""
-        _, said = runner.communicate(timeout=300)
+        _, said = runner.communicate(timeout=1800)
         assert "Traceback" not in said, said
         assert "Unexpected" not in said, said
         assert runner.returncode in (0, 2, 4, *KILLED), (
@@ -287,7 +290,7 @@ KINDS: list[Callable[[Sweep], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("trial", range(max(1, FAULTS // EACH)))
 def test_whatever_happens_the_table_is_that_of_an_undisturbed_run(
     trial: int,
