@@ -172,6 +172,9 @@ class Finetune(_Section):
     precision: str = Field("bf16", pattern="^(float32|bf16)$")
     parallel: str = Field("ddp", pattern="^(ddp|fully_shard)$")
     compile: bool = False
+    trust_remote_code: bool = Field(
+        False, description="run the Python code that a folder of the tower or of an LLM brings along"
+    )
     save_every: int = Field(500, ge=0, description="steps between checkpoints")
     answer_tokens: int = Field(32, gt=0, description="the longest answer that is generated")
     cluster: Cluster = Cluster()

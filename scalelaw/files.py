@@ -53,6 +53,15 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""For what is written where it lies: a link that somebody put there is not followed."""
+
+
+def opened_anew(path: Path) -> int:
+    """A handle of a file to write, emptied or made. Raises OSError, also where it is a link."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK, 0o666)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file atomically (UTF-8)."""
     with atomic(path) as part:
@@ -99,6 +108,19 @@ class SweepFolder:
     def gathered(self) -> Path:
         """The parts as they were when they were last read and believed: a saving of time, never a truth."""
         return self.root / "gathered.parquet"
+
+    def check(self) -> None:
+        """Raises InputError where something in the folder is a link out of it: what is written there would land
+        elsewhere. The folder itself may be a link."""
+        inner = ("saved", "locks", "failed", "logs", "logs/slurm")
+        for path in (self.cells, self.stages, *(self.root / name for name in inner), self.experiment, self.manifest,
+                     self.lock, self.results, self.gathered):  # fmt: skip
+            if path.is_symlink() and not path.resolve().is_relative_to(self.root.resolve()):
+                raise InputError(
+                    f"{path} is a link that leads out of the sweep's folder.",
+                    code="link_leads_out",
+                    hint="Link the whole folder instead, or give another with --out.",
+                )
 
     def cell(self, cell: str) -> Path:
         """The result of one cell: it exists only when the cell is done."""

@@ -23,9 +23,11 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import Preempted
+from scalelaw.files import opened_anew
 
 PAUSE = 0.1  # seconds between two looks at the processes, where no signal and no order wakes it
 HEARD = (signal.SIGTERM, signal.SIGUSR2)
@@ -120,7 +122,7 @@ def _fork(order: dict[str, Any], lifeline: int, held: int) -> int:
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
         os.close(held)
-        output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        output = opened_anew(Path(order["output"]))
         for given, own in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
             os.dup2(given, own)
         os.environ.update(order["environment"])

@@ -27,6 +27,7 @@ from scalelaw.errors import Preempted
 from scalelaw.executors import local
 from scalelaw.executors._launch import ONE_THREAD, launched
 from scalelaw.executors._slurm_queue import Batch
+from scalelaw.files import opened_anew
 from scalelaw.tasks import Finished, Task, task_from
 
 BEAT = 5.0  # seconds between two signs of life
@@ -99,7 +100,7 @@ def _several_nodes(tasks: list[Task], asked: list[int]) -> Iterator[Finished]:
         module, given = launched(task.module, task.arguments, task.needs, rank, _first_node(), port)
         output = task.output if rank == 0 else task.output.with_suffix(f".node{rank}.out")
         start = time.monotonic()
-        with output.open("w", encoding="utf-8") as file:
+        with open(opened_anew(output), "w", encoding="utf-8") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *given],
                 stdin=subprocess.DEVNULL,

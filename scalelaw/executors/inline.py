@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 
+from scalelaw.files import opened_anew
 from scalelaw.tasks import Finished, Task, next_ready
 
 
@@ -23,5 +24,8 @@ def run(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Finished]:
 
 def _call(task: Task) -> int:
     task.output.parent.mkdir(parents=True, exist_ok=True)
-    with task.output.open("w", encoding="utf-8") as output, contextlib.redirect_stdout(output):
+    with (
+        open(opened_anew(task.output), "w", encoding="utf-8") as output,
+        contextlib.redirect_stdout(output),
+    ):
         return task.call()

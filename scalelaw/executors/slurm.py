@@ -31,6 +31,7 @@ from scalelaw.files import write_text
 from scalelaw.tasks import Finished, Line, Needs, Task, Tries, checked, facts_of
 
 SETTINGS = {"poll_s": 2.0, "silence_s": 60.0, "grace_s": 30.0}
+COMMANDS = ("setup", "teardown")  # lines of shell, by what they are for: the user's own
 LARGEST_ARRAY = 1000  # what MaxArraySize allows where nobody changed it
 AT_ONCE = 256
 
@@ -228,7 +229,23 @@ def _parameters(needs: Needs, cells: int, jobs: int, settings: Mapping[str, Any]
 def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
     theirs = dict.fromkeys(_submitit().SlurmExecutor._valid_parameters())
     held = checked("slurm", given, {**theirs, **SETTINGS})
+    for name, value in (given or {}).items():
+        if name not in COMMANDS and not _one_line(value):
+            raise InputError(
+                f"settings.slurm.{name} holds a line break: it would end its line of the sbatch file.",
+                code="bad_value",
+                hint=f"Commands belong into {' or '.join(COMMANDS)}.",
+            )
     return {key: value for key, value in held.items() if key in SETTINGS or key in (given or {})}
+
+
+def _one_line(value: Any) -> bool:
+    """Whether nothing in a setting begins a new line, where the shell would read what follows as a command."""
+    if isinstance(value, Mapping):
+        return all(_one_line(key) and _one_line(held) for key, held in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_one_line, value))
+    return not isinstance(value, str) or len(value.splitlines()) <= 1
 
 
 def _submitit() -> ModuleType:

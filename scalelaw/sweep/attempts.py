@@ -14,7 +14,7 @@ from typing import Any
 from scalelaw.answers import dumps
 from scalelaw.config import Experiment
 from scalelaw.errors import InputError, Preempted, ScalelawError
-from scalelaw.files import SweepFolder, write_text
+from scalelaw.files import SweepFolder, opened_anew, write_text
 from scalelaw.sweep.trackers import Trackers, opened
 
 TAIL = 4000  # characters of a traceback that a failure keeps: its end
@@ -41,7 +41,7 @@ class Log:
         self._trackers, path = Trackers({}, self), folder.log(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("w", encoding="utf-8", buffering=1)
+            self._file = open(opened_anew(path), "w", encoding="utf-8", buffering=1)  # noqa: SIM115
         except OSError as error:
             raise InputError(f"Cannot write {path}: {error.strerror}.", code="cannot_write") from error
         self.started_at = now()

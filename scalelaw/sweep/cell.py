@@ -39,6 +39,7 @@ def run(root: str | Path, name: str, train: ModuleType | None = None, place: int
     Raises InputError for a name that the sweep's experiment does not have.
     """
     folder = SweepFolder(Path(root))
+    folder.check()
     experiment = _experiment(folder.experiment)
     work = find(experiment, name, place)
     train = train or trainer()

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scalelaw.errors import InputError
+from scalelaw.files import NO_LINK
 
 
 @contextmanager
@@ -64,7 +65,7 @@ def _acquire(path: Path, *, wait: bool) -> int | None:
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
         except OSError as error:
             raise InputError(
                 f"Cannot write {path}: {error.strerror}.",

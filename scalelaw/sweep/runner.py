@@ -86,6 +86,7 @@ def prepare_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAIN
     trackers.check(experiment.track)
     stated, folder = cells(experiment), SweepFolder(Path(out))
     check_tokens(experiment, trainer(train))
+    folder.check()
     with _a_sentence_for(folder), only_runner(folder.lock):
         _state(folder, experiment, stated)
     return folder
@@ -119,6 +120,7 @@ def run_sweep(
     jobs = jobs_of(engine, jobs, settings)
     if not all(folder.cell(cell.name).exists() for cell in stated):
         check_tokens(experiment, trainer(train))
+    folder.check()
     with _a_sentence_for(folder), only_runner(folder.lock), _ended_like_interrupted():
         _state(folder, experiment, stated)
         _tidy(folder)

@@ -7,6 +7,7 @@ sees no grouped products), only the last position has its logits made.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from scalelaw.errors import InputError
 from scalelaw.ladder import LLMShape
+from scalelaw.ladder.reading import read_config
 
 LENGTHS = (16, 32, 64)
+COUNTED = re.compile(r"(?!.*(size|dim|width)).*(layer|block|depth|stage|expert).*")
+"""The names of fields that count the parts of a model."""
+MOST_PARTS = 4096
+"""Of one kind: each is an object that would be made."""
 
 
 def count_shape(path: str | Path) -> LLMShape:
@@ -28,7 +34,10 @@ def count_shape(path: str | Path) -> LLMShape:
     length.
     """
     try:
-        config = transformers.AutoConfig.from_pretrained(str(path), local_files_only=True)
+        _check(read_config(path)[0])
+        config = transformers.AutoConfig.from_pretrained(
+            str(path), local_files_only=True, trust_remote_code=False
+        )
         config = getattr(config, "text_config", None) or config
         with torch.device("meta"):
             model = _build(config)
@@ -55,6 +64,15 @@ def count_shape(path: str | Path) -> LLMShape:
             f"The FLOPs of {path} are not quadratic in the length of the prompt.", code="cannot_count"
         )
     return shape
+
+
+def _check(fields: dict[str, Any]) -> None:
+    """Raises ValueError for a count that no model has."""
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            _check(value)
+        elif isinstance(value, int | float) and value > MOST_PARTS and COUNTED.fullmatch(name):
+            raise ValueError(f"{name} is {value:.6g}, above {MOST_PARTS}")
 
 
 def _shape(
@@ -84,9 +102,11 @@ def _shape(
 def _build(config: Any) -> Any:
     build = transformers.AutoModelForCausalLM.from_config
     try:
-        return build(config, attn_implementation="eager", experts_implementation="batched_mm")
+        return build(
+            config, trust_remote_code=False, attn_implementation="eager", experts_implementation="batched_mm"
+        )
     except (TypeError, ValueError):
-        return build(config, attn_implementation="eager")
+        return build(config, trust_remote_code=False, attn_implementation="eager")
 
 
 def _count(model: Any, length: int) -> tuple[int, int]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +46,38 @@ def build(
         if not any(Path(folder).glob("*.safetensors")) and not any(Path(folder).glob("*.bin")):
             raise InputError(f"{folder} holds no weights.", code="no_weights",
                              hint="Put the pretrained model there, as save_pretrained writes it.")  # fmt: skip
-    tokenizer = AutoTokenizer.from_pretrained(llm, local_files_only=True)
-    processor = QueccProcessor(AutoImageProcessor.from_pretrained(recipe.tower, local_files_only=True), tokenizer,
+    trust = {"trust_remote_code": recipe.trust_remote_code}
+    with _said(llm):
+        tokenizer = AutoTokenizer.from_pretrained(llm, local_files_only=True, **trust)
+    with _said(recipe.tower):
+        images = AutoImageProcessor.from_pretrained(recipe.tower, local_files_only=True, **trust)
+    processor = QueccProcessor(images, tokenizer,
                                visual_tokens, recipe.question_turns, chat_template=recipe.chat_template)  # fmt: skip
     torch.manual_seed(seed)
-    model = QueccForConditionalGeneration.from_parts(
-        recipe.tower,
-        llm,
-        compressor=compressor,
-        visual_tokens=visual_tokens,
-        compressor_options=recipe.compressor_options,
-        question_turns=recipe.question_turns,
-        image_token_index=processor.image_token_id,
-    )
+    with _said(f"{recipe.tower} or {llm}"):
+        model = QueccForConditionalGeneration.from_parts(
+            recipe.tower,
+            llm,
+            **trust,
+            compressor=compressor,
+            visual_tokens=visual_tokens,
+            compressor_options=recipe.compressor_options,
+            question_turns=recipe.question_turns,
+            image_token_index=processor.image_token_id,
+        )
     return model, processor
+
+
+@contextmanager
+def _said(folder: str) -> Iterator[None]:
+    """A sentence for a folder that brings code along, which is run only where the experiment says so."""
+    try:
+        yield
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise InputError(f"{folder} brings Python code along, which is not run.", code="remote_code",
+                         hint="If you have read it: `finetune: {trust_remote_code: true}`.") from error  # fmt: skip
 
 
 def run_cell(
@@ -255,7 +274,9 @@ def _question(raw: Any, file: str) -> dict[str, Any]:
         raise InputError(f"{file}: a question lacks `question` or `answers`: {str(raw)[:80]}.", code="bad_question",
                          hint="Each is {id, image, question, answers: [...]}.")  # fmt: skip
     image = held.get("image") or []
-    images = [image] if isinstance(image, str) else list(image)
+    images = [image] if isinstance(image, str) else image
+    if not isinstance(images, list) or not all(isinstance(name, str) for name in images):
+        raise InputError(f"{file}: `image` is neither a path nor a list of them.", code="bad_question")
     return {"id": str(held.get("id", held.get("question_id", ""))), "images": images,
             "question": text.replace("<image>", "").strip(), "answers": [str(a) for a in answers]}  # fmt: skip
 

@@ -16,6 +16,8 @@ from scalelaw.ladder import LLMShape, from_config, made_to_measure
 from scalelaw.vlm.tokens import SPECIAL, word_tokenizer
 
 logging.disable_progress_bar()
+LOCAL: Any = {"local_files_only": True, "trust_remote_code": False}
+"""Nothing is downloaded, and no code that a folder brings along is run."""
 
 ROPE_BASE = 100.0
 """Of made-to-measure rungs, which see a hundred tokens: the customary 10,000 leaves half a head of 8 all but still."""
@@ -63,8 +65,8 @@ def load_llm(folder: Path) -> tuple[Any, Any]:
     Raises InputError where the folder holds none, or the tokenizer has no end token.
     """
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **LOCAL)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder} holds no model that can be loaded: {str(error).splitlines()[0]}",

@@ -109,3 +109,50 @@ def test_a_file_of_another_form(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError) as caught:
         Conversations(0, files=tmp_path / "f.json")
     assert caught.value.code == "bad_json"
+
+
+def _talking_about(folder: Path, *images: str) -> Conversations:
+    talks = [{"id": i, "image": image, "conversations": talk("<image>")} for i, image in enumerate(images)]
+    (folder / "one.json").write_text(json.dumps([*talks, {"id": "x", "conversations": talk("?")}]))
+    return dataset(folder, files=folder / "one.json")
+
+
+def test_no_image_lies_outside_of_the_folder(folder: Path) -> None:
+    Image.new("RGB", (8, 6)).save(folder / "out.png")
+    found = _talking_about(
+        folder, "../out.png", str(folder / "out.png"), "sub/../../out.png", "a\x00.png", "a.png"
+    )
+    assert [record.images for record in found.records] == [("a.png",), ()]
+    assert found.left_out == {"image outside of the folder": 4}
+    with pytest.raises(InputError, match="outside of the folder"):
+        Conversations.opened(folder / "images", ["../out.png"])
+
+
+def test_an_image_bomb_is_not_unpacked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, side in (("wide.png", 8_100), ("bomb.png", 14_000)):  # the second is refused by pillow itself
+        Image.new("1", (side, side)).save(folder / "images" / name)
+        assert (folder / "images" / name).stat().st_size < 100_000
+    assert _talking_about(folder, "wide.png", "bomb.png").left_out == {"image too large": 2}
+    monkeypatch.setattr("scalelaw.datasets.llava_json.MOST_BYTES", 20)
+    assert _talking_about(folder, "a.png").left_out == {"image too large": 1}
+
+
+def test_a_program_is_no_image(folder: Path) -> None:
+    (folder / "images" / "a.eps").write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    )
+    assert _talking_about(folder, "a.eps").left_out == {"image corrupt": 1}
+
+
+def test_an_image_that_breaks_off_is_said_when_it_is_read(folder: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "images" / "half.jpg")
+    whole = (folder / "images" / "half.jpg").read_bytes()
+    (folder / "images" / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="image corrupt"):
+        _talking_about(folder, "half.jpg").pictures(0)
+
+
+@pytest.mark.parametrize("image", [3, True, {"a": 1}, [["a.png"]], [None]])
+def test_an_image_that_is_no_path_is_left_out(image: Any, folder: Path) -> None:
+    assert _talking_about(folder, image).left_out == {"not a conversation": 1}

@@ -38,8 +38,9 @@ class Hang(BaseException):
 
 @dataclass
 class Report:
-    """What a target met. answers, refusals: inputs that gave a result, or a ScalelawError. slowest: seconds of one
-    input. memory: bytes of the process at its largest. faults: what and where -> the sentence, and the input.
+    """What a target met. answers, refusals: inputs that gave a result, or a ScalelawError. seconds: of this process,
+    for all of them; slowest: for one. memory: bytes of the process at its largest. faults: what and where -> the
+    sentence, and the input.
     """
 
     target: str
@@ -109,7 +110,7 @@ def tried(target: Target, made: Any, folder: Path, report: Report) -> bool:
     except (Exception, Hang) as error:  # noqa: BLE001 - that is what is looked for
         fault = error
     took = time.process_time() - start
-    report.seconds, report.slowest = report.seconds + took, max(report.slowest, took)
+    report.slowest = max(report.slowest, took)
     report.memory = memory()
     if fault is None and report.memory > MEMORY and report.memory - before > MEMORY // 16:
         fault = MemoryError(f"{report.memory >> 20} MiB, {(report.memory - before) >> 20} more than before")
@@ -131,15 +132,16 @@ def _note(report: Report, made: Any, fault: BaseException) -> None:
 
 def seeded(target: Target, count: int, seed: int, folder: Path) -> Report:
     """So many inputs by seeds: number i has the seed `TARGET/SEED/i`, so that it can be made again alone."""
-    report = Report(target.name)
+    report, start = Report(target.name), time.process_time()
     for number in range(count):
         tried(target, target.make(random.Random(f"{target.name}/{seed}/{number}")), folder, report)
+    report.seconds = time.process_time() - start
     return report
 
 
 def by_hypothesis(target: Target, count: int, seed: int, folder: Path) -> Report:
     """So many examples of hypothesis; a fault ends it, shrunk."""
-    report = Report(target.name)
+    report, start = Report(target.name), time.process_time()
 
     @with_seed(seed)
     @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -151,6 +153,7 @@ def by_hypothesis(target: Target, count: int, seed: int, folder: Path) -> Report
         example()
     except AssertionError:
         assert report.faults
+    report.seconds = time.process_time() - start
     return report
 
 
@@ -177,11 +180,12 @@ def by_atheris(target: Target, count: int, seed: int, folder: Path) -> Report:
     """So many inputs that atheris breeds for the code they reach. It ends this process: what it met is printed."""
     import atheris
 
-    report = Report(target.name)
+    report, start = Report(target.name), time.process_time()
 
     def one(held: bytes) -> None:
         tried(target, target.make(Bred(held)), folder, report)
         if report.inputs >= count:
+            report.seconds = time.process_time() - start
             print(report, flush=True)
             import os
 

@@ -818,7 +818,8 @@ def _run_import(tool: str) -> Callable[[Any, Path], None]:
             return
         whole_folder = tool in ("lmms_eval", "lm_eval", "helm", "vlmevalkit") and len(content) % 2
         made = plugins.load("importers", tool).read(place if whole_folder else file, options)
-        write_table(made.rows, folder / "rows.parquet")
+        if len(content) % 3 == 0:
+            write_table(made.rows, folder / "rows.parquet")
         dumps(answer("import", made.to_dict(), made.warnings))
 
     return run
@@ -984,30 +985,30 @@ def _run_line(given: list[str], folder: Path) -> None:
 # ---------------------------------------------------------------------------- all of them
 
 TARGETS: tuple[Target, ...] = (
-    Target("expression", _formula, _expression, 300),
-    Target("law formula", _formula, _law, 25),
-    Target("--budget", _budget, lambda terms, folder: void(parse_budget(terms)), 220),
-    Target("--visual-tokens", _tokens, lambda text, folder: void(token_counts(text)), 60),
-    Target("--fix, --bound, --tie", _options, _free, 90),
-    Target("--set", _set, _change, 40),
-    Target("--where", _where, _choose, 5),
-    Target("names of models", _names, _read_names, 12),
-    Target("experiment YAML", _experiment, _read_experiment, 45),
-    Target("catalogue, hardware, rules", _small_yaml, _read_small_yaml, 50),
-    Target("models.yaml", _models_yaml, _read_models, 12),
-    Target("config.json", _config, _read_config, 40),
-    Target("fit.json, optimum.json", _answers, _read_answer, 10),
-    Target("csv", _csv, _table, 6),
-    Target("csv bytes", _csv_bytes, _table, 6),
-    Target("stdin", _csv, _stdin, 4),
-    Target("parquet", _parquet_bytes, _read_parquet, 12),
-    Target("parquet of any kind", _parquet_shape, _read_parquet, 8),
-    Target("fit of a table", _fit_csv, _fit, 3),
-    Target("sweep's folder", _manifest, _sweep_folder, 3),
-    Target("xlsx", _xlsx, _read_xlsx, 8),
-    Target("conversations, images", _conversations, _read_conversations, 10),
-    *(Target(f"importer {tool}", _import(tool), _run_import(tool), 6) for tool in OPTIONS),
-    Target("command line", _line, _run_line, 2),
+    Target("expression", _formula, _expression, 400),
+    Target("law formula", _formula, _law, 8),
+    Target("--budget", _budget, lambda terms, folder: void(parse_budget(terms)), 300),
+    Target("--visual-tokens", _tokens, lambda text, folder: void(token_counts(text)), 50),
+    Target("--fix, --bound, --tie", _options, _free, 110),
+    Target("--set", _set, _change, 25),
+    Target("--where", _where, _choose, 2),
+    Target("names of models", _names, _read_names, 5),
+    Target("experiment YAML", _experiment, _read_experiment, 15),
+    Target("catalogue, hardware, rules", _small_yaml, _read_small_yaml, 14),
+    Target("models.yaml", _models_yaml, _read_models, 5),
+    Target("config.json", _config, _read_config, 14),
+    Target("fit.json, optimum.json", _answers, _read_answer, 4),
+    Target("csv", _csv, _table, 2.5),
+    Target("csv bytes", _csv_bytes, _table, 3),
+    Target("stdin", _csv, _stdin, 1.5),
+    Target("parquet", _parquet_bytes, _read_parquet, 5),
+    Target("parquet of any kind", _parquet_shape, _read_parquet, 3),
+    Target("fit of a table", _fit_csv, _fit, 1),
+    Target("sweep's folder", _manifest, _sweep_folder, 0.7),
+    Target("xlsx", _xlsx, _read_xlsx, 4),
+    Target("conversations, images", _conversations, _read_conversations, 4),
+    *(Target(f"importer {tool}", _import(tool), _run_import(tool), 3) for tool in OPTIONS),
+    Target("command line", _line, _run_line, 0.7),
 )
 
 

@@ -75,3 +75,10 @@ def test_what_has_no_attention_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no attribute 'num_attention_heads'") as refusal:
         count_shape(write(tmp_path, {"model_type": "mamba", "num_hidden_layers": 1, "hidden_size": 16}))
     assert refusal.value.code == "cannot_count"
+
+
+@pytest.mark.parametrize("field", ["num_hidden_layers", "num_local_experts", "n_routed_experts"])
+def test_a_count_that_no_model_has_is_refused_before_anything_is_made(field: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"{field} is 1e\\+09"):
+        count_shape(write(tmp_path, {**STABLE, field: 10**9}))
+    count_shape(write(tmp_path, {**STABLE, "shared_expert_intermediate_size": 8192}))

@@ -44,13 +44,14 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
     _supports_flash_attn = True
     _supports_attention_backend = True
 
-    def __init__(self, config: QueccConfig) -> None:
+    def __init__(self, config: QueccConfig, trust_remote_code: bool = False) -> None:
         super().__init__(config)
+        trust = {"trust_remote_code": trust_remote_code}
         plugin, vision = plugins.load("compressors", config.compressor), config.vision_config
         width, text_width = vision.hidden_size, config.text_config.hidden_size
         eager = getattr(plugin.Compressor, "reads_attention", False)
         self.vision_tower: Any = AutoModel.from_config(
-            vision, **({"attn_implementation": "eager"} if eager else {})
+            vision, **trust, **({"attn_implementation": "eager"} if eager else {})
         )
         self.vision_tower.requires_grad_(False)
         self.compressor: Any = plugin.Compressor(
@@ -64,7 +65,7 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
         self.projector: Any = nn.Sequential(
             nn.Linear(width, text_width), nn.GELU(), nn.Linear(text_width, text_width)
         )
-        self.language_model: Any = AutoModelForCausalLM.from_config(config.text_config)
+        self.language_model: Any = AutoModelForCausalLM.from_config(config.text_config, **trust)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -73,18 +74,22 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
     # ------------------------------------------------------------------ making, saving, loading
 
     @classmethod
-    def from_parts(cls, vision: str | Path, llm: str | Path, **choices: Any) -> QueccForConditionalGeneration:
+    def from_parts(
+        cls, vision: str | Path, llm: str | Path, *, trust_remote_code: bool = False, **choices: Any
+    ) -> QueccForConditionalGeneration:
         """A new model on a pretrained tower and LLM (folders or names); `choices` are QueccConfig's.
 
+        trust_remote_code: whether to run the Python code that a part brings along (else transformers' ValueError).
         The LLM's embeddings grow where the image token is not among them. Nothing else of the parts changes.
         """
-        tower = AutoModel.from_pretrained(vision)
+        trust = {"trust_remote_code": trust_remote_code}  # else transformers would ask at the terminal
+        tower = AutoModel.from_pretrained(vision, **trust)
         tower = getattr(tower, "vision_model", tower) if hasattr(tower, "text_model") else tower
-        language_model = AutoModelForCausalLM.from_pretrained(llm)
+        language_model = AutoModelForCausalLM.from_pretrained(llm, **trust)
         token = choices.get("image_token_index", 0)
         if token >= language_model.get_input_embeddings().weight.shape[0]:
             language_model.resize_token_embeddings(token + 1)
-        model = cls(QueccConfig(tower.config, language_model.config, **choices))
+        model = cls(QueccConfig(tower.config, language_model.config, **choices), trust_remote_code)
         _strict(model.vision_tower.load_state_dict(_renamed(tower, model.vision_tower), strict=False), vision)
         _strict(model.language_model.load_state_dict(language_model.state_dict(), strict=False), llm)
         model.language_model.tie_weights()
