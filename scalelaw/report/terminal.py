@@ -255,6 +255,11 @@ def show_cells(planned: Any) -> None:
         f"{len(planned.cells)} cells, {len(left)} to run, "
         f"{sum(c['train_flops'] for c in left):.3g} training FLOPs{hours}."
     )
+    if planned.cluster and known:
+        console.print(
+            "Memory and hours are for {gpus:g} GPUs of {tflops:g} TFLOP/s and {memory_gb:g} GB, at {mfu:.0%} of that peak"
+            " (--set finetune.cluster.gpus=4, and tflops, memory_gb, mfu).".format(**planned.cluster)
+        )
 
 
 def show_sweep(result: Any) -> None:

@@ -35,13 +35,15 @@ class SweepResult:
 class SweepPlan:
     """What a sweep would do: its cells in order, each {cell, label, llm, compressor, visual_tokens, seed,
     train_flops, done}, the stages that would be made for those not done, and what the executor would ask for.
+    cluster: what memory and hours are reckoned for, {gpus, tflops, memory_gb, mfu}, where cells have them.
     """
 
     cells: tuple[dict[str, Any], ...]
     stages: tuple[str, ...]
     asks: tuple[dict[str, Any], ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
+    cluster: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        return {"cells": self.cells, "stages": self.stages, "asks": self.asks}
+        return {"cells": self.cells, "stages": self.stages, "asks": self.asks, "cluster": self.cluster}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, ModuleType
+from typing import Any
 
 import yaml
 
@@ -75,8 +77,10 @@ def plan_sweep(
     needed = missing_stages(folder, missing)
     tasks = [task for task, _ in tasks_for(folder, experiment, missing, train)]
     asks = asked_for(engine, tasks, jobs_of(engine, jobs, settings), settings)
-    warnings = [*_said(folder, parts.broken), *_left_out(folder, stated)]
-    return SweepPlan(planned, tuple(stage.label for stage in needed), tuple(asks), tuple(warnings))
+    cluster = experiment.finetune.cluster.model_dump() if experiment.finetune is not None else None
+    warnings = [*_said(folder, parts.broken), *_left_out(folder, stated), *_too_large(planned, cluster)]
+    labels = tuple(stage.label for stage in needed)
+    return SweepPlan(planned, labels, tuple(asks), tuple(warnings), cluster)
 
 
 def prepare_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAINER) -> SweepFolder:
@@ -215,6 +219,20 @@ def _left_out(folder: SweepFolder, stated: list[Cell]) -> Warnings:
         f"{len(others)} finished cell(s) in {folder.cells} are not of this experiment: kept, and left out."
     )
     return [("cells_left_out", sentence)]
+
+
+def _too_large(planned: tuple[dict[str, Any], ...], cluster: dict[str, float] | None) -> Warnings:
+    """What is planned for a GPU that has not the memory for it."""
+    room = cluster["memory_gb"] if cluster else math.inf
+    wide = [cell for cell in planned if cell.get("memory_gb", 0) > room]
+    if not wide:
+        return []
+    most = max(wide, key=lambda cell: float(cell["memory_gb"]))
+    sentence = (
+        f"{len(wide)} cell(s) need more than the {room:g} GB of a GPU; {most['label']} {most['memory_gb']:.3g} GB: "
+        "lower finetune.micro_batch, take more GPUs with finetune.parallel=fully_shard, or larger ones."
+    )
+    return [("does_not_fit", sentence)]
 
 
 def _failed_cells(folder: SweepFolder, stated: list[Cell], result: SweepResult) -> FailedCells:

@@ -15,7 +15,7 @@ import torch
 import transformers
 from PIL import Image
 
-from scalelaw import table
+from scalelaw import cli, table
 from scalelaw.config import Experiment, parse_experiment, read_experiment
 from scalelaw.errors import InputError, Preempted, ScalelawError
 from scalelaw.sweep import plan_sweep, run_sweep, training
@@ -265,7 +265,10 @@ def test_the_papers_experiment_can_be_planned(tmp_path: Path) -> None:
     stated = read_experiment(Path(__file__).parents[2] / "experiments" / "llava_qwen.yaml")
     assert len(stated.llms) >= 3
     assert allowed_tokens(stated, "quecc") == [576, 144, 64, 36, 16, 9, 4, 1]
-    planned = plan_sweep(stated, tmp_path).cells
+    plan = plan_sweep(stated, tmp_path)
+    planned = plan.cells
+    assert plan.cluster == {"gpus": 8, "tflops": 989.0, "memory_gb": 80.0, "mfu": 0.4}
+    assert not plan.warnings
     assert len(planned) == len(stated.llms) * len(stated.visual_tokens)
     assert all(c["hours"] > 0 and c["memory_gb"] > 0 for c in planned)
     small, large = (
@@ -281,6 +284,26 @@ def test_the_papers_experiment_can_be_planned(tmp_path: Path) -> None:
             stated, llm=stated.llms[0], compressor="quecc", visual_tokens=1, seed=0, log=lambda _: None
         )
     assert caught.value.code == "no_weights"
+
+
+def test_the_plan_is_for_the_hardware_that_is_given(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half as many cards of a third of the speed: six times as long; and what does not fit is said."""
+    monkeypatch.chdir(Path(__file__).parents[2])
+    given = ["sweep", "experiments/llava_qwen.yaml", "--dry-run", "--set", "visual_tokens=[576]", "--json"]
+    plans = []
+    for more in ([], ["--set", "finetune.cluster={gpus: 4, tflops: 329.6666667, memory_gb: 40}"]):
+        assert cli.main([*given, *more]) == 0
+        plans.append(json.loads(capsys.readouterr().out))
+    for large, small in zip(*(plan["data"]["cells"] for plan in plans), strict=True):
+        assert small["hours"] == pytest.approx(6 * large["hours"])
+        assert small["memory_gb"] > large["memory_gb"]
+    assert not plans[0]["warnings"]
+    assert [warning["code"] for warning in plans[1]["warnings"]] == ["does_not_fit"]
+    assert "1 cell(s) need more than the 40 GB" in plans[1]["warnings"][0]["message"]
+    assert cli.main(given[:-1]) == 0
+    assert "8 GPUs of 989 TFLOP/s and 80 GB, at 40% of that peak" in " ".join(capsys.readouterr().out.split())
 
 
 def test_questions_without_answers_are_refused(world: Path, tmp_path: Path) -> None:
