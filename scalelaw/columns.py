@@ -49,6 +49,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
         "train_flops a second of training over the device's peak (bf16 of a known card; else measured)",
     ),
     "energy_j": ("number", "J", "energy while training, of the whole device, where it tells"),
+    "rate_factor": ("number", "1", "this run's learning rates over those of its recipe"),
 }
 
 UNREPEATABLE = ("started_at", "seconds", "tokens_per_s", "mfu", "energy_j")

@@ -41,6 +41,11 @@ class Vision(_Section):
     )
     select: int = Field(-2, description="the hidden state to compress, among `features`")
     seed: int = 0
+    features_gb: float = Field(
+        20.0,
+        ge=0,
+        description="features are kept on disk up to so many GB; larger, they are made as they are needed",
+    )
 
     @model_validator(mode="after")
     def _among_the_states(self) -> Vision:
@@ -78,6 +83,7 @@ class Recipe(_Section):
     llm_learning_rate: float = Field(4e-3, gt=0, description="of the LLM at width 32; times (32 / width)^0.5")
     warmup: float = Field(0.03, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)
+    compile: bool = Field(False, description="torch.compile: pays where steps are many and large")
 
 
 class Evaluation(_Section):
@@ -189,6 +195,11 @@ class Experiment(_Section):
     visual_tokens: list[int] = Field(min_length=1)
     compressors: list[str] = Field(default=["quecc"], min_length=1)
     seeds: list[int] = Field(default=[0], min_length=1)
+    rate_factors: list[float] = Field(
+        default=[1.0],
+        min_length=1,
+        description="a cell's learning rates times each of these: more than one checks them",
+    )
     dataset: Dataset = Dataset()
     vision: Vision = Vision()
     text: Text = Text()
@@ -207,6 +218,13 @@ class Experiment(_Section):
         if min(counts) < 1:
             raise ValueError("token counts are at least 1")
         return counts
+
+    @field_validator("rate_factors")
+    @classmethod
+    def _above_zero(cls, factors: list[float]) -> list[float]:
+        if min(factors) <= 0:
+            raise ValueError("factors of a learning rate are above 0")
+        return factors
 
 
 def read_experiment(path: str | Path, changes: list[str] | None = None) -> Experiment:

@@ -53,9 +53,12 @@ def sweep(
     Example: scalelaw sweep experiments/demo.yaml --jobs 2
     """
     from scalelaw.config import read_experiment, read_resources
+    from scalelaw.files import SweepFolder
     from scalelaw.sweep import plan_sweep, prepare_sweep, run_sweep
 
     asked = [f"track=[{', '.join(track)}]"] if track else []
+    if experiment.is_dir():
+        out, experiment = out or experiment, SweepFolder(experiment).experiment
     stated = read_experiment(experiment, [*(changes or []), *asked])
     if resources is not None:
         stated = stated.model_copy(update={"resources": read_resources(resources)})

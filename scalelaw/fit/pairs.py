@@ -43,6 +43,8 @@ def paired(
     for column in (*keys, by, "error"):
         if column not in table.columns:
             raise unknown("column", column, map(str, table.columns))
+    if pd.api.types.is_numeric_dtype(table[by]):
+        table = table.assign(**{by: table[by].map("{:g}".format).where(table[by].notna())})
     if baseline not in set(values := table[by].dropna().astype(str)):
         raise unknown(by, baseline, values)
     if (twice := table.duplicated([*keys, by])).any():

@@ -257,7 +257,7 @@ def show_cells(planned: Any) -> None:
     )
     if planned.cluster and known:
         console.print(
-            "Memory and hours are for {gpus:g} GPUs of {tflops:g} TFLOP/s and {memory_gb:g} GB, at {mfu:.0%} of that peak"
+            "Memory and hours: {gpus:g} GPUs of {tflops:g} TFLOP/s and {memory_gb:g} GB, at {mfu:.0%} of that peak"
             " (--set finetune.cluster.gpus=4, and tflops, memory_gb, mfu).".format(**planned.cluster)
         )
 

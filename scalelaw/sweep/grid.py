@@ -23,6 +23,10 @@ TRAINER = "scalelaw.vlm.train"
 """The module that trains; another with the same functions can stand in for it."""
 
 
+AXES = ("llms", "compressors", "visual_tokens", "seeds", "rate_factors")
+"""What an experiment's cells are the product of."""
+
+
 @dataclass(frozen=True)
 class Work:
     """Something that is made once and known by its content.
@@ -54,7 +58,8 @@ class Stage(Work):
 
 @dataclass(frozen=True)
 class Cell(Work):
-    """One trained and scored model: one LLM, compressor, number of visual tokens and seed.
+    """One trained and scored model: one LLM, compressor, number of visual tokens, seed, and what its learning rates are
+    multiplied by.
 
     stages: what it is made from, in an order in which that can be made. place: where the experiment has it.
     """
@@ -63,6 +68,7 @@ class Cell(Work):
     compressor: str
     visual_tokens: int
     seed: int
+    rate_factor: float
     stages: tuple[Stage, ...]
     place: int
 
@@ -76,11 +82,13 @@ class Cell(Work):
             compressors=[self.compressor],
             visual_tokens=[self.visual_tokens],
             seeds=[self.seed],
+            rate_factors=[self.rate_factor],
         )
 
 
 def cells(experiment: Experiment) -> list[Cell]:
-    """Every cell of an experiment, in the order in which it names them: compressors, LLMs, token counts, seeds.
+    """Every cell of an experiment, in the order in which it names them: compressors, LLMs, token counts, seeds, and
+    factors of the learning rates.
 
     Raises InputError for an entry that is given twice, an unknown plug-in, and an LLM that cannot be read.
     """
@@ -141,17 +149,30 @@ def _cells(experiment: Experiment, only: int | None = None) -> Iterator[Cell]:
     compressors = {name: naming.plugin_content("compressors", name) for name in experiment.compressors}
     sections = naming.sections_text(experiment, naming.CELL)
     grid = itertools.product(
-        experiment.compressors, experiment.llms, experiment.visual_tokens, experiment.seeds
+        experiment.compressors,
+        experiment.llms,
+        experiment.visual_tokens,
+        experiment.seeds,
+        experiment.rate_factors,
     )
     chosen = itertools.islice(enumerate(grid), only, None if only is None else only + 1)
-    for place, (compressor, llm, tokens, seed) in chosen:
-        identity = naming.identity(
-            sections, compressor=compressors[compressor], llm=contents[llm], visual_tokens=tokens, seed=seed
-        )
-        label = f"{llm} {compressor} V={tokens} seed {seed}"
-        stages = (tower, features, texts[llm])
+    for place, (compressor, llm, tokens, seed, factor) in chosen:
+        choices = {"compressor": compressors[compressor], "llm": contents[llm], "visual_tokens": tokens}
+        rates = {} if factor == 1 else {"rate_factor": factor}
+        identity = naming.identity(sections, **choices, seed=seed, **rates)
+        label = f"{llm} {compressor} V={tokens} seed {seed}" + (f" rates x {factor:g}" if rates else "")
         yield Cell(
-            naming.name(identity), label, identity, experiment, llm, compressor, tokens, seed, stages, place
+            name=naming.name(identity),
+            label=label,
+            identity=identity,
+            stated=experiment,
+            llm=llm,
+            compressor=compressor,
+            visual_tokens=tokens,
+            seed=seed,
+            rate_factor=factor,
+            stages=(tower, features, texts[llm]),
+            place=place,
         )
 
 
@@ -169,7 +190,7 @@ def _stage(
 
 
 def _check_entries(experiment: Experiment) -> None:
-    axes = {key: getattr(experiment, key) for key in ("llms", "compressors", "visual_tokens", "seeds")}
+    axes = {key: getattr(experiment, key) for key in AXES}
     if (count := math.prod(map(len, axes.values()))) > MOST:
         raise InputError(
             f"The experiment states {count:,} cells; a sweep holds at most {MOST:,}.",

@@ -23,7 +23,7 @@ Sections = dict[str, set[str]]
 
 CELL: Sections = {name: set() for name in ("dataset", "vision", "text", "recipe", "evaluation")}
 STAGES: dict[str, Sections] = {
-    "tower": {"dataset": set(), "vision": {"features", "select"}},
+    "tower": {"dataset": set(), "vision": {"features", "select", "features_gb"}},
     "features": {
         "dataset": set(),
         "vision": {"select"},
@@ -33,6 +33,9 @@ STAGES: dict[str, Sections] = {
     "llm": {"dataset": set(), "text": set()},
 }
 
+LATER: Sections = {"vision": {"features_gb"}, "recipe": {"compile"}}
+"""Keys that came later: a name holds them only where they are not the default, so older results keep their names."""
+
 LENGTH = 12  # digits of a name
 LOOKS, LOOK = 64, 1 << 16
 
@@ -41,7 +44,9 @@ def sections_text(experiment: Experiment, sections: Sections) -> str:
     """Sections as canonical JSON; a plug-in that is the user's own file is in it by its content, not its place."""
     held = {}
     for name, left_out in sections.items():
-        facts: dict[str, Any] = getattr(experiment, name).model_dump(mode="json", exclude=left_out)
+        stated = getattr(experiment, name)
+        usual = {key for key in LATER.get(name, set()) if getattr(stated, key) == _default(stated, key)}
+        facts: dict[str, Any] = stated.model_dump(mode="json", exclude=left_out | usual)
         for section, key, drawer in (("dataset", "name", "datasets"), ("vision", "objective", "objectives")):
             if name == section:
                 facts[key] = plugin_content(drawer, facts[key])
@@ -49,6 +54,10 @@ def sections_text(experiment: Experiment, sections: Sections) -> str:
     if experiment.finetune is not None:
         held["finetune"] = _finetune_content(experiment.finetune)
     return _canonical(held)
+
+
+def _default(section: Any, key: str) -> Any:
+    return type(section).model_fields[key].default
 
 
 def identity(sections: str, **choices: Any) -> str:

@@ -67,6 +67,7 @@ def plan_sweep(
             "compressor": cell.compressor,
             "visual_tokens": cell.visual_tokens,
             "seed": cell.seed,
+            "rate_factor": cell.rate_factor,
             "train_flops": flops[cell.name],
             "done": cell.name in parts,
             **_needs(experiment, cell, module),

@@ -17,7 +17,7 @@ from scalelaw import plugins
 from scalelaw.config import Experiment
 from scalelaw.ladder import LLMShape
 from scalelaw.vlm import estimate, finetune
-from scalelaw.vlm.features import features_of
+from scalelaw.vlm.features import Store, features_of
 from scalelaw.vlm.llm import is_folder, llm_shape, load_llm, n_params, n_params_embedding
 from scalelaw.vlm.meter import Meter, rates
 from scalelaw.vlm.model import VisionLanguageModel, text_losses
@@ -105,7 +105,7 @@ def run_cell(
     model = VisionLanguageModel(language_model, squeeze, experiment.vision.width, _selected(experiment))
     model.to(device()).train()
 
-    def images_of(split: str, count: int) -> np.ndarray:
+    def images_of(split: str, count: int) -> Store:
         return features_of(experiment, dataset, squeeze, split, count, tower, features, device())
 
     store = images_of("train", recipe.images)
@@ -119,6 +119,9 @@ def run_cell(
         "kinds": torch.zeros(size, dtype=torch.long),
     }
     splits = min(splits, recipe.batch, recipe.text_batch or recipe.batch)
+    if recipe.compile:
+        for part in (model.llm.base_model, model.compressor, model.projector):
+            part.compile(dynamic=True)
     meter = Meter(kept, device())
 
     def loss(step: int, part: int = 0) -> torch.Tensor:
@@ -140,9 +143,10 @@ def run_cell(
         return (losses.sum() + said.sum()) / (len(whole) + recipe.text_batch)
 
     new = [*model.compressor.parameters(), *model.projector.parameters()]
-    rate = recipe.llm_learning_rate * (32 / text_width) ** 0.5
+    (factor,) = experiment.rate_factors
+    rate = factor * recipe.llm_learning_rate * (32 / text_width) ** 0.5
     groups = [
-        {"params": new, "lr": recipe.learning_rate},
+        {"params": new, "lr": factor * recipe.learning_rate},
         {"params": list(model.llm.parameters()), "lr": rate},
     ]
     optimise(
@@ -174,6 +178,7 @@ def run_cell(
         **rates(flops, kept, kept["tokens"], device()),
         "metric": "exact_match",
         "seed": seed,
+        "rate_factor": factor,
         "device": _device_name(),
     }
     return [

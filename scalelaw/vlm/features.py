@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +21,28 @@ def needs_its_own(compressor: Any) -> bool:
     return hasattr(compressor, "image_grid") or getattr(compressor, "reads_attention", False)
 
 
+class Store(Protocol):
+    """Features by image: store[rows] -> float16 [rows, patches, channels]."""
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Those of these images."""
+
+
+class AsNeeded:
+    """Features that are made anew each time they are asked for."""
+
+    def __init__(self, make: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.make = make
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return self.make(rows)
+
+
+def kept(experiment: Experiment, images: int, patches: int, channels: int) -> bool:
+    """Whether the features of so many images are kept, by `vision.features_gb`."""
+    return 2 * images * patches * channels <= experiment.vision.features_gb * 1e9
+
+
 def features_of(
     experiment: Experiment,
     dataset: Any,
@@ -28,24 +52,31 @@ def features_of(
     tower: Path,
     shared: Path,
     device: torch.device,
-) -> np.ndarray:
-    """float16 [count, patches, channels] of a split's first images: `shared`/SPLIT.npy where that will do.
+) -> Store:
+    """The features of a split's first images: `shared`/SPLIT.npy where that will do.
 
     A compressor with an `image_grid` gets the patches of the image averaged down to it; one that reads attention gets
-    it as one more channel, the last. Both are made here, by the frozen tower, and kept in memory.
+    it as one more channel, the last. Both are made here, by the frozen tower, and kept in memory. What is too large to
+    be kept (`vision.features_gb`) is made as it is needed: the same numbers but for the last digit of float16, for
+    sums over another batch may be added in another order.
     Raises InputError for attention where there is none (`vision.select` names the stem).
     """
-    if not needs_its_own(compressor):
+    own, vision = needs_its_own(compressor), experiment.vision
+    if not own and json.loads((shared / "facts.json").read_text(encoding="utf-8")).get("kept", True):
         store: np.ndarray = np.load(shared / f"{split}.npy", mmap_mode="r")
         return store
-    vision = experiment.vision
     model = load_tower(dataset.image_size, vision, tower).to(device)
-    parts = []
-    for start in range(0, count, experiment.evaluation.batch):
-        indices = np.arange(start, min(start + experiment.evaluation.batch, count))
+
+    def make(indices: np.ndarray) -> np.ndarray:
         images = torch.from_numpy(dataset.images(split, indices)).to(device)
-        parts.append(_of_images(model, images, compressor, vision.features, vision.select).half().cpu())
-    return torch.cat(parts).numpy()
+        features = _of_images(model, images, compressor if own else None, vision.features, vision.select)
+        return features.half().cpu().numpy()
+
+    one = make(np.arange(1))
+    if not own or not kept(experiment, count, *one.shape[1:]):
+        return AsNeeded(make)
+    step = experiment.evaluation.batch
+    return np.concatenate([make(np.arange(at, min(at + step, count))) for at in range(0, count, step)])
 
 
 @torch.no_grad()

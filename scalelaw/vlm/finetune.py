@@ -97,7 +97,7 @@ def run_cell(
     accumulation multiplied. Beside the loss, the log gets samples, tokens, FLOPs, seconds, the share of time outside
     the model, the rates of module `meter`, and of each question what was said.
     """
-    recipe = _recipe(experiment)
+    recipe, (factor,) = _recipe(experiment), experiment.rate_factors
     with processes() as (rank, world):
         model, processor = build(recipe, llm, compressor, visual_tokens, seed)
         model.to(_device())
@@ -111,7 +111,7 @@ def run_cell(
             say({"event": "data", "stage": stage.name, "records": len(data), "digest": data.digest,
                  "left_out": dict(data.left_out)})  # fmt: skip
             model.train_stage(1 if stage.learns == "connector" else 2)
-            plan = plan_of(recipe, stage, len(data), splits)
+            plan = plan_of(recipe, stage, len(data), splits, factor)
             draw = _drawing(model, processor, seed)
             seen = train(model, _batches(processor, data, plan, recipe, draw), plan, stage=stage.name, progress=say,
                          saved=saved, before=done)  # fmt: skip
@@ -143,6 +143,7 @@ def run_cell(
             "train_flops": flops,
             **rates(flops, sums, sums["tokens"], _device(), world),
             "seed": seed,
+            "rate_factor": factor,
             "status": "ok",
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         }
@@ -173,7 +174,9 @@ def _flops(
     return cell_flops(experiment, llm, compressor, visual_tokens, measured)
 
 
-def plan_of(recipe: Finetune, stage: TrainingStage, records: int, splits: int = 1) -> Plan:
+def plan_of(
+    recipe: Finetune, stage: TrainingStage, records: int, splits: int = 1, factor: float = 1.0
+) -> Plan:
     """A stage's plan: as many steps as whole batches in its epochs, at least one. An odd micro-batch is divided into
     single rows, as its halves would not add up to the batch.
     """
@@ -182,7 +185,7 @@ def plan_of(recipe: Finetune, stage: TrainingStage, records: int, splits: int = 
         steps=max(1, int(stage.epochs * records) // stage.batch),
         rows=stage.batch,
         micro=1 if micro % splits else micro // splits,
-        learning_rate=stage.learning_rate,
+        learning_rate=factor * stage.learning_rate,
         warmup=recipe.warmup,
         clip=recipe.clip,
         precision=recipe.precision,

@@ -200,8 +200,9 @@ def _blocks(model: Any) -> Sequence[Any]:
 
 def _last_only(runner: Any, last: bool) -> Any:
     """Gradients are exchanged with the last micro-batch of a step."""
-    if isinstance(runner, DistributedDataParallel) and not last:
-        return runner.no_sync()
+    plain = getattr(runner, "_orig_mod", runner)  # of a compiled one
+    if isinstance(plain, DistributedDataParallel) and not last:
+        return plain.no_sync()
     if hasattr(runner, "set_requires_gradient_sync"):
         runner.set_requires_gradient_sync(last)
     return nullcontext()

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from scalelaw.config import Experiment
+from scalelaw.vlm.features import Store
 from scalelaw.vlm.model import VisionLanguageModel
 from scalelaw.vlm.tokens import Encoded, encode
 
@@ -19,7 +20,7 @@ OFTEN = 20
 
 
 def score(
-    experiment: Experiment, model: VisionLanguageModel, tokenizer: Any, dataset: Any, features: np.ndarray
+    experiment: Experiment, model: VisionLanguageModel, tokenizer: Any, dataset: Any, features: Store
 ) -> list[dict[str, Any]]:
     """Exact match on the questions of `evaluation.split`, a row for each benchmark.
 

@@ -20,6 +20,7 @@ from scalelaw.config import Experiment
 from scalelaw.files import write_text
 from scalelaw.vlm import estimate
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, dataset_of, device, run_cell
+from scalelaw.vlm.features import kept
 from scalelaw.vlm.llm import build_llm, n_params, n_params_embedding
 from scalelaw.vlm.model import text_losses
 from scalelaw.vlm.optimise import Progress, optimise
@@ -99,7 +100,10 @@ def pretrain_tower(
 
 
 def make_features(experiment: Experiment, tower: Path, folder: Path, progress: Progress) -> None:
-    """The frozen tower's features: train.npy and that of `evaluation.split`, float16 [images, patches, channels]."""
+    """The frozen tower's features: train.npy and that of `evaluation.split`, float16 [images, patches, channels].
+
+    Larger than `vision.features_gb`, they are not kept (facts.json: kept), and cells make them as they need them.
+    """
     if experiment.finetune is not None:
         _taken(folder, {"features": "made as they are needed"})
         return
@@ -113,7 +117,8 @@ def make_features(experiment: Experiment, tower: Path, folder: Path, progress: P
     shape = (model.grid[0] * model.grid[1], channels)
     folder.mkdir(parents=True, exist_ok=True)
     done, batch = 0, experiment.evaluation.batch
-    for split, count in counts.items():
+    keep = kept(experiment, sum(counts.values()), *shape)
+    for split, count in counts.items() if keep else ():
         store = np.lib.format.open_memmap(folder / f"{split}.npy", "w+", np.float16, (count, *shape))
         for start in range(0, count, batch):
             indices = np.arange(start, min(start + batch, count))
@@ -125,7 +130,13 @@ def make_features(experiment: Experiment, tower: Path, folder: Path, progress: P
         store.flush()
     _write_facts(
         folder,
-        {"grid": model.grid, "channels": channels, "n_params_vision": n_params(model), **counts},
+        {
+            "grid": model.grid,
+            "channels": channels,
+            "n_params_vision": n_params(model),
+            "kept": keep,
+            **counts,
+        },
         started,
     )
 

@@ -68,3 +68,17 @@ def test_what_it_refuses() -> None:
     assert twice.value.code == "duplicate_row"
     with pytest.raises(InputError, match="Unknown column"):
         paired(rows(), by="tower")
+
+
+def test_numbers_are_compared_too() -> None:
+    """As with the factors of a learning rate: the baseline is named as it is read, 1 for 1.0."""
+    named = rows().assign(
+        compressor=lambda t: t["compressor"].map({"downsample": 1.0, "quecc": 0.5, "other": 2.0})
+    )
+    found = paired(named.rename(columns={"compressor": "rate_factor"}), "rate_factor", "1").set_index(
+        "rate_factor"
+    )
+    assert sorted(found.index) == ["0.5", "1", "2"]
+    assert found.loc["0.5", "difference"] == pytest.approx(-0.035)
+    with pytest.raises(InputError, match="3"):
+        paired(named, "compressor", "3")

@@ -35,6 +35,9 @@ OTHER = {  # key: another value, and which kinds of work it changes
     "recipe.learning_rate": (1e-5, {"cell"}),
     "evaluation.examples": (10, {"features", "cell"}),
     "evaluation.batch": (5, {"features", "cell"}),
+    "vision.features_gb": (1.0, {"features", "cell"}),
+    "recipe.compile": (True, {"cell"}),
+    "rate_factors": ([2.0], {"cell"}),
     "question": ("another", set()),
     "name": ("another", set()),
     "seeds": ([0, 1], set()),
@@ -104,7 +107,7 @@ def test_a_name_changes_when_and_only_when_something_does_that_matters(keys: set
 
 def test_every_key_of_the_configuration_is_in_the_name_of_a_cell() -> None:
     """A section that is added to an experiment has to be added to what names its cells."""
-    axes = {"llms", "visual_tokens", "compressors", "seeds"}
+    axes = {"llms", "visual_tokens", "compressors", "seeds", "rate_factors"}
     sections = set(Experiment.model_fields) - {"question", "name", "resources", "track"} - axes
     assert sections == {*naming.CELL, "finetune"}  # which is in the name where there is one
 
@@ -191,3 +194,22 @@ def test_what_cannot_be_run_is_said_at_once(
     with pytest.raises(InputError, match=words) as caught:
         cells(experiment(**changes))
     assert caught.value.code == code
+
+
+def test_keys_that_came_later_leave_older_names_as_they_were() -> None:
+    """At its default such a key is not in the identity; an axis of one factor 1 neither."""
+    for cell in cells(_experiment({})):
+        for work in (cell, *cell.stages):
+            assert not any(key in work.identity for key in ("features_gb", "compile", "rate_factor"))
+
+
+def test_factors_of_the_learning_rates_are_an_axis(experiment: Make) -> None:
+    found = cells(experiment(llms=["16x1"], visual_tokens=[1], rate_factors=[0.5, 1, 2]))
+    assert [cell.rate_factor for cell in found] == [0.5, 1, 2]
+    assert len({cell.name for cell in found}) == 3
+    assert [cell.experiment.rate_factors for cell in found] == [[0.5], [1], [2]]
+    assert [cell.label.partition(" rates x ")[2] for cell in found] == ["0.5", "", "2"]
+    with pytest.raises(InputError, match="above 0"):
+        experiment(rate_factors=[0])
+    with pytest.raises(InputError, match="twice"):
+        cells(experiment(rate_factors=[2, 2]))

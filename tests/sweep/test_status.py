@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scalelaw import cli
 from scalelaw.config import Experiment
 from scalelaw.errors import FailedCells
 from scalelaw.files import SweepFolder
@@ -72,3 +73,21 @@ def test_a_plug_in_that_changed_is_said(
     )
     (stale,) = sweep_status(stated, tmp_path).stale
     assert stale["why"] == "a file of compressor.quecc has changed."
+
+
+def test_a_sweeps_folder_stands_for_its_experiment(
+    experiment: Make,
+    stub: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STUB_FAIL", "24x1-quecc-4-0")
+    with pytest.raises(FailedCells):
+        _run(experiment(track=[]), tmp_path / "out", stub)
+    assert cli.main(["sweep", str(tmp_path / "out"), "--status"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "4 cells: 3 done, 1 failed"
+    assert said[1].endswith("24x1 quecc V=4 seed 0: RuntimeError: 24x1-quecc-4-0 was told to fail")
+    (tmp_path / "empty").mkdir()
+    assert cli.main(["sweep", str(tmp_path / "empty"), "--status"]) == 2

@@ -12,6 +12,7 @@ import torch
 
 from scalelaw import plugins, table
 from scalelaw.errors import InputError, ScalelawError
+from scalelaw.vlm import cell as cell_module
 from scalelaw.vlm.cell import dataset_of
 from scalelaw.vlm.features import features_of
 from scalelaw.vlm.llm import load_llm, n_params
@@ -204,3 +205,60 @@ def test_who_tunes_is_scored_on_the_development_questions(stages: dict[str, Path
     assert [row["n_examples"] for row in rows] == [40, 40, 40]
     with pytest.raises(FileNotFoundError):
         cell({**stages, "features": tmp_path})
+
+
+@pytest.mark.parametrize("compressor", ["quecc", "downsample"])
+def test_features_too_large_to_keep_are_made_as_they_are_needed(
+    stages: dict[str, Path], tmp_path: Path, compressor: str
+) -> None:
+    """The same numbers but for the last digit of float16, and next to the same training."""
+    tiny, small = experiment(), experiment(vision={"features_gb": 1e-6})
+    make_features(small, stages["tower"], tmp_path, silent)
+    assert not list(tmp_path.glob("*.npy"))
+    facts = json.loads((tmp_path / "facts.json").read_text())
+    assert (facts["kept"], facts["train"]) == (False, 64)
+    dataset, cpu = dataset_of(tiny), torch.device("cpu")
+    module = plugins.load("compressors", compressor).Compressor((8, 8), 16, 48, 4, 8)
+    given = features_of(small, dataset, module, "train", 64, stages["tower"], tmp_path, cpu)
+    store = features_of(tiny, dataset, module, "train", 64, stages["tower"], stages["features"], cpu)
+    assert not isinstance(given, np.ndarray)
+    rows = np.array([3, 17, 60])
+    np.testing.assert_allclose(given[rows], store[rows], rtol=2e-3, atol=2e-3)
+    ours = cell({**stages, "features": tmp_path}, vision={"features_gb": 1e-6}, compressor=compressor)
+    assert [row["train_tokens"] for row in ours] == [row["train_tokens"] for row in cell(stages)]
+
+
+def test_learning_rates_are_multiplied(stages: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[list[float]] = []
+    real = cell_module.optimise
+
+    def listening(groups: list[dict[str, Any]], *given: Any, **more: Any) -> Any:
+        heard.append([group["lr"] for group in groups])
+        return real(groups, *given, **more)
+
+    monkeypatch.setattr(cell_module, "optimise", listening)
+    once, twice = cell(stages), cell(stages, rate_factors=[2.0])
+    assert heard[1] == pytest.approx([2 * rate for rate in heard[0]])
+    assert heard[0] == pytest.approx([4e-3, 4e-3 * (32 / 8) ** 0.5])  # the rule: times (32 / width)^1/2
+    assert (once[0]["rate_factor"], twice[0]["rate_factor"]) == (1, 2)
+
+
+def test_compiled_where_that_is_asked_for(stages: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The LLM, the compressor and the projector; by a stand-in that only counts (the log tells of the real one)."""
+    calls: list[str] = []
+
+    def compiled(self: torch.nn.Module, **options: Any) -> None:
+        plain = self.forward
+
+        def forward(*given: Any, **more: Any) -> Any:
+            calls.append(type(self).__name__)
+            return plain(*given, **more)
+
+        self.forward = forward  # type: ignore[method-assign]
+
+    plain = repeatable(cell(stages))
+    monkeypatch.setattr(torch.nn.Module, "compile", compiled)
+    assert repeatable(cell(stages)) == plain
+    assert not calls
+    assert repeatable(cell(stages, recipe={"compile": True})) == plain
+    assert {"LlamaModel", "Compressor", "Sequential"} == set(calls)
