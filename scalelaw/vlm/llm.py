@@ -19,9 +19,6 @@ logging.disable_progress_bar()
 LOCAL: Any = {"local_files_only": True, "trust_remote_code": False}
 """Nothing is downloaded, and no code that a folder brings along is run."""
 
-ROPE_BASE = 100.0
-"""Of made-to-measure rungs, which see a hundred tokens: the customary 10,000 leaves half a head of 8 all but still."""
-
 
 def is_folder(llm: str) -> bool:
     """Whether an LLM is given as the folder of a pretrained model (else as a rung, WIDTHxLAYERS)."""
@@ -52,7 +49,6 @@ def build_llm(experiment: Experiment, llm: str, words: tuple[str, ...]) -> tuple
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
-        rope_parameters={"rope_type": "default", "rope_theta": ROPE_BASE},
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.text.seed)
