@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import SweepFolder
 from scalelaw.table import OK, bundled_tables, describe, read_table, stated_cells
@@ -29,6 +31,7 @@ class Coverage:
     statuses        status -> rows; only `ok` is ever fitted
     standard_errors rows with a standard error
     title, citation, licence   of a bundled table (else empty); sources: what the rows name as theirs
+    repeat_sd, repeat_freedom   the noise from one run to the next (see `scatter`), None where nothing ran twice
     doubts          about the numbers, in sentences (see `doubts_about`)
     """
 
@@ -50,6 +53,8 @@ class Coverage:
     licence: str = ""
     doubts: tuple[str, ...] = ()
     unfinished: int = 0
+    repeat_sd: float | None = None
+    repeat_freedom: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -71,6 +76,7 @@ def coverage(table: Any, *, rows: str | None = None, along: str | None = None) -
     counts, seeds = cells.size(), cells["seed"].nunique()
     grid = [[int(counts.get((r, c), 0)) for c in along_values] for r in row_values]
     facts = describe(name) if name in bundled_tables() else {}
+    spread, freedom = scatter(believed)
     return Coverage(
         table=name,
         n_rows=len(frame),
@@ -96,6 +102,8 @@ def coverage(table: Any, *, rows: str | None = None, along: str | None = None) -
         licence=str(facts.get("licence", "")),
         doubts=doubts_about(frame, name),
         unfinished=_unfinished(table),
+        repeat_sd=spread if freedom else None,
+        repeat_freedom=freedom,
     )  # fmt: skip
 
 
@@ -154,9 +162,33 @@ def _noise(held: pd.DataFrame) -> Iterator[str]:
         yield f"{_rows(held['error_se'].isna().sum())} without a standard error."
     if kinds.any():
         yield f"{_rows(kinds.sum())} with a binomial standard error: the noise of the questions alone."
-    again = held.groupby([*(c for c in (*ROWS, *ALONG, "metric") if held[c].notna().any())], dropna=False)
-    if len(held) and again.size().max() == 1:
+    if len(held) and not scatter(held)[1]:
         yield "Nothing was measured twice, so the noise from one training run to the next is not known."
+
+
+def scatter(rows: pd.DataFrame, target: str = "error") -> tuple[float, int]:
+    """The noise from one run to the next: (standard deviation, degrees of freedom), nan and 0 where nothing ran twice.
+
+    Pooled over the groups of rows that agree in all that a table knows of a model, its data and its score, and in every
+    column of its own. The tokens of a run differ a little from seed to seed: where each run stands once, they do not
+    tell rows apart.
+    """
+    own = [c for c in rows if c not in COLUMNS and c != target]
+    alike = [c for c in (*ROWS, *ALONG, "task_family", "metric", *own) if c in rows and rows[c].notna().any()]
+    if not alike:
+        return math.nan, 0
+    without = [c for c in alike if c != "train_tokens"]
+    if (
+        "seed" in rows
+        and rows["seed"].notna().all()
+        and without
+        and not rows.duplicated([*without, "seed"]).any()
+    ):
+        alike = without
+    groups = rows.groupby(alike, dropna=False)[target]
+    freedom = int((groups.size() - 1).sum())
+    squares = float(((rows[target] - groups.transform("mean")) ** 2).sum())
+    return (math.sqrt(squares / freedom) if freedom else math.nan), freedom
 
 
 def _rows(number: int) -> str:

@@ -1,8 +1,9 @@
 import pandas as pd
 import pytest
 
-from scalelaw.coverage import coverage, doubts_about
+from scalelaw.coverage import coverage, doubts_about, scatter
 from scalelaw.errors import InputError
+from scalelaw.fit import fit_law
 from scalelaw.table import bundled_tables, read_table
 
 
@@ -67,3 +68,39 @@ def test_shares_of_a_stated_number_of_examples_may_be_equal() -> None:
     table = pd.DataFrame({"n_params": [1e6, 2e6], "visual_tokens": 4, "error": 1 / 3, "benchmark": "a"})
     assert any("a copy?" in doubt for doubt in coverage(table).doubts)
     assert not any("a copy?" in doubt for doubt in coverage(table.assign(n_examples=300)).doubts)
+
+
+def test_the_noise_between_runs_is_pooled_over_what_ran_more_than_once() -> None:
+    """By hand: (.1, .3) and (.2, .2, .5) have sums of squares .02 and .06, over 1 + 2 degrees of freedom."""
+    errors = [0.1, 0.3, 0.2, 0.2, 0.5, 0.9]
+    table = read_table(
+        pd.DataFrame(
+            {
+                "n_params": [1e6, 1e6, 2e6, 2e6, 2e6, 3e6],
+                "visual_tokens": 4,
+                "benchmark": "a",
+                "seed": [0, 1, 0, 1, 2, 0],
+                "train_tokens": [10, 11, 10, 12, 13, 9],
+                "error": errors,
+            }
+        )
+    )
+    assert scatter(table) == (pytest.approx((0.08 / 3) ** 0.5, rel=1e-12), 3)
+    assert coverage(table).repeat_sd == scatter(table)[0]
+    assert not any("measured twice" in doubt for doubt in coverage(table).doubts)
+    for apart in (
+        {"benchmark": list("abcdef")},
+        {"seed": 0},
+        {"x": range(6)},
+    ):  # scores; checkpoints; a column of its own
+        assert scatter(table.assign(**apart))[1] == 0
+        assert any("measured twice" in doubt for doubt in coverage(table.assign(**apart)).doubts)
+
+
+def test_a_holdout_stands_beside_the_noise_between_runs() -> None:
+    first = read_table("vlm_reasoning").assign(seed=0)
+    again = pd.concat([first, first.assign(seed=1, error=first.error + 0.02)], ignore_index=True)
+    held = fit_law(again, holdout="largest", bootstrap=0).holdout
+    assert held["repeat_sd"] == pytest.approx(0.02 / 2**0.5, rel=1e-9)
+    assert held["repeat_freedom"] == 28
+    assert "repeat_sd" not in fit_law(first, holdout="largest", bootstrap=0).holdout

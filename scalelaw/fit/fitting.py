@@ -12,7 +12,7 @@ from scalelaw.errors import InputError
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.holdout import doubts as holdout_doubts
-from scalelaw.fit.holdout import largest, leave_out
+from scalelaw.fit.holdout import largest, leave_out, noise
 from scalelaw.fit.intervals import doubts as interval_doubts
 from scalelaw.fit.intervals import draw, intervals, settled
 from scalelaw.fit.law import Law
@@ -34,7 +34,7 @@ def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
     problem = task.problem
     if law.source == "typed":
         _check_formula(problem)
-    holdout = _hold_out(problem, options.holdout)
+    holdout = _hold_out(problem, options.holdout, points)
     optimum = minimise(problem, options.starts)
     if law.source == "typed" and not (
         np.isfinite(optimum.objective) or options.fix or options.bounds or options.tie
@@ -97,11 +97,12 @@ def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
     )
 
 
-def _hold_out(problem: Problem, rule: str | None) -> dict[str, Any]:
+def _hold_out(problem: Problem, rule: str | None, points: tables.Points) -> dict[str, Any]:
     if rule is None:
         return {}
     held, words = largest(problem, rule)
-    return {"rule": rule, "left_out": words, **leave_out(problem, held)}
+    scatter = noise(points.rows, points.target_name)
+    return {"rule": rule, "left_out": words, **leave_out(problem, held), **scatter}
 
 
 def _check_formula(problem: Problem) -> None:

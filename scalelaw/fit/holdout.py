@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from scalelaw.coverage import scatter
 from scalelaw.errors import InputError
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.optimum import minimise
@@ -39,6 +41,12 @@ def leave_out(problem: Problem, held: Array) -> dict[str, Any]:
         "predicted": value[held].tolist(),
         "measured": target[held].tolist(),
     }
+
+
+def noise(rows: pd.DataFrame, target: str) -> dict[str, Any]:
+    """What to hold a prediction's miss against: the scatter of runs alike but for their seed, where any ran twice."""
+    spread, freedom = scatter(rows, target)
+    return {"repeat_sd": spread, "repeat_freedom": freedom} if freedom else {}
 
 
 def doubts(holdout: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from scalelaw.fit.average import average_name
 from scalelaw.fit.engine import Problem, descend
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.fitting import fit_points
-from scalelaw.fit.holdout import doubts, largest
+from scalelaw.fit.holdout import doubts, largest, noise
 from scalelaw.fit.law import Law
 from scalelaw.fit.loading import load_law
 from scalelaw.fit.optimum import Polished, polish
@@ -304,4 +304,5 @@ def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str
         "params": fitted.params,
         "predicted": predicted.tolist(),
         "measured": measured.tolist(),
+        **noise(points.rows, points.target_name),
     }

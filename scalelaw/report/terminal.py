@@ -54,6 +54,7 @@ def show_fit(fitted: FittedLaw) -> None:
         console.print(
             f"without the largest ({held['left_out']}), predicted: largest error {short(held['max_abs_error'])}, "
             f"root mean square {short(held['rmse'])}"
+            + (f"; runs alike scatter by {short(held['repeat_sd'])}" if "repeat_sd" in held else "")
         )
     if averaged:
         console.print(f"status [bold]{fitted.status}[/]   an average of laws: predictions, no parameters")
@@ -169,6 +170,12 @@ def show_coverage(found: Coverage) -> None:
     console = console_of()
     console.print(f"[bold]{found.table or 'table'}[/]   {found.title}".rstrip())
     console.print(f"{found.n_rows} rows; {found.standard_errors} with a standard error", style="dim")
+    if found.repeat_sd is not None:
+        console.print(
+            f"runs alike but for their seed scatter by {short(found.repeat_sd)} "
+            f"({found.repeat_freedom} degrees of freedom)",
+            style="dim",
+        )
     rows = [
         (_label(value), *(str(count or "-") for count in counts))
         for value, counts in zip(found.row_values, found.counts, strict=True)
