@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import atomic
-from scalelaw.report import series, surfaces
+from scalelaw.report import series, surfaces, words
 from scalelaw.report.figures import draw_curves, draw_front, draw_parity, draw_surface
 from scalelaw.report.items import Study, gather
 from scalelaw.report.pages import axes_of
@@ -28,7 +28,8 @@ def save_figure(name: str, items: Any, path: str | Path, *, dpi: int = 160) -> P
     """Draw one figure of a report and write it to `path`; its suffix (.pdf, .svg, .png) is the format.
 
     name: overview (error against visual tokens, beside it the surface with the optimum's path), curves, surface,
-    parity, front. items: as for `write_report`; the first fit, with its optima, is drawn. dpi: for .png only.
+    parity, front; families (the curves of up to three fits side by side). items: as for `write_report`; the first fit,
+    with its optima, is drawn. dpi: for .png only.
     Raises InputError for an unknown figure or format, where there is no fit, and as `write_report` does.
     """
     target = Path(path)
@@ -36,13 +37,13 @@ def save_figure(name: str, items: Any, path: str | Path, *, dpi: int = 160) -> P
         raise unknown("figure", name, FIGURES)
     if target.suffix not in _DATES:
         raise unknown("figure format", target.suffix or target.name, _DATES)
-    study = next((s for s in gather(items).studies if s.fitted is not None), None)
-    if study is None:
+    studies = [study for study in gather(items).studies if study.fitted is not None]
+    if not studies:
         raise InputError(
             "There is no fit to draw.", code="nothing_to_draw", hint="Give a FittedLaw or a FIT.json."
         )
     with styled(), atomic(target) as part:
-        figure = FIGURES[name](study)
+        figure = _families(studies[:3]) if name == "families" else FIGURES[name](studies[0])
         kind = target.suffix[1:]
         figure.savefig(part, format=kind, dpi=dpi, metadata=_DATES[target.suffix], facecolor="white")
     return target
@@ -64,6 +65,18 @@ def _overview(study: Study) -> Figure:
 def _curves(study: Study) -> Figure:
     figure = _sheet(6.4, 5.4)
     _draw_curves(study, figure, (0.12, 0.32, 0.86, 0.6))
+    return figure
+
+
+def _families(studies: list[Study]) -> Figure:
+    """One scale of errors for all, so that they can be compared."""
+    figure = _sheet(0.6 + 5.6 * len(studies), 5.2)
+    drawn = [series.slices(study.fitted, *axes_of(study.fitted), None) for study in studies if study.fitted]
+    extent = (min(data.extent[0] for data in drawn), max(data.extent[1] for data in drawn))
+    wide = 1 / len(studies)
+    for index, (study, data) in enumerate(zip(studies, drawn, strict=True)):
+        axes = figure.add_axes((wide * (index + 0.13), 0.265, 0.83 * wide, 0.65))
+        draw_curves(axes, data, extent, heading=words.capital(study.name))
     return figure
 
 
@@ -109,6 +122,7 @@ def _draw_surface(study: Study, figure: Figure, place: tuple[float, float, float
 FIGURES: dict[str, Callable[[Study], Figure]] = {
     "overview": _overview,
     "curves": _curves,
+    "families": lambda study: _families([study]),
     "surface": _surface,
     "parity": _parity,
     "front": _front,

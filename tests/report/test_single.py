@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from scalelaw.errors import InputError
+from scalelaw.fit import fit_law
 from scalelaw.report import save_figure
 from scalelaw.report.single import FIGURES
 
@@ -53,3 +54,15 @@ def test_a_table_is_no_fit(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         save_figure("overview", "vlm_reasoning", tmp_path / "a.png")
     assert caught.value.code == "nothing_to_draw"
+
+
+def test_families_stand_side_by_side_on_one_scale(tmp_path: Path) -> None:
+    fits = [fit_law(name, bootstrap=0) for name in ("vlm_reasoning", "vlm_ocr")]
+    text = save_figure("families", fits, tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert text.count('id="axes_') == 2
+    assert (
+        save_figure("families", [*fits, *fits], tmp_path / "b.svg")
+        .read_text(encoding="utf-8")
+        .count('id="axes_')
+        == 3
+    )

@@ -14,9 +14,16 @@ from scalelaw.report.ticks import log_input, plain_target
 
 
 def draw_curves(
-    axes: Axes, data: Curves, extent: tuple[float, float] | None = None, legend: bool = True
+    axes: Axes,
+    data: Curves,
+    extent: tuple[float, float] | None = None,
+    legend: bool = True,
+    heading: str = "",
 ) -> None:
-    """Draw the law and the points along one input; `extent` of the target is the data's own unless given."""
+    """Draw the law and the points along one input; `extent` of the target is the data's own unless given.
+
+    heading: what stands above, by default what is drawn against what.
+    """
     grid = data.curves[0].x
     log_input(axes, "x", data.along, float(grid[0]), float(grid[-1]), data.measured_values)
     plain_target(axes, "y", *(extent or data.extent), words.axis(data.target))
@@ -24,9 +31,8 @@ def draw_curves(
     handles = [_curve(axes, index, curve) for index, curve in enumerate(data.curves)]
     if data.mark:
         handles.append(_mark(axes, data))
-    panel_heading(
-        axes, f"{words.capital(words.named(data.target))} against {words.named(data.along)}", _note(data)
-    )
+    drawn = f"{words.capital(words.named(data.target))} against {words.named(data.along)}"
+    panel_heading(axes, heading or drawn, _note(data))
     if legend:
         title = words.capital(words.named(data.by)) if data.by else ""
         title += ", points at the nearest curve" if data.nearest else ""
