@@ -17,7 +17,7 @@ SAFE_TO_FORK = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # Arrow's allocator would start a thread
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # to ask for a CUDA device must not take hold of it
 }
-TORCHRUN = "torch.distributed.run"
+TORCHRUN = "scalelaw.executors._torchrun"
 
 
 def order_of(task: Task, environment: dict[str, str] | None = None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ OVER |= {
 }  # by what was done to it; or nobody knows it
 NEVER = ("launch failed requeued held", "launch_failed_requeued_held", "BadConstraints", "JobHeldAdmin")
 """Reasons for which a job would wait for ever."""
+BEGINS = 180.0  # seconds that a job may need to begin: a slow disk, a container
 SETTLED = 2  # looks in a row that must find a job over: its result may be seen later than its end
 
 
@@ -104,7 +105,8 @@ class Queue:
         if sign != known:
             self._signs[job] = (sign, time.monotonic())
             return False
-        return time.monotonic() - since > self._silence
+        patience = self._silence if sign else max(self._silence, BEGINS)
+        return time.monotonic() - since > patience
 
     def cancel(self, batches: Iterable[Batch]) -> None:
         """End jobs."""

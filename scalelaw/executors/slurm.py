@@ -30,7 +30,7 @@ from scalelaw.executors._slurm_queue import Batch, Queue
 from scalelaw.files import write_text
 from scalelaw.tasks import Finished, Line, Needs, Task, Tries, checked, facts_of
 
-SETTINGS = {"poll_s": 2.0, "silence_s": 60.0, "grace_s": 30.0}
+SETTINGS = {"poll_s": 2.0, "silence_s": 45.0, "grace_s": 30.0}
 COMMANDS = ("setup", "teardown")  # lines of shell, by what they are for: the user's own
 LARGEST_ARRAY = 1000  # what MaxArraySize allows where nobody changed it
 AT_ONCE = 256

@@ -96,6 +96,7 @@ def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) 
         write_part(folder, cell, rows, facts)
         log.scores(rows)
         folder.saved(cell.name).unlink(missing_ok=True)
+        training.halves_note(folder.saved(cell.name)).unlink(missing_ok=True)
 
 
 def _help(folder: SweepFolder, cell: Cell, train: ModuleType) -> Path:

@@ -9,23 +9,29 @@ from __future__ import annotations
 
 import gc
 import inspect
+import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scalelaw.errors import ScalelawError
+from scalelaw.errors import Preempted, ScalelawError
+from scalelaw.files import write_text
 
 
 def call(function: Callable[..., Any], *given: Any, saved: Path, log: Any, **choices: Any) -> Any:
     """Call a function of the trainer. Without memory it is called once more with `splits=2`, where it takes that.
 
-    Raises ScalelawError `out_of_memory` where that is not enough, and what the function raises.
+    Raises ScalelawError `out_of_memory` where that is not enough, Preempted where several processes of torchrun are to
+    begin again in halves, and what the function raises.
     """
     takes = inspect.signature(function).parameters
     if "saved" in takes:
         saved.parent.mkdir(parents=True, exist_ok=True)
         choices["saved"] = saved
+    if "splits" in takes and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return _together(partial(function, *given, **choices), halves_note(saved))
     reason = ""
     for splits in (1, 2) if "splits" in takes else (1,):
         if splits > 1:
@@ -37,13 +43,48 @@ def call(function: Callable[..., Any], *given: Any, saved: Path, log: Any, **cho
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    tried = ", with half the micro-batch too" if "splits" in takes else ""
-    raise ScalelawError(
+            reason = _first_line(error)
+    raise _no_memory(reason, halves="splits" in takes)
+
+
+def halves_note(saved: Path) -> Path:
+    """Where processes that share a piece of work note that one of them had no memory."""
+    return saved.with_suffix(".halves")
+
+
+def _together(function: Callable[..., Any], note: Path) -> Any:
+    """One of several processes: where one has no memory, all begin again in halves, as they work step by step."""
+    splits = 2 if note.exists() else 1
+    try:
+        return function(splits=splits)
+    except Preempted:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            write_text(note, f"{splits} {_first_line(error)}")
+        told, _, reason = note.read_text(encoding="utf-8").partition(" ") if note.exists() else ("", "", "")
+        if told == "2":
+            raise _no_memory(reason, halves=True) from error
+        if told and splits == 1:  # it, or another whose end this process felt
+            raise Preempted(
+                f"It ran out of memory: {reason}",
+                code="out_of_memory",
+                hint="It is to be begun again, with half the micro-batch.",
+            ) from error
+        raise
+
+
+def _no_memory(reason: str, *, halves: bool) -> ScalelawError:
+    tried = ", with half the micro-batch too" if halves else ""
+    return ScalelawError(
         f"It ran out of memory{tried}: {reason}",
         code="out_of_memory",
         hint="Ask for a larger device, or for more of them.",
     )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def is_out_of_memory(error: BaseException) -> bool:

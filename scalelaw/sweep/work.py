@@ -18,6 +18,7 @@ from scalelaw.sweep.grid import Cell, Stage, trainer
 from scalelaw.sweep.needs import needs_of
 from scalelaw.sweep.progress import Item, Progress
 from scalelaw.sweep.stages import is_made
+from scalelaw.sweep.training import halves_note
 from scalelaw.tasks import Finished, Needs, Task
 
 Warnings = list[tuple[str, str]]
@@ -113,6 +114,7 @@ def do(
     reasons = {task.name: "It was never run." for task, _ in tasks}
     for task, _ in tasks:
         folder.failure(task.name).unlink(missing_ok=True)
+        halves_note(folder.saved(task.name)).unlink(missing_ok=True)
     with progress, closing(engine.run([task for task, _ in tasks], jobs=jobs, **settings)) as ends:
         items = {item.name: item for _, item in tasks}
         progress.begin(list(items.values()), jobs)

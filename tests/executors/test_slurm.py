@@ -269,7 +269,7 @@ def test_several_nodes_run_one_task_by_torchrun(
 def test_a_task_on_several_nodes_that_fails_is_a_failure(slurm_like: Callable[..., Any], task: Make) -> None:
     with slurm_like(NODES=2, CPUS=2):
         ends = list(executor.run([task("wide", "fails", nodes=2)], jobs=8, settings=FAST))
-        assert [end.code for end in ends] == [1]
+        assert [end.code for end in ends] == [3]
 
 
 def test_what_would_be_asked_for_is_what_sbatch_is_told(task: Make) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scalelaw.errors import ScalelawError
+from scalelaw.errors import Preempted, ScalelawError
 from scalelaw.sweep import training
 
 
@@ -76,3 +77,32 @@ def test_another_error_is_not_tried_again(call: Callable[..., Any]) -> None:
     with pytest.raises(RuntimeError, match="no"):
         call(fails)
     assert begun == [1]
+
+
+def test_several_processes_begin_again_together_in_halves(
+    call: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One has no memory; another feels it as a lost connection; both ask to be begun again, once."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    memory: dict[str, int] = {"rows": 1}
+
+    def trains(splits: int = 1) -> int:
+        if 2 // splits > memory["rows"]:
+            raise OutOfMemoryError("CUDA out of memory.\nmore")
+        return splits
+
+    def feels(splits: int = 1) -> None:
+        with suppress(ScalelawError):
+            call(trains)  # meanwhile, elsewhere
+        raise RuntimeError("Connection closed by peer")
+
+    with pytest.raises(Preempted, match="CUDA out of memory"):
+        call(feels)
+    assert call(trains) == 2
+    with pytest.raises(RuntimeError, match="closed by peer"):  # in halves, of another reason
+        call(feels)
+    memory["rows"] = 0
+    for process in (trains, feels):
+        with pytest.raises(ScalelawError, match="with half the micro-batch too: CUDA out") as caught:
+            call(process)
+        assert caught.value.code == "out_of_memory"

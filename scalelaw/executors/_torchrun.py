@@ -1,0 +1,31 @@
+"""torchrun, which ends as the first of its processes did that failed: with its exit code, or by its signal.
+
+By itself it ends with 1 whatever happened, and nobody could tell work that failed from work that is to be begun again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+
+
+def main(arguments: list[str]) -> int:
+    """Run torchrun. Returns 0, or the exit code of the process that failed first; dies by its signal."""
+    run = importlib.import_module("torch.distributed.run")
+    errors = importlib.import_module("torch.distributed.elastic.multiprocessing.errors")
+    try:
+        run.main(arguments)
+    except errors.ChildFailedError as error:
+        code = int(error.get_first_failure()[1].exitcode)
+        if code < 0:
+            if code != -signal.SIGKILL:
+                signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
+        return code or 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
