@@ -49,11 +49,11 @@ def _cluster(folder: Path, **options: int) -> Iterator[Path]:
     environment = {**os.environ, **{key: str(value) for key, value in told.items()}}
     try:
         subprocess.run(
-            [str(LOOPBACK), "up", str(folder)], env=environment, check=True, capture_output=True, timeout=60
+            [str(LOOPBACK), "up", str(folder)], env=environment, check=True, capture_output=True, timeout=240
         )
         yield folder / "slurm.conf"
     finally:
-        subprocess.run([str(LOOPBACK), "down", str(folder)], check=True, capture_output=True, timeout=60)
+        subprocess.run([str(LOOPBACK), "down", str(folder)], check=True, capture_output=True, timeout=240)
 
 
 @pytest.fixture(scope="session")
