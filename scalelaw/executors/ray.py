@@ -130,9 +130,9 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
         where |= {"include_dashboard": False, "object_store_memory": STORE}
     try:
         ray.init(**where, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # where it does not start in time, Ray raises no more than that
         raise InputError(
-            f"Ray does not answer at '{settings['address'] or 'local'}': {str(error).splitlines()[0]}",
+            f"Ray does not answer at '{settings['address'] or 'local'}': {(str(error) or repr(error)).splitlines()[0]}",
             code="no_ray",
         ) from error
 
