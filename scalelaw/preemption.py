@@ -18,13 +18,15 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
 
 _asked = threading.Event()
 _listeners: list[object] = []
+_told_again: set[int] = set()
+"""Signals that are ignored since they were heard."""
 
 
 @contextmanager
 def heard() -> Iterator[None]:
     """Hear the signals that the process does not handle otherwise, in its main thread; then as before."""
     main = threading.current_thread() is threading.main_thread()
-    ours = [number for number in SIGNALS if main and signal.getsignal(number) is signal.SIG_DFL]
+    ours = [n for n in SIGNALS if main and (signal.getsignal(n) is signal.SIG_DFL or n in _told_again)]
     if ours:
         _asked.clear()
     for number in ours:
@@ -33,7 +35,13 @@ def heard() -> Iterator[None]:
         yield
     finally:
         for number in ours:
-            signal.signal(number, signal.SIG_DFL)
+            if number == signal.SIGUSR2 and _asked.is_set():
+                _told_again.add(
+                    number
+                )  # schedulers tell twice, and it must not end who is leaving with its own code
+                signal.signal(number, signal.SIG_IGN)
+            else:
+                signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

@@ -30,6 +30,9 @@ from scalelaw.executors._slurm_queue import Batch
 from scalelaw.files import opened_anew
 from scalelaw.tasks import Finished, Task, task_from
 
+UNSAVED = (
+    "Its job was asked to make room (its time was nearly up, say), and it had saved nothing to go on from."
+)
 BEAT = 5.0  # seconds between two signs of life
 
 
@@ -55,6 +58,10 @@ def main(arguments: list[str]) -> int:
     if first and _goes_back(tasks, before, asked):
         me = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{place}"
         subprocess.run(["scontrol", "requeue", me], check=False)
+    elif first and asked and signal.SIGTERM not in asked:
+        for task in tasks:
+            if not task.result.exists() and task.name not in Batch(batch, "", []).ends(int(place)):
+                _tell(batch / f"ends-{place}.jsonl", Finished(task, -signal.SIGUSR2, 0.0, UNSAVED))
     return 0
 
 

@@ -213,6 +213,16 @@ def test_a_job_whose_time_is_nearly_up_saves_and_goes_on_from_there(slurm: Path,
     assert len({job for _, job, _ in _begun(slow)}) == 1
 
 
+def test_a_job_whose_time_is_up_and_that_saved_nothing_is_said_to(slurm: Path, task: Make) -> None:
+    long = task("long", "sleeps", retries=0)
+    ends = _meanwhile(
+        [long], lambda: subprocess.run(["scancel", "--signal=USR2", _begun(long)[0][1]], check=True)
+    )
+    assert "asked to make room" in ends["long"].reason
+    assert ends["long"].code is not None
+    assert ends["long"].code < 0
+
+
 def test_a_job_that_is_preempted_saves_and_goes_on_from_there(slurm: Path, task: Make) -> None:
     slow = task("slow", "counts", cpus=8, retries=0)
     urgent = ["sbatch", "-p", "urgent", "-c", "8", "-o", os.devnull, "--parsable", "--wrap", "sleep 1"]
@@ -220,6 +230,14 @@ def test_a_job_that_is_preempted_saves_and_goes_on_from_there(slurm: Path, task:
     assert ends["slow"].code == 0
     assert len(_begun(slow)) == 2
     assert 5 <= int(slow.saved.read_text()) < 30
+
+
+def test_a_job_that_somebody_requeues_is_waited_for(slurm: Path, task: Make) -> None:
+    once = task("once", "sleeps once", retries=0)
+    ends = _meanwhile([once], lambda: subprocess.run(["scontrol", "requeue", _begun(once)[0][1]], check=True))
+    assert ends["once"].code == 0
+    assert len({job for _, job, _ in _begun(once)}) == 1
+    assert len(_begun(once)) == 2
 
 
 def test_an_end_of_the_runner_ends_its_jobs(slurm: Path, task: Make) -> None:
