@@ -22,6 +22,7 @@ from scalelaw.tasks import Finished, Line, Needs, Task, Tries, checked, facts_of
 SETTINGS = {"address": "", "cpus": 0, "gpus": 0}
 AT_ONCE = 1000
 LOOK = 10.0  # seconds without news after which the result files are looked at: they are what counts
+BEGINS = 3  # times that a Ray of one's own is started, before one gives up
 STORE = 100 * 2**20  # bytes of Ray's object store: nothing large goes through it
 
 
@@ -128,13 +129,18 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
         cpus = settings["cpus"] or len(os.sched_getaffinity(0))
         where = {"address": "local", "num_cpus": cpus, "num_gpus": settings["gpus"] or None}
         where |= {"include_dashboard": False, "object_store_memory": STORE}
-    try:
-        ray.init(**where, log_to_driver=False, logging_level="ERROR")
-    except Exception as error:  # where it does not start in time, Ray raises no more than that
-        raise InputError(
-            f"Ray does not answer at '{settings['address'] or 'local'}': {(str(error) or repr(error)).splitlines()[0]}",
-            code="no_ray",
-        ) from error
+    for left in reversed(range(1 if settings["address"] else BEGINS)):
+        try:
+            ray.init(**where, log_to_driver=False, logging_level="ERROR")
+            return
+        except Exception as error:  # where it does not start in time, Ray raises no more than that
+            if left:  # it gives itself half a minute, which a busy machine may not have
+                ray.shutdown()
+                continue
+            raise InputError(
+                f"Ray does not answer at '{settings['address'] or 'local'}': {(str(error) or repr(error)).splitlines()[0]}",
+                code="no_ray",
+            ) from error
 
 
 def _ray() -> ModuleType:
