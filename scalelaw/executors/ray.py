@@ -137,9 +137,9 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
             if left:  # it gives itself half a minute, which a busy machine may not have
                 ray.shutdown()
                 continue
+            said = (str(error) or repr(error)).splitlines()[0]
             raise InputError(
-                f"Ray does not answer at '{settings['address'] or 'local'}': {(str(error) or repr(error)).splitlines()[0]}",
-                code="no_ray",
+                f"Ray does not answer at '{settings['address'] or 'local'}': {said}", code="no_ray"
             ) from error
 
 
