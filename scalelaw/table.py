@@ -464,6 +464,9 @@ def _terms(where: Mapping[str, Any] | Sequence[str] | str | None) -> list[tuple[
     if isinstance(where, Mapping):
         return list(where.items())
     terms = [where] if isinstance(where, str) else list(where)
+    terms = [
+        term.encode("utf-8", "replace").decode() for term in terms
+    ]  # a byte that is no text stands in no table
     for term in terms:
         if "=" not in term:
             raise InputError(f"'{term}' is not a term of the form column=value.", code="bad_where")

@@ -70,6 +70,12 @@ Table = Annotated[
         help="A parquet or csv file, a sweep's folder, '-' (csv on stdin), or a bundled table's name.",
     ),
 ]
+LawFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--law", metavar="FILE.py", help="Your own law file, of a fit that was made with it; repeatable."
+    ),
+]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the answer to this file.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.face import Json, Output, app, give, names_of, number, numbers, pairs
+from scalelaw.cli.face import Json, LawFiles, Output, app, give, names_of, number, numbers, pairs
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError
 
@@ -90,6 +90,7 @@ def optimize(
     weights: Annotated[
         list[str] | None, typer.Option("--weight", help="A task's share of the error, ocr=0.3; repeatable.")
     ] = None,
+    law_files: LawFiles = None,
     text_tokens: TextTokens = 50,
     generate: Generate = 0,
     models: Annotated[
@@ -164,7 +165,7 @@ def optimize(
         raise InputError(
             "--contrast and --inverse start from a budget, not from --target-error.", code="bad_objective"
         )
-    law = _law(fit_file, pairs(fits, "--fit"), numbers(weights, "--weight"))
+    law = _law(fit_file, pairs(fits, "--fit"), numbers(weights, "--weight"), law_files or [])
     optimum = plan.find_optimum(
         law, limits, within=within, target_error=target_error, minimise=minimise, tie=tie, **asked
     )
@@ -188,7 +189,7 @@ def optimize(
     give("optimize", data, warnings, as_json=as_json, output=output, words=words)
 
 
-def _law(fit_file: Path | None, fits: dict[str, str], weights: dict[str, float]) -> Any:
+def _law(fit_file: Path | None, fits: dict[str, str], weights: dict[str, float], law: list[str]) -> Any:
     from scalelaw.fit import load_fit
     from scalelaw.plan import blend
 
@@ -197,8 +198,8 @@ def _law(fit_file: Path | None, fits: dict[str, str], weights: dict[str, float])
     if fit_file is not None:
         if weights:
             raise InputError("--weight needs the tasks' fits as --fit TASK=FILE.", code="usage")
-        return load_fit(fit_file)
-    return blend({name: load_fit(path) for name, path in fits.items()}, weights)
+        return load_fit(fit_file, law)
+    return blend({name: load_fit(path, law) for name, path in fits.items()}, weights)
 
 
 @app.command("cost", cls=Sectioned)

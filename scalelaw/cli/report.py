@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from scalelaw.cli.face import Json, app, give
+from scalelaw.cli.face import Json, LawFiles, app, give
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError
 
@@ -31,6 +31,7 @@ def report(
             "-o", "--output", help="The file (for paper: the folder) to write. [default: report.pdf]"
         ),
     ] = None,
+    law_files: LawFiles = None,
     title: Annotated[str | None, typer.Option(help="The title on page one.")] = None,
     style: Annotated[
         str, typer.Option(help="page: one document; paper: figures in column width, LaTeX tables, BibTeX.")
@@ -52,10 +53,13 @@ def report(
             f"{target} is one of the items.", code="usage", hint="Write to another name with -o."
         )
     typed = ["report", *items, *(["-o", str(output)] if output else [])]
+    typed += [word for file in law_files or [] for word in ("--law", file)]
     typed += ["--title", title] if title else []
     typed += ["--style", style] if style != "page" else []
     typed += ["--format", form] if form else []
     command = f"scalelaw {shlex.join(typed)}"
-    written = write_report(list(items), target, title=title, style=style, form=form, command=command)
+    written = write_report(
+        list(items), target, title=title, style=style, form=form, command=command, law=law_files or ()
+    )
     give("report", {"report": written, "items": items}, as_json=as_json)
     print(f"The report is {written}.", file=sys.stderr)

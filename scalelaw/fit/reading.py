@@ -12,6 +12,7 @@ import numpy as np
 
 from scalelaw.answers import read_answer
 from scalelaw.errors import InputError
+from scalelaw.fit.average import PREFIX
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.loading import load_law
 from scalelaw.fit.objective import LOSSES, RESIDUALS
@@ -23,23 +24,33 @@ _HELD_OUT = ("left_out", "max_abs_error", "rmse", "predicted", "measured")
 _COMPARED = ("law", "n_parameters", "aicc", "weight", "leave_largest_out")
 
 
-def load_fit(path: str | Path) -> FittedLaw:
+def load_fit(path: str | Path, law: str | Path | Sequence[str | Path] = ()) -> FittedLaw:
     """Read a fit back from the JSON that `to_json` (or `scalelaw fit --json`) wrote.
 
-    Raises InputError for a file that is not there, is not JSON, is not a fit, or holds what no fit holds.
+    law: the law file of a fit that was made with one (or several, where fits are read together). It is a program, and
+    whoever wrote the JSON could name any: it is run only where it is named here.
+    Raises InputError for a file that is not there, is not JSON, is not a fit, or holds what no fit holds, and for a fit
+    of a law file that is not named.
     """
     envelope = read_answer(path, "fit")
     try:
         warnings = [(str(w["code"]), str(w["message"])) for w in envelope.get("warnings", [])]
     except (KeyError, TypeError) as error:
         raise _not_a_fit(path, "its warnings are not a list of {code, message}") from error
-    return read_fit(envelope["data"], warnings, path)
+    return read_fit(envelope["data"], warnings, path, law)
 
 
 def read_fit(
-    held: Mapping[str, Any], warnings: Sequence[tuple[str, str]], path: str | Path = "The object"
+    held: Mapping[str, Any],
+    warnings: Sequence[tuple[str, str]],
+    path: str | Path = "The object",
+    law: str | Path | Sequence[str | Path] = (),
 ) -> FittedLaw:
-    """A fit from the data of its JSON; what else lies beside (an ablation) is left. Raises InputError for no fit."""
+    """A fit from the data of its JSON; what else lies beside (an ablation) is left. Raises InputError as `load_fit`."""
+    held = {
+        **held,
+        "law": _without_programs(held.get("law"), [law] if isinstance(law, str | Path) else law, path),
+    }
     try:
         fitted = FittedLaw(**_values(held), warnings=list(warnings))
         _check(fitted)
@@ -48,6 +59,24 @@ def read_fit(
     except (TypeError, AttributeError, ValueError, OverflowError) as error:
         raise _not_a_fit(path, str(error)) from error
     return fitted
+
+
+def _without_programs(law: Any, named: Sequence[str | Path], path: str | Path) -> Any:
+    """The law of a fit, where it is a law file the one of that name among those that the user named."""
+    if not isinstance(law, str) or ".py" not in law:
+        return law
+    if law.startswith(PREFIX):
+        if programs := [label for label in law.split("|") if label.rpartition("@")[0].endswith(".py")]:
+            raise _not_a_fit(path, f"it averages the law file '{programs[0][:80]}'")
+        return law
+    own = next((str(file) for file in named if Path(file).name == Path(law).name), None)
+    if law.endswith(".py") and own is None:
+        raise InputError(
+            f"{path} is a fit of the law file '{law[:200]}', which is a program: it is not run by itself.",
+            code="law_file",
+            hint=f"If it is yours, name it: --law {law[:200]} (in Python load_fit(path, law=...)).",
+        )
+    return own or law
 
 
 def _not_a_fit(path: str | Path, why: str) -> InputError:

@@ -51,6 +51,7 @@ def write_report(
     style: str = "page",
     form: str | None = None,
     command: str = "",
+    law: str | Path | Sequence[str | Path] = (),
 ) -> Path:
     """Write a report on what is given, and return its path. The same input gives the same bytes.
 
@@ -60,7 +61,7 @@ def write_report(
     style: `page` is one document: a PDF (A4, vector, fonts embedded) or one self-contained web page (form `html`, or
     a path that ends so); `paper` is a folder of figures in column width, LaTeX tables and BibTeX entries.
     Beside it, in NAME.data/, lie report.json (its words and facts) and the numbers of every figure as csv.
-    command: how it was asked for, printed in the appendix.
+    command: how it was asked for, printed in the appendix. law: the law files of fits given as JSON (see `load_fit`).
     Raises InputError for nothing to report on, an item of an unknown kind, a path that is not there or cannot be
     read, and a path that cannot be written.
     """
@@ -70,7 +71,7 @@ def write_report(
     form = form or ("html" if target.suffix in (".html", ".htm") else "pdf")
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
-    contents = gather(items)
+    contents = gather(items, law)
     with styled():
         pages = list(make_pages(contents, title, command))
         if style == "paper":

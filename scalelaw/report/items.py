@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class Contents:
     sharing: list[dict[str, Any]] = field(default_factory=list)
 
 
-def gather(items: Any) -> Contents:
+def gather(items: Any, law: str | Path | Sequence[str | Path] = ()) -> Contents:
     """Read what was given. An optimum goes to the fit that predicts its error, else it stands alone; each study gets
     a name that tells it from the others.
 
@@ -62,7 +62,7 @@ def gather(items: Any) -> Contents:
         raise InputError("There is nothing to report on.", code="nothing_to_report", hint=_ALLOWED)
     contents, optima, contrasts = Contents(), [], []
     for item in given:
-        kind, held = _read(item) if isinstance(item, str | Path) else _sort(item)
+        kind, held = _read(item, law) if isinstance(item, str | Path) else _sort(item)
         if kind == "fit":
             contents.studies.append(held)
         elif kind == "groups":
@@ -110,7 +110,7 @@ def _sort(item: Any) -> tuple[str, Any]:
     raise InputError(f"A report cannot be made from a {name}.", code="unknown_item", hint=_ALLOWED)
 
 
-def _read(source: str | Path) -> tuple[str, Any]:
+def _read(source: str | Path, law: str | Path | Sequence[str | Path]) -> tuple[str, Any]:
     path = Path(source)
     if path.suffix != ".json":
         return "table", _table(read_table(source), str(source))
@@ -123,9 +123,11 @@ def _read(source: str | Path) -> tuple[str, Any]:
             f"{path} is not an answer of scalelaw.", code="unreadable_json", hint=_ALLOWED
         ) from error
     if schema == "scalelaw.fit/1":
-        return "fit", Study(load_fit(path), ablation=read_answer(path, "fit")["data"].get("ablation") or [])
+        return "fit", Study(
+            load_fit(path, law), ablation=read_answer(path, "fit")["data"].get("ablation") or []
+        )
     if schema == "scalelaw.fit_groups/1":
-        return "groups", _groups(path)
+        return "groups", _groups(path, law)
     if schema == "scalelaw.optimize/1":
         contrast = read_answer(path, "optimize")["data"].get("contrast")
         return "optimum", load_optimum(path).to_dict() | ({"contrast": contrast} if contrast else {})
@@ -151,7 +153,7 @@ def _table(frame: pd.DataFrame, name: str) -> tuple[str, pd.DataFrame]:
     return name or str(held.attrs["table"]), held
 
 
-def _groups(path: Path) -> GroupedFit:
+def _groups(path: Path, law: str | Path | Sequence[str | Path]) -> GroupedFit:
     """Fits by group, as `scalelaw fit --by` wrote them; warnings of a group begin with its name."""
     held = read_answer(path, "fit_groups")
     try:
@@ -160,7 +162,7 @@ def _groups(path: Path) -> GroupedFit:
         for name, data in held["data"]["groups"].items():
             start = f"{by}={name}: "
             mine = [(code, text.removeprefix(start)) for code, text in warnings if text.startswith(start)]
-            groups[name] = read_fit(data, mine, path)
+            groups[name] = read_fit(data, mine, path, law)
         return GroupedFit(by, groups, held["data"]["sharing"], warnings)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} holds no fits by group: {error}.", code="wrong_schema") from error

@@ -79,3 +79,42 @@ def test_a_fit_written_before_points_had_weights_is_read(good: str, tmp_path: Pa
     path = tmp_path / "fit.json"
     path.write_text(json.dumps(envelope))
     assert sl.load_fit(path).points["weight"] is None
+
+
+LAW_FILE = """from pathlib import Path
+import numpy as np
+Path({marker!r}).touch()
+formula = "c - a * ln(n_params)"
+source = "a test"
+units = {{"n_params": 1e9}}
+bounds = {{"c": (0.0, np.inf), "a": (0.0, np.inf)}}
+linear = ("c", "a")
+def predict(n_params, c, a):
+    return c - a * np.log(n_params)
+"""
+
+
+def test_a_law_file_that_a_fit_names_is_run_only_where_the_user_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    law, marker, fit = tmp_path / "my_law.py", tmp_path / "ran", tmp_path / "fit.json"
+    law.write_text(LAW_FILE.format(marker=str(marker)))
+    fit.write_text(sl.fit_law("vlm_reasoning", str(law), bootstrap=0).to_json())
+    marker.unlink()
+    for text in (fit.read_text(), fit.read_text().replace('"value": ', '"value": null, "was": ')):
+        fit.write_text(text)
+        with pytest.raises(InputError, match="which is a program") as refusal:
+            sl.load_fit(fit)
+        assert f"--law {law}" in refusal.value.hint
+    with pytest.raises(InputError, match="which is a program"):
+        sl.load_fit(fit, law=tmp_path / "other.py")
+    assert main(["report", str(fit), "-o", str(tmp_path / "r.pdf")]) == 2
+    assert not marker.exists()
+    assert sl.load_fit(fit, law=law).predict(n_params=1e9) > 0
+    assert marker.exists()
+    held = json.loads(fit.read_text())
+    held["data"]["law"] = f"average:log:product_power@0|{law}@1"
+    fit.write_text(json.dumps(held))
+    with pytest.raises(InputError, match="averages the law file"):
+        sl.load_fit(fit, law=law)
+    assert "which is a program" in capsys.readouterr().err

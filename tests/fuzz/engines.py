@@ -30,6 +30,8 @@ from scalelaw.errors import ScalelawError
 
 SECONDS, MEMORY = 5.0, 2**30
 """What an input may take: seconds of this process, and bytes of all of it."""
+QUICK = 0.005
+"""Seconds in which no input can fill the memory."""
 
 
 class Hang(BaseException):
@@ -65,27 +67,31 @@ class Report:
         return "\n".join([*lines, *(f"  FAULT {name}: {said}" for name, said in self.faults.items())])
 
 
+class _Watch:
+    """The clock of the input that is being run. `since`: this process's time at its start."""
+
+    since = 0.0
+
+
 @contextmanager
 def watched(seconds: float = SECONDS) -> Iterator[None]:
-    """Raise Hang inside after so many seconds of this process, or twelve times as many that it waits: others may be
-    at work here."""
+    """While inside, raise Hang in an input that takes more than so many seconds of this process: others may be at
+    work on this machine."""
 
     def ring(number: int, frame: FrameType | None) -> None:
-        raise Hang(f"more than {seconds:g} s")
+        if time.process_time() - _Watch.since > seconds:
+            raise Hang(f"more than {seconds:g} s")
 
-    clocks = (
-        (signal.SIGPROF, signal.ITIMER_PROF, seconds),
-        (signal.SIGALRM, signal.ITIMER_REAL, 12 * seconds),
-    )
-    before = [signal.signal(number, ring) for number, _, _ in clocks]
-    for _, clock, limit in clocks:
-        signal.setitimer(clock, limit)
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds / 10, seconds / 10)
+    _Watch.since = time.process_time()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
-        for (number, clock, _), handler in zip(clocks, before, strict=True):
-            signal.setitimer(clock, 0)
-            signal.signal(number, handler)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def memory() -> int:
@@ -94,13 +100,12 @@ def memory() -> int:
 
 
 def tried(target: Target, made: Any, folder: Path, report: Report) -> bool:
-    """Run one input and say in the report what came of it. Returns whether it was right."""
-    before, start = memory(), time.process_time()
+    """Run one input, inside of `watched`, and say in the report what came of it. Returns whether it was right."""
+    before = report.memory or memory()
+    start = _Watch.since = time.process_time()
     fault: BaseException | None = None
     try:
-        with watched(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            target.run(made, folder)
+        target.run(made, folder)
         report.answers += 1
     except ScalelawError as error:
         if error.code == "unexpected":
@@ -109,9 +114,10 @@ def tried(target: Target, made: Any, folder: Path, report: Report) -> bool:
             report.refusals += 1
     except (Exception, Hang) as error:  # noqa: BLE001 - that is what is looked for
         fault = error
-    took = time.process_time() - start
-    report.slowest = max(report.slowest, took)
-    report.memory = memory()
+    _Watch.since = time.process_time()
+    report.slowest = max(report.slowest, _Watch.since - start)
+    if _Watch.since - start > QUICK or report.inputs % 256 == 0:  # to ask costs more than a small input
+        report.memory = memory()
     if fault is None and report.memory > MEMORY and report.memory - before > MEMORY // 16:
         fault = MemoryError(f"{report.memory >> 20} MiB, {(report.memory - before) >> 20} more than before")
     if fault is not None:
@@ -133,8 +139,11 @@ def _note(report: Report, made: Any, fault: BaseException) -> None:
 def seeded(target: Target, count: int, seed: int, folder: Path) -> Report:
     """So many inputs by seeds: number i has the seed `TARGET/SEED/i`, so that it can be made again alone."""
     report, start = Report(target.name), time.process_time()
-    for number in range(count):
-        tried(target, target.make(random.Random(f"{target.name}/{seed}/{number}")), folder, report)
+    chance = random.Random()
+    with watched():
+        for number in range(count):
+            chance.seed(f"{target.name}/{seed}/{number}")
+            tried(target, target.make(chance), folder, report)
     report.seconds = time.process_time() - start
     return report
 
@@ -150,7 +159,8 @@ def by_hypothesis(target: Target, count: int, seed: int, folder: Path) -> Report
         assert tried(target, target.make(chance), folder, report)
 
     try:
-        example()
+        with watched():
+            example()
     except AssertionError:
         assert report.faults
     report.seconds = time.process_time() - start
@@ -183,7 +193,8 @@ def by_atheris(target: Target, count: int, seed: int, folder: Path) -> Report:
     report, start = Report(target.name), time.process_time()
 
     def one(held: bytes) -> None:
-        tried(target, target.make(Bred(held)), folder, report)
+        with watched():
+            tried(target, target.make(Bred(held)), folder, report)
         if report.inputs >= count:
             report.seconds = time.process_time() - start
             print(report, flush=True)

@@ -26,13 +26,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="one target's name")
     parser.add_argument("--engine", choices=("seeded", "hypothesis", "atheris"), default="seeded")
+    parser.add_argument("--docs", type=Path, help="write the figures into this page, between its marks")
     given = parser.parse_args()
     atheris = given.engine == "atheris" and given.only
     with _seen(atheris):
         from engines import ENGINES
         from targets import TARGETS
 
-    whole, faults, inputs, start = sum(t.share for t in TARGETS), 0, 0, time.perf_counter()
+    whole, faults, inputs, rows = sum(t.share for t in TARGETS), 0, 0, list[str]()
+    start = time.perf_counter()
     for target in TARGETS:
         if given.only not in (None, target.name):
             continue
@@ -52,10 +54,29 @@ def main() -> int:
         with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
             report = ENGINES[given.engine](target, count, given.seed, Path(folder))
         print(report, flush=True)
+        rows.append(
+            f"| {target.name} | {report.inputs:,} | {report.answers:,} | {report.refusals:,} | {report.seconds:.0f} | "
+            f"{report.slowest:.2f} | {report.memory >> 20} |"
+        )
         faults += len(report.faults) + report.repeated
         inputs += report.inputs
-    print(f"{inputs:,} inputs, {faults} faults, {time.perf_counter() - start:.0f} s")
+    told = f"{inputs:,} inputs, {faults} faults, {time.perf_counter() - start:.0f} s"
+    print(told)
+    if given.docs and rows:
+        _write(given.docs, f"{told}; seed {given.seed}, engine {given.engine}", rows)
     return 1 if faults else 0
+
+
+def _write(page: Path, told: str, rows: list[str]) -> None:
+    """Put the figures of a run between the page's marks for its engine."""
+    engine = told.rpartition(" ")[2]
+    begin, end = f"<!-- fuzzed by {engine} -->", "<!-- /fuzzed -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    head = (
+        "| target | inputs | answers | refusals | s | slowest s | peak MiB |\n|---|---|---|---|---|---|---|"
+    )
+    table = "\n".join([f"{told}.", "", head, *rows])
+    page.write_text(f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -861,7 +861,7 @@ def _xlsx(chance: Chance) -> bytes:
             parts[name] = by.text(chance, parts[name].decode(), XML).encode("utf-8", "surrogatepass")
         else:
             parts.pop(name)
-            parts[by.word(chance, list(_workbook()))[:200].replace("\ud800", "") or "x"] = b"<a/>"
+            parts[by.word(chance, list(_workbook()))[:200].strip("\x00\ud800") or "x"] = b"<a/>"
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", chance.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED))) as packed:
         for name, content in parts.items():
@@ -986,28 +986,28 @@ def _run_line(given: list[str], folder: Path) -> None:
 
 TARGETS: tuple[Target, ...] = (
     Target("expression", _formula, _expression, 400),
-    Target("law formula", _formula, _law, 8),
     Target("--budget", _budget, lambda terms, folder: void(parse_budget(terms)), 300),
-    Target("--visual-tokens", _tokens, lambda text, folder: void(token_counts(text)), 50),
     Target("--fix, --bound, --tie", _options, _free, 110),
     Target("--set", _set, _change, 25),
-    Target("--where", _where, _choose, 2),
-    Target("names of models", _names, _read_names, 5),
-    Target("experiment YAML", _experiment, _read_experiment, 15),
-    Target("catalogue, hardware, rules", _small_yaml, _read_small_yaml, 14),
-    Target("models.yaml", _models_yaml, _read_models, 5),
     Target("config.json", _config, _read_config, 14),
+    Target("parquet", _parquet_bytes, _read_parquet, 5),
+    Target("xlsx", _xlsx, _read_xlsx, 4),
+    *(Target(f"importer {tool}", _import(tool), _run_import(tool), 3) for tool in OPTIONS),
+    Target("conversations, images", _conversations, _read_conversations, 4),
+    Target("models.yaml", _models_yaml, _read_models, 5),
+    Target("catalogue, hardware, rules", _small_yaml, _read_small_yaml, 14),
+    Target("experiment YAML", _experiment, _read_experiment, 15),
+    Target("--visual-tokens", _tokens, lambda text, folder: void(token_counts(text)), 50),
+    Target("law formula", _formula, _law, 8),
     Target("fit.json, optimum.json", _answers, _read_answer, 4),
     Target("csv", _csv, _table, 2.5),
     Target("csv bytes", _csv_bytes, _table, 3),
     Target("stdin", _csv, _stdin, 1.5),
-    Target("parquet", _parquet_bytes, _read_parquet, 5),
     Target("parquet of any kind", _parquet_shape, _read_parquet, 3),
+    Target("names of models", _names, _read_names, 5),
+    Target("--where", _where, _choose, 2),
     Target("fit of a table", _fit_csv, _fit, 1),
     Target("sweep's folder", _manifest, _sweep_folder, 0.7),
-    Target("xlsx", _xlsx, _read_xlsx, 4),
-    Target("conversations, images", _conversations, _read_conversations, 4),
-    *(Target(f"importer {tool}", _import(tool), _run_import(tool), 3) for tool in OPTIONS),
     Target("command line", _line, _run_line, 0.7),
 )
 

@@ -33,6 +33,7 @@ FOUND: list[tuple[str, Any]] = [
     ("--set", ["seeds=2020-99-99"]),
     ("--where", ["n_params=1e300"]),
     ("--where", ["nothing=1"]),
+    ("--where", ["benchmark=\ud800"]),
     ("names of models", ("qwen" * 1000, "1" * 5000 + "x1")),
     ("experiment YAML", "- " * 100_000 + "a"),
     ("experiment YAML", "question: q\nname: ..\nllms: [24x2]\nvisual_tokens: [1]\n"),
