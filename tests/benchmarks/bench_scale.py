@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,19 @@ import pytest
 import yaml
 
 from scalelaw.columns import schema
+from scalelaw.config import parse_experiment
+from scalelaw.files import SweepFolder
+from scalelaw.sweep import stages
+from scalelaw.sweep.gathered import NOTE, _marks
+from scalelaw.sweep.grid import cells
+from scalelaw.sweep.parts import write_rows
+from scalelaw.sweep.progress import Progress
+from scalelaw.sweep.runner import run_sweep
+from scalelaw.table import read_table, write_table
 
 CELLS = [int(count) for count in os.environ.get("BENCH_CELLS", "100,300,1000").split(",")]
 """How many cells of nothing each executor runs; 1000,3000,10000 take an hour on two cores."""
+RESUMED = 10_000
 STUB = Path(__file__).parent.parent / "sweep"
 
 
@@ -29,6 +41,48 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.syspath_prepend(str(STUB))
     monkeypatch.setenv("PYTHONPATH", str(STUB) + os.pathsep + os.environ.get("PYTHONPATH", ""))
     return "stub_trainer"
+
+
+def bench_resume_with_one_cell_missing(
+    benchmark: Any, tmp_path: Path, stub: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """9,999 of 10,000 cells are done: to find that, to make the last and to write the table; then to read it."""
+    import stub_trainer
+
+    raw = {"question": "?", "name": "many", "llms": ["16x1"], "visual_tokens": [1]}
+    stated = parse_experiment({**raw, "seeds": list(range(RESUMED))})
+    folder = SweepFolder(tmp_path / "sweep")
+    found = cells(stated)
+    for stage in found[0].stages:
+        stages.make(folder, stage, stub_trainer)
+    write_table(
+        [{"cell": "", "task_family": f, "error": 0.5, "model": "16x1"} for f in ("ocr", "vqa")],
+        tmp_path / "p",
+    )
+    rows, names = pq.read_table(tmp_path / "p"), [cell.name for cell in found[:-1]]
+    folder.cells.mkdir()
+    for name in names:  # what they hold is read once, by the run before, which is not measured here
+        folder.cell(name).write_bytes((tmp_path / "p").read_bytes())
+    whole = pa.concat_tables([rows] * len(names))
+    held = pa.array([name for name in names for _ in range(2)])
+    write_rows(whole.set_column(1, "cell", held), folder.gathered, {NOTE: json.dumps(_marks(folder))})
+    options = {"executor": "local", "jobs": 2, "progress": Progress(), "train": stub}
+    processor = time.process_time()
+    result = benchmark.pedantic(run_sweep, (stated, folder.root), options, rounds=1, iterations=1)
+    processor = time.process_time() - processor
+    assert (len(result.skipped), len(result.done)) == (RESUMED - 1, 1)
+    start, began = time.perf_counter(), time.process_time()
+    table = read_table(folder.root)
+    with capsys.disabled():
+        print(
+            f"\n{RESUMED} cells: resumed in {result.seconds:.2f} s ({processor:.2f} s of this process), their table of "
+            f"{len(table)} rows read in {time.perf_counter() - start:.2f} s ({time.process_time() - began:.2f} s); "
+            f"{_megabytes():.0f} MB"
+        )
+
+
+def _megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 RUNNER = """
