@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,6 +135,27 @@ def test_the_death_of_the_runner_ends_a_ray_that_it_started(task: Make, work: Pa
         runner.kill()
         runner.wait()
     _until(lambda: not Path(f"/proc/{_begun(long)[0][0]}").exists())
+
+
+@pytest.mark.parametrize(("late", "address", "begun"), [(2, "", 3), (9, "", 3), (9, "auto", 1)])
+def test_a_ray_that_is_late_is_started_again(late: int, address: str, begun: int) -> None:
+    """On a busy machine it may not come up in the half minute that it gives itself; one that is there is asked once."""
+    tried: list[dict[str, Any]] = []
+
+    def init(**given: Any) -> None:
+        tried.append(given)
+        if len(tried) <= late:
+            raise Exception("The current node timed out during startup.")
+
+    ray: Any = SimpleNamespace(init=init, shutdown=lambda: None)
+    settings = {**executor.SETTINGS, "address": address}
+    if late < executor.BEGINS:
+        executor._begin(ray, settings)
+    else:
+        with pytest.raises(InputError, match="timed out during startup") as caught:
+            executor._begin(ray, settings)
+        assert caught.value.code == "no_ray"
+    assert len(tried) == begun
 
 
 def test_what_ray_cannot_give_is_a_sentence(task: Make) -> None:
