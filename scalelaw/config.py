@@ -40,7 +40,7 @@ class Vision(_Section):
         default=[0, 1, 2], min_length=1, description="hidden states kept: 0 the stem, then each block"
     )
     select: int = Field(-2, description="the hidden state to compress, among `features`")
-    seed: int = 0
+    seed: int = Field(0, description="of its first weights and of the images it sees")
     features_gb: float = Field(
         20.0,
         ge=0,
@@ -167,17 +167,28 @@ class Finetune(_Section):
     tower: str = Field(description="folder of a pretrained vision tower")
     images: str = Field(description="the folder that the files' image paths are relative to")
     stages: list[TrainingStage] = Field(min_length=1)
-    questions: list[Questions] = Field(default=[])
-    compressor_options: dict[str, Any] = Field(default_factory=dict)
-    question_turns: str = "all"
-    chat_template: str | None = None
-    micro_batch: int = Field(8, gt=0)
-    max_length: int = Field(2048, gt=0)
+    questions: list[Questions] = Field(default=[], description="the benchmarks it is scored on")
+    compressor_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="the compressor's own: {side: 4} for windows of 4 x 4, the grid padded",
+    )
+    question_turns: str = Field(
+        "all", description="which of a conversation's questions condition the compression: all, or the last"
+    )
+    chat_template: str | None = Field(None, description="instead of the tokenizer's own")
+    micro_batch: int = Field(8, gt=0, description="conversations at once on one GPU; the rest is accumulated")
+    max_length: int = Field(
+        2048, gt=0, description="tokens of a conversation, the image's among them; the end is cut"
+    )
     warmup: float = Field(0.03, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)
-    precision: str = Field("bf16", pattern="^(float32|bf16)$")
-    parallel: str = Field("ddp", pattern="^(ddp|fully_shard)$")
-    compile: bool = False
+    precision: str = Field("bf16", pattern="^(float32|bf16)$", description="float32, or bf16 by autocast")
+    parallel: str = Field(
+        "ddp",
+        pattern="^(ddp|fully_shard)$",
+        description="ddp: all on each GPU; fully_shard: shared among them",
+    )
+    compile: bool = Field(False, description="torch.compile")
     trust_remote_code: bool = Field(
         False, description="run the Python code that a folder of the tower or of an LLM brings along"
     )
@@ -189,12 +200,16 @@ class Finetune(_Section):
 class Experiment(_Section):
     """One experiment = one question: LLM rungs x visual-token counts x compressors x seeds."""
 
-    question: str
-    name: str = Field("", pattern=r"^([A-Za-z0-9_-][A-Za-z0-9_.-]*)?$", max_length=100)
+    question: str = Field(description="what is asked, in a sentence")
+    name: str = Field(
+        "", pattern=r"^([A-Za-z0-9_-][A-Za-z0-9_.-]*)?$", max_length=100, description="by default the file's"
+    )
     llms: list[str] = Field(min_length=1, description="rungs, WIDTHxLAYERS, or folders of pretrained models")
-    visual_tokens: list[int] = Field(min_length=1)
-    compressors: list[str] = Field(default=["quecc"], min_length=1)
-    seeds: list[int] = Field(default=[0], min_length=1)
+    visual_tokens: list[int] = Field(min_length=1, description="of one image, as the LLM sees it")
+    compressors: list[str] = Field(
+        default=["quecc"], min_length=1, description="of `scalelaw list compressors`, or files of one's own"
+    )
+    seeds: list[int] = Field(default=[0], min_length=1, description="each makes every cell once more")
     rate_factors: list[float] = Field(
         default=[1.0],
         min_length=1,

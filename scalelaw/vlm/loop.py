@@ -12,6 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,8 @@ def train(
 ) -> Seen:
     """Train the parameters of `model` that require a gradient. Returns what was seen.
 
-    batch_of(step, start, count): rows start..start+count-1 of that step's global batch, with `labels`.
+    batch_of(step, start, count): rows start..start+count-1 of that step's global batch, with `labels`; asked in order,
+    a step ahead of the model, in a thread of its own.
     saved: the checkpoint; where it is there, of this stage, training goes on from it. before: what is kept in it of
     earlier stages (see `peek`). Asked to make room, it saves and raises Preempted.
     Raises ScalelawError for a loss that is not finite, with stage and step.
@@ -103,11 +105,16 @@ def train(
     seen = _restore(saved, model, optimiser, rate, stage) or Seen()
     device = next(model.parameters()).device
     mine, energy = plan.rows // world, Energy(device)
-    with preemption.listening():
-        while seen.step < plan.steps:
+
+    def parts_of(step: int) -> list[dict[str, torch.Tensor]]:
+        return [batch_of(step, s, plan.micro) for s in range(rank * mine, (rank + 1) * mine, plan.micro)]
+
+    with preemption.listening(), ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(parts_of, seen.step) if seen.step < plan.steps else None
+        while coming is not None:
             began, inside = time.perf_counter(), 0.0
-            starts = range(rank * mine, (rank + 1) * mine, plan.micro)
-            parts = [_on(batch_of(seen.step, start, plan.micro), device) for start in starts]
+            parts = [_on(part, device) for part in coming.result()]
+            coming = beside.submit(parts_of, seen.step + 1) if seen.step + 1 < plan.steps else None
             items = torch.tensor([_learned(part) for part in parts], device=device).sum()
             tokens = torch.tensor([_tokens(part) for part in parts], device=device).sum()
             if world > 1:

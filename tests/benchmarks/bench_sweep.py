@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from scalelaw.config import parse_experiment
+from scalelaw.config import Experiment, parse_experiment, read_experiment
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.parts import read_part, write_part
 from scalelaw.sweep.progress import Progress
 from scalelaw.sweep.runner import run_sweep
 
 STEPS, BATCH = 64, 128
+SHRINK = 25
 STUB = Path(__file__).parent.parent / "sweep"
 
 
@@ -75,6 +76,7 @@ def bench_one_cell(
     monkeypatch.setattr(VisionLanguageModel, "forward", model.wrap(VisionLanguageModel.forward))
     monkeypatch.setattr(VisionLanguageModel, "answer_logits", model.wrap(VisionLanguageModel.answer_logits))
     monkeypatch.setattr(torch.Tensor, "backward", model.wrap(torch.Tensor.backward))
+    monkeypatch.setattr(torch.optim.AdamW, "step", model.wrap(torch.optim.AdamW.step))
     choice = {"llm": "48x2", "compressor": "quecc", "visual_tokens": 16, "seed": 0}
     folders = {"tower": tower, "features": features, "llm_folder": llm}
     start = time.perf_counter()
@@ -86,7 +88,50 @@ def bench_one_cell(
     with capsys.disabled():
         print(
             f"\na cell of 48x2 at V = 16: {STEPS * BATCH / seconds:.0f} samples a second; "
-            f"{1 - model.seconds / seconds:.1%} of its time outside the model's forward and backward"
+            f"{1 - model.seconds / seconds:.1%} of its time outside forward, backward and optimiser (aim: below 15%)"
+        )
+
+
+def bench_shared_work(benchmark: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The demo against its cells made each from nothing, everything in this process and on one thread.
+
+    Scaled down, so that it takes a minute and not half an hour: every number of steps, images and examples divided by
+    SHRINK, so the shares of tower, features, text and cells stay nearly as they are. That each cell from nothing would
+    also start a Python of its own is left out, in favour of the cells.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    demo = read_experiment(Path(__file__).parents[2] / "experiments" / "demo.yaml")
+    vision, text, recipe = demo.vision, demo.text, demo.recipe
+    changes: dict[str, Any] = {
+        "vision": vision.model_copy(update={"steps": vision.steps // SHRINK}),
+        "text": text.model_copy(update={"steps": text.steps // SHRINK}),
+        "recipe": recipe.model_copy(
+            update={"steps": recipe.steps // SHRINK, "images": recipe.images // SHRINK}
+        ),
+        "evaluation": demo.evaluation.model_copy(update={"examples": demo.evaluation.examples // SHRINK}),
+    }
+    small = demo.model_copy(update=changes)
+
+    def measure(stated: Experiment, folder: Path) -> tuple[float, float]:
+        wall, processor = time.perf_counter(), time.process_time()
+        run_sweep(stated, folder, "inline", progress=Progress())
+        return time.perf_counter() - wall, time.process_time() - processor
+
+    shared = benchmark.pedantic(measure, (small, tmp_path / "all"), rounds=1, iterations=1)
+    alone = [
+        measure(
+            small.model_copy(update={"llms": [cell.llm], "visual_tokens": [cell.visual_tokens]}),
+            tmp_path / cell.name,
+        )
+        for cell in cells(small)
+    ]
+    wall, processor = (sum(found[i] for found in alone) / shared[i] for i in range(2))
+    with capsys.disabled():
+        print(
+            f"\nthe demo, 1/{SHRINK} of it: {shared[0]:.0f} s; its {len(alone)} cells each from nothing take "
+            f"{wall:.1f} times as long ({processor:.1f} times the processor time; aim: 3)"
         )
 
 

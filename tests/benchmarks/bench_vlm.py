@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import transformers
 
+from scalelaw.vlm.loop import Plan
 from tests.compressors.test_quecc import kept_bytes
 
 GRID, WIDTH, MULTI = (24, 24), 1024, 4096
@@ -50,6 +54,63 @@ def bench_quecc(
         print(
             f"\nQueCC at V = {tokens}: {ours / plain:.2f} of the plain way's processor time "
             f"({ours:.2f} against {plain:.2f} s), {kept['as it is']:.1f} against {kept['plain']:.1f} MiB kept"
+        )
+
+
+def throughput(llm: Any, tower: Any, tokens: int, plan: Plan, text: int, device: str) -> tuple[float, float]:
+    """(tokens a second, share of the device's peak) of training a model with weights of chance: `plan.steps` steps, two
+    before them to warm up; conversations of `text` tokens about one image each, made beforehand."""
+    import torch
+
+    from scalelaw.costs import _compressor, _llm, _vision
+    from scalelaw.ladder import from_config, tower_from_config
+    from scalelaw.vlm.loop import train
+    from scalelaw.vlm.meter import peak_flops
+    from scalelaw.vlm.quecc import QueccConfig, QueccForConditionalGeneration
+
+    config = QueccConfig(
+        transformers.AutoConfig.from_pretrained(tower),
+        transformers.AutoConfig.from_pretrained(llm),
+        visual_tokens=tokens,
+        image_token_index=1,
+    )
+    with torch.device(device):
+        model = QueccForConditionalGeneration(config)
+    model.train_stage(2)
+    ids = torch.full((plan.micro, tokens + text), 2)
+    ids[:, :tokens] = 1
+    batch = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "labels": ids.masked_fill(ids == 1, -100),
+        "pixel_values": torch.randn(plan.micro, 3, *config.image_size),
+        "question_ids": ids[:, -16:],
+        "question_lengths": torch.full((plan.micro,), 16),
+    }
+    train(model, lambda *_: batch, replace(plan, steps=2), stage="warm", progress=lambda _: None)
+    seen = train(model, lambda *_: batch, plan, stage="timed", progress=lambda _: None)
+    shape, seeing = from_config(str(llm)), tower_from_config(str(tower))
+    parts = sum(_llm.prefill(shape, float(tokens + text)).values()) + _llm.head(shape, float(tokens + text))
+    joining = _compressor.compressor_flops("quecc", seeing, float(tokens), shape.width)
+    joining += _vision.projector_flops(seeing.width, shape.width, tokens)
+    question = sum(_llm.prefill(shape, 16.0).values())
+    flops = seen.rows * (_vision.tower_flops(seeing, seeing.patches) + question + 3 * (joining + parts))
+    return seen.tokens / seen.seconds, float(flops) / seen.seconds / peak_flops(torch.device(device))
+
+
+def bench_half_a_billion_on_a_gpu(benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Qwen1.5-0.5B behind CLIP ViT-L/14-336 and QueCC at V = 64, second stage, bf16, 280 text tokens a conversation."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device with 40 GB or more")
+    folder = Path(__file__).parents[2] / "experiments" / "llava_qwen"
+    plan = Plan(steps=10, rows=32, micro=32, learning_rate=1e-5, precision="bf16")
+    given = (folder / "qwen1.5-0.5b", folder / "clip-vit-large-patch14-336", 64, plan, 280, "cuda")
+    speed, share = benchmark.pedantic(throughput, given, rounds=1, iterations=1)
+    with capsys.disabled():
+        print(
+            f"\na .5 B LLM at V = 64: {speed:,.0f} tokens a second, {share:.0%} of the bf16 peak (aim: 40%)"
         )
 
 

@@ -76,6 +76,23 @@ def test_it_learns_and_says_what_it_saw() -> None:
     assert 0 <= seen.outside_s < seen.seconds
 
 
+def test_batches_are_made_a_step_ahead_in_order_and_their_errors_are_heard() -> None:
+    asked: list[tuple[int, int]] = []
+    done: list[int] = []
+
+    def batch_of(step: int, start: int, count: int) -> dict[str, torch.Tensor]:
+        asked.append((step, start))
+        if step == 3:
+            raise InputError("image corrupt", code="bad_image")
+        return rows(step, start, count)
+
+    with pytest.raises(InputError, match="image corrupt"):
+        train(Little(0), batch_of, PLAN, stage="s", progress=lambda facts: done.append(facts["step"]))
+    starts = range(0, PLAN.rows, PLAN.micro)
+    assert asked == [(step, start) for step in range(3) for start in starts] + [(3, 0)]
+    assert done == [1, 2, 3]
+
+
 def test_micro_batches_add_up_to_the_batch() -> None:
     """The same parameters, however a step is split: the loss is of its tokens, not of its parts."""
     whole, parts = (run(replace(PLAN, micro=m, steps=3), Little(0)) for m in (4, 1))
