@@ -144,13 +144,18 @@ def test_a_program_is_no_image(folder: Path) -> None:
     assert _talking_about(folder, "a.eps").left_out == {"image corrupt": 1}
 
 
-def test_an_image_that_breaks_off_is_said_when_it_is_read(folder: Path) -> None:
+def test_an_image_that_breaks_off_is_found_before_training(folder: Path) -> None:
+    """By reading it, for its head is whole; who trusts the images hears of it when it is read."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(folder / "images" / "half.jpg")
     whole = (folder / "images" / "half.jpg").read_bytes()
     (folder / "images" / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "images" / "whole.jpg").write_bytes(whole)
+    found = _talking_about(folder, "half.jpg", "whole.jpg")
+    assert found.left_out == {"image corrupt": 1}
+    assert found.records[0].images == ("whole.jpg",)
     with pytest.raises(InputError, match="image corrupt"):
-        _talking_about(folder, "half.jpg").pictures(0)
+        Conversations.opened(folder / "images", ["half.jpg"])
 
 
 @pytest.mark.parametrize("image", [3, True, {"a": 1}, [["a.png"]], [None]])
