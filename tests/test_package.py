@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from scalelaw.doctor import EXTRAS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,3 +67,9 @@ def test_the_source_tree_names_no_path_of_a_machine() -> None:
         file = ROOT / name
         if file.suffix in (".py", ".yaml", ".toml", ".md", ".txt", "") and file.is_file() and len(home) > 1:
             assert home + "/" not in file.read_text(encoding="utf-8", errors="replace"), name
+
+
+def test_every_extra_that_doctor_names_can_be_installed() -> None:
+    held = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extra, package, _ in EXTRAS:
+        assert any(needed.startswith(package) for needed in held["optional-dependencies"][extra])
