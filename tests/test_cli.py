@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
-from scalelaw import cli
+from scalelaw import cli, schemas
 from scalelaw.table import bundled_tables
 
 
@@ -411,6 +412,7 @@ def test_show_compares_pair_by_pair(capsys: pytest.CaptureFixture[str], tmp_path
         capsys, "show", str(tmp_path / "table.csv"), "--paired", "compressor=downsample", "--json"
     )
     assert code == 0
+    jsonschema.validate(json.loads(out), schemas.schema("show"))
     rows = {row["compressor"]: row for row in json.loads(out)["data"]["rows"]}
     assert rows["quecc"]["difference"] == pytest.approx(-0.1 / 3)
     assert rows["quecc"]["p_holm"] == pytest.approx(0.0634, abs=1e-3)

@@ -64,6 +64,29 @@ def test_an_answer_has_the_shape_its_schema_states(
     jsonschema.validate(held, schemas.schema(name))
 
 
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("fit", ["--ablate", "--influence", "--holdout", "largest"]),
+        ("fit", ["--law", "log_linear", "--loss", "huber", "--residual", "log"]),
+        (
+            "optimize",
+            ["--target-error", "0.5", "--hardware", "h100", "--models", "qwen1.5", "--generate", "8"],
+        ),
+    ],
+)
+def test_answers_to_more_options_have_the_shape_too(
+    name: str, more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["vlm_reasoning", "--bootstrap", "20"]
+    if name == "optimize":
+        asked = [str(tmp_path / "fit.json")]
+        assert cli.main(["fit", "vlm_reasoning", "--bootstrap", "0", "-o", asked[0]]) == 0
+    code, held, said = run(capsys, name, *asked, *more)
+    assert code == 0, said
+    jsonschema.validate(held, schemas.schema(name))
+
+
 @pytest.mark.parametrize("name", ["fit", "optimize", "show"])
 def test_a_refusal_has_the_shape_too(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, held, _ = run(

@@ -41,6 +41,9 @@ def import_(
     score: Annotated[
         list[str] | None, typer.Option(help="A csv's column of scores and its maximum: GQA=100; repeatable.")
     ] = None,
+    decimal: Annotated[
+        str | None, typer.Option(help="A csv's decimal mark, . or , (the other then groups thousands).")
+    ] = None,
     experiment: Annotated[str | None, typer.Option(help="The experiment's name in the table.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -60,8 +63,9 @@ def import_(
     for name, given in flags.items():
         if given:
             options[name] = {**(options.get(name) or {}), **given}
-    if experiment is not None:
-        options["experiment"] = experiment
+    for name, said in (("experiment", experiment), ("decimal", decimal)):
+        if said is not None:
+            options[name] = said
     found = plugins.load("importers", form).read(path, options)
     write_table(found.rows, output, {"scalelaw.version": __version__})
     data = {"format": form, "table": output, **found.to_dict()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 from collections.abc import Callable
@@ -77,14 +78,16 @@ def named(path: Path, root: str | Path) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The file's text (UTF-8, with or without a mark). Raises InputError for a large or a binary file."""
+    """The file's text (UTF-8, or UTF-16 with its mark). Raises InputError for a large file and for other bytes."""
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise InputError(
                 f"{path} holds {size / 2**20:.0f} MiB; a file of results holds less than {MAX_BYTES >> 20} MiB.",
                 code="too_large",
             )
-        return path.read_text(encoding="utf-8-sig")
+        held = path.read_bytes()
+        marked = held.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return held.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} is not text in UTF-8: {error}.", code="unreadable_file", hint="Save it as UTF-8."
@@ -129,8 +132,10 @@ def optional(content: Any, *keys: str) -> Any:
 
 
 def number(value: Any) -> float | None:
-    """A finite number, also from a string; None for 'N/A', a boolean, nothing, NaN, infinity."""
+    """A finite number, also from a string; None for 'N/A', '6_1', a boolean, nothing, NaN, infinity."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and "_" in value:
         return None
     try:
         found = float(value)

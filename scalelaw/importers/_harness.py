@@ -36,7 +36,11 @@ def read_runs(
     """
     files, again = find(path, wanted)
     if not files:
-        raise InputError(f"{path} holds no results of {tool}.", code="no_scores")
+        raise InputError(
+            f"{path} holds no results of {tool}.",
+            code="no_scores",
+            hint="Files are looked for under the tool's own names; one of another name can be given itself.",
+        )
     warnings: Warnings = []
     if again:
         warnings.append(("links_skipped", f"{len(again)} link(s) lead to files that were read already."))

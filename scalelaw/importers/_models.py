@@ -37,7 +37,13 @@ def fact(column: str, value: Any) -> Any:
     if column == "seed" and number(value) == 0:
         read = 0
     if read is None or (kind == "number" and read < 0):
-        raise InputError(f"'{column}' must be a positive {kind}, not {value!r}.", code="bad_value")
+        raise InputError(
+            f"'{column}' must be a positive {kind}, not {value!r}.",
+            code="bad_value",
+            hint=""
+            if number(value) is not None
+            else f"Write the number alone; of a csv: --scale {column}=1e9 for billions, --decimal . for 2,880.",
+        )
     return read
 
 

@@ -90,6 +90,7 @@ def assemble(
     metrics = Metrics(tool, options.get("metrics"))
     rows: Keyed = []
     notes: dict[str, list[str]] = {}
+    small: list[str] = []
     for score in scores:
         name = score.registered or score.metric
         means = score.means or metrics.get(score.benchmark, name, score.value)
@@ -101,6 +102,10 @@ def assemble(
             row = _row(tool, score, means, facts, options, notes)
             key = (score.model, *(facts.get(c) for c in FACTS), score.benchmark, score.metric, score.judge)
             rows.append((key, row))
+            if (means.maximum or 0) >= 10 and 0 < score.value <= 1:
+                small.append(
+                    f"{score.benchmark}/{score.metric} of {score.model} ({score.value:g} of {means.maximum:g})"
+                )
     models.check()
     metrics.check()
     if not rows:
@@ -114,6 +119,9 @@ def assemble(
         warnings.append(
             ("unused_patterns", f"No model matches {these(models.unused)} of the section 'models'.")
         )
+    if small:
+        told = f"{these(small)}: at most 1 of a much larger maximum. Is it a fraction? Nothing was converted."
+        warnings.append(("looks_like_fraction", told))
     warnings.extend((code, f"{these(of)}: {NOTES[code]}") for code, of in sorted(notes.items()))
     kept = repeats(rows, warnings) if every_line_counts else newest(rows, warnings)
     flag(kept, warnings)
@@ -147,7 +155,9 @@ def _row(
         raise InputError(
             f"{label} of {score.model} in {score.source}: {wrong.message}.",
             code=wrong.code,
-            hint=f"The registry has it as {means.direction} in {means.unit or 'unknown units'}; state another "
+            hint=f"Its stated maximum is {means.maximum:g}: is it another, or `loss`?"
+            if score.means and means.maximum
+            else f"The registry has it as {means.direction} in {means.unit or 'unknown units'}; state another "
             f"under `metrics: {tool}:` in the file given with --models.",
         ) from wrong
     n_examples = score.n_examples or _whole(means, 1 - error)

@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Formatter
@@ -18,6 +18,7 @@ from scalelaw.importers._files import count, number, read_text, text
 from scalelaw.importers._metrics import Metric, metric
 from scalelaw.importers._models import FACTS, fact
 from scalelaw.importers._scores import Score
+from scalelaw.importers._workbook import workbook
 from scalelaw.table import OK
 
 Record = dict[str, Any]
@@ -29,36 +30,67 @@ ABOUT = ("benchmark", "metric", "value", "task_family", "n_examples", "error_se"
 """Columns of the table, besides the facts, that a column of the csv may give; error_se on the value's own scale."""
 
 
-def read_sheet(path: str | Path) -> list[Record]:
-    """The lines of a csv (or tab-separated .tsv) as mappings of strings. Raises InputError for what is no csv."""
+def read_sheet(path: str | Path, decimal: Any = None) -> list[Record]:
+    """The lines of a table as mappings of strings: a csv separated by commas, semicolons, tabs or bars (the header line
+    tells), or the one filled sheet of an .xlsx.
+
+    decimal: "." or "," where numbers are grouped or have decimal commas: the other mark then groups thousands, and
+    both are read so. Without it no comma is read as either. Raises InputError for what is no table.
+    """
     file = Path(path)
     if not os.path.isfile(file):
         raise InputError(f"There is no file {file}.", code="no_such_file")
-    separator = "\t" if file.suffix == ".tsv" else ","
-    try:
-        lines = [line for line in csv.reader(io.StringIO(read_text(file)), delimiter=separator) if any(line)]
-    except csv.Error as error:
-        raise InputError(f"{file} cannot be read as csv: {error}.", code="unreadable_file") from error
+    if decimal not in (None, ".", ","):
+        raise unknown("decimal mark", str(decimal), (".", ","))
+    lines = [line for line in _lines(file) if any(line)]
     if len(lines) < 2:
         raise InputError(f"{file} holds no rows below a header line.", code="empty_table")
     header = [name.strip() for name in lines[0]]
-    if len(header) == 1 and (other := next((mark for mark in (";", "\t", "|") if mark in header[0]), None)):
-        named = "tabs" if other == "\t" else f"'{other}'"
-        raise InputError(
-            f"{file} is separated by {named}, not by commas.",
-            code="unreadable_file",
-            hint="Export it with commas and decimal points, or name a tab-separated file .tsv.",
-        )
-    if len(set(header)) < len(header):
-        twice = sorted({name for name in header if header.count(name) > 1})
-        raise InputError(f"{file} names a column twice: {', '.join(twice)}.", code="duplicate_column")
     for at, line in enumerate(lines[1:], start=2):
         if len(line) != len(header):
             raise InputError(
                 f"Row {at} of {file} has {len(line)} fields, the header {len(header)}.",
                 code="unreadable_file",
+                hint="Is a quote not closed, or a comma in a text not quoted? Lines above the header must go.",
             )
-    return [dict(zip(header, (value.strip() for value in line), strict=True)) for line in lines[1:]]
+    named = [i for i, name in enumerate(header) if name or any(line[i].strip() for line in lines[1:])]
+    header = [header[i] for i in named]
+    if len(set(header)) < len(header):
+        twice = sorted({name or "(no name)" for name in header if header.count(name) > 1})
+        raise InputError(f"{file} names a column twice: {', '.join(twice)}.", code="duplicate_column")
+    return [{header[k]: _plain(line[i].strip(), decimal) for k, i in enumerate(named)} for line in lines[1:]]
+
+
+def _lines(file: Path) -> list[list[str]]:
+    if file.suffix.lower() == ".xlsx":
+        return workbook(file)
+    written = read_text(file)
+    first = next((line for line in written.splitlines() if line.strip()), "")
+    separator = "\t" if file.suffix == ".tsv" else next((mark for mark in ",;\t|" if mark in first), ",")
+    if separator == "," and first.count(";") > first.count(","):
+        separator = ";"
+    try:
+        return list(csv.reader(io.StringIO(written, newline=""), delimiter=separator))
+    except csv.Error as error:
+        raise InputError(f"{file} cannot be read as csv: {error}.", code="unreadable_file") from error
+
+
+def _plain(written: str, decimal: str | None) -> str:
+    """A number as Python writes it, where it is known which mark is which; any other text as it is."""
+    if decimal is None or not re.fullmatch(r"[+-]?[\d.,]+( ?%)?", written):
+        return written
+    group = "," if decimal == "." else "."
+    whole, _, rest = written.partition(decimal)
+    if group in rest or not re.fullmatch(rf"[+-]?(\d*|\d{{1,3}}(\{group}\d{{3}})+)( ?%)?", whole):
+        return written
+    return whole.replace(group, "") + ("." + rest if rest else "")
+
+
+def score_of(written: str, maximum: float | None) -> float | None:
+    """The number in a cell; a percentage is one where the stated maximum is 100. None for anything else."""
+    if written.endswith("%") and maximum == 100:
+        written = written[:-1].rstrip()
+    return number(written)
 
 
 def not_a_number(written: str, at: int, column: str = "") -> InputError:
@@ -66,9 +98,9 @@ def not_a_number(written: str, at: int, column: str = "") -> InputError:
     where = f" in column '{column}'" if column else ""
     hint = ""
     if written.endswith("%"):
-        hint = "Write 61.3 for 61.3 %, and state the maximum: 100."
+        hint = "A percentage has the maximum 100: state that, or write 61.3 for 61.3 %."
     elif "," in written:
-        hint = "Write a decimal point, and no commas between thousands."
+        hint = "Say what the commas are: --decimal . where they group thousands, --decimal , where they are decimal."
     elif number(written.rstrip("*†‡§ ")) is not None:
         hint = "Take the mark away, and keep what it means in the column 'source'."
     return InputError(f"Row {at}: '{written[:40]}'{where} is not a number.", code="bad_value", hint=hint)
@@ -151,8 +183,8 @@ class Mapped:
             metric=text(str(held.get("metric", ""))) or "score",
             value=float("nan"),
             facts={k: v for k, v in facts.items() if k != "model"},
-            se=number(held.get("error_se")),
-            n_examples=count(held.get("n_examples")),
+            se=_read(held, "error_se", number, at),
+            n_examples=_read(held, "n_examples", count, at),
             judge=text(str(held["judge"])) if "judge" in held else None,
             family=text(str(held["task_family"])) if "task_family" in held else None,
             status=text(str(held.get("status", OK))) or OK,
@@ -165,6 +197,16 @@ class Mapped:
         if self.model is None:
             return str(facts.get("model") or f"row {at}")
         return _filled(self.model, record, at, (facts.get("n_params") or float("nan")) / 1e9) or f"row {at}"
+
+
+def _read(held: Record, name: str, kind: Callable[[Any], Any], at: int) -> Any:
+    """A number that a line may state; None where it states none. Raises InputError for what is no number."""
+    written = str(held.get(name, ""))
+    if written.strip().lower() in NO_SCORE:
+        return None
+    if (value := kind(written)) is None:
+        raise not_a_number(written, at, name)
+    return value
 
 
 def _filled(pattern: str, record: Record, at: int, n_params_billion: float | None = None) -> str | None:

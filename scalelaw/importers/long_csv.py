@@ -6,6 +6,7 @@ Options (by --models FILE.yaml), besides those of `scalelaw.importers._tabular.M
     models      {name pattern: facts} for what the csv does not say
     leave_out   [{where: {column: value or values}, because: ...}]
     average     {benchmark: NAME, over: [benchmarks], task_family: ...}: adds the mean of value/maximum
+    decimal     "." or ",": what the commas in numbers are (see `_tabular.read_sheet`)
     citation    written to the column `source`
 """
 
@@ -19,7 +20,6 @@ from typing import Any
 
 from scalelaw.errors import InputError
 from scalelaw.importers._duplicates import Warnings
-from scalelaw.importers._files import number
 from scalelaw.importers._metrics import Metric
 from scalelaw.importers._scores import Imported, Score, assemble
 from scalelaw.importers._tabular import (
@@ -30,13 +30,14 @@ from scalelaw.importers._tabular import (
     means_of,
     not_a_number,
     read_sheet,
+    score_of,
     score_specs,
 )
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     """Rows of the csv at `path`. Raises InputError for a column that is not there or a benchmark without a unit."""
-    records, origin = read_sheet(path), Path(path).name
+    records, origin = read_sheet(path, options.get("decimal")), Path(path).name
     mapped, specs = Mapped.of(options, records[0], origin), score_specs(options)
     for needed in ("value", "benchmark"):
         if needed not in mapped.columns and not (needed == "benchmark" and needed in mapped.constants):
@@ -53,11 +54,12 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
         if written.lower() in NO_SCORE:
             warnings.append(("no_score", f"Row {at} holds no value."))
             continue
-        if (value := number(written)) is None:
-            raise not_a_number(written, at)
         pattern = next((name for name in specs if fnmatchcase(line.benchmark, name)), None)
         if pattern is not None:
             means.setdefault(line.benchmark, means_of(specs[pattern], line.benchmark, line.metric))
+        meant = means.get(line.benchmark)
+        if (value := score_of(written, meant.maximum if meant else None)) is None:
+            raise not_a_number(written, at)
         scores.append(replace(line, value=value, means=means.get(line.benchmark)))
     scores += averages(scores, means, options, mapped.citation, warnings)
     return assemble("long_csv", scores, options, warnings=warnings, files=[origin], every_line_counts=True)

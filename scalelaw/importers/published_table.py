@@ -5,6 +5,7 @@ Options (a mapping; the bundled ones stand in data/tables/sources.yaml):
     scale       {column of the table: factor}, e.g. n_params: 1e9 for a csv in billions
     constants   {column of the table: value} for every row
     model       a format string for the model's name; may use {n_params_billion}
+    decimal     "." or ",": what the commas in numbers are (see `_tabular.read_sheet`)
     citation    written to the column `source`
 """
 
@@ -19,13 +20,13 @@ from typing import Any
 from scalelaw.errors import InputError, unknown
 from scalelaw.importers._files import number, text
 from scalelaw.importers._scores import Imported
-from scalelaw.importers._tabular import formatted, read_sheet, strings
+from scalelaw.importers._tabular import formatted, not_a_number, read_sheet, strings
 from scalelaw.table import COLUMNS, OK
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     """The csv's rows as rows of the table. Raises InputError for a column that is not there."""
-    records = read_sheet(path)
+    records = read_sheet(path, options.get("decimal"))
     columns = strings(options, "columns") or {c: c for c in records[0] if c in COLUMNS}
     for name, column in columns.items():
         if name not in COLUMNS:
@@ -77,7 +78,7 @@ def _value(written: str, name: str, factor: float | None, at: int) -> Any:
     if COLUMNS[name][0] == "text" or not written:
         return written or None
     if (value := number(written)) is None:
-        raise InputError(f"Row {at}: '{written[:40]}' in '{name}' is not a number.", code="bad_value")
+        raise not_a_number(written, at, name)
     if factor is not None:
         value *= factor
         return round(value) if math.isfinite(value) else value

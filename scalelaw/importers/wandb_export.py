@@ -39,7 +39,7 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     if file.suffix in (".json", ".jsonl"):
         records = [_flat(run, file) for run in _runs(file)]
     else:
-        records = read_sheet(file)
+        records = read_sheet(file, options.get("decimal"))
         if any(column.endswith(("__MIN", "__MAX")) for column in records[0]):
             raise InputError(
                 f"{file} is the export of a chart: curves, not results.",

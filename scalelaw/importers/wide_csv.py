@@ -6,6 +6,7 @@ Options (by --models FILE.yaml), besides those of `scalelaw.importers._tabular.M
     models      {name pattern: facts} for what the csv does not say
     leave_out   [{where: {column: value or values}, because: ...}]
     average     {benchmark: NAME, over: [benchmarks], task_family: ...}: adds the mean of value/maximum
+    decimal     "." or ",": what the commas in numbers are (see `_tabular.read_sheet`)
     citation    written to the column `source`
 """
 
@@ -30,13 +31,14 @@ from scalelaw.importers._tabular import (
     means_of,
     not_a_number,
     read_sheet,
+    score_of,
     score_specs,
 )
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     """Rows of the csv at `path`. Raises InputError for a column that is not there or a score without a unit."""
-    return rows_of("wide_csv", read_sheet(path), options, Path(path).name)
+    return rows_of("wide_csv", read_sheet(path, options.get("decimal")), options, Path(path).name)
 
 
 def rows_of(tool: str, records: list[Record], options: Mapping[str, Any], origin: str) -> Imported:
@@ -79,11 +81,14 @@ def _score(
     written = str(record.get(column, ""))
     if written.lower() in NO_SCORE:
         return None
-    if (value := number(written)) is None:
-        raise not_a_number(written, at, column)
     benchmark = str(spec.get("benchmark", column))
-    se = record.get(str(spec["se"])) if "se" in spec else line.se
+    if (value := score_of(written, means[benchmark].maximum)) is None:
+        raise not_a_number(written, at, column)
+    stated = str(record.get(str(spec["se"]), "")) if "se" in spec else ""
+    se = line.se if stated.lower() in NO_SCORE else score_of(stated, means[benchmark].maximum)
+    if se is None and stated.lower() not in NO_SCORE:
+        raise not_a_number(stated, at, str(spec["se"]))
     return replace(
-        line, benchmark=benchmark, metric=str(spec.get("metric", line.metric)), value=value, se=number(se),
+        line, benchmark=benchmark, metric=str(spec.get("metric", line.metric)), value=value, se=se,
         n_examples=line.n_examples or means[benchmark].n_examples, means=means[benchmark],
     )  # fmt: skip

@@ -119,8 +119,15 @@ def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
     if not clouds and not curves:
         return None
     said = [
-        *(["Above: how much worse the fit gets with a parameter held elsewhere."] if curves else []),
+        *(
+            [
+                "Above: how much worse the fit gets with a parameter held elsewhere; shaded, the interval of this."
+            ]
+            if curves
+            else []
+        ),
         *(["Each dot is one refit to resampled data; the star is the fit."] if clouds else []),
+        *(["Where the two kinds of interval differ, believe the wider."] if curves and clouds else []),
     ]
     page = Page(f"What may be believed{tag}", " ".join(said))
     top, height = page.top + 0.6, 1.35 if clouds else 4.2

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from scalelaw.errors import InputError
@@ -186,11 +187,12 @@ def test_a_published_table_keeps_its_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
-        ("model;tokens;GQA\na;16;61,3\n", "commas"),
-        ("model\ttokens\tGQA\na\t16\t61.3\n", ".tsv"),
-        ("model,visual_tokens,GQA\na,16,61.3%\n", "the maximum: 100"),
-        ('model,visual_tokens,GQA\na,16,"1,431.2"\n', "thousands"),
+        ("model;visual_tokens;GQA\na;16;61,3\n", "commas"),
+        ("model,visual_tokens,GQA\na,7B,61.3\n", "--scale visual_tokens=1e9"),
+        ('model,visual_tokens,GQA\na,16,"1,431.2"\n', "--decimal ."),
         ("model,visual_tokens,GQA\na,16,63.1*\n", "mark"),
+        ("# May\nmodel,visual_tokens,GQA\na,16,63.1\n", "above the header"),
+        ("model,visual_tokens,GQA\na,16,613\n", "stated maximum is 100"),
     ],
 )
 def test_a_number_or_a_separator_that_is_meant_otherwise_gets_a_hint(
@@ -201,8 +203,60 @@ def test_a_number_or_a_separator_that_is_meant_otherwise_gets_a_hint(
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (b"model;visual_tokens;GQA\na;2880;61.3\n", {}),
+        (b"model\tvisual_tokens\tGQA\na\t2880\t61.3\n", {}),
+        (b"model;visual_tokens;GQA\na;2.880;61,3\n", {"decimal": ","}),
+        (b'model,visual_tokens,GQA\na,"2,880",61.3\n', {"decimal": "."}),
+        (b"model,visual_tokens,GQA\na,2880,61.3 %\n", {}),
+        (b"model,visual_tokens,GQA,,\na,2880,61.3,,\n", {}),
+        (b"\xef\xbb\xbfmodel,visual_tokens,GQA\r\na,2880,61.3\r\n", {}),
+        ("model,visual_tokens,GQA\na,2880,61.3\n".encode("utf-16"), {}),
+    ],
+)
+def test_a_table_from_a_spreadsheet_reads_alike_however_it_was_saved(
+    content: bytes, options: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    models = {"a": {"n_params": 7e9}}
+    (row,) = wide_csv.read(tmp_path / "a.csv", {"scores": {"GQA": 100}, "models": models, **options}).rows
+    assert (row["visual_tokens"], row["value"], row["error"]) == (2880, 61.3, pytest.approx(0.387))
+
+
+def test_a_workbook_is_a_table_too(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"model": ["a"], "n_params": [7e9], "visual_tokens": [16], "GQA": [61.3]})
+    frame.to_excel(tmp_path / "a.xlsx", index=False)
+    (row,) = wide_csv.read(tmp_path / "a.xlsx", {"scores": {"GQA": 100}}).rows
+    assert (row["n_params"], row["visual_tokens"], row["value"]) == (7_000_000_000, 16, 61.3)
+
+
+def test_a_percentage_of_another_maximum_is_not_guessed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'61\.3%'") as caught:
+        wide_csv.read(write(tmp_path, "model,visual_tokens,GQA\na,16,61.3%\n"), {"scores": {"GQA": 1}})
+    assert "the maximum 100" in caught.value.hint
+
+
+def test_a_fraction_among_percentages_is_said(tmp_path: Path) -> None:
+    sheet = "model,visual_tokens,GQA\na,16,61.3\nb,4,0.583\n"
+    made = wide_csv.read(write(tmp_path, sheet), {"scores": {"GQA": 100}})
+    (told,) = (message for code, message in made.warnings if code == "looks_like_fraction")
+    assert "GQA/score of b (0.583 of 100)" in told
+    assert [row["value"] for row in made.rows] == [61.3, 0.583]
+
+
+def test_a_standard_error_that_is_no_number_is_said(tmp_path: Path) -> None:
+    sheet = "model,visual_tokens,GQA,se\na,16,61.3,0.4 points\n"
+    with pytest.raises(InputError, match="'0.4 points' in column 'se' is not a number"):
+        wide_csv.read(write(tmp_path, sheet), {"scores": {"GQA": {"maximum": 100, "se": "se"}}})
+    sheet = "model,visual_tokens,benchmark,value,n_examples\na,16,GQA,61.3,many\n"
+    with pytest.raises(InputError, match="'many' in column 'n_examples' is not a number"):
+        long_csv.read(write(tmp_path, sheet), {"scores": {"GQA": 100}})
+
+
 def test_a_file_in_another_encoding_gets_a_hint(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes("model,visual_tokens,GQA\na,16,61.3\n".encode("utf-16"))
+    (tmp_path / "a.csv").write_bytes("model,visual_tokens,GQA\né,16,61.3\n".encode("latin-1"))
     with pytest.raises(InputError) as caught:
         wide_csv.read(tmp_path / "a.csv", {"scores": {"GQA": 100}})
     assert "UTF-8" in caught.value.hint

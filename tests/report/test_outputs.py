@@ -89,8 +89,10 @@ def test_figures_of_an_earlier_report_do_not_stay(fitted: Any, tmp_path: Path) -
 def test_the_paper_has_columns_tables_and_entries(folder: Path) -> None:
     paper = folder / "paper"
     for path in paper.glob("*.pdf"):
-        box = PdfReader(path).pages[0].mediabox
-        assert 3.3 <= float(box.width) / 72 <= 3.75, path.name
+        page = PdfReader(path).pages[0]
+        assert float(page.mediabox.width) / 72 == pytest.approx(3.4, abs=0.01), path.name
+        sizes = re.findall(rb"/F\d+ ([\d.]+) Tf", page.get_contents().get_data())  # type: ignore[union-attr]
+        assert min(map(float, sizes)) >= 8, path.name
         assert path.with_suffix(".svg").is_file()
         assert path.with_suffix(".png").is_file()
     tables = (paper / "tables.tex").read_text()

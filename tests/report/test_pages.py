@@ -6,9 +6,11 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 
-from scalelaw.report.page import Page
+from scalelaw.report.page import Page, text_width
 from scalelaw.report.style import TINY
 from scalelaw.table import COLUMNS
 
@@ -32,8 +34,30 @@ def test_no_two_texts_overlap(pages: list[Page], shown_texts: Callable[..., Any]
 
 
 def _on_surface(axes: Axes | None) -> bool:
-    """Labels on the lines of a surface lie where the lines are; they are looked at, not measured."""
+    """Whether the panel is a surface: the labels on its lines are turned, their boxes say little."""
     return axes is not None and axes.get_title(loc="left").startswith("Predicted")
+
+
+def test_labels_on_a_surface_keep_apart(pages: list[Page], shown_texts: Callable[..., Any]) -> None:
+    for number, page in enumerate(pages, 1):
+        turned = [(one, held) for one, held, _ in shown_texts(page.figure) if _on_surface(held.axes)
+                  and held.get_transform() == held.axes.transData]  # fmt: skip
+        for (one, a), (two, b) in itertools.combinations([(t, _line(held)) for t, held in turned], 2):
+            least = np.linalg.norm(a[:, None] - b[None], axis=2).min() * 72 / page.figure.dpi
+            assert least >= TINY, f"'{one}' and '{two}' overlap on page {number}"
+
+
+def _line(text: Text) -> np.ndarray:
+    """Points along the middle of a turned text, in pixels."""
+    figure, axes = text.get_figure(root=True), text.axes
+    assert figure is not None
+    assert axes is not None
+    half = text_width(text.get_text(), TINY, str(text.get_fontweight())) * figure.dpi / 2
+    turn = np.deg2rad(text.get_rotation())
+    way = np.array([np.cos(turn), np.sin(turn)])
+    return np.asarray(
+        axes.transData.transform(text.get_position()) + np.linspace(-half, half, 15)[:, None] * way
+    )
 
 
 def test_nothing_is_set_smaller_than_eight_points(pages: list[Page], shown_texts: Callable[..., Any]) -> None:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from scalelaw.report import words
 from scalelaw.report.figures.parts import HATCH, HATCH_COLOUR, panel_heading
 from scalelaw.report.grids import Coverage
-from scalelaw.report.page import clip
+from scalelaw.report.page import clip, text_width
 from scalelaw.report.style import MUTED, ON_DARK, ON_LIGHT, PAPER, SURFACE, TINY
 from scalelaw.report.ticks import log_input
 
@@ -31,6 +33,7 @@ def _grid(axes: Axes, data: Coverage) -> None:
     rows, columns = data.mean.shape
     axes.set(xlim=(0, columns), ylim=(0, rows))
     axes.grid(False)
+    told = _cells_hold_numbers(axes, rows, columns)
     low, high = float(np.nanmin(data.mean)), float(np.nanmax(data.mean))
     for row, column in np.ndindex(rows, columns):
         value = float(data.mean[row, column])
@@ -43,12 +46,14 @@ def _grid(axes: Axes, data: Coverage) -> None:
             continue
         colour = colormaps[SURFACE]((value - low) / (high - low) if high > low else 0.5)
         axes.add_patch(Rectangle((column, row), 1, 1, facecolor=colour, edgecolor=PAPER, linewidth=1.5))
-        if columns <= _READABLE and rows <= _READABLE:
+        if told:
             held = int(data.rows[row, column])
             text = f"{value:.3f}" + (f"\n× {held}" if held > 1 else "")
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", size=TINY, color=_ink(colour))
+    if not told and high > low:
+        _bar(axes, ScalarMappable(Normalize(low, high), SURFACE))
     for axis, labels, name in ((axes.xaxis, data.columns, data.along), (axes.yaxis, data.levels, data.by)):
-        every = -(-len(labels) // _READABLE)
+        every = _every(axes, labels) if axis is axes.xaxis else -(-len(labels) // _READABLE)
         axis.set_major_locator(FixedLocator([i + 0.5 for i in range(0, len(labels), every)]))
         axis.set_major_formatter(FixedFormatter([clip(label, 1.0, TINY) for label in labels[::every]]))
         axis.set_tick_params(length=0)
@@ -65,9 +70,34 @@ def _points(axes: Axes, data: Coverage) -> None:
     dots = axes.scatter(
         data.x, data.y, c=data.error, cmap=SURFACE, s=22, edgecolors=MUTED, linewidths=0.4, zorder=3
     )
+    _bar(axes, dots)
+
+
+def _cells_hold_numbers(axes: Axes, rows: int, columns: int) -> bool:
+    """Whether the cells are large enough for their numbers."""
     figure = axes.get_figure(root=True)
     assert figure is not None
-    bar = figure.colorbar(dots, ax=axes, label=words.axis("error"), pad=0.02, fraction=0.03)
+    (wide, tall), place = figure.get_size_inches(), axes.get_position()
+    return (
+        max(rows, columns) <= _READABLE
+        and place.width * wide / columns >= text_width("0.000", TINY) + 0.02
+        and place.height * tall / rows >= 0.16
+    )
+
+
+def _every(axes: Axes, labels: Sequence[str]) -> int:
+    """1 where every column's label has room beside the next, 2 where every second has, ..."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    column = float(axes.get_position().width * figure.get_size_inches()[0]) / len(labels)
+    widest = max(text_width(clip(label, 1.0, TINY), TINY) for label in labels) + 0.05
+    return max(-(-len(labels) // _READABLE), int(np.ceil(widest / column)))
+
+
+def _bar(axes: Axes, colours: ScalarMappable) -> None:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    bar = figure.colorbar(colours, ax=axes, label=words.axis("error"), pad=0.02, fraction=0.03)
     bar.outline.set_visible(False)
 
 

@@ -17,11 +17,14 @@ from scalelaw.report.ticks import panel_width
 HATCH = "////"
 WIDEST = 2.9
 """The widest a row's label is written, in inches."""
+TWO_LINES = 0.3
+"""The least height of a row whose label may take two lines, in inches."""
 HATCH_COLOUR = "#d3d8dd"
 
 
 def row_labels(axes: Axes, labels: Sequence[str]) -> None:
-    """Names at the left of rows 0, 1, ...; a name longer than the room there is cut."""
+    """Names at the left of rows 0, 1, ...; a name longer than the room there goes on at its comma where a row is high
+    enough for two lines, and is cut else."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     room = min(WIDEST, float(axes.get_position().x0 * figure.get_size_inches()[0]) - 0.1)
@@ -29,8 +32,17 @@ def row_labels(axes: Axes, labels: Sequence[str]) -> None:
     axes.yaxis.set_gid("categories")
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_locator(FixedLocator(range(len(labels))))
-    axes.yaxis.set_major_formatter(FixedFormatter([clip(label, room, TINY) for label in labels]))
+    tall = axes.get_position().height * figure.get_size_inches()[1] / max(len(labels), 1)
+    axes.yaxis.set_major_formatter(FixedFormatter([_broken(label, room, tall) for label in labels]))
     axes.tick_params(axis="y", length=0)
+
+
+def _broken(label: str, room: float, tall: float) -> str:
+    """A row's label in at most `room` inches, on two lines where a row of `tall` inches holds them."""
+    if tall < TWO_LINES or text_width(label, TINY) <= room:
+        return clip(label, room, TINY)
+    first, comma, rest = label.partition(", ")
+    return "\n".join(clip(part, room, TINY) for part in (f"{first}{comma}".rstrip(), rest) if part)
 
 
 def panel_heading(axes: Axes, title: str, note: str) -> None:

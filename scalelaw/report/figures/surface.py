@@ -13,11 +13,14 @@ from matplotlib.ticker import MaxNLocator
 
 from scalelaw.report import words
 from scalelaw.report.figures.parts import beyond_handle, hatch_around, legend_below, panel_heading
+from scalelaw.report.page import text_width
 from scalelaw.report.style import INK, ON_DARK, ON_LIGHT, SURFACE, TINY
 from scalelaw.report.surfaces import Surface
 from scalelaw.report.ticks import alike, log_input
 
 PATH = "#ff5d3b"
+_CLEAR = 9.0
+"""Points that a label keeps from what lies beside its line; a line without such a place has none."""
 _HALO = [withStroke(linewidth=2.4, foreground=ON_LIGHT)]
 
 
@@ -38,11 +41,11 @@ def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
     axes.contourf(data.x, data.y, data.z, levels=levels, cmap=SURFACE, zorder=1)
     lines = axes.contour(data.x, data.y, data.z, levels=levels, colors=ON_DARK, linewidths=0.5, zorder=1.5)
     obstacles = _places(axes, data)
-    _label(axes, lines, alike(levels), obstacles)
     hatch_around(axes, *data.measured, colour="#ffffff73")
     handles: list[Any] = [beyond_handle("#59616a")]
     if data.cost is not None:
         handles.append(_equal_cost(axes, data, obstacles))
+    _label(axes, lines, alike(levels), obstacles)
     handles += _choices(axes, data)
     axes.plot(*data.at, linestyle="none", marker="o", markersize=3.2, color=ON_DARK, markeredgecolor=ON_LIGHT,
               markeredgewidth=0.6, zorder=4)  # fmt: skip
@@ -59,6 +62,9 @@ def _equal_cost(axes: Axes, data: Surface, obstacles: list[np.ndarray]) -> Line2
     style = {"colors": ON_DARK, "linewidths": 1.1, "linestyles": [(0, (4, 3))], "zorder": 2.6}
     lines = axes.contour(data.x, data.y, data.cost, levels=levels, **style)
     _label(axes, lines, [words.si(v, "FLOPs") for v in levels], obstacles, bold=True)
+    obstacles += [
+        axes.transData.transform(held) for segments in lines.allsegs for held in segments if len(held)
+    ]
     return Line2D([], [], color=INK, linewidth=1.1, linestyle=(0, (4, 3)), label="equal 2 N (Q + V + G)")
 
 
@@ -98,29 +104,40 @@ def _choices(axes: Axes, data: Surface) -> list[Line2D]:
 
 
 def _places(axes: Axes, data: Surface) -> list[np.ndarray]:
-    """What labels keep away from, in pixels: points, paths, picks."""
+    """What labels keep away from, in pixels: points, the frame of the measured range, paths, picks."""
     choices = [*data.path, *data.free_path, *data.picks]
     chosen = np.array([[c[data.along], c[data.by]] for c in choices]).reshape(-1, 2)
-    return [axes.transData.transform(np.vstack([np.column_stack(data.at), chosen]))]
+    (left, right), (low, high) = data.measured
+    across, up = np.geomspace(left, right, 60), np.geomspace(low, high, 40)
+    frame = [np.column_stack([across, np.full(60, y)]) for y in (low, high)]
+    frame += [np.column_stack([np.full(40, x), up]) for x in (left, right)]
+    return [axes.transData.transform(np.vstack([np.column_stack(data.at), chosen, *frame]))]
 
 
 def _label(axes: Axes, lines: Any, texts: list[str], obstacles: list[np.ndarray], bold: bool = False) -> None:
-    """Label each line where it is farthest from points, paths, other labels and the frame."""
+    """Label each line where the label's whole length is farthest from points, paths, other labels and the frame."""
     named = dict(zip(lines.levels, texts, strict=False))
-    places = []
-    frame = axes.get_window_extent()
-    for segments in lines.allsegs:
+    places, edge = [], axes.get_window_extent()
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    for segments, text in zip(lines.allsegs, texts, strict=False):
         line = np.vstack([np.empty((0, 2)), *segments])
         at = axes.transData.transform(line)
-        room = np.min(
-            [at[:, 0] - frame.x0, frame.x1 - at[:, 0], at[:, 1] - frame.y0, frame.y1 - at[:, 1]], axis=0
-        )
-        if not len(at) or room.max() < 25:
+        if len(at) < 2:
             continue
-        apart = np.linalg.norm(at[:, None] - np.vstack(obstacles)[None], axis=2).min(axis=1)
-        best = int(np.argmax(np.minimum(apart, 0.8 * room)))
+        half = text_width(text, TINY, "bold" if bold else "normal") * figure.dpi / 2
+        along = np.gradient(at, axis=0)
+        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+        spread = at[:, None] + along[:, None] * np.linspace(-half, half, 7)[None, :, None]  # [line, 7, 2]
+        room = np.min([spread[..., 0] - edge.x0, edge.x1 - spread[..., 0],
+                       spread[..., 1] - edge.y0, edge.y1 - spread[..., 1]], axis=(0, 2))  # fmt: skip
+        apart = np.linalg.norm(spread[:, :, None] - np.vstack(obstacles)[None, None], axis=3).min(axis=(1, 2))
+        clear = np.minimum(apart, 0.8 * room)
+        best = int(np.argmax(clear))
+        if clear[best] < _CLEAR * figure.dpi / 72:
+            continue
         places.append(tuple(line[best]))
-        obstacles.append(at[best][None])
+        obstacles.append(spread[best])
     for text in axes.clabel(
         lines, fmt=named, fontsize=TINY, inline=True, inline_spacing=4, colors=ON_DARK, manual=places
     ):
