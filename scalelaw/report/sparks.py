@@ -45,15 +45,21 @@ def front(pareto: Sequence[dict[str, Any]], kind: str, rows: int = 8) -> list[tu
     ]
 
 
+def slope_axes(fitted: FittedLaw) -> tuple[str, ...]:
+    """The input along which `slopes` runs and the one that tells its rows apart; none where not just two vary."""
+    held = fitted.points["inputs"]
+    names = [name for name in fitted.inputs if len(set(held[name])) > 1]
+    along = "visual_tokens" if "visual_tokens" in names else names[-1] if names else ""
+    return (along, *(name for name in names if name != along)) if len(names) == 2 else ()
+
+
 def slopes(fitted: FittedLaw) -> list[tuple[str, str, str]]:
     """Of a law of two inputs, a row for each value of the second: its label, the mean measured errors along the first
     as a small plot, and its ends. Nothing for other laws, and where there are too many values for rows."""
     held = fitted.points["inputs"]
-    names = [name for name in fitted.inputs if len(set(held[name])) > 1]
-    if len(names) != 2:
+    if not (names := slope_axes(fitted)):
         return []
-    along = "visual_tokens" if "visual_tokens" in names else names[-1]
-    by = next(name for name in names if name != along)
+    along, by = names
     levels = sorted(set(held[by]))
     if len(levels) > _MOST:
         return []

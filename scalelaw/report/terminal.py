@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from scalelaw.report.sparks import front, slopes
+from scalelaw.report import words
+from scalelaw.report.sparks import front, slope_axes, slopes
 
 _PIPED_WIDTH = 120  # columns where there is no terminal to ask
 
@@ -42,7 +43,10 @@ def show_fit(fitted: FittedLaw) -> None:
         )
         console.print(table_of(("", "value", level), shown))
     if plotted := slopes(fitted):
-        console.print(f"measured {fitted.target}, a row for each of the other input:", style="dim")
+        along, by = (words.named(name) for name in slope_axes(fitted))
+        console.print(
+            f"measured {fitted.target} along {along}, a row for each {by}:", style="dim"
+        )
         console.print(table_of(("", "", ""), plotted))
     levels = [f" ({name} {fitted.loss[name]:g})" for name in ("delta", "expectile") if fitted.loss.get(name)]
     loss = fitted.loss["kind"] + "".join(levels)
@@ -281,7 +285,9 @@ def show_sweep(result: Any) -> None:
 
 def table_of(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
     """A table without borders: names to the left, numbers to the right."""
-    table = Table(*header, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(
+        *header, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(header)
+    )
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:

@@ -120,12 +120,12 @@ def _label(axes: Axes, lines: Any, texts: list[str], obstacles: list[np.ndarray]
     places, edge = [], axes.get_window_extent()
     figure = axes.get_figure(root=True)
     assert figure is not None
-    for segments, text in zip(lines.allsegs, texts, strict=False):
+    for segments, said in zip(lines.allsegs, texts, strict=False):
         line = np.vstack([np.empty((0, 2)), *segments])
         at = axes.transData.transform(line)
         if len(at) < 2:
             continue
-        half = text_width(text, TINY, "bold" if bold else "normal") * figure.dpi / 2
+        half = text_width(said, TINY, "bold" if bold else "normal") * figure.dpi / 2
         along = np.gradient(at, axis=0)
         along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
         spread = at[:, None] + along[:, None] * np.linspace(-half, half, 7)[None, :, None]  # [line, 7, 2]
