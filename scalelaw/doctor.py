@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from typing import Any
 
 NEEDED = (
-    "numpy", "scipy", "pandas", "pyarrow", "lmfit", "matplotlib", "pydantic", "typer", "rich", "torch", "transformers",
+    "numpy", "scipy", "pandas", "pyarrow", "openpyxl", "lmfit", "matplotlib", "pydantic", "typer", "rich",
+    "torch", "transformers",
 )  # fmt: skip
 EXTRAS = (
     ("slurm", "submitit", "sweeps on a Slurm cluster: --executor slurm"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scalelaw.report import words
 from scalelaw.report.sparks import bar
 from scalelaw.report.terminal import console_of, percent, short, table_of
 
@@ -25,12 +26,15 @@ def show_optimum(optimum: Optimum) -> None:
         counted += (
             f"; {optimum.searched['compressor']} gives {', '.join(f'{n:g}' for n in gives)} tokens only"
         )
+    choices = [optimum.best, *optimum.runners_up[:4]]
+    served = [f"{choice['dtype']} x {choice['batch']:g}" for choice in choices]
+    alike = len(set(served)) == 1
     console.print(
         f"[bold]{_asked(optimum, budget)}[/] at {optimum.text_tokens:g} "
-        f"text and {optimum.generate:g} generated tokens ({optimum.cost}, {counted}):",
+        f"text and {optimum.generate:g} generated tokens ({optimum.cost}, {counted}"
+        f"{f'; served {served[0]}' if alike else ''}):",
         highlight=False,
     )
-    choices = [optimum.best, *optimum.runners_up[:4]]
     kinds = list(optimum.budget)
     if (spent := (optimum.searched.get("rule") or {}).get("minimise")) and spent not in kinds:
         kinds.append(spent)
@@ -39,12 +43,16 @@ def show_optimum(optimum: Optimum) -> None:
             "best" if place == 0 else str(place + 1),
             *_choice(choice),
             *(f"{choice['costs'][kind]:.4g}" for kind in kinds),
-            f"{choice['dtype']} x {choice['batch']:g}",
-            percent(choice.get("p_best")),
+            *([] if alike else [served[place]]),
+            "-" if choice.get("p_best") is None else words.share(choice["p_best"]),
         )
         for place, choice in enumerate(choices)
     )
-    console.print(table_of(("", *_CHOICE, *kinds, "served", "p(best)"), rows))
+    ways = () if alike else ("served",)
+    table = table_of(("", *_CHOICE, *kinds, *ways, "p(best)"), rows)
+    for column in table.columns[1:]:
+        column.no_wrap = column.header not in ("model", "visual tokens")
+    console.print(table)
     if marked := [choice for choice in choices if choice.get("counted_as")]:
         told = "; ".join(f"{choice['model']}: {choice['counted_as']}" for choice in marked)
         console.print(f"* a mixture of experts; n_params is {told}.")

@@ -49,7 +49,7 @@ def coverage(frame: pd.DataFrame) -> list[Coverage]:
     keys = [c for c in apart if known[c].nunique() > 0]
     if not keys:
         return [_grid(known, "Mean error")]
-    filled = known.assign(**{c: known[c].fillna("not stated") for c in keys})
+    filled = known.assign(**{c: known[c].fillna(f"{c}_not_stated") for c in keys})
     return [_grid(held, _title(name)) for name, held in filled.groupby(keys, sort=True)]
 
 
@@ -59,9 +59,7 @@ def _title(name: object) -> str:
 
 
 def _grid(frame: pd.DataFrame, title: str) -> Coverage:
-    along = _varied(
-        frame, ("visual_tokens", "train_samples", "train_tokens", "n_examples", "benchmark", "metric")
-    )
+    along = _varied(frame, ("visual_tokens", "train_samples", "train_tokens", "benchmark", "metric"))
     by = _varied(
         frame,
         tuple(n for n in _ROWS if n != along),

@@ -44,9 +44,7 @@ def show_fit(fitted: FittedLaw) -> None:
         console.print(table_of(("", "value", level), shown))
     if plotted := slopes(fitted):
         along, by = (words.named(name) for name in slope_axes(fitted))
-        console.print(
-            f"measured {fitted.target} along {along}, a row for each {by}:", style="dim"
-        )
+        console.print(f"measured {fitted.target} along {along}, a row for each {by}:", style="dim")
         console.print(table_of(("", "", ""), plotted))
     levels = [f" ({name} {fitted.loss[name]:g})" for name in ("delta", "expectile") if fitted.loss.get(name)]
     loss = fitted.loss["kind"] + "".join(levels)
@@ -189,7 +187,7 @@ def show_coverage(found: Coverage) -> None:
     more = f" and {len(found.missing) - 12} more" if len(found.missing) > 12 else ""
     left = f"{found.unfinished} cells of the sweep have no result yet" if found.unfinished else ""
     console.print(f"missing: {'; '.join(filter(None, (missing + more, left))) or 'nothing'}")
-    for name, text in (("source", found.citation or "; ".join(found.sources)), ("licence", found.licence)):
+    for name, text in (("source", found.citation or _some(found.sources)), ("licence", found.licence)):
         if text:
             console.print(f"{name}: {text}")
     for doubt in found.doubts:
@@ -229,8 +227,12 @@ def show_doctor(found: dict[str, Any]) -> None:
     devices = [f"{d['name']} ({d['memory_gb']:.0f} GB)" for d in found["devices"]]
     console.print(f"devices: {', '.join(devices) or 'no accelerator; sweeps train on the processor'}")
     console.print(f"cores: {found['cores']}")
+    absent = {
+        "slurm": "no sbatch on the path",
+        "ray": "no address in RAY_ADDRESS; --executor ray starts one here",
+    }
     for name, where in found["schedulers"].items():
-        console.print(f"{name}: {where or 'not found'}", highlight=False)
+        console.print(f"{name}: {where or absent[name]}", highlight=False)
 
 
 def _left(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
@@ -304,6 +306,12 @@ def console_of() -> Console:
 def short(value: float | None) -> str:
     """Five digits, or a dash."""
     return "-" if value is None or math.isnan(value) else f"{value:.5g}"
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    """The first few names, and how many more there are."""
+    more = f"; and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more
 
 
 def _label(value: Any) -> str:
