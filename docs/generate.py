@@ -183,7 +183,68 @@ def refits() -> str:
     return "\n".join(rows)
 
 
-PAGES: dict[str, Callable[[], str]] = {"costs": costs, "experiments": experiments, "refits": refits}
+def scenes() -> str:
+    """What the bundled sweep measured, family by family: mean errors, fits, and for digits the laws compared."""
+    import scalelaw as sl
+    from scalelaw.coverage import scatter
+    from scalelaw.fit import compare
+    from scalelaw.report.words import short
+
+    def span(ends: tuple[float, float]) -> str:
+        return f"[{short(ends[0], 2)}, {short(ends[1], 2)}]"
+
+    table = sl.read_table("scenes")
+    parts, tokens = [], sorted(table["visual_tokens"].unique())
+    heads = ("family", "points", "left out", "alpha", "beta", "alpha - beta", "RMSE", "of the largest LLM, predicted",
+             "runs scatter by")  # fmt: skip
+    fits = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for (family, benchmark), rows in table.groupby(["task_family", "benchmark"], sort=False):
+        name = benchmark.removeprefix("scenes_")
+        head = "".join(f" V = {v:.0f} |" for v in tokens)
+        lines = [f"**{name}** ({family})", "", f"| LLM, parameters |{head}", "|---" * (len(tokens) + 1) + "|"]
+        for (size, model), held in rows.groupby(["n_params", "model"]):
+            cells = []
+            for v in tokens:
+                there = held[held["visual_tokens"] == v]
+                flagged = int((there["status"] != "ok").sum())
+                cells.append(f" {there['error'].mean():.3f}{f' ({flagged} flagged)' if flagged else ''} |")
+            lines.append(f"| {model}, {size:,.0f} |{''.join(cells)}")
+        parts.append("\n".join(lines))
+        if family == "perception":  # a check that the image is seen; no law is asked of it
+            continue
+        fitted = sl.fit_law(table, where={"benchmark": benchmark}, holdout="largest")
+        difference = fitted.derived["alpha_minus_beta"]
+        cells = [
+            name, fitted.n_points, len(rows) - fitted.n_points,
+            *(f"{short(fitted.params[p], 2)} {span(fitted.intervals[p])}" for p in ("alpha", "beta")),
+            f"{short(difference['value'], 2)} {span(difference['interval'])}",
+            short(fitted.rmse, 2), short(fitted.holdout["rmse"], 2), short(scatter(rows[rows["status"] == "ok"])[0], 2),
+        ]  # fmt: skip
+        fits.append("| " + " | ".join(map(str, cells)) + " |")
+    compared = ["| law | AICc | score | weight |", "|---|---|---|---|"]
+    for law in compare(table, where={"benchmark": "scenes_digits"}).laws:
+        compared.append(
+            f"| {law['law']} | {short(law['aicc'])} | {short(law['score'])} | {short(law['weight'], 2)} |"
+        )
+    head = "Mean error over the seeds:"
+    return "\n\n".join(
+        [
+            head,
+            *parts,
+            "The product law, family by family:",
+            "\n".join(fits),
+            "Laws for digits:",
+            "\n".join(compared),
+        ]
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "costs": costs,
+    "experiments": experiments,
+    "refits": refits,
+    "scenes": scenes,
+}
 """Pages of docs/ that hold a generated part of their own name."""
 
 
@@ -196,7 +257,8 @@ def page(name: str) -> str:
 
 
 def draw(path: Path) -> None:
-    """The README's picture and the example report: the grid of arXiv 2411.03312, planned for 800 GFLOPs a query."""
+    """The README's pictures and the example report: the grid of arXiv 2411.03312, planned for 800 GFLOPs a query; and
+    two families of the scenes."""
     import scalelaw as sl
     from scalelaw.report import save_figure
 
@@ -204,6 +266,9 @@ def draw(path: Path) -> None:
     optimum = sl.find_optimum(fitted, budget={"flops": 8e11}, text_tokens=50)
     save_figure("overview", [fitted, optimum], path, dpi=110)
     sl.write_report([fitted, optimum], ROOT / "reports" / "example.pdf")
+    families = ("scenes_relations", "scenes_digits")
+    fits = [sl.fit_law("scenes", where={"benchmark": name}) for name in families]
+    save_figure("families", fits, path.with_name("scenes.png"), dpi=110)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ def test_every_bundled_table_is_in_the_schema_with_its_source(name: str) -> None
     assert list(table.columns) == list(COLUMNS)
     assert table["error"].between(0, 1).all()
     sizes = table["n_params"].fillna(table["n_params_vision"])
-    assert (sizes > 1e6).all()
-    assert table["cell"].is_unique
+    assert (sizes > (1e4 if "measured" in describe(name) else 1e6)).all()
+    assert not table.duplicated(["cell", "benchmark"] if "measured" in describe(name) else ["cell"]).any()
     assert {"title", "citation", "licence", "doubts", "fit"} <= set(describe(name))
 
 
@@ -37,7 +37,7 @@ def test_a_bundled_table_says_how_it_is_fitted(name: str) -> None:
         assert all(np.unique(values).size >= 2 for values in chosen.inputs.values())
 
 
-@pytest.mark.parametrize("name", sorted(bundled_tables()))
+@pytest.mark.parametrize("name", [n for n in sorted(bundled_tables()) if "raw" in describe(n)])
 def test_a_bundled_table_is_what_its_importer_makes_of_the_numbers_as_found(name: str) -> None:
     facts = describe(name)
     made = pd.DataFrame(plugins.load("importers", facts["importer"]).read(bundled(facts["raw"]), facts).rows)

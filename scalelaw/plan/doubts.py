@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scalelaw.plan.catalogue import Model
 from scalelaw.plan.certainty import has_draws
 from scalelaw.plan.counting import doubts_of
@@ -38,7 +40,13 @@ def is_outside(setting: Setting, choice: dict[str, Any]) -> bool:
 def of(setting: Setting, grid: Grid, pick: dict[str, Any]) -> list[tuple[str, str]]:
     """The warnings (code, message) of a pick."""
     fitted = setting.fitted
-    return [*_range(setting, pick), *_edges(grid, pick), *_fit(fitted, pick), *_unseen(setting, pick)]
+    return [
+        *_range(setting, pick),
+        *_edges(grid, pick),
+        *_fit(fitted, pick),
+        *_measured(fitted, {**pick, "text_tokens": setting.query.work.text_tokens}),
+        *_unseen(setting, pick),
+    ]
 
 
 def of_sizes(fitted: Any, models: Sequence[Model]) -> list[tuple[str, str]]:
@@ -122,6 +130,24 @@ def _fit(fitted: Any, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "no_draws", "The fit carries no bootstrap draws: p_best and the error's interval are not known."
     if not 0 <= pick["error"] <= 1 and getattr(fitted, "target", "error") == "error":
         yield "impossible_error", f"The law predicts an error of {pick['error']:.3g}, which cannot be."
+
+
+def _measured(fitted: Any, place: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where the pick itself was measured, and the law says something else."""
+    held, target = fitted.points["inputs"], fitted.points.get("target")
+    if target is None:
+        return
+    there = np.all([np.isclose(held[name], place[name], rtol=1e-6) for name in fitted.inputs], axis=0)
+    if not there.any():
+        return
+    measured = float(np.mean(np.asarray(target)[there]))
+    if abs(place["error"] - measured) > 2 * fitted.rmse:
+        yield (
+            "measured_otherwise",
+            f"The pick was measured, {there.sum()} time(s), with an error of {measured:.3g}; the law says "
+            f"{place['error']:.3g}, off by more than twice its root mean square ({fitted.rmse:.2g}). It does not "
+            "describe this place: look at the measurements, or at another law, before you act on it.",
+        )
 
 
 def _unseen(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -278,3 +278,16 @@ def test_errors_that_tie_are_a_matter_of_choice(reasoning: Any) -> None:
     assert len(few) == 1 < len(many)
     with pytest.raises(InputError, match="tie must be an error"):
         find_optimum(reasoning, 8e11, tie=-1)
+
+
+def test_a_pick_that_was_measured_otherwise_says_so() -> None:
+    """One cell of the grid failed to learn: the smooth law passes it by, and picks it."""
+    table = sl.read_table("vlm_reasoning")
+    stuck = (table["n_params"] == 7e9) & (table["visual_tokens"] == 1)
+    query: dict[str, Any] = {"budget": {"flops": 2e12}, "text_tokens": 50, "visual_tokens": [1]}
+    query["models"] = [{"name": "7B", "n_params": 7e9}]
+    for frame, told in ((table, False), (table.assign(error=table["error"].where(~stuck, 0.95)), True)):
+        fitted = sl.fit_law(frame, bootstrap=0)
+        warnings = dict(find_optimum(fitted, **query).warnings)
+        assert ("measured_otherwise" in warnings) == told
+    assert "with an error of 0.95" in warnings["measured_otherwise"]
