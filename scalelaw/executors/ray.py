@@ -11,7 +11,9 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -131,7 +133,8 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
         where |= {"include_dashboard": False, "object_store_memory": STORE}
     for left in reversed(range(1 if settings["address"] else BEGINS)):
         try:
-            ray.init(**where, log_to_driver=False, logging_level="ERROR")
+            with _its_own_signals():
+                ray.init(**where, log_to_driver=False, logging_level="ERROR")
             return
         except Exception as error:  # where it does not start in time, Ray raises no more than that
             if left:  # it gives itself half a minute, which a busy machine may not have
@@ -141,6 +144,17 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
             raise InputError(
                 f"Ray does not answer at '{settings['address'] or 'local'}': {said}", code="no_ray"
             ) from error
+
+
+@contextmanager
+def _its_own_signals() -> Iterator[None]:
+    """What this process does when it is asked to end stays as it was: Ray would have it leave at once."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _ray() -> ModuleType:

@@ -45,7 +45,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     others = os.environ.get("PYTHONPATH", "")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder) + os.pathsep + others)
+        asked_to_end = signal.getsignal(signal.SIGTERM)
         executor._begin(ray, {**executor.SETTINGS, "cpus": 4, "gpus": 2})
+        assert signal.getsignal(signal.SIGTERM) is asked_to_end, (
+            "Ray's way to end would take the runner's place"
+        )
         yield folder
         ray.shutdown()
 

@@ -173,16 +173,12 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
 
 
 def test_a_signal_saves_and_leaves(tmp_path: Path) -> None:
-    asked = []
-
-    def batch(step: int, start: int, count: int) -> dict[str, torch.Tensor]:
-        if step == 2 and not asked:
-            asked.append(step)
+    def asked(facts: dict[str, Any]) -> None:
+        if facts["step"] == 3:
             signal.raise_signal(signal.SIGUSR2)
-        return rows(step, start, count)
 
     with preemption.heard(), pytest.raises(Preempted):
-        train(Little(), batch, PLAN, stage="s", progress=lambda _: None, saved=tmp_path / "saved.pt")
+        train(Little(), rows, PLAN, stage="s", progress=asked, saved=tmp_path / "saved.pt")
     with preemption.heard():  # which forgets
         assert not preemption.asked()
     assert torch.load(tmp_path / "saved.pt", weights_only=True)["seen"]["step"] == 3
