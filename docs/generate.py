@@ -186,7 +186,6 @@ def refits() -> str:
 def scenes() -> str:
     """What the bundled sweep measured, family by family: mean errors, fits, and for digits the laws compared."""
     import scalelaw as sl
-    from scalelaw.coverage import scatter
     from scalelaw.fit import compare
     from scalelaw.report.words import short
 
@@ -195,8 +194,8 @@ def scenes() -> str:
 
     table = sl.read_table("scenes")
     parts, tokens = [], sorted(table["visual_tokens"].unique())
-    heads = ("family", "points", "left out", "alpha", "beta", "alpha - beta", "RMSE", "of the largest LLM, predicted",
-             "runs scatter by")  # fmt: skip
+    heads = ("family", "law", "points", "left out", "alpha", "beta", "alpha - beta", "RMSE",
+             "of the largest LLM, predicted", "its runs scatter by")  # fmt: skip
     fits = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for (family, benchmark), rows in table.groupby(["task_family", "benchmark"], sort=False):
         name = benchmark.removeprefix("scenes_")
@@ -212,15 +211,16 @@ def scenes() -> str:
         parts.append("\n".join(lines))
         if family == "perception":  # a check that the image is seen; no law is asked of it
             continue
-        fitted = sl.fit_law(table, where={"benchmark": benchmark}, holdout="largest")
-        difference = fitted.derived["alpha_minus_beta"]
-        cells = [
-            name, fitted.n_points, len(rows) - fitted.n_points,
-            *(f"{short(fitted.params[p], 2)} {span(fitted.intervals[p])}" for p in ("alpha", "beta")),
-            f"{short(difference['value'], 2)} {span(difference['interval'])}",
-            short(fitted.rmse, 2), short(fitted.holdout["rmse"], 2), short(scatter(rows[rows["status"] == "ok"])[0], 2),
-        ]  # fmt: skip
-        fits.append("| " + " | ".join(map(str, cells)) + " |")
+        for law in ("product_power", "additive_power")[: 2 if name == "digits" else 1]:
+            fitted = sl.fit_law(table, law, where={"benchmark": benchmark}, holdout="largest")
+            held, difference = fitted.holdout, fitted.derived.get("alpha_minus_beta")
+            cells = [
+                name, law, fitted.n_points, len(rows) - fitted.n_points,
+                *(f"{short(fitted.params[p], 2)} {span(fitted.intervals[p])}" for p in ("alpha", "beta")),
+                f"{short(difference['value'], 2)} {span(difference['interval'])}" if difference else "",
+                *(short(value, 2) for value in (fitted.rmse, held["rmse"], held["repeat_sd"])),
+            ]  # fmt: skip
+            fits.append("| " + " | ".join(map(str, cells)) + " |")
     compared = ["| law | AICc | score | weight |", "|---|---|---|---|"]
     for law in compare(table, where={"benchmark": "scenes_digits"}).laws:
         compared.append(
@@ -231,7 +231,7 @@ def scenes() -> str:
         [
             head,
             *parts,
-            "The product law, family by family:",
+            "Laws, family by family:",
             "\n".join(fits),
             "Laws for digits:",
             "\n".join(compared),

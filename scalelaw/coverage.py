@@ -166,25 +166,30 @@ def _noise(held: pd.DataFrame) -> Iterator[str]:
         yield "Nothing was measured twice, so the noise from one training run to the next is not known."
 
 
+SAME = ("experiment", "task_family", "metric", "judge", "text_tokens", "rate_factor")
+TOKENS_APART = (
+    1.02  # runs whose tokens differ by more than this factor were trained for different numbers of them
+)
+
+
 def scatter(rows: pd.DataFrame, target: str = "error") -> tuple[float, int]:
     """The noise from one run to the next: (standard deviation, degrees of freedom), nan and 0 where nothing ran twice.
 
-    Pooled over the groups of rows that agree in all that a table knows of a model, its data and its score, and in every
-    column of its own. The tokens of a run differ a little from seed to seed: where each run stands once, they do not
-    tell rows apart.
+    Pooled over the groups of rows that agree in all that a table knows of a model, its data, its recipe and its score,
+    and in every column of its own, and whose seeds differ (or are not stated). The tokens of a run differ a little from
+    seed to seed: up to 2 % do not tell rows apart. A row that stands twice is no repeat.
     """
     own = [c for c in rows if c not in COLUMNS and c != target]
-    alike = [c for c in (*ROWS, *ALONG, "task_family", "metric", *own) if c in rows and rows[c].notna().any()]
+    alike = [c for c in (*ROWS, *ALONG, *SAME, *own) if c in rows and rows[c].notna().any()]
     if not alike:
         return math.nan, 0
     without = [c for c in alike if c != "train_tokens"]
-    if (
-        "seed" in rows
-        and rows["seed"].notna().all()
-        and without
-        and not rows.duplicated([*without, "seed"]).any()
-    ):
-        alike = without
+    if without and without != alike:
+        tokens = rows.groupby(without, dropna=False)["train_tokens"]
+        if (tokens.max() / tokens.min()).fillna(1.0).max() <= TOKENS_APART:
+            alike = without
+    seeded = "seed" in rows and rows["seed"].notna().any()
+    rows = rows.drop_duplicates([*alike, "seed"] if seeded else [*alike, target])
     groups = rows.groupby(alike, dropna=False)[target]
     freedom = int((groups.size() - 1).sum())
     squares = float(((rows[target] - groups.transform("mean")) ** 2).sum())

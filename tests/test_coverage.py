@@ -41,7 +41,7 @@ def test_the_axes_can_be_chosen() -> None:
 @pytest.mark.parametrize("name", sorted(bundled_tables()))
 def test_every_bundled_table_has_a_grid(name: str) -> None:
     found = coverage(name)
-    assert sum(map(sum, found.counts)) == found.n_rows
+    assert sum(map(sum, found.counts)) == found.statuses["ok"]
     assert found.to_dict()["title"]
 
 
@@ -72,7 +72,6 @@ def test_shares_of_a_stated_number_of_examples_may_be_equal() -> None:
 
 def test_the_noise_between_runs_is_pooled_over_what_ran_more_than_once() -> None:
     """By hand: (.1, .3) and (.2, .2, .5) have sums of squares .02 and .06, over 1 + 2 degrees of freedom."""
-    errors = [0.1, 0.3, 0.2, 0.2, 0.5, 0.9]
     table = read_table(
         pd.DataFrame(
             {
@@ -80,21 +79,27 @@ def test_the_noise_between_runs_is_pooled_over_what_ran_more_than_once() -> None
                 "visual_tokens": 4,
                 "benchmark": "a",
                 "seed": [0, 1, 0, 1, 2, 0],
-                "train_tokens": [10, 11, 10, 12, 13, 9],
-                "error": errors,
+                "train_tokens": [1000, 1010, 1000, 1002, 1003, 990],
+                "error": [0.1, 0.3, 0.2, 0.2, 0.5, 0.9],
             }
         )
     )
     assert scatter(table) == (pytest.approx((0.08 / 3) ** 0.5, rel=1e-12), 3)
     assert coverage(table).repeat_sd == scatter(table)[0]
     assert not any("measured twice" in doubt for doubt in coverage(table).doubts)
-    for apart in (
-        {"benchmark": list("abcdef")},
-        {"seed": 0},
-        {"x": range(6)},
-    ):  # scores; checkpoints; a column of its own
-        assert scatter(table.assign(**apart))[1] == 0
-        assert any("measured twice" in doubt for doubt in coverage(table.assign(**apart)).doubts)
+    twice = pd.concat([table, table], ignore_index=True)
+    assert scatter(twice) == scatter(table)  # a row that stands twice is no repeat
+    for name, values in {
+        "benchmark": list("abcdef"),
+        "judge": list("abcdef"),
+        "experiment": list("abcdef"),
+        "text_tokens": range(6),
+        "rate_factor": [0.25, 1, 0.25, 1, 4, 1],
+        "x": range(6),  # a column of its own
+        "train_tokens": [1000, 2000, 1000, 2000, 4000, 1000],  # other budgets, or checkpoints of a run
+    }.items():
+        assert scatter(table.assign(**{name: values}))[1] == 0, name
+    assert any("measured twice" in doubt for doubt in coverage(table.assign(judge=list("abcdef"))).doubts)
 
 
 def test_a_holdout_stands_beside_the_noise_between_runs() -> None:
@@ -102,5 +107,8 @@ def test_a_holdout_stands_beside_the_noise_between_runs() -> None:
     again = pd.concat([first, first.assign(seed=1, error=first.error + 0.02)], ignore_index=True)
     held = fit_law(again, holdout="largest", bootstrap=0).holdout
     assert held["repeat_sd"] == pytest.approx(0.02 / 2**0.5, rel=1e-9)
-    assert held["repeat_freedom"] == 28
+    assert (held["repeat_freedom"], held["repeat_of"]) == (7, "held out")
+    smaller = again.drop(index=again.index[(again.n_params == 7e9) & (again.seed == 1)])
+    held = fit_law(smaller, holdout="largest", bootstrap=0).holdout
+    assert (held["repeat_freedom"], held["repeat_of"]) == (21, "all")
     assert "repeat_sd" not in fit_law(first, holdout="largest", bootstrap=0).holdout

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from scalelaw import table as tables
 from scalelaw.errors import InputError
@@ -34,7 +35,7 @@ def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
     problem = task.problem
     if law.source == "typed":
         _check_formula(problem)
-    holdout = _hold_out(problem, options.holdout, points)
+    holdout = _hold_out(problem, options.holdout, points.rows[task.rows], points.target_name)
     optimum = minimise(problem, options.starts)
     if law.source == "typed" and not (
         np.isfinite(optimum.objective) or options.fix or options.bounds or options.tie
@@ -97,12 +98,11 @@ def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
     )
 
 
-def _hold_out(problem: Problem, rule: str | None, points: tables.Points) -> dict[str, Any]:
+def _hold_out(problem: Problem, rule: str | None, rows: pd.DataFrame, target: str) -> dict[str, Any]:
     if rule is None:
         return {}
     held, words = largest(problem, rule)
-    scatter = noise(points.rows, points.target_name)
-    return {"rule": rule, "left_out": words, **leave_out(problem, held), **scatter}
+    return {"rule": rule, "left_out": words, **leave_out(problem, held), **noise(rows, held, target)}
 
 
 def _check_formula(problem: Problem) -> None:

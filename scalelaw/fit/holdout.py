@@ -43,10 +43,16 @@ def leave_out(problem: Problem, held: Array) -> dict[str, Any]:
     }
 
 
-def noise(rows: pd.DataFrame, target: str) -> dict[str, Any]:
-    """What to hold a prediction's miss against: the scatter of runs alike but for their seed, where any ran twice."""
-    spread, freedom = scatter(rows, target)
-    return {"repeat_sd": spread, "repeat_freedom": freedom} if freedom else {}
+def noise(rows: pd.DataFrame, held: Array, target: str) -> dict[str, Any]:
+    """What to hold a prediction's miss against: the scatter of runs alike but for their seed.
+
+    Of the rows held out ([n] bool) where any ran twice, else of all: repeat_of says which. Empty where none did.
+    """
+    for which, among in (("held out", rows[held]), ("all", rows)):
+        spread, freedom = scatter(among, target)
+        if freedom:
+            return {"repeat_sd": spread, "repeat_freedom": freedom, "repeat_of": which}
+    return {}
 
 
 def doubts(holdout: Mapping[str, Any]) -> list[tuple[str, str]]:

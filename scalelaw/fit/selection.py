@@ -304,5 +304,5 @@ def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str
         "params": fitted.params,
         "predicted": predicted.tolist(),
         "measured": measured.tolist(),
-        **noise(points.rows, points.target_name),
+        **noise(points.rows, held, points.target_name),
     }

@@ -57,6 +57,7 @@ def show_fit(fitted: FittedLaw) -> None:
             f"without the largest ({held['left_out']}), predicted: largest error {short(held['max_abs_error'])}, "
             f"root mean square {short(held['rmse'])}"
             + (f"; runs alike scatter by {short(held['repeat_sd'])}" if "repeat_sd" in held else "")
+            + (" (over all sizes)" if held.get("repeat_of") == "all" else "")
         )
     if averaged:
         console.print(f"status [bold]{fitted.status}[/]   an average of laws: predictions, no parameters")
