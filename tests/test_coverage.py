@@ -55,7 +55,8 @@ def test_what_the_rows_themselves_give_to_doubt() -> None:
     table.loc[3, "status"], table.loc[5, "judge"] = "partial", "gpt-4"
     table["chance_error"], table["error_se"], table["error_se_kind"] = 0.9, 0.01, "binomial"
     table.loc[6, "error_se"] = None
-    said = " ".join(doubts_about(pd.concat([table, table.tail(1)])))
+    again = table.tail(1).assign(error=table["error"].tail(1) + 0.01)
+    said = " ".join(doubts_about(pd.concat([table, again])))
     assert "1 row of status 'partial'" in said
     assert "was judged by gpt-4 and no stated judge" in said
     assert "1 row no better than guessing" in said
