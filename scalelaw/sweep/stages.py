@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -18,12 +19,13 @@ from scalelaw.sweep.locks import turn
 
 
 def is_made(folder: SweepFolder, stage: Stage) -> bool:
-    """Whether the stage is there, with every file of the size that it had when it was made."""
+    """Whether the stage is there, with every file as it was when it was made: of the same size and checksum."""
     try:
         facts = json.loads(folder.made(stage.name).read_text(encoding="utf-8"))
         sizes: dict[str, int] = facts["files"]
         made: bool = facts["identity"] == json.loads(stage.identity)
-        return made and sizes == _sizes(folder.stage(stage.name))
+        place = folder.stage(stage.name)
+        return made and sizes == _sizes(place) and facts["checksums"] == _checksums(place)
     except (OSError, ValueError, TypeError, KeyError):
         return False
 
@@ -64,6 +66,7 @@ def _make(folder: SweepFolder, stage: Stage, before: list[Path], train: ModuleTy
         "started_at": log.started_at,
         "seconds": log.seconds,
         "files": _sizes(beside),
+        "checksums": _checksums(beside),
         "identity": json.loads(stage.identity),
     }
     (beside / folder.made(stage.name).name).write_text(dumps(facts), encoding="utf-8")
@@ -71,7 +74,24 @@ def _make(folder: SweepFolder, stage: Stage, before: list[Path], train: ModuleTy
     saved.unlink(missing_ok=True)
 
 
+def _files(folder: Path) -> list[Path]:
+    """Every file in a stage's folder, but for the list of them."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "made.json"]
+
+
 def _sizes(folder: Path) -> dict[str, int]:
-    """Bytes of every file in a stage's folder, but for the list of them."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "made.json")
-    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
+    """Bytes of every file."""
+    return {str(path.relative_to(folder)): path.stat().st_size for path in _files(folder)}
+
+
+def _checksums(folder: Path) -> dict[str, int]:
+    """CRC-32 of every file: what a disk or a copy changed on the way, not what somebody means to hide."""
+    return {str(path.relative_to(folder)): _checksum(path) for path in _files(folder)}
+
+
+def _checksum(path: Path) -> int:
+    held = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            held = zlib.crc32(block, held)
+    return held

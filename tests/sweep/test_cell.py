@@ -21,6 +21,7 @@ from scalelaw.errors import FailedCells, InputError, ScalelawError
 from scalelaw.files import SweepFolder
 from scalelaw.sweep import cell, prepare_sweep, run_sweep
 from scalelaw.sweep.grid import cells
+from scalelaw.sweep.parts import read_part
 from scalelaw.sweep.progress import Progress
 from scalelaw.table import read_table
 
@@ -60,6 +61,25 @@ def test_a_stage_can_be_made_by_its_name(experiment: Make, folder: SweepFolder, 
     tower = cells(experiment())[0].stages[0].name
     assert cell.main([str(folder.root), tower, "--trainer", stub]) == 0
     assert json.loads(folder.made(tower).read_text())["files"].keys() == {"tower.txt"}
+
+
+def test_a_stage_with_one_flipped_bit_is_made_again(
+    experiment: Make, folder: SweepFolder, stub: str, trace: Callable[[], list[str]]
+) -> None:
+    """Else what is trained from it would be another number, and look like any."""
+    names = [c.name for c in cells(experiment())]
+    assert cell.main([str(folder.root), names[0], "--trainer", stub]) == 0
+    right = folder.cell(names[0]).read_bytes()
+    made = folder.stage(cells(experiment())[0].stages[2].name) / "llm.txt"
+    held = made.read_bytes()
+    made.write_bytes(held[:40] + bytes([held[40] ^ 1]) + held[41:])
+    folder.cell(names[0]).unlink()
+    assert cell.main([str(folder.root), names[0], "--trainer", stub]) == 0
+    assert trace().count("16x1") == 2
+    again = read_part(folder.cell(names[0]), names[0])
+    folder.cell(names[0]).write_bytes(right)
+    assert again["error"] == read_part(folder.cell(names[0]), names[0])["error"]
+    assert made.read_bytes() == held
 
 
 def test_a_cell_that_fails_says_so_and_a_success_takes_it_back(
