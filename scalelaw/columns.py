@@ -46,7 +46,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "mfu": (
         "number",
         "1",
-        "train_flops a second of training over the device's peak (bf16 of a known card; else measured)",
+        "train_flops a second of training over the device's peak (bf16 of a known card; measured on a processor)",
     ),
     "energy_j": ("number", "J", "energy while training, of the whole device, where it tells"),
     "rate_factor": ("number", "1", "this run's learning rates over those of its recipe"),

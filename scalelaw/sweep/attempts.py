@@ -67,8 +67,10 @@ class Log:
 
     def close(self) -> None:
         """End the log."""
-        self._trackers.end()
-        self._file.close()
+        try:
+            self._trackers.end()
+        finally:
+            self._file.close()
 
 
 @contextmanager

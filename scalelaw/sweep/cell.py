@@ -94,9 +94,9 @@ def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) 
         facts = {"experiment": experiment, "started_at": log.started_at, "seconds": log.seconds - start}
         folder.results.unlink(missing_ok=True)  # it would be older than this part
         write_part(folder, cell, rows, facts)
-        log.scores(rows)
         folder.saved(cell.name).unlink(missing_ok=True)
         training.halves_note(folder.saved(cell.name)).unlink(missing_ok=True)
+        log.scores(rows)
 
 
 def _help(folder: SweepFolder, cell: Cell, train: ModuleType) -> Path:

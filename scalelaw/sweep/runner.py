@@ -173,8 +173,8 @@ def _state(folder: SweepFolder, experiment: Experiment, stated: list[Cell]) -> N
 
 
 def _tidy(folder: SweepFolder) -> None:
-    """Remove what processes that died while they wrote left of their results."""
-    for leftover in folder.cells.glob(".*.part"):
+    """Remove what processes that died while they wrote left of their results and checkpoints."""
+    for leftover in (*folder.cells.glob(".*.part"), *folder.saved("").parent.glob(".*.part")):
         if not is_held(folder.turn(leftover.name[1:].partition(".")[0])):
             leftover.unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-from scalelaw.errors import MissingDependency, unknown
+from scalelaw.errors import MissingDependency, ScalelawError, unknown
 from scalelaw.files import SweepFolder
 
 NAMES = ("tensorboard", "trackio", "wandb")
@@ -65,17 +65,23 @@ class Trackers:
         self._opened, self._told, self._step = dict(opened), told, 0
 
     def line(self, facts: Mapping[str, Any]) -> None:
-        """A line of the log: its numbers, if it is one of training."""
-        if "step" not in facts or "said" in facts:
+        """A line of the log: its numbers, if it is one of training; one whose step is no number is passed over."""
+        if not self._opened or "step" not in facts or "said" in facts:
             return
-        self._step, stage = int(facts["step"]), f"{facts['stage']}/" if "stage" in facts else ""
-        held = {stage + key: float(value) for key, value in facts.items() if _tells(key, value)}
+        stage = f"{facts['stage']}/" if "stage" in facts else ""
+        try:
+            self._step = int(facts["step"])
+            held = {stage + key: float(value) for key, value in facts.items() if _tells(key, value)}
+        except (TypeError, ValueError, OverflowError):
+            return
         self._each(lambda tracker: tracker.numbers(held, self._step))
 
     def scores(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The rows of a cell that is done: the error of each benchmark."""
         held = {
-            f"error/{row.get('benchmark') or row.get('task_family')}": float(row["error"]) for row in rows
+            f"error/{row.get('benchmark') or row.get('task_family')}": float(row["error"])
+            for row in rows
+            if _tells("error", row.get("error"))
         }
         self._each(lambda tracker: tracker.numbers(held, self._step))
 
@@ -87,6 +93,8 @@ class Trackers:
         for name, tracker in list(self._opened.items()):
             try:
                 say(tracker)
+            except ScalelawError:
+                raise  # to be asked to make room is no fault of a tracker
             except Exception as error:  # noqa: BLE001 - whatever another's tool raises, the training goes on
                 del self._opened[name]
                 self._told(event="tracker left out", tracker=name, reason=f"{type(error).__name__}: {error}")
@@ -125,6 +133,8 @@ def opened(
                 found[kind] = _TensorBoard(folder, project, name, label)
             else:
                 found[kind] = _Run(kind, project, name, label)
+        except ScalelawError:
+            raise
         except Exception as error:  # noqa: BLE001 - no key, no network: as `Trackers`
             told(event="tracker left out", tracker=kind, reason=f"{type(error).__name__}: {error}")
     return Trackers(found, told)

@@ -118,7 +118,7 @@ def run_cell(
         "losses": torch.zeros(size),
         "kinds": torch.zeros(size, dtype=torch.long),
     }
-    splits = min(splits, recipe.batch, recipe.text_batch or recipe.batch)
+    parts = min(splits, recipe.batch, recipe.text_batch or recipe.batch)
     if recipe.compile:
         for part in (model.llm.base_model, model.compressor, model.projector):
             part.compile(dynamic=True)
@@ -127,7 +127,7 @@ def run_cell(
     def loss(step: int, part: int = 0) -> torch.Tensor:
         meter.tick()
         turn, whole = order.of(step)
-        encoded, places = asked.of(turn), np.array_split(np.arange(len(whole)), splits)[part]
+        encoded, places = asked.of(turn), np.array_split(np.arange(len(whole)), parts)[part]
         rows = whole[places]
         batch = encoded.batch(rows, device())
         shown = _draw_tokens(model.compressor, seed, step) or visual_tokens
@@ -137,7 +137,7 @@ def run_cell(
         kept["kinds"][step, places] = torch.from_numpy(asked.kinds[rows])
         if not recipe.text_batch:
             return losses.mean() * (len(rows) / len(whole))
-        told = text.of(step, part, splits)
+        told = text.of(step, part, parts)
         kept["tokens"] += int(told.total.sum())
         said = text_losses(model.llm, told)
         return (losses.sum() + said.sum()) / (len(whole) + recipe.text_batch)
@@ -151,7 +151,7 @@ def run_cell(
     ]
     optimise(
         groups, loss, steps=recipe.steps, warmup=recipe.warmup, clip=recipe.clip, stage="cell", progress=log,
-        splits=splits, model=model, kept=kept, saved=saved,
+        splits=parts, model=model, kept=kept, saved=saved,
     )  # fmt: skip
     meter.tick()
     if _training_tokens(squeeze):
@@ -184,7 +184,7 @@ def run_cell(
     return [
         {**shared, **scores, "status": "plateau" if scores["benchmark"] in stuck else "ok"}
         for scores in score(
-            experiment, model, tokenizer, dataset, images_of(experiment.evaluation.split, tested)
+            experiment, model, tokenizer, dataset, images_of(experiment.evaluation.split, tested), splits
         )
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import torch
 
+from scalelaw import preemption
+from scalelaw.errors import InputError, ScalelawError
 from scalelaw.files import atomic
 
 
@@ -21,24 +24,41 @@ def write(path: Path, held: dict[str, Any]) -> None:
             raise OSError(f"the checkpoint does not fit ({str(error).splitlines()[0]})") from error
 
 
-def read(path: Path | None, *, checked: bool = True) -> dict[str, Any] | None:
+def read(path: Path | None) -> dict[str, Any] | None:
     """What a checkpoint holds, on the CPU; None where there is none. One that is not whole is set aside, never
-    believed: its work begins anew.
+    believed: its work begins anew. Every byte is held to its checksum, which `torch.load` does not do.
 
-    checked: every byte is held to its checksum, which `torch.load` does not do; else its tensors are only mapped.
+    Only damage sets a file aside. Raises Preempted, once it is read, where the process was asked to make room
+    meanwhile, MemoryError where it does not fit into memory, InputError where the file cannot be read.
     """
     if path is None or not path.is_file():
         return None
+    with preemption.listening():
+        held = _read(path)
+    if preemption.asked():
+        raise preemption.preempted()
+    return held
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     try:
         with zipfile.ZipFile(path) as archive:
-            if checked and archive.testzip() is not None:
-                raise zipfile.BadZipFile
-        held: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=not checked)
-        return held
-    except Exception:  # noqa: BLE001 - a reader of damaged archives raises whatever it stumbles over
-        with suppress(FileNotFoundError):  # another process of the same work was there first
-            path.replace(path.with_name(f"{path.name}.set-aside"))
-        return None
+            whole = archive.testzip() is None
+        if whole:
+            held: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            return held
+    except (ScalelawError, MemoryError):
+        raise
+    except FileNotFoundError:
+        return None  # another process of the same work set it aside
+    except Exception as error:  # a reader of damaged archives raises whatever it stumbles over
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that is a place that no file has
+            raise InputError(f"Cannot read {path}: {error.strerror or error}.", code="cannot_read") from error
+        if "can't allocate memory" in str(error):  # torch's own words
+            raise MemoryError(str(error)) from error
+    with suppress(FileNotFoundError):  # as above
+        path.replace(path.with_name(f"{path.name}.set-aside"))
+    return None
 
 
 def random_states() -> dict[str, Any]:
@@ -48,7 +68,7 @@ def random_states() -> dict[str, Any]:
 
 
 def set_random_states(states: dict[str, Any]) -> None:
-    """Go on with random numbers from there."""
+    """Go on with random numbers from there; on fewer devices than there were, with those of the first."""
     torch.set_rng_state(states["cpu"])
     if torch.cuda.is_available() and states["cuda"]:
-        torch.cuda.set_rng_state_all(states["cuda"])
+        torch.cuda.set_rng_state_all(states["cuda"][: torch.cuda.device_count()])

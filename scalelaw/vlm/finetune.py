@@ -25,12 +25,14 @@ from scalelaw.errors import InputError
 from scalelaw.vlm import checkpoint
 from scalelaw.vlm.estimate import cell_flops
 from scalelaw.vlm.llm import n_params, n_params_embedding
-from scalelaw.vlm.loop import Plan, Seen, peek, processes, train, whole
+from scalelaw.vlm.loop import Plan, Seen, processes, train, whole
 from scalelaw.vlm.meter import rates
 from scalelaw.vlm.metrics import METRICS
 from scalelaw.vlm.quecc import QueccForConditionalGeneration, QueccProcessor
 
 Log = Callable[[dict[str, Any]], None]
+FACTS = ("rows", "tokens", "train_s", "train_j")
+"""What is kept of a stage that is over."""
 TRAINED = "(trained)"
 """The stage that a checkpoint is of whose training is over: weights alone, to be scored."""
 
@@ -103,9 +105,10 @@ def run_cell(
         model.to(_device())
         say: Log = log if rank == 0 else lambda _: None
         began = time.perf_counter()
-        reached, done = peek(saved) or ("", {})
+        held = _believed(checkpoint.read(saved), [*(stage.name for stage in recipe.stages), TRAINED])
+        reached, done = (held["stage"], held["before"]) if held else ("", {})
         for stage in recipe.stages:
-            if stage.name in done and reached != stage.name:
+            if stage.name in done:
                 continue  # the checkpoint is of a later one
             data = Conversations(seed, files=stage.files, images=recipe.images)
             say({"event": "data", "stage": stage.name, "records": len(data), "digest": data.digest,
@@ -114,48 +117,59 @@ def run_cell(
             plan = plan_of(recipe, stage, len(data), splits, factor)
             draw = _drawing(model, processor, seed)
             seen = train(model, _batches(processor, data, plan, recipe, draw), plan, stage=stage.name, progress=say,
-                         saved=saved, before=done)  # fmt: skip
+                         saved=saved, before=done, begun=held if stage.name == reached else None)  # fmt: skip
             done = {**done, stage.name: _facts(seen)}
             flops = _flops(experiment, llm, compressor, visual_tokens, {stage.name: done[stage.name]})
             say({"event": "stage", "stage": stage.name, "samples": seen.rows, "tokens": seen.tokens, "flops": flops,
                  "seconds_inside": seen.seconds, "outside": seen.outside_s / max(seen.seconds, 1e-9),
                  **rates(flops, done[stage.name], seen.tokens, _device(), world)})  # fmt: skip
             model = whole(model, lambda: build(recipe, llm, compressor, visual_tokens, seed)[0])
-        if reached == TRAINED and (held := checkpoint.read(saved)):
-            model.load_state_dict(held["model"])
-        processor.visual_tokens = visual_tokens
-        if rank:
-            return []
-        say({"event": "trained", "seconds_all": time.perf_counter() - began})
-        vision = n_params(model.vision_tower)
-        flops = _flops(experiment, llm, compressor, visual_tokens, done)
-        sums = {key: sum(held[key] for held in done.values()) for key in next(iter(done.values()))}
-        shared = {
-            "model": Path(llm).name,
-            "n_params": n_params(model.language_model),
-            "n_params_total": n_params(model),
-            "n_params_embedding": n_params_embedding(model.language_model),
-            "n_params_vision": vision,
-            "compressor": compressor,
-            "visual_tokens": visual_tokens,
-            "train_samples": sums["rows"],
-            "train_tokens": sums["tokens"],
-            "train_flops": flops,
-            **rates(flops, sums, sums["tokens"], _device(), world),
-            "seed": seed,
-            "rate_factor": factor,
-            "status": "ok",
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        }
-        batch = max(1, experiment.evaluation.batch // splits)
-        try:
-            return [
-                {**shared, **score(model, processor, recipe, asked, batch, say)} for asked in recipe.questions
-            ]
-        except BaseException:
-            if saved is not None:  # whatever it is, the training need not be done again
-                checkpoint.write(saved, {"stage": TRAINED, "before": done, "model": model.state_dict()})
-            raise
+        if held and reached == TRAINED:
+            model.load_state_dict(held.pop("model"))
+    # the group of processes has ended: nobody waits in it, for as long as scoring takes, until it is taken for dead
+    if rank:
+        return []
+    processor.visual_tokens = visual_tokens
+    say({"event": "trained", "seconds_all": time.perf_counter() - began})
+    vision = n_params(model.vision_tower)
+    flops = _flops(experiment, llm, compressor, visual_tokens, done)
+    sums = {key: sum(of[key] for of in done.values()) for key in FACTS}
+    shared = {
+        "model": Path(llm).name,
+        "n_params": n_params(model.language_model),
+        "n_params_total": n_params(model),
+        "n_params_embedding": n_params_embedding(model.language_model),
+        "n_params_vision": vision,
+        "compressor": compressor,
+        "visual_tokens": visual_tokens,
+        "train_samples": sums["rows"],
+        "train_tokens": sums["tokens"],
+        "train_flops": flops,
+        **rates(flops, sums, sums["tokens"], _device(), world),
+        "seed": seed,
+        "rate_factor": factor,
+        "status": "ok",
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+    batch = max(1, experiment.evaluation.batch // splits)
+    try:
+        return [
+            {**shared, **score(model, processor, recipe, asked, batch, say)} for asked in recipe.questions
+        ]
+    except BaseException:
+        if saved is not None:  # whatever it is, the training need not be done again
+            checkpoint.write(saved, {"stage": TRAINED, "before": done, "model": model.state_dict()})
+        raise
+
+
+def _believed(held: dict[str, Any] | None, order: list[str]) -> dict[str, Any] | None:
+    """What a checkpoint holds if it is of one of these stages and keeps the facts of each before it; else None, and all
+    begins anew (one that an older version wrote, say).
+    """
+    stage, before = (held.get("stage"), held.get("before")) if held else (None, None)
+    if stage not in order or not isinstance(before, dict) or list(before) != order[: order.index(stage)]:
+        return None
+    return held if all(isinstance(of, dict) and set(of) == set(FACTS) for of in before.values()) else None
 
 
 def _facts(seen: Seen) -> dict[str, Any]:

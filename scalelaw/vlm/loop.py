@@ -80,13 +80,14 @@ def train(
     progress: Progress,
     saved: Path | None = None,
     before: dict[str, Any] | None = None,
+    begun: dict[str, Any] | None = None,
 ) -> Seen:
     """Train the parameters of `model` that require a gradient. Returns what was seen.
 
     batch_of(step, start, count): rows start..start+count-1 of that step's global batch, with `labels`; asked in order,
     a step ahead of the model, in a thread of its own.
-    saved: the checkpoint; where it is there, of this stage, training goes on from it. before: what is kept in it of
-    earlier stages (see `peek`). Asked to make room, it saves and raises Preempted.
+    saved: where checkpoints are written. before: what is kept in them of earlier stages. begun: what a checkpoint of
+    this stage held, from which training goes on; it is emptied. Asked to make room, it saves and raises Preempted.
     Raises ScalelawError for a loss that is not finite, with stage and step.
     """
     rank, world = _place()
@@ -102,7 +103,7 @@ def train(
     optimiser = torch.optim.AdamW(learning, lr=plan.learning_rate, betas=(0.9, 0.999), eps=1e-8,
                                   weight_decay=plan.weight_decay)  # fmt: skip
     rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: _rate(s, plan.steps, plan.warmup))
-    seen = _restore(saved, model, optimiser, rate, stage) or Seen()
+    seen = _restore(begun, model, optimiser, rate) if begun else Seen()
     device = next(model.parameters()).device
     mine, energy = plan.rows // world, Energy(device)
 
@@ -271,12 +272,6 @@ def _save(
         dist.barrier()
 
 
-def peek(saved: Path | None) -> tuple[str, dict[str, Any]] | None:
-    """The stage that a checkpoint is of, and what it keeps of those before; None where there is no checkpoint."""
-    held = checkpoint.read(saved, checked=False)
-    return (held["stage"], held["before"]) if held else None
-
-
 def whole(model: Any, fresh: Callable[[], Any]) -> Any:
     """The model in one piece in every process: itself, or where it was sharded a fresh one with its parameters."""
     if not isinstance(model, FSDPModule):
@@ -288,10 +283,7 @@ def whole(model: Any, fresh: Callable[[], Any]) -> Any:
     return again
 
 
-def _restore(saved: Path | None, model: Any, optimiser: Any, rate: Any, stage: str) -> Seen | None:
-    held = checkpoint.read(saved)
-    if held is None or held["stage"] != stage:
-        return None
+def _restore(held: dict[str, Any], model: Any, optimiser: Any, rate: Any) -> Seen:
     options = states.StateDictOptions(full_state_dict=True)
     states.set_model_state_dict(model, held["model"], options=options)
     # a parameter that never had a gradient has no moments, and none are kept of it
@@ -299,4 +291,6 @@ def _restore(saved: Path | None, model: Any, optimiser: Any, rate: Any, stage: s
     states.set_optimizer_state_dict(model, optimiser, held["optimiser"], options=options)
     rate.load_state_dict(held["rate"])
     checkpoint.set_random_states(held["random"])
-    return Seen(**held["seen"])
+    seen = Seen(**held["seen"])
+    held.clear()  # whoever gave it need not let go of it first: it is as large as the model and its moments
+    return seen

@@ -1,7 +1,8 @@
 """How fast a device trains, how much of its peak that is, and what energy it says it took.
 
-peak      dense bf16 of the data sheet (data/hardware.yaml) for a card that is known by its name; elsewhere what a
-          float32 product of 512 x 512 matrices reaches here and now, on as many threads as training has
+peak      dense bf16 of the data sheet (data/hardware.yaml) for a card that is known by its name, and of no other card;
+          of a processor what a float32 product of 512 x 512 matrices reaches here and now, on as many threads as
+          training has
 energy    a card's own counter (NVML), else that of the processor (RAPL) where it may be read; of the whole device:
           what else runs there is in it
 """
@@ -100,22 +101,23 @@ def rates(
 ) -> dict[str, Any]:
     """{tokens_per_s, mfu, energy_j} of training that took held's train_s and train_j; None where it is not known."""
     seconds = max(float(held["train_s"]), 1e-9)
-    joules = float(held["train_j"])
+    joules, peak = float(held["train_j"]), peak_flops(device)
     return {
         "tokens_per_s": tokens / seconds,
-        "mfu": flops / seconds / (peak_flops(device) * devices),
+        "mfu": flops / seconds / (peak * devices) if peak else None,
         "energy_j": joules if math.isfinite(joules) else None,
     }
 
 
-def peak_flops(device: torch.device) -> float:
-    """FLOP/s: see the head of this file."""
+def peak_flops(device: torch.device) -> float | None:
+    """FLOP/s, None where it is not known: see the head of this file."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
         for part, key in CARDS.items():
             if part in name:
                 facts: dict[str, Any] = yaml.safe_load(bundled("hardware.yaml").read_text(encoding="utf-8"))
                 return float(facts["devices"][key]["peak_tflops"]) * 1e12
+        return None
     return _measured_peak(str(device), torch.get_num_threads())
 
 

@@ -20,24 +20,31 @@ OFTEN = 20
 
 
 def score(
-    experiment: Experiment, model: VisionLanguageModel, tokenizer: Any, dataset: Any, features: Store
+    experiment: Experiment,
+    model: VisionLanguageModel,
+    tokenizer: Any,
+    dataset: Any,
+    features: Store,
+    splits: int = 1,
 ) -> list[dict[str, Any]]:
     """Exact match on the questions of `evaluation.split`, a row for each benchmark.
 
-    A row: {benchmark, task_family, value, error, error_se, n_examples, text_tokens}.
+    A row: {benchmark, task_family, value, error, error_se, n_examples, text_tokens}. splits: `evaluation.batch` is
+    divided by it.
 
     Greedy decoding gives exactly the answer, end token included, if and only if at each place of the answer, the answer
     so far before it, the answer's token is the most likely: so one forward pass decides.
     """
     device = next(model.parameters()).device
     count = experiment.evaluation.examples * len(dataset.benchmarks)
+    size = max(1, experiment.evaluation.batch // splits)
     examples = dataset.examples(experiment.evaluation.split, np.arange(count))
     encoded = encode(tokenizer, examples)
     right = np.zeros(count, bool)
     model.eval()
     with torch.no_grad():
-        for start in range(0, count, experiment.evaluation.batch):
-            rows = np.arange(start, min(start + experiment.evaluation.batch, count))
+        for start in range(0, count, size):
+            rows = np.arange(start, min(start + size, count))
             batch = encoded.batch(rows, device)
             answers = batch.answers
             wrong = torch.zeros_like(answers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import replace
@@ -95,7 +96,9 @@ def throughput(llm: Any, tower: Any, tokens: int, plan: Plan, text: int, device:
     joining += _vision.projector_flops(seeing.width, shape.width, tokens)
     question = sum(_llm.prefill(shape, 16.0).values())
     flops = seen.rows * (_vision.tower_flops(seeing, seeing.patches) + question + 3 * (joining + parts))
-    return seen.tokens / seen.seconds, float(flops) / seen.seconds / peak_flops(torch.device(device))
+    return seen.tokens / seen.seconds, float(flops) / seen.seconds / (
+        peak_flops(torch.device(device)) or math.nan
+    )
 
 
 def bench_half_a_billion_on_a_gpu(benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from scalelaw.errors import FailedCells, InputError
 from scalelaw.files import SweepFolder
 from scalelaw.sweep import SweepResult, plan_sweep, run_sweep
 from scalelaw.sweep.grid import cells
-from scalelaw.sweep.locks import only_runner
+from scalelaw.sweep.locks import only_runner, turn
 from scalelaw.sweep.progress import Progress
 from scalelaw.table import read_table
 
@@ -85,6 +85,30 @@ def test_a_second_run_makes_nothing_and_gives_the_same_table(
     assert (second.done, len(second.skipped)) == ((), 4)
     assert second.table is not None
     assert second.table.read_bytes() == table
+
+
+def test_what_killed_writers_left_is_removed_but_not_from_under_one_who_writes(
+    experiment: Make, sweep: Sweep, tmp_path: Path
+) -> None:
+    folder, names = SweepFolder(tmp_path / "sweep"), [cell.name for cell in cells(experiment())]
+    sweep(experiment())
+    left, held = (
+        [folder.cells / f".{name}.parquet.a1b2.part", folder.saved(name).parent / f".{name}.pt.a1b2.part"]
+        for name in names[:2]
+    )
+    folder.saved(names[2]).parent.mkdir(exist_ok=True)  # the stub saves nothing
+    folder.saved(names[2]).write_bytes(b"what it knows")
+    for path in (*left, *held):
+        path.write_bytes(b"half")
+    with turn(folder.turn(names[1])):
+        sweep(experiment())
+    assert [path.exists() for path in (*left, *held, folder.saved(names[2]))] == [
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
 def test_stages_come_first_and_the_longest_cells_next(experiment: Make, sweep: Sweep, trace: Trace) -> None:

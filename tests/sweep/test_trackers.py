@@ -13,7 +13,7 @@ import pytest
 
 from scalelaw import cli
 from scalelaw.config import Experiment
-from scalelaw.errors import InputError, MissingDependency
+from scalelaw.errors import InputError, MissingDependency, Preempted
 from scalelaw.files import SweepFolder
 from scalelaw.sweep import run_sweep, trackers
 from scalelaw.sweep.grid import cells
@@ -98,6 +98,51 @@ def test_one_that_fails_is_left_out_and_the_cell_goes_on(
     log = SweepFolder(tmp_path / "out").log(cells(stated)[0].name).read_text().splitlines()
     said = [line for line in map(json.loads, log) if line.get("event") == "tracker left out"]
     assert [line["reason"] for line in said] == ["OSError: no route to host"]
+
+
+class Ear:
+    """A tracker that keeps what it hears, or raises."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.heard: list[tuple[dict[str, float], int]] = []
+        self.error = error
+
+    def numbers(self, numbers: trackers.Numbers, step: int) -> None:
+        if self.error:
+            raise self.error
+        self.heard.append((dict(numbers), step))
+
+    def end(self) -> None:
+        pass
+
+
+def test_no_line_of_anothers_trainer_fails_a_cell_or_costs_a_tracker() -> None:
+    told: list[object] = []
+    ear = Ear()
+    for opened in ({}, {"ear": ear}):
+        hears = trackers.Trackers(opened, lambda **facts: told.append(facts))
+        for step in ("3/10", None, float("nan"), 2):
+            hears.line({"step": step, "loss": 1.5})
+        hears.line({"step": 3, "loss": 10**400})
+        hears.scores([{"benchmark": "a", "error": None}, {"benchmark": "b", "error": 0.25}])
+    assert ear.heard == [({"loss": 1.5}, 2), ({"error/b": 0.25}, 3)]
+    assert not told
+
+
+def test_to_be_asked_to_make_room_is_no_fault_of_a_tracker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Preempted("Asked.", code="preempted")
+    with pytest.raises(Preempted):
+        trackers.Trackers({"ear": Ear(asked)}, print).line({"step": 1, "loss": 1.5})
+
+    def opening(*_: object) -> None:
+        raise asked
+
+    monkeypatch.setattr(trackers, "check", lambda asked: None)
+    monkeypatch.setattr(trackers, "_TensorBoard", opening)
+    with pytest.raises(Preempted):
+        trackers.opened(["tensorboard"], SweepFolder(tmp_path), "p", "n", "l", print)
 
 
 def test_one_that_cannot_be_opened_is_left_out(

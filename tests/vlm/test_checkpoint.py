@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -108,16 +109,22 @@ def test_halves_of_a_batch_learn_what_the_batch_does(cell: Callable[..., Any], t
 def test_a_cell_without_memory_is_made_in_halves(
     cell: Callable[..., Any], stages: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More than eight rows at once do not fit here."""
-    forward = VisionLanguageModel.forward
+    """More than eight rows at once do not fit here, nor more than sixteen of the 32 that are scored at once."""
+    forward, answer_logits = VisionLanguageModel.forward, VisionLanguageModel.answer_logits
 
     def small(self: Any, features: torch.Tensor, batch: Any) -> torch.Tensor:
         if len(features) > 8:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return forward(self, features, batch)
 
+    def small_too(self: Any, features: torch.Tensor, batch: Any) -> torch.Tensor:
+        if len(features) > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return answer_logits(self, features, batch)
+
     halves, _ = cell(splits=2)
     monkeypatch.setattr(VisionLanguageModel, "forward", small)
+    monkeypatch.setattr(VisionLanguageModel, "answer_logits", small_too)
     told: Heard = []
     log = lambda facts=None, **more: told.append({**(facts or {}), **more})  # noqa: E731
     call = partial(run_cell, tower=stages["tower"], features=stages["features"], llm_folder=stages["8x1"])
@@ -137,6 +144,59 @@ def test_a_damaged_checkpoint_is_set_aside_and_its_work_begins_anew(
     saved.write_bytes(whole[: len(whole) // 2])
     assert cell(saved=saved)[0] == rows
     assert (tmp_path / "saved.pt.set-aside").read_bytes() == whole[: len(whole) // 2]
+
+
+def test_a_good_checkpoint_outlives_a_request_for_room_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, load = tmp_path / "a.pt", torch.load
+    checkpoint.write(path, {"stage": "s"})
+
+    def interrupted(*given: Any, **more: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return load(*given, **more)
+
+    monkeypatch.setattr(torch, "load", interrupted)
+    with preemption.heard(), pytest.raises(Preempted):
+        checkpoint.read(path)
+    monkeypatch.undo()
+    with preemption.heard():  # which forgets
+        assert checkpoint.read(path) == {"stage": "s"}
+
+
+@pytest.mark.parametrize(
+    ("raised", "heard"),
+    [
+        (Preempted("Asked.", code="preempted"), Preempted),
+        (MemoryError(), MemoryError),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), MemoryError),
+        (OSError(errno.EIO, "Input/output error"), InputError),
+        (PermissionError(errno.EACCES, "Permission denied"), InputError),
+    ],
+)
+def test_only_damage_sets_a_checkpoint_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, heard: type[Exception]
+) -> None:
+    path = tmp_path / "a.pt"
+    checkpoint.write(path, {"stage": "s"})
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr(torch, "load", fails)
+    with pytest.raises(heard):
+        checkpoint.read(path)
+    monkeypatch.undo()
+    assert checkpoint.read(path) == {"stage": "s"}
+
+
+def test_random_states_of_more_devices_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", set_to.extend)
+    checkpoint.set_random_states({"cpu": torch.get_rng_state(), "cuda": ["a", "b", "c", "d"]})
+    assert set_to == ["a", "b"]
 
 
 def test_no_flipped_bit_is_believed(tmp_path: Path) -> None:

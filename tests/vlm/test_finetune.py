@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from scalelaw import cli, table
 from scalelaw.config import Experiment, parse_experiment, read_experiment
 from scalelaw.errors import InputError, Preempted, ScalelawError
 from scalelaw.sweep import plan_sweep, run_sweep, training
-from scalelaw.vlm import estimate, finetune, loop
+from scalelaw.vlm import checkpoint, estimate, finetune, loop
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, run_cell
 
 from .conftest import repeatable
@@ -196,6 +198,66 @@ def test_stopped_while_it_is_scored_it_is_not_trained_again(
     rows, said = cell(experiment(world), saved=tmp_path / "saved.pt")
     assert repeatable(rows) == repeatable(undisturbed)
     assert not [line for line in said if line.get("event") == "data"]
+
+
+def _flip_a_bit(saved: Path) -> None:
+    """In the middle of the file, where weights lie."""
+    held = bytearray(saved.read_bytes())
+    held[len(held) // 2] ^= 1
+    saved.write_bytes(bytes(held))
+
+
+def _as_older_versions_wrote(saved: Path) -> None:
+    held = checkpoint.read(saved)
+    assert held is not None
+    checkpoint.write(saved, {**held, "before": {name: of["rows"] for name, of in held["before"].items()}})
+
+
+@pytest.mark.parametrize("when", ["tuned", "scored"])
+@pytest.mark.parametrize("harm", [_flip_a_bit, _as_older_versions_wrote])
+def test_nothing_is_skipped_on_the_word_of_a_checkpoint_that_is_not_believed(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, harm: Callable[[Path], None]
+) -> None:
+    """Stopped in the second stage or while it is scored: both stages are trained again, from nothing."""
+    stated, calls = experiment(world, epochs=1), iter(range(1000))
+    undisturbed, all_said = cell(stated)
+    losses = [line["loss"] for line in all_said if "loss" in line]
+
+    def asked(*_: Any) -> None:
+        raise Preempted("Asked.", code="preempted")
+
+    if when == "tuned":
+        monkeypatch.setattr(loop.preemption, "asked", lambda: next(calls) == 6)
+    else:
+        monkeypatch.setitem(finetune.METRICS, stated.finetune.questions[0].metric, asked)  # type: ignore[union-attr]
+    saved = tmp_path / "saved.pt"
+    with pytest.raises(Preempted):
+        cell(stated, saved=saved)
+    monkeypatch.undo()
+    assert (checkpoint.read(saved) or {})["stage"] == {"tuned": "tune", "scored": finetune.TRAINED}[when]
+    harm(saved)
+    rows, said = cell(stated, saved=saved)
+    assert [line["stage"] for line in said if line.get("event") == "data"] == ["connect", "tune"]
+    assert [line["loss"] for line in said if "loss" in line] == losses
+    assert repeatable(rows) == repeatable(undisturbed)
+
+
+def test_the_group_of_processes_has_ended_when_scoring_begins(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others would wait in it, and torch gives up waiting after some minutes."""
+    told: list[str] = []
+    score = finetune.score
+
+    @contextmanager
+    def processes() -> Iterator[tuple[int, int]]:
+        yield 0, 1
+        told.append("ended")
+
+    monkeypatch.setattr(finetune, "processes", processes)
+    monkeypatch.setattr(finetune, "score", lambda *given: (told.append("scored"), score(*given))[1])
+    cell(experiment(world, epochs=0.25))
+    assert told == ["ended", "scored"]
 
 
 def test_without_memory_half_the_micro_batch_learns_the_same(

@@ -106,8 +106,15 @@ def test_the_peak_of_a_known_card(monkeypatch: pytest.MonkeyPatch, name: str, te
     assert peak_flops(torch.device("cuda", 0)) == tera * 1e12
 
 
+def test_the_peak_of_an_unknown_card_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA GeForce RTX 9090")
+    card = torch.device("cuda", 0)
+    assert peak_flops(card) is None
+    assert rates(6e12, {"train_s": 3.0, "train_j": 50.0}, 900, card)["mfu"] is None
+
+
 def test_rates_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert 1e8 < peak_flops(CPU) < 1e14
+    assert 1e8 < (peak_flops(CPU) or 0) < 1e14
     monkeypatch.setattr(meter, "peak_flops", lambda device: 1e12)
     said = rates(6e12, {"train_s": 3.0, "train_j": 50.0}, 900, CPU, devices=4)
     assert said == {"tokens_per_s": 300.0, "mfu": 0.5, "energy_j": 50.0}

@@ -90,13 +90,23 @@ def test_every_part_learns_and_the_image_matters() -> None:
     assert (one - other).abs().max() > 0
 
 
-def test_scores_are_those_of_greedy_generation(stages: dict[str, Path]) -> None:
-    """One forward pass decides the same as generating token by token."""
+def test_scores_are_those_of_greedy_generation(
+    stages: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One forward pass decides the same as generating token by token, in halves of the batch too."""
     tiny = experiment()
     model, tokenizer, dataset = small()
     model.eval()
     store = np.load(stages["features"] / "test.npy")
     rows = score(tiny, model, tokenizer, dataset, store)
+    sizes: list[int] = []
+    forward = model.answer_logits
+    monkeypatch.setattr(
+        model, "answer_logits", lambda given, batch: (sizes.append(len(given)), forward(given, batch))[1]
+    )
+    assert score(tiny, model, tokenizer, dataset, store, splits=2) == rows
+    assert max(sizes) == tiny.evaluation.batch // 2
+    monkeypatch.undo()
     count = tiny.evaluation.examples * len(dataset.benchmarks)
     examples = dataset.examples("test", np.arange(count))
     encoded = encode(tokenizer, examples)
