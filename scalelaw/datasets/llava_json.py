@@ -32,6 +32,7 @@ from scalelaw.errors import InputError, unknown
 MARKER = "<image>"
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """What is opened as an image: pixels alone, nothing that is a program (PostScript)."""
+UNREAD = f"image of another format than {', '.join(FORMATS)}"
 MOST_PIXELS, MOST_BYTES = 64_000_000, 64 * 2**20
 """Of one image, unpacked and as a file."""
 SPOILT = (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError, TypeError, KeyError,
@@ -182,9 +183,19 @@ def _trouble(folder: Path, name: str, whole: bool = False) -> str:
                 image.load()
     except Image.DecompressionBombError:
         return "image too large"
+    except UnidentifiedImageError:
+        return "image corrupt" if _likely(path) & {"", *FORMATS} else UNREAD
     except SPOILT:
         return "image corrupt"
     return ""
+
+
+def _likely(path: Path) -> set[str]:
+    """What pillow would take a file for, by its first bytes, else (a TGA) by its name; of all that it knows."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    told = {form for form, (_, accepts) in Image.OPEN.items() if accepts and accepts(head)}
+    return told or {Image.registered_extensions().get(path.suffix.lower(), "")}
 
 
 def count_records(file: str | Path) -> int:

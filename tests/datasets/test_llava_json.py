@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scalelaw.datasets.llava_json import Conversations
+from scalelaw.datasets.llava_json import UNREAD, Conversations
 from scalelaw.errors import InputError
 
 
@@ -141,7 +141,17 @@ def test_a_program_is_no_image(folder: Path) -> None:
     (folder / "images" / "a.eps").write_text(
         "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
     )
-    assert _talking_about(folder, "a.eps").left_out == {"image corrupt": 1}
+    assert _talking_about(folder, "a.eps").left_out == {UNREAD: 1}
+
+
+def test_an_image_of_a_format_that_is_not_read_is_not_called_corrupt(folder: Path) -> None:
+    """Told by its first bytes, whatever its name; a TGA, which has no mark, by its name."""
+    (folder / "images" / "avif.jpg").write_bytes(b"\x00\x00\x00\x20ftypavif" + bytes(40))
+    (folder / "images" / "a.jp2").write_bytes(b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(40))
+    for name in ("a.tga", "a.ico"):
+        Image.new("RGB", (16, 16)).save(folder / "images" / name)
+    found = _talking_about(folder, "avif.jpg", "a.jp2", "a.tga", "a.ico", "broken.jpg")
+    assert found.left_out == {UNREAD: 4, "image corrupt": 1}
 
 
 def test_an_image_that_breaks_off_is_found_before_training(folder: Path) -> None:
