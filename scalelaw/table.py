@@ -6,10 +6,12 @@ Columns are only ever added. Each row is one score of one trained model on one b
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import math
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -89,11 +91,12 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None)
     """Read a results table: a parquet or csv file, a sweep's folder, `-` (csv on stdin), or a bundled name.
 
     where: as `points` has it; of a parquet file only such rows are read, for tables larger than memory. What cannot be
-    chosen while reading (a csv, a column that the schema does not know, a choice that leaves nothing) is read whole:
-    `points` chooses again, and says what is wrong.
+    chosen while reading (a csv, a column that the schema does not know or knows as another kind, a choice that leaves
+    nothing) is read whole: `points` chooses again, and says what is wrong.
 
     Returns a DataFrame with every column of the schema, in its order, numbers as float64; columns that
-    the schema does not know follow (so that `inputs={"n_params": "my_column"}` can name them).
+    the schema does not know follow (so that `inputs={"n_params": "my_column"}` can name them), but for the numbers
+    of rows that pandas saves beside them (`Unnamed: 0` in a csv, `__index_level_0__` in a parquet file).
     Raises InputError for what is not there or cannot be read.
     """
     if isinstance(source, pd.DataFrame):
@@ -140,8 +143,9 @@ def _read_file(path: Path) -> pd.DataFrame:
 
 
 PARQUET = (".parquet", ".pq")
-FEW_VALUES, FEW_BYTES, MOST_PER_BYTE = 20_000_000, 2**28, 50
-"""What a parquet file may hold however small it is, and for each of its bytes."""
+FEW_VALUES, FEW_BYTES, MOST_PER_BYTE = 400_000_000, 2**32, 50
+"""What a parquet file may hold however small it is (values: 3.2 GB, of a table eleven million rows; bytes of text), and
+for each of its bytes. Rows of single questions that agree in most columns take a quarter of a byte each."""
 MOST_CSV = 2**30
 """Bytes of a csv; a larger table belongs into parquet."""
 
@@ -172,8 +176,10 @@ def _read_parquet(path: Path, chosen: list[tuple[str, str, Any]] | None = None) 
     """
     try:
         columns = readable_columns(path)
-        filters = [term for term in chosen or () if term[0] in columns] or None
-        return pq.read_table(path, columns=columns, filters=filters, page_checksum_verification=True)
+        if filters := [term for term in chosen or () if term[0] in columns]:
+            with contextlib.suppress(pa.ArrowException):  # the column is of another kind than the schema's
+                return pq.read_table(path, columns=columns, filters=filters, page_checksum_verification=True)
+        return pq.read_table(path, columns=columns, page_checksum_verification=True)
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
@@ -183,7 +189,7 @@ def _read_parquet(path: Path, chosen: list[tuple[str, str, Any]] | None = None) 
 def readable_columns(path: Path) -> list[str]:
     """The columns of a parquet file that can be read. A kilobyte of it may say that a value comes a thousand million
     times: that is looked at first, on what it says of its row groups (to ask for a spoilt column chunk ends the
-    process).
+    process). A column of the schema counts whether the file has it or not: in a table it takes its room.
     """
     size = path.stat().st_size
     with pq.ParquetFile(path) as file:
@@ -193,13 +199,15 @@ def readable_columns(path: Path) -> list[str]:
             sum(group.num_rows for group in groups),
             max((g.total_byte_size for g in groups), default=0),
         )
-    if rows * len(fields) > max(FEW_VALUES, MOST_PER_BYTE * size):
+    held_columns = len(fields) + len(COLUMNS.keys() - {held.name for held in fields})
+    if rows * held_columns > max(FEW_VALUES, MOST_PER_BYTE * size):
         raise _too_large(path, size, f"{rows:,} rows")
+    length = 0
     for name in [held.name for held in fields if rows * most > FEW_BYTES and _is_text(held.type)]:
         column = pq.read_table(path, columns=[name], read_dictionary=[name])[name]
-        length = sum(_length(chunk) for chunk in column.chunks)
+        length += sum(_length(chunk) for chunk in column.chunks)
         if length > max(FEW_BYTES, MOST_PER_BYTE * size):
-            raise _too_large(path, size, f"{length:,} bytes of '{name}'")
+            raise _too_large(path, size, f"{length:,} bytes of text")
     return [held.name for held in fields]
 
 
@@ -317,6 +325,10 @@ def stated_cells(folder: SweepFolder) -> tuple[str, list[str]]:
         ) from error
 
 
+_SAVED_INDEX = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
+"""What pandas calls a column without a name."""
+
+
 def _conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for column, (kind, _, _) in COLUMNS.items():
@@ -329,7 +341,7 @@ def _conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
         else:
             columns[column] = _numbers(frame[column], column, name)
     for column in frame.columns:
-        if column not in COLUMNS:
+        if column not in COLUMNS and not _SAVED_INDEX.fullmatch(str(column)):
             columns[str(column)] = frame[column].reset_index(drop=True)
     made = pd.DataFrame(columns)
     made.attrs = {"table": frame.attrs.get("table", "" if name in UNNAMED else Path(name).name)}

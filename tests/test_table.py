@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,17 @@ from hypothesis import strategies as st
 from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.files import bundled
-from scalelaw.table import COLUMNS, bundled_tables, describe, points, read_table, schema, write_table
+from scalelaw.table import (
+    COLUMNS,
+    FEW_VALUES,
+    bundled_tables,
+    describe,
+    points,
+    read_table,
+    readable_columns,
+    schema,
+    write_table,
+)
 
 ROW: dict[str, Any] = {"n_params": 5e8, "visual_tokens": 4, "error": 0.5, "task_family": "reasoning"}
 
@@ -200,3 +211,49 @@ def test_a_choice_while_reading_is_the_choice_after_it(tmp_path: Path) -> None:
     assert points(chosen, ["n_params"], where=where).data_hash == whole.data_hash
     for nothing in (["task_family=ocrs"], ["visual_tokens=many"], ["colour=red"], {"n_params": 5}):
         assert len(read_table(path, nothing)) == 8
+
+
+def test_a_choice_on_a_column_of_another_kind_is_made_after_reading(tmp_path: Path) -> None:
+    """A model named by a number, a number written as text: parquet cannot compare them with what the schema has."""
+    path = tmp_path / "t.parquet"
+    frame = pd.DataFrame({"model": [1, 1, 2], "n_params": ["1e9", "7e9", "1e9"], "error": [0.5, 0.4, 0.3]})
+    frame.to_parquet(path)
+    for where, errors in (("model=1", [0.5, 0.4]), ("n_params=1e9", [0.5, 0.3])):
+        assert points(read_table(path, where), ["n_params"], where=where).target.tolist() == errors
+
+
+def test_rows_of_single_questions_are_read_however_well_they_pack(tmp_path: Path) -> None:
+    """600,000 rows that agree in most columns: a quarter of a byte each."""
+    row = {**ROW, "experiment": "e", "model": "LLM", "benchmark": "b", "status": "ok", "source": "s" * 100}
+    write_table(pd.DataFrame([row] * 4).loc[np.arange(600_000) % 4], path := tmp_path / "t.parquet")
+    assert path.stat().st_size < 200_000
+    assert len(read_table(path)) == 600_000
+
+
+def test_ten_million_rows_are_within_the_bound_and_a_column_more_is_counted(tmp_path: Path) -> None:
+    assert 10_000_000 * len(COLUMNS) <= FEW_VALUES
+    nulls = pa.nulls(FEW_VALUES // len(COLUMNS) + 1, pa.null())
+    pq.write_table(pa.table({"error": nulls}), path := tmp_path / "t.parquet")
+    with pytest.raises(InputError, match="fill the memory"):
+        readable_columns(path)
+
+
+def test_text_is_counted_over_all_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(
+        pa.table({n: ["x" * 99] * 10_000 for n in ("model", "benchmark")}), path := tmp_path / "t.parquet"
+    )
+    monkeypatch.setattr("scalelaw.table.FEW_BYTES", 1_500_000)
+    with pytest.raises(InputError, match="1,980,000 bytes of text"):
+        read_table(path)
+    monkeypatch.setattr("scalelaw.table.FEW_BYTES", 2_000_000)
+    assert len(read_table(path)) == 10_000
+
+
+def test_a_saved_index_is_no_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame([ROW, ROW, {**ROW, "error": 0.6}, ROW]).assign(mine=1.0)
+    frame.to_csv(tmp_path / "once.csv")
+    pd.read_csv(tmp_path / "once.csv").to_csv(tmp_path / "twice.csv")
+    frame[frame["error"] < 0.6].to_parquet(tmp_path / "some.parquet")
+    assert "__index_level_0__" in pq.read_schema(tmp_path / "some.parquet").names
+    for name in ("once.csv", "twice.csv", "some.parquet"):
+        assert list(read_table(tmp_path / name).columns) == [*COLUMNS, "mine"]

@@ -8,6 +8,7 @@ adjusted for the number of comparisons in the group (Holm, Scandinavian Journal 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WITHIN = ("benchmark", "model", "visual_tokens")
+_SPELLED = "{:.15g}".format
+"""How a number is named: 1 for 1.0, 6738415616 in full."""
 
 
 def paired(
@@ -44,7 +47,9 @@ def paired(
         if column not in table.columns:
             raise unknown("column", column, map(str, table.columns))
     if pd.api.types.is_numeric_dtype(table[by]):
-        table = table.assign(**{by: table[by].map("{:g}".format).where(table[by].notna())})
+        table = table.assign(**{by: table[by].map(_SPELLED).where(table[by].notna())})
+        with contextlib.suppress(ValueError):
+            baseline = _SPELLED(float(baseline))
     if baseline not in set(values := table[by].dropna().astype(str)):
         raise unknown(by, baseline, values)
     if (twice := table.duplicated([*keys, by])).any():

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -19,7 +20,7 @@ from scalelaw.importers._metrics import Metric, metric
 from scalelaw.importers._models import FACTS, fact
 from scalelaw.importers._scores import Score
 from scalelaw.importers._workbook import workbook
-from scalelaw.table import OK
+from scalelaw.table import COLUMNS, OK
 
 Record = dict[str, Any]
 PLAIN_FORMAT = re.compile(r"[-+ ]?0?\d?\d?,?(\.\d\d?)?[a-zA-Z%]?")
@@ -31,8 +32,8 @@ ABOUT = ("benchmark", "metric", "value", "task_family", "n_examples", "error_se"
 
 
 def read_sheet(path: str | Path, decimal: Any = None) -> list[Record]:
-    """The lines of a table as mappings of strings: a csv separated by commas, semicolons, tabs or bars (the header line
-    tells), or the one filled sheet of an .xlsx.
+    """The lines of a table as mappings of strings: a csv separated by commas, semicolons, tabs or bars (the first
+    lines tell), or the one filled sheet of an .xlsx.
 
     decimal: "." or "," where numbers are grouped or have decimal commas: the other mark then groups thousands, and
     both are read so. Without it no comma is read as either. Raises InputError for what is no table.
@@ -65,14 +66,31 @@ def _lines(file: Path) -> list[list[str]]:
     if file.suffix.lower() == ".xlsx":
         return workbook(file)
     written = read_text(file)
-    first = next((line for line in written.splitlines() if line.strip()), "")
-    separator = "\t" if file.suffix == ".tsv" else next((mark for mark in ",;\t|" if mark in first), ",")
-    if separator == "," and first.count(";") > first.count(","):
-        separator = ";"
+    separator = "\t" if file.suffix == ".tsv" else _separator(written)
     try:
         return list(csv.reader(io.StringIO(written, newline=""), delimiter=separator))
     except csv.Error as error:
         raise InputError(f"{file} cannot be read as csv: {error}.", code="unreadable_file") from error
+
+
+def _separator(written: str) -> str:
+    """The mark by which the first lines have the same number of fields, most of them; else what the header has."""
+    first = next((line for line in written.splitlines() if line.strip()), "")
+    fields = {mark: _fields(written, mark) for mark in "\t,;|" if mark in first}
+    if even := [mark for mark, numbers in fields.items() if len(numbers) == 1 and max(numbers) > 1]:
+        return max(even, key=lambda mark: max(fields[mark]))
+    if first.count(";") > first.count(","):
+        return ";"
+    return next((mark for mark in ",;\t|" if mark in first), ",")
+
+
+def _fields(written: str, mark: str) -> set[int]:
+    """The numbers of fields of the first lines; none where they cannot be read so."""
+    try:
+        lines = islice(filter(any, csv.reader(io.StringIO(written, newline=""), delimiter=mark)), 20)
+        return {len(line) for line in lines}
+    except csv.Error:
+        return set()
 
 
 def _plain(written: str, decimal: str | None) -> str:
@@ -167,7 +185,8 @@ class Mapped:
             value = self.rename.get(name, {}).get(str(value), value)
             if name in self.scale and (read := number(value)) is not None:
                 value = read * self.scale[name]
-                value = round(value) if abs(value - round(value)) < 1e-6 * abs(value) else value
+                if COLUMNS[name][0] != "number" and abs(value - round(value)) < 1e-6 * abs(value):
+                    value = round(value)
             if value not in (None, ""):
                 held[name] = value
         try:

@@ -74,12 +74,13 @@ def _row(
 
 
 def _value(written: str, name: str, factor: float | None, at: int) -> Any:
-    """A cell as its column holds it: text, or a number times its factor; None where the cell is empty."""
+    """A cell as its column holds it: text, or a number times its factor, whole where the column counts; None where
+    the cell is empty."""
     if COLUMNS[name][0] == "text" or not written:
         return written or None
     if (value := number(written)) is None:
         raise not_a_number(written, at, name)
     if factor is not None:
         value *= factor
-        return round(value) if math.isfinite(value) else value
+        return round(value) if COLUMNS[name][0] == "count" and math.isfinite(value) else value
     return int(value) if COLUMNS[name][0] == "count" and value == int(value) else value

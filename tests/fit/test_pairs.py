@@ -80,5 +80,14 @@ def test_numbers_are_compared_too() -> None:
     )
     assert sorted(found.index) == ["0.5", "1", "2"]
     assert found.loc["0.5", "difference"] == pytest.approx(-0.035)
+    sizes = rows().assign(
+        n_params=lambda t: t["compressor"].map(
+            {"downsample": 6738415616, "quecc": 6738417664, "other": 70000000000}
+        )
+    )
+    for baseline in ("6738415616", "6738415616.0", "6.738415616e9"):
+        found = paired(sizes, "n_params", baseline).set_index("n_params")
+        assert sorted(found.index) == ["6738415616", "6738417664", "70000000000"]
+        assert found.loc["6738417664", "difference"] == pytest.approx(-0.035)
     with pytest.raises(InputError, match="3"):
         paired(named, "compressor", "3")

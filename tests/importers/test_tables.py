@@ -184,6 +184,16 @@ def test_a_published_table_keeps_its_error(tmp_path: Path) -> None:
     assert [(r["n_params"], r["visual_tokens"], r["error"]) for r in made.rows] == [(500_000_000, 4, 0.6083)]
 
 
+def test_only_what_is_counted_is_rounded(tmp_path: Path) -> None:
+    found = write(tmp_path, "n_params,visual_tokens,error\n0.0672,4,38.7\n7,16,31.2\n")
+    made = published_table.read(found, {"scale": {"n_params": 1e9, "error": 0.01}})
+    assert [r["n_params"] for r in made.rows] == [67_200_000, 7_000_000_000]
+    assert [r["error"] for r in made.rows] == pytest.approx([0.387, 0.312])
+    found = write(tmp_path, "model,n_params,text_tokens,GQA\na,7,57.00001,60\n")
+    (row,) = wide_csv.read(found, {"scale": {"n_params": 1e9, "text_tokens": 1}, "scores": {"GQA": 100}}).rows
+    assert (row["n_params"], row["text_tokens"]) == (7_000_000_000, 57.00001)
+
+
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
@@ -214,6 +224,10 @@ def test_a_number_or_a_separator_that_is_meant_otherwise_gets_a_hint(
         (b"model,visual_tokens,GQA,,\na,2880,61.3,,\n", {}),
         (b"\xef\xbb\xbfmodel,visual_tokens,GQA\r\na,2880,61.3\r\n", {}),
         ("model,visual_tokens,GQA\na,2880,61.3\n".encode("utf-16"), {}),
+        (b"model\tvisual_tokens\tGQA\tnote, or none\na\t2880\t61.3\tb\n", {}),
+        (b"model\tvisual_tokens\tGQA\tnote, or none\na\t2880\t61.3\tb, c\n", {}),
+        (b"model;visual_tokens;GQA;this, that, or both, or none\na;2880;61.3;b\n", {}),
+        (b"model,visual_tokens,GQA,this;that;or;both|none\na,2880,61.3,b\n", {}),
     ],
 )
 def test_a_table_from_a_spreadsheet_reads_alike_however_it_was_saved(
