@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -185,7 +186,8 @@ class Mapped:
             value = self.rename.get(name, {}).get(str(value), value)
             if name in self.scale and (read := number(value)) is not None:
                 value = read * self.scale[name]
-                if COLUMNS[name][0] != "number" and abs(value - round(value)) < 1e-6 * abs(value):
+                whole = COLUMNS[name][0] != "number" and math.isfinite(value)
+                if whole and abs(value - round(value)) < 1e-6 * abs(value):
                     value = round(value)
             if value not in (None, ""):
                 held[name] = value

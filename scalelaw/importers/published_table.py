@@ -41,6 +41,7 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     constants = options.get("constants") or {}
     if not isinstance(constants, Mapping):
         raise InputError("'constants' must map columns to values.", code="bad_yaml")
+    constants = {name: (text(v) if isinstance(v, str) else v) for name, v in constants.items()}
     origin = Path(path).name
     rows = [
         _row(record, columns, scale, {**constants}, options, origin, at)

@@ -20,6 +20,8 @@ WIDE = "{n_params_billion:>999999999}"
 TOLD = '[{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "x"}]'
 TALK = f'[{{"id": "1", "image": %s, "conversations": {TOLD}}}]'
 HELD = "n,v,e\n1,2,3\n"
+HALF = {"benchmark": "\ud800"}  # of a pair of surrogates
+BEYOND = {"columns": {"n_params": "n"}, "scale": {"n_params": 1e9}, "scores": {"e": 100}}
 
 FOUND: list[tuple[str, Any]] = [
     ("expression", "V/E"),  # a division by a plain 0
@@ -52,6 +54,8 @@ FOUND: list[tuple[str, Any]] = [
     ("conversations, images", (TALK % "[true]", b"")),
     ("conversations, images", ("[" * 100_000, b"")),
     ("importer published_table", ("t.csv", HELD.encode(), {"columns": "text"})),
+    ("importer published_table", ("t.csv", HELD.encode(), {"columns": {"error": "e"}, "constants": HALF})),
+    ("importer wide_csv", ("t.csv", b"n,e\n1e308,3\n", BEYOND)),
     ("importer published_table", ("t.csv", HELD.encode(), {"columns": {"n_params": {"": None}}})),
     ("importer published_table", ("t.csv", HELD.encode(), {"scale": {"n_params": "x"}, "constants": [1]})),
     ("importer published_table", ("t.csv", HELD.encode(), {"columns": {"n_params": "n"}, "model": WIDE})),
