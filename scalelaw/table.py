@@ -44,8 +44,15 @@ def write_table(
     """Write rows to a parquet file atomically, in the schema; missing columns become null.
 
     `metadata` (package version, git revision, ...) goes into the file's metadata beside the schema version.
-    Raises InputError for a value that its column cannot hold and for a path that cannot be written.
+    Raises InputError for a value that its column cannot hold, for a name that says another format and for a path that
+    cannot be written.
     """
+    if Path(path).suffix and Path(path).suffix not in PARQUET:
+        raise InputError(
+            f"A table is written as parquet, and {path} is named otherwise.",
+            code="bad_format",
+            hint=f"Name it {Path(path).with_suffix('.parquet')}.",
+        )
     if isinstance(rows, pd.DataFrame):
         length, held = len(rows), {str(name): list(rows[name].astype(object)) for name in rows}
     else:  # without pandas: in the small process of a cell it would take most of the time

@@ -257,3 +257,10 @@ def test_a_saved_index_is_no_column(tmp_path: Path) -> None:
     assert "__index_level_0__" in pq.read_schema(tmp_path / "some.parquet").names
     for name in ("once.csv", "twice.csv", "some.parquet"):
         assert list(read_table(tmp_path / name).columns) == [*COLUMNS, "mine"]
+
+
+def test_a_table_is_not_written_under_the_name_of_another_format(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="written as parquet") as caught:
+        write_table([ROW], tmp_path / "t.csv")
+    assert caught.value.code == "bad_format"
+    assert not list(tmp_path.iterdir())
