@@ -11,6 +11,7 @@ from scalelaw.plan.catalogue import Model
 from scalelaw.plan.certainty import has_draws
 from scalelaw.plan.counting import doubts_of
 from scalelaw.plan.grid import Grid
+from scalelaw.plan.rule import Rule
 
 if TYPE_CHECKING:
     from scalelaw.plan.setting import Setting
@@ -37,14 +38,14 @@ def is_outside(setting: Setting, choice: dict[str, Any]) -> bool:
     return any(True for _ in outside(setting.fitted, choice, setting.query.work.text_tokens))
 
 
-def of(setting: Setting, grid: Grid, pick: dict[str, Any]) -> list[tuple[str, str]]:
+def of(setting: Setting, grid: Grid, pick: dict[str, Any], rule: Rule) -> list[tuple[str, str]]:
     """The warnings (code, message) of a pick."""
     fitted = setting.fitted
     return [
         *_range(setting, pick),
         *_edges(grid, pick),
         *_fit(fitted, pick),
-        *_measured(fitted, {**pick, "text_tokens": setting.query.work.text_tokens}),
+        *(_measured(setting, grid, pick) if rule.least else ()),
         *_unseen(setting, pick),
     ]
 
@@ -132,22 +133,53 @@ def _fit(fitted: Any, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "impossible_error", f"The law predicts an error of {pick['error']:.3g}, which cannot be."
 
 
-def _measured(fitted: Any, place: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Where the pick itself was measured, and the law says something else."""
-    held, target = fitted.points["inputs"], fitted.points.get("target")
-    if target is None:
-        return
-    there = np.all([np.isclose(held[name], place[name], rtol=1e-6) for name in fitted.inputs], axis=0)
-    if not there.any():
-        return
-    measured = float(np.mean(np.asarray(target)[there]))
-    if abs(place["error"] - measured) > 2 * fitted.rmse:
+def _measured(setting: Setting, grid: Grid, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where the pick itself was measured otherwise than the law has it, and where something inside the budget was
+    measured better than the pick."""
+    fitted, runs = setting.fitted, _runs(setting)
+    at_pick = runs.get((float(pick["n_params"]), float(pick["visual_tokens"])), np.empty(0))
+    low, high = pick.get("error_interval") or (np.nan, np.nan)
+    if at_pick.size:
+        far = abs(pick["error"] - at_pick.mean()) > 2 * fitted.rmse
+        outside = at_pick.size > 1 and (bool((at_pick < low).all()) or bool((at_pick > high).all()))
+        if far or outside:
+            yield (
+                "measured_otherwise",
+                f"The pick was measured, {_times(at_pick)}, with an error of {at_pick.mean():.3g}; the law says "
+                f"{pick['error']:.3g}. It does not describe this place: look at the measurements, or at another law, "
+                "before you act on it.",
+            )
+    there = at_pick if at_pick.size else np.array([pick["error"]])
+    better = []
+    for row, column in np.argwhere(grid.fits):
+        found = runs.get((float(grid.n_params[row]), float(grid.visual_tokens[column])))
+        if found is None or found.max() >= there.min():
+            continue
+        if min(found.size, at_pick.size) > 1 or there.mean() - found.mean() > 2 * fitted.rmse:
+            better.append((float(found.mean()), int(row), int(column), found))
+    if better:
+        mean, row, column, found = min(better, key=lambda held: held[:3])
         yield (
-            "measured_otherwise",
-            f"The pick was measured, {there.sum()} time(s), with an error of {measured:.3g}; the law says "
-            f"{place['error']:.3g}, off by more than twice its root mean square ({fitted.rmse:.2g}). It does not "
-            "describe this place: look at the measurements, or at another law, before you act on it.",
+            "measured_better",
+            f"{grid.models[row].name} with {grid.visual_tokens[column]:g} visual tokens is inside the budget and was "
+            f"measured better than this pick: {mean:.3g} ({_times(found)}), against {there.mean():.3g} "
+            f"{'measured' if at_pick.size else 'predicted'} here. The law does not follow the measurements.",
         )
+
+
+def _times(runs: np.ndarray) -> str:
+    return "once" if runs.size == 1 else f"{runs.size} times"
+
+
+def _runs(setting: Setting) -> dict[tuple[float, float], np.ndarray]:
+    """What was measured at each (n_params, visual tokens), where the law sees just these."""
+    held, target = setting.fitted.points["inputs"], setting.fitted.points.get("target")
+    if target is None or set(setting.fitted.inputs) != {"n_params", "visual_tokens"}:
+        return {}
+    places = np.stack([held["n_params"], held["visual_tokens"]], axis=1).astype(float)
+    values, rows = np.unique(places, axis=0, return_inverse=True)
+    every = np.asarray(target, dtype=float)
+    return {(n, v): every[rows.ravel() == index] for index, (n, v) in enumerate(values.tolist())}
 
 
 def _unseen(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -86,7 +86,7 @@ def find_optimum(
         extrapolates=doubts.is_outside(setting, best),
         warnings=[
             *setting.warnings,
-            *doubts.of(setting, grid, best),
+            *doubts.of(setting, grid, best, rule),
             *doubts.of_continuous(setting, continuous),
         ],
         law=str(fitted.law),

@@ -291,3 +291,22 @@ def test_a_pick_that_was_measured_otherwise_says_so() -> None:
         warnings = dict(find_optimum(fitted, **query).warnings)
         assert ("measured_otherwise" in warnings) == told
     assert "with an error of 0.95" in warnings["measured_otherwise"]
+
+
+def test_what_was_measured_better_inside_the_budget_is_said() -> None:
+    """Digits of the scenes: the laws fall with tokens for ever, the measurements do not."""
+    fitted = sl.fit_law("scenes", where={"benchmark": "scenes_digits"}, bootstrap=200)
+    query: dict[str, Any] = {"text_tokens": 7, "visual_tokens": [1, 4, 16, 64]}
+    found = find_optimum(fitted, budget={"flops": 1e8}, **query)
+    assert (found.best["model"], found.best["visual_tokens"]) == ("160x2", 64)
+    said = dict(found.warnings)["measured_better"]
+    assert said.startswith(
+        "80x2 with 16 visual tokens is inside the budget and was measured better than this pick: 0.0187"
+    )
+    tolerant = find_optimum(fitted, budget={"flops": 1e8}, within=0.05, **query)
+    assert "measured_better" not in dict(tolerant.warnings)
+    relations = sl.fit_law("scenes", where={"benchmark": "scenes_relations"}, bootstrap=200)
+    assert "measured_better" not in dict(find_optimum(relations, budget={"flops": 5e6}, **query).warnings)
+    for name in ("vlm_reasoning", "vlm_ocr"):
+        plan = find_optimum(sl.fit_law(name, bootstrap=0), budget={"flops": 8e11}, text_tokens=50)
+        assert not {"measured_better", "measured_otherwise"} & set(dict(plan.warnings))
