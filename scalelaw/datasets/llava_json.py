@@ -194,6 +194,8 @@ def _likely(path: Path) -> set[str]:
     """What pillow would take a file for, by its first bytes, else (a TGA) by its name; of all that it knows."""
     with path.open("rb") as file:
         head = file.read(16)
+    if len(head) < 16:  # shorter than any image, and some of pillow's tests would read beyond its end
+        return set(FORMATS)
     told = {form for form, (_, accepts) in Image.OPEN.items() if accepts and accepts(head)}
     return told or {Image.registered_extensions().get(path.suffix.lower(), "")}
 

@@ -50,6 +50,7 @@ FOUND: list[tuple[str, Any]] = [
     ("parquet", b""),
     ("conversations, images", (TALK % '"a.png"', b"\x89PNG\r\n\x1a\n")),
     ("conversations, images", (TALK % "3", b"")),
+    ("conversations, images", (TALK % '["a.png"]', b"")),
     ("conversations, images", (TALK % '[{"a": 1}]', b"")),
     ("conversations, images", (TALK % "[true]", b"")),
     ("conversations, images", ("[" * 100_000, b"")),
