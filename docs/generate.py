@@ -266,8 +266,8 @@ def draw(path: Path) -> None:
     optimum = sl.find_optimum(fitted, budget={"flops": 8e11}, text_tokens=50)
     save_figure("overview", [fitted, optimum], path, dpi=110)
     sl.write_report([fitted, optimum], ROOT / "reports" / "example.pdf")
-    families = ("scenes_relations", "scenes_digits")
-    fits = [sl.fit_law("scenes", where={"benchmark": name}) for name in families]
+    families = {"scenes_relations": "product_power", "scenes_digits": "additive_power"}
+    fits = [sl.fit_law("scenes", law, where={"benchmark": name}) for name, law in families.items()]
     save_figure("families", fits, path.with_name("scenes.png"), dpi=110)
 
 

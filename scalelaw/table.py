@@ -439,8 +439,9 @@ def points(
         )
     se_name = f"{target}_se"
     se = chosen[se_name].to_numpy(np.float64) if se_name in chosen else np.full(len(chosen), np.nan)
+    doubts = tuple(_doubts(chosen, numbers, values, target, where))
     return Points(
-        numbers, values, se, chosen, target, tuple(dropped), tuple(_doubts(chosen, numbers, where)), mapping,
+        numbers, values, se, chosen, target, tuple(dropped), doubts, mapping,
         {column: str(value) for column, value in _terms(where)},
     )  # fmt: skip
 
@@ -517,11 +518,27 @@ def _first(bad: np.ndarray, frame: pd.DataFrame) -> int:
     return int(frame.index[int(np.flatnonzero(bad)[0])]) + 1
 
 
-def _doubts(frame: pd.DataFrame, inputs: Mapping[str, np.ndarray], where: Any) -> Iterable[tuple[str, str]]:
+def _doubts(
+    frame: pd.DataFrame, inputs: Mapping[str, np.ndarray], values: np.ndarray, target: str, where: Any
+) -> Iterable[tuple[str, str]]:
     if "n_params" in inputs and inputs["n_params"].max() < 1e4:
         yield (
             "n_params_looks_like_billions",
             f"n_params is at most {inputs['n_params'].max():g}: the unit is parameters, not billions.",
+        )
+    if target == "error" and values.max() > 10:
+        yield (
+            "error_looks_like_percent",
+            f"The error is at most {values.max():g}: an error is a fraction (.615), not percent; costs do not mind, "
+            "but what is predicted is in percent as well.",
+        )
+    kept = ("model", "compressor", "task_family", "benchmark", "metric", "seed", "judge", "rate_factor")
+    told = [column for column in kept if column in frame]
+    if repeated := int(frame[told].assign(**inputs, **{"": values}).duplicated().sum()):
+        yield (
+            "repeated_rows",
+            f"{repeated} row(s) repeat another exactly, seed and error included: each counts as a measurement, and "
+            "the intervals are too narrow if they are copies.",
         )
     named = {column for column, _ in _terms(where)}
     for column in ("task_family", "compressor", "benchmark"):

@@ -264,3 +264,13 @@ def test_a_table_is_not_written_under_the_name_of_another_format(tmp_path: Path)
         write_table([ROW], tmp_path / "t.csv")
     assert caught.value.code == "bad_format"
     assert not list(tmp_path.iterdir())
+
+
+def test_percent_and_copies_are_doubted() -> None:
+    table = read_table("vlm_reasoning")
+    codes = lambda frame: dict(points(frame, ["n_params", "visual_tokens"]).warnings)  # noqa: E731
+    assert not codes(table)
+    assert "at most 61.45" in codes(table.assign(error=table["error"] * 100))["error_looks_like_percent"]
+    twice = pd.concat([table, table.head(3)], ignore_index=True)
+    assert codes(twice)["repeated_rows"].startswith("3 row(s) repeat another exactly")
+    assert "repeated_rows" not in codes(twice.assign(seed=range(31)))

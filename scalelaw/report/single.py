@@ -76,7 +76,10 @@ def _families(studies: list[Study]) -> Figure:
     wide = 1 / len(studies)
     for index, (study, data) in enumerate(zip(studies, drawn, strict=True)):
         axes = figure.add_axes((wide * (index + 0.13), 0.265, 0.83 * wide, 0.65))
-        draw_curves(axes, data, extent, heading=words.capital(study.name))
+        assert study.fitted is not None
+        chosen = study.fitted.checklist["where"]
+        name = chosen.get("benchmark", study.name) if isinstance(chosen, dict) else study.name
+        draw_curves(axes, data, extent, heading=words.capital(words.named(name)))
     return figure
 
 
