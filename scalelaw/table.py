@@ -6,7 +6,6 @@ Columns are only ever added. Each row is one score of one trained model on one b
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import math
@@ -22,13 +21,13 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
 from scalelaw.columns import ARROW, COLUMNS, OK, SCHEMA_VERSION, schema
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import SweepFolder, atomic, bundled
+from scalelaw.parquet import PARQUET, in_pandas, read_parquet
 from scalelaw.untrusted import parse_json, read_text
 
 _MOST = 1e30  # of an input, in raw units: all that was ever trained or counted lies far below
@@ -118,9 +117,9 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None)
     if os.path.isdir(path):
         return _conform(_read_folder(path), str(source))
     if where is not None and path.suffix in PARQUET and os.path.isfile(path):
-        chosen = _read_parquet(path, _chosen(where))
+        chosen = read_parquet(path, _chosen(where))
         if chosen.num_rows:
-            return _conform(_in_pandas(chosen), str(source))
+            return _conform(in_pandas(chosen), str(source))
     if not os.path.isfile(path):
         raise (
             unknown("table", str(source), bundled_tables(), code="no_such_table")
@@ -146,14 +145,9 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> pd.DataFrame:
-    return _in_pandas(_read_parquet(path)) if path.suffix in PARQUET else _read_csv(path, str(path))
+    return in_pandas(read_parquet(path)) if path.suffix in PARQUET else _read_csv(path, str(path))
 
 
-PARQUET = (".parquet", ".pq")
-FEW_VALUES, FEW_BYTES, MOST_PER_BYTE = 400_000_000, 2**32, 50
-"""What a parquet file may hold however small it is (values: of a table eleven million rows; bytes of text), and for
-each of its bytes. Rows that agree in most columns take a tenth of a byte each, and 1.2 KB while the table is read whole
-(measured at a million rows)."""
 MOST_CSV = 2**30
 """Bytes of a csv; a larger table belongs into parquet."""
 
@@ -175,90 +169,6 @@ def _chosen(where: Where) -> list[tuple[str, str, Any]] | None:
             (column, "==", str(value) if kind == "text" else int(number) if kind == "count" else number)
         )
     return found or None
-
-
-def _read_parquet(path: Path, chosen: list[tuple[str, str, Any]] | None = None) -> pa.Table:
-    """Rows of a parquet file, of its columns that are not nested: no other can hold numbers or texts.
-
-    Raises InputError for what is no parquet file, and for a small file that would fill the memory.
-    """
-    try:
-        columns = readable_columns(path)
-        if filters := [term for term in chosen or () if term[0] in columns]:
-            with contextlib.suppress(pa.ArrowException):  # the column is of another kind than the schema's
-                return pq.read_table(path, columns=columns, filters=filters, page_checksum_verification=True)
-        return pq.read_table(path, columns=columns, page_checksum_verification=True)
-    except InputError:
-        raise
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
-        raise InputError(f"{path} is not a parquet file: {error}.", code="unreadable_table") from error
-
-
-def readable_columns(path: Path) -> list[str]:
-    """The columns of a parquet file that can be read. A kilobyte of it may say that a value comes a thousand million
-    times: that is looked at first, on what it says of its row groups (to ask for a spoilt column chunk ends the
-    process). A column of the schema counts whether the file has it or not: in a table it takes its room.
-    """
-    size = path.stat().st_size
-    with pq.ParquetFile(path) as file:
-        groups = [file.metadata.row_group(g) for g in range(file.metadata.num_row_groups)]
-        fields = [held for held in file.schema_arrow if not pa.types.is_nested(held.type)]
-        rows, most = (
-            sum(group.num_rows for group in groups),
-            max((g.total_byte_size for g in groups), default=0),
-        )
-    held_columns = len(fields) + len(COLUMNS.keys() - {held.name for held in fields})
-    if rows * held_columns > max(FEW_VALUES, MOST_PER_BYTE * size):
-        raise _too_large(path, size, f"{rows:,} rows")
-    length = 0
-    for name in [held.name for held in fields if rows * most > FEW_BYTES and _is_text(held.type)]:
-        column = pq.read_table(path, columns=[name], read_dictionary=[name])[name]
-        length += sum(_length(chunk) for chunk in column.chunks)
-        if length > max(FEW_BYTES, MOST_PER_BYTE * size):
-            raise _too_large(path, size, f"{length:,} bytes of text")
-    return [held.name for held in fields]
-
-
-_TEXTS = (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view())
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return (kind.value_type if pa.types.is_dictionary(kind) else kind) in _TEXTS
-
-
-def _length(texts: pa.Array) -> int:
-    if not pa.types.is_dictionary(texts.type):
-        return int(texts.nbytes)
-    lengths = pc.binary_length(texts.dictionary)
-    return int(pc.sum(lengths.take(texts.indices)).as_py() or 0)
-
-
-def _too_large(path: Path, size: int, held: str) -> InputError:
-    return InputError(
-        f"{path} holds {held} in {size:,} bytes: it would fill the memory.",
-        code="too_large",
-        hint="A table of results takes about a byte for each of its values.",
-    )
-
-
-def _in_pandas(rows: pa.Table) -> pd.DataFrame:
-    """Rows as pandas has them, whatever notes on itself pandas left in their file."""
-    try:
-        rows = rows.replace_schema_metadata(None)
-        for place, held in enumerate(rows.schema):
-            if pa.types.is_temporal(held.type):  # pandas knows only some centuries
-                rows = rows.set_column(place, held.name, rows[place].cast(pa.string()))
-        rows.select([n for n, held in enumerate(rows.schema) if _is_text(held.type)]).validate(full=True)
-        return rows.to_pandas()
-    except (
-        pa.ArrowException,
-        ValueError,
-        TypeError,
-        OverflowError,
-    ) as error:  # a text that is no UTF-8, a time out of range
-        raise InputError(
-            f"The table holds a value that cannot be read: {error}.", code="bad_value"
-        ) from error
 
 
 def _read_csv(source: Path | IO[str], name: str) -> pd.DataFrame:
@@ -303,7 +213,7 @@ def _read_folder(path: Path) -> pd.DataFrame:
             hint="A sweep writes them to its cells/ folder.",
         )
     try:
-        frame = _in_pandas(pa.concat_tables(map(_read_parquet, parts), promote_options="permissive"))
+        frame = in_pandas(pa.concat_tables(map(read_parquet, parts), promote_options="permissive"))
     except pa.ArrowException as error:
         raise InputError(
             f"The parts in {path} do not go together: {error}.", code="unreadable_table"

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.files import bundled
+from scalelaw.parquet import FEW_VALUES, readable_columns
 from scalelaw.table import (
     COLUMNS,
-    FEW_VALUES,
     bundled_tables,
     describe,
     points,
     read_table,
-    readable_columns,
     schema,
     write_table,
 )
@@ -242,10 +241,10 @@ def test_text_is_counted_over_all_columns(tmp_path: Path, monkeypatch: pytest.Mo
     pq.write_table(
         pa.table({n: ["x" * 99] * 10_000 for n in ("model", "benchmark")}), path := tmp_path / "t.parquet"
     )
-    monkeypatch.setattr("scalelaw.table.FEW_BYTES", 1_500_000)
+    monkeypatch.setattr("scalelaw.parquet.FEW_BYTES", 1_500_000)
     with pytest.raises(InputError, match="1,980,000 bytes of text"):
         read_table(path)
-    monkeypatch.setattr("scalelaw.table.FEW_BYTES", 2_000_000)
+    monkeypatch.setattr("scalelaw.parquet.FEW_BYTES", 2_000_000)
     assert len(read_table(path)) == 10_000
 
 

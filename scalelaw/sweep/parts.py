@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 from scalelaw.columns import SCHEMA_VERSION, schema
 from scalelaw.errors import InputError, ScalelawError
 from scalelaw.files import PACKAGE, SweepFolder, atomic
+from scalelaw.parquet import readable_columns
 from scalelaw.sweep.grid import Cell
-from scalelaw.table import readable_columns, write_table
+from scalelaw.table import write_table
 
 
 class BrokenPart(Exception):
