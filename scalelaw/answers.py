@@ -48,17 +48,26 @@ def read_answer(path: str | Path, command: str) -> dict[str, Any]:
     try:
         held = parse_json(read_text(file, MOST_ANSWER_BYTES))
     except OSError as error:
-        raise InputError(f"There is no file {file}.", code="no_such_file") from error
+        raise InputError(f"There is no file {file}.", code="no_such_file", hint=_first(command)) from error
     except ValueError as error:
-        raise InputError(f"{file} is not JSON: {error}.", code="unreadable_json") from error
+        raise InputError(
+            f"{file} is not JSON: {error}.", code="unreadable_json", hint=_first(command)
+        ) from error
     schema = held.get("schema") if isinstance(held, dict) else None
     if schema != f"scalelaw.{command}/1" or not isinstance(held.get("data"), dict):
         raise InputError(
             f"{file} is not an answer of `scalelaw {command}` (its schema is {schema!r}).",
             code="wrong_schema",
-            hint=f"Write one with `scalelaw {command} ... -o FILE.json`.",
+            hint=_first(command),
         )
     return held
+
+
+def _first(command: str) -> str:
+    """What to run so that there is such an answer."""
+    if command == "fit":
+        return "If it is a table, fit it first: `scalelaw fit TABLE -o fit.json`, and give fit.json."
+    return f"Write one with `scalelaw {command} ... -o FILE.json`."
 
 
 def plain(value: Any) -> Any:

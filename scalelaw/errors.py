@@ -22,6 +22,8 @@ class ScalelawError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, code: str, hint: str = "", best: Any = None) -> None:
+        if message.endswith(("..", "\n.", " .")) and not message.endswith("..."):
+            message = message.rstrip(". \n") + "."  # what another library said had a full stop of its own
         super().__init__(message)
         self.message = message
         self.code = code

@@ -172,6 +172,7 @@ def _chosen(where: Where) -> list[tuple[str, str, Any]] | None:
 
 
 def _read_csv(source: Path | IO[str], name: str) -> pd.DataFrame:
+    text: str | None = None
     try:
         if isinstance(source, Path):
             text = source.read_text(encoding="utf-8-sig") if source.stat().st_size <= MOST_CSV else None
@@ -187,6 +188,7 @@ def _read_csv(source: Path | IO[str], name: str) -> pd.DataFrame:
             )  # more fields than names: none is to be guessed
             frame = pd.read_csv(io.StringIO(text), skipinitialspace=True, comment="#", index_col=False)
     except (ValueError, OverflowError, pd.errors.ParserWarning, OSError) as error:
+        _refuse_semicolons(text, name)
         raise InputError(
             f"{name} cannot be read as csv: {error}.",
             code="unreadable_table",
@@ -194,7 +196,21 @@ def _read_csv(source: Path | IO[str], name: str) -> pd.DataFrame:
         ) from error
     if frame.empty:
         raise InputError(f"{name} holds no rows.", code="empty_table")
+    if len(frame.columns) == 1:
+        _refuse_semicolons(text, name)
     return frame
+
+
+def _refuse_semicolons(text: str | None, name: str) -> None:
+    """Raises InputError where the header is split by semicolons: spreadsheets write that where a comma is decimal."""
+    lines = (line for line in io.StringIO(text or "") if line.strip() and not line.startswith("#"))
+    header = next(lines, "")
+    if ";" in header and "," not in header:
+        raise InputError(
+            f"{name} cannot be read as csv: its columns are separated by semicolons.",
+            code="unreadable_table",
+            hint="`scalelaw import wide_csv` reads it, or save it with commas.",
+        )
 
 
 def _read_folder(path: Path) -> pd.DataFrame:
@@ -270,9 +286,32 @@ def _numbers(column: pd.Series, label: str, name: str) -> pd.Series:
     try:
         return pd.to_numeric(column).astype(np.float64).reset_index(drop=True)
     except (TypeError, ValueError, OverflowError) as error:
+        row, value = _first_text(column)
         raise InputError(
-            f"Column '{label}' of {name} holds something that is not a number: {error}.", code="bad_value"
+            f"Column '{label}' of {name} holds something that is not a number: "
+            + (f"'{value[:40]}' in row {row}." if row else f"{error}."),
+            code="bad_value",
+            hint=_without_percent(value),
         ) from error
+
+
+def _first_text(column: pd.Series) -> tuple[int, str]:
+    """The 1-based row of the first text that is no number, and the text; row 0 where there is none."""
+    for row, value in enumerate(column, 1):
+        if isinstance(value, str):
+            try:
+                float(value)
+            except ValueError:
+                return row, value
+    return 0, ""
+
+
+def _without_percent(value: str) -> str:
+    try:
+        share = float(value.strip().removesuffix("%")) / 100
+    except ValueError:
+        return ""
+    return f"Write a percentage as a fraction: {share:.12g}." if value.strip().endswith("%") else ""
 
 
 # ---------------------------------------------------------------------------- points

@@ -164,6 +164,11 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "budget of words": (["optimize", "{fit}", "--budget", "abc"], 2, "abc"),
     "budget too small": (["optimize", "{fit}", "--budget", "1"], 3, "cheapest"),
     "not a fit": (["optimize", "{tables}/nan.csv", "--budget", "1e12"], 2, "is not JSON"),
+    "a table in place of a fit": (
+        ["optimize", "{tables}/nan.csv", "--budget", "1e12"],
+        2,
+        "scalelaw fit TABLE",
+    ),
     "no such fit": (["optimize", "nowhere.json", "--budget", "1e12"], 2, "no file"),
     "unknown family": (["optimize", "{fit}", "--budget", "1e12", "--models", "qwen1.6"], 2, "qwen1.5"),
     "no experiment": (["sweep", "nowhere.yaml"], 2, "nowhere.yaml"),

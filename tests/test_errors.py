@@ -14,3 +14,11 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_with_all() -> None:
 
 def test_a_name_like_none_of_them_gets_no_guess() -> None:
     assert "Did you mean" not in unknown("law", "zzz", ["product_power"]).message
+
+
+def test_a_sentence_of_another_library_keeps_one_full_stop() -> None:
+    assert (
+        InputError("t.csv cannot be read: no line.\n.", code="x").message == "t.csv cannot be read: no line."
+    )
+    assert InputError("It is no table: bytes..", code="x").message == "It is no table: bytes."
+    assert InputError("and so on ...", code="x").message == "and so on ..."

@@ -119,6 +119,28 @@ def test_a_file_that_is_no_table_is_a_sentence(tmp_path: Path, name: str) -> Non
         read_table(tmp_path / name)
 
 
+SAID = {
+    "ragged.csv": ("n_params,error\n1,2\n1,2,3\n", "saw 3", "separated by commas"),
+    "semicolons.csv": ("n_params;error\n1e9;0,5\n2e9;0,4\n", "separated by semicolons", "import wide_csv"),
+    "points.csv": ("# from a sheet\nn_params;error\n1e9;0.5\n", "separated by semicolons", "import wide_csv"),
+    "percent.csv": ("n_params,error\n1e9,0.5\n2e9,61.5%\n", "'61.5%' in row 2", "fraction: 0.615"),
+    "broken.parquet": ("PAR1 no", "not a parquet file", ""),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_wrong_with_a_table_is_said_with_one_full_stop_and_what_to_do(
+    tmp_path: Path, name: str
+) -> None:
+    content, said, hint = SAID[name]
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=said) as error:
+        read_table(tmp_path / name)
+    assert error.value.message.endswith(".")
+    assert not error.value.message.endswith(("..", "\n.", " ."))
+    assert hint in error.value.hint
+
+
 def test_what_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Did you mean 'vlm_reasoning'"):
         read_table("vlm_resoning")

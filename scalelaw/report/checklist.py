@@ -9,6 +9,7 @@ from scalelaw.fit import FittedLaw
 from scalelaw.report import words
 from scalelaw.report.items import Study
 from scalelaw.report.page import FOOT, LEADING, Page, wrap
+from scalelaw.report.series import numbers
 from scalelaw.report.style import BODY, MARGIN, MUTED, PAGE, TINY
 
 Row = tuple[str, str]
@@ -72,6 +73,8 @@ def _sections(study: Study, tag: str) -> Iterator[tuple[str, list[Row]]]:
         yield f"Status of the fit{tag}", _status(study.fitted)
         yield f"How well it fits{tag}", _rows(_quality(study.fitted))
         facts = {name: value for name, value in study.fitted.checklist.items() if name != "status"}
+        if words.is_average(study.fitted.law):
+            facts["law"] = words.formula(study.fitted.formula)
         yield f"The fit{tag}", _rows(facts)
     told: list[Row] = []
     for optimum in study.optima:
@@ -86,7 +89,7 @@ def _sections(study: Study, tag: str) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _status(fitted: FittedLaw) -> list[Row]:
-    rows = [("status", f"{words.named(fitted.status)}. {words.STATUS.get(fitted.status, '')}".strip())]
+    rows = [("status", words.status(fitted))]
     rows += [
         ("warning" if i == 0 else "", words.symbolic(message))
         for i, (_, message) in enumerate(fitted.warnings)
@@ -97,7 +100,7 @@ def _status(fitted: FittedLaw) -> list[Row]:
 def _quality(fitted: FittedLaw) -> dict[str, Any]:
     """How close the law comes and how sure the search was; no durations, so that a second run gives the same page."""
     return {
-        "parameters": fitted.params,
+        **_parameters(fitted),
         "objective": fitted.objective,
         "RMSE": fitted.rmse,
         "R²": fitted.r2,
@@ -106,6 +109,14 @@ def _quality(fitted: FittedLaw) -> dict[str, Any]:
         "gap to a better fit": fitted.certificate["gap"],
         "gradient norm": fitted.certificate["gradient_norm"],
         **({"held out": fitted.holdout} if fitted.holdout else {}),
+    }
+
+
+def _parameters(fitted: FittedLaw) -> dict[str, Any]:
+    if not words.is_average(fitted.law):
+        return {"parameters": fitted.params}
+    return {
+        "weights": {words.greek(bar.name).removeprefix("weight of "): bar.value for bar in numbers(fitted)}
     }
 
 

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 
 from scalelaw import __version__
 from scalelaw.answers import answer, dumps
-from scalelaw.errors import unknown
+from scalelaw.errors import InputError, unknown
 from scalelaw.files import atomic, write_text
 from scalelaw.report.answer import answer_page, question
 from scalelaw.report.appendix import appendix, hashes
@@ -38,9 +38,11 @@ from scalelaw.report.pages import (
 from scalelaw.report.paper import write_paper
 from scalelaw.report.records import contents_of, facts_of_contents, named_figures, table_of
 from scalelaw.report.style import styled
+from scalelaw.report.words import law as law_in_words
 
 STYLES = ("page", "paper")
 FORMATS = ("pdf", "html")
+_SUFFIXES = {"pdf": ("", ".pdf"), "html": ("", ".html", ".htm")}
 
 
 def write_report(
@@ -62,15 +64,21 @@ def write_report(
     a path that ends so); `paper` is a folder of figures in column width, LaTeX tables and BibTeX entries.
     Beside it, in NAME.data/, lie report.json (its words and facts) and the numbers of every figure as csv.
     command: how it was asked for, printed in the appendix. law: the law files of fits given as JSON (see `load_fit`).
-    Raises InputError for nothing to report on, an item of an unknown kind, a path that is not there or cannot be
-    read, and a path that cannot be written.
+    Raises InputError for a path that is named as another format, nothing to report on, an item of an unknown kind, a
+    path that is not there or cannot be read, and a path that cannot be written.
     """
     if style not in STYLES:
         raise unknown("style", style, STYLES)
     target = Path(path)
-    form = form or ("html" if target.suffix in (".html", ".htm") else "pdf")
+    form = form or ("html" if target.suffix.lower() in (".html", ".htm") else "pdf")
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
+    if style == "page" and target.suffix.lower() not in _SUFFIXES[form]:
+        raise InputError(
+            f"A report is written as {form}, and {target} is named otherwise.",
+            code="bad_format",
+            hint=f"Name it {target.with_suffix('.' + form)}; there are .pdf and .html.",
+        )
     contents = gather(items, law)
     with styled():
         pages = list(make_pages(contents, title, command))
@@ -141,7 +149,7 @@ def _origin(contents: Contents) -> str:
 
 
 def _metadata(contents: Contents, title: str | None) -> dict[str, Any]:
-    laws = [s.fitted.law for s in contents.studies if s.fitted is not None]
+    laws = [law_in_words(s.fitted.law) for s in contents.studies if s.fitted is not None]
     words = ["scaling law", "inference budget", "visual tokens", *dict.fromkeys(laws)]
     return {
         "Title": title or question(contents),

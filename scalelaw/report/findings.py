@@ -35,7 +35,7 @@ def the_law(study: Study) -> tuple[str, str, list[str]]:
     fitted = study.fitted
     assert fitted is not None
     measured = words.count(fitted.n_points, "measurement")
-    lead = f"{measured}{_of(fitted)}, fitted by the law {words.law(fitted.law)}:"
+    lead = f"{measured}{_of(fitted)}, fitted by the {words.kind_of_law(fitted.law)}:"
     return lead, typeset(fitted.formula, fitted.params), [explained_symbols(fitted)]
 
 
@@ -78,7 +78,8 @@ def grounds(study: Study) -> Iterator[str]:
             f"The law was fitted to {measured}{_of(fitted)} ({_ranges(fitted)}{inside}). "
             f"It misses them by {words.short(fitted.rmse, 2)} (root mean square){_explained(fitted)}."
         )
-        yield f"Status: {words.named(fitted.status)}. {words.STATUS.get(fitted.status, '')}".strip()
+        said = words.status(fitted)
+        yield said if words.is_average(fitted.law) else f"Status: {said}"
         yield from _ratio(fitted)
     if optimum and (free := optimum.get("continuous")):
         size, seen = words.parameters(free["n_params"]), words.tokens(free["visual_tokens"])

@@ -31,6 +31,8 @@ def typeset(formula: str, params: Mapping[str, float] | None = None, digits: int
     """The formula as mathtext ('$...$'), with the numbers of `params` in their places where given; the plain
     words of `words.formula` where it is not of a form that can be set."""
     plain = words.formula(formula, params, digits)
+    if words.is_sentence(plain):
+        return plain
     terms, end = [], 0
     for match in _TOKEN.finditer(source := words.formula(formula)):
         if match.start() != end:

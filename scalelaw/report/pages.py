@@ -31,6 +31,8 @@ LEFT, GAP, TOP = MARGIN + 0.62, 0.85, 1.8
 """Where a page's panels begin, in inches, and how far apart two are."""
 WIDE = 11.69 - MARGIN - LEFT
 """The width of a panel across the page."""
+_ROW, _UNDER, _LOWEST = 0.17, 0.87, 7.08
+"""Inches: a row of the intervals at least, what lies between a row of panels and the next, the lowest frame's end."""
 
 
 def axes_of(fitted: FittedLaw) -> tuple[str, str | None]:
@@ -109,7 +111,9 @@ def front_page(study: Study, tag: str = "") -> Page:
 
 def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
     """Profiles of the parameters, the bootstrap draws pair by pair, the intervals: what is determined and what is
-    not. None where the fit has neither."""
+    not. None where the fit has neither, and for an average of laws, which has no parameters of its own."""
+    if words.is_average(fitted.law):
+        return None
     draws = series.parameter_draws(fitted)
     names = [name for name, held in draws.items() if np.ptp(held) > 0]
     clouds = [
@@ -130,7 +134,10 @@ def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
         *(["Where the two kinds of interval differ, believe the wider."] if curves and clouds else []),
     ]
     page = Page(f"What may be believed{tag}", " ".join(said))
-    top, height = page.top + 0.6, 1.35 if clouds else 4.2
+    top = page.top + 0.6
+    rows = bool(curves) + bool(clouds)
+    room = (_LOWEST - top - _ROW * len(bars)) / rows - _UNDER
+    height = min(1.35, max(room, 0.8)) if clouds else 4.2
     profiled: list[tuple[str, Any, Any]] = [
         (f"profile_{curve.name}", curve, draw_profile) for curve in curves
     ]
@@ -141,9 +148,9 @@ def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
         width = (WIDE - 0.95 * (len(panels) - 1)) / max(len(panels), 1)
         for place, (name, data, draw) in enumerate(panels):
             page.plot(name, (LEFT + place * (width + 0.95), top, width, height), draw, data)
-        top += height + 0.95 if panels else 0.0
+        top += height + _UNDER if panels else 0.0
     if bars and clouds:
-        height = min(0.24 * len(bars), 7.05 - top)
+        height = min(0.24 * len(bars), _LOWEST - top)
         data_bars = series.Intervals(tuple(bars), fitted.n_points)
         page.plot("intervals", (LEFT + 1.2, top, WIDE - 3.1, height), draw_intervals, data_bars)
     return page
@@ -153,7 +160,7 @@ def law_line(fitted: FittedLaw) -> str:
     """The law by its name, what it was fitted to, and what its symbols stand for."""
     source = source_of(fitted)
     fitted_to = f", fitted to {words.count(fitted.n_points, 'point')}" + (f" of {source}" if source else "")
-    return f"Law {words.law(fitted.law)}{fitted_to}. {explained_symbols(fitted)}"
+    return f"{words.capital(words.kind_of_law(fitted.law))}{fitted_to}. {explained_symbols(fitted)}"
 
 
 def _surface_line(study: Study) -> str:

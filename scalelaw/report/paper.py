@@ -9,6 +9,7 @@ from typing import Any
 
 from scalelaw import plugins
 from scalelaw.files import atomic, bundled, write_text
+from scalelaw.fit import FittedLaw
 from scalelaw.report import series, words
 from scalelaw.report.alone import alone
 from scalelaw.report.formula import typeset
@@ -92,8 +93,14 @@ def _parameters(study: Study) -> str:
     ids = "".join(f" \\cite{{arxiv-{number}}}" for number in _ARXIV.findall(fitted.source))
     name = f" ({escape(study.name)})" if study.name else ""
     caption += f"{name}{ids}; root mean square error {_number(fitted.rmse)}, "
-    caption += f"status {escape(words.named(fitted.status))}."
+    caption += f"{_status(fitted)}."
     return _table("lrr", ("", "value", level), rows, caption, f"fit-{study.name or 'law'}")
+
+
+def _status(fitted: FittedLaw) -> str:
+    if words.is_average(fitted.law):
+        return "an average of laws"
+    return f"status {escape(words.named(fitted.status))}"
 
 
 def _plans(study: Study) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report import words
+from scalelaw.report import series, words
 from scalelaw.report.items import Study
 
 
@@ -44,7 +44,7 @@ def beside(studies: Sequence[Study]) -> list[Rows]:
     fits = [s.fitted for s in studies if s.fitted is not None]
     first = fits[0]
     found = []
-    for name in [*first.params, *first.derived]:
+    for name in [bar.name for bar in series.numbers(first)]:
         held = np.array([_known(fitted, name) for fitted in fits], dtype=float)
         if np.isfinite(held[:, 0]).all():
             title = words.greek(name)

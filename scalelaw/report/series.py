@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.fit import FittedLaw
+from scalelaw.report import words
 from scalelaw.report.words import level
 
 MOST_CURVES = 7
@@ -229,8 +230,12 @@ class Bar:
 
 
 def numbers(fitted: FittedLaw) -> list[Bar]:
-    """Every parameter and derived number, as the fit reports them."""
-    held = {name: (value, fitted.intervals.get(name)) for name, value in fitted.params.items()}
+    """Every parameter and derived number, as the fit reports them; of an average of laws the weights alone."""
+    held = {
+        name: (value, fitted.intervals.get(name))
+        for name, value in fitted.params.items()
+        if name.startswith("weight.") or not words.is_average(fitted.law)
+    }
     held |= {name: (entry["value"], entry.get("interval")) for name, entry in fitted.derived.items()}
     return [
         Bar(name, _known(value, np.inf), *(_known(end, np.nan) for end in ends or (None, None)))

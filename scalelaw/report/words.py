@@ -10,6 +10,8 @@ from pathlib import PurePath
 from typing import Any
 
 from scalelaw import plugins
+from scalelaw.fit import FittedLaw
+from scalelaw.fit.average import PREFIX, average_labels
 from scalelaw.table import COLUMNS
 
 INPUTS: dict[str, tuple[str, str, str]] = {
@@ -201,8 +203,28 @@ def named(name: str) -> str:
 
 
 def law(name: str) -> str:
-    """A law by its name; a law file by the name of the file."""
+    """A law by its name; a law file by the name of the file; an average by its members."""
+    if is_average(name):
+        members = dict.fromkeys(label.rpartition("@")[0] for label in average_labels(name))
+        return f"average of {', '.join(map(law, members))}"
     return named(PurePath(name).stem if name.endswith(".py") else name)
+
+
+def kind_of_law(name: str) -> str:
+    """A law with what it is: 'law product power', 'average of log linear, product power'."""
+    return law(name) if is_average(name) else f"law {law(name)}"
+
+
+def is_average(name: str) -> bool:
+    """Whether a law's name is that of an average of laws: it predicts and has no parameters of its own."""
+    return name.startswith(PREFIX)
+
+
+def status(fitted: FittedLaw) -> str:
+    """The status of a fit and what it means, in sentences."""
+    if is_average(fitted.law):
+        return "An average of laws: it predicts and has no parameters of its own."
+    return f"{named(fitted.status)}. {STATUS.get(fitted.status, '')}".strip()
 
 
 def capital(text: str) -> str:
@@ -224,7 +246,9 @@ def axis(name: str) -> str:
 
 
 def greek(name: str) -> str:
-    """A parameter's name as it is written in formulas: alpha as α."""
+    """A parameter's name as it is written in formulas: alpha as α; a weight of an average by the law it is of."""
+    if weight := re.fullmatch(r"weight\.(.+)@(.+)", name):
+        return f"weight of {law(weight[1])}" + ("" if weight[2] == "0" else f" (tail weight {weight[2]})")
     return _GREEK.get(name, name.replace("_", " "))
 
 
@@ -241,8 +265,14 @@ def formula(text: str, params: Mapping[str, float] | None = None, digits: int = 
     for name, value in sorted((params or {}).items(), key=lambda held: -len(held[0])):
         text = re.sub(rf"(?<![A-Za-z_]){re.escape(name)}(?![A-Za-z_(])", short(value, digits), text)
     text = re.sub(r"(?<![A-Za-z])(alpha|beta|gamma|delta)(?![A-Za-z])", lambda m: _GREEK[m[0]], text)
+    text = text.replace("_", " ") if is_sentence(text) else text
     text = text.replace(" * ", " · ").replace("^-", "^−").replace("^−−", "^").replace("+ −", "− ")
     return re.sub(r" [+−] 0(?= [+−]|$)", "", text)
+
+
+def is_sentence(formula: str) -> bool:
+    """Whether a formula is said in words, as that of an average is: two of them side by side."""
+    return re.search(r"[A-Za-z_]{2,} [A-Za-z_]{2,}", formula) is not None
 
 
 def symbols(inputs: Mapping[str, float], columns: Mapping[str, str] | None = None) -> str:

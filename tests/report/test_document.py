@@ -172,6 +172,16 @@ def test_a_path_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 
+def test_an_average_of_laws_predicts_and_is_told_in_words(drawn: Callable[..., Any]) -> None:
+    fitted = sl.fit_law("scenes", law="auto", where={"benchmark": "scenes_digits"}, bootstrap=20, seed=0)
+    assert fitted.law.startswith("average:")
+    told = [text for page in drawn(fitted) for _, text in page.told]
+    assert any("it predicts and has no parameters of its own" in text for text in told)
+    assert not [text for text in told if "@" in text or "average:" in text or "sumof" in text]
+    assert not [text for text in told if "determine every parameter" in text or "may be believed" in text]
+    assert [text for text in told if text.startswith("error = ") and " fits of " in text]
+
+
 def test_tables_alone_are_counted_and_doubted(
     drawn: Callable[..., list[Page]], words_of: Callable[..., str]
 ) -> None:

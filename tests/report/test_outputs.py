@@ -197,6 +197,19 @@ def test_a_style_or_format_that_is_none_gets_a_sentence(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [("report.docx", {}), ("report.html", {"form": "pdf"}), ("report.pdf", {"form": "html"})],
+)
+def test_a_report_is_not_written_under_the_name_of_another_format(
+    name: str, asked: dict[str, Any], fitted: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="is named otherwise") as caught:
+        write_report(fitted, tmp_path / name, **asked)
+    assert caught.value.exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_second_web_page_has_the_same_bytes(
     folder: Path, fitted: Any, optimum: Any, tmp_path: Path
 ) -> None:

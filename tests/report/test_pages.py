@@ -88,6 +88,16 @@ def test_every_axis_has_a_unit(pages: list[Page]) -> None:
                     assert label.endswith(")") or label in CATEGORIES or named, label
 
 
+def test_each_row_of_intervals_has_room_for_its_letters(pages: list[Page]) -> None:
+    rows = [
+        axes.bbox.height / axes.figure.dpi * 72 / abs(np.ptp(axes.get_ylim()))
+        for page in pages
+        for axes in page.figure.axes
+        if axes.get_title(loc="left") == "How wide each interval is"
+    ]
+    assert min(rows, default=99.0) >= 1.4 * TINY
+
+
 def test_no_page_is_empty_and_each_is_numbered(pages: list[Page], words_of: Callable[[Page], str]) -> None:
     for number, page in enumerate(pages, 1):
         held = words_of(page)
