@@ -152,7 +152,7 @@ def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
     if bars and clouds:
         height = min(0.24 * len(bars), _LOWEST - top)
         data_bars = series.Intervals(tuple(bars), fitted.n_points)
-        page.plot("intervals", (LEFT + 1.2, top, WIDE - 3.1, height), draw_intervals, data_bars)
+        page.plot("intervals", (LEFT + 1.2, top, WIDE - 3.25, height), draw_intervals, data_bars)
     return page
 
 

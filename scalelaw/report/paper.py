@@ -156,6 +156,8 @@ def escape(text: str) -> str:
 
 
 def _symbol(name: str) -> str:
+    if name.startswith("weight."):
+        return escape(words.greek(name))
     greek = {"alpha": "$\\alpha$", "beta": "$\\beta$", "gamma": "$\\gamma$", "delta": "$\\delta$"}
     named = {
         "alpha_over_beta": "$\\alpha/\\beta$",
