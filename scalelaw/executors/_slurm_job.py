@@ -53,6 +53,8 @@ def main(arguments: list[str]) -> int:
     ):
         several = orders["nodes"] > 1
         for end in _several_nodes(tasks, asked) if several else _one_node(tasks, orders["grace_s"]):
+            if end.code == -signal.SIGUSR2 and not end.reason:  # it heard Slurm itself, before it could save
+                end = replace(end, reason=UNSAVED)
             if first:
                 _tell(batch / f"ends-{place}.jsonl", end)
     if first and _goes_back(tasks, before, asked):
