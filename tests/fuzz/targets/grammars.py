@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import mutations as by
@@ -142,13 +140,6 @@ def _where(chance: Chance) -> list[str]:
         return by.text(chance, made, known) if chance.random() < 0.2 else made
 
     return [one() for _ in range(chance.choice((1, 1, 2)))]
-
-
-@cache
-def _parquet() -> Path:
-    folder = Path(os.environ.get("FUZZ_FOLDER", "/tmp"))
-    write_table(_frame(), folder / "where.parquet")
-    return folder / "where.parquet"
 
 
 def _choose(terms: list[str], folder: Path) -> None:

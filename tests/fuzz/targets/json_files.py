@@ -109,10 +109,6 @@ def _read_answer(given: tuple[str, str], folder: Path) -> None:
         find_optimum(fitted, budget={"flops": 8e11}, text_tokens=50)
 
 
-def _told(chance: Chance) -> str:
-    return by.word(chance)
-
-
 TARGETS = [
     Target("config.json", _config, _read_config, 14),
     Target("fit.json, optimum.json", _answers, _read_answer, 4),
