@@ -1,0 +1,104 @@
+"""optimize, cost and calibrate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., tuple[int, str, str]]
+
+DESIGNED = {
+    "fit": (
+        "law formula inputs units target loss n_points params intervals interval objective rmse r2 aicc status "
+        "certificate derived holdout selection checklist"
+    ),
+    "optimize": "budget text_tokens best runners_up pareto continuous extrapolates warnings",
+}
+
+
+def test_the_answers_hold_every_name_of_the_contract(run: Run, fit_file: Path) -> None:
+    fitted = json.loads(fit_file.read_text())["data"]
+    assert set(DESIGNED["fit"].split()) <= set(fitted)
+    assert {"gap", "starts", "agreeing", "gradient_norm", "seconds"} <= set(fitted["certificate"])
+    code, out, _ = run("optimize", str(fit_file), "--budget", "8e11", "--json")
+    assert code == 0
+    best = json.loads(out)["data"]
+    assert set(DESIGNED["optimize"].split()) <= set(best)
+    names = "model n_params visual_tokens error error_interval costs p_best binding"
+    assert set(names.split()) <= set(best["best"])
+
+
+def test_the_bill_of_a_query(run: Run) -> None:
+    code, out, _ = run("cost", "llava-1.5-7b", "--visual-tokens", "576", "--text-tokens", "50", "--json")
+    held = json.loads(out)
+    assert code == 0
+    assert held["data"]["flops"] == pytest.approx(8.719755e12, abs=5e5)
+    code, out, _ = run("cost", "llava-1.5-7b")
+    assert code == 0
+    assert "tower" in out
+    code, out, _ = run("cost", "llava-1.5-7b", "--explain", "3.82e12")
+    assert code == 0
+    assert "pyramiddrop" in out
+
+
+def test_budgets_of_another_kind_and_inverse_questions(run: Run, fit_file: Path) -> None:
+    given = ["optimize", str(fit_file), "--budget", "8e11", "--models", "qwen1.5", "--hardware", "h100"]
+    code, out, _ = run(*given, "--contrast", "--inverse", "--json")
+    assert code == 0
+    data = json.loads(out)["data"]
+    assert {row["kind"] for row in data["contrast"]["rows"]} >= {"flops", "latency_ms", "memory_gb"}
+    assert {"switch_points", "tokens_against_text", "relaxation"} == set(data["inverse"])
+    code, out, _ = run(*given, "--contrast", "--inverse")
+    assert code == 0
+    assert "visual tokens are free" in out
+
+
+def test_several_tasks_at_once(run: Run, fit_file: Path, tmp_path: Path) -> None:
+    ocr = tmp_path / "ocr.json"
+    assert run("fit", "vlm_ocr", "--bootstrap", "50", "-o", str(ocr))[0] == 0
+    code, out, _ = run("optimize", "--fit", f"ocr={ocr}", "--fit", f"reasoning={fit_file}", "--weight", "ocr=0.3",
+        "--budget", "8e11", "--json",
+    )  # fmt: skip
+    assert code == 0
+    assert json.loads(out)["data"]["best"]["visual_tokens"] >= 1
+    assert run("optimize", str(fit_file), "--fit", f"ocr={ocr}", "--budget", "8e11")[0] == 2
+
+
+def test_a_calibrated_card_is_written_and_used(run: Run, fit_file: Path, tmp_path: Path) -> None:
+    measured = tmp_path / "measured.csv"
+    rows = [f"qwen1.5-{size},{v},{ms}" for size, ms in (("1.8b", 9.0), ("7b", 21.0)) for v in (16, 144, 576)]
+    measured.write_text("model,visual_tokens,latency_ms\n" + "\n".join(rows) + "\n")
+    card = tmp_path / "card.yaml"
+    code, out, _ = run("calibrate", str(measured), "--hardware", "h100", "-o", str(card))
+    assert code == 0
+    assert "mfu" in out
+    code, out, err = run(
+        "optimize",
+        str(fit_file),
+        "--budget",
+        "latency_ms=20",
+        "--models",
+        "qwen1.5",
+        "--hardware",
+        str(card),
+    )
+    assert code == 0, err
+
+
+BAD: dict[str, tuple[list[str], int, str]] = {
+    "budget of zero": (["optimize", "{fit}", "--budget", "0"], 2, "budget"),
+    "budget of words": (["optimize", "{fit}", "--budget", "abc"], 2, "abc"),
+    "budget too small": (["optimize", "{fit}", "--budget", "1"], 3, "cheapest"),
+    "not a fit": (["optimize", "{bad}/nan.csv", "--budget", "1e12"], 2, "is not JSON"),
+    "a table in place of a fit": (["optimize", "{bad}/nan.csv", "--budget", "1e12"], 2, "scalelaw fit TABLE"),
+    "no such fit": (["optimize", "nowhere.json", "--budget", "1e12"], 2, "no file"),
+    "unknown family": (["optimize", "{fit}", "--budget", "1e12", "--models", "qwen1.6"], 2, "qwen1.5"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_a_sentence(refused: Callable[..., None], name: str) -> None:
+    refused(*BAD[name])

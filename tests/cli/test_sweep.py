@@ -1,0 +1,35 @@
+"""sweep and run-cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from scalelaw import schemas
+
+Answer = Callable[..., tuple[int, Any, str]]
+
+
+def test_the_answer_of_one_cell_has_the_shape_too(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    monkeypatch.setattr("scalelaw.sweep.cell.run_one", lambda *_: ("8x1", Path("sweep/cells/8x1.json")))
+    code, held, _ = answer("run-cell", "0", "--sweep", "sweep")
+    assert code == 0
+    jsonschema.validate(held, schemas.schema("run-cell"))
+
+
+BAD: dict[str, tuple[list[str], int, str]] = {
+    "no experiment": (["sweep", "nowhere.yaml"], 2, "nowhere.yaml"),
+    "unknown key": (["sweep", "{bad}/key.yaml"], 2, "Did you mean 'visual_tokens'"),
+    "unknown inner key": (["sweep", "{bad}/inner.yaml"], 2, "Did you mean 'learning_rate'"),
+    "set what is no yaml": (["sweep", "{bad}/good.yaml", "--set", "llms=[16x1"], 2, "not YAML"),
+    "not yaml": (["sweep", "{bad}/not.yaml"], 2, "not YAML"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_a_sentence(refused: Callable[..., None], name: str) -> None:
+    refused(*BAD[name])

@@ -1,0 +1,93 @@
+"""import, show and list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from scalelaw import cli, schemas
+
+Run = Callable[..., tuple[int, str, str]]
+GRID = [(n, v) for n in (5e8, 1e9, 4e9) for v in (1, 8, 64)]
+
+
+def test_import_then_fit(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "found.csv").write_text(
+        "size,tokens,err\n" + "".join(f"{n},{v},{0.5 / n / v}\n" for n, v in GRID)
+    )
+    (tmp_path / "columns.yaml").write_text("columns: {n_params: size, visual_tokens: tokens, error: err}\n")
+    made = tmp_path / "made.parquet"
+    given = ["import", "published_table", str(tmp_path / "found.csv"), "-o", str(made)]
+    code, out, _ = run(*given, "--models", str(tmp_path / "columns.yaml"), "--json")
+    assert code == 0
+    assert json.loads(out)["data"]["rows"] == 9
+    code, _, _ = run("fit", str(made), "--bootstrap", "0", "--json")
+    assert code == 0
+
+
+def test_what_a_table_covers(run: Run) -> None:
+    code, out, _ = run("show", "vlm_reasoning")
+    assert code == 0
+    assert "missing: nothing" in out
+    code, out, _ = run("show", "vlm_reasoning", "--json")
+    assert json.loads(out)["data"]["n_rows"] == 28
+
+
+def test_an_unfinished_sweep_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import scalelaw as sl
+    from scalelaw.files import SweepFolder
+    from scalelaw.table import write_table
+
+    folder = SweepFolder(tmp_path)
+    write_table(sl.read_table("vlm_ocr"), folder.cell("aaaa"), {})
+    folder.manifest.write_text(json.dumps({"experiment": "demo", "cells": ["aaaa", "bbbb", "cccc"]}))
+    assert cli.main(["show", str(tmp_path)]) == 0
+    assert "2 cells of the sweep have no result yet" in capsys.readouterr().out
+
+
+def test_show_compares_pair_by_pair(run: Run, tmp_path: Path) -> None:
+    lines = ["benchmark,model,n_params,visual_tokens,seed,compressor,error"]
+    for name, errors in {"downsample": (0.3, 0.4, 0.36), "quecc": (0.28, 0.35, 0.33)}.items():
+        lines += [f"b,m,1e5,4,{seed},{name},{error}" for seed, error in enumerate(errors)]
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    code, out, _ = run("show", str(tmp_path / "table.csv"), "--paired", "compressor=downsample", "--json")
+    assert code == 0
+    jsonschema.validate(json.loads(out), schemas.schema("show"))
+    rows = {row["compressor"]: row for row in json.loads(out)["data"]["rows"]}
+    assert rows["quecc"]["difference"] == pytest.approx(-0.1 / 3)
+    assert rows["quecc"]["p_holm"] == pytest.approx(0.0634, abs=1e-3)
+    assert rows["downsample"]["p"] is None
+    code, out, _ = run("show", str(tmp_path / "table.csv"), "--paired", "compressor=downsample")
+    assert "-0.033333" in out
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    "what", ["laws", "costs", "compressors", "datasets", "executors", "models", "hardware", "tables"]
+)
+def test_list_names_what_there_is(run: Run, what: str) -> None:
+    code, out, _ = run("list", what, "--json")
+    assert code == 0
+    assert len(json.loads(out)["data"][what]) >= 1
+
+
+def test_names_in_a_list_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "laws"]) == 0
+    for line in capsys.readouterr().out.splitlines():
+        name, _, meaning = line.partition(" ")
+        assert not meaning.strip().startswith(name)
+
+
+BAD: dict[str, tuple[list[str], int, str]] = {
+    "unknown list": (["list", "lawz"], 2, "Did you mean 'laws'"),
+    "unknown importer": (["import", "excel", "x", "-o", "y"], 2, "published_table"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_a_sentence(refused: Callable[..., None], name: str) -> None:
+    refused(*BAD[name])
