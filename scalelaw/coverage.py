@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from scalelaw.columns import COLUMNS
+from scalelaw.columns import COLUMNS, OK
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import SweepFolder
-from scalelaw.table import OK, bundled_tables, describe, read_table, stated_cells
+from scalelaw.table import bundled_tables, describe, read_table, stated_cells
 
 ROWS = ("n_params", "n_params_vision", "compressor", "model_family", "model")
 ALONG = ("visual_tokens", "train_samples", "train_tokens", "benchmark")

@@ -11,18 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalelaw import plugins
+from scalelaw.columns import COLUMNS, schema
 from scalelaw.errors import InputError
 from scalelaw.files import bundled
 from scalelaw.parquet import FEW_VALUES, readable_columns
-from scalelaw.table import (
-    COLUMNS,
-    bundled_tables,
-    describe,
-    points,
-    read_table,
-    schema,
-    write_table,
-)
+from scalelaw.points import points
+from scalelaw.table import bundled_tables, describe, read_table, write_table
 
 ROW: dict[str, Any] = {"n_params": 5e8, "visual_tokens": 4, "error": 0.5, "task_family": "reasoning"}
 
@@ -150,72 +144,6 @@ def test_what_is_not_there_is_a_sentence(tmp_path: Path) -> None:
         read_table(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"error": np.nan}, "holds nan in row 2"),
-        ({"error": np.inf}, "holds inf in row 2"),
-        ({"error": -0.1}, "must not be negative; row 2 holds -0.1"),
-        ({"n_params": 0}, "must be positive; row 2"),
-    ],
-)
-def test_a_bad_number_is_named_with_its_row(change: dict[str, float], said: str) -> None:
-    table = read_table(pd.DataFrame([ROW, {**ROW, **change}, ROW]))
-    with pytest.raises(InputError, match=said):
-        points(table, ["n_params", "visual_tokens"])
-
-
-def test_a_missing_column_is_answered_with_those_there_are() -> None:
-    table = read_table(pd.DataFrame([{"n_params": 1e9, "visual_token": 3, "error": 0.5}]))
-    with pytest.raises(InputError, match="no column 'visual_tokens'.*Did you mean 'visual_token'") as caught:
-        points(table, ["n_params", "visual_tokens"])
-    assert "error" in caught.value.hint
-
-
-def test_where_selects_and_says_what_there_is_when_nothing_is_left() -> None:
-    table = read_table(pd.DataFrame([ROW, {**ROW, "task_family": "ocr", "visual_tokens": 16}]))
-    assert len(points(table, ["n_params"], where="task_family=ocr")) == 1
-    assert len(points(table, ["n_params"], where={"visual_tokens": 4})) == 1
-    with pytest.raises(InputError, match="No row has") as caught:
-        points(table, ["n_params"], where="task_family=poetry")
-    assert "ocr" in caught.value.hint
-    with pytest.raises(InputError, match="column=value"):
-        points(table, ["n_params"], where="task_family")
-    with pytest.raises(InputError, match="'many' is not one"):
-        points(table, ["n_params"], where="visual_tokens=many")
-
-
-def test_a_row_that_is_not_ok_is_left_out_and_said_to_be() -> None:
-    table = read_table(pd.DataFrame([{**ROW, "status": "ok"}, {**ROW, "status": "plateau"}]))
-    chosen = points(table, ["n_params", "visual_tokens"])
-    assert len(chosen) == 1
-    assert chosen.dropped == ("1 row(s) with status 'plateau'",)
-
-
-def test_doubtful_selections_are_warned_of() -> None:
-    mixed = read_table(pd.DataFrame([ROW, {**ROW, "task_family": "ocr"}]))
-    assert [code for code, _ in points(mixed, ["n_params"]).warnings] == ["mixed_task_family"]
-    billions = read_table(pd.DataFrame([{**ROW, "n_params": 0.5}, {**ROW, "n_params": 7}]))
-    assert [code for code, _ in points(billions, ["n_params"]).warnings] == ["n_params_looks_like_billions"]
-
-
-def test_the_hash_of_the_data_changes_with_the_data() -> None:
-    table = read_table("vlm_reasoning")
-    chosen = points(table, ["n_params", "visual_tokens"])
-    assert chosen.data_hash == points(table, ["n_params", "visual_tokens"]).data_hash
-    table.loc[3, "error"] += 1e-12
-    assert chosen.data_hash != points(table, ["n_params", "visual_tokens"]).data_hash
-
-
-def test_points_know_their_table_and_what_was_chosen(tmp_path: Path) -> None:
-    table = read_table("vlm_reasoning")
-    held = points(table, ("n_params", "visual_tokens"), where="visual_tokens=16")
-    assert (held.table, held.where) == ("vlm_reasoning", {"visual_tokens": "16"})
-    table.to_csv(tmp_path / "my results.csv")
-    assert points(read_table(tmp_path / "my results.csv"), ("n_params",)).table == "my results.csv"
-    assert points(read_table(pd.DataFrame({"n_params": [1e9], "error": [0.5]})), ("n_params",)).table == ""
-
-
 def test_a_choice_while_reading_is_the_choice_after_it(tmp_path: Path) -> None:
     rows = [
         {"task_family": f, "visual_tokens": v, "n_params": n, "error": 0.1 + 0.01 * v, "status": "ok"}
@@ -285,13 +213,3 @@ def test_a_table_is_not_written_under_the_name_of_another_format(tmp_path: Path)
         write_table([ROW], tmp_path / "t.csv")
     assert caught.value.code == "bad_format"
     assert not list(tmp_path.iterdir())
-
-
-def test_percent_and_copies_are_doubted() -> None:
-    table = read_table("vlm_reasoning")
-    codes = lambda frame: dict(points(frame, ["n_params", "visual_tokens"]).warnings)  # noqa: E731
-    assert not codes(table)
-    assert "at most 61.45" in codes(table.assign(error=table["error"] * 100))["error_looks_like_percent"]
-    twice = pd.concat([table, table.head(3)], ignore_index=True)
-    assert codes(twice)["repeated_rows"].startswith("3 row(s) repeat another exactly")
-    assert "repeated_rows" not in codes(twice.assign(seed=range(31)))

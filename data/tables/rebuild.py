@@ -11,7 +11,8 @@ import yaml
 
 from scalelaw import plugins
 from scalelaw.files import SweepFolder, bundled
-from scalelaw.table import COLUMNS, read_table
+from scalelaw.columns import COLUMNS
+from scalelaw.table import read_table
 
 HERE = Path(__file__).parent
 

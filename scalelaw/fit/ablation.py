@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scalelaw import table as tables
 from scalelaw.errors import InputError
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.fitting import fit_points
@@ -20,6 +19,8 @@ from scalelaw.fit.options import Options
 from scalelaw.fit.task import make_task, opening, read_points
 from scalelaw.fit.uncertainty import jackknife, leverage
 from scalelaw.fit.verdict import judge
+from scalelaw.points import Points
+from scalelaw.table import read_table
 
 Array = np.ndarray
 _OUTLIER = 3.0
@@ -39,7 +40,7 @@ def ablate(
     and derived quantities that leave the interval of the first row, the fit as asked for; None where that has no
     intervals, or the change is impossible, so that nothing can be said. Raises what `fit_law` does.
     """
-    frame = tables.read_table(table)
+    frame = read_table(table)
     points, chosen, wishes = opening(frame, law, inputs, target, where, options)
     base = fit_points(points, chosen, wishes)
     rows = [_row("as asked", base, base)]
@@ -64,14 +65,14 @@ def ablate(
 
 def _changes(
     frame: pd.DataFrame,
-    points: tables.Points,
+    points: Points,
     law: Law,
     base: FittedLaw,
     options: Options,
     inputs: Mapping[str, str | float] | None,
     target: str,
     where: Any,
-) -> Iterator[tuple[str, tables.Points, Options]]:
+) -> Iterator[tuple[str, Points, Options]]:
     other = "log" if options.residual == "linear" else "linear"
     yield f"{other} residuals", points, replace(options, residual=other)
     if options.loss != "squared":
@@ -108,7 +109,7 @@ def _changes(
                 )
 
 
-def _countings(frame: pd.DataFrame, points: tables.Points) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def _countings(frame: pd.DataFrame, points: Points) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Other ways to count parameters that the table holds."""
     if points.columns.get("n_params") != "n_params":
         return

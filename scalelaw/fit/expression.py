@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError, unknown
-from scalelaw.table import COLUMNS
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "exp": np.exp,

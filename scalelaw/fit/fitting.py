@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scalelaw import table as tables
 from scalelaw.errors import InputError
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.fitted import FittedLaw
@@ -22,13 +21,14 @@ from scalelaw.fit.options import Options
 from scalelaw.fit.statement import checklist, doubts, scores
 from scalelaw.fit.task import Task, make_task
 from scalelaw.fit.verdict import judge
+from scalelaw.points import Points
 
 Array = np.ndarray
 LABELS = ("model", "model_family", "compressor", "task_family", "benchmark", "seed")
 
 
 @np.errstate(all="ignore")
-def fit_points(points: tables.Points, law: Law, options: Options) -> FittedLaw:
+def fit_points(points: Points, law: Law, options: Options) -> FittedLaw:
     """Fit a law to points."""
     began = time.perf_counter()
     task = make_task(points, law, options)
@@ -149,7 +149,7 @@ def _method(options: Options, usable: bool) -> dict[str, Any]:
     }
 
 
-def kept_points(points: tables.Points, task: Task) -> dict[str, Any]:
+def kept_points(points: Points, task: Task) -> dict[str, Any]:
     """The points that count, as a fit keeps them."""
     rows, weight = task.rows, task.problem.weight
     frame = points.rows[rows]

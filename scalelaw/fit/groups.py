@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw import table as tables
 from scalelaw.answers import answer, dumps, plain
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.fitting import fit_points
 from scalelaw.fit.sharing import share as judge_sharing
 from scalelaw.fit.task import opening
+from scalelaw.points import Points
 
 Array = np.ndarray
 
@@ -106,7 +106,7 @@ def fit_groups(
     return GroupedFit(by, groups, sharing, warnings)
 
 
-def take(points: tables.Points, rows: Array) -> tables.Points:
+def take(points: Points, rows: Array) -> Points:
     """Some of the points ([n] bool); doubts about mixed kinds are theirs no more."""
     kept = tuple(w for w in points.warnings if not w[0].startswith("mixed_"))
     return replace(

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw import table as tables
+from scalelaw.columns import COLUMNS
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.optimum import Optimum
 from scalelaw.fit.options import Options
 from scalelaw.fit.uncertainty import FEWEST, Draws
+from scalelaw.points import Points
 
 Array = np.ndarray
 Warnings = list[tuple[str, str]]
@@ -139,7 +140,7 @@ def _inflation(problem: Problem) -> float:
 
 def checklist(
     problem: Problem,
-    points: tables.Points,
+    points: Points,
     optimum: Optimum,
     status: str,
     options: Options,
@@ -180,9 +181,9 @@ def checklist(
     }
 
 
-def _counting(points: tables.Points) -> str:
+def _counting(points: Points) -> str:
     columns: Sequence[str] = [c for c in points.columns.values() if c.startswith("n_params")]
     if not columns:
         return "no parameter count enters"
-    meaning = tables.COLUMNS.get(columns[0], ("", "", "a column of the table's own"))[2]
+    meaning = COLUMNS.get(columns[0], ("", "", "a column of the table's own"))[2]
     return f"{columns[0]}: {meaning}"

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw import table as tables
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.expression import column_of
@@ -17,6 +16,8 @@ from scalelaw.fit.loading import load_law
 from scalelaw.fit.options import Options
 from scalelaw.fit.parameters import Freedom, freedom
 from scalelaw.fit.weights import Weights, make_weights, need_positive, need_squares
+from scalelaw.points import Points, points
+from scalelaw.table import read_table
 
 Array = np.ndarray
 Ends = tuple[float, float]
@@ -29,7 +30,7 @@ def opening(
     target: str,
     where: Any,
     options: Mapping[str, Any],
-) -> tuple[tables.Points, Law, Options]:
+) -> tuple[Points, Law, Options]:
     """The points, the law and the wishes of a question about one law. Raises InputError for what cannot be asked."""
     if law == "auto":
         raise InputError(
@@ -53,10 +54,10 @@ def make_options(options: Mapping[str, Any]) -> Options:
 
 def read_points(
     table: Any, law: Law, inputs: Mapping[str, str | float] | None, target: str, where: Any
-) -> tables.Points:
+) -> Points:
     """The points of a table that this law is fitted to. Raises InputError for what is missing there."""
     mapping = {name: column_of(name) for name in law.inputs}
-    frame = tables.read_table(table)
+    frame = read_table(table)
     for name, column in (inputs or {}).items():
         if name not in mapping:
             raise unknown("input", name, mapping)
@@ -64,14 +65,14 @@ def read_points(
             frame = frame.assign(**{f"{name}={column:g}": float(column)})
             column = f"{name}={column:g}"
         mapping[name] = column
-    return tables.points(frame, mapping, target, where)
+    return points(frame, mapping, target, where)
 
 
 @dataclass(frozen=True)
 class Task:
     """Points, law and wishes as the engine's problem. `rows` [n] bool: points that count (weight above zero)."""
 
-    points: tables.Points
+    points: Points
     problem: Problem
     freedom: Freedom
     weights: Weights
@@ -107,7 +108,7 @@ class Task:
         return left if clusters is None else min(left, clusters - 1)
 
 
-def make_task(points: tables.Points, law: Law, options: Options) -> Task:
+def make_task(points: Points, law: Law, options: Options) -> Task:
     """The engine's problem. Raises InputError for impossible wishes and for log residuals of a zero target."""
     objective = options.checked()
     free = freedom(law, options.fix, options.bounds, options.tie, options.parameters)
@@ -125,7 +126,7 @@ def make_task(points: tables.Points, law: Law, options: Options) -> Task:
     return Task(points, problem, free, weights, _clusters(points, options.cluster, kept))
 
 
-def _clusters(points: tables.Points, column: str | None, kept: Array) -> Array | None:
+def _clusters(points: Points, column: str | None, kept: Array) -> Array | None:
     if column is None:
         return None
     if column not in points.rows or points.rows[column].isna().any():

@@ -26,7 +26,7 @@ from scalelaw.fit.options import Options
 from scalelaw.fit.statement import scores
 from scalelaw.fit.verdict import constant_target, untold_inputs
 from scalelaw.fit.weights import effective_points, make_weights, need_positive, need_squares
-from scalelaw.table import Points
+from scalelaw.points import Points
 
 Array = np.ndarray
 OCCAM = 4.0

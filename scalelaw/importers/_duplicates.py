@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scalelaw.table import OK
+from scalelaw.columns import OK
 
 PARTIAL = "partial"
 AMBIGUOUS = "ambiguous"

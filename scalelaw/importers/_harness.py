@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._duplicates import PARTIAL, Warnings
 from scalelaw.importers._files import count, find, named, number, optional, read_mapping, section, text
 from scalelaw.importers._scores import Imported, Score, assemble
-from scalelaw.table import OK
 
 BOOKKEEPING = {"alias", "name", "samples", "sample_len", "sample_count"}
 STDERR = re.compile(r"_stderr(_clt|_clustered)?$")

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._duplicates import Keyed, Warnings, flag, newest, repeats, these
 from scalelaw.importers._files import text
 from scalelaw.importers._metrics import Metric, Metrics
 from scalelaw.importers._models import FACTS, Models
 from scalelaw.importers._standard_errors import NOTES, standard_error
-from scalelaw.table import OK
 
 SIZES = ("n_params", "n_params_total", "n_params_vision", "visual_tokens", "train_tokens", "train_samples")
 """A score that comes with one of these has a place in a law; without any, models.yaml must name its model."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from scalelaw.columns import COLUMNS, OK
 from scalelaw.errors import InputError, unknown
 from scalelaw.importers._duplicates import Warnings
 from scalelaw.importers._files import count, number, read_text, text
@@ -21,7 +22,6 @@ from scalelaw.importers._metrics import Metric, metric
 from scalelaw.importers._models import FACTS, fact
 from scalelaw.importers._scores import Score
 from scalelaw.importers._workbook import workbook
-from scalelaw.table import COLUMNS, OK
 
 Record = dict[str, Any]
 PLAIN_FORMAT = re.compile(r"[-+ ]?0?\d?\d?,?(\.\d\d?)?[a-zA-Z%]?")

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._duplicates import PARTIAL, Warnings
 from scalelaw.importers._files import count, find, named, number, optional, read_json, read_mapping, text
 from scalelaw.importers._scores import Imported, Score, assemble
-from scalelaw.table import OK
 
 LIMIT = 1000
 LIKELIHOOD = {"logprob", "perplexity", "bits_per_byte", "logprob_per_byte"}

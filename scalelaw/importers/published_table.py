@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scalelaw.columns import COLUMNS, OK
 from scalelaw.errors import InputError, unknown
 from scalelaw.importers._files import number, text
 from scalelaw.importers._scores import Imported
 from scalelaw.importers._tabular import formatted, not_a_number, read_sheet, strings
-from scalelaw.table import COLUMNS, OK
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:

@@ -20,13 +20,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._duplicates import Warnings
 from scalelaw.importers._files import find, named, number, optional, read_json, read_mapping, read_text, text
 from scalelaw.importers._metrics import Metrics
 from scalelaw.importers._scores import Imported, Score, assemble
 from scalelaw.importers._workbook import workbook
-from scalelaw.table import OK
 
 RUN = re.compile(r"T(\d{4})(\d{2})(\d{2})_G\w+")
 SCORE_FILE = re.compile(r"(.+)_(?:acc|score|rating)\.(csv|tsv|json|xlsx)")

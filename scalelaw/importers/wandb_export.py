@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._files import read_json, read_text
 from scalelaw.importers._scores import Imported
 from scalelaw.importers._tabular import Record, read_sheet, strings
 from scalelaw.importers.wide_csv import rows_of
-from scalelaw.table import OK
 
 KNOWN = {
     "model": ("Name", "name", "display_name", "displayName"),

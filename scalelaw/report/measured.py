@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from scalelaw.columns import COLUMNS
 from scalelaw.coverage import doubts_about
 from scalelaw.report import grids, words
 from scalelaw.report.figures import draw_coverage
@@ -15,7 +16,7 @@ from scalelaw.report.page import FOOT, LEADING, Column, Page, wrap
 from scalelaw.report.pages import LEFT, WIDE
 from scalelaw.report.style import MARGIN, PAGE, SMALL
 from scalelaw.report.subjects import facts_of
-from scalelaw.table import COLUMNS, read_table
+from scalelaw.table import read_table
 
 _ROOM = PAGE[0] - 2 * MARGIN
 _BELOW = 0.95

@@ -10,9 +10,9 @@ from pathlib import PurePath
 from typing import Any
 
 from scalelaw import plugins
+from scalelaw.columns import COLUMNS
 from scalelaw.fit import FittedLaw
 from scalelaw.fit.average import PREFIX, average_labels
-from scalelaw.table import COLUMNS
 
 INPUTS: dict[str, tuple[str, str, str]] = {
     "n_params": ("N", "LLM size", "parameters"),

@@ -156,7 +156,8 @@ def bench_cells_of_nothing(
 
 LARGE = """
 import resource, sys, time
-from scalelaw.table import points, read_table
+from scalelaw.points import points
+from scalelaw.table import read_table
 start = time.perf_counter()
 found = points(read_table(sys.argv[1], where=["task_family=ocr", "visual_tokens=16"]), ["n_params", "visual_tokens"])
 mine = resource.getrusage(resource.RUSAGE_SELF)

@@ -18,7 +18,8 @@ from scalelaw.fit.parameters import freedom
 from scalelaw.plan import parse_budget
 from scalelaw.plan.budget import UNITS, kinds
 from scalelaw.plan.tokens import token_counts
-from scalelaw.table import points, read_table, write_table
+from scalelaw.points import points
+from scalelaw.table import read_table, write_table
 
 from .shared import Chance, Target, _frame, void
 

@@ -23,8 +23,9 @@ from scalelaw.config import parse_experiment
 from scalelaw.errors import InputError
 from scalelaw.files import SweepFolder
 from scalelaw.fit import fit_law
+from scalelaw.points import points
 from scalelaw.sweep import grid, sweep_status
-from scalelaw.table import points, read_table
+from scalelaw.table import read_table
 
 from .shared import Chance, Target, _either, _frame
 from .yaml_files import EXPERIMENT, _written
