@@ -30,7 +30,7 @@ from scalelaw.sweep.runner import run_sweep
 from scalelaw.table import read_table, write_table
 
 CELLS = [int(count) for count in os.environ.get("BENCH_CELLS", "100,300,1000").split(",")]
-"""How many cells of nothing each executor runs; 1000,3000,10000 take an hour on two cores."""
+"""How many cells of nothing each executor runs; 1000,3000,10000 take half an hour on two cores."""
 RESUMED = 10_000
 STUB = Path(__file__).parent.parent / "sweep"
 
@@ -114,6 +114,7 @@ def _run(stated: dict[str, Any], root: Path, place: str) -> dict[str, float]:
     return held
 
 
+@pytest.mark.timeout(0)  # as long as it takes
 @pytest.mark.parametrize(("place", "per_job"), [("local", 1), ("slurm", 200), ("ray", 200)])
 def bench_cells_of_nothing(
     benchmark: Any,
