@@ -281,7 +281,14 @@ def _parse(model: type[Section], raw: dict[str, Any], origin: str) -> Section:
         if first["type"] == "extra_forbidden":
             refusal = unknown("key", str(first["loc"][-1]), _allowed(model, first["loc"][:-1]))
             raise InputError(f"{origin}: {refusal.message}", code="unknown_key", hint=refusal.hint) from error
-        raise InputError(f"{origin}: {place}: {first['msg']}.", code="bad_value") from error
+        hint = ""
+        if first["type"] == "list_type":
+            hint = f"Write it as a list: [{first['input']}]."
+            if place == "track":
+                hint += f" On the command line trackers are chosen with --track {first['input']}."
+        elif first["type"] == "model_type":
+            hint = f"It is a section, whose keys are set: {place}.KEY=VALUE."
+        raise InputError(f"{origin}: {place}: {first['msg']}.", code="bad_value", hint=hint) from error
 
 
 def _allowed(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:

@@ -67,6 +67,12 @@ class Preempted(ScalelawError):
     exit_code = 75
 
 
+def data_row(number: int) -> str:
+    """How every message names a row of a table: by its place among the rows of data, whatever lines the file has above
+    and between them."""
+    return f"data row {number} (the first below the header is 1)"
+
+
 def unknown(kind: str, given: str, allowed: Iterable[str], *, code: str = "") -> InputError:
     """The error for a name that is not one of `allowed`, with the nearest that is."""
     names = sorted(allowed)

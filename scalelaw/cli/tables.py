@@ -66,7 +66,11 @@ def import_(
     for name, said in (("experiment", experiment), ("decimal", decimal)):
         if said is not None:
             options[name] = said
-    found = plugins.load("importers", form).read(path, options)
+    importer = plugins.load("importers", form)
+    for name in options:
+        if name not in getattr(importer, "OPTIONS", options):
+            raise unknown(f"option of {form}", name, importer.OPTIONS, code="unknown_option")
+    found = importer.read(path, options)
     write_table(found.rows, output, {"scalelaw.version": __version__})
     data = {"format": form, "table": output, **found.to_dict()}
     give("import", data, found.warnings, as_json=as_json)

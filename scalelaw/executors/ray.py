@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -131,6 +132,7 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
         cpus = settings["cpus"] or len(os.sched_getaffinity(0))
         where = {"address": "local", "num_cpus": cpus, "num_gpus": settings["gpus"] or None}
         where |= {"include_dashboard": False, "object_store_memory": STORE}
+        print("Ray is being started, which takes up to a minute.", file=sys.stderr, flush=True)
     for left in reversed(range(1 if settings["address"] else BEGINS)):
         try:
             with _its_own_signals():

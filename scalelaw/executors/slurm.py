@@ -10,6 +10,7 @@ with one that is interrupted. The folder of the sweep must lie where every node 
 from __future__ import annotations
 
 import importlib
+import io
 import math
 import os
 import shlex
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -136,14 +137,18 @@ class _Cluster:
         executor.parameters["map_count"] = len(parts)
         command = [sys.executable, "-u", "-m", "scalelaw.executors._slurm_job", str(place)]
         try:
-            with _outside_of_any_job():
+            with (
+                _outside_of_any_job(),
+                redirect_stderr(io.StringIO()),
+            ):  # submitit prints what is raised as well
                 job = executor._submit_command(shlex.join(command)).job_id
         except (
             self._submitit.core.utils.FailedJobError,
             self._submitit.core.utils.FailedSubmissionError,
         ) as error:
+            *before, last = str(error).strip().splitlines() or ["it does not say why"]
             raise InputError(
-                f"Slurm refuses the job: {str(error).strip().splitlines()[-1]}", code="job_refused"
+                f"Slurm does not take the job: {last}", code="job_refused", hint="\n  ".join(before)
             ) from error
         write_text(place / "job", job)
         batch = Batch(place, job, [[task.name for task in part] for part in parts])

@@ -1,11 +1,13 @@
 """An importer: it turns published numbers or another tool's results into rows of the table. One file = one format.
 
-An importer file defines `read(path, options) -> Imported`:
+An importer file defines `read(path, options) -> Imported` and OPTIONS:
 
     path      the file or folder to read
     options   what the files do not say (`--models FILE.yaml`): models (name pattern -> n_params, visual_tokens, ...),
               metrics (tool -> what its scores mean), task_families, experiment; csv formats also columns, scale,
               constants, scores, leave_out, average
+    OPTIONS   the names of those that this importer takes: another, or a misspelt one, is refused before it is called;
+              without OPTIONS all are passed on
     Imported  rows (mappings with columns of `scalelaw.table`), warnings ((code, message) pairs: what was left out,
               partial, a duplicate, judged differently), files (what was read)
 

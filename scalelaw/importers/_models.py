@@ -24,6 +24,8 @@ FACTS = (
     "experiment", "device",
 )  # fmt: skip
 """The columns that tell one trained model from another."""
+FEWEST = 1e4
+"""A model with fewer parameters, and not a whole number of them, is one that was counted in billions."""
 
 
 def fact(column: str, value: Any) -> Any:
@@ -36,6 +38,12 @@ def fact(column: str, value: Any) -> Any:
     read: Any = {"text": lambda v: text(str(v)), "count": count, "number": number}[kind](value)
     if column == "seed" and number(value) == 0:
         read = 0
+    if column.startswith("n_params") and (size := number(value)) and 0 < size < FEWEST and size % 1:
+        raise InputError(
+            f"'{column}' is {value}: the unit is parameters, not billions.",
+            code="bad_value",
+            hint=f"Write {size:.12g}e9; of a csv that counts in billions: --scale {column}=1e9.",
+        )
     if read is None or (kind == "number" and read < 0):
         raise InputError(
             f"'{column}' must be a positive {kind}, not {value!r}.",
@@ -59,7 +67,11 @@ class Models:
                 raise InputError(
                     f"'{pattern}' in 'models' must hold columns, {{n_params: ...}}.", code="bad_yaml"
                 )
-            self.patterns[str(pattern)] = {str(c): fact(str(c), v) for c, v in columns.items()}
+            try:
+                self.patterns[str(pattern)] = {str(c): fact(str(c), v) for c, v in columns.items()}
+            except InputError as error:
+                told = f"'{pattern}' in 'models': {error.message}"
+                raise InputError(told, code=error.code, hint=error.hint) from error
         self.unmatched: dict[str, None] = {}
         self.unused = set(self.patterns)
 

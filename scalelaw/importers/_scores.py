@@ -16,6 +16,8 @@ from scalelaw.importers._metrics import Metric, Metrics
 from scalelaw.importers._models import FACTS, Models
 from scalelaw.importers._standard_errors import NOTES, standard_error
 
+OPTIONS = ("models", "metrics", "task_families", "experiment")
+"""What every importer of scores takes."""
 SIZES = ("n_params", "n_params_total", "n_params_vision", "visual_tokens", "train_tokens", "train_samples")
 """A score that comes with one of these has a place in a law; without any, models.yaml must name its model."""
 

@@ -15,7 +15,8 @@ from string import Formatter
 from typing import Any
 
 from scalelaw.columns import COLUMNS, OK
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, data_row, unknown
+from scalelaw.importers import _scores
 from scalelaw.importers._duplicates import Warnings
 from scalelaw.importers._files import count, number, read_text, text
 from scalelaw.importers._metrics import Metric, metric
@@ -25,6 +26,9 @@ from scalelaw.importers._workbook import workbook
 
 Record = dict[str, Any]
 PLAIN_FORMAT = re.compile(r"[-+ ]?0?\d?\d?,?(\.\d\d?)?[a-zA-Z%]?")
+OPTIONS = (*_scores.OPTIONS, "columns", "scale", "rename", "constants", "model", "citation", "scores", "leave_out",
+           "average", "decimal")  # fmt: skip
+"""What an importer of a csv takes."""
 NO_SCORE = {"", "-", "–", "—", "n/a", "na", "nan", "none", "null"}
 """What stands in a cell that holds no score."""
 ABOUT = ("benchmark", "metric", "value", "task_family", "n_examples", "error_se", "judge", "status", "started_at",
@@ -48,10 +52,10 @@ def read_sheet(path: str | Path, decimal: Any = None) -> list[Record]:
     if len(lines) < 2:
         raise InputError(f"{file} holds no rows below a header line.", code="empty_table")
     header = [name.strip() for name in lines[0]]
-    for at, line in enumerate(lines[1:], start=2):
+    for at, line in enumerate(lines[1:], start=1):
         if len(line) != len(header):
             raise InputError(
-                f"Row {at} of {file} has {len(line)} fields, the header {len(header)}.",
+                f"{file}: {data_row(at)} has {len(line)} fields, the header {len(header)}.",
                 code="unreadable_file",
                 hint="Is a quote not closed, or a comma in a text not quoted? Lines above the header must go.",
             )
@@ -122,7 +126,8 @@ def not_a_number(written: str, at: int, column: str = "") -> InputError:
         hint = "Say what the commas are: --decimal . where they group thousands, --decimal , where they are decimal."
     elif number(written.rstrip("*†‡§ ")) is not None:
         hint = "Take the mark away, and keep what it means in the column 'source'."
-    return InputError(f"Row {at}: '{written[:40]}'{where} is not a number.", code="bad_value", hint=hint)
+    told = f"'{written[:40]}'{where} is not a number, in {data_row(at)}."
+    return InputError(told, code="bad_value", hint=hint)
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ class Mapped:
 
     columns     {column of the table: column of the csv, or a format string of several, "{method} at {res}"};
                 a column of the table's own name needs no line
-    scale       {column of the table: factor}, e.g. n_params: 1e9 for a csv in billions
+    scale       {column of the table: factor}, e.g. n_params: 1e9 for a csv in billions; text has none
     rename      {column of the table: {value in the csv: value in the table}}
     constants   {column of the table: value} for every row
     model       a format string for the model's name from the csv's columns, or none
@@ -154,15 +159,7 @@ class Mapped:
                 raise unknown("column", name, allowed)
             if column not in there and "{" not in column:
                 raise unknown("column", column, there)
-        scale = {}
-        for name, factor in strings(options, "scale").items():
-            if name not in columns:
-                raise unknown("column", name, columns)
-            if (read := number(factor)) is None or read <= 0:
-                raise InputError(
-                    f"The scale of '{name}' must be a positive number, not {factor}.", code="bad_value"
-                )
-            scale[name] = read
+        scale = scales(options, columns)
         constants, rename = options.get("constants") or {}, options.get("rename") or {}
         if not isinstance(constants, Mapping):
             raise InputError("'constants' must map columns to values.", code="bad_yaml")
@@ -194,7 +191,8 @@ class Mapped:
         try:
             facts = {name: fact(name, held[name]) for name in FACTS if name in held}
         except InputError as error:
-            raise InputError(f"Row {at}: {error.message}", code=error.code, hint=error.hint) from error
+            told = f"{error.message.removesuffix('.')}, in {data_row(at)}."
+            raise InputError(told, code=error.code, hint=error.hint) from error
         name = self._name(record, facts, at)
         noted = text(str(held["source"])) if "source" in held else None
         return Score(
@@ -233,7 +231,7 @@ def _read(held: Record, name: str, kind: Callable[[Any], Any], at: int) -> Any:
 def _filled(pattern: str, record: Record, at: int, n_params_billion: float | None = None) -> str | None:
     """A format string filled from a line's columns. Raises InputError where it names something else."""
     given = record if n_params_billion is None else {**record, "n_params_billion": n_params_billion}
-    return formatted(pattern, given, f"from row {at}")
+    return formatted(pattern, given, f"from {data_row(at)}")
 
 
 def formatted(pattern: str, given: Mapping[str, Any], whence: str) -> str | None:
@@ -266,6 +264,23 @@ def strings(options: Mapping[str, Any], key: str) -> dict[str, str]:
     return {str(name): str(value) for name, value in held.items()}
 
 
+def scales(options: Mapping[str, Any], columns: Iterable[str]) -> dict[str, float]:
+    """The `scale` section: column of the table -> factor. Raises InputError for a column that is not among `columns`
+    or holds text, and for a factor that is not positive."""
+    found = {}
+    for name, written in strings(options, "scale").items():
+        if name not in columns:
+            raise unknown("column", name, columns)
+        if COLUMNS[name][0] == "text":
+            raise InputError(f"'{name}' holds text, which has no scale.", code="bad_value")
+        if (factor := number(written)) is None or factor <= 0:
+            raise InputError(
+                f"The scale of '{name}' must be a positive number, not {written[:40]}.", code="bad_value"
+            )
+        found[name] = factor
+    return found
+
+
 def score_specs(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The `scores` section: name -> registry entry; `GQA: 100` is short for {maximum: 100}, `loss` for a loss."""
     held = options.get("scores") or {}
@@ -295,7 +310,7 @@ def means_of(spec: Mapping[str, Any], task: str, name: str) -> Metric:
 def kept(
     records: list[Record], options: Mapping[str, Any], warnings: Warnings
 ) -> Iterator[tuple[int, Record]]:
-    """The lines, numbered as in the file, but for those that `leave_out` names: [{where: {...}, because: ...}]."""
+    """The rows of data, numbered from 1, but for those that `leave_out` names: [{where: {...}, because: ...}]."""
     rules = options.get("leave_out") or []
     if not isinstance(rules, list) or not all(
         isinstance(r, Mapping) and isinstance(r.get("where"), Mapping) for r in rules
@@ -304,7 +319,7 @@ def kept(
             "'leave_out' must be a list of {where: {column: value}, because: ...}.", code="bad_yaml"
         )
     dropped = [0] * len(rules)
-    for at, record in enumerate(records, start=2):
+    for at, record in enumerate(records, start=1):
         rule = next((i for i, r in enumerate(rules) if _matches(record, r["where"])), None)
         if rule is None:
             yield at, record

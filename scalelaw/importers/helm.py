@@ -16,6 +16,7 @@ from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._duplicates import PARTIAL, Warnings
 from scalelaw.importers._files import count, find, named, number, optional, read_json, read_mapping, text
+from scalelaw.importers._scores import OPTIONS as OPTIONS
 from scalelaw.importers._scores import Imported, Score, assemble
 
 LIMIT = 1000

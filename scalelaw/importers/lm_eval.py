@@ -16,6 +16,7 @@ from typing import Any
 from scalelaw.importers._duplicates import Warnings
 from scalelaw.importers._files import number
 from scalelaw.importers._harness import read_runs
+from scalelaw.importers._scores import OPTIONS as OPTIONS
 from scalelaw.importers._scores import Imported
 
 

@@ -4,6 +4,7 @@ Options (by --models FILE.yaml), besides those of `scalelaw.importers._tabular.M
 `benchmark` are needed:
     scores      {benchmark or pattern: maximum}, or {...: {maximum, direction, aggregate, chance, n_examples, family}}
     models      {name pattern: facts} for what the csv does not say
+    scale       also of `value`, and then of `error_se` unless that has its own: the maximum is of the scaled value
     leave_out   [{where: {column: value or values}, because: ...}]
     average     {benchmark: NAME, over: [benchmarks], task_family: ...}: adds the mean of value/maximum
     decimal     "." or ",": what the commas in numbers are (see `_tabular.read_sheet`)
@@ -33,6 +34,7 @@ from scalelaw.importers._tabular import (
     score_of,
     score_specs,
 )
+from scalelaw.importers._tabular import OPTIONS as OPTIONS
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
@@ -52,7 +54,7 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     for at, record in kept(records, options, warnings):
         line, written = mapped.score(record, at), record[mapped.columns["value"]]
         if written.lower() in NO_SCORE:
-            warnings.append(("no_score", f"Row {at} holds no value."))
+            warnings.append(("no_score", f"Data row {at} holds no value."))
             continue
         pattern = next((name for name in specs if fnmatchcase(line.benchmark, name)), None)
         if pattern is not None:
@@ -60,6 +62,8 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
         meant = means.get(line.benchmark)
         if (value := score_of(written, meant.maximum if meant else None)) is None:
             raise not_a_number(written, at)
-        scores.append(replace(line, value=value, means=means.get(line.benchmark)))
+        factor = mapped.scale.get("value", 1.0)
+        se = line.se if line.se is None or "error_se" in mapped.scale else line.se * factor
+        scores.append(replace(line, value=value * factor, se=se, means=meant))
     scores += averages(scores, means, options, mapped.citation, warnings)
     return assemble("long_csv", scores, options, warnings=warnings, files=[origin], every_line_counts=True)

@@ -4,6 +4,7 @@ Options (a mapping; the bundled ones stand in data/tables/sources.yaml):
     columns     {column of the table: column of the csv}
     scale       {column of the table: factor}, e.g. n_params: 1e9 for a csv in billions
     constants   {column of the table: value} for every row
+    experiment  the experiment's name
     model       a format string for the model's name; may use {n_params_billion}
     decimal     "." or ",": what the commas in numbers are (see `_tabular.read_sheet`)
     citation    written to the column `source`
@@ -18,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.columns import COLUMNS, OK
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.importers._files import number, text
 from scalelaw.importers._scores import Imported
-from scalelaw.importers._tabular import formatted, not_a_number, read_sheet, strings
+from scalelaw.importers._tabular import formatted, not_a_number, read_sheet, scales, strings
+
+OPTIONS = ("columns", "scale", "constants", "model", "experiment", "decimal", "citation")
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
@@ -33,19 +36,17 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
             raise unknown("column", name, COLUMNS)
         if column not in records[0]:
             raise unknown("column", column, records[0])
-    scale: dict[str, float] = {}
-    for name, factor in strings(options, "scale").items():
-        if (read_factor := number(factor)) is None:
-            raise InputError(f"The scale of '{name}' must be a number, not {factor[:40]}.", code="bad_value")
-        scale[name] = read_factor
+    scale = scales(options, columns)
     constants = options.get("constants") or {}
     if not isinstance(constants, Mapping):
         raise InputError("'constants' must map columns to values.", code="bad_yaml")
+    if options.get("experiment"):
+        constants = {**constants, "experiment": str(options["experiment"])}
     constants = {name: (text(v) if isinstance(v, str) else v) for name, v in constants.items()}
     origin = Path(path).name
     rows = [
         _row(record, columns, scale, {**constants}, options, origin, at)
-        for at, record in enumerate(records, 2)
+        for at, record in enumerate(records, 1)
     ]
     return Imported(rows, (), (origin,))
 
@@ -64,7 +65,7 @@ def _row(
     if "model" in options:
         size = number(row.get("n_params"))
         given = {"n_params_billion": float("nan") if size is None else size / 1e9}
-        row["model"] = formatted(str(options["model"]), given, f"from row {at}")
+        row["model"] = formatted(str(options["model"]), given, f"from {data_row(at)}")
     key = "/".join(
         str(row.get(name)) for name in ("experiment", "model", "compressor", "visual_tokens", "benchmark")
     )

@@ -25,6 +25,7 @@ from scalelaw.errors import InputError
 from scalelaw.importers._duplicates import Warnings
 from scalelaw.importers._files import find, named, number, optional, read_json, read_mapping, read_text, text
 from scalelaw.importers._metrics import Metrics
+from scalelaw.importers._scores import OPTIONS as OPTIONS
 from scalelaw.importers._scores import Imported, Score, assemble
 from scalelaw.importers._workbook import workbook
 

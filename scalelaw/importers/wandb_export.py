@@ -18,6 +18,7 @@ from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._files import read_json, read_text
 from scalelaw.importers._scores import Imported
+from scalelaw.importers._tabular import OPTIONS as OPTIONS
 from scalelaw.importers._tabular import Record, read_sheet, strings
 from scalelaw.importers.wide_csv import rows_of
 

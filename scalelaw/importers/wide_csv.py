@@ -33,7 +33,9 @@ from scalelaw.importers._tabular import (
     read_sheet,
     score_of,
     score_specs,
+    strings,
 )
+from scalelaw.importers._tabular import OPTIONS as OPTIONS
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
@@ -44,7 +46,15 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
 def rows_of(tool: str, records: list[Record], options: Mapping[str, Any], origin: str) -> Imported:
     """Rows of lines that are read already (see `wandb_export`)."""
     header = list(dict.fromkeys(column for record in records for column in record))
-    mapped, specs = Mapped.of(options, header, origin), score_specs(options)
+    specs = score_specs(options)
+    for name in strings(options, "scale"):
+        if name in (*specs, "value"):
+            raise InputError(
+                f"'{name}' has no scale: a score is read in the unit of its maximum.",
+                code="bad_value",
+                hint="State the maximum that goes with the numbers in the csv: --score GQA=1 for fractions.",
+            )
+    mapped = Mapped.of(options, header, origin)
     if not specs:
         numbers = [
             c for c in header if c not in mapped.columns.values() and any(number(r.get(c)) for r in records)

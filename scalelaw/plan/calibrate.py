@@ -13,7 +13,7 @@ from scipy.optimize import least_squares
 
 from scalelaw.costs import latency
 from scalelaw.costs._workload import Device, Workload
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.files import write_text
 from scalelaw.ladder import LLMShape
 from scalelaw.plan.bill import find_model
@@ -85,13 +85,13 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
         raise InputError(f"devices must be a number from 1 to 1e6; it is {devices}.", code="bad_workload")
     device = replace(device, count=devices)
     shapes, works, measured = [], [], []
-    for line, row in enumerate(_rows(Path(source)), start=2):
-        shape, work, visual = _query(row, line)
+    for at, row in enumerate(_rows(Path(source)), start=1):
+        shape, work, visual = _query(row, at)
         for kind in KINDS:
             if row.get(kind):
                 shapes.append(shape)
                 works.append((work, visual, kind))
-                measured.append(_number(row, kind, line, None))
+                measured.append(_number(row, kind, at, None))
     if len(measured) < 3:
         raise InputError(
             f"{len(measured)} measurements do not tell mfu, mbu and overhead.", code="too_few_points"
@@ -182,30 +182,30 @@ def _rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _query(row: dict[str, str], line: int) -> tuple[LLMShape, Workload, float]:
+def _query(row: dict[str, str], at: int) -> tuple[LLMShape, Workload, float]:
     shape = find_model(row["model"]).shape
     assert shape is not None
     dtype = row.get("dtype") or "bf16"
     if dtype not in DTYPES:
         raise unknown("dtype", dtype, DTYPES)
     work = Workload(
-        text_tokens=_number(row, "text_tokens", line, 50.0),
-        generate=_number(row, "generate", line, 0.0),
-        batch=_number(row, "batch", line, 1.0),
+        text_tokens=_number(row, "text_tokens", at, 50.0),
+        generate=_number(row, "generate", at, 0.0),
+        batch=_number(row, "batch", at, 1.0),
         weight_bytes=DTYPES[dtype],
         tower=find_tower(row.get("tower") or DEFAULT_TOWER),
     )
-    visual = _number(row, "visual_tokens", line, None)
+    visual = _number(row, "visual_tokens", at, None)
     if work.tower is not None and visual > work.patches:
         raise InputError(
-            f"In line {line}: {visual:g} visual tokens are more than the {work.patches:g} patches of "
+            f"In {data_row(at)}: {visual:g} visual tokens are more than the {work.patches:g} patches of "
             f"{work.tower.name}.",
             code="too_many_visual_tokens",
         )
     return shape, work, visual
 
 
-def _number(row: dict[str, str], name: str, line: int, default: float | None) -> float:
+def _number(row: dict[str, str], name: str, at: int, default: float | None) -> float:
     text = row.get(name) or ""
     if not text and default is not None:
         return default
@@ -215,7 +215,7 @@ def _number(row: dict[str, str], name: str, line: int, default: float | None) ->
         number = float("nan")
     if not (1e-9 <= number <= 1e9 or (number == 0 and default is not None)):
         raise InputError(
-            f"{name} in line {line} must be a positive number (1e-9 to 1e9); it is '{text}'.",
+            f"{name} must be a positive number (1e-9 to 1e9); in {data_row(at)} it is '{text}'.",
             code="bad_value",
         )
     return number

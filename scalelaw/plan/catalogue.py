@@ -31,8 +31,8 @@ RUNGS = 64
 SMALLEST = 5e6
 """No smaller model can be made to measure."""
 
-MOST = 1e15
-"""No model has more parameters."""
+FEWEST, MOST = 1e3, 1e15
+"""No model has fewer or more parameters."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def find_models(models: Any) -> list[Model]:
     models: a family (`qwen1.5`), model names and families separated by commas, `all`, a ladder of 64 rungs between
     two sizes (`ladder:0.5e9:14e9`), a YAML file `models: [{name, n_params, config (optional)}]`; or from Python a
     sequence of names, of such mappings or of `Model`s, or a mapping {name: n_params}.
-    Raises InputError for an unknown name, a file that cannot be read, a size that is not positive, no models.
+    Raises InputError for an unknown name, a file that cannot be read, a size that is not positive or counted in
+    billions, no models.
     """
     found = _resolve(models)
     if not found:
@@ -259,9 +260,16 @@ def _size(name: str, size: Any) -> float:
         n_params = float(size)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"n_params of '{name}' is not a number: {size!r}.", code="bad_catalogue") from error
-    if not 1 <= n_params <= MOST:
+    if 0 < n_params < FEWEST:
         raise InputError(
-            f"n_params of '{name}' must lie between 1 and {MOST:g}; it is {n_params:g}.", code="bad_catalogue"
+            f"n_params of '{name}' is {size}: the unit is parameters, not billions.",
+            code="bad_catalogue",
+            hint=f"Write {n_params:.12g}e9.",
+        )
+    if not FEWEST <= n_params <= MOST:
+        raise InputError(
+            f"n_params of '{name}' must lie between {FEWEST:g} and {MOST:g}; it is {n_params:g}.",
+            code="bad_catalogue",
         )
     return n_params
 

@@ -1,6 +1,7 @@
 """How fast a device trains, how much of its peak that is, and what energy it says it took.
 
-peak      dense bf16 of the data sheet (data/hardware.yaml) for a card that is known by its name, and of no other card;
+peak      dense bf16 of the data sheet (data/hardware.yaml) for a card that is known by its whole name, and of no other:
+          a GH200, an H100 NVL, a part of a card (MIG) is none of those;
           of a processor what a float32 product of 512 x 512 matrices reaches here and now, on as many threads as
           training has
 energy    a card's own counter (NVML), else that of the processor (RAPL) where it may be read; of the whole device:
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import re
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -22,9 +24,11 @@ import yaml
 
 from scalelaw.files import bundled
 
-CARDS = {"H100 PCIe": "h100-pcie", "H100": "h100-sxm", "H200": "h200-sxm", "A100": "a100-sxm-80", "B200": "b200",
-         "L40S": "l40s", "A10G": "a10g", "MI300X": "mi300x"}  # fmt: skip
-"""What a card's name holds, and what data/hardware.yaml calls it; the first that fits."""
+CARDS = {"h100": "h100-sxm", "h100 pcie": "h100-pcie", "h200": "h200-sxm", "b200": "b200", "l40s": "l40s",
+         "a100": "a100-sxm-80", "a100 pcie": "a100-sxm-80", "a10g": "a10g", "mi300x": "mi300x"}  # fmt: skip
+"""The words of a card's name that tell it from others, and what data/hardware.yaml calls one of the same peak."""
+TELLS_NOTHING = re.compile(r"nvidia|amd|instinct|tesla|oam|sxm\d?|hbm\w+|\d+gb")
+"""A word of a card's name on which its peak does not hang."""
 RAPL = Path("/sys/class/powercap")
 SIDE = 512
 
@@ -112,13 +116,20 @@ def rates(
 def peak_flops(device: torch.device) -> float | None:
     """FLOP/s, None where it is not known: see the head of this file."""
     if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-        for part, key in CARDS.items():
-            if part in name:
-                facts: dict[str, Any] = yaml.safe_load(bundled("hardware.yaml").read_text(encoding="utf-8"))
-                return float(facts["devices"][key]["peak_tflops"]) * 1e12
-        return None
+        if (card := known_card(torch.cuda.get_device_name(device))) is None:
+            return None
+        facts: dict[str, Any] = yaml.safe_load(bundled("hardware.yaml").read_text(encoding="utf-8"))
+        return float(facts["devices"][card]["peak_tflops"]) * 1e12
     return _measured_peak(str(device), torch.get_num_threads())
+
+
+def known_card(name: str) -> str | None:
+    """The entry of data/hardware.yaml that has the peak of a card of this name (as CUDA gives it); None for none.
+
+    What the name says beside the vendor, the socket and the memory must be known word for word.
+    """
+    words = re.split(r"[ -]+", name.lower())
+    return CARDS.get(" ".join(word for word in words if not TELLS_NOTHING.fullmatch(word)))
 
 
 @cache

@@ -55,6 +55,8 @@ FILES = {
     "negative.csv": (HEADER + "5e8,1,-0.5\n1e9,1,0.5\n").encode(),
     "one_point.csv": (HEADER + "5e8,1,0.5\n").encode(),
     "text.csv": (HEADER + "5e8,1,good\n").encode(),
+    "colums.yaml": b"colums: {n_params: size}\n",
+    "billions.yaml": b'models: {"*": {n_params: 3.1}}\n',
     "key.yaml": EXPERIMENT.replace("visual_tokens", "visual_token").encode(),
     "inner.yaml": (EXPERIMENT + "recipe: {learning_rat: 1}\n").encode(),
     "good.yaml": EXPERIMENT.encode(),

@@ -26,6 +26,8 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "unknown key": (["sweep", "{bad}/key.yaml"], 2, "Did you mean 'visual_tokens'"),
     "unknown inner key": (["sweep", "{bad}/inner.yaml"], 2, "Did you mean 'learning_rate'"),
     "set what is no yaml": (["sweep", "{bad}/good.yaml", "--set", "llms=[16x1"], 2, "not YAML"),
+    "a tracker that is set": (["sweep", "{bad}/good.yaml", "--set", "track=wandb"], 2, "--track wandb"),
+    "no list": (["sweep", "{bad}/good.yaml", "--set", "llms=16x1"], 2, "as a list: [16x1]"),
     "not yaml": (["sweep", "{bad}/not.yaml"], 2, "not YAML"),
 }
 

@@ -84,6 +84,21 @@ def test_names_in_a_list_are_said_once(capsys: pytest.CaptureFixture[str]) -> No
 
 BAD: dict[str, tuple[list[str], int, str]] = {
     "unknown list": (["list", "lawz"], 2, "Did you mean 'laws'"),
+    "a misspelt option of an importer": (
+        ["import", "wide_csv", "{bad}/nan.csv", "--models", "{bad}/colums.yaml", "-o", "t.parquet"],
+        2,
+        "Did you mean 'columns'",
+    ),
+    "an option of another importer": (
+        ["import", "lmms_eval", "{bad}", "--score", "GQA=100", "-o", "t.parquet"],
+        2,
+        "Unknown option of lmms_eval 'scores'",
+    ),
+    "billions in models.yaml": (
+        ["import", "lmms_eval", "{bad}", "--models", "{bad}/billions.yaml", "-o", "t.parquet"],
+        2,
+        "the unit is parameters, not billions",
+    ),
     "unknown importer": (["import", "excel", "x", "-o", "y"], 2, "published_table"),
 }
 

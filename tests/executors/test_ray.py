@@ -142,7 +142,9 @@ def test_the_death_of_the_runner_ends_a_ray_that_it_started(task: Make, work: Pa
 
 
 @pytest.mark.parametrize(("late", "address", "begun"), [(2, "", 3), (9, "", 3), (9, "auto", 1)])
-def test_a_ray_that_is_late_is_started_again(late: int, address: str, begun: int) -> None:
+def test_a_ray_that_is_late_is_started_again(
+    late: int, address: str, begun: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     """On a busy machine it may not come up in the half minute that it gives itself; one that is there is asked once."""
     tried: list[dict[str, Any]] = []
 
@@ -160,6 +162,9 @@ def test_a_ray_that_is_late_is_started_again(late: int, address: str, begun: int
             executor._begin(ray, settings)
         assert caught.value.code == "no_ray"
     assert len(tried) == begun
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("Ray is being started") == (0 if address else 1)
 
 
 def test_what_ray_cannot_give_is_a_sentence(task: Make) -> None:

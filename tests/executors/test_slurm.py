@@ -313,6 +313,20 @@ def test_what_slurm_refuses_is_a_sentence(slurm: Path, task: Make) -> None:
         assert caught.value.code == code
 
 
+def test_what_sbatch_says_without_a_controller_is_in_the_sentence(
+    task: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for tool in ("sbatch", "squeue", "scancel"):
+        said = "; ".join(f"echo sbatch: error: {word} >&2" for word in ("first", "second", "third"))
+        (tmp_path / tool).write_text(f"#!/bin/sh\n{said}\nexit 1\n")
+        (tmp_path / tool).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(InputError, match="does not take the job: sbatch: error: third") as caught:
+        list(executor.run([task("a")], jobs=1, settings=FAST))
+    assert caught.value.hint == "sbatch: error: first\n  sbatch: error: second"
+    assert capfd.readouterr().err == ""
+
+
 def test_without_slurm_there_is_a_sentence(
     task: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ def test_an_importer_reads_a_path_with_options_and_says_what_it_is(name: str) ->
     assert list(inspect.signature(module.read).parameters)[:2] == ["path", "options"]
     assert len(plugins.summary("importers", name)) > 20
     assert name in CASES
+    assert set(CASES[name][1]) <= set(module.OPTIONS)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -153,6 +154,7 @@ def test_csv_of_any_shape_gives_rows_or_a_sentence(
         ("lmms_eval", {"models": {"*": 3}}, "must hold columns"),
         ("lmms_eval", {"models": {"*": {"n_parms": 3}}}, "Did you mean 'n_params'"),
         ("lmms_eval", {"models": {"*": {"n_params": -1}}}, "must be a positive count"),
+        ("lmms_eval", {"models": {"7b*": {"n_params": 3.1}}}, "'7b.' in 'models': .* not billions"),
         ("lmms_eval", {"models": {"*": {}}, "metrics": []}, "'metrics' must map"),
         ("lmms_eval", {"models": {"*": {}}, "metrics": {"lmms_eval": {"a": 1}}}, "must be a list"),
         ("lmms_eval", {"models": {"*": {}}, "metrics": {"lmms_eval": [{"task": "x"}]}}, "positive maximum"),

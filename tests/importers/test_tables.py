@@ -276,6 +276,54 @@ def test_a_file_in_another_encoding_gets_a_hint(tmp_path: Path) -> None:
     assert "UTF-8" in caught.value.hint
 
 
+def test_a_scale_of_the_value_is_of_its_standard_error_too(tmp_path: Path) -> None:
+    held = write(tmp_path, "benchmark,value,error_se,visual_tokens\nGQA,0.61,0.01,16\n")
+    (row,) = long_csv.read(held, {"scale": {"value": 100}, "scores": {"GQA": 100}})
+    assert (row["value"], row["error"], row["error_se"]) == pytest.approx((61, 0.39, 0.01))
+    asked = {"scale": {"value": 100, "error_se": 50}, "scores": {"GQA": 100}}
+    assert long_csv.read(held, asked).rows[0]["error_se"] == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize(
+    ("scale", "says"),
+    [
+        ({"GQA": 0.01}, "'GQA' has no scale"),
+        ({"value": 0.01}, "'value' has no scale"),
+        ({"compressor": 2}, "'compressor' holds text"),
+        ({"visual_tokens": 0}, "must be a positive number, not 0"),
+        ({"visual_tokens": "many"}, "must be a positive number, not many"),
+    ],
+)
+def test_what_has_no_scale_is_said(scale: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=says):
+        wide_csv.read(write(tmp_path, WIDE), {**MAPPING, "scale": scale})
+    if not {"GQA", "value"} & set(scale):
+        with pytest.raises(InputError, match=says):
+            published_table.read(write(tmp_path, WIDE), {"columns": MAPPING["columns"], "scale": scale})
+
+
+def test_a_row_is_named_by_its_place_among_the_rows_of_data(tmp_path: Path) -> None:
+    text = "benchmark,n_params,value\n\nGQA,7e9,60\n\nGQA,3.1,61\nGQA,7e9,good\n"
+    asked = {"scores": {"GQA": 100}}
+    with pytest.raises(InputError, match="not billions, in data row 2 ") as refusal:
+        long_csv.read(write(tmp_path, text), asked)
+    assert "--scale n_params=1e9" in refusal.value.hint
+    with pytest.raises(InputError, match="'good' is not a number, in data row 3 "):
+        long_csv.read(write(tmp_path, text.replace("3.1", "3e9")), asked)
+    with pytest.raises(InputError, match="data row 2 .* has 4 fields, the header 3"):
+        long_csv.read(write(tmp_path, text.replace("61", "61,9")), asked)
+    with pytest.raises(InputError, match="'good' in column 'value' is not a number, in data row 3 "):
+        published_table.read(write(tmp_path, text), {})
+    unnamed = long_csv.read(write(tmp_path, text.replace("3.1", "3e9").replace("good", "")), asked)
+    assert [row["model"] for row in unnamed] == ["row 1", "row 2"]
+    assert "Data row 3 holds no value." in [message for _, message in unnamed.warnings]
+
+
+def test_the_experiment_of_a_published_table_can_be_named(tmp_path: Path) -> None:
+    held = write(tmp_path, "n_params,error\n1e9,.5\n")
+    assert published_table.read(held, {"experiment": "mine"}).rows[0]["experiment"] == "mine"
+
+
 def test_a_long_csv_knows_the_same_signs_for_no_score(tmp_path: Path) -> None:
     sheet = "model,visual_tokens,benchmark,value\na,16,GQA,61.3\na,16,MMB,-\na,16,POPE,n/a\n"
     made = long_csv.read(write(tmp_path, sheet), {"scores": {"GQA": 100, "MMB": 100, "POPE": 100}})

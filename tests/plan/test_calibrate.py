@@ -88,7 +88,7 @@ def test_measurements_that_cannot_tell_the_constants_apart_get_a_sentence(tmp_pa
         calibrate(tmp_path / "same.csv", "h100")
     assert refusal.value.code == "not_identified"
     (tmp_path / "many.csv").write_text(head + "qwen1.5-7b,577,0,60\n" * 4)
-    with pytest.raises(InputError, match="line 2: 577 visual tokens are more than the 576 patches"):
+    with pytest.raises(InputError, match="data row 1 .*: 577 visual tokens are more than the 576 patches"):
         calibrate(tmp_path / "many.csv", "h100")
 
 

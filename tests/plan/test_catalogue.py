@@ -65,6 +65,7 @@ def test_models_may_be_named_in_every_way(tmp_path: Path) -> None:
         ("models: [{name: a}]", "bad_catalogue"),
         ("models: [{name: a, n_params: nan}]", "bad_catalogue"),
         ("models: [{name: a, n_params: many}]", "bad_catalogue"),
+        ("models: [{name: a, n_params: 3.1}]", "bad_catalogue"),
         ("models: [{name: a, n_params: 1e9}, {name: a, n_params: 2e9}]", "bad_catalogue"),
         ("models: [{name: a, params: 1e9}]", "unknown_key"),
         ("models: [{name: a, config: nowhere.json}]", "no_such_file"),
@@ -77,6 +78,16 @@ def test_a_bad_catalogue_gets_a_sentence(tmp_path: Path, content: str, code: str
     with pytest.raises(InputError) as refusal:
         find_models(str(tmp_path / "c.yaml"))
     assert refusal.value.code == code
+
+
+def test_a_size_in_billions_is_told_from_one_in_parameters() -> None:
+    with pytest.raises(
+        InputError, match="n_params of 'a' is 3.1: the unit is parameters, not billions"
+    ) as said:
+        find_models({"a": 3.1})
+    assert said.value.hint == "Write 3.1e9."
+    with pytest.raises(InputError, match="must lie between 1000 and 1e"):
+        find_models({"a": 0})
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

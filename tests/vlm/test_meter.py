@@ -98,7 +98,10 @@ def test_a_machine_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
         ("NVIDIA H100 80GB HBM3", 989),
         ("NVIDIA H100 PCIe", 756),
         ("NVIDIA A100-SXM4-80GB", 312),
+        ("NVIDIA A100 80GB PCIe", 312),
         ("NVIDIA H200", 989),
+        ("NVIDIA B200", 2250),
+        ("AMD Instinct MI300X OAM", 1307),
     ],
 )
 def test_the_peak_of_a_known_card(monkeypatch: pytest.MonkeyPatch, name: str, tera: float) -> None:
@@ -106,8 +109,22 @@ def test_the_peak_of_a_known_card(monkeypatch: pytest.MonkeyPatch, name: str, te
     assert peak_flops(torch.device("cuda", 0)) == tera * 1e12
 
 
-def test_the_peak_of_an_unknown_card_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA GeForce RTX 9090")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "NVIDIA GeForce RTX 9090",
+        "NVIDIA GH200 480GB",
+        "NVIDIA GB200",
+        "NVIDIA H100 NVL",
+        "NVIDIA H200 NVL",
+        "NVIDIA H100 80GB HBM3 MIG 1g.10gb",
+        "NVIDIA A10",
+        "NVIDIA L40",
+        "",
+    ],
+)
+def test_the_peak_of_an_unknown_card_is_not_known(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
     card = torch.device("cuda", 0)
     assert peak_flops(card) is None
     assert rates(6e12, {"train_s": 3.0, "train_j": 50.0}, 900, card)["mfu"] is None
