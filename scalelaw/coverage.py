@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import pandas as pd
 from scalelaw.columns import COLUMNS, OK
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import SweepFolder
-from scalelaw.table import bundled_tables, describe, read_table, stated_cells
+from scalelaw.points import choose
+from scalelaw.table import Where, bundled_tables, describe, read_table, stated_cells, terms
 
 ROWS = ("n_params", "n_params_vision", "compressor", "model_family", "model")
 ALONG = ("visual_tokens", "train_samples", "train_tokens", "benchmark")
@@ -27,6 +28,7 @@ class Coverage:
     counts          [row][column]: rows of status ok; missing: the (row, column) pairs without any
     seeds           [row][column]: different seeds stated (0: none stated)
     benchmarks      benchmark -> how many of the grid's measured cells have it
+    where           column -> value, what was chosen; n_rows and all that follows from rows is of the chosen
     unfinished      of a sweep's folder: how many of its cells have no result yet
     statuses        status -> rows; only `ok` is ever fitted
     standard_errors rows with a standard error
@@ -55,19 +57,24 @@ class Coverage:
     unfinished: int = 0
     repeat_sd: float | None = None
     repeat_freedom: int = 0
+    where: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
         return asdict(self)
 
 
-def coverage(table: Any, *, rows: str | None = None, along: str | None = None) -> Coverage:
+def coverage(
+    table: Any, where: Where = None, *, rows: str | None = None, along: str | None = None
+) -> Coverage:
     """What a table covers; it may be a DataFrame, a path or a bundled name.
 
+    where: `column=value` terms, all of which must hold of the rows that are looked at.
+
     rows, along: the columns that span the grid; by default the first of ROWS and of ALONG that vary.
-    Raises InputError for a table that cannot be read, an unknown column, or a table without both.
+    Raises InputError for a table that cannot be read, an unknown column, a table without both, or no such row.
     """
-    frame = read_table(table)
+    frame = choose(read_table(table, where), where)
     name = table if isinstance(table, str) else ""
     down, across = _axis(frame, rows, ROWS), _axis(frame, along, ALONG)
     believed = frame[_believed(frame) & frame[down].notna() & frame[across].notna()]
@@ -104,6 +111,7 @@ def coverage(table: Any, *, rows: str | None = None, along: str | None = None) -
         unfinished=_unfinished(table),
         repeat_sd=spread if freedom else None,
         repeat_freedom=freedom,
+        where={column: str(value) for column, value in terms(where)},
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from scalelaw.columns import OK
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.table import Where, numbers, terms
 
 _MOST = 1e30  # of an input, in raw units: all that was ever trained or counted lies far below
@@ -76,13 +76,11 @@ def points(
         if (bad := (values <= 0) | (values > _MOST)).any():
             wanted = "must be positive" if values[bad][0] <= 0 else f"must not exceed {_MOST:g}"
             row = _first(bad, chosen)
-            raise InputError(
-                f"Input '{name}' {wanted}; row {row} holds {values[bad][0]:g}.", code="bad_value"
-            )
+            raise InputError(f"Input '{name}' {wanted}; {row} holds {values[bad][0]:g}.", code="bad_value")
     values = _column(chosen, target)
     if (bad := values < 0).any():
         raise InputError(
-            f"Column '{target}' must not be negative; row {_first(bad, chosen)} holds {values[bad][0]:g}.",
+            f"Column '{target}' must not be negative; {_first(bad, chosen)} holds {values[bad][0]:g}.",
             code="bad_value",
             hint="An error is 1 - score / maximum: is this a score of another kind?",
         )
@@ -96,7 +94,21 @@ def points(
 
 
 def _select(table: pd.DataFrame, where: Where) -> tuple[pd.DataFrame, list[str]]:
-    chosen, dropped = table, []
+    chosen, dropped = choose(table, where), []
+    if "status" in chosen:
+        bad = chosen["status"].notna() & (chosen["status"] != OK)
+        for status, count in chosen.loc[bad, "status"].value_counts().items():
+            dropped.append(f"{count} row(s) with status '{status}'")
+        chosen = chosen[~bad]
+    if chosen.empty:
+        raise InputError("No row is left to fit.", code="empty_selection", hint="; ".join(dropped))
+    return chosen, dropped
+
+
+def choose(table: pd.DataFrame, where: Where) -> pd.DataFrame:
+    """The rows of a table of which every term holds. Raises InputError for an unknown column, a term that none can
+    hold, and where no row is left."""
+    chosen = table
     for column, value in terms(where):
         if column not in chosen:
             raise unknown("column", column, map(str, chosen.columns))
@@ -113,17 +125,14 @@ def _select(table: pd.DataFrame, where: Where) -> tuple[pd.DataFrame, list[str]]
             raise InputError(
                 f"No row has {column}={value}.",
                 code="empty_selection",
-                hint="There are: " + ", ".join(map(str, held.dropna().unique()[:20])),
+                hint="There are: " + ", ".join(map(_told, held.dropna().unique()[:20])),
             )
         chosen = chosen[match]
-    if "status" in chosen:
-        bad = chosen["status"].notna() & (chosen["status"] != OK)
-        for status, count in chosen.loc[bad, "status"].value_counts().items():
-            dropped.append(f"{count} row(s) with status '{status}'")
-        chosen = chosen[~bad]
-    if chosen.empty:
-        raise InputError("No row is left to fit.", code="empty_selection", hint="; ".join(dropped))
-    return chosen, dropped
+    return chosen
+
+
+def _told(value: Any) -> str:
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
@@ -138,16 +147,16 @@ def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
     values = numbers(frame[name], name, "the table").to_numpy()
     if (bad := ~np.isfinite(values)).any():
         raise InputError(
-            f"Column '{name}' holds {values[bad][0]} in row {_first(bad, frame)} ({bad.sum()} such row(s)).",
+            f"Column '{name}' holds {values[bad][0]} in {_first(bad, frame)}; {bad.sum()} such row(s).",
             code="not_finite",
             hint="Take the row out of the table, or choose others with --where.",
         )
     return values
 
 
-def _first(bad: np.ndarray, frame: pd.DataFrame) -> int:
-    """The 1-based number of the first bad row, as counted in the table given."""
-    return int(frame.index[int(np.flatnonzero(bad)[0])]) + 1
+def _first(bad: np.ndarray, frame: pd.DataFrame) -> str:
+    """The first bad row, as counted in the table given."""
+    return data_row(int(frame.index[int(np.flatnonzero(bad)[0])]) + 1)
 
 
 def _doubts(

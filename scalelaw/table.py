@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from scalelaw.columns import ARROW, COLUMNS, SCHEMA_VERSION, schema
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.files import SweepFolder, atomic, bundled
 from scalelaw.parquet import PARQUET, in_pandas, read_parquet
 from scalelaw.untrusted import parse_json, read_text
@@ -298,7 +298,7 @@ def numbers(column: pd.Series, label: str, name: str) -> pd.Series:
         row, value = _first_text(column)
         raise InputError(
             f"Column '{label}' of {name} holds something that is not a number: "
-            + (f"'{value[:40]}' in row {row}." if row else f"{error}."),
+            + (f"'{value[:40]}' in {data_row(row)}." if row else f"{error}."),
             code="bad_value",
             hint=_without_percent(value),
         ) from error

@@ -19,10 +19,10 @@ ROW: dict[str, Any] = {"n_params": 5e8, "visual_tokens": 4, "error": 0.5, "task_
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"error": np.nan}, "holds nan in row 2"),
-        ({"error": np.inf}, "holds inf in row 2"),
-        ({"error": -0.1}, "must not be negative; row 2 holds -0.1"),
-        ({"n_params": 0}, "must be positive; row 2"),
+        ({"error": np.nan}, "holds nan in data row 2 "),
+        ({"error": np.inf}, "holds inf in data row 2 "),
+        ({"error": -0.1}, "must not be negative; data row 2 .* holds -0.1"),
+        ({"n_params": 0}, "must be positive; data row 2 "),
     ],
 )
 def test_a_bad_number_is_named_with_its_row(change: dict[str, float], said: str) -> None:

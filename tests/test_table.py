@@ -117,7 +117,7 @@ SAID = {
     "ragged.csv": ("n_params,error\n1,2\n1,2,3\n", "saw 3", "separated by commas"),
     "semicolons.csv": ("n_params;error\n1e9;0,5\n2e9;0,4\n", "separated by semicolons", "import wide_csv"),
     "points.csv": ("# from a sheet\nn_params;error\n1e9;0.5\n", "separated by semicolons", "import wide_csv"),
-    "percent.csv": ("n_params,error\n1e9,0.5\n2e9,61.5%\n", "'61.5%' in row 2", "fraction: 0.615"),
+    "percent.csv": ("n_params,error\n1e9,0.5\n2e9,61.5%\n", "'61.5%' in data row 2 ", "fraction: 0.615"),
     "broken.parquet": ("PAR1 no", "not a parquet file", ""),
 }
 

@@ -70,6 +70,12 @@ Table = Annotated[
         help="A parquet or csv file, a sweep's folder, '-' (csv on stdin), or a bundled table's name.",
     ),
 ]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUE", help="Keep the rows that hold this value; repeatable: all must hold."
+    ),
+]
 LawFiles = Annotated[
     list[str] | None,
     typer.Option(

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.face import Json, Output, Table, app, give, names_of, number, numbers, pairs
+from scalelaw.cli.face import Json, Output, Table, Where, app, give, names_of, number, numbers, pairs
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError, NoAnswer
 
-Where = Annotated[list[str] | None, typer.Option(help="Keep rows with column=value; repeatable.")]
 Inputs = Annotated[
     list[str] | None,
     typer.Option("--input", help="Read a law's input from a column: n_params=COLUMN; repeatable."),

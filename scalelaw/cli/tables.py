@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from scalelaw import __version__, plugins
-from scalelaw.cli.face import Json, Table, app, give, listed, names_of, numbers, pairs
+from scalelaw.cli.face import Json, Table, Where, app, give, listed, names_of, numbers, pairs
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import unknown
 
@@ -87,6 +87,7 @@ def show(
             help="Compare a column's values with one of them, pair by pair: compressor=downsample.",
         ),
     ] = None,
+    where: Where = None,
     as_json: Json = False,
 ) -> None:
     """Show what a table covers: its grid, what is missing, what is doubted, and its source; or a paired comparison.
@@ -97,17 +98,18 @@ def show(
 
     if paired is not None:
         from scalelaw.fit.pairs import paired as compare_pairs
+        from scalelaw.points import choose
         from scalelaw.table import read_table
 
         ((by, baseline),) = pairs([paired], "--paired").items()
-        compared = compare_pairs(read_table(table), by, baseline)
+        compared = compare_pairs(choose(read_table(table, where), where), by, baseline)
         if not as_json:
             from scalelaw.report.terminal import show_pairs
 
             show_pairs(compared, by, baseline)
         give("show", {"by": by, "baseline": baseline, "rows": compared.to_dict("records")}, as_json=as_json)
         return
-    found = coverage(table)
+    found = coverage(table, where)
     if not as_json:
         from scalelaw.report.terminal import show_coverage
 

@@ -93,7 +93,7 @@ def _changes(
     if far.any() and len(far) == len(points):
         rows = ", ".join(str(int(i) + 1) for i in points.rows.index[far])
         yield (
-            f"without {int(far.sum())} outlier(s) beyond {_OUTLIER:g} robust deviations (row {rows})",
+            f"without {int(far.sum())} outlier(s) beyond {_OUTLIER:g} robust deviations (data row {rows})",
             take(points, ~far),
             options.of_rows(~far),
         )

@@ -172,7 +172,12 @@ def show_coverage(found: Coverage) -> None:
     """How many rows stand in each cell of a table's grid, what is missing, and where it comes from."""
     console = console_of()
     console.print(f"[bold]{found.table or 'table'}[/]   {found.title}".rstrip())
-    console.print(f"{found.n_rows} rows; {found.standard_errors} with a standard error", style="dim")
+    chosen = ", ".join(f"{column}={value}" for column, value in found.where.items())
+    console.print(
+        f"{found.n_rows} rows{f' with {chosen}' if chosen else ''}; {found.standard_errors} with a standard error",
+        style="dim",
+        markup=False,
+    )
     if found.repeat_sd is not None:
         console.print(
             f"runs alike but for their seed scatter by {short(found.repeat_sd)} "

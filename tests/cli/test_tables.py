@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from scalelaw import cli, schemas
+from scalelaw.table import read_table
 
 Run = Callable[..., tuple[int, str, str]]
 GRID = [(n, v) for n in (5e8, 1e9, 4e9) for v in (1, 8, 64)]
@@ -64,6 +65,35 @@ def test_show_compares_pair_by_pair(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("show", str(tmp_path / "table.csv"), "--paired", "compressor=downsample")
     assert "-0.033333" in out
     assert code == 0
+    twice = tmp_path / "twice.csv"
+    twice.write_text("\n".join([lines[0] + ",task_family"] + [f"{x},{f}" for f in "ab" for x in lines[1:]]))
+    given = ["show", str(twice), "--paired", "compressor=downsample"]
+    code, _, err = run(*given)
+    assert code == 2
+    assert "Choose the rows with --where" in err
+    code, out, _ = run(*given, "--where", "task_family=a", "--json")
+    assert code == 0
+    assert json.loads(out)["data"]["rows"][1]["n"] == 3
+
+
+def test_show_chooses_rows_as_fit_does(run: Run, tmp_path: Path) -> None:
+    given = ["show", "quecc_table1", "--where", "compressor=quecc", "--where", "task_family=ocr"]
+    code, out, _ = run(*given)
+    assert code == 0
+    assert "rows with compressor=quecc, task_family=ocr;" in out
+    code, out, _ = run(*given, "--json")
+    held = json.loads(out)
+    jsonschema.validate(held, schemas.schema("show"))
+    data = held["data"]
+    assert data["where"] == {"compressor": "quecc", "task_family": "ocr"}
+    table = read_table("quecc_table1")
+    chosen = table[(table.compressor == "quecc") & (table.task_family == "ocr")]
+    assert data["n_rows"] == len(chosen) > 0
+    assert sum(map(sum, data["counts"])) == len(chosen)
+    for wrong in ("compressor=queck", "compresor=quecc", "visual_tokens=many", "compressor"):
+        code, _, said = run("show", "quecc_table1", "--where", wrong)
+        asked = ["fit", "quecc_table1", "--law", "power", "--input", "x=visual_tokens", "--where", wrong]
+        assert (code, said) == (2, run(*asked)[2])
 
 
 @pytest.mark.parametrize(
@@ -95,7 +125,17 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         "Unknown option of lmms_eval 'scores'",
     ),
     "billions in models.yaml": (
-        ["import", "lmms_eval", "{bad}", "--models", "{bad}/billions.yaml", "-o", "t.parquet"],
+        [
+            "import",
+            "wide_csv",
+            "{bad}/one_point.csv",
+            "--score",
+            "error=1",
+            "--models",
+            "{bad}/billions.yaml",
+            "-o",
+            "t",
+        ],
         2,
         "the unit is parameters, not billions",
     ),

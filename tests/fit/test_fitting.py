@@ -218,7 +218,7 @@ def test_bad_numbers_get_a_sentence(table: pd.DataFrame, column: str, value: flo
     with pytest.raises(InputError) as caught:
         sl.fit_law(table.assign(**{column: [value, *table[column][1:]]}))
     assert caught.value.code == code
-    assert "row 1" in caught.value.message
+    assert "data row 1 " in caught.value.message
 
 
 @pytest.mark.parametrize(
