@@ -33,6 +33,10 @@ def main(arguments):
         kind = "works"
     if kind in ("sleeps", "sleeps once"):
         time.sleep(600)
+    if kind == "hears nothing":
+        for number in (signal.SIGTERM, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
+        time.sleep(600)
     if kind == "counts":
         state = result.with_suffix(".state")
         done = int(state.read_text()) if state.exists() else 0
@@ -221,6 +225,15 @@ def test_a_job_whose_time_is_up_and_that_saved_nothing_is_said_to(slurm: Path, t
     assert "asked to make room" in ends["long"].reason
     assert ends["long"].code is not None
     assert ends["long"].code < 0
+
+
+def test_a_job_that_runs_out_of_its_time_is_seen_as_that(slurm: Path, task: Make) -> None:
+    """Slurm counts in minutes, and looks twice in one."""
+    deaf = task("deaf", "hears nothing", minutes=1, retries=0)
+    (end,) = executor.run([deaf], jobs=8, settings={**FAST, "grace_s": 600})
+    assert (end.code, end.reason) == (-signal.SIGKILL, "Slurm ended its job: TIMEOUT.")
+    assert 60 <= end.seconds < 150
+    assert len(_begun(deaf)) == 1
 
 
 def test_a_job_that_is_preempted_saves_and_goes_on_from_there(slurm: Path, task: Make) -> None:
