@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, ScalelawError
+from scalelaw.kinds import ANSWER, TABLE, otherwise
 from scalelaw.untrusted import MOST_ANSWER_BYTES, parse_json, read_text
 
 
@@ -48,23 +49,38 @@ def read_answer(path: str | Path, command: str) -> dict[str, Any]:
     try:
         held = parse_json(read_text(file, MOST_ANSWER_BYTES))
     except OSError as error:
-        raise InputError(f"There is no file {file}.", code="no_such_file", hint=_first(command)) from error
-    except ValueError as error:
         raise InputError(
-            f"{file} is not JSON: {error}.", code="unreadable_json", hint=_first(command)
+            f"There is no file {file}.", code="no_such_file", hint=_first(command, file)
         ) from error
+    except ValueError as error:
+        said = f"an answer of `scalelaw {command}`" if otherwise(file, ANSWER) else f"JSON: {error}"
+        raise InputError(
+            f"{file} is not {said}.", code="unreadable_json", hint=_first(command, file)
+        ) from error
+    if isinstance(held, dict) and held.get("ok") is False and isinstance(held.get("error"), dict):
+        raise InputError(
+            f"{file} holds no answer but why there was none: {str(held['error'].get('message'))[:400]}",
+            code="refused_before",
+            hint=f"Write it anew with `scalelaw {command} ... -o FILE.json`.",
+        )
     schema = held.get("schema") if isinstance(held, dict) else None
     if schema != f"scalelaw.{command}/1" or not isinstance(held.get("data"), dict):
         raise InputError(
             f"{file} is not an answer of `scalelaw {command}` (its schema is {schema!r}).",
             code="wrong_schema",
-            hint=_first(command),
+            hint=_first(command, file, schema),
         )
     return held
 
 
-def _first(command: str) -> str:
-    """What to run so that there is such an answer."""
+def _first(command: str, file: Path, schema: Any = None) -> str:
+    """What the file is, where that is plain, and what to run so that there is such an answer."""
+    wanted = ANSWER if schema == f"scalelaw.{command}/1" else ""
+    wrong = otherwise(file, wanted)
+    if wrong and not otherwise(file, TABLE):
+        return f"It is a table: `scalelaw fit {file} -o fit.json` first, then give fit.json."
+    if wrong:
+        return wrong
     if command == "fit":
         return "If it is a table, fit it first: `scalelaw fit TABLE -o fit.json`, and give fit.json."
     return f"Write one with `scalelaw {command} ... -o FILE.json`."

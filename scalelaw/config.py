@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from scalelaw.errors import InputError, unknown
+from scalelaw.kinds import EXPERIMENT, otherwise
 from scalelaw.untrusted import parse_yaml, read_yaml
 
 
@@ -248,6 +249,8 @@ def read_experiment(path: str | Path, changes: list[str] | None = None) -> Exper
     Raises InputError: no such file, not YAML, an unknown key (with the nearest allowed), a value out of range.
     """
     file = Path(path)
+    if wrong := otherwise(file, EXPERIMENT):
+        raise InputError(f"{file} is not an experiment.", code="wrong_kind", hint=wrong)
     raw = _read_yaml(file)
     if not isinstance(raw, dict):
         raise InputError(f"{file} is not an experiment: it holds no keys.", code="bad_yaml")

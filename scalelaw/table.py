@@ -25,6 +25,7 @@ import yaml
 from scalelaw.columns import ARROW, COLUMNS, SCHEMA_VERSION, schema
 from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.files import SweepFolder, atomic, bundled
+from scalelaw.kinds import TABLE, otherwise
 from scalelaw.parquet import PARQUET, in_pandas, read_parquet
 from scalelaw.untrusted import parse_json, read_text
 
@@ -122,6 +123,8 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None)
                 hint="Bundled tables: " + ", ".join(bundled_tables()),
             )
         )
+    if path.suffix not in PARQUET and (wrong := otherwise(path, TABLE)):
+        raise InputError(f"{path} is not a table.", code="wrong_kind", hint=wrong)
     return _conform(_read_file(path), str(source))
 
 

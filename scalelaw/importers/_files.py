@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
+from scalelaw.kinds import otherwise
 from scalelaw.untrusted import MOST_BYTES, parse_json
 
 MAX_BYTES = MOST_BYTES
@@ -120,7 +121,7 @@ def section(content: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
     found = content.get(key)
     if not isinstance(found, dict):
         what = f"'{key}' in {path}" if key else str(path)
-        raise InputError(f"{what} is not a mapping.", code="not_this_format")
+        raise InputError(f"{what} is not a mapping.", code="not_this_format", hint=otherwise(path, ""))
     return found
 
 

@@ -23,6 +23,7 @@ from scalelaw.importers._metrics import Metric, metric
 from scalelaw.importers._models import FACTS, fact
 from scalelaw.importers._scores import Score
 from scalelaw.importers._workbook import workbook
+from scalelaw.kinds import TABLE, otherwise
 
 Record = dict[str, Any]
 PLAIN_FORMAT = re.compile(r"[-+ ]?0?\d?\d?,?(\.\d\d?)?[a-zA-Z%]?")
@@ -46,6 +47,8 @@ def read_sheet(path: str | Path, decimal: Any = None) -> list[Record]:
     file = Path(path)
     if not os.path.isfile(file):
         raise InputError(f"There is no file {file}.", code="no_such_file")
+    if file.suffix.lower() != ".xlsx" and (wrong := otherwise(file, TABLE)):
+        raise InputError(f"{file} is not a csv.", code="wrong_kind", hint=wrong)
     if decimal not in (None, ".", ","):
         raise unknown("decimal mark", str(decimal), (".", ","))
     lines = [line for line in _lines(file) if any(line)]

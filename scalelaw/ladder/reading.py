@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scalelaw.errors import InputError
+from scalelaw.kinds import CONFIGURATION, otherwise
 from scalelaw.untrusted import parse_json, read_text
 
 MOST = 10**9
@@ -22,6 +23,8 @@ def read_config(path: str | Path) -> tuple[dict[str, Any], Path]:
     Raises InputError for a file that is missing or is not a JSON object.
     """
     file = Path(path) / "config.json" if os.path.isdir(path) else Path(path)
+    if wrong := otherwise(file, CONFIGURATION):
+        raise InputError(f"{file} is not a model's configuration.", code="bad_config", hint=wrong)
     try:
         config: Any = parse_json(read_text(file))
     except OSError as error:

@@ -15,6 +15,7 @@ from scalelaw.costs import latency
 from scalelaw.costs._workload import Device, Workload
 from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.files import write_text
+from scalelaw.kinds import TABLE, otherwise
 from scalelaw.ladder import LLMShape
 from scalelaw.plan.bill import find_model
 from scalelaw.plan.catalogue import find_tower
@@ -158,6 +159,8 @@ def _predict(shape: LLMShape, query: tuple[Workload, float, str], device: Device
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
+    if wrong := otherwise(path, TABLE):
+        raise InputError(f"{path} is not a csv of latencies.", code="wrong_kind", hint=wrong)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)

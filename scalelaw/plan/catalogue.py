@@ -14,6 +14,7 @@ import numpy as np
 from scalelaw.costs._vision import tower_flops
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import bundled
+from scalelaw.kinds import CONFIGURATION, otherwise
 from scalelaw.ladder import (
     LLMShape,
     TowerShape,
@@ -191,6 +192,8 @@ def _named(text: str) -> list[Model]:
         return _read(Path(text))
     if text.startswith("ladder:"):
         return _ladder(text)
+    if wrong := otherwise(text, CONFIGURATION):
+        raise InputError(f"{text} is not a catalogue.", code="bad_catalogue", hint=wrong)
     if text.endswith(".json") or ("/" in text and os.path.isdir(text)):
         raise InputError(
             f"'{text}' is one model's configuration, not a catalogue.",
@@ -238,7 +241,8 @@ def _read(path: Path) -> list[Model]:
         raise InputError(
             f"{path} is not a catalogue.",
             code="bad_catalogue",
-            hint="It holds `models: [{name: ..., n_params: ..., config: path/to/config.json (optional)}, ...]`.",
+            hint=otherwise(path, "")
+            or "It holds `models: [{name: ..., n_params: ..., config: path/to/config.json (optional)}, ...]`.",
         )
     return [_entry(entry, path.parent) for entry in entries]
 

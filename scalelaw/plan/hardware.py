@@ -12,6 +12,7 @@ import yaml
 from scalelaw.costs._workload import Device
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import bundled
+from scalelaw.kinds import CARD, otherwise
 from scalelaw.untrusted import read_yaml
 
 FIELDS = (
@@ -81,6 +82,8 @@ def _from_file(path: Path) -> Device:
         raise InputError(f"{path} is not a device: it holds no fields.", code="bad_hardware")
     for field in row:
         if field not in FIELDS:
+            if wrong := otherwise(path, CARD):
+                raise InputError(f"{path} is not a card.", code="bad_hardware", hint=wrong)
             raise unknown("key", str(field), FIELDS)
     return _device({"name": path.stem, **row}, str(path))
 

@@ -14,6 +14,7 @@ from scalelaw.answers import read_answer
 from scalelaw.errors import InputError, ScalelawError
 from scalelaw.fit import Comparison, FittedLaw, GroupedFit, load_fit
 from scalelaw.fit.reading import read_fit
+from scalelaw.kinds import otherwise
 from scalelaw.plan import Bill, Contrast, Optimum, load_optimum
 from scalelaw.report.subjects import subjects
 from scalelaw.table import read_table
@@ -137,7 +138,7 @@ def _read(source: str | Path, law: str | Path | Sequence[str | Path]) -> tuple[s
     raise InputError(
         f"{path} is neither a fit nor an optimum (its schema is {schema!r}).",
         code="wrong_schema",
-        hint=_ALLOWED,
+        hint=f"{otherwise(path, '')} {_ALLOWED}".strip(),
     )
 
 

@@ -57,6 +57,8 @@ FILES = {
     "text.csv": (HEADER + "5e8,1,good\n").encode(),
     "colums.yaml": b"colums: {n_params: size}\n",
     "billions.yaml": b'models: {"*": {n_params: 3.1}}\n',
+    "config.json": b'{"model_type": "llama"}',
+    "refused.json": b'{"schema": "scalelaw.fit/1", "ok": false, "error": {"message": "No row has a=1."}}',
     "key.yaml": EXPERIMENT.replace("visual_tokens", "visual_token").encode(),
     "inner.yaml": (EXPERIMENT + "recipe: {learning_rat: 1}\n").encode(),
     "good.yaml": EXPERIMENT.encode(),

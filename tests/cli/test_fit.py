@@ -93,6 +93,12 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "unknown table": (["fit", "vlm_resoning"], 2, "Did you mean 'vlm_reasoning'"),
     "no such file": (["fit", "nowhere.csv"], 2, "There is no file"),
     "not a csv": (["fit", "{bad}/not_csv.csv"], 2, "cannot be read as csv"),
+    "a fit in place of a table": (["fit", "{fit}"], 2, "`scalelaw fit` wrote: `scalelaw optimize` and"),
+    "an experiment in place of a table": (
+        ["compare", "{bad}/good.yaml"],
+        2,
+        "an experiment: `scalelaw sweep`",
+    ),
     "empty": (["fit", "{bad}/empty.csv"], 2, "cannot be read as csv"),
     "missing column": (["fit", "{bad}/no_column.csv"], 2, "Did you mean 'visual_token'"),
     "nan": (["fit", "{bad}/nan.csv"], 2, "holds nan in data row 1 "),

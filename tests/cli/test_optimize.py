@@ -92,8 +92,34 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "budget of zero": (["optimize", "{fit}", "--budget", "0"], 2, "budget"),
     "budget of words": (["optimize", "{fit}", "--budget", "abc"], 2, "abc"),
     "budget too small": (["optimize", "{fit}", "--budget", "1"], 3, "cheapest"),
-    "not a fit": (["optimize", "{bad}/nan.csv", "--budget", "1e12"], 2, "is not JSON"),
-    "a table in place of a fit": (["optimize", "{bad}/nan.csv", "--budget", "1e12"], 2, "scalelaw fit TABLE"),
+    "not a fit": (["optimize", "{bad}/not.yaml", "--budget", "1e12"], 2, "is not JSON"),
+    "a table in place of a fit": (
+        ["optimize", "{bad}/nan.csv", "--budget", "1e12"],
+        2,
+        "nan.csv -o fit.json` first",
+    ),
+    "an experiment in place of a fit": (
+        ["optimize", "{bad}/good.yaml", "--budget", "1"],
+        2,
+        "`scalelaw sweep`",
+    ),
+    "a refusal in place of a fit": (
+        ["optimize", "{bad}/refused.json", "--budget", "1"],
+        2,
+        "none: No row has a=1.",
+    ),
+    "a fit as a catalogue": (
+        ["optimize", "{fit}", "--budget", "1e12", "--models", "{fit}"],
+        2,
+        "`scalelaw fit` wrote",
+    ),
+    "a catalogue as a card": (
+        ["optimize", "{fit}", "--budget", "1e12", "--hardware", "{bad}/billions.yaml"],
+        2,
+        "`scalelaw import --models`",
+    ),
+    "a fit as a model": (["cost", "{fit}"], 2, "`scalelaw fit` wrote"),
+    "a fit as latencies": (["calibrate", "{fit}", "--hardware", "h100"], 2, "`scalelaw fit` wrote"),
     "no such fit": (["optimize", "nowhere.json", "--budget", "1e12"], 2, "no file"),
     "unknown family": (["optimize", "{fit}", "--budget", "1e12", "--models", "qwen1.6"], 2, "qwen1.5"),
 }

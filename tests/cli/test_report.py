@@ -18,6 +18,16 @@ def test_an_unwritable_folder_is_a_sentence(run: Run, tmp_path: Path) -> None:
 
 
 BAD: dict[str, tuple[list[str], int, str]] = {
+    "an experiment": (
+        ["report", "{bad}/good.yaml", "-o", "{bad}/r.pdf"],
+        2,
+        "an experiment: `scalelaw sweep`",
+    ),
+    "a configuration": (
+        ["report", "{bad}/config.json", "-o", "{bad}/r.pdf"],
+        2,
+        "configuration: `scalelaw cost`",
+    ),
     "nothing there": (["report", "nowhere.json", "-o", "{bad}/r.pdf"], 2, "nowhere.json"),
 }
 

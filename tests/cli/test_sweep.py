@@ -27,6 +27,8 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "unknown inner key": (["sweep", "{bad}/inner.yaml"], 2, "Did you mean 'learning_rate'"),
     "set what is no yaml": (["sweep", "{bad}/good.yaml", "--set", "llms=[16x1"], 2, "not YAML"),
     "a tracker that is set": (["sweep", "{bad}/good.yaml", "--set", "track=wandb"], 2, "--track wandb"),
+    "a table": (["sweep", "{bad}/nan.csv"], 2, "It is a table: `scalelaw fit`"),
+    "a fit": (["sweep", "{fit}"], 2, "It is what `scalelaw fit` wrote"),
     "no list": (["sweep", "{bad}/good.yaml", "--set", "llms=16x1"], 2, "as a list: [16x1]"),
     "not yaml": (["sweep", "{bad}/not.yaml"], 2, "not YAML"),
 }

@@ -113,6 +113,7 @@ def test_names_in_a_list_are_said_once(capsys: pytest.CaptureFixture[str]) -> No
 
 
 BAD: dict[str, tuple[list[str], int, str]] = {
+    "a fit in place of a table": (["show", "{fit}"], 2, "`scalelaw fit` wrote: `scalelaw optimize` and"),
     "unknown list": (["list", "lawz"], 2, "Did you mean 'laws'"),
     "a misspelt option of an importer": (
         ["import", "wide_csv", "{bad}/nan.csv", "--models", "{bad}/colums.yaml", "-o", "t.parquet"],

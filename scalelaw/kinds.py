@@ -1,0 +1,80 @@
+"""What a file plainly is, and which command reads it: said where another kind of file was wanted.
+
+By its first bytes and its name; nothing is parsed, and what is not plain is not named.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+TABLE, EXPERIMENT, CONFIGURATION, CARD = "a table", "an experiment", "a model's configuration", "a card"
+ANSWER = "an answer"
+"""What a reader may want."""
+
+_READERS = {
+    TABLE: "`scalelaw fit`, `show`, `compare` and `report` read it",
+    EXPERIMENT: "`scalelaw sweep` reads it",
+    CONFIGURATION: "`scalelaw cost` reads it, and a catalogue (`models: [{name: ..., config: FILE}]`) names it",
+    "a catalogue of models": "`scalelaw optimize --models` reads it",
+    "what an import needs to know of models": "`scalelaw import --models` reads it",
+    CARD: "`scalelaw optimize --hardware` and `scalelaw cost --hardware` read it",
+    "a spreadsheet": "`scalelaw import wide_csv` and `long_csv` read it",
+    "Python": "`scalelaw fit --law` reads a law of one's own",
+    "a PDF": "no command reads it",
+}
+_ANSWERS = {
+    "fit": "`scalelaw optimize` and `scalelaw report` read it",
+    "fit_groups": "`scalelaw report` reads it",
+    "optimize": "`scalelaw report` reads it",
+    "compare": "`scalelaw report` reads it",
+    "cost": "`scalelaw report` reads it",
+}
+_BY_NAME = {
+    ".py": "Python",
+    ".xlsx": "a spreadsheet",
+    ".csv": TABLE,
+    ".tsv": TABLE,
+    ".parquet": TABLE,
+    ".pdf": "a PDF",
+}
+_SCHEMA = re.compile(rb'\s*\{\s*"schema"\s*:\s*"scalelaw\.([\w-]+)/')
+_KEY = re.compile(rb"^(\w+)[ \t]*:[ \t]*(.?)", re.MULTILINE)
+_HEAD = 2**14
+
+
+def otherwise(path: str | Path, wanted: str) -> str:
+    """ "It is a table: ... read it." where the file is plainly something else than is `wanted`; else nothing."""
+    file = Path(path)
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(_HEAD)
+    except (OSError, ValueError):
+        return ""
+    if found := _SCHEMA.match(head):
+        command = found.group(1).decode()
+        written = "scalelaw fit --by" if command == "fit_groups" else f"scalelaw {command}"
+        reads = _ANSWERS.get(command, "no command reads it")
+        return "" if wanted == ANSWER else f"It is what `{written}` wrote: {reads}."
+    kind = _kind(file.suffix.lower(), head)
+    return f"It is {kind}: {_READERS[kind]}." if kind and kind != wanted else ""
+
+
+def _kind(suffix: str, head: bytes) -> str:
+    if head.startswith(b"PAR1"):
+        return TABLE
+    if head.startswith(b"%PDF"):
+        return "a PDF"
+    if suffix == ".json" or head.lstrip().startswith(b"{"):
+        return CONFIGURATION if b'"model_type"' in head or b'"hidden_size"' in head else ""
+    if suffix in (".yaml", ".yml"):
+        keys = dict(_KEY.findall(head))
+        if b"llms" in keys or b"question" in keys:
+            return EXPERIMENT
+        if b"peak_tflops" in keys:
+            return CARD
+        if b"models" in keys:
+            listed = re.search(rb"^models[ \t]*:\s*(\[|-)", head, re.MULTILINE)
+            return "a catalogue of models" if listed else "what an import needs to know of models"
+        return ""
+    return _BY_NAME.get(suffix, "")
