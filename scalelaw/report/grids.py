@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,9 @@ _ROWS = ("n_params", "n_params_vision", "compressor", "model", "benchmark", "exp
 
 @dataclass(frozen=True)
 class Coverage:
-    """A grid of what was measured. mean: [levels, columns] (NaN: not measured); rows: measurements per cell."""
+    """A grid of what was measured. mean: [levels, columns] (NaN: not measured); rows: measurements per cell;
+    benchmarks: how many different ones a cell averages (0: none stated); uneven: cells that do not average every
+    benchmark of the grid alike, told in `said`."""
 
     title: str
     along: str
@@ -30,6 +33,9 @@ class Coverage:
     x: np.ndarray | None = None
     y: np.ndarray | None = None
     error: np.ndarray | None = None
+    benchmarks: np.ndarray | None = None
+    uneven: np.ndarray | None = None
+    said: str = ""
 
     @property
     def is_grid(self) -> bool:
@@ -47,10 +53,11 @@ def coverage(frame: pd.DataFrame) -> list[Coverage]:
     sizes = known.groupby("compressor")["n_params"].nunique()
     apart = ["task_family", *(["compressor"] if len(sizes) and (sizes > 1).mean() > 0.5 else [])]
     keys = [c for c in apart if known[c].nunique() > 0]
+    left_out = frame.drop(known.index)
     if not keys:
-        return [_grid(known, "Mean error")]
+        return [_grid(known, "Mean error", left_out)]
     filled = known.assign(**{c: known[c].fillna(f"{c}_not_stated") for c in keys})
-    return [_grid(held, _title(name)) for name, held in filled.groupby(keys, sort=True)]
+    return [_grid(held, _title(name), left_out) for name, held in filled.groupby(keys, sort=True)]
 
 
 def _title(name: object) -> str:
@@ -58,7 +65,7 @@ def _title(name: object) -> str:
     return "Mean error: " + ", ".join(words.named(str(p)) for p in parts)
 
 
-def _grid(frame: pd.DataFrame, title: str) -> Coverage:
+def _grid(frame: pd.DataFrame, title: str, left_out: pd.DataFrame) -> Coverage:
     along = _varied(frame, ("visual_tokens", "train_samples", "train_tokens", "benchmark", "metric"))
     by = _varied(
         frame,
@@ -75,10 +82,55 @@ def _grid(frame: pd.DataFrame, title: str) -> Coverage:
     x, y = (
         frame[n].to_numpy(float) if pd.api.types.is_numeric_dtype(frame[n]) else None for n in (along, by)
     )
+    counts = _of_each(held, levels, columns)
+    differs = _differs(counts) if along != "benchmark" != by else np.zeros(counts.shape, bool)
+    uneven = differs.any(axis=2)
+    note = _note(frame, mean) + (
+        f" · {words.count(int(uneven.sum()), 'uneven cell')} *" if uneven.any() else ""
+    )
     return Coverage(
-        title, along, by, len(frame), tuple(columns), tuple(levels), mean, np.nan_to_num(rows), _note(frame, mean),
-        x, y, frame["error"].to_numpy(float),
+        title, along, by, len(frame), tuple(columns), tuple(levels), mean, np.nan_to_num(rows), note,
+        x, y, frame["error"].to_numpy(float), (counts > 0).sum(axis=2), uneven,
+        _said(sorted(frame["benchmark"].dropna().unique()), counts, differs, left_out),
     )  # fmt: skip
+
+
+def _of_each(held: pd.DataFrame, levels: list[str], columns: list[str]) -> np.ndarray:
+    """How many rows each cell has of each benchmark, in alphabetical order: [levels, columns, benchmarks]."""
+    found = [
+        part.pivot_table(index="by", columns="along", values="error", aggfunc="size")
+        .reindex(index=levels, columns=columns)
+        .to_numpy(float)
+        for _, part in held.groupby("benchmark", sort=True)
+    ]
+    return np.nan_to_num(np.stack(found, axis=2)) if found else np.zeros((len(levels), len(columns), 1))
+
+
+def _differs(counts: np.ndarray) -> np.ndarray:
+    """In which benchmarks a cell's mix differs from that of most cells: [levels, columns, benchmarks]."""
+    measured = counts.sum(axis=2) > 0
+    mixes = Counter(tuple(np.round(cell / cell.max(), 9)) for cell in counts[measured])
+    if len(mixes) < 2:
+        return np.zeros(counts.shape, bool)
+    usual = np.array(max(mixes, key=lambda mix: (mixes[mix], sum(mix))))
+    ratio = np.where(usual > 0, counts / np.where(usual > 0, usual, 1.0), 0.0)
+    most = ratio.max(axis=2, keepdims=True)
+    return measured[..., None] & ((usual > 0) & (ratio < most - 1e-6) | (usual == 0) & (counts > 0))
+
+
+def _said(names: list[str], counts: np.ndarray, differs: np.ndarray, left_out: pd.DataFrame) -> str:
+    """How many cells average another mix of benchmarks, in which, and why where the table says it."""
+    if not differs.any():
+        return ""
+    held = [name for name, other in zip(names, differs.any(axis=(0, 1)), strict=True) if other]
+    why = left_out[left_out["benchmark"].isin(held) & left_out["error"].notna()]["status"].dropna().unique()
+    rows = f", whose rows of status {words.listed(map(repr, sorted(why)))} are left out" if len(why) else ""
+    which = words.listed(map(words.named, held)) if len(held) <= 3 else f"{len(held)} of {len(names)}"
+    cells = words.count(int(differs.any(axis=2).sum()), "cell")
+    return (
+        f"* {cells} of {int((counts.sum(axis=2) > 0).sum())} with another mix of benchmarks (in {which}{rows}): "
+        "these means do not compare with the rest."
+    )
 
 
 def _varied(frame: pd.DataFrame, names: tuple[str, ...]) -> str:

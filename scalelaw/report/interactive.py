@@ -23,7 +23,8 @@ from scalelaw.report.records import named_figures
 from scalelaw.report.style import INK, MUTED, PAPER, RULE
 from scalelaw.report.surfaces import Surface
 
-_WIDTH = 5.4
+_WIDTHS = {"broad": 5.4, "slim": 3.4}
+"""Inches that a figure is drawn for: on a screen, and on a phone, where the first would have type of 7 pixels."""
 _POINT = 72.0
 _VARIABLES = {
     INK: "ink", MUTED: "muted", PAPER: "paper", RULE: "rule", "#e6e9ec": "grid", "#d3d8dd": "hatch", "#eef0f2": "band",
@@ -34,14 +35,15 @@ _GREEK = re.compile(r"\\(alpha|beta|gamma|delta|epsilon|kappa|lambda|mu|nu|rho|s
 def page_text(pages: Sequence[Page], title: str, foot: str) -> str:
     """The whole page as HTML, with nothing that is loaded from elsewhere; to be called inside `style.styled()`."""
     names = iter(named_figures(pages))
-    sections, hovers = [], {}
+    sections, hovers = [], dict[str, Any]()
     for number, page in enumerate(pages, 1):
         figures = []
         for _ in page.panels:
             name, panel = next(names)
-            drawing, under = _figure(name, panel)
-            figures.append(f'<figure id="{name}" data-name="{name}">{drawing}</figure>')
-            hovers[name] = under
+            for kind, width in _WIDTHS.items():
+                mark = name if kind == "broad" else f"{name}-{kind}"
+                drawing, hovers[mark] = _figure(mark, panel, width)
+                figures.append(f'<figure class="{kind}" id="{mark}" data-name="{mark}">{drawing}</figure>')
         held = "".join(_told(page.told))
         sections.append(
             f'<section id="page-{number}">{held}<div class="figures">{"".join(figures)}</div></section>'
@@ -92,9 +94,9 @@ def _inline(text: str) -> str:
     return re.sub(r"_\{([^{}]*)\}", r"<sub>\1</sub>", text)
 
 
-def _figure(name: str, panel: Panel) -> tuple[str, dict[str, Any]]:
+def _figure(name: str, panel: Panel, width: float) -> tuple[str, dict[str, Any]]:
     """The figure as SVG whose colours follow the page's, and what lies where in it."""
-    figure, box = alone(panel, _WIDTH)
+    figure, box = alone(panel, width)
     out = io.StringIO()
     figure.savefig(out, format="svg", bbox_inches=box, transparent=True, metadata={"Date": None})
     drawing = out.getvalue()

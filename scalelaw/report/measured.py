@@ -14,13 +14,13 @@ from scalelaw.report.figures import draw_coverage
 from scalelaw.report.items import Contents, Study
 from scalelaw.report.page import FOOT, LEADING, Column, Page, wrap
 from scalelaw.report.pages import LEFT, WIDE
-from scalelaw.report.style import MARGIN, PAGE, SMALL
+from scalelaw.report.style import MARGIN, MUTED, PAGE, SMALL
 from scalelaw.report.subjects import facts_of
 from scalelaw.table import read_table
 
 _ROOM = PAGE[0] - 2 * MARGIN
 _BELOW = 0.95
-"""Room for a panel's ticks, label and the next heading, in inches."""
+"""Room for a panel's ticks and label, and the next heading, in inches."""
 
 
 def measured_pages(contents: Contents) -> Iterator[Page]:
@@ -54,7 +54,10 @@ def coverage_pages(name: str, frame: pd.DataFrame, tag: str = "") -> Iterator[Pa
             wide = max(3.4, 1.9 * len(data.columns)) if data.is_grid else WIDE - 0.55
             place = (LEFT + 0.3, top, min(WIDE - 0.3, wide), height)
             page.plot(f"coverage_{first + row + 1}", place, draw_coverage, data)
-            top += height + _BELOW
+            if data.said:
+                page.told.append(("paragraph", data.said))
+                page.text(MARGIN, top + height + 0.48, data.said, _ROOM, size=SMALL, colour=MUTED)
+            top += height + _below(data)
         if below:
             column = Column(page, MARGIN, top - 0.2, _ROOM)
             column.heading("Doubts about these numbers")
@@ -67,10 +70,16 @@ def coverage_pages(name: str, frame: pd.DataFrame, tag: str = "") -> Iterator[Pa
 def _together(panels: Sequence[grids.Coverage], room: float) -> list[tuple[grids.Coverage, float]]:
     """The first panels that a page has `room` for, at least one, each with its height in inches."""
     wanted = [min(2.05, 0.3 + 0.55 * len(p.levels)) if p.is_grid else 2.05 for p in panels]
-    held = sum(sum(wanted[: k + 1]) + (k + 1) * _BELOW <= room for k in range(len(panels)))
+    below = [_below(panel) for panel in panels]
+    held = sum(sum(wanted[: k + 1]) + sum(below[: k + 1]) <= room for k in range(len(panels)))
     if held > 1:
         return list(zip(panels[:held], wanted, strict=False))
-    return [(p, min(4.6, 1.15 * len(p.levels) if p.is_grid else 4.6, room - _BELOW)) for p in panels[:1]]
+    return [(p, min(4.6, 1.15 * len(p.levels) if p.is_grid else 4.6, room - below[0])) for p in panels[:1]]
+
+
+def _below(panel: grids.Coverage) -> float:
+    """Room under a panel in inches: its ticks, label, what is said of its cells, and the next heading."""
+    return _BELOW + (len(wrap(panel.said, _ROOM, SMALL)) * LEADING * SMALL / 72 if panel.said else 0.0)
 
 
 def about(name: str, frame: pd.DataFrame) -> str:

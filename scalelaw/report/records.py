@@ -124,7 +124,13 @@ def _intervals(data: Intervals) -> pd.DataFrame:
 @table_of.register
 def _coverage(data: Coverage) -> pd.DataFrame:
     rows = [
-        {data.by: level, data.along: column, "error": data.mean[i, j], "measurements": data.rows[i, j]}
+        {
+            data.by: level,
+            data.along: column,
+            "error": data.mean[i, j],
+            "measurements": data.rows[i, j],
+            **({} if data.benchmarks is None else {"benchmarks": data.benchmarks[i, j]}),
+        }
         for i, level in enumerate(data.levels)
         for j, column in enumerate(data.columns)
     ]

@@ -189,6 +189,12 @@ def show_coverage(found: Coverage) -> None:
         for value, counts in zip(found.row_values, found.counts, strict=True)
     ]
     console.print(table_of((f"{found.rows} by {found.along}", *map(_label, found.along_values)), rows))
+    cells = sum(bool(count) for line in found.counts for count in line)
+    rarer = [f"{name} ({held} of {cells})" for name, held in found.benchmarks.items() if held < cells]
+    if rarer:
+        console.print(
+            f"not in every measured cell: {_some(rarer, 6)}; means over all benchmarks do not compare there"
+        )
     missing = ", ".join(f"{_label(row)} at {_label(column)}" for row, column in found.missing[:12])
     more = f" and {len(found.missing) - 12} more" if len(found.missing) > 12 else ""
     left = f"{found.unfinished} cells of the sweep have no result yet" if found.unfinished else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import PurePath
 from typing import Any
@@ -117,6 +117,12 @@ def count(value: float, noun: str) -> str:
     """A count with its noun: 1 point, 28 points, 13.5 visual tokens."""
     number = f"{value:,.0f}" if float(value).is_integer() else short(value)
     return f"{number} {noun}" + ("" if value == 1 else "s")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a row: 'a', 'a and b', 'a, b and c'."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def tokens(value: float) -> str:

@@ -36,6 +36,11 @@ def test_what_a_table_covers(run: Run) -> None:
     assert "missing: nothing" in out
     code, out, _ = run("show", "vlm_reasoning", "--json")
     assert json.loads(out)["data"]["n_rows"] == 28
+    code, out, _ = run("show", "scenes")
+    assert (
+        "not in every measured cell: scenes_knowledge (12 of 16); means over all benchmarks do not compare"
+        in out
+    )
 
 
 def test_an_unfinished_sweep_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

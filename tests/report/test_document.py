@@ -214,3 +214,20 @@ def test_rows_that_are_not_believed_are_no_measurements(
     assert "n = 27 · 1 cell not measured" in said
     assert "1 row of status 'partial': never fitted, and not shown here as measured." in said
     assert "Nothing was measured twice" in said
+
+
+def test_cells_that_average_another_mix_of_benchmarks_are_marked_and_counted(
+    drawn: Callable[..., list[Page]], words_of: Callable[..., str]
+) -> None:
+    made = drawn("scenes")
+    (page,) = (page for page in made if "Mean error: reasoning" in words_of(page))
+    said = words_of(page)
+    assert "every cell measured · 4 uneven cells *" in said
+    assert said.count("*\n× 6") == 4
+    note = (
+        "* 4 cells of 16 with another mix of benchmarks (in scenes knowledge, whose rows of status 'plateau'"
+    )
+    assert note in " ".join(said.split())
+    assert [text for kind, text in page.told if text.startswith(note)]
+    for even in ("vlm_reasoning", "superclass_data_scaling"):
+        assert not [page for page in drawn(even) if "*" in words_of(page)]

@@ -155,21 +155,24 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil
 
 PROBE = """
 <script>
-const figure = document.querySelector('figure[data-name$="_surface"]');
+const shown = [...document.querySelectorAll("figure")].filter(figure => figure.offsetWidth);
+const figure = shown.find(figure => figure.dataset.name.includes("_surface"));
 const box = figure.querySelector("svg").getBoundingClientRect();
 const fire = (x, y) => figure.dispatchEvent(new PointerEvent("pointermove",
   {clientX: box.left + x * box.width, clientY: box.top + y * box.height}));
 let heard = "";
 for (let i = 1; i < 30 && !heard.includes("error"); i++) { fire(0.5, i / 30); heard = said.textContent; }
 document.title = JSON.stringify({heard, wide: document.documentElement.scrollWidth, view: innerWidth,
-  figures: document.querySelectorAll("figure svg").length, paper: getComputedStyle(document.body).backgroundColor,
+  figures: shown.length, type: Math.min(...shown.map(figure => figure.querySelector("svg")).map(
+    svg => 8 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)),
+  paper: getComputedStyle(document.body).backgroundColor,
   loaded: performance.getEntriesByType("resource").length});
 </script>
 """
 
 
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt install chromium")
-@pytest.mark.parametrize("wide", [1200, 500])
+@pytest.mark.parametrize("wide", [1200, 900, 500, 390])
 def test_a_browser_shows_the_page_and_answers_the_pointer(folder: Path, wide: int, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text((folder / "page.html").read_text().replace("</body>", PROBE + "</body>"))
@@ -180,7 +183,8 @@ def test_a_browser_shows_the_page_and_answers_the_pointer(folder: Path, wide: in
     seen = json.loads(title)
     assert re.match(r"visual tokens [\d.]+; LLM size [\d.]+ B; error 0\.\d{4}|.*error", seen["heard"])
     assert seen["wide"] <= seen["view"], "the page must not scroll sideways"
-    assert seen["figures"] >= 10
+    assert seen["figures"] == len(list((folder / "page.data").glob("*.csv"))), "each figure once"
+    assert seen["type"] >= 9.9, "the smallest type of a figure, in pixels"
     assert seen["loaded"] == 0
 
 

@@ -48,7 +48,8 @@ def _grid(axes: Axes, data: Coverage) -> None:
         axes.add_patch(Rectangle((column, row), 1, 1, facecolor=colour, edgecolor=PAPER, linewidth=1.5))
         if told:
             held = int(data.rows[row, column])
-            text = f"{value:.3f}" + (f"\n× {held}" if held > 1 else "")
+            star = "*" if data.uneven is not None and data.uneven[row, column] else ""
+            text = f"{value:.3f}{star}" + (f"\n× {held}" if held > 1 else "")
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", size=TINY, color=_ink(colour))
     if not told and high > low:
         _bar(axes, ScalarMappable(Normalize(low, high), SURFACE))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from scalelaw.report.page import clip, text_width
+from scalelaw.report.page import clip, text_width, wrap
 from scalelaw.report.style import BODY, INK, MUTED, SMALL, TINY
 from scalelaw.report.ticks import panel_width
 
@@ -47,10 +47,12 @@ def _broken(label: str, room: float, tall: float) -> str:
 
 def panel_heading(axes: Axes, title: str, note: str) -> None:
     """The panel's title at its top left and a note (such as n = 28) at its top right, under the title where both do
-    not fit on one line; the title is cut where the panel is too narrow for it."""
+    not fit on one line; a title too long for its panel takes two lines and is cut after them."""
     room = panel_width(axes)
     stacked = text_width(title, BODY, "bold") + text_width(note, TINY) + 0.1 > room
-    axes.set_title(clip(title, room + 0.3, BODY, "bold"), loc="left", pad=20.0 if stacked else 8.0)
+    first, *rest = wrap(title, room + 0.3, BODY, "bold")
+    lines = [first, clip(" ".join(rest), room + 0.3, BODY, "bold")] if rest else [first]
+    axes.set_title("\n".join(lines), loc="left", pad=20.0 if stacked else 8.0)
     axes.annotate(
         note, (1, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
         size=TINY, color=MUTED, annotation_clip=False,
