@@ -84,7 +84,7 @@ def _grid(frame: pd.DataFrame, title: str, left_out: pd.DataFrame) -> Coverage:
     )
     counts = _of_each(held, levels, columns)
     differs = _differs(counts) if along != "benchmark" != by else np.zeros(counts.shape, bool)
-    uneven = differs.any(axis=2)
+    uneven = np.asarray(differs.any(axis=2))
     note = _note(frame, mean) + (
         f" · {words.count(int(uneven.sum()), 'uneven cell')} *" if uneven.any() else ""
     )
@@ -122,7 +122,7 @@ def _said(names: list[str], counts: np.ndarray, differs: np.ndarray, left_out: p
     """How many cells average another mix of benchmarks, in which, and why where the table says it."""
     if not differs.any():
         return ""
-    held = [name for name, other in zip(names, differs.any(axis=(0, 1)), strict=True) if other]
+    held = [name for name, other in zip(names, np.asarray(differs.any(axis=(0, 1))), strict=True) if other]
     why = left_out[left_out["benchmark"].isin(held) & left_out["error"].notna()]["status"].dropna().unique()
     rows = f", whose rows of status {words.listed(map(repr, sorted(why)))} are left out" if len(why) else ""
     which = words.listed(map(words.named, held)) if len(held) <= 3 else f"{len(held)} of {len(names)}"
