@@ -131,6 +131,7 @@ def bench_cells_of_nothing(
     settings = {"slurm": {"slurm": {"poll_s": 0.5}}, "ray": {"ray": {"cpus": 2}}}.get(place, {})
 
     def run() -> None:
+        spent = []
         for count in CELLS:
             stated = {
                 "question": "?", "name": "many", "llms": ["16x1"], "visual_tokens": [1], "seeds": list(range(count)),
@@ -151,6 +152,8 @@ def bench_cells_of_nothing(
             assert again["read_s"] < 1
             if place == "local":  # elsewhere a job, or Ray, is started for the one
                 assert again["cpu_s"] < 5
+            spent.append(first["cpu_s"] / count)
+        assert spent[-1] < 1.5 * spent[0] + 1e-3  # growth is linear
 
     benchmark.pedantic(run, rounds=1, iterations=1)
 
