@@ -19,6 +19,7 @@ from scalelaw import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+LINK = r"\]\(([^)#]+)\)"
 BLOCK = re.compile(r"^```(\w+)(?: ([\w./]+))?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -55,8 +56,13 @@ def test_a_page_runs_as_it_stands(
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_what_a_page_links_is_there(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+    for target in re.findall(LINK, path.read_text(encoding="utf-8")):
         assert (path.parent / target).is_file(), target
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    linked = set(re.findall(LINK, (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} <= linked
 
 
 def test_generated_parts_are_current(generate: ModuleType) -> None:
