@@ -8,7 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.kinds import EXPERIMENT, otherwise
@@ -23,7 +31,7 @@ class Dataset(_Section):
     """What the models see. `options` are the dataset plug-in's own."""
 
     name: str = "scenes"
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -41,7 +49,7 @@ class Vision(_Section):
         default=[0, 1, 2], min_length=1, description="hidden states kept: 0 the stem, then each block"
     )
     select: int = Field(-2, description="the hidden state to compress, among `features`")
-    seed: int = Field(0, description="of its first weights and of the images it sees")
+    seed: int = Field(0, ge=0, description="of its first weights and of the images it sees")
     features_gb: float = Field(
         20.0,
         ge=0,
@@ -66,7 +74,7 @@ class Text(_Section):
     steps: int = Field(700, ge=0)
     batch: int = Field(128, gt=0)
     learning_rate: float = Field(6e-3, gt=0)
-    seed: int = 0
+    seed: int = Field(0, ge=0)
 
 
 class Recipe(_Section):
@@ -210,7 +218,9 @@ class Experiment(_Section):
     compressors: list[str] = Field(
         default=["quecc"], min_length=1, description="of `scalelaw list compressors`, or files of one's own"
     )
-    seeds: list[int] = Field(default=[0], min_length=1, description="each makes every cell once more")
+    seeds: list[NonNegativeInt] = Field(
+        default=[0], min_length=1, description="each makes every cell once more"
+    )
     rate_factors: list[float] = Field(
         default=[1.0],
         min_length=1,
@@ -291,7 +301,9 @@ def _parse(model: type[Section], raw: dict[str, Any], origin: str) -> Section:
                 hint += f" On the command line trackers are chosen with --track {first['input']}."
         elif first["type"] == "model_type":
             hint = f"It is a section, whose keys are set: {place}.KEY=VALUE."
-        raise InputError(f"{origin}: {place}: {first['msg']}.", code="bad_value", hint=hint) from error
+        raise InputError(
+            f"{origin}: {place}: {first['msg'].removeprefix('Value error, ')}.", code="bad_value", hint=hint
+        ) from error
 
 
 def _allowed(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
@@ -322,7 +334,7 @@ def read_mapping(path: str | Path | None) -> dict[str, Any]:
         return {}
     raw = _read_yaml(Path(path))
     if not isinstance(raw, dict):
-        raise InputError(f"{path} holds no keys.", code="bad_yaml")
+        raise InputError(f"{path} holds no keys.", code="bad_yaml", hint=otherwise(path, ""))
     return raw
 
 

@@ -75,7 +75,7 @@ def data_row(number: int) -> str:
 
 def unknown(kind: str, given: str, allowed: Iterable[str], *, code: str = "") -> InputError:
     """The error for a name that is not one of `allowed`, with the nearest that is."""
-    names = sorted(allowed)
+    names = sorted(set(allowed))
     named = [name for name in names if len(name) <= LONGEST_NAME]  # to compare long ones takes very long
     near = difflib.get_close_matches(given, named, n=1, cutoff=0.5) if len(given) <= LONGEST_NAME else []
     guess = f" Did you mean '{near[0]}'?" if near else ""

@@ -24,7 +24,7 @@ def schema(command: str) -> dict[str, Any]:
     """
     held = _held()
     if command not in held["commands"]:
-        raise unknown("answer", command, held["commands"], code="unknown_schema")
+        raise unknown("command", command, held["commands"], code="unknown_schema")
     warning = {
         "type": "object",
         "required": ["code", "message"],

@@ -178,7 +178,11 @@ def terms(where: Where) -> list[tuple[str, Any]]:
     ]  # a byte that is no text stands in no table
     for term in written:
         if "=" not in term:
-            raise InputError(f"'{term}' is not a term of the form column=value.", code="bad_where")
+            raise InputError(
+                f"'{term}' is not a term of the form column=value.",
+                code="bad_where",
+                hint="Rows are chosen by what a column holds, task_family=reasoning; there is no < or >.",
+            )
     return [(t.split("=", 1)[0].strip(), t.split("=", 1)[1].strip()) for t in written]
 
 

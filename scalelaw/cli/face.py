@@ -13,10 +13,12 @@ import typer
 
 from scalelaw import __version__
 from scalelaw.answers import answer, dumps, refusal
+from scalelaw.cli.sections import Commands
 from scalelaw.errors import InputError, Interrupted, ScalelawError
 
 app = typer.Typer(
     name="scalelaw",
+    cls=Commands,
     help="Fits scaling laws of vision-language models and plans inference budgets: "
     "under my budget, how large an LLM and how many visual tokens?",
     epilog="First steps: scalelaw fit vlm_reasoning -o fit.json; scalelaw optimize fit.json --budget 8e11",
@@ -79,7 +81,7 @@ Where = Annotated[
 LawFiles = Annotated[
     list[str] | None,
     typer.Option(
-        "--law", metavar="FILE.py", help="Your own law file, of a fit that was made with it; repeatable."
+        "--law", metavar="FILE.py", help="Your own law's file, for a fit that was made with it; repeatable."
     ),
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the answer to this file.")]
@@ -96,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
         if "" in given:
             hint = "A variable of the shell may be unset."
             raise InputError("One of the arguments is empty.", code="usage", hint=hint)
-        code = int(app(given, standalone_mode=False) or 0)
+        code = int(app(given, prog_name="scalelaw", standalone_mode=False) or 0)
         if code == Interrupted.exit_code:  # newer typers turn Ctrl-C into this code
             raise KeyboardInterrupt
         sys.stdout.flush()
@@ -160,6 +162,13 @@ def give(
         words()
     for _, message in warnings:
         print(f"warning: {message}", file=sys.stderr)
+
+
+def need_files(paths: Iterable[str]) -> None:
+    """Raises InputError for a path where no file is."""
+    for path in paths:
+        if not os.path.isfile(path):
+            raise InputError(f"There is no file {path}.", code="no_such_file")
 
 
 def pairs(terms: list[str] | None, option: str) -> dict[str, str]:

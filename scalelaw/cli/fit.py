@@ -12,9 +12,9 @@ from scalelaw.errors import InputError, NoAnswer
 
 Inputs = Annotated[
     list[str] | None,
-    typer.Option("--input", help="Read a law's input from a column: n_params=COLUMN; repeatable."),
+    typer.Option("--input", help="Read a law's input from another column: n_params=size; repeatable."),
 ]
-Target = Annotated[str, typer.Option(help="The column to explain.")]
+Target = Annotated[str, typer.Option(help="The column that the law explains.")]
 
 
 @app.command("fit", cls=Sectioned)
@@ -24,36 +24,53 @@ def fit(
         str,
         typer.Option(
             autocompletion=names_of("laws"),
-            help="A law's name (scalelaw list laws), auto, ./file.py, or a formula: 'E + A*N**-a'.",
+            help="A law's name (scalelaw list laws), auto, your own file (./mine.py), or a formula: 'E + A*N**-a'.",
         ),
     ] = "product_power",
     laws: Annotated[
         str | None,
         typer.Option(
-            help="With --law auto: the laws to choose among, separated by commas. [default: all that fit]"
+            help="With --law auto: the laws to choose among, separated by commas. "
+            "[default: all whose inputs the table has]"
         ),
     ] = None,
     where: Where = None,
     inputs: Inputs = None,
     target: Target = "error",
-    loss: Annotated[str, typer.Option(help="squared, huber or expectile.")] = "squared",
+    loss: Annotated[
+        str,
+        typer.Option(
+            help="What is made least: squared, huber (outliers count less) or expectile (one side counts more)."
+        ),
+    ] = "squared",
     delta: Annotated[
-        float | None, typer.Option(help="The Huber loss is quadratic up to this residual. [default: 1e-3]")
+        float | None,
+        typer.Option(help="With --loss huber: quadratic up to this residual, linear beyond. [default: 1e-3]"),
     ] = None,
     expectile: Annotated[
-        float | None, typer.Option(help="Weight of points above the law against those below (0 to 1).")
+        float | None,
+        typer.Option(
+            help="With --loss expectile: how much points above the law count against those below (0 to 1)."
+        ),
     ] = None,
     residual: Annotated[
         str | None,
         typer.Option(
-            help="linear (y - f) or log (ln y - ln f). [default: linear; for auto with one input, log]"
+            help="What is compared: linear (y - f) or log (ln y - ln f). [default: linear; auto with one input: log]"
         ),
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="error_se (1 / se^2), or a column that holds the weights.")
+        str | None,
+        typer.Option(
+            help="How much points count: error_se (then 1 / se^2), or a column that holds the weights. "
+            "[default: all alike]"
+        ),
     ] = None,
     tail_weight: Annotated[
-        list[str] | None, typer.Option(help="Weigh points by input^gamma: 1.5, or n_params=1.5; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Let points count by an input to this power: 1.5 (every input), or n_params=1.5; repeatable."
+        ),
     ] = None,
     fix: Annotated[list[str] | None, typer.Option(help="Hold a parameter: D=0; repeatable.")] = None,
     bound: Annotated[list[str] | None, typer.Option(help="Bound a parameter: alpha=0:1; repeatable.")] = None,
@@ -65,25 +82,31 @@ def fit(
     ] = 1000,
     resample: Annotated[
         str | None,
-        typer.Option(help="wild, neighbour, residual, case or cluster. [default: what suits the loss]"),
+        typer.Option(
+            help="What a refit draws anew: wild, neighbour, residual, case or cluster. [default: what suits the loss]"
+        ),
     ] = None,
     cluster: Annotated[
-        str | None, typer.Option(help="The column that says which rows belong together, e.g. model.")
+        str | None, typer.Option(help="The column that says which rows belong together: model.")
     ] = None,
     interval: Annotated[
-        str, typer.Option(help="percentile (it covers), bca (exponents covered too rarely) or profile.")
+        str,
+        typer.Option(
+            help="How they are made: percentile (covers as often as it says), bca (exponents too rarely) or profile."
+        ),
     ] = "percentile",
-    level: Annotated[float, typer.Option(help="The intervals' level.")] = 0.95,
+    level: Annotated[float, typer.Option(help="Level of the intervals: 0.95 for 95 %.")] = 0.95,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     holdout: Annotated[
         str | None,
-        typer.Option(help="largest, or largest:INPUT: also fit without the largest and predict it."),
+        typer.Option(help="Also fit without the largest and predict it: largest, or largest:INPUT."),
     ] = None,
-    by: Annotated[
-        str | None, typer.Option(help="Fit each value of this column apart, e.g. task_family.")
-    ] = None,
+    by: Annotated[str | None, typer.Option(help="Fit each value of this column apart: task_family.")] = None,
     share: Annotated[
-        str | None, typer.Option(help="With --by: parameters that may be the same in all groups: alpha,beta.")
+        str | None,
+        typer.Option(
+            help="With --by: say whether these parameters may be the same in all groups: alpha,beta."
+        ),
     ] = None,
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Also refit under other choices and say which conclusions move.")
@@ -166,13 +189,17 @@ def fit(
 def compare(
     table: Table,
     laws: Annotated[
-        str | None, typer.Option(help="Laws, separated by commas. [default: all whose inputs the table has]")
+        str | None,
+        typer.Option(help="The laws, separated by commas. [default: all whose inputs the table has]"),
     ] = None,
     where: Where = None,
     inputs: Inputs = None,
     target: Target = "error",
     residual: Annotated[
-        str | None, typer.Option(help="linear or log. [default: log for one input, else linear]")
+        str | None,
+        typer.Option(
+            help="What is compared: linear (y - f) or log (ln y - ln f). [default: linear; with one input, log]"
+        ),
     ] = None,
     output: Output = None,
     as_json: Json = False,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.face import Json, LawFiles, Output, app, give, names_of, number, numbers, pairs
+from scalelaw.cli.face import Json, LawFiles, Output, app, give, names_of, need_files, number, numbers, pairs
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError
 
@@ -23,21 +23,44 @@ Tiles = Annotated[float, typer.Option(help="Tiles per image: the tower runs once
 Prefix = Annotated[float, typer.Option(help="Share of the text whose keys and values are cached (0 to 1).")]
 Questions = Annotated[float, typer.Option(help="Questions asked of one image: the tower runs once for all.")]
 Tower = Annotated[
-    str | None, typer.Option(help="Vision tower, its config.json, or none. [default: clip-vit-l-14-336]")
+    str | None,
+    typer.Option(
+        help="A vision tower's name (scalelaw list towers), its config.json, or none. [default: clip-vit-l-14-336]"
+    ),
 ]
-Compressor = Annotated[str | None, typer.Option(help="Compressor whose own cost counts. [default: none]")]
+Compressor = Annotated[
+    str | None,
+    typer.Option(help="The compressor whose own cost counts (scalelaw list compressors). [default: none]"),
+]
 Hardware = Annotated[
     str | None,
-    typer.Option(autocompletion=names_of("hardware"), help="A card's name (scalelaw list hardware)."),
+    typer.Option(
+        autocompletion=names_of("hardware"), help="A card's name (scalelaw list hardware), or its YAML file."
+    ),
 ]
 Devices = Annotated[int, typer.Option(min=1, help="Cards that serve one model together.")]
 Mfu = Annotated[
-    str | None, typer.Option(help="Share of the peak reached in prefill: 0.5, or a range 0.3:0.6.")
+    str | None,
+    typer.Option(
+        help="Share of the card's peak that prefill reaches: 0.5, or a range 0.3:0.6. [default: the card's, else 0.5]"
+    ),
 ]
-Mbu = Annotated[str | None, typer.Option(help="Share of the bandwidth reached: 0.8, or a range.")]
-Price = Annotated[float | None, typer.Option("--usd-per-hour", help="Price of one card.")]
-CacheType = Annotated[str, typer.Option("--cache-dtype", help="Type of the KV cache.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of the efficiencies drawn from --mfu and --mbu ranges.")]
+Mbu = Annotated[
+    str | None,
+    typer.Option(
+        help="Share of the card's bandwidth that is reached: 0.8, or a range. [default: the card's, else 0.8]"
+    ),
+]
+Price = Annotated[
+    float | None, typer.Option("--usd-per-hour", help="Price of one card for an hour, in dollars.")
+]
+CacheType = Annotated[
+    str,
+    typer.Option("--cache-dtype", help="Number type of the KV cache: fp32, fp16, bf16, fp8, int8 or int4."),
+]
+Seed = Annotated[
+    int, typer.Option(min=0, help="Seed of the efficiencies drawn from ranges of --mfu and --mbu.")
+]
 
 QUERY = (
     "text_tokens",
@@ -75,20 +98,28 @@ def _share(text: str | None, option: str) -> Any:
 @app.command("optimize", cls=Sectioned)
 def optimize(
     fit_file: Annotated[
-        Path | None, typer.Argument(metavar="FIT.json", help="What `scalelaw fit -o FIT.json` wrote.")
+        Path | None,
+        typer.Argument(
+            metavar="FIT.json",
+            help="What `scalelaw fit TABLE -o FIT.json` wrote; or name several with --fit.",
+        ),
     ] = None,
     budget: Annotated[
         list[str] | None,
         typer.Option(
-            help="FLOPs per query (1e12), or kind=amount (latency_ms=80); repeatable: all must hold."
+            help="FLOPs per query (1e12), or another kind: latency_ms=80, memory_gb=24; repeatable: all must hold."
         ),
     ] = None,
     fits: Annotated[
         list[str] | None,
-        typer.Option("--fit", help="A task's fit, ocr=OCR.json; repeatable: plan for them all."),
+        typer.Option("--fit", help="A task's fit: ocr=ocr.json; repeatable: plan for them all."),
     ] = None,
     weights: Annotated[
-        list[str] | None, typer.Option("--weight", help="A task's share of the error, ocr=0.3; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--weight",
+            help="A task's share of the error: ocr=0.3; repeatable. [default: equal shares of what is left]",
+        ),
     ] = None,
     law_files: LawFiles = None,
     text_tokens: TextTokens = 50,
@@ -111,7 +142,11 @@ def optimize(
         float | None, typer.Option(help="Take the cheapest that reaches this error.")
     ] = None,
     minimise: Annotated[
-        str | None, typer.Option(help="The kind of cost to be least with --within and --target-error.")
+        str | None,
+        typer.Option(
+            help="With --within or --target-error: the kind of cost that is to be least. "
+            "[default: the first budget's, else flops]"
+        ),
     ] = None,
     tie: Annotated[float, typer.Option(help="Errors closer than this to the pick's are near ties.")] = 0.001,
     contrast: Annotated[
@@ -119,9 +154,11 @@ def optimize(
         typer.Option("--contrast", help="Also the pick under every other kind of budget of the same size."),
     ] = False,
     tolerance: Annotated[
-        float,
-        typer.Option(help="With --contrast: tokens are free while latency rises by less than this share."),
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            help="With --contrast: tokens are free while latency rises by less than this share. [default: 0.05]"
+        ),
+    ] = None,
     inverse: Annotated[
         bool, typer.Option("--inverse", help="Also where the next model pays, and what a larger budget buys.")
     ] = False,
@@ -130,7 +167,10 @@ def optimize(
         str, typer.Option(help="Queries served together; several to choose from: 1,8,32.")
     ] = "1",
     dtype: Annotated[
-        str, typer.Option(help="Type of the weights; several to choose from: bf16,int8.")
+        str,
+        typer.Option(
+            help="Number type of the weights: fp32, fp16, bf16, fp8, int8 or int4; several to choose from: bf16,int8."
+        ),
     ] = "bf16",
     cache_dtype: CacheType = "bf16",
     images: Images = 1,
@@ -146,7 +186,8 @@ def optimize(
     cost: Annotated[
         str | None,
         typer.Option(
-            help="FLOP accounting, or your own file. [default: layer_flops where shapes are known, else linear_flops]"
+            help="How FLOPs are counted: layer_flops, linear_flops, or your own file. "
+            "[default: layer_flops where shapes are known, else linear_flops]"
         ),
     ] = None,
     seed: Seed = 0,
@@ -165,13 +206,16 @@ def optimize(
         raise InputError(
             "--contrast and --inverse start from a budget, not from --target-error.", code="bad_objective"
         )
+    if tolerance is not None and not contrast:
+        raise InputError("--tolerance belongs to --contrast.", code="usage")
     law = _law(fit_file, pairs(fits, "--fit"), numbers(weights, "--weight"), law_files or [])
     optimum = plan.find_optimum(
         law, limits, within=within, target_error=target_error, minimise=minimise, tie=tie, **asked
     )
     data, warnings = optimum.to_dict(), list(optimum.warnings)
     if contrast:
-        found = plan.contrast_budgets(law, limits, within=within, tolerance=tolerance, **asked)
+        free: dict[str, Any] = {} if tolerance is None else {"tolerance": tolerance}
+        found = plan.contrast_budgets(law, limits, within=within, **free, **asked)
         data["contrast"] = found.to_dict()
         warnings += [held for held in found.warnings if held not in warnings]
     if inverse:
@@ -195,6 +239,7 @@ def _law(fit_file: Path | None, fits: dict[str, str], weights: dict[str, float],
 
     if (fit_file is None) == (not fits):
         raise InputError("Give one FIT.json, or several with --fit TASK=FILE.", code="usage")
+    need_files(law)
     if fit_file is not None:
         if weights:
             raise InputError("--weight needs the tasks' fits as --fit TASK=FILE.", code="usage")
@@ -216,15 +261,18 @@ def cost(
     convention: Annotated[
         str,
         typer.Option(
-            help="How FLOPs are counted: exact, all-logits, useful-causal, 2N, fastv, pyramiddrop, vtw."
+            help="What is counted as FLOPs: exact, all-logits, useful-causal, 2N, fastv, pyramiddrop or vtw."
         ),
     ] = "exact",
     explain: Annotated[
-        str | None, typer.Option(help="A published number (3.82e12): which convention and length give it?")
+        str | None,
+        typer.Option(help="A published number of FLOPs (3.82e12): which convention and length give it?"),
     ] = None,
     hardware: Hardware = None,
     batch: Annotated[int, typer.Option(min=1, help="Queries served together.")] = 1,
-    dtype: Annotated[str, typer.Option(help="Type of the weights.")] = "bf16",
+    dtype: Annotated[
+        str, typer.Option(help="Number type of the weights: fp32, fp16, bf16, fp8, int8 or int4.")
+    ] = "bf16",
     cache_dtype: CacheType = "bf16",
     images: Images = 1,
     tiles: Tiles = 1,
@@ -270,7 +318,7 @@ def calibrate(
             metavar="LATENCIES.csv", help="Columns model, visual_tokens, latency_ms or ttft_ms, ..."
         ),
     ],
-    hardware: Annotated[str, typer.Option(help="The card they were measured on.")],
+    hardware: Annotated[str, typer.Option(help="The card they were measured on (scalelaw list hardware).")],
     devices: Devices = 1,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the card as YAML: --hardware takes it.")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from scalelaw.cli.face import Json, LawFiles, app, give
+from scalelaw.cli.face import Json, LawFiles, app, give, need_files
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError
 
@@ -47,6 +47,7 @@ def report(
     """
     from scalelaw.report import write_report
 
+    need_files(law_files or [])
     target = output or Path(_NAMES.get((style, form or "pdf"), "paper"))
     if target.resolve() in {Path(item).resolve() for item in items}:
         raise InputError(

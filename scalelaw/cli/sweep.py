@@ -16,13 +16,24 @@ if TYPE_CHECKING:
 
 @app.command("sweep", cls=Sectioned)
 def sweep(
-    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment.")],
-    out: Annotated[Path | None, typer.Option(help="The sweep's folder. [default: sweeps/NAME]")] = None,
+    experiment: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EXPERIMENT.yaml", help="The experiment, or the folder of a sweep that was begun."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The sweep's folder. [default: sweeps/NAME]")
+    ] = None,
     executor: Annotated[
-        str, typer.Option(help="inline, local, slurm or ray (scalelaw list executors), or your own file.")
+        str,
+        typer.Option(
+            help="Where cells run: inline, local, slurm or ray (scalelaw list executors), or your own file."
+        ),
     ] = "local",
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Cells at once. [default: the cores; on a cluster 256]")
+        int | None,
+        typer.Option(min=1, help="Cells at once. [default: the cores; with slurm 256, with ray 1000]"),
     ] = None,
     resources: Annotated[
         Path | None, typer.Option(help="A YAML file of rules: what cells ask for, by the LLM's size.")
@@ -44,7 +55,8 @@ def sweep(
         typer.Option(help="Send each cell's log to tensorboard, trackio or wandb as well; repeatable."),
     ] = None,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a key: recipe.steps=100; repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="Override a key of the experiment: recipe.steps=100; repeatable."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -92,7 +104,8 @@ def _status(stated: Experiment, folder: Path, as_json: bool) -> None:
     found = sweep_status(stated, folder)
     if not as_json:
         counts = ", ".join(f"{count} {state}" for state, count in found.counts().items() if count)
-        print(f"{len(found.cells)} cells: {counts}{'; a runner is at work' if found.running else ''}")
+        runner = "; a runner is at work" if found.running else ""
+        print(f"{len(found.cells)} cell{'s' * (len(found.cells) != 1)}: {counts}{runner}")
         for cell in found.cells:
             if cell["state"] != "done":
                 print(

@@ -33,18 +33,25 @@ def import_(
         typer.Option(help="YAML with what the files do not say: sizes, token counts, metrics, columns."),
     ] = None,
     column: Annotated[
-        list[str] | None, typer.Option(help="A table's column from a csv's: n_params=size; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="A column of the table, and of the csv the one that holds it: n_params=size; repeatable."
+        ),
     ] = None,
     scale: Annotated[
-        list[str] | None, typer.Option(help="Multiply a column: n_params=1e9 for billions; repeatable.")
+        list[str] | None,
+        typer.Option(help="Multiply a column of the table: n_params=1e9 for billions; repeatable."),
     ] = None,
     score: Annotated[
-        list[str] | None, typer.Option(help="A csv's column of scores and its maximum: GQA=100; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="A column (of a long csv: a benchmark) of scores, and its maximum: GQA=100; repeatable."
+        ),
     ] = None,
     decimal: Annotated[
-        str | None, typer.Option(help="A csv's decimal mark, . or , (the other then groups thousands).")
+        str | None, typer.Option(help="The csv's decimal mark, . or , (the other then groups thousands).")
     ] = None,
-    experiment: Annotated[str | None, typer.Option(help="The experiment's name in the table.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="What the table calls the experiment.")] = None,
     as_json: Json = False,
 ) -> None:
     """Turn another tool's results or published numbers into a results table.
@@ -122,9 +129,9 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="|".join(LISTS),
+            metavar="WHAT",
             autocompletion=lambda incomplete: [n for n in LISTS if n.startswith(incomplete)],
-            help="Which drawer or catalogue.",
+            help="One of: " + ", ".join(LISTS) + ".",
         ),
     ],
     as_json: Json = False,

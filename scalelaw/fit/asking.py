@@ -87,8 +87,8 @@ def fit_law(
         return fit_auto(table, inputs, target, where, laws, **asked)
     if laws is not None:
         raise InputError(
-            f"Laws to choose among are for law='auto', and the law is '{law}'.",
+            f"Laws to choose among are for the law auto, and the law is '{law}'.",
             code="bad_option",
-            hint="Ask for law='auto', or leave them out.",
+            hint="Ask for the law auto, or leave them out.",
         )
     return fit_points(*opening(table, law, inputs, target, where, asked))

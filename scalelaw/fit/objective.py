@@ -112,7 +112,7 @@ def make_objective(
         raise InputError(
             f"delta belongs to the Huber loss; the loss is '{loss}'.",
             code="bad_delta",
-            hint="Ask for loss='huber'.",
+            hint="Ask for the loss huber.",
         )
     if loss == "expectile":
         expectile = 0.1 if expectile is None else float(expectile)
@@ -122,6 +122,6 @@ def make_objective(
         raise InputError(
             f"An expectile belongs to the expectile loss; the loss is '{loss}'.",
             code="bad_expectile",
-            hint="Ask for loss='expectile'.",
+            hint="Ask for the loss expectile.",
         )
     return Objective(loss, delta, residual, expectile)

@@ -13,6 +13,8 @@ from scalelaw.fit.objective import Objective, make_objective
 from scalelaw.fit.uncertainty import KINDS, METHODS
 
 INTERVALS = (*KINDS, "profile")
+MOST_REFITS = 10**6
+"""More refits would take days and tell nothing more."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,10 @@ class Options:
             raise unknown("resampling method", self.resample, METHODS, code="unknown_resampling")
         if self.interval not in INTERVALS:
             raise unknown("interval", self.interval, INTERVALS)
-        if int(self.bootstrap) != self.bootstrap or self.bootstrap < 0:
+        if int(self.bootstrap) != self.bootstrap or not 0 <= self.bootstrap <= MOST_REFITS:
             raise InputError(
-                f"The number of bootstrap refits must be 0 or more, not {self.bootstrap}.", code="bad_value"
+                f"The number of bootstrap refits must lie between 0 and {MOST_REFITS:,}, not {self.bootstrap}.",
+                code="bad_value",
             )
         if not 0 < self.level < 1:
             raise InputError(

@@ -171,7 +171,7 @@ def _groups(problem: Problem, clusters: Array | None, method: str) -> Array:
             raise InputError(
                 "Cluster resampling needs a column that says which points belong together.",
                 code="no_clusters",
-                hint="For example cluster='model'.",
+                hint="Name it as the cluster: model, for example.",
             )
         return np.arange(problem.target.shape[1])
     groups: Array = np.unique(clusters, return_inverse=True)[1]

@@ -50,7 +50,9 @@ def read_sheet(path: str | Path, decimal: Any = None) -> list[Record]:
     if file.suffix.lower() != ".xlsx" and (wrong := otherwise(file, TABLE)):
         raise InputError(f"{file} is not a csv.", code="wrong_kind", hint=wrong)
     if decimal not in (None, ".", ","):
-        raise unknown("decimal mark", str(decimal), (".", ","))
+        raise InputError(
+            f"The decimal mark is '.' or ',', not '{str(decimal)[:20]}'.", code="unknown_decimal_mark"
+        )
     lines = [line for line in _lines(file) if any(line)]
     if len(lines) < 2:
         raise InputError(f"{file} holds no rows below a header line.", code="empty_table")

@@ -95,7 +95,9 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
                 measured.append(_number(row, kind, at, None))
     if len(measured) < 3:
         raise InputError(
-            f"{len(measured)} measurements do not tell mfu, mbu and overhead.", code="too_few_points"
+            f"{len(measured)} measurement(s) do not tell mfu, mbu and overhead.",
+            code="too_few_points",
+            hint="Measure at least 3: several models or numbers of visual tokens, batches of 1 and of many.",
         )
     truth = np.array(measured)
 

@@ -96,6 +96,12 @@ def make_query(
     if device is not None:
         device = replace(device, count=int(_number("devices", devices, *RANGES["devices"])))
         device, scenarios = _efficiency(device, mfu, mbu, seed)
+    elif given := [name for name, value in (("mfu", mfu), ("mbu", mbu)) if value is not None]:
+        raise InputError(
+            f"{given[0]} is a share of what a card can do, and no hardware is named.",
+            code="bad_workload",
+            hint="Name it: h100, for example (scalelaw list hardware).",
+        )
     work = Workload(
         **held,
         batch=np.array([s.batch for s in setups]),
@@ -127,7 +133,10 @@ def _range(name: str, given: Any, default: float) -> tuple[float, float]:
         _number(name, value, 1e-6, 1) for value in (given if isinstance(given, tuple | list) else [given])
     ]
     if len(ends) > 2 or ends[0] > ends[-1]:
-        raise InputError(f"{name} is a number or a range (low, high).", code="bad_workload")
+        told = ":".join(f"{end:g}" for end in ends)
+        raise InputError(
+            f"{name} is a number, or a range from low to high; it is {told}.", code="bad_workload"
+        )
     return ends[0], ends[-1]
 
 

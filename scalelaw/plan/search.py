@@ -54,7 +54,7 @@ def find_optimum(
     check_error("tie", tie)
     if budget is None and rule.target is None:
         raise InputError(
-            "There is no budget.", code="bad_budget", hint="Give one, e.g. 8e11, or a target error."
+            "There is no budget.", code="bad_budget", hint="Give one (8e11, for example), or a target error."
         )
     setting = make_setting(
         fitted, budget, models, visual_tokens, cost,
@@ -206,6 +206,11 @@ def _missed(setting: Setting, grid: Grid, rule: Rule) -> NoAnswer:
 
 
 def _minimised(setting: Setting, rule: Rule, minimise: str | None) -> str | None:
+    if minimise is not None and rule.least:
+        raise InputError(
+            "What is to be least is asked with a tolerance (within) or a target error; a budget makes the error least.",
+            code="bad_objective",
+        )
     if minimise is not None and minimise not in setting.kinds:
         raise InputError(
             f"'{minimise}' cannot be made least here.",

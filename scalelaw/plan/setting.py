@@ -263,7 +263,7 @@ def _kinds(
     work = query.work
     lacks = {
         "shape": f"the shape of every model; that of {', '.join(without)} is not known" if without else "",
-        "device": "" if work.device else "the hardware (e.g. hardware='h100')",
+        "device": "" if work.device else "the hardware (h100, for example)",
         "price": "" if work.price_per_hour is not None else "the price of the device's hour (usd_per_hour)",
     }
     available = []
@@ -279,6 +279,8 @@ def _kinds(
             raise InputError(
                 f"A budget of {kind} needs {' and '.join(needs)}.",
                 code="cost_needs_more",
-                hint="Models of the catalogue (scalelaw list models) and those with a config.json have a shape.",
+                hint="Models of the catalogue (scalelaw list models) and those with a config.json have a shape."
+                if lacks["shape"] in needs
+                else "",
             )
     return tuple(available)

@@ -59,6 +59,7 @@ FILES = {
     "billions.yaml": b'models: {"*": {n_params: 3.1}}\n',
     "config.json": b'{"model_type": "llama"}',
     "refused.json": b'{"schema": "scalelaw.fit/1", "ok": false, "error": {"message": "No row has a=1."}}',
+    "latency.csv": b"model,visual_tokens,latency_ms\nqwen1.5-7b,4,80\n",
     "key.yaml": EXPERIMENT.replace("visual_tokens", "visual_token").encode(),
     "inner.yaml": (EXPERIMENT + "recipe: {learning_rat: 1}\n").encode(),
     "good.yaml": EXPERIMENT.encode(),

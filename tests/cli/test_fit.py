@@ -110,6 +110,12 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "no such law file": (["fit", "vlm_reasoning", "--law", "./mine.py"], 2, "no file"),
     "a law that exits": (["fit", "vlm_reasoning", "--law", "{bad}/exits.py"], 2, "SystemExit"),
     "bad where": (["fit", "vlm_reasoning", "--where", "task_family=poetry"], 2, "No row has"),
+    "where that compares": (["fit", "vlm_reasoning", "--where", "n_params>1e9"], 2, "there is no < or >"),
+    "refits without end": (
+        ["fit", "vlm_reasoning", "--bootstrap", "99999999999"],
+        2,
+        "between 0 and 1,000,000",
+    ),
     "bad fix": (["fit", "vlm_reasoning", "--fix", "D"], 2, "name=value"),
     "fix of nothing": (["fit", "vlm_reasoning", "--fix", "Z=0"], 2, "Z"),
     "bad bound": (["fit", "vlm_reasoning", "--bound", "alpha=1"], 2, "low:high"),

@@ -120,6 +120,32 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     ),
     "a fit as a model": (["cost", "{fit}"], 2, "`scalelaw fit` wrote"),
     "a fit as latencies": (["calibrate", "{fit}", "--hardware", "h100"], 2, "`scalelaw fit` wrote"),
+    "minimise without what it belongs to": (
+        ["optimize", "{fit}", "--budget", "1e12", "--minimise", "flops"],
+        2,
+        "a tolerance (within) or a target error",
+    ),
+    "a tolerance without a contrast": (
+        ["optimize", "{fit}", "--budget", "1e12", "--tolerance", ".1"],
+        2,
+        "--contrast",
+    ),
+    "a share of no card": (
+        ["optimize", "{fit}", "--budget", "1e12", "--mfu", "0.4"],
+        2,
+        "no hardware is named",
+    ),
+    "a range that runs backwards": (
+        ["cost", "qwen1.5-7b", "--hardware", "h100", "--mfu", "0.5:0.3"],
+        2,
+        "from low to high; it is 0.5:0.3",
+    ),
+    "a law's file that is not there": (
+        ["optimize", "{fit}", "--budget", "1e12", "--law", "my.py"],
+        2,
+        "no file my.py",
+    ),
+    "one latency": (["calibrate", "{bad}/latency.csv", "--hardware", "h100"], 2, "Measure at least 3"),
     "no such fit": (["optimize", "nowhere.json", "--budget", "1e12"], 2, "no file"),
     "unknown family": (["optimize", "{fit}", "--budget", "1e12", "--models", "qwen1.6"], 2, "qwen1.5"),
 }

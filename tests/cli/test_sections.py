@@ -15,6 +15,8 @@ def test_every_option_stands_under_a_heading(command: str, capsys: pytest.Captur
     assert cli.main([command, "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "Options:" not in lines
+    assert lines[0].startswith(f"Usage: scalelaw {command} [OPTIONS]")
+    assert not [line for line in lines if "<" in line or "{" in line]  # no type of Python's
     for param in made.params:
         if param.param_type_name == "option":
             name = max(param.opts, key=len)
@@ -33,3 +35,23 @@ def test_a_word_of_two_meanings_stands_where_it_is_meant() -> None:
     assert section("models", "import") == "Data"
     with pytest.raises(KeyError):
         section("no-such-option", "fit")
+
+
+def test_an_option_takes_the_same_by_the_same_name_everywhere() -> None:
+    made = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    apart = {"tie", "models", "visual-tokens", "batch", "output", "law"}
+    taken: dict[str, set[str]] = {}
+    for command in made.values():
+        for param in command.params:
+            if param.param_type_name == "option" and not param.is_flag:
+                name = max(param.opts, key=len).lstrip("-")
+                assert param.metavar, f"--{name} of {command.name} does not say what it takes"
+                taken.setdefault(name, set()).add(param.metavar)
+    assert {name for name, shown in taken.items() if len(shown) > 1} <= apart
+
+
+def test_the_list_of_commands_cuts_no_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "..." not in said.replace("[ARGS]...", "")
+    assert "its numbers lie beside it as JSON and csv." in said

@@ -29,6 +29,8 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "a tracker that is set": (["sweep", "{bad}/good.yaml", "--set", "track=wandb"], 2, "--track wandb"),
     "a table": (["sweep", "{bad}/nan.csv"], 2, "It is a table: `scalelaw fit`"),
     "a fit": (["sweep", "{fit}"], 2, "It is what `scalelaw fit` wrote"),
+    "a negative seed": (["sweep", "{bad}/good.yaml", "--set", "seeds=[-1]"], 2, "greater than or equal to 0"),
+    "rules in a table": (["sweep", "{bad}/good.yaml", "--resources", "{bad}/nan.csv"], 2, "It is a table"),
     "no list": (["sweep", "{bad}/good.yaml", "--set", "llms=16x1"], 2, "as a list: [16x1]"),
     "not yaml": (["sweep", "{bad}/not.yaml"], 2, "not YAML"),
 }

@@ -119,6 +119,16 @@ def test_names_in_a_list_are_said_once(capsys: pytest.CaptureFixture[str]) -> No
 
 BAD: dict[str, tuple[list[str], int, str]] = {
     "a fit in place of a table": (["show", "{fit}"], 2, "`scalelaw fit` wrote: `scalelaw optimize` and"),
+    "baseline that is not there": (
+        ["show", "vlm_reasoning", "--paired", "compressor=quec"],
+        2,
+        "There are: token_packer.",
+    ),
+    "decimal mark": (
+        ["import", "wide_csv", "{bad}/nan.csv", "--decimal", ";", "-o", "t"],
+        2,
+        "is '.' or ','",
+    ),
     "unknown list": (["list", "lawz"], 2, "Did you mean 'laws'"),
     "a misspelt option of an importer": (
         ["import", "wide_csv", "{bad}/nan.csv", "--models", "{bad}/colums.yaml", "-o", "t.parquet"],

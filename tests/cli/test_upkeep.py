@@ -47,7 +47,7 @@ def test_every_schema_is_one_and_every_command_has_one() -> None:
         jsonschema.Draft202012Validator.check_schema(schemas.schema(name))
     assert set(cli.commands()) <= set(schemas.described())
     assert set(schemas.described()) <= {*ASKED, "run-cell"}  # whose answer is held below
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match="Unknown command 'fitt'") as caught:
         schemas.schema("fitt")
     assert "fit" in caught.value.message + caught.value.hint
 
