@@ -13,12 +13,14 @@ import numpy as np
 
 from scalelaw.fit.cover import cover, stages
 from scalelaw.fit.engine import ROUNDING, Problem, State, agreeing, descend
+from scalelaw.fit.kinks import follow
 
 Array = np.ndarray
 # How many descents must end in one lowest place before the others are left there (with one or two exponents)
 _AGREED, _AGREED_ROBUST = 3, 8
 _SHORT = 1e-12  # a step, as a share of its parameter, that changes nothing any more
 _ROUGH = 80  # points that rank the places to descend from, for one or two exponents
+_CLOSE = 1e-6  # the gap of a minimum that was reached
 _ENOUGH = 4000  # points that the search looks at where there are many more
 
 
@@ -73,21 +75,31 @@ def minimise(
     start = ends[:, best]
     if sample is not problem:
         start = descend(problem, start[:, None], tolerance=1e-13, steps=200).parameters[:, 0]
-    reached = polish(problem, start).parameters
-    before = float(State.at(problem, reached[:, None]).total[0])
-    polished = polish(problem, reached)  # what this one still moves is the gap
+    polished, gap = _finished(problem, start)
+    if problem.objective.loss == "huber" and sample is problem and _CLOSE <= gap < np.inf:
+        place, gap = follow(problem, polished.parameters)
+        polished = polish(problem, place)
     objective, parameters = polished.objective, polished.parameters
-    moved = max(before - objective, polished.promise) if np.isfinite(objective) else np.inf
-    gap = 0.0 if moved <= polished.floor else moved / max(objective, polished.floor)
     return Optimum(
         parameters,
         objective,
-        bool(np.isfinite(objective) and gap < 1e-6),
+        bool(np.isfinite(objective) and gap < _CLOSE),
         starts,
         agreeing(totals, totals),
         gap,
         polished.gradient_norm,
     )
+
+
+def _finished(problem: Problem, start: Array) -> tuple[Polished, float]:
+    """A place polished, and the gap: what polishing it once more still moves or promises."""
+    reached = polish(problem, start).parameters
+    before = float(State.at(problem, reached[:, None]).total[0])
+    polished = polish(problem, reached)
+    if not np.isfinite(polished.objective):
+        return polished, np.inf
+    moved = max(before - polished.objective, polished.promise)
+    return polished, 0.0 if moved <= polished.floor else moved / max(polished.objective, polished.floor)
 
 
 def _sample(problem: Problem, size: int) -> Problem:
