@@ -20,6 +20,15 @@ from types import ModuleType
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import PACKAGE
 
+HOLDS = {
+    "costs": ("kinds", "needs", "parts"),
+    "compressors": ("Compressor",),
+    "objectives": ("Objective",),
+    "datasets": ("Dataset|Conversations",),
+    "executors": ("run",),
+    "importers": ("read",),
+}
+"""What a file of a drawer must hold to be one at all; laws are read with care of their own (`fit.law`)."""
 DRAWERS = ("laws", "costs", "compressors", "objectives", "datasets", "executors", "importers")
 
 
@@ -40,7 +49,8 @@ def summary(drawer: str, name: str) -> str:
 def load(drawer: str, name: str) -> ModuleType:
     """The plug-in module `name` of `drawer`; a name that ends in .py is a user's own file.
 
-    Raises InputError for an unknown name (with those there are) and for a file that cannot be imported.
+    Raises InputError for an unknown name (with those there are) and for a file that cannot be imported or is no such
+    plug-in.
     """
     if name.endswith(".py"):
         return _from_path(drawer, Path(name))
@@ -64,7 +74,7 @@ def _from_path(drawer: str, path: Path) -> ModuleType:
     kind = drawer.removesuffix("s")
     if not os.path.isfile(path):
         raise InputError(
-            f"There is no file {path}.", code="no_such_file", hint=f"Give the path of a {kind} file."
+            f"There is no file {path}.", code="no_such_file", hint=f"Give the path of your own {kind}'s file."
         )
     tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
     spec = importlib.util.spec_from_file_location(f"scalelaw_user_{drawer}_{path.stem}_{tag}", path)
@@ -80,6 +90,13 @@ def _from_path(drawer: str, path: Path) -> ModuleType:
         raise InputError(
             f"The {kind} file {path} cannot be loaded{where}: {type(error).__name__}: {error}.",
             code=f"unreadable_{kind}",
-            hint=f"See the files in scalelaw/{drawer}/ for the shape of a {kind}.",
+            hint=f"See the files in scalelaw/{drawer}/ for its shape.",
         ) from error
+    for held in HOLDS.get(drawer, ()):
+        if not any(hasattr(module, name) for name in held.split("|")):
+            raise InputError(
+                f"The {kind} '{path}' lacks {held.replace('|', ' or ')}.",
+                code=f"bad_{kind}",
+                hint=f"See the files in scalelaw/{drawer}/ for its shape.",
+            )
     return module

@@ -38,10 +38,14 @@ def paired(
     baseline's: below 0 is better), p, p_holm, plateaus (rows whose status is not `ok`: in the means, and said).
     An interval or a p from one pair is NaN; so is p where every pair differs by the same. A row without its pair is
     left out of the difference and counted in `unpaired`.
+    `by` itself is taken out of `within`.
     Raises InputError for a column or a baseline that the table lacks, and for two rows where one is expected.
     """
     import pandas as pd
 
+    if by in pairs:
+        raise InputError(f"Rows are paired by {by}: it cannot be compared itself.", code="bad_column")
+    within = [column for column in within if column != by]
     keys = [*within, *pairs]
     for column in (*keys, by, "error"):
         if column not in table.columns:
@@ -91,7 +95,8 @@ def _t(values: np.ndarray, level: float) -> tuple[float, float, float]:
     """The t interval of a mean, and the p-value of its being 0; NaN where the values cannot say."""
     from scipy import stats
 
-    if len(values) < 2 or not (spread := values.std(ddof=1) / np.sqrt(len(values))) > 0:
+    spread = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+    if not spread > 1e-12 * np.abs(values).max(initial=0.0):  # else it is no more than rounding
         return np.nan, np.nan, np.nan
     lo, hi = stats.t.interval(level, len(values) - 1, values.mean(), spread)
     return float(lo), float(hi), float(stats.ttest_1samp(values, 0).pvalue)

@@ -63,6 +63,7 @@ FILES = {
     "key.yaml": EXPERIMENT.replace("visual_tokens", "visual_token").encode(),
     "inner.yaml": (EXPERIMENT + "recipe: {learning_rat: 1}\n").encode(),
     "good.yaml": EXPERIMENT.encode(),
+    "nothing.py": b"",
     "exits.py": b"raise SystemExit(0)",
     "not.yaml": b"a: [",
 }

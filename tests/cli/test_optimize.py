@@ -146,6 +146,11 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         "no file my.py",
     ),
     "one latency": (["calibrate", "{bad}/latency.csv", "--hardware", "h100"], 2, "Measure at least 3"),
+    "a cost of one's own that counts nothing": (
+        ["optimize", "{fit}", "--budget", "1e12", "--cost", "{bad}/nothing.py"],
+        2,
+        "lacks kinds",
+    ),
     "no such fit": (["optimize", "nowhere.json", "--budget", "1e12"], 2, "no file"),
     "unknown family": (["optimize", "{fit}", "--budget", "1e12", "--models", "qwen1.6"], 2, "qwen1.5"),
 }

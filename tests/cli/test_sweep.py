@@ -31,6 +31,16 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "a fit": (["sweep", "{fit}"], 2, "It is what `scalelaw fit` wrote"),
     "a negative seed": (["sweep", "{bad}/good.yaml", "--set", "seeds=[-1]"], 2, "greater than or equal to 0"),
     "rules in a table": (["sweep", "{bad}/good.yaml", "--resources", "{bad}/nan.csv"], 2, "It is a table"),
+    "an executor of one's own that runs nothing": (
+        ["sweep", "{bad}/good.yaml", "--executor", "{bad}/nothing.py", "--out", "{bad}/sweep"],
+        2,
+        "lacks run",
+    ),
+    "a dataset of one's own without data": (
+        ["sweep", "{bad}/good.yaml", "--set", "dataset.name={bad}/nothing.py", "--dry-run"],
+        2,
+        "lacks Dataset or Conversations",
+    ),
     "no list": (["sweep", "{bad}/good.yaml", "--set", "llms=16x1"], 2, "as a list: [16x1]"),
     "not yaml": (["sweep", "{bad}/not.yaml"], 2, "not YAML"),
 }

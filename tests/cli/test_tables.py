@@ -81,6 +81,20 @@ def test_show_compares_pair_by_pair(run: Run, tmp_path: Path) -> None:
     assert json.loads(out)["data"]["rows"][1]["n"] == 3
 
 
+def test_what_tells_groups_apart_can_be_compared_itself(run: Run, tmp_path: Path) -> None:
+    lines = ["benchmark,model,n_params,visual_tokens,seed,error"]
+    lines += [f"b,m,1e5,{v},{seed},{0.5 / v + seed / 100}" for v in (4, 16) for seed in range(3)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    for more in ([], ["--json"]):
+        code, out, err = run("show", str(tmp_path / "t.csv"), "--paired", "visual_tokens=4", *more)
+        assert code == 0, err
+    rows = {row["visual_tokens"]: row for row in json.loads(out)["data"]["rows"]}
+    assert (rows["16"]["n"], rows["16"]["difference"]) == (3, pytest.approx(0.5 / 16 - 0.5 / 4))
+    assert (rows["16"]["p"], "Warning" in err) == (None, False)  # every pair differs by the same
+    code, _, err = run("show", str(tmp_path / "t.csv"), "--paired", "seed=0")
+    assert (code, "paired by seed" in err) == (2, True)
+
+
 def test_show_chooses_rows_as_fit_does(run: Run, tmp_path: Path) -> None:
     given = ["show", "quecc_table1", "--where", "compressor=quecc", "--where", "task_family=ocr"]
     code, out, _ = run(*given)
@@ -128,6 +142,11 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         ["import", "wide_csv", "{bad}/nan.csv", "--decimal", ";", "-o", "t"],
         2,
         "is '.' or ','",
+    ),
+    "an importer of one's own that reads nothing": (
+        ["import", "{bad}/nothing.py", "{bad}/nan.csv", "-o", "t"],
+        2,
+        "lacks read",
     ),
     "unknown list": (["list", "lawz"], 2, "Did you mean 'laws'"),
     "a misspelt option of an importer": (
