@@ -9,6 +9,7 @@ import typer
 
 from scalelaw.cli.face import Json, app, give
 from scalelaw.cli.sections import Sectioned
+from scalelaw.errors import InputError
 
 if TYPE_CHECKING:
     from scalelaw.config import Experiment
@@ -75,6 +76,8 @@ def sweep(
     if resources is not None:
         stated = stated.model_copy(update={"resources": read_resources(resources)})
     folder = out or Path("sweeps") / stated.name
+    if folder.is_file():
+        raise InputError(f"{folder} is a file, not a sweep's folder.", code="not_a_folder")
     if status:
         _status(stated, folder, as_json)
         return

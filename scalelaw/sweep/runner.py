@@ -52,6 +52,7 @@ def plan_sweep(
 
     Raises InputError for an experiment that cannot be run and for what an executor cannot give.
     """
+    trackers.known(experiment.track)
     stated, module, folder = cells(experiment), trainer(train), SweepFolder(Path(out))
     engine = plugins.load("executors", executor)
     settings = settings_of(engine, executor, experiment.resources)

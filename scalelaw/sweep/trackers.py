@@ -100,11 +100,17 @@ class Trackers:
                 self._told(event="tracker left out", tracker=name, reason=f"{type(error).__name__}: {error}")
 
 
-def check(asked: Sequence[str]) -> None:
-    """Raises InputError for an unknown tracker, MissingDependency for one that is not installed."""
+def known(asked: Sequence[str]) -> None:
+    """Raises InputError for an unknown tracker."""
     for name in asked:
         if name not in NAMES:
             raise unknown("tracker", name, NAMES)
+
+
+def check(asked: Sequence[str]) -> None:
+    """Raises InputError for an unknown tracker, MissingDependency for one that is not installed."""
+    known(asked)
+    for name in asked:
         spec = find_spec(name)
         if (
             spec is None or spec.origin is None

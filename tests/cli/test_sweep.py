@@ -41,6 +41,16 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         2,
         "lacks Dataset or Conversations",
     ),
+    "a file for a folder": (
+        ["sweep", "{bad}/good.yaml", "--out", "{bad}/nan.csv", "--status"],
+        2,
+        "is a file, not",
+    ),
+    "a misspelt tracker": (
+        ["sweep", "{bad}/good.yaml", "--track", "wandbb", "--dry-run"],
+        2,
+        "Did you mean 'wandb'",
+    ),
     "no list": (["sweep", "{bad}/good.yaml", "--set", "llms=16x1"], 2, "as a list: [16x1]"),
     "not yaml": (["sweep", "{bad}/not.yaml"], 2, "not YAML"),
 }
