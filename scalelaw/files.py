@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from scalelaw.errors import InputError
@@ -153,3 +156,24 @@ class SweepFolder:
     def output(self, name: str) -> Path:
         """What the process of a cell or a stage printed."""
         return self.root / "logs" / f"{name}.out"
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """What made a file: this package's version, and the git revision where it runs from a checkout; asked once."""
+    found = {"scalelaw.version": version("scalelaw")}
+    if (PACKAGE.parent / ".git").exists():
+        command = [
+            "git",
+            "-C",
+            str(PACKAGE.parent),
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=40",
+            "--match=",
+        ]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        if asked.returncode == 0:
+            found["scalelaw.git"] = asked.stdout.strip()
+    return found

@@ -130,6 +130,7 @@ def fit(
     """
     from scalelaw import fit as fits
     from scalelaw.report import terminal
+    from scalelaw.table import read_table
 
     asked: dict[str, Any] = {
         "where": where,
@@ -167,12 +168,13 @@ def fit(
         return
     if share is not None:
         raise InputError("--share needs --by COLUMN.", code="usage")
-    fitted = fits.fit_law(table, law, laws=_names(laws) or None, **asked)
+    rows = read_table(table) if table == "-" else table  # what comes on stdin can be read only once
+    fitted = fits.fit_law(rows, law, laws=_names(laws) or None, **asked)
     data = fitted.to_dict()
     if ablate:
-        data["ablation"] = fits.ablate(table, law, **asked)
+        data["ablation"] = fits.ablate(rows, law, **asked)
     if influence:
-        data["influence"] = fits.influence(table, law, **asked)
+        data["influence"] = fits.influence(rows, law, **asked)
     refused = strict and fitted.status in ("not_identified", "not_converged")
 
     def words() -> None:

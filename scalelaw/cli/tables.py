@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw import __version__, plugins
+from scalelaw import plugins
 from scalelaw.cli.face import Json, Table, Where, app, give, listed, names_of, numbers, pairs
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import unknown
@@ -59,6 +59,7 @@ def import_(
     Example: scalelaw import lmms_eval results/ --models models.yaml -o results.parquet
     """
     from scalelaw.config import read_mapping
+    from scalelaw.files import versions
     from scalelaw.table import write_table
 
     options = read_mapping(models)
@@ -78,7 +79,7 @@ def import_(
         if name not in getattr(importer, "OPTIONS", options):
             raise unknown(f"option of {form}", name, importer.OPTIONS, code="unknown_option")
     found = importer.read(path, options)
-    write_table(found.rows, output, {"scalelaw.version": __version__})
+    write_table(found.rows, output, versions())
     data = {"format": form, "table": output, **found.to_dict()}
     give("import", data, found.warnings, as_json=as_json)
     print(f"{len(found.rows)} rows written to {output}.", file=sys.stderr)

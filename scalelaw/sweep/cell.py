@@ -21,12 +21,12 @@ from typing import Any
 from scalelaw import preemption
 from scalelaw.config import Experiment, read_experiment
 from scalelaw.errors import FailedCells, InputError, Preempted, ScalelawError
-from scalelaw.files import SweepFolder
+from scalelaw.files import SweepFolder, versions
 from scalelaw.sweep import naming, stages, training
 from scalelaw.sweep.attempts import attempt, read_failure
 from scalelaw.sweep.grid import TRAINER, Cell, Stage, find, trainer
 from scalelaw.sweep.locks import turn
-from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, versions, write_part
+from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, write_part
 from scalelaw.table import stated_cells
 
 

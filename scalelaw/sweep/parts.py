@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import subprocess
 from collections.abc import Mapping
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ import pyarrow.parquet as pq
 
 from scalelaw.columns import SCHEMA_VERSION, schema
 from scalelaw.errors import InputError, ScalelawError
-from scalelaw.files import PACKAGE, SweepFolder, atomic
+from scalelaw.files import SweepFolder, atomic, versions
 from scalelaw.parquet import readable_columns
 from scalelaw.sweep.grid import Cell
 from scalelaw.table import write_table
@@ -77,24 +74,3 @@ def write_rows(rows: pa.Table, path: Path, notes: Mapping[str, str]) -> None:
     told = schema().with_metadata({"scalelaw.schema": str(SCHEMA_VERSION), **notes})
     with atomic(path) as part:
         pq.write_table(rows.cast(told), part, compression="zstd", write_page_checksum=True)
-
-
-@cache
-def versions() -> Mapping[str, str]:
-    """What made a file: this package's version, and the git revision where it runs from a checkout; asked once."""
-    found = {"scalelaw.version": version("scalelaw")}
-    if (PACKAGE.parent / ".git").exists():
-        command = [
-            "git",
-            "-C",
-            str(PACKAGE.parent),
-            "describe",
-            "--always",
-            "--dirty",
-            "--abbrev=40",
-            "--match=",
-        ]
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)
-        if asked.returncode == 0:
-            found["scalelaw.git"] = asked.stdout.strip()
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -127,3 +128,13 @@ BAD: dict[str, tuple[list[str], int, str]] = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_gets_a_sentence(refused: Callable[..., None], name: str) -> None:
     refused(*BAD[name])
+
+
+def test_what_comes_on_stdin_is_read_once_for_all_answers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    csv = "n_params,visual_tokens,error\n" + "\n".join(
+        f"{n * 1e9},{v},{0.6 * n**-0.07 * v**-0.02}" for n in (1, 2, 4, 8) for v in (1, 4, 16)
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO(csv))
+    code, out, _ = run("fit", "-", "--bootstrap", "0", "--ablate", "--influence", "--json")
+    assert code == 0
+    assert {"ablation", "influence"} <= set(json.loads(out)["data"])

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
+import pyarrow.parquet as pq
 import pytest
 
 from scalelaw import cli, schemas
+from scalelaw.files import PACKAGE, versions
 from scalelaw.table import read_table
 
 Run = Callable[..., tuple[int, str, str]]
@@ -26,6 +28,9 @@ def test_import_then_fit(run: Run, tmp_path: Path) -> None:
     code, out, _ = run(*given, "--models", str(tmp_path / "columns.yaml"), "--json")
     assert code == 0
     assert json.loads(out)["data"]["rows"] == 9
+    held = {name.decode(): told.decode() for name, told in pq.read_schema(made).metadata.items()}
+    assert held == {"scalelaw.schema": "1", **versions()}
+    assert ("scalelaw.git" in held) == (PACKAGE.parent / ".git").exists()
     code, _, _ = run("fit", str(made), "--bootstrap", "0", "--json")
     assert code == 0
 
