@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ OVER |= {
 }  # by what was done to it; or nobody knows it
 NEVER = ("launch failed requeued held", "launch_failed_requeued_held", "BadConstraints", "JobHeldAdmin")
 """Reasons for which a job would wait for ever."""
+ITS_TURN = {"None", "Priority", "Resources", "BeginTime", "JobArrayTaskLimit", "Cleaning", "Prolog"}
+"""Reasons that pass by themselves; of any other, a person is told: it may need one."""
 BEGINS = 180.0  # seconds that a job may need to begin: a slow disk, a container
 SETTLED = 2  # looks in a row that must find a job over: its result may be seen later than its end
 
@@ -61,6 +64,7 @@ class Queue:
         self._silence = silence
         self._over: dict[Job, int] = {}
         self._signs: dict[Job, tuple[str, float]] = {}
+        self._said: set[str] = set()
 
     def alive(self, batch: Batch) -> list[int]:
         """The jobs of a batch that wait or run. Numbers are used again: it must be of this batch."""
@@ -76,6 +80,7 @@ class Queue:
         found: dict[Job, str] = {}
         for job in jobs:
             state = _state(states, job[0].job, job[1])
+            self._say_why(state)
             if state.partition(" ")[0] in OVER:
                 self._over[job] = self._over.get(job, 0) + 1
                 if self._over[job] >= SETTLED:
@@ -94,6 +99,14 @@ class Queue:
                 for job, state in found.items()
             }
         return found
+
+    def _say_why(self, state: str) -> None:
+        """Tell, once, a reason for which a job waits that is more than its turn."""
+        word, _, reason = state.partition(" ")
+        reason = reason.strip("()")
+        if word == "PENDING" and reason not in ITS_TURN | self._said:
+            self._said.add(reason)
+            print(f"A job waits, says Slurm, for this: {reason}.", file=sys.stderr, flush=True)
 
     def _is_silent(self, job: Job) -> bool:
         """Whether its sign has not changed for long, by this machine's clock (theirs may differ)."""
@@ -125,7 +138,8 @@ def _states(jobs: list[str], folder: str = "") -> dict[str, str] | None:
     for line in asked.stdout.splitlines():
         number, state, reason, script = line.split("|", 3)
         if folder in script:
-            found[number] = f"FAILED ({reason})" if state == "PENDING" and reason in NEVER else state
+            why = {"PENDING": f"{'FAILED' if reason in NEVER else state} ({reason})"}
+            found[number] = why.get(state, state)
     return found
 
 

@@ -30,7 +30,7 @@ SETTINGS = {"gpus": (), "grace_s": 30.0}
 
 def jobs_for(settings: Mapping[str, Any] | None = None) -> int:
     """Tasks at once where nobody says: as many as there are GPUs, or cores."""
-    return len((settings or {}).get("gpus", ())) or len(os.sched_getaffinity(0))
+    return len(checked("local", settings, SETTINGS)["gpus"]) or len(os.sched_getaffinity(0))
 
 
 def asks(

@@ -1,6 +1,6 @@
 """Tasks of a Ray cluster: an existing one by its address, or one that is started here and ends with the sweep.
 
-Settings: `address` ("auto", "ray://HOST:PORT", ...; else one is started here), `cpus` and `gpus` of one that is started
+Settings: `address` ("auto" or HOST:PORT; else one is started here), `cpus` and `gpus` of one that is started
 here. Core tasks, one worker process each (`max_calls=1`); `gpus` may be a share of one; a task that says no `gpus` sees
 none. The folder of the sweep must lie where every node sees it. What dies with its worker or node is begun again
 `retries` times.
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -126,6 +128,7 @@ def _options(needs: Needs) -> dict[str, Any]:
 def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if settings["address"]:
+        _knock(settings["address"])
         path = {"PYTHONPATH": held} if (held := os.environ.get("PYTHONPATH")) else {}
         where: dict[str, Any] = {"address": settings["address"], "runtime_env": {"env_vars": path}}
     else:
@@ -146,6 +149,15 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
             raise InputError(
                 f"Ray does not answer at '{settings['address'] or 'local'}': {said}", code="no_ray"
             ) from error
+
+
+def _knock(address: str) -> None:
+    """Raise InputError where nobody listens at HOST:PORT: Ray itself would try for minutes, and say so all the time."""
+    if place := re.fullmatch(r"([^:/]+):(\d{1,5})", address):
+        try:
+            socket.create_connection((place[1], int(place[2])), timeout=10).close()
+        except (OSError, OverflowError) as error:
+            raise InputError(f"Ray does not answer at '{address}': {error}.", code="no_ray") from error
 
 
 @contextmanager

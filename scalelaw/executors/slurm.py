@@ -33,6 +33,12 @@ from scalelaw.tasks import Finished, Line, Needs, Task, Tries, checked, facts_of
 
 SETTINGS = {"poll_s": 2.0, "silence_s": 45.0, "grace_s": 30.0}
 COMMANDS = ("setup", "teardown")  # lines of shell, by what they are for: the user's own
+KINDS: dict[str, Any] = {
+    **dict.fromkeys((*COMMANDS, "srun_args"), list),
+    "additional_parameters": Mapping,
+    "signal_delay_s": int,
+}
+"""Of what kind settings must be that sbatch does not see as they are."""
 LARGEST_ARRAY = 1000  # what MaxArraySize allows where nobody changed it
 AT_ONCE = 256
 
@@ -240,6 +246,12 @@ def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
                 f"settings.slurm.{name} holds a line break: it would end its line of the sbatch file.",
                 code="bad_value",
                 hint=f"Commands belong into {' or '.join(COMMANDS)}.",
+            )
+        if not isinstance(value, KINDS.get(name, object)):
+            raise InputError(
+                f"settings.slurm.{name} cannot be {value!r}.",
+                code="bad_value",
+                hint="A list of lines of shell." if name in COMMANDS else "",
             )
     return {key: value for key, value in held.items() if key in SETTINGS or key in (given or {})}
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from scalelaw import plugins
 from scalelaw.config import Experiment, Resources
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, unknown
 from scalelaw.files import SweepFolder
 from scalelaw.sweep.attempts import Failure, now, read_failure
 from scalelaw.sweep.grid import Cell, Stage, trainer
+from scalelaw.sweep.naming import is_own_file
 from scalelaw.sweep.needs import needs_of
 from scalelaw.sweep.progress import Item, Progress
 from scalelaw.sweep.stages import is_made
@@ -84,7 +86,12 @@ def jobs_of(engine: ModuleType, jobs: int | None, settings: dict[str, Any]) -> i
 
 
 def settings_of(engine: ModuleType, executor: str, resources: Resources) -> dict[str, Any]:
-    """What is handed to the executor beside the tasks. Raises InputError for settings of one that has none."""
+    """What is handed to the executor beside the tasks. Raises InputError for settings of one that has none, or that is
+    none."""
+    known = plugins.names("executors")
+    for name in resources.settings:
+        if name not in known and name != executor and not is_own_file(name):
+            raise unknown("executor in settings", name, known)
     held = resources.settings.get(executor, {})
     if held and "settings" not in inspect.signature(engine.run).parameters:
         raise InputError(f"The executor '{executor}' has no settings.", code="unknown_key")

@@ -244,6 +244,8 @@ def test_local_refuses_what_it_can_never_give(task: Make) -> None:
         with pytest.raises(InputError) as caught:
             local.asks([task("a", **needs)], jobs=1, settings=settings)
         assert caught.value.code == code
+    with pytest.raises(InputError, match="gpus cannot be 2"):  # asked before anything else
+        local.jobs_for({"gpus": 2})
 
 
 def test_local_asked_to_make_room_asks_its_tasks_and_goes_on_from_what_they_saved(task: Make) -> None:

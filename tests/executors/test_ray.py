@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -165,6 +166,15 @@ def test_a_ray_that_is_late_is_started_again(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.count("Ray is being started") == (0 if address else 1)
+
+
+def test_an_address_where_nobody_listens_is_said_at_once() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # bound, and not listening
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(InputError, match=f"does not answer at '{address}'") as caught:
+            executor._begin(SimpleNamespace(), {**executor.SETTINGS, "address": address})  # type: ignore[arg-type]
+    assert caught.value.code == "no_ray"
 
 
 def test_what_ray_cannot_give_is_a_sentence(task: Make) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from scalelaw.errors import InputError
+from scalelaw.executors import _slurm_queue as queue
 from scalelaw.executors import slurm as executor
 from scalelaw.tasks import Finished, Needs, Task
 
@@ -320,10 +321,30 @@ def test_what_slurm_refuses_is_a_sentence(slurm: Path, task: Make) -> None:
     for settings, code in (
         ({"partition": "nowhere"}, "job_refused"),
         ({"partitoin": "x"}, "unknown_setting_of_slurm"),
+        ({"setup": "module load x"}, "bad_value"),
+        ({"additional_parameters": "x"}, "bad_value"),
+        ({"signal_delay_s": "x"}, "bad_value"),
     ):
         with pytest.raises(InputError) as caught:
             list(executor.run([task("a")], jobs=1, settings={**FAST, **settings}))
         assert caught.value.code == code
+
+
+def test_what_a_job_waits_for_beside_its_turn_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A partition that is down keeps a job waiting for days; that its turn has not come is no news."""
+    batch = queue.Batch(tmp_path, "7", [["a"], ["b"], ["c"]])
+    rows = [f"7_0|PENDING|PartitionDown|{tmp_path}", f"7_1|PENDING|Priority|{tmp_path}"]
+    said = "\n".join([*rows, f"7_2|PENDING|BadConstraints|{tmp_path}"])
+    answer = subprocess.CompletedProcess([], 0, said, "")
+    monkeypatch.setattr(queue, "_answer", lambda command: answer)
+    looks = queue.Queue(45.0)
+    jobs = {(batch, place) for place in range(3)}
+    assert looks.lost(jobs) == {}
+    assert looks.lost(jobs) == {(batch, 2): "FAILED (BadConstraints)"}
+    assert looks.alive(batch) == [0, 1]
+    assert capsys.readouterr().err == "A job waits, says Slurm, for this: PartitionDown.\n"
 
 
 def test_what_sbatch_says_without_a_controller_is_in_the_sentence(

@@ -90,3 +90,15 @@ def test_an_experiment_states_its_resources_in_its_file() -> None:
         {"question": "?", "llms": ["16x1"], "visual_tokens": [1], "resources": {"rules": [{"gpus": 0.5}]}}
     )
     assert stated.resources.rules[0].gpus == 0.5
+
+
+def test_settings_of_an_executor_that_there_is_not_are_refused() -> None:
+    """Settings under a misspelt name would be left out without a word."""
+    from scalelaw import plugins
+    from scalelaw.sweep.work import settings_of
+
+    local = plugins.load("executors", "local")
+    with pytest.raises(InputError, match="'slrum'. Did you mean 'slurm'"):
+        settings_of(local, "local", Resources(settings={"slrum": {"partition": "x"}}))
+    held = Resources(settings={"./mine.py": {}, "slurm": {}, "local": {"gpus": [0]}})
+    assert settings_of(local, "local", held) == {"settings": {"gpus": [0]}}
