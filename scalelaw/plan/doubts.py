@@ -87,6 +87,23 @@ def of_continuous(setting: Setting, found: dict[str, Any] | None) -> list[tuple[
     ]
 
 
+def of_choices(fitted: Any, choices: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The warning (code, message) of listed configurations whose predicted error no error can be."""
+    if getattr(fitted, "target", "error") != "error":
+        return []
+    places = {(c["model"], c["visual_tokens"]): c["error"] for c in choices if not 0 <= c["error"] <= 1}
+    if not places:
+        return []
+    (model, tokens), error = max(places.items(), key=lambda held: abs(held[1] - 0.5))
+    every = len({(c["model"], c["visual_tokens"]) for c in choices})
+    message = (
+        f"For {len(places)} of {every} listed configurations (as {model} with {tokens:g} visual "
+        f"token{'' if tokens == 1 else 's'}: {error:.3g}) the law predicts an error outside 0 to 1, which cannot be: "
+        "it does not hold there. They stand as it has them."
+    )
+    return [("impossible_errors", message)]
+
+
 def _range(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value, end, factor in outside(setting.fitted, pick, setting.query.work.text_tokens):
         side = "above the largest" if value > end else "below the smallest"

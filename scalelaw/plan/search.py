@@ -73,6 +73,7 @@ def find_optimum(
     best["binding"] = binding(grid, setting.limits, places[0], rule)
     ties = near_ties(grid, places[0], tie, rule)
     continuous = continuous_optimum(setting) if rule.target is None and setting.budget else None
+    front = _front(setting, next(iter(setting.budget), spent or FLOPS))
     return Optimum(
         budget=setting.budget,
         text_tokens=setting.query.work.text_tokens,
@@ -81,12 +82,13 @@ def find_optimum(
         cost=setting.flop_cost,
         best=best,
         runners_up=chosen[1:],
-        pareto=_front(setting, next(iter(setting.budget), spent or FLOPS)),
+        pareto=front,
         continuous=continuous,
         extrapolates=doubts.is_outside(setting, best),
         warnings=[
             *setting.warnings,
             *doubts.of(setting, grid, best, rule),
+            *doubts.of_choices(fitted, [*chosen[1:], *front]),
             *doubts.of_continuous(setting, continuous),
         ],
         law=str(fitted.law),

@@ -34,6 +34,7 @@ _LEFT = 5.1
 """Width of the left column."""
 _RIGHT = MARGIN + _LEFT + 0.55
 _WIDTH = PAGE[0] - MARGIN - _RIGHT
+_KEY = "error = 1 − score, 0 is perfect; the words are explained at the end"
 _BLOCKS = 3
 """More answers than these are a table."""
 
@@ -54,13 +55,18 @@ def answer_page(contents: Contents, title: str | None) -> Page:
     page = Page()
     page.block(0, 0, PAGE[0], 0.12, PETROFF10[0])
     page.told.append(("title", title or question(contents)))
-    page.top = page.text(MARGIN, 0.4, title or question(contents), _ROOM, size=12, colour=MUTED) + 0.12
+    key = _KEY if contents.studies else ""
+    room = _ROOM - (text_width(key, TINY) + 0.3 if key else 0)
+    page.text(MARGIN, 0.43, key, _ROOM, size=TINY, colour=MUTED, align="right")
+    page.top = page.text(MARGIN, 0.4, title or question(contents), room, size=12, colour=MUTED) + 0.12
     if len(contents.studies) == 1 and len(contents.studies[0].optima) <= 1:
         _one(page, contents.studies[0])
     elif contents.studies:
         _several(page, contents.studies)
     else:
         _tables(page, contents)
+    if key:
+        page.told.append(("paragraph", f"{words.capital(key)}."))
     return page
 
 
@@ -163,7 +169,7 @@ def _row(study: Study) -> tuple[str, str, str, str, str]:
     optimum = study.optima[0]
     best = optimum["best"]
     span = words.span(best["error_interval"], words.error)
-    share = "" if best["p_best"] is None else words.share(best["p_best"])
+    share = "" if (best_in := words.of_model(best)) is None else words.share(best_in)
     error = words.error(best["error"]) + (f" ({span})" if span else "")
     return name, words.budget(optimum["budget"]), words.configuration(best, begins=True), error, share
 

@@ -20,6 +20,45 @@ Row = tuple[str, str]
 _MADE_WITH = ("numpy", "scipy", "pandas", "matplotlib")
 
 
+_WORDS: tuple[Row, ...] = (
+    ("error", "1 − score, as a fraction: 0 is perfect, 1 is all wrong."),
+    ("size, N", "Parameters (weights) of the LLM; 7 B: 7 billion."),
+    (
+        "visual tokens, V",
+        "The pieces in which the LLM sees an image; each costs about as much as a piece of text.",
+    ),
+    (
+        "FLOPs",
+        "Arithmetic operations of one query (GFLOPs: 10⁹, TFLOPs: 10¹²). Q: text tokens asked, G: tokens answered.",
+    ),
+    ("law", "A formula fitted to the measurements."),
+    (
+        "α, β, D",
+        "How steeply the error falls with size and with visual tokens, and the floor that neither lowers.",
+    ),
+    (
+        "interval",
+        "The range that holds the true number in about 95 of 100 such studies (95 %), if the law is right.",
+    ),
+    (
+        "refits, best in",
+        "The law is fitted again to redrawn measurements (bootstrap), often: in which share of these fits "
+        "this LLM is best inside the budget. It tells which is least, not by how much, under this law.",
+    ),
+    ("profile", "How much worse the fit gets with a number held."),
+    (
+        "root mean square, R²",
+        "By how much the law misses the measurements on average; the share of their variance it explains.",
+    ),
+    (
+        "at bound, not identified",
+        "The measurements leave a number of the law on the edge of what is allowed, or open.",
+    ),
+    ("extrapolated", "Predicted where nothing was measured around: the further, the less sure."),
+    ("held out", "Measurements kept from a fit to test it."),
+)
+
+
 def appendix(contents: Contents, command: str) -> Iterator[tuple[str, list[Row]]]:
     """Sections of rows (name, value), as the checklist has them."""
     yield (
@@ -44,6 +83,12 @@ def appendix(contents: Contents, command: str) -> Iterator[tuple[str, list[Row]]
                 *((key, str(facts[key])) for key in ("citation", "licence") if facts.get(key)),
             ],
         )
+
+
+def glossary(contents: Contents) -> Iterator[tuple[str, list[Row]]]:
+    """What the words of a report on fits or plans mean, in plain ones."""
+    if contents.studies:
+        yield "What the words mean", list(_WORDS)
 
 
 def _numbers(study: Study) -> list[Row]:

@@ -99,14 +99,14 @@ def _target(optimum: Mapping[str, Any]) -> Iterator[Said]:
 
 
 def _noise(optimum: Mapping[str, Any]) -> Iterator[Said]:
-    """Whether repeating the measurements might: how often another LLM is the best in the redraws."""
+    """Whether repeating the measurements might: how often another LLM is the best in the refits."""
     share = optimum["best"].get("p_model", optimum["best"].get("p_best"))
     if optimum["extrapolates"]:
         yield True, "measurements where the choice lies, which is beyond those there are"
     if share is not None and share < _SURE:
         yield (
             True,
-            f"new measurements: another LLM is best in {words.percent(1 - share)} of the redraws of these",
+            f"new measurements: another LLM is best in {words.percent(1 - share)} of the refits",
         )
     elif share is not None:
         yield (

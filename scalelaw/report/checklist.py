@@ -20,12 +20,10 @@ _COLUMN = (PAGE[0] - 2 * MARGIN - _GAP) / 2
 _SIZE = TINY + 0.5
 
 
-def checklist_pages(studies: Iterable[Study]) -> Iterator[Page]:
-    """Every fact of every study in two columns; as many pages as it takes."""
-    sections = [
-        section for study in studies for section in _sections(study, f": {study.name}" if study.name else "")
-    ]
-    return pages_of("Checklist", "What was done, so that it can be judged and repeated.", sections)
+def checklist(studies: Iterable[Study]) -> Iterator[tuple[str, list[Row]]]:
+    """Every fact of every study: sections of rows (name, value)."""
+    for study in studies:
+        yield from _sections(study, f": {study.name}" if study.name else "")
 
 
 def pages_of(heading: str, line: str, sections: Iterable[tuple[str, list[Row]]]) -> Iterator[Page]:
@@ -114,10 +112,16 @@ def _quality(fitted: FittedLaw) -> dict[str, Any]:
 
 def _parameters(fitted: FittedLaw) -> dict[str, Any]:
     if not words.is_average(fitted.law):
-        return {"parameters": fitted.params}
+        derived = {words.greek(name): _derived(held) for name, held in fitted.derived.items()}
+        return {"parameters": fitted.params, **({"derived": derived} if derived else {})}
     return {
         "weights": {words.greek(bar.name).removeprefix("weight of "): bar.value for bar in numbers(fitted)}
     }
+
+
+def _derived(held: Mapping[str, Any]) -> str:
+    span = words.span(held.get("interval"))
+    return "∞" if held["value"] is None else words.plainly(held["value"]) + (f" ({span})" if span else "")
 
 
 def _rows(facts: Mapping[str, Any]) -> list[Row]:

@@ -11,9 +11,9 @@ from scalelaw.report import lines, rows, shares, words
 from scalelaw.report.figures import draw_lines, draw_rows, draw_shares
 from scalelaw.report.figures.parts import WIDEST
 from scalelaw.report.items import Contents, Study
-from scalelaw.report.page import FOOT, Page, text_width
+from scalelaw.report.page import FOOT, Page, clip, text_width
 from scalelaw.report.pages import GAP, LEFT, TOP, WIDE, axes_of
-from scalelaw.report.style import MARGIN, TINY
+from scalelaw.report.style import BODY, INK, MARGIN, MUTED, SMALL, TINY
 
 _PER_ROW = 5
 _MOST_ROWS = 16
@@ -102,7 +102,8 @@ def share_pages(contents: Contents) -> Iterator[Page]:
         held.append(("", f"A query of {words.workload(bill)}. {words.capital(str(bill['says']))}.", data))
     for first_one in range(0, len(held), 2):
         shown = held[first_one : first_one + 2]
-        said = [f"{words.capital(name)}: {line}" if name else line for name, line, _ in shown]
+        alike = len({line for _, line, _ in shown}) == 1
+        said = [f"{words.capital(name)}: {line}" if name and not alike else line for name, line, _ in shown]
         page = Page("Where the cost goes", " ".join(dict.fromkeys(said)))
         left = max(_room(data.labels) for _, _, data in shown)
         top = max(TOP, page.top + 0.6)
@@ -111,7 +112,30 @@ def share_pages(contents: Contents) -> Iterator[Page]:
             name = f"cost_shares_{first_one + place + 1}"
             page.plot(name, (left, top, 11.69 - MARGIN - 1.0 - left, height), draw_shares, data)
             top += height + 1.25
+        if len(shown) == 1:
+            _costs(page, shown[0][2].table, top)
         yield page
+
+
+def _costs(page: Page, table: Sequence[Sequence[str]], top: float) -> None:
+    """What each configuration costs in every kind and what is predicted of it, where the page has room under `top`."""
+    if len(table) < 2 or top + 0.6 + 0.3 * len(table) > FOOT:
+        return
+    top = page.text(MARGIN, top, "What each costs and gives", WIDE, size=11, weight="bold") + 0.08
+    page.told.append(("heading", "What each costs and gives"))
+    room = 11.69 - 2 * MARGIN
+    first = max(text_width(row[0], BODY) for row in table) + 0.3
+    step = (room - first) / (len(table[0]) - 1)
+    for number, row in enumerate(table):
+        page.told.append(("row", "\t".join(row)))
+        size, colour = (SMALL, MUTED) if number == 0 else (BODY, INK)
+        for place, cell in enumerate(row):
+            width = first if place == 0 else first + place * step
+            side = "left" if place == 0 else "right"
+            page.text(MARGIN, top, clip(cell, max(step - 0.1, 0.5) if place else first, size), width, size=size,
+                      colour=colour, align=side)  # fmt: skip
+        top += 0.27
+        page.rule(MARGIN, top - 0.04, room)
 
 
 def ablation_page(study: Study, tag: str = "") -> Page | None:

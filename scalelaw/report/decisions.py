@@ -56,6 +56,12 @@ def show_optimum(optimum: Optimum) -> None:
     if marked := [choice for choice in choices if choice.get("counted_as")]:
         told = "; ".join(f"{choice['model']}: {choice['counted_as']}" for choice in marked)
         console.print(f"* a mixture of experts; n_params is {told}.")
+    sure = words.of_model(optimum.best)
+    if sure is not None and sure - optimum.best["p_best"] >= 0.01:
+        console.print(
+            f"p(best) is of just this number of visual tokens; with any number {optimum.best['model']} is best in "
+            f"{words.percent(sure)} of the refits."
+        )
     if binding := optimum.best.get("binding"):
         console.print(f"What keeps a better one out: {binding}.")
     cheap = optimum.near_ties[0] if optimum.near_ties else {}
@@ -68,6 +74,8 @@ def show_optimum(optimum: Optimum) -> None:
             f"{cheap['visual_tokens']:g} visual tokens (error {cheap['error']:.4f}, {spent}, "
             f"{cheap['dtype']} x {cheap['batch']:g})."
         )
+        if (sure or 0.0) >= 0.9:
+            console.print("p(best) tells which of them has less error, not that the difference matters.")
     if optimum.continuous:
         held = optimum.continuous
         allowed = optimum.searched.get("sizes_allowed") or "any size"

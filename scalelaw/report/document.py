@@ -13,8 +13,8 @@ from scalelaw.answers import answer, dumps
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import atomic, write_text
 from scalelaw.report.answer import answer_page, question
-from scalelaw.report.appendix import appendix, hashes
-from scalelaw.report.checklist import checklist_pages, pages_of
+from scalelaw.report.appendix import appendix, glossary, hashes
+from scalelaw.report.checklist import checklist, pages_of
 from scalelaw.report.comparisons import (
     ablation_page,
     beside_pages,
@@ -120,10 +120,9 @@ def make_pages(contents: Contents, title: str | None = None, command: str = "") 
     yield from law_pages(contents)
     yield from share_pages(contents)
     yield from compressor_pages(contents.tables)
-    if contents.studies:
-        yield from checklist_pages(contents.studies)
-    line = "Versions, seeds, hashes: what it takes to make this again."
-    yield from pages_of("Appendix", line, appendix(contents, command))
+    line = "What was done, so that it can be judged and made again, and what the words mean."
+    sections = *checklist(contents.studies), *appendix(contents, command), *glossary(contents)
+    yield from pages_of("Checklist", line, sections)
 
 
 def _study(study: Study, tag: str) -> Iterator[Page]:

@@ -22,7 +22,7 @@ def chosen(study: Study) -> tuple[str, str, list[str]]:
     lead = f"{words.ask(optimum)}:"
     lines = [f"Predicted {target(study)} {outcome(best, study)}."]
     if rest := optimum["runners_up"]:
-        share = f", best in {words.percent(rest[0]['p_best'])}" if rest[0].get("p_best") is not None else ""
+        share = "" if (best_in := words.of_model(rest[0])) is None else f", best in {words.percent(best_in)}"
         name = words.configuration(rest[0])
         lines.append(f"Runner-up: {name}, predicted {target(study)} {words.error(rest[0]['error'])}{share}.")
     else:
@@ -56,13 +56,15 @@ def target(study: Study) -> str:
 
 
 def outcome(choice: Mapping[str, Any], study: Study) -> str:
-    """A choice's error, its interval and how often it is the best: '0.4986 (95 % interval ...); best in 83 % ...'."""
+    """A choice's error, its interval, and in how many refits its LLM is best: '0.4986 (95 % ...); best in 83 % ...'."""
     text = words.error(choice["error"])
     if span := words.span(choice.get("error_interval"), words.error):
         level = f"{100 * study.fitted.interval['level']:g} % interval " if study.fitted else "interval "
         text += f" ({level}{span})"
-    if choice.get("p_best") is not None:
-        text += f"; best in {words.percent(choice['p_best'])} of the bootstrap draws"
+    if (best_in := words.of_model(choice)) is not None:
+        text += f"; best in {words.percent(best_in)} of refits to redrawn data"
+        if best_in - choice["p_best"] >= 0.01:
+            text += f", with just so many visual tokens in {words.percent(choice['p_best'])}"
     return text
 
 
@@ -93,7 +95,14 @@ def grounds(study: Study) -> Iterator[str]:
         name, value = words.configuration(ties[0]), words.error(ties[0]["error"])
         costs = ties[0]["costs"], optimum["best"]["costs"]
         cheap = all(costs[0].get(kind, math.inf) <= spent for kind, spent in costs[1].items())
-        yield f"Nearly as good{', and no dearer' if cheap else ''}: {name}, predicted {target(study)} {value}."
+        by = ties[0]["error"] - optimum["best"]["error"]
+        more = f" ({words.short(abs(by), 2)} {'more' if by > 0 else 'less'})" if by else ""
+        sure = (words.of_model(optimum["best"]) or 0.0) >= 0.9
+        rank = " The refits nearly always rank it second: they tell which is less, not that the difference matters."
+        yield (
+            f"Nearly as good{', and no dearer' if cheap else ''}: {name}, predicted {target(study)} {value}{more}."
+            f"{rank if sure else ''}"
+        )
 
 
 def mind_all(blocks: Sequence[Study]) -> list[str]:
@@ -122,8 +131,12 @@ def _ratio(fitted: FittedLaw) -> Iterator[str]:
         return
     span, ratio = words.span(held["interval"]), words.short(held["value"])
     level = f", {100 * fitted.interval['level']:g} % interval {span}" if span else ""
-    if fitted.law == "product_power" and (times := 2.0 ** held["value"]) < 1e4:
-        worth = f"Doubling the LLM lowers the error as {words.short(times, 2)} times the visual tokens do"
+    towards = held["value"] if held["value"] >= 1 else 1 / max(held["value"], 1e-9)
+    if fitted.law == "product_power" and (times := 2.0**towards) < 1e4:
+        one, other = (
+            ("the LLM", "the visual tokens") if held["value"] >= 1 else ("the visual tokens", "the LLM")
+        )
+        worth = f"Doubling {one} is worth {words.short(times, 2)} times {other}"
         yield f"{worth} (ratio of the exponents {ratio}{level})."
     else:
         yield f"The exponent of the LLM's size is {ratio} times that of visual tokens{level}."

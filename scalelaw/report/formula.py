@@ -60,6 +60,7 @@ def _set(terms: list[str], params: Mapping[str, float], digits: int) -> str:
             )
         index += 1
     out = re.sub(r" [+-] 0(?= [+-] |$)", "", out.replace("+ -", "- "))
+    out = re.sub(r"\\,\w+\^\{-0\}", "", out)  # a power of 0 is 1
     return f"${out}$"
 
 

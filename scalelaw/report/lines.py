@@ -14,6 +14,8 @@ from scalelaw.report import series, words
 from scalelaw.report.items import Study
 
 _STEPS = 17
+_WIDE = 10.0
+"""A profile is drawn to so many times the fitted value at most: an interval wider than that hides what is in it."""
 _REACH = 3.0
 """A profile is drawn until it is so many times as high as the threshold."""
 
@@ -54,6 +56,8 @@ class Profile:
     level: float
     best: float
     n: int
+    cut: bool = False
+    """Whether the interval goes on beyond what is drawn."""
 
 
 def relative(studies: Sequence[Study], along: str) -> Lines:
@@ -149,14 +153,16 @@ def profiles(fitted: FittedLaw) -> list[Profile]:
         if not np.isfinite([low, high]).all() or high <= low:
             continue
         room = 0.4 * (high - low)
-        ends = np.clip([low - room, high + room], *fitted.bounds[name]).tolist()
+        best = fitted.params[name]
+        cut = best > 0 and high + room > _WIDE * best
+        ends = np.clip([low - room, _WIDE * best if cut else high + room], *fitted.bounds[name]).tolist()
         values = np.unique([*np.linspace(ends[0], ends[1], _STEPS), fitted.params[name]])
         rise = (np.array([_least(fitted, name, value) for value in values]) / fitted.objective - 1) * spare
         shown = np.isfinite(rise) & (rise <= _REACH * threshold)
         if shown.sum() > 2:
             found.append(
                 Profile(name, values[shown], np.maximum(rise[shown], 0.0), threshold, float(fitted.interval["level"]),
-                        fitted.params[name], fitted.n_points)
+                        best, fitted.n_points, cut)
             )  # fmt: skip
     return found
 

@@ -125,13 +125,12 @@ def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
     said = [
         *(
             [
-                "Above: how much worse the fit gets with a parameter held elsewhere; shaded, the interval of this."
+                "Above: how much worse the fit gets with a number held elsewhere (profile), its interval shaded."
             ]
-            if curves
-            else []
+            * bool(curves)
         ),
-        *(["Each dot is one refit to resampled data; the star is the fit."] if clouds else []),
-        *(["Where the two kinds of interval differ, believe the wider."] if curves and clouds else []),
+        *(["Dots: refits to redrawn measurements; star: the fit."] * bool(clouds)),
+        *([_two_kinds(fitted)] * bool(curves and clouds)),
     ]
     page = Page(f"What may be believed{tag}", " ".join(said))
     top = page.top + 0.6
@@ -154,6 +153,18 @@ def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
         data_bars = series.Intervals(tuple(bars), fitted.n_points)
         page.plot("intervals", (LEFT + 1.2, top, WIDE - 3.25, height), draw_intervals, data_bars)
     return page
+
+
+def _two_kinds(fitted: FittedLaw) -> str:
+    """Which interval is shown where, and why the two may differ."""
+    method = str(fitted.interval["method"]).partition(",")[0]
+    if method.startswith("profile"):
+        return "Intervals below, on page one and in the files are by profile too."
+    return (
+        f"Below, on page one and in the files: intervals by refits ({method}). They differ from profiles where noise "
+        "is unequal or a number lies on its bound, as a profile takes all noise as alike, one number at a time: "
+        "believe the wider."
+    )
 
 
 def law_line(fitted: FittedLaw) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scalelaw.answers import plain
+from scalelaw.report import words
 from scalelaw.report.grids import Coverage
 from scalelaw.report.lines import Line, Lines, Profile
 from scalelaw.report.page import Page
@@ -102,7 +103,15 @@ def _choices(data: Choices) -> pd.DataFrame:
     rows = []
     for choice in data.choices:
         low, high = choice.get("error_interval") or (None, None)
-        rows.append({**_choice(choice), "low": low, "high": high, "p_best": choice.get("p_best")})
+        rows.append(
+            {
+                **_choice(choice),
+                "low": low,
+                "high": high,
+                "p_best": choice.get("p_best"),
+                "p_model": words.of_model(choice),
+            }
+        )
     return pd.DataFrame(rows)
 
 

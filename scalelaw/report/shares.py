@@ -17,25 +17,34 @@ _MOST = 6
 
 @dataclass(frozen=True)
 class Shares:
-    """What each configuration's cost is made of. parts: {part: share [k]}; the shares of a row add up to 1."""
+    """What each configuration's cost is made of. parts: {part: share [k]}; the shares of a row add up to 1.
+    table: a header and a row for each configuration: what it costs in every kind, and what of it is predicted."""
 
     labels: tuple[str, ...]
     totals: tuple[float, ...]
     parts: dict[str, tuple[float, ...]]
     title: str
     note: str
+    table: tuple[tuple[str, ...], ...] = ()
 
 
 def shares_of_plans(optima: Sequence[Mapping[str, Any]], name: str = "") -> Shares | None:
     """The picks and those behind them, by the FLOP accounting of their plan. None where it has no parts for them."""
     rows: list[tuple[str, dict[str, float]]] = []
+    told: list[tuple[Mapping[str, Any], Sequence[str]]] = []
     for optimum in optima:
         for choice in [optimum["best"], *optimum["runners_up"][: 0 if len(optima) > 2 else 3]]:
             label = f"{choice['model']}, {words.tokens(choice['visual_tokens'])}"
             parts = _parts(optimum, choice)
             if parts and all(label != held for held, _ in rows):
                 rows.append((label, parts))
-    return _together(rows, f"What the FLOPs are spent on{name}")
+                best_in = words.of_model(choice)
+                told.append((choice["costs"], (
+                    label, words.error(choice["error"]), words.span(choice.get("error_interval"), words.error),
+                    "" if best_in is None else words.share(best_in),
+                )))  # fmt: skip
+    table = _table(("", "predicted error", "interval", "LLM best in"), told)
+    return _together(rows, f"What the FLOPs are spent on{name}", table)
 
 
 def shares_of_bills(bills: Sequence[Mapping[str, Any]]) -> Shares | None:
@@ -49,10 +58,27 @@ def shares_of_bills(bills: Sequence[Mapping[str, Any]]) -> Shares | None:
             for bill in bills
         ],
         "What the FLOPs of each bill are spent on",
+        _table(
+            ("",),
+            [(bill["costs"], (f"{bill['model']}, {words.tokens(bill['visual_tokens'])}",)) for bill in bills],
+        ),
     )
 
 
-def _together(rows: Sequence[tuple[str, Mapping[str, float]]], title: str) -> Shares | None:
+def _table(
+    header: Sequence[str], told: Sequence[tuple[Mapping[str, Any], Sequence[str]]]
+) -> tuple[tuple[str, ...], ...]:
+    """A row for each configuration: what is told of it, then its costs in the kinds that all of them know."""
+    kinds = [kind for kind in (told[0][0] if told else ()) if all(costs.get(kind) for costs, _ in told)][:5]
+    units = (words.cost_unit(kind).partition(" ")[2] for kind in kinds)
+    heads = (f"{words.kind(kind)} {unit}".strip() for kind, unit in zip(kinds, units, strict=True))
+    rows = ((*cells, *(words.cost(kind, costs[kind]) for kind in kinds)) for costs, cells in told)
+    return ((*header, *heads), *rows) if told else ()
+
+
+def _together(
+    rows: Sequence[tuple[str, Mapping[str, float]]], title: str, table: tuple[tuple[str, ...], ...]
+) -> Shares | None:
     if not rows:
         return None
     totals = tuple(sum(parts.values()) for _, parts in rows)
@@ -70,7 +96,12 @@ def _together(rows: Sequence[tuple[str, Mapping[str, float]]], title: str) -> Sh
     if max(rest) > 0.0005:
         shares["the rest"] = rest
     return Shares(
-        tuple(label for label, _ in rows), totals, shares, title, words.count(len(rows), "configuration")
+        tuple(label for label, _ in rows),
+        totals,
+        shares,
+        title,
+        words.count(len(rows), "configuration"),
+        table,
     )
 
 

@@ -81,6 +81,8 @@ def show_front(optimum: Optimum) -> None:
         table = table_of((kind, "model, visual tokens", "error"), [row[:3] for row in rows])
     console.print("least error at each cost:", style="dim")
     console.print(table)
+    if any(code == "impossible_errors" for code, _ in optimum.warnings):
+        console.print("errors outside 0 to 1 cannot be: there the law does not hold", style="dim")
 
 
 def show_changes(data: dict[str, Any]) -> None:

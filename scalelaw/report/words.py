@@ -27,9 +27,9 @@ INPUTS: dict[str, tuple[str, str, str]] = {
 """Known inputs: symbol, name and unit."""
 
 STATUS = {
-    "identified": "The data determine every parameter of the law.",
-    "at_bound": "A parameter lies on the edge of what is allowed: a limit, not a measurement.",
-    "not_identified": "The data do not determine every parameter: other values fit as well. Trust no single exponent.",
+    "identified": "The data determine every number of the law.",
+    "at_bound": "A number of the law lies on the edge of what is allowed: a limit, not a measurement.",
+    "not_identified": "The data leave numbers of the law open: other values fit as well. Trust no single exponent.",
     "not_converged": "The search did not settle: the numbers are the best found so far, not an answer.",
 }
 
@@ -123,6 +123,12 @@ def listed(names: Iterable[str]) -> str:
     """Names in a row: 'a', 'a and b', 'a, b and c'."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def of_model(choice: Mapping[str, Any]) -> float | None:
+    """In which share of the refits a choice's LLM is best, with whichever visual tokens; None where it is not known."""
+    best: float | None = choice.get("p_model", choice.get("p_best"))
+    return best
 
 
 def tokens(value: float) -> str:
@@ -259,9 +265,17 @@ def greek(name: str) -> str:
 
 
 def symbolic(text: str) -> str:
-    """A sentence with the parameters' names as they are written in formulas: alpha_over_beta as α/β."""
+    """A sentence with the parameters' names as they are written in formulas (alpha_over_beta as α/β), inputs by their
+    names and numbers without powers of ten."""
     names = "|".join(sorted(map(re.escape, _GREEK), key=len, reverse=True))
-    return re.sub(rf"(?<![A-Za-z_])({names})(?![A-Za-z_])", lambda m: _GREEK[m[0]], text)
+    text = re.sub(rf"(?<![A-Za-z_])({names})(?![A-Za-z_])", lambda m: _GREEK[m[0]], text)
+    text = re.sub(r"\b(n_params|visual_tokens)\b", lambda m: named(m[0]), text)
+    text = re.sub(r"(?<![\w.])-?\d(?:\.\d+)?e[+-]\d+\b", lambda m: _plain(float(m[0])), text)
+    return re.sub(r"(?<![\w.,)–-])-(?=\d)", "−", text)
+
+
+def _plain(value: float) -> str:
+    return short(value, 4) if abs(value) < 1e6 else parameters(value)
 
 
 def formula(text: str, params: Mapping[str, float] | None = None, digits: int = 3) -> str:
@@ -271,6 +285,7 @@ def formula(text: str, params: Mapping[str, float] | None = None, digits: int = 
     for name, value in sorted((params or {}).items(), key=lambda held: -len(held[0])):
         text = re.sub(rf"(?<![A-Za-z_]){re.escape(name)}(?![A-Za-z_(])", short(value, digits), text)
     text = re.sub(r"(?<![A-Za-z])(alpha|beta|gamma|delta)(?![A-Za-z])", lambda m: _GREEK[m[0]], text)
+    text = re.sub(r" \* \w+\^-0(?![\w.])", "", text)
     text = text.replace("_", " ") if is_sentence(text) else text
     text = text.replace(" * ", " · ").replace("^-", "^−").replace("^−−", "^").replace("+ −", "− ")
     return re.sub(r" [+−] 0(?= [+−]|$)", "", text)

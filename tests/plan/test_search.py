@@ -310,3 +310,20 @@ def test_what_was_measured_better_inside_the_budget_is_said() -> None:
     for name in ("vlm_reasoning", "vlm_ocr"):
         plan = find_optimum(sl.fit_law(name, bootstrap=0), budget={"flops": 8e11}, text_tokens=50)
         assert not {"measured_better", "measured_otherwise"} & set(dict(plan.warnings))
+
+
+def test_errors_that_cannot_be_stand_as_the_law_has_them_and_are_counted(reasoning: Any) -> None:
+    asked: dict[str, Any] = {"models": [1e5, 7e9], "visual_tokens": "1:576", "cost": "linear_flops"}
+    optimum = find_optimum(reasoning, {"flops": 8e11}, 50, **asked)
+    beyond = {
+        (p["model"], p["visual_tokens"]) for p in [*optimum.runners_up, *optimum.pareto] if p["error"] > 1
+    }
+    assert beyond
+    (said,) = (message for code, message in optimum.warnings if code == "impossible_errors")
+    assert said.startswith(f"For {len(beyond)} of ")
+    assert f"{max(p['error'] for p in optimum.pareto):.3g}) the law predicts an error outside 0 to 1" in said
+    held = find_optimum(reasoning, {"flops": 8e11}, 50)
+    assert "impossible_errors" not in dict(held.warnings)
+    loss = replace(reasoning)
+    loss.target = "loss"
+    assert "impossible_errors" not in dict(find_optimum(loss, {"flops": 8e11}, 50, **asked).warnings)

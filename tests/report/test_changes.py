@@ -54,7 +54,7 @@ def test_where_more_buys_tokens_only_it_is_no_change(fitted: Any, optimum: Any) 
 
 def test_doubtful_picks_say_that_new_measurements_might(fitted: Any, optimum: Any) -> None:
     doubtful = dataclasses.replace(optimum, best={**optimum.best, "p_model": 0.7})
-    assert "new measurements: another LLM is best in 30 % of the redraws of these" in said(fitted, doubtful)
+    assert "new measurements: another LLM is best in 30 % of the refits" in said(fitted, doubtful)
     outside = dataclasses.replace(optimum, extrapolates=True)
     assert "which is beyond those there are" in said(fitted, outside)
 

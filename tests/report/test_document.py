@@ -34,7 +34,7 @@ def test_the_first_page_answers(answer: list[Page], words_of: Callable[..., str]
     assert "Under 800 GFLOPs per query with 50 text tokens:" in page
     assert "Qwen-1.5 7B with 7 visual tokens" in page
     assert "Predicted error 0.4997 (95 % interval 0.4" in page
-    assert "best in more than 99 % of the bootstrap draws." in page
+    assert "best in more than 99 % of refits to redrawn data." in page
     assert "Runner-up: Qwen-1.5 4B with 50 visual tokens, predicted error 0.5047" in page
     assert "Status: at bound." in page
     assert "What would change it: a budget below 756 GFLOPs (5.5 % less): then Qwen-1.5 4B with 44" in page
@@ -178,7 +178,7 @@ def test_an_average_of_laws_predicts_and_is_told_in_words(drawn: Callable[..., A
     told = [text for page in drawn(fitted) for _, text in page.told]
     assert any("it predicts and has no parameters of its own" in text for text in told)
     assert not [text for text in told if "@" in text or "average:" in text or "sumof" in text]
-    assert not [text for text in told if "determine every parameter" in text or "may be believed" in text]
+    assert not [text for text in told if "determine every number" in text or "may be believed" in text]
     assert [text for text in told if text.startswith("error = ") and " fits of " in text]
 
 
@@ -231,3 +231,43 @@ def test_cells_that_average_another_mix_of_benchmarks_are_marked_and_counted(
     assert [text for kind, text in page.told if text.startswith(note)]
     for even in ("vlm_reasoning", "superclass_data_scaling"):
         assert not [page for page in drawn(even) if "*" in words_of(page)]
+
+
+def test_what_each_configuration_costs_stands_under_the_bars_of_a_plan(answer: list[Page]) -> None:
+    (page,) = (page for page in answer if ("title", "Where the cost goes") in page.told)
+    rows = [text.split("\t") for kind, text in page.told if kind == "row"]
+    assert rows[0] == ["", "predicted error", "interval", "LLM best in", "compute per query"]
+    assert rows[1][:2] + rows[1][3:] == ["Qwen-1.5 7B, 7 visual tokens", "0.4997", "> 99 %", "798 GFLOPs"]
+    assert len(rows) == 5
+
+
+def test_the_words_of_page_one_are_explained_at_the_end(
+    answer: list[Page], words_of: Callable[..., str]
+) -> None:
+    assert "error = 1 − score, 0 is perfect; the words are explained at the end" in words_of(answer[0])
+    assert "What the words mean" in words_of(answer[-1])
+    named = " ".join(text.partition("\t")[0] for kind, text in answer[-1].told if kind == "row")
+    for word in ("error", "visual tokens", "FLOPs", "refits", "interval", "at bound", "root mean square"):
+        assert word in named
+
+
+def test_where_two_kinds_of_interval_stand_it_is_said_which_and_why(answer: list[Page]) -> None:
+    (page,) = (page for page in answer if ("title", "What may be believed") in page.told)
+    said = page.told[1][1]
+    assert "on page one and in the files: intervals by refits (wild bootstrap)" in said
+    assert "a profile takes all noise as alike" in said
+
+
+def test_a_near_tie_does_not_contradict_how_often_the_pick_is_best(
+    fitted: Any, drawn: Callable[..., Any], words_of: Callable[..., str]
+) -> None:
+    optimum = sl.find_optimum(fitted, {"flops": 8e11}, text_tokens=50, cost="linear_flops", tie=0.006)
+    first = " ".join(words_of(drawn([fitted, optimum])[0]).split())
+    assert "best in more than 99 % of refits" in first
+    assert "Nearly as good, and no dearer: Qwen-1.5 4B with" in first
+    assert "they tell which is less, not that the difference matters." in first
+    spread = {**optimum.best, "p_best": 0.42}
+    first = " ".join(words_of(drawn([fitted, dataclasses.replace(optimum, best=spread)])[0]).split())
+    assert (
+        "best in more than 99 % of refits to redrawn data, with just so many visual tokens in 42 %." in first
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+import scalelaw as sl
 from scalelaw.report.sparks import front
 from scalelaw.report.terminal import show_front
 
@@ -44,3 +46,22 @@ def test_a_narrow_terminal_gets_the_numbers_and_no_colour_is_no_colour(
     assert not any(f"\x1b[{code}m" in told for code in range(30, 48))
     plain = re.sub(r"\x1b\[\d*m", "", told)
     assert max(map(len, plain.splitlines())) <= int(columns)
+
+
+def test_what_no_error_can_be_is_said_on_the_page_in_the_figure_and_in_the_terminal(
+    fitted: Any,
+    ocr: Any,
+    drawn: Callable[..., Any],
+    words_of: Callable[..., str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    optimum = sl.find_optimum(ocr, 8e11, models=[2e6, 7e9], cost="linear_flops")
+    assert max(point["error"] for point in optimum.pareto) > 1
+    told = [words_of(page) for page in drawn([ocr, optimum])]
+    assert "outside 0 to 1, which cannot be" in " ".join(" ".join(told).split())
+    (surface,) = (page for page in told if "Least error by cost" in page)
+    assert "no error is above 1" in surface
+    assert "beyond 0 to 1: no error" in surface
+    show_front(optimum)
+    assert "errors outside 0 to 1 cannot be" in capsys.readouterr().out
+    assert "no error is above 1" not in " ".join(map(words_of, drawn([fitted])))

@@ -79,6 +79,9 @@ def test_a_formula_in_symbols_and_in_numbers() -> None:
     assert words.formula(PUBLISHED, params) == "error = 0.591 · N^−0.0709 · V^−0.0151"
     assert typeset(PUBLISHED) == r"$\mathrm{error} = A\,N^{-\alpha }\,V^{-\beta } + D$"
     assert typeset(PUBLISHED, params) == r"$\mathrm{error} = 0.591\,N^{-0.0709}\,V^{-0.0151}$"
+    flat = {**params, "beta": 0.0}
+    assert words.formula(PUBLISHED, flat) == "error = 0.591 · N^−0.0709"
+    assert typeset(PUBLISHED, flat) == r"$\mathrm{error} = 0.591\,N^{-0.0709}$"
     units = words.symbols({"n_params": 1e9, "visual_tokens": 1.0})
     assert units == "N: LLM size in billions of parameters; V: visual tokens in tokens per image"
 
@@ -119,3 +122,17 @@ def test_what_cannot_be_told_to_have_moved_is_asked_not_denied(capsys: pytest.Ca
     told = capsys.readouterr().out
     assert told.splitlines()[2].endswith("-")
     assert "?" not in told
+
+
+def test_a_sentence_has_names_and_plain_numbers() -> None:
+    said = words.symbolic(
+        "n_params (2.778e+05) of qwen-1.5: alpha_minus_beta -0.539 (-7.29e+03 to -0.109), 1e+10"
+    )
+    assert said == "LLM size (277,800) of qwen-1.5: α − β −0.539 (−7290 to −0.109), 10 B"
+
+
+def test_of_a_choice_the_llm_counts_and_names_are_listed() -> None:
+    assert words.of_model({"p_best": 0.42, "p_model": 0.99}) == 0.99
+    assert words.of_model({"p_best": 0.42}) == 0.42
+    assert words.of_model({"p_best": None, "p_model": None}) is None
+    assert [words.listed("abc"[:k]) for k in (1, 2, 3)] == ["a", "a and b", "a, b and c"]

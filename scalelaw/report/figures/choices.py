@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from scalelaw.report import words
-from scalelaw.report.figures.parts import panel_heading
+from scalelaw.report.figures.parts import no_error_beyond, panel_heading
 from scalelaw.report.page import clip
 from scalelaw.report.series import Choices
 from scalelaw.report.style import MUTED, PETROFF10, SMALL, TINY
@@ -25,6 +25,7 @@ def draw_choices(axes: Axes, data: Choices) -> None:
     plain_target(
         axes, "x", min(s[0] for s in spans), max(s[1] for s in spans), f"predicted {words.axis(target)}"
     )
+    no_error_beyond(axes, "x", target)
     axes.set_ylim(len(choices) - 0.5, -0.5)
     axes.yaxis.set_gid("categories")
     axes.yaxis.set_major_locator(NullLocator())
@@ -52,8 +53,8 @@ def draw_choices(axes: Axes, data: Choices) -> None:
         )
         axes.annotate(f"{words.tokens(choice['visual_tokens'])}", (0, row), (-10, -1), ha="right", va="top", size=TINY,
                       color=MUTED, **place)  # fmt: skip
-        if choice.get("p_best") is not None:
-            axes.annotate(words.share(choice["p_best"]), (1, row), (10, 0), ha="left", va="center", size=SMALL,
+        if (best_in := words.of_model(choice)) is not None:
+            axes.annotate(words.share(best_in), (1, row), (10, 0), ha="left", va="center", size=SMALL,
                           weight=weight, **place)  # fmt: skip
     panel_heading(axes, "", f"n = {n}" if n else words.count(len(choices), "configuration"))
     if any(c.get("p_best") is not None for c in choices):

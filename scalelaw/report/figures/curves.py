@@ -7,7 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from scalelaw.report import words
-from scalelaw.report.figures.parts import beyond_handle, hatch_beyond, legend_below, panel_heading
+from scalelaw.report.figures.parts import (
+    beyond_handle,
+    hatch_beyond,
+    legend_below,
+    no_error_beyond,
+    panel_heading,
+)
 from scalelaw.report.series import Curve, Curves
 from scalelaw.report.style import INK, PAPER, look
 from scalelaw.report.ticks import log_input, plain_target
@@ -27,6 +33,7 @@ def draw_curves(
     grid = data.curves[0].x
     log_input(axes, "x", data.along, float(grid[0]), float(grid[-1]), data.measured_values)
     plain_target(axes, "y", *(extent or data.extent), words.axis(data.target))
+    no_error_beyond(axes, "y", data.target)
     hatch_beyond(axes, "x", data.measured_range)
     handles = [_curve(axes, index, curve) for index, curve in enumerate(data.curves)]
     if data.mark:

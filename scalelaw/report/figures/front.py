@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from scalelaw.report import words
-from scalelaw.report.figures.parts import legend_below, panel_heading
+from scalelaw.report.figures.parts import legend_below, no_error_beyond, panel_heading
 from scalelaw.report.page import clip
 from scalelaw.report.style import INK, MUTED, PAPER, SMALL, look
 from scalelaw.report.surfaces import Front
@@ -33,6 +33,7 @@ def draw_front(axes: Axes, data: Front) -> None:
     errors = [p["error"] for p in data.points]
     lowest, highest = (errors if held is None else held for held in (data.low, data.high))
     plain_target(axes, "y", float(np.min(lowest)), float(np.max(highest)), words.axis(data.target))
+    no_error_beyond(axes, "y", data.target)
     if data.low is not None and data.high is not None:
         axes.fill_between(costs, data.low, data.high, color=MUTED, alpha=0.25, linewidth=0, zorder=1.5)
     handles = [

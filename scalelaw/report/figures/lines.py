@@ -66,10 +66,11 @@ def draw_profile(axes: Axes, data: Profile) -> None:
     axes.set_ylim(-0.06 * float(data.rise.max()), 1.08 * max(float(data.rise.max()), 1.15 * data.threshold))
     plain_linear(axes.xaxis, *axes.get_xlim(), most=4)
     plain_linear(axes.yaxis, *axes.get_ylim(), most=5)
-    axes.set_xlabel(f"{words.greek(data.name)} held there (no unit)")
+    axes.set_xlabel(f"{words.greek(data.name)} held there (no unit{'; goes on' if data.cut else ''})")
     axes.set_ylabel("F statistic (no unit)")
     axes.annotate(
         f"{100 * data.level:g} %", (1, data.threshold), (-2, 3), xycoords=("axes fraction", "data"),
         textcoords="offset points", ha="right", va="bottom", size=TINY, color=MUTED,
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
     )  # fmt: skip
     panel_heading(axes, f"Profile of {words.greek(data.name)}", f"n = {data.n}")

@@ -59,6 +59,27 @@ def panel_heading(axes: Axes, title: str, note: str) -> None:
     )  # fmt: skip
 
 
+def no_error_beyond(axes: Axes, which: str, target: str) -> None:
+    """Where an axis of errors goes beyond 0 or 1, shade what no error can be and say so: a law may predict it."""
+    low, high = axes.get_ylim() if which == "y" else axes.get_xlim()
+    if target != "error":
+        return
+    span, line = (axes.axhspan, axes.axhline) if which == "y" else (axes.axvspan, axes.axvline)
+    for end, first, last in ((1.0, 1.0, high), (0.0, low, 0.0)):
+        if first < last and low <= end <= high:
+            span(first, last, color="#eef0f2", linewidth=0, zorder=0.5)
+            line(end, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1.6)
+    if which == "y" and low < 1.0 < high:
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        room = axes.transData.transform([(1, high), (1, 1.0)])[:, 1]
+        above = (room[0] - room[1]) / figure.dpi > 0.17
+        axes.annotate(
+            "no error is above 1", (1, 1.0), (-3, 2 if above else -2), xycoords=("axes fraction", "data"), size=TINY,
+            textcoords="offset points", ha="right", va="bottom" if above else "top", color=MUTED, zorder=6,
+        )  # fmt: skip
+
+
 def hatch_beyond(axes: Axes, which: str, measured: tuple[float, float]) -> None:
     """Hatch the panel where one axis lies beyond the measured range."""
     low, high = axes.get_xlim() if which == "x" else axes.get_ylim()

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from scalelaw.report import words
-from scalelaw.report.figures.parts import legend_below, panel_heading
+from scalelaw.report.figures.parts import legend_below, no_error_beyond, panel_heading
 from scalelaw.report.series import Residuals
 from scalelaw.report.style import INK, MUTED, PAPER, look
 from scalelaw.report.ticks import log_input, plain_target
@@ -20,6 +20,7 @@ def draw_parity(axes: Axes, data: Residuals) -> None:
     name = words.named(data.target)
     plain_target(axes, "x", low, high, f"predicted {name} ({words.unit(data.target)})")
     plain_target(axes, "y", low, high, f"measured {name} ({words.unit(data.target)})")
+    no_error_beyond(axes, "x", data.target)
     axes.plot(axes.get_xlim(), axes.get_xlim(), color=MUTED, linewidth=1, zorder=1.5)
     handles = _scatter(axes, data, data.predicted, data.measured)
     panel_heading(axes, "Measured against predicted", f"n = {len(data.measured)}")

@@ -51,7 +51,9 @@ def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
               markeredgewidth=0.6, zorder=4)  # fmt: skip
     handles.append(Line2D([], [], linestyle="none", marker="o", markersize=3.8, color=ON_DARK, markeredgecolor=ON_LIGHT,
                           markeredgewidth=0.6, label="measured"))  # fmt: skip
-    panel_heading(axes, f"Predicted {words.named(data.target)} ({words.unit(data.target)})", f"n = {data.n}")
+    beyond = data.target == "error" and (data.z.max() > 1 or data.z.min() < 0)
+    note = f"n = {data.n}" + (" · beyond 0 to 1: no error" if beyond else "")
+    panel_heading(axes, f"Predicted {words.named(data.target)} ({words.unit(data.target)})", note)
     if legend:
         legend_below(axes, handles)
 
