@@ -56,6 +56,8 @@ def answer_page(contents: Contents, title: str | None) -> Page:
     page.block(0, 0, PAGE[0], 0.12, PETROFF10[0])
     page.told.append(("title", title or question(contents)))
     key = _KEY if contents.studies else ""
+    if key:
+        page.told.append(("paragraph", f"{words.capital(key)}."))
     room = _ROOM - (text_width(key, TINY) + 0.3 if key else 0)
     page.text(MARGIN, 0.43, key, _ROOM, size=TINY, colour=MUTED, align="right")
     page.top = page.text(MARGIN, 0.4, title or question(contents), room, size=12, colour=MUTED) + 0.12
@@ -65,8 +67,6 @@ def answer_page(contents: Contents, title: str | None) -> Page:
         _several(page, contents.studies)
     else:
         _tables(page, contents)
-    if key:
-        page.told.append(("paragraph", f"{words.capital(key)}."))
     return page
 
 

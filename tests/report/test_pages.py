@@ -81,7 +81,7 @@ def test_every_axis_has_a_unit(pages: list[Page]) -> None:
                 if (
                     axis.get_gid() != "categories"
                     and axis.get_major_ticks()
-                    and axes.get_title(loc="left") != "How wide each interval is"
+                    and axes.get_title(loc="left") != "Interval widths"
                 ):
                     label = axis.get_label().get_text()
                     named = axes.get_label() == "<colorbar>" and not label
@@ -93,7 +93,7 @@ def test_each_row_of_intervals_has_room_for_its_letters(pages: list[Page]) -> No
         axes.bbox.height / axes.figure.dpi * 72 / abs(np.ptp(axes.get_ylim()))
         for page in pages
         for axes in page.figure.axes
-        if axes.get_title(loc="left") == "How wide each interval is"
+        if axes.get_title(loc="left") == "Interval widths"
     ]
     assert min(rows, default=99.0) >= 1.4 * TINY
 

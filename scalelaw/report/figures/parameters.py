@@ -71,4 +71,4 @@ def draw_intervals(axes: Axes, data: Intervals) -> None:
             text, (1, row), (10, 0), xycoords=("axes fraction", "data"), textcoords="offset points", ha="left",
             va="center", size=TINY, color=MUTED, annotation_clip=False,
         )  # fmt: skip
-    panel_heading(axes, "How wide each interval is", f"n = {data.n}")
+    panel_heading(axes, "Interval widths", f"n = {data.n}")

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from scalelaw.report.page import clip, text_width, wrap
-from scalelaw.report.style import BODY, INK, MUTED, SMALL, TINY
+from scalelaw.report.style import BODY, INK, MUTED, PAPER, SMALL, TINY
 from scalelaw.report.ticks import panel_width
 
 HATCH = "////"
@@ -77,6 +77,7 @@ def no_error_beyond(axes: Axes, which: str, target: str) -> None:
         axes.annotate(
             "no error is above 1", (1, 1.0), (-3, 2 if above else -2), xycoords=("axes fraction", "data"), size=TINY,
             textcoords="offset points", ha="right", va="bottom" if above else "top", color=MUTED, zorder=6,
+            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5, "alpha": 0.7},
         )  # fmt: skip
 
 
