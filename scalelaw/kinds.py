@@ -44,7 +44,7 @@ _HEAD = 2**14
 
 
 def otherwise(path: str | Path, wanted: str) -> str:
-    """ "It is a table: ... read it." where the file is plainly something else than is `wanted`; else nothing."""
+    """What a file is and what reads it, a sentence, where it is plainly something else than `wanted`; else nothing."""
     file = Path(path)
     try:
         with file.open("rb") as opened:

@@ -10,8 +10,8 @@ import pandas as pd
 import yaml
 
 from scalelaw import plugins
-from scalelaw.files import SweepFolder, bundled
 from scalelaw.columns import COLUMNS
+from scalelaw.files import SweepFolder, bundled
 from scalelaw.table import read_table
 
 HERE = Path(__file__).parent

@@ -138,8 +138,9 @@ def _states(jobs: list[str], folder: str = "") -> dict[str, str] | None:
     for line in asked.stdout.splitlines():
         number, state, reason, script = line.split("|", 3)
         if folder in script:
-            why = {"PENDING": f"{'FAILED' if reason in NEVER else state} ({reason})"}
-            found[number] = why.get(state, state)
+            if state == "PENDING":
+                state = f"{'FAILED' if reason in NEVER else state} ({reason})"
+            found[number] = state
     return found
 
 
