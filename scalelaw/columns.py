@@ -50,6 +50,11 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     ),
     "energy_j": ("number", "J", "energy while training, of the whole device, where it tells"),
     "rate_factor": ("number", "1", "this run's learning rates over those of its recipe"),
+    "direction": (
+        "text",
+        "",
+        "loss: `error` is the loss itself, in its own unit; score or empty: `error` is 1 - value/max",
+    ),
 }
 
 UNREPEATABLE = ("started_at", "seconds", "tokens_per_s", "mfu", "energy_j")

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from scalelaw.errors import InputError
+from scalelaw.untrusted import is_pipe, open_input
+
 TABLE, EXPERIMENT, CONFIGURATION, CARD = "a table", "an experiment", "a model's configuration", "a card"
 ANSWER = "an answer"
 """What a reader may want."""
@@ -46,10 +49,12 @@ _HEAD = 2**14
 def otherwise(path: str | Path, wanted: str) -> str:
     """What a file is and what reads it, a sentence, where it is plainly something else than `wanted`; else nothing."""
     file = Path(path)
+    if is_pipe(file):
+        return ""  # what is read from it is gone
     try:
-        with file.open("rb") as opened:
+        with open_input(file) as opened:
             head = opened.read(_HEAD)
-    except (OSError, ValueError):
+    except (OSError, ValueError, InputError):
         return ""
     if found := _SCHEMA.match(head):
         command = found.group(1).decode()

@@ -1,4 +1,8 @@
-"""Other people's YAML and JSON, within limits that no honest file meets: size, depth, and what aliases stand for.
+"""Untrusted files: opened without waiting, read within limits on bytes and time; YAML and JSON also within limits on
+depth and on the number of values that aliases stand for.
+
+`open_input`, `read_bytes` and `read_text` are the only way in which a file that a user names is opened. A size that
+the file system reports is never relied on: it is 0 for a device, a pipe and files under /proc.
 
 A few lines of YAML may stand for billions of values, and its fast parser overflows the stack on a deep file: both are
 counted on the parser's events, before anything is built.
@@ -6,7 +10,15 @@ counted on the parser's events, before anything is built.
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
+import select
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +42,165 @@ DEEPEST = 64
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """A file's text (UTF-8). Raises InputError `too_large`, and what reading raises (OSError, UnicodeDecodeError)."""
-    if (size := path.stat().st_size) > most:
-        raise InputError(
-            f"{path} holds {size / 2**20:.0f} MiB; such a file may hold {most >> 20} MiB.", code="too_large"
+IDLE_SECONDS = 30.0
+"""The longest wait for the next byte of a pipe."""
+
+TOTAL_SECONDS = 600.0
+"""The longest time that reading one pipe may take."""
+
+CHUNK = 2**20
+
+_KINDS = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+_OWN_PIPE = re.compile(r"/dev/fd/\d+|/dev/stdin|/proc/(self|thread-self|\d+)/fd/\d+")
+_RESOLVED_PIPE = re.compile(r"/proc/\d+/fd/pipe:\[\d+\]")
+
+
+def special_file(path: str | os.PathLike[str]) -> str:
+    """What kind of special file `path` is ("a device", "a named pipe", "a socket").
+
+    Empty for a regular file, a folder, a path that does not exist, and a pipe that this process already holds:
+    `/dev/fd/N` (the shell's `<(...)`) and `/dev/stdin`.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return ""
+    if stat.S_ISFIFO(mode) and _is_own_pipe(path):
+        return ""
+    return next((name for test, name in _KINDS if test(mode)), "")
+
+
+def is_pipe(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is a pipe that this process already holds, which can be read only once."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode) and _is_own_pipe(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_own_pipe(path: str | os.PathLike[str]) -> bool:
+    return bool(_OWN_PIPE.fullmatch(os.fspath(path)) or _RESOLVED_PIPE.fullmatch(os.path.realpath(path)))
+
+
+@contextmanager
+def open_input(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader[Any]]:
+    """Open a file that a user names for reading in binary, without ever waiting for it to open.
+
+    Reading from a pipe ends after `IDLE_SECONDS` without a byte and after `TOTAL_SECONDS` in all.
+
+    Raises:
+        InputError: `special_file` for a device, a socket or a named pipe; `input_timeout` while reading.
+        OSError: the file cannot be opened, or is a folder.
+    """
+    if kind := special_file(path):
+        raise _special(path, kind)
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+    )
+    handle = os.open(path, flags)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(21, "Is a directory", os.fspath(path))
+        if not stat.S_ISREG(mode) and not (stat.S_ISFIFO(mode) and _is_own_pipe(path)):
+            raise _special(path, "a special file")  # replaced since it was looked at
+        source = _Timed(handle, path)
+    except BaseException:
+        os.close(handle)
+        raise
+    opened: io.BufferedReader[Any] = io.BufferedReader(source, CHUNK)
+    with opened:
+        yield opened
+
+
+def _special(path: str | os.PathLike[str], kind: str) -> InputError:
+    return InputError(
+        f"{os.fspath(path)} is {kind}, not a file.",
+        code="special_file",
+        hint="Save its content to a file, or pass it through a pipe: <(command).",
+    )
+
+
+class _Timed(io.RawIOBase):
+    """A non-blocking handle whose reads wait for data, within the limits on time."""
+
+    def __init__(self, handle: int, path: str | os.PathLike[str]) -> None:
+        self._handle, self._path = handle, path
+        self._end = time.monotonic() + TOTAL_SECONDS
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return stat.S_ISREG(os.fstat(self._handle).st_mode)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return os.lseek(self._handle, offset, whence)
+
+    def fileno(self) -> int:
+        return self._handle
+
+    def readinto(self, buffer: Any) -> int:
+        idle = time.monotonic() + IDLE_SECONDS
+        while True:
+            try:
+                data = os.read(self._handle, len(buffer))
+            except BlockingIOError:
+                left = min(idle, self._end) - time.monotonic()
+                if left <= 0:
+                    raise self._late() from None
+                select.select([self._handle], [], [], left)
+                time.sleep(0.001)  # a file that always claims to be ready does not take the whole processor
+                continue
+            if data and time.monotonic() > self._end:
+                raise self._late()
+            buffer[: len(data)] = data
+            return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._handle)
+        super().close()
+
+    def _late(self) -> InputError:
+        return InputError(
+            f"{os.fspath(self._path)} has no end within the time limit ({IDLE_SECONDS:.0f} s without data, "
+            f"{TOTAL_SECONDS:.0f} s in all).",
+            code="input_timeout",
+            hint="Save the data to a file first.",
         )
-    return path.read_text(encoding="utf-8")
+
+
+def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
+    """A file's bytes. Raises InputError `too_large` beyond `most` bytes actually read, and as `open_input`."""
+    with open_input(path) as opened:
+        chunks: list[bytes] = []
+        left = most + 1
+        while left > 0 and (chunk := opened.read(min(left, CHUNK))):
+            chunks.append(chunk)
+            left -= len(chunk)
+    if left <= 0:
+        raise too_large(path, most)
+    return b"".join(chunks)
+
+
+def too_large(path: str | os.PathLike[str], most: int) -> InputError:
+    """The error for a file of more than `most` bytes."""
+    limit = f"{most >> 20} MiB" if most >= 2**20 else f"{most} bytes"
+    return InputError(
+        f"{os.fspath(path)} holds more than {limit}, the most for such a file.", code="too_large"
+    )
+
+
+def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES) -> str:
+    """A file's text (UTF-8, line ends as \\n). Raises as `read_bytes`, and UnicodeDecodeError."""
+    text = read_bytes(path, most).decode("utf-8")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def parse_yaml(text: str, origin: str) -> Any:
