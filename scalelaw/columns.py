@@ -20,7 +20,11 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     ),
     "n_params_vision": ("count", "parameters", "vision tower parameters"),
     "compressor": ("text", "", "visual token compressor"),
-    "visual_tokens": ("count", "tokens", "visual tokens that the LLM sees for one image"),
+    "visual_tokens": (
+        "number",
+        "tokens",
+        "visual tokens that the LLM sees for one image; a mean over layers or images may be fractional",
+    ),
     "text_tokens": ("number", "tokens", "mean text tokens of a question as the LLM sees it"),
     "train_tokens": ("count", "tokens", "tokens that the LLM was trained on in this run"),
     "train_flops": ("number", "FLOPs", "training FLOPs of this run (1 FLOP = one multiply or one add)"),

@@ -82,11 +82,21 @@ def test_what_is_written_is_read_back(
 
 
 def test_a_value_that_its_column_cannot_hold_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'visual_tokens' must hold a count"):
-        write_table([{**ROW, "visual_tokens": 1.5}], tmp_path / "t.parquet")
+    with pytest.raises(InputError, match="'n_params' must hold a count"):
+        write_table([{**ROW, "n_params": 1.5}], tmp_path / "t.parquet")
     with pytest.raises(InputError, match="Did you mean 'error'"):
         write_table([{"eror": 0.5}], tmp_path / "t.parquet")
     assert not list(tmp_path.iterdir())
+
+
+def test_parts_with_whole_and_with_mean_token_counts_are_one_table(tmp_path: Path) -> None:
+    """Older files hold visual_tokens as int64; both kinds are read alone, together, and by a choice of rows."""
+    whole = pa.table({"visual_tokens": pa.array([64, 16], pa.int64()), "error": [0.3, 0.4]})
+    pq.write_table(whole, tmp_path / "a.parquet")
+    write_table([{"visual_tokens": 57.6, "error": 0.5}], tmp_path / "b.parquet")
+    assert list(read_table(tmp_path)["visual_tokens"]) == [64, 16, 57.6]
+    for name, value in (("a", "64"), ("b", "57.6")):
+        assert len(read_table(tmp_path / f"{name}.parquet", where=f"visual_tokens={value}")) == 1
 
 
 def test_a_users_csv_keeps_its_own_columns_behind_the_schema() -> None:

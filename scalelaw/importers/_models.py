@@ -10,6 +10,7 @@ matches counts. A model that no pattern matches is an error that prints the line
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -36,6 +37,8 @@ def fact(column: str, value: Any) -> Any:
     if value is None or (isinstance(value, float) and value != value) or value == "":
         return None
     read: Any = {"text": lambda v: text(str(v)), "count": count, "number": number}[kind](value)
+    if column == "visual_tokens" and read is not None:
+        read = nearly_whole(read) or None
     if column == "seed" and number(value) == 0:
         read = 0
     if column.startswith("n_params") and (size := number(value)) and 0 < size < FEWEST and size % 1:
@@ -53,6 +56,12 @@ def fact(column: str, value: Any) -> Any:
             else f"Write the number alone; of a csv: --scale {column}=1e9 for billions, --decimal . for 2,880.",
         )
     return read
+
+
+def nearly_whole(value: float) -> int | float:
+    """A value that is whole but for rounding (0.35 x 20) as an int; any other, such as a mean of 57.6, as it is."""
+    whole = math.isfinite(value) and abs(value - round(value)) < 1e-6 * abs(value)
+    return round(value) if whole else value
 
 
 class Models:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +19,7 @@ from scalelaw.importers import _scores
 from scalelaw.importers._duplicates import Warnings
 from scalelaw.importers._files import count, number, read_text, text
 from scalelaw.importers._metrics import Metric, metric
-from scalelaw.importers._models import FACTS, fact
+from scalelaw.importers._models import FACTS, fact, nearly_whole
 from scalelaw.importers._scores import Score
 from scalelaw.importers._workbook import workbook
 from scalelaw.kinds import TABLE, otherwise
@@ -188,9 +187,7 @@ class Mapped:
             value = self.rename.get(name, {}).get(str(value), value)
             if name in self.scale and (read := number(value)) is not None:
                 value = read * self.scale[name]
-                whole = COLUMNS[name][0] != "number" and math.isfinite(value)
-                if whole and abs(value - round(value)) < 1e-6 * abs(value):
-                    value = round(value)
+                value = nearly_whole(value) if COLUMNS[name][0] == "count" else value
             if value not in (None, ""):
                 held[name] = value
         try:

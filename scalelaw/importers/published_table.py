@@ -21,6 +21,7 @@ from typing import Any
 from scalelaw.columns import COLUMNS, OK
 from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.importers._files import number, text
+from scalelaw.importers._models import nearly_whole
 from scalelaw.importers._scores import Imported
 from scalelaw.importers._tabular import formatted, not_a_number, read_sheet, scales, strings
 
@@ -84,5 +85,8 @@ def _value(written: str, name: str, factor: float | None, at: int) -> Any:
         raise not_a_number(written, at, name)
     if factor is not None:
         value *= factor
-        return round(value) if COLUMNS[name][0] == "count" and math.isfinite(value) else value
+        if COLUMNS[name][0] == "count":
+            return round(value) if math.isfinite(value) else value
+    if name == "visual_tokens":
+        return nearly_whole(value)
     return int(value) if COLUMNS[name][0] == "count" and value == int(value) else value

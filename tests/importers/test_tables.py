@@ -11,6 +11,8 @@ import pytest
 
 from scalelaw.errors import InputError
 from scalelaw.importers import long_csv, published_table, wandb_export, wide_csv
+from scalelaw.points import points
+from scalelaw.table import read_table, write_table
 
 WIDE = "method,N,tokens,GQA,MME,loss\nQueCC,7,16,59.0,1408.0,1.5\nQueCC,7,4,56.5,,1.75\nold,13,4,50.0,1000.0,2.0\n"
 MAPPING: dict[str, Any] = {
@@ -329,3 +331,26 @@ def test_a_long_csv_knows_the_same_signs_for_no_score(tmp_path: Path) -> None:
     made = long_csv.read(write(tmp_path, sheet), {"scores": {"GQA": 100, "MMB": 100, "POPE": 100}})
     assert [row["benchmark"] for row in made.rows] == ["GQA"]
     assert "no_score" in codes(made)
+
+
+@pytest.mark.parametrize("importer", [wide_csv, long_csv, published_table])
+def test_a_mean_number_of_visual_tokens_is_imported_as_it_is(importer: Any, tmp_path: Path) -> None:
+    """Pruners that work layer by layer keep 170.5 tokens on average, and a keep ratio of 0.1 keeps 57.6 of 576."""
+    sheet = "model,n_params,keep,benchmark,value,error\na,7e9,0.1,gqa,60,0.4\nb,7e9,1.0,gqa,61,0.3\n"
+    options = {"columns": {"visual_tokens": "keep"}, "scale": {"visual_tokens": 576}, "scores": {"*": 100}}
+    if importer is wide_csv:
+        sheet, options["scores"] = sheet.replace("benchmark,value", "name,gqa"), {"gqa": 100}
+    if importer is published_table:
+        options = {**options, "columns": {c: c for c in ("n_params", "error")} | options["columns"]}
+    made = importer.read(write(tmp_path, sheet), options)
+    assert [row["visual_tokens"] for row in made.rows] == [57.6, 576]
+    assert isinstance(made.rows[1]["visual_tokens"], int)
+    write_table(made.rows, tmp_path / "t.parquet")
+    found = read_table(tmp_path / "t.parquet")
+    assert list(points(found, ["n_params", "visual_tokens"]).inputs["visual_tokens"]) == [57.6, 576]
+
+
+def test_no_visual_token_is_no_count(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'visual_tokens' must be a positive number") as caught:
+        wide_csv.read(write(tmp_path, "n_params,visual_tokens,GQA\n7e9,0,60\n"), {"scores": {"GQA": 100}})
+    assert caught.value.code == "bad_value"
