@@ -12,6 +12,7 @@ import numpy as np
 
 from scalelaw.errors import InputError, ScalelawError
 from scalelaw.kinds import ANSWER, TABLE, otherwise
+from scalelaw.safe_text import json_safe
 from scalelaw.untrusted import MOST_ANSWER_BYTES, parse_json, read_text
 
 
@@ -34,13 +35,8 @@ def refusal(command: str, error: ScalelawError) -> dict[str, Any]:
 
 
 def dumps(value: Mapping[str, Any]) -> str:
-    """JSON text, one object, newline at the end."""
-    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
-    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-        text = json.dumps(
-            plain(value), allow_nan=False
-        )  # a byte of the command line that is no text: escaped
-    return text + "\n"
+    """JSON text, one object, newline at the end; characters that a terminal would act on are JSON's escapes."""
+    return json_safe(json.dumps(plain(value), ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def read_answer(path: str | Path, command: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from scalelaw import __version__
 from scalelaw.answers import answer, dumps, refusal
 from scalelaw.cli.sections import Commands
 from scalelaw.errors import InputError, Interrupted, ScalelawError
+from scalelaw.safe_text import say
 
 app = typer.Typer(
     name="scalelaw",
@@ -87,6 +88,9 @@ LawFiles = Annotated[
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the answer to this file.")]
 
 
+MOST_WARNINGS = 20
+"""More warnings of one answer than these are not all printed; --json has them."""
+
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
@@ -147,21 +151,38 @@ def give(
     output: Path | None = None,
     words: Callable[[], None] | None = None,
 ) -> None:
-    """Write an answer: to its file, then to stdout as JSON or in `words`; warnings go to stderr either way.
+    """Write an answer: to its file, then its warnings to stderr, then to stdout as JSON or in `words`.
 
-    The file comes first: whoever reads stdout may stop early.
+    The file comes first: whoever reads stdout may stop early. Warnings come before what they are about.
     """
     text = dumps(answer(command, data, warnings := list(warnings)))
     if output is not None:
         from scalelaw.files import write_text
 
         write_text(output, text)
+    for line in _shown(warnings):
+        say(line, sys.stderr)
     if as_json:
         sys.stdout.write(text)
     elif words is not None:
         words()
-    for _, message in warnings:
-        print(f"warning: {message}", file=sys.stderr)
+
+
+def _shown(warnings: list[tuple[str, str]]) -> list[str]:
+    """The warnings as lines, each message once; of very many the first, one of every further code, and how many more
+    there are."""
+    lines: dict[str, str] = {}
+    for code, message in warnings:
+        lines.setdefault(f"warning: {message}", code)
+    if len(lines) <= MOST_WARNINGS:
+        return list(lines)
+    shown = list(lines)[: MOST_WARNINGS // 2]
+    known = {lines[line] for line in shown}
+    for line in list(lines)[MOST_WARNINGS // 2 :]:
+        if lines[line] not in known:
+            known.add(lines[line])
+            shown.append(line)
+    return [*shown, f"warning: and {len(lines) - len(shown)} more like these; all are in --json."]
 
 
 def need_files(paths: Iterable[str]) -> None:
@@ -200,13 +221,13 @@ def numbers(terms: list[str] | None, option: str) -> dict[str, float]:
 def _refuse(command: str, given: list[str], error: ScalelawError) -> int:
     if "--json" in given:
         sys.stdout.write(dumps(refusal(command, error)))
-    print(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), file=sys.stderr)
+    say(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), sys.stderr)
     return error.exit_code
 
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"scalelaw {__version__}")
+        say(f"scalelaw {__version__}")
         raise typer.Exit
 
 

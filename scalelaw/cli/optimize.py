@@ -332,10 +332,12 @@ def calibrate(
     from scalelaw import plan
 
     found = plan.calibrate(measured, hardware, devices)
-    if not as_json:
+    if output is not None:
+        found.write(output)
+
+    def words() -> None:
         from scalelaw.report.decisions import show_calibration
 
         show_calibration(found)
-    if output is not None:
-        found.write(output)
-    give("calibrate", found.to_dict(), found.warnings, as_json=as_json)
+
+    give("calibrate", found.to_dict(), found.warnings, as_json=as_json, words=words)

@@ -12,6 +12,7 @@ import typer
 from scalelaw.cli.face import Json, LawFiles, app, give, need_files
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError
+from scalelaw.safe_text import say
 
 _NAMES = {("page", "pdf"): "report.pdf", ("page", "html"): "report.html"}
 
@@ -63,4 +64,4 @@ def report(
         list(items), target, title=title, style=style, form=form, command=command, law=law_files or ()
     )
     give("report", {"report": written, "items": items}, as_json=as_json)
-    print(f"The report is {written}.", file=sys.stderr)
+    say(f"The report is {written}.", sys.stderr)

@@ -10,6 +10,7 @@ import typer
 from scalelaw.cli.face import Json, app, give
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError
+from scalelaw.safe_text import say
 
 if TYPE_CHECKING:
     from scalelaw.config import Experiment
@@ -85,20 +86,24 @@ def sweep(
         prepare_sweep(stated, folder)
     if dry_run or prepare:
         planned = plan_sweep(stated, folder, executor, jobs)
-        if not as_json:
+
+        def words() -> None:
             from scalelaw.report.terminal import show_cells
 
             show_cells(planned)
             for ask in planned.asks:
-                print(f"{executor}: " + ", ".join(f"{key} {value}" for key, value in ask.items()))
-        give("sweep", planned.to_dict(), planned.warnings, as_json=as_json)
+                say(f"{executor}: " + ", ".join(f"{key} {value}" for key, value in ask.items()))
+
+        give("sweep", planned.to_dict(), planned.warnings, as_json=as_json, words=words)
         return
     result = run_sweep(stated, folder, executor=executor, jobs=jobs)
-    if not as_json:
+
+    def summary() -> None:
         from scalelaw.report.terminal import show_sweep
 
         show_sweep(result)
-    give("sweep", result.to_dict(), result.warnings, as_json=as_json)
+
+    give("sweep", result.to_dict(), result.warnings, as_json=as_json, words=summary)
 
 
 def _status(stated: Experiment, folder: Path, as_json: bool) -> None:
@@ -108,14 +113,14 @@ def _status(stated: Experiment, folder: Path, as_json: bool) -> None:
     if not as_json:
         counts = ", ".join(f"{count} {state}" for state, count in found.counts().items() if count)
         runner = "; a runner is at work" if found.running else ""
-        print(f"{len(found.cells)} cell{'s' * (len(found.cells) != 1)}: {counts}{runner}")
+        say(f"{len(found.cells)} cell{'s' * (len(found.cells) != 1)}: {counts}{runner}")
         for cell in found.cells:
             if cell["state"] != "done":
-                print(
+                say(
                     f"{cell['state']:8} {cell['cell']} {cell['label']}{': ' if cell['reason'] else ''}{cell['reason']}"
                 )
         for cell in found.stale:
-            print(f"stale    {cell['cell']}: {cell['why']}")
+            say(f"stale    {cell['cell']}: {cell['why']}")
     give("sweep", found.to_dict(), as_json=as_json)
 
 
@@ -140,5 +145,5 @@ def run_cell(
 
     name, result = run_one(sweep, cell)
     if not as_json:
-        print(result)
+        say(result)
     give("run-cell", {"cell": name, "result": result}, as_json=as_json)

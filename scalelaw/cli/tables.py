@@ -12,6 +12,7 @@ from scalelaw import plugins
 from scalelaw.cli.face import Json, Table, Where, app, give, listed, names_of, numbers, pairs
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import unknown
+from scalelaw.safe_text import one_line, say
 
 LISTS = (*plugins.DRAWERS, "models", "towers", "hardware", "tables")
 
@@ -82,7 +83,7 @@ def import_(
     write_table(found.rows, output, versions())
     data = {"format": form, "table": output, **found.to_dict()}
     give("import", data, found.warnings, as_json=as_json)
-    print(f"{len(found.rows)} rows written to {output}.", file=sys.stderr)
+    say(f"{len(found.rows)} rows written to {output}.", sys.stderr)
 
 
 @app.command("show", cls=Sectioned)
@@ -145,8 +146,8 @@ def list_(
         raise unknown("list", what, LISTS)
     entries = listed(what)
     if not as_json:
-        width = max(map(len, entries), default=0)
+        width = max((len(one_line(name)) for name in entries), default=0)
         for name, meaning in entries.items():
-            print(f"{name:<{width}}  {meaning}".rstrip())
+            say(f"{one_line(name):<{width}}  {one_line(meaning)}".rstrip())
     told = [{"name": name, "summary": meaning} for name, meaning in entries.items()]
     give("list", {what: told}, as_json=as_json)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
 
 from scalelaw.cli.face import Json, app, give, names_of
 from scalelaw.cli.sections import Sectioned
+from scalelaw.safe_text import json_safe
 
 
 @app.command("doctor", cls=Sectioned)
@@ -47,5 +49,5 @@ def schema(
 
     found = schemas.schema(command)
     if not as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        sys.stdout.write(json_safe(json.dumps(found, indent=2, ensure_ascii=False)) + "\n")
     give("schema", found, as_json=as_json)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scalelaw.safe_text import say
+
 OVER = {"CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"}  # by what it did
 OVER |= {
     "BOOT_FAIL",
@@ -106,7 +108,7 @@ class Queue:
         reason = reason.strip("()")
         if word == "PENDING" and reason not in ITS_TURN | self._said:
             self._said.add(reason)
-            print(f"A job waits, says Slurm, for this: {reason}.", file=sys.stderr, flush=True)
+            say(f"A job waits, says Slurm, for this: {reason}.", sys.stderr)
 
     def _is_silent(self, job: Job) -> bool:
         """Whether its sign has not changed for long, by this machine's clock (theirs may differ)."""

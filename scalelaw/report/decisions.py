@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from scalelaw.report import words
+from scalelaw.report.printer import Printer
 from scalelaw.report.sparks import bar
-from scalelaw.report.terminal import console_of, percent, short, table_of
+from scalelaw.report.terminal import percent, short
 
 if TYPE_CHECKING:
     from scalelaw.plan import Bill, Calibration, Optimum
@@ -18,22 +19,21 @@ _SERVED = ("model", "visual_tokens", "dtype", "batch")
 
 def show_optimum(optimum: Optimum) -> None:
     """The pick, those behind it with what the budget holds of them, how each is served, and the continuous optimum."""
-    console = console_of()
+    out = Printer()
     budget = ", ".join(f"{kind} <= {amount:g}" for kind, amount in optimum.budget.items())
     tower = optimum.searched.get("tower", "none")
     counted = "no vision tower counted" if tower == "none" else f"with {tower}"
     if gives := optimum.searched.get("compressor_gives"):
         counted += (
-            f"; {optimum.searched['compressor']} gives {', '.join(f'{n:g}' for n in gives)} tokens only"
+            f"; {words.plain_name(optimum.searched['compressor'])} gives {', '.join(f'{n:g}' for n in gives)} tokens only"
         )
     choices = [optimum.best, *optimum.runners_up[:4]]
     served = [f"{choice['dtype']} x {choice['batch']:g}" for choice in choices]
     alike = len(set(served)) == 1
-    console.print(
-        f"[bold]{_asked(optimum, budget)}[/] at {optimum.text_tokens:g} "
-        f"text and {optimum.generate:g} generated tokens ({optimum.cost}, {counted}"
-        f"{f'; served {served[0]}' if alike else ''}):",
-        highlight=False,
+    out.line(
+        bold=_asked(optimum, budget),
+        after=f" at {optimum.text_tokens:g} text and {optimum.generate:g} generated tokens "
+        f"({words.plain_name(optimum.cost)}, {counted}{f'; served {served[0]}' if alike else ''}):",
     )
     kinds = list(optimum.budget)
     if (spent := (optimum.searched.get("rule") or {}).get("minimise")) and spent not in kinds:
@@ -49,37 +49,34 @@ def show_optimum(optimum: Optimum) -> None:
         for place, choice in enumerate(choices)
     )
     ways = () if alike else ("served",)
-    table = table_of(("", *_CHOICE, *kinds, *ways, "p(best)"), rows)
-    for column in table.columns[1:]:
-        column.no_wrap = column.header not in ("model", "visual tokens")
-    console.print(table)
+    out.table(("", *_CHOICE, *kinds, *ways, "p(best)"), rows, keys=2)
     if marked := [choice for choice in choices if choice.get("counted_as")]:
         told = "; ".join(f"{choice['model']}: {choice['counted_as']}" for choice in marked)
-        console.print(f"* a mixture of experts; n_params is {told}.")
+        out.line(f"* a mixture of experts; n_params is {told}.")
     sure = words.of_model(optimum.best)
     if sure is not None and sure - optimum.best["p_best"] >= 0.01:
-        console.print(
+        out.line(
             f"p(best) is of just this number of visual tokens; with any number {optimum.best['model']} is best in "
             f"{words.percent(sure)} of the refits."
         )
     if binding := optimum.best.get("binding"):
-        console.print(f"What keeps a better one out: {binding}.")
+        out.line(f"What keeps a better one out: {binding}.")
     cheap = optimum.near_ties[0] if optimum.near_ties else {}
     if len(optimum.near_ties) > 1 and all(cheap[key] == optimum.best[key] for key in _SERVED):
-        console.print(f"{len(optimum.near_ties)} models tie nearly; the pick is the cheapest of them.")
+        out.line(f"{len(optimum.near_ties)} models tie nearly; the pick is the cheapest of them.")
     elif len(optimum.near_ties) > 1:
         spent = ", ".join(f"{kind} {cheap['costs'][kind]:.4g}" for kind in kinds)
-        console.print(
+        out.line(
             f"{len(optimum.near_ties)} models tie nearly; the cheapest of them is {cheap['model']} with "
             f"{cheap['visual_tokens']:g} visual tokens (error {cheap['error']:.4f}, {spent}, "
             f"{cheap['dtype']} x {cheap['batch']:g})."
         )
         if (sure or 0.0) >= 0.9:
-            console.print("p(best) tells which of them has less error, not that the difference matters.")
+            out.line("p(best) tells which of them has less error, not that the difference matters.")
     if optimum.continuous:
         held = optimum.continuous
         allowed = optimum.searched.get("sizes_allowed") or "any size"
-        console.print(
+        out.line(
             f"With {allowed}: n_params {held['n_params']:.3g}, visual tokens {held['visual_tokens']:.3g}, "
             f"error {held['error']:.4g}.",
         )
@@ -99,12 +96,12 @@ def _asked(optimum: Optimum, budget: str) -> str:
 
 def show_contrast(contrast: dict[str, Any]) -> None:
     """The pick under each kind of budget of the same size, and the visual tokens that are free."""
-    console = console_of()
-    console.print("[bold]The same size of budget, of another kind[/]")
+    out = Printer()
+    out.line(bold="The same size of budget, of another kind")
     rows = ((row["kind"], f"{row['limit']:.4g}", *_choice(row["best"])[:4]) for row in contrast["rows"])
-    console.print(table_of(("budget", "limit", "model", "n_params", "visual tokens", "error"), rows))
+    out.table(("budget", "limit", "model", "n_params", "visual tokens", "error"), rows)
     if free := contrast["free_tokens"]:
-        console.print(
+        out.line(
             f"{free['tokens']} of {free['of']} visual tokens are free for {free['model']} at batch {free['batch']:g} "
             f"on {free['hardware']}: the latency rises by less than {100 * free['tolerance']:g} %."
         )
@@ -112,20 +109,20 @@ def show_contrast(contrast: dict[str, Any]) -> None:
 
 def show_inverse(inverse: dict[str, Any]) -> None:
     """Where the next model pays, how visual tokens follow the text, and what a larger budget buys."""
-    console = console_of()
-    console.print("[bold]From this budget on, this model[/]")
+    out = Printer()
+    out.line(bold="From this budget on, this model")
     switches, every = _readable(inverse["switch_points"]), len(inverse["switch_points"])
     rows: list[tuple[str, ...]] = [
         (row["model"], f"{row['budget']:.4g}", f"{row['visual_tokens']:g}", f"{row['error']:.4f}")
         for row in switches
     ]
-    console.print(table_of(("model", "budget", "visual tokens", "error"), rows))
+    out.table(("model", "budget", "visual tokens", "error"), rows)
     if len(switches) < every:
-        console.print(
+        out.line(
             f"{len(switches)} of {every} switches: those to a model for the first time, evenly thinned where they are "
             f"more than {_ROWS}; all are in --json."
         )
-    console.print("[bold]Visual tokens against the text's length[/]")
+    out.line(bold="Visual tokens against the text's length")
     rows = [
         (
             f"{row['text_tokens']:g}",
@@ -134,8 +131,8 @@ def show_inverse(inverse: dict[str, Any]) -> None:
         )
         for row in inverse["tokens_against_text"]
     ]
-    console.print(table_of(("text tokens", "model", "visual tokens", "error"), rows))
-    console.print("[bold]What a larger budget buys[/]")
+    out.table(("text tokens", "model", "visual tokens", "error"), rows)
+    out.line(bold="What a larger budget buys")
     rows = [
         (
             f"{row['kind']} x {row['factor']:g}",
@@ -146,7 +143,7 @@ def show_inverse(inverse: dict[str, Any]) -> None:
         )
         for row in inverse["relaxation"]
     ]
-    console.print(table_of(("budget", "model", "visual tokens", "error", "error saved"), rows))
+    out.table(("budget", "model", "visual tokens", "error", "error saved"), rows)
 
 
 def _readable(switches: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -164,30 +161,29 @@ def _readable(switches: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def show_bill(bill: Bill) -> None:
     """What one query costs, part by part, and in every kind of cost that can be reckoned."""
-    console = console_of()
-    console.print(
-        f"[bold]{bill.model}[/]   {bill.n_params_exact:,} parameters; {bill.visual_tokens:g} visual and "
-        f"{bill.text_tokens:g} text tokens, {bill.generate:g} generated; tower {bill.tower or 'none'}"
+    out = Printer()
+    out.line(
+        bold=bill.model,
+        after=f"   {bill.n_params_exact:,} parameters; {bill.visual_tokens:g} visual and "
+        f"{bill.text_tokens:g} text tokens, {bill.generate:g} generated; tower {bill.tower or 'none'}",
     )
     rows = [
         (row["part"].replace("_", " "), f"{row['flops']:.6g}", percent(row["share"]), bar(row["share"]))
         for row in bill.parts
     ]
-    table = table_of(("part", "FLOPs", "share", ""), rows)
-    table.columns[-1].justify = "left"
-    console.print(table)
-    console.print(f"{bill.convention}: {bill.flops:.10g} FLOPs ({bill.says})")
+    out.table(("part", "FLOPs", "share", ""), rows, left=(0, 3))
+    out.line(f"{bill.convention}: {bill.flops:.10g} FLOPs ({bill.says})")
     if bill.convention != "exact":
-        console.print(f"The parts are those of the exact count, {bill.costs['flops']:.10g} FLOPs.")
+        out.line(f"The parts are those of the exact count, {bill.costs['flops']:.10g} FLOPs.")
     others = [
         (kind, f"{value:.6g}" if bill.generate or kind != "ms_per_token" else "-")
         for kind, value in bill.costs.items()
         if kind != "flops"
     ]
     if others:
-        console.print(table_of(("cost", f"batch {bill.batch:g}, {bill.dtype}"), others))
+        out.table(("cost", f"batch {bill.batch:g}, {bill.dtype}"), others)
     if bill.largest_batch is not None:
-        console.print(
+        out.line(
             f"The memory holds a batch of {bill.largest_batch:g} at most."
             if bill.largest_batch
             else "The memory does not hold even one query."
@@ -196,8 +192,8 @@ def show_bill(bill: Bill) -> None:
 
 def show_explained(value: str, explained: list[dict[str, Any]]) -> None:
     """Which conventions and lengths give a published number."""
-    console = console_of()
-    console.print(f"[bold]{value} FLOPs[/] would be")
+    out = Printer()
+    out.line(bold=f"{value} FLOPs", after=" would be")
     rows = [
         (
             row["convention"],
@@ -208,15 +204,13 @@ def show_explained(value: str, explained: list[dict[str, Any]]) -> None:
         )
         for row in explained
     ]
-    table = table_of(("convention", "tokens", "gives", "digits met", "counts"), rows)
-    table.columns[-1].justify = "left"
-    console.print(table)
+    out.table(("convention", "tokens", "gives", "digits met", "counts"), rows, left=(0, 4))
 
 
 def show_calibration(found: Calibration) -> None:
     """Fitted efficiencies, the overhead, and how far the measurements lie from them."""
-    console = console_of()
-    console.print(f"[bold]{found.hardware}[/]   {found.n} measurements")
+    out = Printer()
+    out.line(bold=str(found.hardware), after=f"   {found.n} measurements")
     rows = [
         ("mfu (share of peak FLOP/s)", short(found.mfu)),
         ("mbu (share of bandwidth)", short(found.mbu)),
@@ -224,12 +218,12 @@ def show_calibration(found: Calibration) -> None:
         ("residual, root mean square", percent(found.rms)),
         ("residual, worst", percent(found.worst)),
     ]
-    console.print(table_of(("", "value"), rows))
+    out.table(("", "value"), rows)
 
 
 def _choice(choice: dict[str, Any]) -> tuple[str, ...]:
     return (
-        f"{choice['model']}{'*' if choice.get('counted_as') else ''}",
+        f"{words.plain_name(choice['model'])}{'*' if choice.get('counted_as') else ''}",
         f"{choice['n_params']:.3g}",
         f"{choice['visual_tokens']:g}",
         f"{choice['error']:.4f}",

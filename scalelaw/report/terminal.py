@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import statistics
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 from scalelaw.report import words
+from scalelaw.report.printer import Printer
 from scalelaw.report.sparks import front, slope_axes, slopes
 
-_PIPED_WIDTH = 120  # columns where there is no terminal to ask
+_BESIDE = 4
+"""Fits by group that stand beside each other; more are a row each."""
+_MOST_GROUPS = 40
+"""Rows of fits by group that are printed."""
+_MOST_DOUBTS = 12
+_MOST_ROWS, _MOST_COLUMNS = 60, 60
+"""Rows and columns of a table's grid that are printed."""
 
 if TYPE_CHECKING:
     from scalelaw.coverage import Coverage
@@ -22,17 +27,17 @@ if TYPE_CHECKING:
 
 def show_fit(fitted: FittedLaw) -> None:
     """The law, its parameters with intervals, how well it fits, and what of it may be believed."""
-    console = console_of()
+    out = Printer()
     name = "average of laws" if fitted.law.startswith("average:") else fitted.law
-    console.print(f"[bold]{name}[/]   {fitted.formula}")
+    out.line(bold=name, after=f"   {fitted.formula}")
     units = ", ".join(f"{name} in {unit:g}" for name, unit in fitted.units.items() if unit != 1)
     facts = [f"{fitted.n_points} points", *([units] if units else []), f"source: {fitted.source}"]
-    console.print("; ".join(facts), style="dim")
+    out.line("; ".join(facts), style="dim")
     level = f"{100 * fitted.interval.get('level', 0.95):g} % interval"
     rows = [(name, value, fitted.intervals.get(name)) for name, value in fitted.params.items()]
     if averaged := fitted.law.startswith("average:"):  # its members' parameters are many, and no finding
         members = ((row["law"], short(row["aicc"]), percent(row["weight"])) for row in fitted.selection)
-        console.print(table_of(("law", "AICc", "weight"), members))
+        out.table(("law", "AICc", "weight"), members)
         rows = []
     rows += [(name, held["value"], held.get("interval")) for name, held in fitted.derived.items()]
     if rows:
@@ -41,55 +46,54 @@ def show_fit(fitted: FittedLaw) -> None:
         shown = (
             (label, short(value), settled.get(label) or _span(interval)) for label, value, interval in rows
         )
-        console.print(table_of(("", "value", level), shown))
+        out.table(("", "value", level), shown)
     if plotted := slopes(fitted):
         along, by = (words.named(name) for name in slope_axes(fitted))
-        console.print(f"measured {fitted.target} along {along}, a row for each {by}:", style="dim")
-        console.print(table_of(("", "", ""), plotted))
+        out.line(f"measured {fitted.target} along {along}, a row for each {by}:", style="dim")
+        out.table(("", "", ""), plotted)
     levels = [f" ({name} {fitted.loss[name]:g})" for name in ("delta", "expectile") if fitted.loss.get(name)]
     loss = fitted.loss["kind"] + "".join(levels)
-    console.print(
+    out.line(
         f"objective {fitted.objective:.6g} ({loss}, {fitted.loss['residual']} residuals)   RMSE {fitted.rmse:.4g}   "
         f"R2 {short(fitted.r2)}   AICc {short(fitted.aicc)}"
     )
     if held := fitted.holdout:
-        console.print(
+        out.line(
             f"without the largest ({held['left_out']}), predicted: largest error {short(held['max_abs_error'])}, "
             f"root mean square {short(held['rmse'])}"
             + (f"; runs alike scatter by {short(held['repeat_sd'])}" if "repeat_sd" in held else "")
             + (" (over all sizes)" if held.get("repeat_of") == "all" else "")
         )
     if averaged:
-        console.print(f"status [bold]{fitted.status}[/]   an average of laws: predictions, no parameters")
+        out.line(f"status {fitted.status}   an average of laws: predictions, no parameters")
         return
     held = fitted.certificate
-    console.print(
-        f"status [bold]{fitted.status}[/]   {held.get('starts')} starts searched, the best {held.get('agreeing')} agree"
+    out.line(
+        f"status {fitted.status}   {held.get('starts')} starts searched, the best {held.get('agreeing')} agree"
         f"; a further polish could lower the objective by {short(held.get('gap'))}"
     )
 
 
 def show_front(optimum: Optimum) -> None:
     """The least error at each cost as bars; where the terminal is narrow, the numbers without them."""
-    console = console_of()
+    out = Printer()
     kind = next(iter(optimum.budget), None) or next(iter(optimum.best["costs"]))
     if not (rows := front(optimum.pareto, kind)):
         return
-    table = table_of((kind, "model, visual tokens", "error", ""), rows)
-    table.columns[-1].justify = "left"
-    if sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)) > console.width:
-        table = table_of((kind, "model, visual tokens", "error"), [row[:3] for row in rows])
-    console.print("least error at each cost:", style="dim")
-    console.print(table)
+    header = (kind, "model, visual tokens", "error", "")
+    if sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)) > out.width:
+        header, rows = header[:3], [row[:3] for row in rows]
+    out.line("least error at each cost:", style="dim")
+    out.table(header, rows, left=(0, 3), keys=2)
     if any(code == "impossible_errors" for code, _ in optimum.warnings):
-        console.print("errors outside 0 to 1 cannot be: there the law does not hold", style="dim")
+        out.line("errors outside 0 to 1 cannot be: there the law does not hold", style="dim")
 
 
 def show_changes(data: dict[str, Any]) -> None:
     """What moves under other choices, and the points that move most, where they were asked for."""
-    console = console_of()
+    out = Printer()
     if rows := data.get("ablation"):
-        console.print("[bold]Under other choices[/]")
+        out.line(bold="Under other choices")
         names = list(rows[0]["params"])
         shown = (
             (
@@ -100,59 +104,93 @@ def show_changes(data: dict[str, Any]) -> None:
             )
             for r in rows
         )
-        console.print(table_of(("change", "points", *names, "leaves its interval"), shown))
+        out.table(("change", "points", *names, "leaves its interval"), shown)
         if any(r["moved"] is None for r in rows):
-            console.print("? no intervals to compare with: there is nothing to leave", style="dim")
+            out.line("? no intervals to compare with: there is nothing to leave", style="dim")
     if rows := data.get("influence"):
-        console.print("[bold]Without one point[/] (the ten that move most)")
+        out.line(bold="Without one point", after=" (the ten that move most)")
         shown = (
             (str(r["row"]), ", ".join(f"{n} {_label(v)}" for n, v in r["inputs"].items()), short(r["residual"]),
              f"{r['leverage']:.2f}", percent(r["pull"]))
             for r in rows[:10]
         )  # fmt: skip
-        console.print(table_of(("row", "point", "residual", "leverage", "moves the conclusion by"), shown))
+        out.table(("row", "point", "residual", "leverage", "moves the conclusion by"), shown)
 
 
 def show_groups(grouped: GroupedFit) -> None:
-    """One law a group, side by side, and whether they may share parameters."""
-    console = console_of()
-    console.print(f"[bold]one law for each {grouped.by}[/]")
+    """One law a group, and whether they may share parameters: a summary, then a few groups side by side, or a row for
+    each of many."""
+    out = Printer()
     fits = grouped.groups
-    first = next(iter(fits.values()))
-    rows: list[tuple[str, ...]] = [("points", *(str(f.n_points) for f in fits.values()))]
-    rows += [
-        (name, *(f"{short(f.params[name])} ({_span(f.intervals.get(name))})" for f in fits.values()))
-        for name in first.params
-    ]
-    rows += [
-        (
-            name,
-            *(
-                f"{short(f.derived[name]['value'])} ({_span(f.derived[name]['interval'])})"
-                for f in fits.values()
-            ),
-        )
-        for name in first.derived
-    ]
-    rows += [
-        ("RMSE", *(short(f.rmse) for f in fits.values())),
-        ("status", *(f.status for f in fits.values())),
-    ]
-    console.print(table_of(("", *fits), rows))
+    out.line(bold=f"one law for each {grouped.by}", after=f"   {_statuses(fits)}")
     if shared := grouped.sharing:
-        console.print(shared["words"])
-        console.print(
+        out.line(shared["words"])
+        out.line(
             f"F {short(shared['f'])}, p {short(shared['p_value'])}; AICc shared {short(shared['aicc_shared'])}, "
             f"apart {short(shared['aicc_apart'])}"
         )
+    names, derived = _names_of(fits)
+    if len(fits) <= _BESIDE:
+        rows: list[tuple[str, ...]] = [("points", *(str(f.n_points) for f in fits.values()))]
+        rows += [(name, *(_parameter(f, name) for f in fits.values())) for name in (*names, *derived)]
+        rows += [
+            ("RMSE", *(short(f.rmse) for f in fits.values())),
+            ("status", *(f.status for f in fits.values())),
+        ]
+        out.table(("", *fits), rows)
+        return
+    spread = [(name, *_quartiles(fits, name)) for name in (*names, *derived)]
+    out.table(("over all groups", "smallest", "median", "largest"), spread)
+    shown = list(fits.items())[:_MOST_GROUPS]
+    listed = [
+        (group, str(f.n_points), *(_value(f, name) for name in (*names, *derived)), short(f.rmse), f.status)
+        for group, f in shown
+    ]
+    out.table((grouped.by, "points", *names, *derived, "RMSE", "status"), listed)
+    if len(fits) > len(shown):
+        out.line(f"and {len(fits) - len(shown)} more groups; all are in --json and in the file of -o")
+
+
+def _statuses(fits: Mapping[str, FittedLaw]) -> str:
+    counts: dict[str, int] = {}
+    for fitted in fits.values():
+        counts[fitted.status] = counts.get(fitted.status, 0) + 1
+    kinds = ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), key=lambda c: -c[1]))
+    return f"{len(fits)} group{'s' * (len(fits) != 1)}: {kinds}"
+
+
+def _names_of(fits: Mapping[str, FittedLaw]) -> tuple[list[str], list[str]]:
+    """Parameters and derived quantities of any of the fits (groups may have chosen other laws)."""
+    names = list(dict.fromkeys(name for f in fits.values() for name in f.params))
+    return names, list(dict.fromkeys(name for f in fits.values() for name in f.derived if name not in names))
+
+
+def _number(fitted: FittedLaw, name: str) -> float | None:
+    if name in fitted.params:
+        return fitted.params[name]
+    value: float | None = fitted.derived.get(name, {}).get("value")
+    return value
+
+
+def _value(fitted: FittedLaw, name: str) -> str:
+    return short(_number(fitted, name))
+
+
+def _parameter(fitted: FittedLaw, name: str) -> str:
+    interval = fitted.derived.get(name, {}).get("interval")
+    span = _span(fitted.intervals.get(name) if name in fitted.params else interval)
+    return f"{_value(fitted, name)} ({span})"
+
+
+def _quartiles(fits: Mapping[str, FittedLaw], name: str) -> tuple[str, str, str]:
+    known = sorted(v for f in fits.values() if (v := _number(f, name)) is not None and not math.isnan(v))
+    return (short(known[0]), short(statistics.median(known)), short(known[-1])) if known else ("-", "-", "-")
 
 
 def show_comparison(found: Comparison) -> None:
     """Laws, the best first, by how they extrapolate; the weight each has in their average."""
-    console = console_of()
-    console.print(
-        f"{found.n_points} points; {found.residual} residuals; errors are root mean squares", style="dim"
-    )
+    out = Printer()
+    out.line(f"{found.n_points} points; {found.residual} residuals; errors are root mean squares", style="dim")
     rows = (
         (
             row["law"],
@@ -165,56 +203,68 @@ def show_comparison(found: Comparison) -> None:
         for row in found.laws
     )
     largest = [f"largest {name} left out" for name in found.inputs]
-    console.print(table_of(("law", "parameters", "AICc", "one left out", *largest, "weight"), rows))
+    out.table(("law", "parameters", "AICc", "one left out", *largest, "weight"), rows)
     winner = f"{found.winner} wins." if found.winner else "No law wins clearly: --law auto averages them."
-    console.print(winner)
+    out.line(winner)
 
 
 def show_coverage(found: Coverage) -> None:
     """How many rows stand in each cell of a table's grid, what is missing, and where it comes from."""
-    console = console_of()
-    console.print(f"[bold]{found.table or 'table'}[/]   {found.title}".rstrip())
+    out = Printer()
+    out.line(bold=found.table or "table", after=f"   {found.title}".rstrip())
     chosen = ", ".join(f"{column}={value}" for column, value in found.where.items())
-    console.print(
+    out.line(
         f"{found.n_rows} rows{f' with {chosen}' if chosen else ''}; {found.standard_errors} with a standard error",
         style="dim",
-        markup=False,
     )
     if found.repeat_sd is not None:
-        console.print(
+        out.line(
             f"runs alike but for their seed scatter by {short(found.repeat_sd)} "
             f"({found.repeat_freedom} degrees of freedom)",
             style="dim",
         )
     rows = [
-        (_label(value), *(str(count or "-") for count in counts))
-        for value, counts in zip(found.row_values, found.counts, strict=True)
+        (_label(value), *(str(count or "-") for count in counts[:_MOST_COLUMNS]))
+        for value, counts in zip(found.row_values[:_MOST_ROWS], found.counts, strict=False)
     ]
-    console.print(table_of((f"{found.rows} by {found.along}", *map(_label, found.along_values)), rows))
+    out.table((f"{found.rows} by {found.along}", *map(_label, found.along_values[:_MOST_COLUMNS])), rows)
+    cut = [
+        f"{len(values) - most} more of {name}"
+        for name, values, most in (
+            (found.rows, found.row_values, _MOST_ROWS),
+            (found.along, found.along_values, _MOST_COLUMNS),
+        )
+        if len(values) > most
+    ]
+    if cut:
+        out.line(f"and {' and '.join(cut)}; all are in --json", style="dim")
     cells = sum(bool(count) for line in found.counts for count in line)
     rarer = [f"{name} ({held} of {cells})" for name, held in found.benchmarks.items() if held < cells]
     if rarer:
-        console.print(
+        out.line(
             f"not in every measured cell: {_some(rarer, 6)}; means over all benchmarks do not compare there"
         )
     missing = ", ".join(f"{_label(row)} at {_label(column)}" for row, column in found.missing[:12])
     more = f" and {len(found.missing) - 12} more" if len(found.missing) > 12 else ""
     left = f"{found.unfinished} cells of the sweep have no result yet" if found.unfinished else ""
-    console.print(f"missing: {'; '.join(filter(None, (missing + more, left))) or 'nothing'}")
+    out.line(f"missing: {'; '.join(filter(None, (missing + more, left))) or 'nothing'}")
     for name, text in (("source", found.citation or _some(found.sources)), ("licence", found.licence)):
         if text:
-            console.print(f"{name}: {text}")
-    for doubt in found.doubts:
-        console.print(f"doubt: {doubt}")
+            out.line(f"{name}: {text}")
+    for doubt in found.doubts[:_MOST_DOUBTS]:
+        out.line(f"doubt: {doubt}")
+    if len(found.doubts) > _MOST_DOUBTS:
+        out.line(f"doubt: and {len(found.doubts) - _MOST_DOUBTS} more like these; all are in --json")
 
 
 def show_pairs(found: Any, by: str, baseline: str) -> None:
     """A paired comparison (`fit.pairs.paired`): errors, differences to the baseline, intervals, adjusted p."""
-    console = console_of()
+    out = Printer()
     within = list(found.columns[: found.columns.get_loc(by)])
-    console.print(
-        f"[bold]{by}[/]: error, and its difference to {baseline} pair by pair (below 0 is better); 95 % t intervals; "
-        "p of a paired t test, adjusted within each group (Holm)"
+    out.line(
+        bold=by,
+        after=f": error, and its difference to {baseline} pair by pair (below 0 is better); 95 % t intervals; "
+        "p of a paired t test, adjusted within each group (Holm)",
     )
     rows = []
     for row in found.to_dict("records"):
@@ -224,41 +274,34 @@ def show_pairs(found: Any, by: str, baseline: str) -> None:
             _span([row["error_lo"], row["error_hi"]]), short(row["difference"]),
             _span([row["difference_lo"], row["difference_hi"]]), short(row["p_holm"]),
         ))  # fmt: skip
-    console.print(table_of((" ".join(within), by, "pairs", "error", "", "difference", "", "p"), rows))
+    out.table((" ".join(within), by, "pairs", "error", "", "difference", "", "p"), rows, keys=2)
 
 
 def show_doctor(found: dict[str, Any]) -> None:
     """What is installed, what each missing extra would give, devices and schedulers."""
-    console = console_of()
-    console.print(f"[bold]scalelaw {found['scalelaw']}[/]   Python {found['python']}, {found['platform']}")
-    console.print(_left(("package", "version"), found["packages"].items()))
-    console.print("[bold]Extras[/]")
+    out = Printer()
+    out.line(bold=f"scalelaw {found['scalelaw']}", after=f"   Python {found['python']}, {found['platform']}")
+    out.table(("package", "version"), found["packages"].items(), left=(0, 1))
+    out.line(bold="Extras")
     rows = (
-        (e["package"], "installed" if e["installed"] else e["install"].replace("[", "\\["), e["gives"])
+        (e["package"], "installed" if e["installed"] else e["install"], e["gives"])
         for e in found["extras"]
     )
-    console.print(_left(("package", "", "gives"), rows))
+    out.table(("package", "", "gives"), rows, left=(0, 1, 2))
     devices = [f"{d['name']} ({d['memory_gb']:.0f} GB)" for d in found["devices"]]
-    console.print(f"devices: {', '.join(devices) or 'no accelerator; sweeps train on the processor'}")
-    console.print(f"cores: {found['cores']}")
+    out.line(f"devices: {', '.join(devices) or 'no accelerator; sweeps train on the processor'}")
+    out.line(f"cores: {found['cores']}")
     absent = {
         "slurm": "no sbatch on the path",
         "ray": "no address in RAY_ADDRESS; --executor ray starts one here",
     }
     for name, where in found["schedulers"].items():
-        console.print(f"{name}: {where or absent[name]}", highlight=False)
-
-
-def _left(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
-    table = table_of(header, rows)
-    for column in table.columns:
-        column.justify = "left"
-    return table
+        out.line(f"{name}: {where or absent[name]}")
 
 
 def show_cells(planned: Any) -> None:
     """The cells of an experiment with their predicted training FLOPs, and where they are known memory and hours."""
-    console = console_of()
+    out = Printer()
     known = [name for name in ("memory_gb", "hours") if all(name in c for c in planned.cells)]
     rows = (
         (
@@ -275,15 +318,15 @@ def show_cells(planned: Any) -> None:
     )
     header = ("cell", "llm", "compressor", "visual tokens", "seed", "train FLOPs")
     units = {"memory_gb": "GB a GPU", "hours": "hours"}
-    console.print(table_of((*header, *(units[name] for name in known), ""), rows))
+    out.table((*header, *(units[name] for name in known), ""), rows)
     left = [c for c in planned.cells if not c["done"]]
     hours = f", {sum(c['hours'] for c in left):.3g} hours" if "hours" in known and left else ""
-    console.print(
+    out.line(
         f"{len(planned.cells)} cells, {len(left)} to run, "
         f"{sum(c['train_flops'] for c in left):.3g} training FLOPs{hours}."
     )
     if planned.cluster and known:
-        console.print(
+        out.line(
             "Memory and hours: {gpus:g} GPUs of {tflops:g} TFLOP/s and {memory_gb:g} GB, at {mfu:.0%} of that peak"
             " (--set finetune.cluster.gpus=4, and tflops, memory_gb, mfu).".format(**planned.cluster)
         )
@@ -291,30 +334,12 @@ def show_cells(planned: Any) -> None:
 
 def show_sweep(result: Any) -> None:
     """What a sweep did and where its table lies."""
-    console = console_of()
-    console.print(
+    out = Printer()
+    out.line(
         f"{len(result.done)} cells done now, {len(result.skipped)} before, {len(result.failed)} failed, "
         f"in {result.seconds:.0f} s."
     )
-    console.print(f"The table is {result.table}", highlight=False, soft_wrap=True)
-
-
-def table_of(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
-    """A table without borders: names to the left, numbers to the right."""
-    table = Table(
-        *header, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(header)
-    )
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def console_of() -> Console:
-    """The console to print on; where there is no terminal to ask, of a fixed width."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_PIPED_WIDTH)
+    out.raw(f"The table is {result.table}")
 
 
 def short(value: float | None) -> str:

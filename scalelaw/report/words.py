@@ -210,8 +210,15 @@ def symbol(name: str) -> str:
 
 
 def named(name: str) -> str:
-    """An input or target by its name: 'LLM size', 'visual tokens', 'error'."""
+    """An input or target by its name: 'LLM size', 'visual tokens', 'error'; a user's own file by its stem."""
+    name = plain_name(name)
     return INPUTS[name][1] if name in INPUTS else _NAMES.get(name, name.replace("_", " "))
+
+
+def plain_name(name: Any) -> str:
+    """A plug-in by its name; a user's own file by the stem of its path: './mine/pool.py' as 'pool'."""
+    text = str(name)
+    return re.split(r"[/\\]", text)[-1][:-3] or text if text.endswith(".py") else text
 
 
 def law(name: str) -> str:

@@ -22,6 +22,7 @@ from scalelaw import preemption
 from scalelaw.config import Experiment, read_experiment
 from scalelaw.errors import FailedCells, InputError, Preempted, ScalelawError
 from scalelaw.files import SweepFolder, versions
+from scalelaw.safe_text import say
 from scalelaw.sweep import naming, stages, training
 from scalelaw.sweep.attempts import attempt, read_failure
 from scalelaw.sweep.grid import TRAINER, Cell, Stage, find, trainer
@@ -177,7 +178,7 @@ def main(arguments: list[str]) -> int:
         with preemption.heard():
             run(given.folder, given.name, trainer(given.trainer), given.place)
     except ScalelawError as error:
-        print(f"error: {error.message}\n  {error.hint}".rstrip())
+        say(f"error: {error.message}\n  {error.hint}".rstrip())
         return error.exit_code
     except Exception:  # noqa: BLE001 - its reason is on record; its process says it once more, to its output
         traceback.print_exc()

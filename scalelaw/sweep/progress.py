@@ -19,6 +19,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from scalelaw.safe_text import one_line, printable, say
+
 SHOWN = 12  # rows of the live table
 LOOKED_AT = 64
 
@@ -101,18 +103,13 @@ class Lines(Progress):
         """These tasks are about to run, `jobs` at a time."""
         super().begin(items, jobs)
         cells = sum(1 for item in items if item.flops)
-        print(
-            f"{cells} cells to run, {len(items) - cells} stages before them, {jobs} at once", file=sys.stderr
-        )
+        say(f"{cells} cells to run, {len(items) - cells} stages before them, {jobs} at once", sys.stderr)
 
     def end(self, item: Item, failure: str, seconds: float) -> None:
         """One has ended: well, or with the reason `failure`."""
         super().end(item, failure, seconds)
-        print(
-            f"[{len(self.ended)}/{len(self.items)}] {item.label}: {self.outcome(item, failure, seconds)}",
-            file=sys.stderr,
-            flush=True,
-        )
+        outcome = self.outcome(item, failure, seconds)
+        say(f"[{len(self.ended)}/{len(self.items)}] {one_line(item.label)}: {outcome}", sys.stderr)
 
     def outcome(self, item: Item, failure: str, seconds: float) -> str:
         """How it ended, in words."""
@@ -150,14 +147,14 @@ class LiveTable(Progress):
         room = max(1, SHOWN - len(running) - len(failed[-3:]))
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for item in well[-room:]:
-            table.add_row(Text("done", "green"), Text(item.label), "", Text(_loss(self.last(item)), "dim"))
+            table.add_row(Text("done", "green"), Text(one_line(item.label)), "", Text(_loss(self.last(item)), "dim"))
         for item in failed[-3:]:
-            reason = Text(self.ended[item.name], "red")
-            table.add_row(Text("failed", "red"), Text(item.label), "", reason)
+            reason = Text(printable(self.ended[item.name]), "red")
+            table.add_row(Text("failed", "red"), Text(one_line(item.label)), "", reason)
         for item in running:
             last = self.last(item)
             bar = ProgressBar(1.0, _share(last), width=20)
-            table.add_row(Text("running", "cyan"), Text(item.label), bar, Text(_loss(last)))
+            table.add_row(Text("running", "cyan"), Text(one_line(item.label)), bar, Text(_loss(last)))
         left = self.left()
         words = f"{len(well)} of {len(self.items)} done" + (f", {len(failed)} failed" if failed else "")
         words += f", {duration(time.time() - self.began)} so far"

@@ -1,0 +1,109 @@
+"""Where every answer for a terminal is printed (rich): text is escaped, tables are cut to the width there is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from scalelaw.safe_text import one_line, printable
+
+_PIPED_WIDTH = 120
+"""Columns where there is no terminal to ask, and COLUMNS is not set."""
+_GAP = 2
+_LEAST = 6
+
+
+class Printer:
+    """Prints lines and tables on stdout: plain text where it is piped or NO_COLOR is set. Names, messages and cells
+    are text, never markup; control characters in them are escaped."""
+
+    def __init__(self) -> None:
+        console = Console(highlight=False, markup=False, emoji=False)
+        if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
+            console = Console(highlight=False, markup=False, emoji=False, width=_PIPED_WIDTH)
+        self._console = console
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal."""
+        return self._console.width
+
+    def line(self, text: str = "", *, bold: str = "", style: str = "", after: str = "") -> None:
+        """Print `bold` (in bold face), `text` and `after` as one paragraph, wrapped at the width."""
+        whole = Text(printable(bold), "bold")
+        whole.append(printable(text), style or None)
+        whole.append(printable(after), style or None)
+        self._console.print(whole, overflow="fold")
+
+    def raw(self, text: str) -> None:
+        """Print a line that is not wrapped, such as a path."""
+        self._console.print(Text(printable(text)), soft_wrap=True)
+
+    def table(
+        self,
+        header: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        left: Iterable[int] = (0,),
+        keys: int = 1,
+    ) -> None:
+        """Print a table without borders. Where it is wider than the terminal, its columns go into several tables, one
+        below the other, that each repeat the first `keys` columns; no cell is cut. left: columns set to the left."""
+        names = [one_line(name) for name in header]
+        cells = [[one_line(cell) for cell in row] for row in rows]
+        widths = [
+            max([cell_len(row[place]) for row in cells] + [cell_len(name)]) for place, name in enumerate(names)
+        ]
+        if _needs(widths) > self.width:  # a header may take several lines before the table is cut
+            words = [max((cell_len(word) for word in name.split()), default=0) for name in names]
+            widths = [
+                max([cell_len(row[place]) for row in cells] + [words[place]]) for place in range(len(names))
+            ]
+        aligned = set(left)
+        for places in self._parts(widths, keys):
+            table = Table(
+                box=None,
+                pad_edge=False,
+                padding=(0, _GAP, 0, 0),
+                header_style="dim",
+                show_header=any(names[place] for place in places),
+            )
+            for place in places:
+                justify = "left" if place in aligned else "right"
+                table.add_column(
+                    Text(names[place]), justify=justify, width=widths[place] or 1, overflow="fold"
+                )
+            for row in cells:
+                table.add_row(*(Text(row[place]) for place in places))
+            self._console.print(table)
+
+    def _parts(self, widths: list[int], keys: int) -> list[list[int]]:
+        """Columns by table; columns wider than there is room are narrowed in place (their cells are folded)."""
+        if _needs(widths) <= self.width:
+            return [list(range(len(widths)))]
+        own, rest = list(range(min(keys, len(widths)))), list(range(keys, len(widths)))
+        widest = max((widths[place] for place in rest), default=0)
+        room = max(self.width - min(widest + _GAP, self.width // 2), _LEAST * len(own))
+        while _needs([widths[place] for place in own]) > room:
+            place = max(own, key=lambda column: widths[column])
+            if widths[place] <= _LEAST:
+                break
+            widths[place] -= 1
+        room = max(self.width - _needs([widths[place] for place in own]) - _GAP, _LEAST)
+        parts: list[list[int]] = []
+        for place in rest:
+            widths[place] = min(widths[place], room)
+            if parts and _needs([widths[other] for other in (*parts[-1], place)]) <= room:
+                parts[-1].append(place)
+            else:
+                parts.append([place])
+        return [[*own, *part] for part in parts] or [own]
+
+
+def _needs(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * max(len(widths) - 1, 0)
