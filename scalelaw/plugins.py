@@ -12,10 +12,13 @@ import hashlib
 import importlib
 import importlib.util
 import os
+import re
 import sys
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import PACKAGE
@@ -47,19 +50,42 @@ def summary(drawer: str, name: str) -> str:
 
 
 def load(drawer: str, name: str) -> ModuleType:
-    """The plug-in module `name` of `drawer`; a name that ends in .py is a user's own file.
+    """The plug-in module `name` of `drawer`; a name that ends in .py is a user's own file, and is run.
 
+    A name that was read from a file goes through `name_from_file` first.
     Raises InputError for an unknown name (with those there are) and for a file that cannot be imported or is no such
     plug-in.
     """
-    if name.endswith(".py"):
-        return _from_path(drawer, Path(name))
     if name in _files(drawer):
         return importlib.import_module(f"scalelaw.{drawer}.{name}")
+    if name.endswith(".py"):
+        return _from_path(drawer, Path(name))
     if name in _installed(drawer):
         module: ModuleType = _installed(drawer)[name].load()
         return module
     raise unknown(drawer.removesuffix("s"), name, names(drawer))
+
+
+def name_from_file(drawer: str, name: Any, origin: str | os.PathLike[str], hint: str = "") -> str:
+    """The name of a plug-in that was read from the file `origin`: a bundled or installed one, never a path.
+
+    A path is a program, and whoever wrote the file could name any. It is accepted from a command line, an argument of
+    a function, or an experiment that the user runs, and from nowhere else; `hint` says how the user names it there.
+    Raises InputError: `law_file`, `compressor_file`, ... for a path, `unknown_law`, ... for another unknown name.
+    """
+    kind = drawer.removesuffix("s")
+    if isinstance(name, str) and (name in _files(drawer) or name in _installed(drawer)):
+        return name
+    if isinstance(name, str) and not _PATH.search(name):
+        raise unknown(kind, name, names(drawer))
+    raise InputError(
+        f"{origin} names the {kind} file {str(name)[:200]!r}, which is a program: it is not run.",
+        code=f"{kind}_file",
+        hint=hint or f"A file may name a bundled or installed {kind}: {', '.join(names(drawer))}.",
+    )
+
+
+_PATH = re.compile(r"[/\\~]|\.py", re.IGNORECASE)
 
 
 def _files(drawer: str) -> dict[str, Path]:
@@ -67,7 +93,19 @@ def _files(drawer: str) -> dict[str, Path]:
 
 
 def _installed(drawer: str) -> dict[str, EntryPoint]:
-    return {e.name: e for e in entry_points(group=f"scalelaw.{drawer}")}
+    """The entry points of installed packages; metadata that lies in the working directory is not an installation."""
+    try:
+        here = os.path.realpath(os.getcwd())
+    except OSError:  # the folder was removed
+        here = ""
+    return _entries(drawer, tuple(place for place in sys.path if place and os.path.realpath(place) != here))
+
+
+@lru_cache(maxsize=32)
+def _entries(drawer: str, places: tuple[str, ...]) -> dict[str, EntryPoint]:
+    group = f"scalelaw.{drawer}"
+    found = (entry for package in distributions(path=list(places)) for entry in package.entry_points)
+    return {entry.name: entry for entry in found if entry.group == group and not _PATH.search(entry.name)}
 
 
 def _from_path(drawer: str, path: Path) -> ModuleType:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from scalelaw import plugins
 from scalelaw.errors import InputError
@@ -24,17 +28,55 @@ def load_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
         return average_law(name, {label: load_law(label.rpartition("@")[0], inputs) for label in labels})
     if is_expression(name, inputs):
         return make_law(name, law_names(name, inputs))
-    return _read(name) if name.endswith(".py") else _named(name)
+    return _read(name) if ".py" in name else _named(name)
+
+
+def law_from_file(
+    name: Any, own: Sequence[str | Path], inputs: Sequence[str], origin: str | os.PathLike[str]
+) -> str:
+    """The name of a law that was read from the file `origin`, as `load_law` may take it: no file is run but `own`.
+
+    `own` are the law files that the user named; one of the same name stands for the one that the file names. Every
+    form that `load_law` knows is checked: formulas, averages, variants.
+    Raises InputError `law_file` for a path that the user did not name, `unknown_law` for an unknown name.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"The law of {origin} is not text.", code="not_a_fit")
+    if name.startswith(PREFIX):
+        members = [label.rpartition("@")[0] for label in average_labels(name)]
+        space, gammas = name.split(":")[1], [label.rpartition("@")[2] for label in average_labels(name)]
+        if any(member.startswith(PREFIX) for member in members):
+            raise InputError(f"The law of {origin} is an average of averages.", code="bad_law")
+        checked = [law_from_file(member, own, inputs, origin) for member in members]
+        return f"{PREFIX}{space}:" + "|".join(f"{m}@{g}" for m, g in zip(checked, gammas, strict=True))
+    if is_expression(name, inputs):
+        return name
+    base, argument = _variant(name)
+    named = [str(file) for file in own if Path(file).name == Path(base).name]
+    same = [file for file in named if os.path.realpath(file) == os.path.realpath(base)] or named
+    if same and base.endswith(".py"):
+        return same[0] + argument
+    line = base[:200] if base.endswith(".py") else "FILE.py"
+    hint = f"If it is yours, name it: --law {line} (in Python load_fit(path, law=...))."
+    return plugins.name_from_file("laws", base, origin, hint) + argument
+
+
+def _variant(name: str) -> tuple[str, str]:
+    """A law's name or path, and its argument with the colon before it: ("bnsl", ":2")."""
+    base, colon, argument = name.partition(":") if not name.endswith(".py") else (name, "", "")
+    if colon and ".py:" in name:  # a path may hold a colon of its own
+        base, argument = name[: name.rindex(".py:") + 3], name[name.rindex(".py:") + 4 :]
+    return base, colon + argument
 
 
 def _read(name: str) -> Law:
-    base, colon, argument = name.partition(":")
-    if not colon or name.endswith(".py"):
-        return make_law(name, vars(plugins.load("laws", name)))
+    base, argument = _variant(name)
+    if not argument:
+        return make_law(name, vars(plugins.load("laws", base)))
     module = plugins.load("laws", base)
     if not hasattr(module, "variant"):
         raise InputError(f"The law '{base}' has no variants.", code="bad_law", hint=f"Ask for '{base}'.")
-    return make_law(name, module.variant(argument))
+    return make_law(name, module.variant(argument[1:]))
 
 
 _named = lru_cache(maxsize=64)(_read)

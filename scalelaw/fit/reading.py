@@ -12,9 +12,9 @@ import numpy as np
 
 from scalelaw.answers import read_answer
 from scalelaw.errors import InputError
-from scalelaw.fit.average import PREFIX
+from scalelaw.fit.average import PREFIX, average_labels
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.loading import load_law
+from scalelaw.fit.loading import law_from_file, load_law
 from scalelaw.fit.objective import LOSSES, RESIDUALS
 
 STATUSES = ("identified", "at_bound", "not_identified", "not_converged")
@@ -47,10 +47,7 @@ def read_fit(
     law: str | Path | Sequence[str | Path] = (),
 ) -> FittedLaw:
     """A fit from the data of its JSON; what else lies beside (an ablation) is left. Raises InputError as `load_fit`."""
-    held = {
-        **held,
-        "law": _without_programs(held.get("law"), [law] if isinstance(law, str | Path) else law, path),
-    }
+    held = _with_own_law(held, [law] if isinstance(law, str | Path) else law, path)
     try:
         fitted = FittedLaw(**_values(held), warnings=list(warnings))
         _check(fitted)
@@ -61,22 +58,37 @@ def read_fit(
     return fitted
 
 
-def _without_programs(law: Any, named: Sequence[str | Path], path: str | Path) -> Any:
-    """The law of a fit, where it is a law file the one of that name among those that the user named."""
-    if not isinstance(law, str) or ".py" not in law:
-        return law
-    if law.startswith(PREFIX):
-        if programs := [label for label in law.split("|") if label.rpartition("@")[0].endswith(".py")]:
-            raise _not_a_fit(path, f"it averages the law file '{programs[0][:80]}'")
-        return law
-    own = next((str(file) for file in named if Path(file).name == Path(law).name), None)
-    if law.endswith(".py") and own is None:
-        raise InputError(
-            f"{path} is a fit of the law file '{law[:200]}', which is a program: it is not run by itself.",
-            code="law_file",
-            hint=f"If it is yours, name it: --law {law[:200]} (in Python load_fit(path, law=...)).",
-        )
-    return own or law
+def _with_own_law(held: Mapping[str, Any], own: Sequence[str | Path], path: str | Path) -> dict[str, Any]:
+    """A fit whose law may be loaded: a law file in it is the one of that name among those that the user named."""
+    was = held.get("law")
+    inputs = held.get("inputs")
+    names = [name for name in inputs if isinstance(name, str)] if isinstance(inputs, list) else []
+    law = law_from_file(was, own, names, path)
+    if law == was or not law.startswith(PREFIX):
+        return {**held, "law": law}
+    labels = dict(zip(average_labels(str(was)), average_labels(law), strict=True))
+    return {**_relabeled(held, labels), "law": law}
+
+
+def _relabeled(held: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    """A fit of an average whose parameters are named by other members: `label.parameter` and `weight.label`."""
+
+    def new(name: str) -> str:
+        for old, label in labels.items():
+            if name == f"weight.{old}":
+                return f"weight.{label}"
+            if name.startswith(f"{old}."):
+                return label + name[len(old) :]
+        return name
+
+    def renamed(values: Any) -> Any:
+        return {new(str(k)): v for k, v in values.items()} if isinstance(values, Mapping) else values
+
+    changed = {name: renamed(held[name]) for name in ("params", "intervals", "bounds") if name in held}
+    draws = held.get("draws")
+    if isinstance(draws, Mapping):
+        changed["draws"] = {**draws, "params": renamed(draws.get("params"))}
+    return {**held, **changed}
 
 
 def _not_a_fit(path: str | Path, why: str) -> InputError:

@@ -117,6 +117,8 @@ def _parts(optimum: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, f
             parts = {f"{name} tokens": float(value) for name, value in found.items() if float(value) > 0}
         else:
             served = {name: optimum["searched"].get(name) for name in ("tower", "compressor")}
+            if served["compressor"] is not None:
+                plugins.name_from_file("compressors", served["compressor"], "The optimum")
             bill = find_cost(str(choice["model"]), choice["visual_tokens"], **asked, **served)
             parts = {row["part"]: float(row["flops"]) for row in bill.parts}
     except ScalelawError:

@@ -112,9 +112,81 @@ def test_a_law_file_that_a_fit_names_is_run_only_where_the_user_names_it(
     assert not marker.exists()
     assert sl.load_fit(fit, law=law).predict(n_params=1e9) > 0
     assert marker.exists()
-    held = json.loads(fit.read_text())
-    held["data"]["law"] = f"average:log:product_power@0|{law}@1"
-    fit.write_text(json.dumps(held))
-    with pytest.raises(InputError, match="averages the law file"):
-        sl.load_fit(fit, law=law)
     assert "which is a program" in capsys.readouterr().err
+
+
+PATHS = [
+    "{law}",
+    "{law}:",
+    "{law}:2",
+    "bnsl:{law}",
+    "average:linear:{law}:1@0.5|product_power@0.5",
+    "average:log:product_power@0|{law}@1",
+    "average:log:average:log:{law}@0@0|{law}@1",
+    "./my_law.py:",
+    "./my_law.py:2",
+    "my_law.py",
+    "./my_law.PY",
+    "my_law",
+    "../my_law",
+    "/{law}#",
+]
+
+
+@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("grouped", [False, True])
+def test_no_law_that_a_file_names_is_run(
+    name: str, grouped: bool, good: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    law, marker, path = tmp_path / "my_law.py", tmp_path / "ran", tmp_path / "fit.json"
+    law.write_text(LAW_FILE.format(marker=str(marker)))
+    monkeypatch.chdir(tmp_path)
+    envelope = json.loads(good)
+    envelope["data"]["law"] = name.format(law=law)
+    envelope["data"]["derived"] = {"x": {"value": None, "interval": [None, None]}}
+    if grouped:
+        envelope["schema"] = "scalelaw.fit_groups/1"
+        envelope["data"] = {"by": "family", "groups": {"a": envelope["data"]}, "sharing": {}}
+    path.write_text(json.dumps(envelope))
+    if not grouped:
+        with pytest.raises(InputError) as refusal:
+            sl.load_fit(path)
+        assert refusal.value.code in ("law_file", "unknown_law", "bad_law", "bad_expression")
+        assert main(["optimize", str(path), "--budget", "8e11"]) == 2
+    assert main(["report", str(path), "-o", str(tmp_path / "r.pdf")]) == 2
+    assert not marker.exists()
+
+
+def test_a_fit_of_an_own_law_is_read_from_where_the_file_now_lies(tmp_path: Path) -> None:
+    old, new, path = tmp_path / "old", tmp_path / "new", tmp_path / "fit.json"
+    old.mkdir(), new.mkdir()
+    text = LAW_FILE.format(marker=str(tmp_path / "ran"))
+    text += "def variant(argument):\n    return {k: v for k, v in globals().items() if k != 'variant'}\n"
+    for folder in (old, new):
+        (folder / "mine.py").write_text(text)
+    for name in (f"{old / 'mine.py'}", f"{old / 'mine.py'}:2"):
+        path.write_text(sl.fit_law("vlm_reasoning", name, bootstrap=0).to_json())
+        fitted = sl.load_fit(path, law=new / "mine.py")
+        assert fitted.law == name.replace("old", "new")
+        assert fitted.predict(n_params=1e9) > 0
+
+
+def test_an_average_with_an_own_law_is_read_from_where_the_file_now_lies(tmp_path: Path) -> None:
+    old, new, path = tmp_path / "old.d", tmp_path / "new.d", tmp_path / "fit.json"
+    old.mkdir(), new.mkdir()
+    bundled = Path(sl.__file__).parent / "laws" / "product_power.py"
+    for folder in (old, new):
+        (folder / "mine.py").write_text(bundled.read_text())
+    was = sl.fit_law("vlm_reasoning", "auto", laws=["additive_power", str(old / "mine.py")], bootstrap=20)
+    assert was.law.startswith("average:")
+    assert "mine.py" in was.law
+    place = {name: 64.0 if name == "visual_tokens" else 1e9 for name in was.inputs}
+    before = float(was.predict(**place))
+    path.write_text(was.to_json())
+    with pytest.raises(InputError) as refusal:
+        sl.load_fit(path)
+    assert refusal.value.code == "law_file"
+    (old / "mine.py").unlink()
+    fitted = sl.load_fit(path, law=new / "mine.py")
+    assert float(fitted.predict(**place)) == before
+    assert set(fitted.params) == set(fitted.draws)
