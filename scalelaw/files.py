@@ -58,11 +58,13 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 """For what is written where it lies: a link that somebody put there is not followed."""
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+"""A FIFO without a reader is an error, not a reason to wait."""
 
 
 def opened_anew(path: Path) -> int:
-    """A handle of a file to write, emptied or made. Raises OSError, also where it is a link."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK, 0o666)
+    """A handle of a file to write, emptied or made. Raises OSError, also where it is a link or a FIFO without reader."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK | NO_WAIT, 0o666)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -47,6 +47,14 @@ def write_table(
             code="bad_format",
             hint=f"Name it {Path(path).with_suffix('.parquet')}.",
         )
+    notes = {"scalelaw.schema": str(SCHEMA_VERSION), **(metadata or {})}
+    table = to_arrow(rows).replace_schema_metadata(notes)
+    with atomic(path) as part:
+        pq.write_table(table, part, compression="zstd", write_page_checksum=True)
+
+
+def to_arrow(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows in the schema; missing columns become null. Raises InputError for a value that its column cannot hold."""
     if isinstance(rows, pd.DataFrame):
         length, held = len(rows), {str(name): list(rows[name].astype(object)) for name in rows}
     else:  # without pandas: in the small process of a cell it would take most of the time
@@ -59,10 +67,7 @@ def write_table(
         _array(name, kind, held[name]) if name in held else pa.nulls(length, ARROW[kind])
         for name, (kind, _, _) in COLUMNS.items()
     ]
-    notes = {"scalelaw.schema": str(SCHEMA_VERSION), **(metadata or {})}
-    table = pa.Table.from_arrays(arrays, schema=schema().with_metadata(notes))
-    with atomic(path) as part:
-        pq.write_table(table, part, compression="zstd", write_page_checksum=True)
+    return pa.Table.from_arrays(arrays, schema=schema())
 
 
 def _array(name: str, kind: str, given: list[Any]) -> pa.Array:

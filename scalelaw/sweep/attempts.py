@@ -99,6 +99,8 @@ def attempt(folder: SweepFolder, name: str, label: str, stated: Experiment | Non
 def read_failure(folder: SweepFolder, name: str) -> Failure | None:
     """The failure on record, if there is one that can be read."""
     try:
+        if not folder.failure(name).is_file():
+            return None
         held = json.loads(folder.failure(name).read_text(encoding="utf-8"))
         return Failure(**{key: str(held[key]) for key in ("reason", "code", "started_at", "traceback")})
     except (OSError, ValueError, TypeError, KeyError):

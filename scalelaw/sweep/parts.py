@@ -1,4 +1,4 @@
-"""The result of one cell as a file: written whole, checked before it is believed."""
+"""The result of one cell as a file: written whole, with a checksum, and verified when it is read."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from scalelaw.columns import SCHEMA_VERSION, schema
-from scalelaw.errors import InputError, ScalelawError
-from scalelaw.files import SweepFolder, atomic, versions
-from scalelaw.parquet import readable_columns
+from scalelaw.errors import ScalelawError
+from scalelaw.files import SweepFolder, versions
 from scalelaw.sweep.grid import Cell
-from scalelaw.table import write_table
+from scalelaw.table import to_arrow
+from scalelaw.verified import IDENTITY, BrokenPart, read_part, special, write_verified
 
-
-class BrokenPart(Exception):
-    """A part that is not what its name says; the text says why."""
+__all__ = ["BrokenPart", "read_part", "set_aside", "set_aside_special", "write_part", "write_results"]
 
 
 def write_part(folder: SweepFolder, cell: Cell, rows: list[dict[str, Any]], facts: Mapping[str, Any]) -> None:
@@ -34,43 +30,27 @@ def write_part(folder: SweepFolder, cell: Cell, rows: list[dict[str, Any]], fact
             raise ScalelawError(f"The error of {row.get('task_family')} is {error}.", code="not_finite")
     source = f"scalelaw {versions()['scalelaw.version']}"
     whole = [{**row, **facts, "cell": cell.name, "source": source} for row in rows]
-    write_table(whole, folder.cell(cell.name), {**versions(), "scalelaw.identity": cell.identity})
-
-
-def read_part(path: Path, name: str) -> pa.Table | None:
-    """The rows of cell `name`, or None where there is no file. Raises BrokenPart for one that cannot be believed."""
-    try:
-        columns = readable_columns(path)
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            rows = file.read(columns, use_threads=False)
-    except FileNotFoundError:
-        return None
-    except (pa.ArrowException, OSError, InputError) as error:
-        raise BrokenPart(f"it cannot be read ({str(error).splitlines()[0].rstrip('.')})") from error
-    if "cell" not in rows.column_names or not rows.num_rows:
-        raise BrokenPart("it holds no cell")
-    if others := set(rows["cell"].to_pylist()) - {name}:
-        raise BrokenPart(f"it holds another cell ({', '.join(map(str, sorted(others, key=str)))})")
-    return rows
+    write_verified(to_arrow(whole), folder.cell(cell.name), {**versions(), IDENTITY: cell.identity})
 
 
 def set_aside(path: Path) -> Path:
-    """Move a part that cannot be believed out of the way, never away. Returns where it lies now."""
+    """Rename a file (or what stands in its place) that cannot be believed; nothing is deleted. Returns its new path."""
     number = 0
-    while (aside := path.with_name(f"{path.name}.set-aside-{number}")).exists():
+    while (aside := path.with_name(f"{path.name}.set-aside-{number}")).exists() or aside.is_symlink():
         number += 1
     return path.replace(aside)
+
+
+def set_aside_special(path: Path) -> list[tuple[str, str]]:
+    """Set aside a folder, a FIFO or another special file where a file belongs. Returns a warning, or none."""
+    if not (kind := special(path)):
+        return []
+    sentence = f"{path} is {kind}, not a file: it is set aside as {set_aside(path).name}."
+    return [("special_file", sentence)]
 
 
 def write_results(folder: SweepFolder, experiment: str, rows: pa.Table) -> None:
     """Write the rows of a sweep as its table, under the name that the experiment has now."""
     place = rows.schema.get_field_index("experiment")
     named = rows.set_column(place, "experiment", pa.repeat(pa.scalar(experiment), rows.num_rows))
-    write_rows(named, folder.results, versions())
-
-
-def write_rows(rows: pa.Table, path: Path, notes: Mapping[str, str]) -> None:
-    """Write rows in the schema, atomically, with notes in the file's metadata."""
-    told = schema().with_metadata({"scalelaw.schema": str(SCHEMA_VERSION), **notes})
-    with atomic(path) as part:
-        pq.write_table(rows.cast(told), part, compression="zstd", write_page_checksum=True)
+    write_verified(named, folder.results, versions())

@@ -77,7 +77,7 @@ class Progress:
     def last(self, item: Item) -> dict[str, Any] | None:
         """The last line of a task's log in this run; None while it has none."""
         try:
-            if item.log.stat().st_mtime < self.began - 1:
+            if not item.log.is_file() or item.log.stat().st_mtime < self.began - 1:
                 return None
             with item.log.open("rb") as file:
                 file.seek(max(0, file.seek(0, 2) - 4096))

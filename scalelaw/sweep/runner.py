@@ -20,12 +20,12 @@ from scalelaw.config import Experiment
 from scalelaw.errors import FailedCells, InputError
 from scalelaw.files import SweepFolder, write_text
 from scalelaw.sweep import trackers
-from scalelaw.sweep.gathered import gather
+from scalelaw.sweep.gathered import Gathered, gather
 from scalelaw.sweep.grid import TRAINER, Cell, cells, check_tokens, trainer
 from scalelaw.sweep.locks import is_held, only_runner
 from scalelaw.sweep.naming import is_own_file
 from scalelaw.sweep.outcome import SweepPlan, SweepResult
-from scalelaw.sweep.parts import set_aside, write_results
+from scalelaw.sweep.parts import set_aside, set_aside_special, write_results
 from scalelaw.sweep.progress import Progress, for_this_terminal
 from scalelaw.sweep.work import (
     Warnings,
@@ -80,7 +80,7 @@ def plan_sweep(
     tasks = [task for task, _ in tasks_for(folder, experiment, missing, train)]
     asks = asked_for(engine, tasks, jobs_of(engine, jobs, settings), settings)
     cluster = experiment.finetune.cluster.model_dump() if experiment.finetune is not None else None
-    warnings = [*_said(folder, parts.broken), *_left_out(folder, stated), *_too_large(planned, cluster)]
+    warnings = [*_said(folder, parts), *_left_out(folder, stated), *_too_large(planned, cluster)]
     labels = tuple(stage.label for stage in needed)
     return SweepPlan(planned, labels, tuple(asks), tuple(warnings), cluster)
 
@@ -128,12 +128,13 @@ def run_sweep(
         check_tokens(experiment, trainer(train))
     folder.check()
     with _a_sentence_for(folder), only_runner(folder.lock), _ended_like_interrupted():
+        warnings = _special(folder)
         _state(folder, experiment, stated)
         _tidy(folder)
         parts = gather(folder, names)
         for name in parts.broken:
             set_aside(folder.cell(name))
-        warnings = [*_said(folder, parts.broken), *_left_out(folder, stated)]
+        warnings += [*_said(folder, parts), *_left_out(folder, stated)]
         missing = [cell for cell in stated if cell.name not in parts]
         before, reasons = tuple(name for name in names if name in parts), dict[str, str]()
         if missing:
@@ -206,11 +207,23 @@ def _anywhere(experiment: Experiment) -> Experiment:
     )
 
 
-def _said(folder: SweepFolder, broken: dict[str, str]) -> Warnings:
-    return [
+def _special(folder: SweepFolder) -> Warnings:
+    """Set aside what stands in the place of a file or a folder of the sweep and is none."""
+    files = (folder.experiment, folder.manifest, folder.results, folder.gathered)
+    found = [warning for path in files for warning in set_aside_special(path)]
+    for place in folder.stages.iterdir() if folder.stages.is_dir() else ():
+        if not place.is_dir():
+            sentence = f"{place} is a stage's place, and no folder: it is set aside as {set_aside(place).name}."
+            found.append(("special_file", sentence))
+    return found
+
+
+def _said(folder: SweepFolder, parts: Gathered) -> Warnings:
+    broken = [
         ("broken_part", f"{folder.cell(name)} is set aside and made again: {why}.")
-        for name, why in broken.items()
+        for name, why in parts.broken.items()
     ]
+    return [*parts.warnings, *broken]
 
 
 def _left_out(folder: SweepFolder, stated: list[Cell]) -> Warnings:

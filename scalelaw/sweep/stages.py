@@ -16,10 +16,13 @@ from scalelaw.sweep import training
 from scalelaw.sweep.attempts import Log, attempt
 from scalelaw.sweep.grid import Stage
 from scalelaw.sweep.locks import turn
+from scalelaw.sweep.parts import set_aside
 
 
 def is_made(folder: SweepFolder, stage: Stage) -> bool:
     """Whether the stage is there, with every file as it was when it was made: of the same size and checksum."""
+    if not folder.made(stage.name).is_file():  # nor to wait for what a FIFO may say
+        return False
     try:
         facts = json.loads(folder.made(stage.name).read_text(encoding="utf-8"))
         sizes: dict[str, int] = facts["files"]
@@ -47,8 +50,10 @@ def _make(folder: SweepFolder, stage: Stage, before: list[Path], train: ModuleTy
     final = folder.stage(stage.name)
     beside = final.with_name(f".{stage.name}.part")
     for leftover in (beside, final):  # of a process that died, or not whole
-        if leftover.exists():
+        if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover)
+        elif leftover.exists() or leftover.is_symlink():
+            set_aside(leftover)
     try:
         beside.mkdir(parents=True)
     except OSError as error:

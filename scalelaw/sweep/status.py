@@ -17,6 +17,7 @@ from scalelaw.sweep.attempts import read_failure
 from scalelaw.sweep.gathered import gather
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.locks import is_held
+from scalelaw.verified import special
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def sweep_status(experiment: Experiment, out: str | Path) -> SweepStatus:
 
 def _why(path: Path, ours: Mapping[str, dict[str, Any]]) -> str:
     """Why a part is not of this experiment: of what is stated now, what is nearest to it, and where they differ."""
+    if kind := special(path):
+        return f"It is {kind}, not a file."
     try:
         notes = pq.read_metadata(path).metadata or {}
         theirs = json.loads(notes[b"scalelaw.identity"])

@@ -24,7 +24,7 @@ from scalelaw.files import SweepFolder
 from scalelaw.sweep import stages
 from scalelaw.sweep.gathered import NOTE, _marks
 from scalelaw.sweep.grid import cells
-from scalelaw.sweep.parts import write_rows
+from scalelaw.verified import write_verified
 from scalelaw.sweep.progress import Progress
 from scalelaw.sweep.runner import run_sweep
 from scalelaw.table import read_table, write_table
@@ -65,7 +65,7 @@ def bench_resume_with_one_cell_missing(
         folder.cell(name).write_bytes((tmp_path / "p").read_bytes())
     whole = pa.concat_tables([rows] * len(names))
     held = pa.array([name for name in names for _ in range(2)])
-    write_rows(whole.set_column(1, "cell", held), folder.gathered, {NOTE: json.dumps(_marks(folder))})
+    write_verified(whole.set_column(1, "cell", held), folder.gathered, {NOTE: json.dumps(_marks(folder)[0])})
     options = {"executor": "local", "jobs": 2, "progress": Progress(), "train": stub}
     processor = time.process_time()
     result = benchmark.pedantic(run_sweep, (stated, folder.root), options, rounds=1, iterations=1)

@@ -163,5 +163,5 @@ def bench_reading_a_part(benchmark: Any, tmp_path: Path) -> None:
     cell = cells(parse_experiment({"question": "?", "llms": ["16x1"], "visual_tokens": [1]}))[0]
     folder = SweepFolder(tmp_path)
     write_part(folder, cell, [{"task_family": "ocr", "error": 0.5}] * 3, {"experiment": "e"})
-    rows = benchmark(read_part, folder.cell(cell.name), cell.name)
-    assert rows.num_rows == 3
+    part = benchmark(read_part, folder.cell(cell.name), cell.name)
+    assert part.rows.num_rows == 3

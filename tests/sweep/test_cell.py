@@ -78,7 +78,7 @@ def test_a_stage_with_one_flipped_bit_is_made_again(
     assert trace().count("16x1") == 2
     again = read_part(folder.cell(names[0]), names[0])
     folder.cell(names[0]).write_bytes(right)
-    assert again["error"] == read_part(folder.cell(names[0]), names[0])["error"]
+    assert again.rows["error"] == read_part(folder.cell(names[0]), names[0]).rows["error"]
     assert made.read_bytes() == held
 
 
