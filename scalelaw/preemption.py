@@ -1,4 +1,4 @@
-"""Making room: a process that is asked to end (SIGTERM, SIGUSR2) may save what it knows first.
+"""Making room: a process that is asked to end (SIGTERM, SIGUSR1, SIGUSR2) may save what it knows first.
 
 What can save says so (`listening`), looks whether it was `asked`, saves and raises Preempted. Where nothing can, the
 signal raises Preempted at once.
@@ -14,7 +14,9 @@ from types import FrameType
 
 from scalelaw.errors import Preempted
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
+USER = (signal.SIGUSR1, signal.SIGUSR2)
+"""By which schedulers announce the end of a job."""
+SIGNALS = (signal.SIGTERM, *USER)
 
 _asked = threading.Event()
 _listeners: list[object] = []
@@ -35,7 +37,7 @@ def heard() -> Iterator[None]:
         yield
     finally:
         for number in ours:
-            if number == signal.SIGUSR2 and _asked.is_set():
+            if number in USER and _asked.is_set():
                 _told_again.add(
                     number
                 )  # schedulers tell twice, and it must not end who is leaving with its own code

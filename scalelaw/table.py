@@ -12,7 +12,8 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +29,7 @@ from scalelaw.files import SweepFolder, atomic, bundled
 from scalelaw.kinds import TABLE, otherwise
 from scalelaw.parquet import PARQUET, in_pandas, read_parquet
 from scalelaw.untrusted import parse_json, read_text
+from scalelaw.verified import BrokenPart, Verified, is_verified, read_part, read_verified, special
 
 
 def write_table(
@@ -114,6 +116,8 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None)
         return _conform(_read_csv(known[str(source)], str(source)), str(source))
     if os.path.isdir(path):
         return _conform(_read_folder(path), str(source))
+    if path == (sweep := SweepFolder(path.parent)).results and sweep.manifest.is_file():
+        return _conform(_read_folder(path.parent), str(source))
     if where is not None and path.suffix in PARQUET and os.path.isfile(path):
         chosen = read_parquet(path, _chosen(where))
         if chosen.num_rows:
@@ -234,14 +238,22 @@ def _refuse_semicolons(text: str | None, name: str) -> None:
 
 
 def _read_folder(path: Path) -> pd.DataFrame:
-    """A sweep's table, or while there is none the finished parts that its experiment names; else any parquet files."""
+    """A sweep's table, or while there is none the finished parts that its experiment names; else any parquet files.
+
+    What a sweep wrote is verified by its checksum, and nothing is written.
+    """
     folder = SweepFolder(path)
-    if folder.results.is_file():
-        return _read_file(folder.results)
+    if special(folder.results) or folder.results.exists():
+        return in_pandas(_believed(folder.results, read_verified))
     if folder.manifest.is_file():
         name, parts = _stated(folder)
+        tables = [_believed(part, partial(read_part, name=part.stem)) for part in parts]
     else:
         name, parts = None, sorted(folder.cells.glob("*.parquet")) or sorted(path.glob("*.parquet"))
+        tables = [
+            _believed(part, read_verified) if special(part) or is_verified(part) else read_parquet(part)
+            for part in parts
+        ]
     if not parts:
         raise InputError(
             f"{path} holds no finished cell.",
@@ -249,7 +261,7 @@ def _read_folder(path: Path) -> pd.DataFrame:
             hint="A sweep writes them to its cells/ folder.",
         )
     try:
-        frame = in_pandas(pa.concat_tables(map(read_parquet, parts), promote_options="permissive"))
+        frame = in_pandas(pa.concat_tables(tables, promote_options="permissive"))
     except pa.ArrowException as error:
         raise InputError(
             f"The parts in {path} do not go together: {error}.", code="unreadable_table"
@@ -257,10 +269,24 @@ def _read_folder(path: Path) -> pd.DataFrame:
     return frame if name is None else frame.assign(experiment=name)
 
 
+def _believed(path: Path, read: Callable[[Path], Verified | None]) -> pa.Table:
+    """The rows of a file that a sweep wrote. Raises InputError `broken_part` where they cannot be believed."""
+    try:
+        found = read(path)
+    except (BrokenPart, FileNotFoundError) as error:
+        raise InputError(
+            f"{path} cannot be used: {error}.",
+            code="broken_part",
+            hint="Run the sweep again: it sets such a file aside and makes what it held again.",
+        ) from error
+    assert found is not None
+    return found.rows
+
+
 def _stated(folder: SweepFolder) -> tuple[str, list[Path]]:
     """The experiment's name and the finished parts of its cells, in its order."""
     name, cells = stated_cells(folder)
-    return name, [part for part in map(folder.cell, cells) if part.is_file()]
+    return name, [part for part in map(folder.cell, cells) if part.exists() or special(part)]
 
 
 def stated_cells(folder: SweepFolder) -> tuple[str, list[str]]:

@@ -79,7 +79,9 @@ def write_verified(rows: pa.Table, path: Path, notes: Mapping[str, str]) -> None
     """Write rows in the schema, atomically, with notes and a checksum in the file's metadata."""
     notes = {SCHEMA: str(SCHEMA_VERSION), **notes}
     rows = rows.cast(schema())
-    notes[CHECKSUM] = digest(rows, {name: note for name, note in notes.items() if name.encode().startswith(OWN)})
+    notes[CHECKSUM] = digest(
+        rows, {name: note for name, note in notes.items() if name.encode().startswith(OWN)}
+    )
     with atomic(path) as part:
         table = rows.replace_schema_metadata(notes)
         pq.write_table(table, part, compression="zstd", write_page_checksum=True)
@@ -109,6 +111,14 @@ def read_verified(path: Path) -> Verified:
     if checksum is not None and checksum != digest(rows, notes):
         raise BrokenPart("its rows do not match its checksum")
     return Verified(rows, notes, checksum is not None)
+
+
+def is_verified(path: Path) -> bool:
+    """Whether a parquet file has a checksum of its rows, right or wrong."""
+    try:
+        return CHECKSUM.encode() in (pq.read_metadata(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def read_part(path: Path, name: str) -> Verified | None:

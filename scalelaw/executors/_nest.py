@@ -26,11 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scalelaw.errors import Preempted
+from scalelaw.errors import InputError, Preempted
 from scalelaw.files import opened_anew
 
 PAUSE = 0.1  # seconds between two looks at the processes, where no signal and no order wakes it
-HEARD = (signal.SIGTERM, signal.SIGUSR2)
+HEARD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 @dataclass
@@ -122,7 +122,7 @@ def _fork(order: dict[str, Any], lifeline: int, held: int) -> int:
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
         os.close(held)
-        output = opened_anew(Path(order["output"]))
+        output = _output(Path(order["output"]))
         for given, own in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
             os.dup2(given, own)
         os.environ.update(order["environment"])
@@ -136,6 +136,16 @@ def _fork(order: dict[str, Any], lifeline: int, held: int) -> int:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _output(path: Path) -> int:
+    """Where a task prints; its folder is made again where somebody removed it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return opened_anew(path)
+    except OSError as error:
+        print(f"error: Cannot write {path}: {error.strerror}.", file=sys.stderr, flush=True)
+        os._exit(InputError.exit_code)
 
 
 def _prepare(order: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+from scalelaw import preemption
 from scalelaw.answers import dumps
 from scalelaw.errors import Preempted
 from scalelaw.executors import local
@@ -152,7 +153,7 @@ def _asked() -> Iterator[list[int]]:
         if number == signal.SIGTERM:
             os.kill(os.getpid(), signal.SIGUSR2)  # which `local` passes on to the tasks
 
-    for number in (signal.SIGTERM, signal.SIGUSR2):
+    for number in preemption.SIGNALS:
         signal.signal(number, hear)
     yield asked
 

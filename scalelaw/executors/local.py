@@ -3,7 +3,7 @@
 They are forked from a process that has loaded what they import: to load torch and transformers takes longer than to
 train a small cell. Settings: `gpus`, a list of devices that tasks are spread over (a task that says nothing gets one);
 `grace_s`, seconds that a task has to save what it knows when it is asked to end. A task that ran longer than its
-`minutes`, or that a signal ended, is begun again `retries` times. SIGUSR2 asks all tasks to make room.
+`minutes`, or that a signal ended, is begun again `retries` times. SIGUSR1 and SIGUSR2 ask all tasks to make room.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from scalelaw.errors import InputError
 from scalelaw.executors._launch import ONE_THREAD, SAFE_TO_FORK, order_of
-from scalelaw.preemption import preempted
+from scalelaw.preemption import USER, preempted
 from scalelaw.tasks import Finished, Task, Tries, checked, next_ready
 
 SETTINGS = {"gpus": (), "grace_s": 30.0}
@@ -46,8 +46,8 @@ def run(
 ) -> Iterator[Finished]:
     """Run `tasks`, each in a process that leads a group of its own; what they print goes to their output files.
 
-    Raises InputError for settings and needs that this machine cannot serve; Preempted where SIGUSR2 asked for room and
-    work is left.
+    Raises InputError for settings and needs that this machine cannot serve; Preempted where SIGUSR1 or SIGUSR2 asked
+    for room and work is left.
     """
     slots, tries = _Slots(tasks, settings), Tries()
     waiting = list(tasks)
@@ -94,7 +94,8 @@ def _reason(task: Task, held: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def _passed_on(nest: _Nest) -> Iterator[list[int]]:
-    """Pass SIGUSR2 on to the tasks (in the main thread, the only one that hears it). Yields what was heard."""
+    """Pass SIGUSR1 and SIGUSR2 on to the tasks as SIGUSR2 (in the main thread, the only one that receives signals).
+    Yields the signals received."""
     told: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield told
@@ -103,15 +104,15 @@ def _passed_on(nest: _Nest) -> Iterator[list[int]]:
     def hear(number: int, frame: FrameType | None) -> None:
         told.append(number)
         nest.signal(signal.SIGUSR2)
-        if callable(before):
-            before(number, frame)
+        if callable(handler := before[number]):
+            handler(number, frame)
 
-    before = signal.getsignal(signal.SIGUSR2)
-    signal.signal(signal.SIGUSR2, hear)
+    before = {number: signal.signal(number, hear) for number in USER}
     try:
         yield told
     finally:
-        signal.signal(signal.SIGUSR2, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Slots:

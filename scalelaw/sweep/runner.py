@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
 import time
@@ -211,9 +212,16 @@ def _special(folder: SweepFolder) -> Warnings:
     """Set aside what stands in the place of a file or a folder of the sweep and is none."""
     files = (folder.experiment, folder.manifest, folder.results, folder.gathered)
     found = [warning for path in files for warning in set_aside_special(path)]
+    for place in (folder.root / name for name in ("failed", "locks", "logs", "saved")):
+        if place.is_dir():
+            with os.scandir(place) as entries:
+                names = [e.name for e in entries if not e.is_file() and e.name != "slurm"]
+            found += [warning for name in names for warning in set_aside_special(place / name)]
     for place in folder.stages.iterdir() if folder.stages.is_dir() else ():
         if not place.is_dir():
-            sentence = f"{place} is a stage's place, and no folder: it is set aside as {set_aside(place).name}."
+            sentence = (
+                f"{place} is a stage's place, and no folder: it is set aside as {set_aside(place).name}."
+            )
             found.append(("special_file", sentence))
     return found
 

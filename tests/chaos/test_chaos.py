@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -45,7 +47,7 @@ TRAINED = {
 }  # fmt: skip
 HERE = Path(__file__).parent
 STUB = HERE.parent / "sweep"
-KILLED = (75, 130, *(-number for number in (signal.SIGKILL, signal.SIGUSR2, signal.SIGTERM)))
+KILLED = (75, 130, *(-number for number in (signal.SIGKILL, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)))
 """Exit codes of a runner that was killed, or asked to end or to make room."""
 TRAINERS = {"trained": "chaos_trainer"}
 """Of a place: `trained` is `local` with a small experiment that is really trained, checkpoints and all."""
@@ -260,6 +262,67 @@ def plant_a_broken_file(sweep: Sweep) -> str:
     return sweep.ended(sweep.start())
 
 
+def _changed(rows: pa.Table, place: int, how: int) -> pa.Table:
+    errors = [
+        pa.array([0.5] * len(rows)),
+        pa.array([float("nan")] * len(rows)),
+        rows["error"].cast(pa.string()),
+    ]
+    if how < len(errors):
+        return rows.set_column(place, "error", errors[how])
+    others = [rows.slice(1), pa.concat_tables([rows, rows.slice(0, 1)]), rows.replace_schema_metadata(None)]
+    return others[how - len(errors)]
+
+
+def edit_a_table(sweep: Sweep) -> str:
+    """A part, or a gathered table, whose rows are changed under the old modification time: a checksum finds it."""
+    tables = [*sweep.folder.cells.glob("*.parquet"), *sweep.folder.root.glob("*.parquet")]
+    for path in sweep.chance.sample(sorted(tables), min(len(tables), 2)):
+        with suppress(Exception):  # an earlier fault may have left what nobody can read
+            before, rows = path.stat(), pq.read_table(path)
+            place, how = rows.schema.get_field_index("error"), sweep.chance.randrange(6)
+            changed = _changed(rows, place, how)
+            sink = pa.BufferOutputStream()
+            pq.write_table(changed, sink)
+            path.write_bytes(sink.getvalue())
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return sweep.ended(sweep.start())
+
+
+def plant_a_special_file(sweep: Sweep) -> str:
+    """A folder, a FIFO or a dead link in the place of a part, a stage, a log or a table of the sweep."""
+    folder = sweep.folder
+    places = [folder.gathered, folder.results, folder.manifest, *folder.cells.glob("*.parquet")]
+    places += [
+        *folder.stages.glob("*"),
+        *folder.stages.glob("*/made.json"),
+        *(folder.root / "logs").glob("*.jsonl"),
+    ]
+    for path in sweep.chance.sample(sorted(places), min(len(places), 2)):
+        if not path.parent.is_dir():
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        how = sweep.chance.choice(["folder", "FIFO", "link"])
+        if how == "folder":
+            path.mkdir()
+        elif how == "FIFO":
+            os.mkfifo(path)
+        else:
+            path.symlink_to("nowhere")
+    return sweep.ended(sweep.start())
+
+
+def remove_logs_and_signal(sweep: Sweep) -> str:
+    """Somebody removes the logs of a running sweep and sends its runner SIGUSR1, which nobody listens to."""
+    runner = sweep.start()
+    sweep.moment(runner)
+    shutil.rmtree(sweep.folder.root / "logs", ignore_errors=True)
+    runner.send_signal(signal.SIGUSR1)
+    return sweep.ended(runner)
+
+
 def jump_in_time(sweep: Sweep) -> str:
     jump = sweep.chance.choice([-1e6, -3600.0, 3600.0, 1e8])
     for path in sweep.folder.root.rglob("*.parquet"):
@@ -287,6 +350,7 @@ def edit_the_experiment(sweep: Sweep) -> str:
 KINDS: list[Callable[[Sweep], str]] = [
     kill_the_runner, kill_a_process, kill_a_process, fill_the_disk, take_away_the_folder, make_it_read_only,
     plant_a_broken_file, jump_in_time, start_two_runners, edit_the_experiment, ask_for_room,
+    edit_a_table, edit_a_table, plant_a_special_file, remove_logs_and_signal,
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,3 +159,45 @@ def test_two_processes_never_make_one_stage_twice(
     )
     assert not folder.results.exists()
     pd.testing.assert_frame_equal(measured(folder.root), before[:6], check_exact=True)
+
+
+CLI = """
+import sys
+from scalelaw.cli import main
+from scalelaw.sweep import progress, runner
+runner.run_sweep.__kwdefaults__["train"] = "stub_trainer"
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.timeout(120)
+def test_logs_that_are_removed_and_a_signal_of_the_user_end_in_no_traceback(
+    stub: str, experiment: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: Measured
+) -> None:
+    monkeypatch.setenv("STUB_SECONDS", "0.3")
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(experiment().model_dump(mode="json")))
+    command = [
+        sys.executable,
+        "-c",
+        CLI,
+        "sweep",
+        str(tmp_path / "small.yaml"),
+        "--out",
+        str(tmp_path / "sweep"),
+    ]
+    folder = SweepFolder(tmp_path / "sweep")
+    first = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        for _ in range(3):
+            _until(lambda: len(list((folder.root / "logs").glob("*.jsonl"))) >= 1 or first.poll() is not None)
+            shutil.rmtree(folder.root / "logs", ignore_errors=True)
+        first.send_signal(signal.SIGUSR1)
+        _, words = first.communicate(timeout=60)
+    finally:
+        first.kill()
+    assert "Traceback" not in words
+    assert "Unexpected" not in words
+    assert first.returncode == 75
+    again = subprocess.run(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert (again.returncode, "Traceback" in again.stderr) == (0, False)
+    assert len(measured(folder.root)) == 8
