@@ -192,12 +192,12 @@ def need_files(paths: Iterable[str]) -> None:
             raise InputError(f"There is no file {path}.", code="no_such_file")
 
 
-def pairs(terms: list[str] | None, option: str) -> dict[str, str]:
-    """`a=b` terms as a dict. Raises InputError for a term without '=' and for a name given twice."""
+def pairs(terms: list[str] | None, option: str, empty: bool = False) -> dict[str, str]:
+    """`a=b` terms as a dict; `a=` is one where `empty`. Raises InputError for another form, and for a name twice."""
     found: dict[str, str] = {}
     for term in terms or []:
         name, equals, value = (part.strip() for part in term.partition("="))
-        if not equals or not name or not value:
+        if not equals or not name or not (value or empty):
             raise InputError(f"{option} takes name=value; '{term}' is not of that form.", code="usage")
         if name in found:
             raise InputError(f"{option} names '{name}' twice.", code="usage")

@@ -12,7 +12,11 @@ from scalelaw.errors import InputError, NoAnswer
 
 Inputs = Annotated[
     list[str] | None,
-    typer.Option("--input", help="Read a law's input from another column: n_params=size; repeatable."),
+    typer.Option(
+        "--input",
+        help="Read a law's input from another column: n_params=size. NAME= keeps a name of a formula a parameter; "
+        "repeatable.",
+    ),
 ]
 Target = Annotated[str, typer.Option(help="The column that the law explains.")]
 
@@ -235,7 +239,7 @@ def _names(text: str | None) -> list[str]:
 def _inputs(terms: list[str] | None) -> dict[str, str | float]:
     """Columns by input; a number is the input's value for all rows."""
     found: dict[str, str | float] = {}
-    for name, value in pairs(terms, "--input").items():
+    for name, value in pairs(terms, "--input", empty=True).items():
         try:
             found[name] = float(value)
         except ValueError:

@@ -15,6 +15,7 @@ import numpy as np
 
 from scalelaw.errors import InputError
 from scalelaw.fit.law import Law
+from scalelaw.fit.signature import Ordered
 
 PREFIX = "average:"
 SPACES = ("linear", "log")
@@ -75,7 +76,7 @@ def average_law(name: str, held: Mapping[str, Law]) -> Law:
         units=units,
         bounds=bounds,
         linear=(),
-        predict=predict,
+        predict=Ordered(predict),
     )
 
 

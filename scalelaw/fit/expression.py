@@ -1,20 +1,21 @@
 """A law typed as a formula, `E + A*N**-alpha`: parsed into a small tree and evaluated with numpy, never with eval.
 
-Allowed: + - * / **, parentheses, numbers, names, and exp, log, log10, log2, sqrt, tanh, log1p, expm1. A name that is
-a column of the results table is an input, and so are N (n_params), V (visual_tokens) and x; every other name is a
-parameter, bounded to be positive unless told otherwise. Inputs are in raw units.
+Allowed: + - * / **, parentheses, numbers, names, and exp, log, log10, log2, sqrt, tanh, log1p, expm1. Which names are
+inputs is decided with the table (see `resolution`); every other name is a parameter, positive unless bounded otherwise.
+Inputs are in raw units.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError, unknown
+from scalelaw.fit.signature import Ordered
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "exp": np.exp,
@@ -33,7 +34,8 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Div: lambda a, b: a / b,
     ast.Pow: lambda a, b: a**b,
 }
-_INPUTS = {"N": "n_params", "V": "visual_tokens", "x": "x"}
+SHORTHAND = {"N": "n_params", "V": "visual_tokens", "D": "train_tokens"}
+"""The letters of the field, and the columns of the results table that they stand for."""
 _LONGEST = 1000
 _MOST = float(np.finfo(float).max)
 
@@ -54,6 +56,21 @@ class Expression:
             raise _bad(f"'{self.text}' cannot be read: {told}") from error
         except RecursionError as error:
             raise _bad("is nested too deep") from error
+
+    def linear(self, parameters: Sequence[str]) -> tuple[str, ...]:
+        """A largest set of parameters in which the expression is affine together, proved from its form."""
+        best: list[str] = []
+        for first in parameters:
+            chosen: list[str] = []
+            for name in (first, *parameters):
+                if name not in chosen and _affine(self._root, frozenset([*chosen, name])):
+                    chosen.append(name)
+            best = chosen if len(chosen) > len(best) else best
+        return tuple(name for name in parameters if name in best)
+
+    def is_term(self, name: str) -> bool:
+        """Whether the name is added as a term of its own, as D in A*N**-a + D."""
+        return _is_term(self._root, name)
 
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """The value, with `values` for the names. Numpy rules: an overflow is inf, log of a negative is nan."""
@@ -90,6 +107,12 @@ def _names(node: ast.expr) -> Iterable[str]:
         )
 
 
+def _is_term(node: ast.expr, name: str) -> bool:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        return _is_term(node.left, name) or _is_term(node.right, name)
+    return isinstance(node, ast.Name) and node.id == name
+
+
 def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     if isinstance(node, ast.BinOp):
         return _OPERATORS[type(node.op)](_value(node.left, values), _value(node.right, values))
@@ -108,72 +131,71 @@ def is_expression(name: str, inputs: Iterable[str] = ()) -> bool:
     """Whether a law's name is a formula rather than a name or a path; words joined by `-` are, if one is an input."""
     words = name.split("-")
     if len(words) > 1 and all(word.isidentifier() for word in words):
-        return bool({*COLUMNS, *_INPUTS, *inputs}.intersection(words))
+        return bool({*COLUMNS, "N", "V", "x", *inputs}.intersection(words))
     a_path = name.endswith(".py") or name.startswith(("./", "../", "/", "~"))
     return not a_path and any(c in name for c in "+-*/()= ")
 
 
 def law_names(text: str, inputs: Iterable[str] = ()) -> dict[str, Any]:
-    """The names of a law file for a formula; `inputs` are further names that are inputs.
+    """The names of a law file for a formula.
+
+    inputs: exactly the inputs of the law, as `resolution.resolve` finds them in a table or as a fit keeps them; a
+    letter whose column is among them (N where n_params is) is that input. Without any, N, V, x and the columns of
+    the results table are inputs.
 
     Raises InputError for a formula that cannot be read, or without an input or a parameter.
     """
-    right = text.partition("=")[2] if "=" in text else text
-    expression = Expression(right)
-    known = {*COLUMNS, *_INPUTS, *inputs}
-    given = [n for n in expression.names if n in known]
-    parameters = [n for n in expression.names if n not in known]
-    if not given or not parameters:
+    expression = right_side(text)
+    known = set(inputs) or {*COLUMNS, "N", "V", "x"}
+    names = {n: n for n in expression.names}
+    for letter, column in SHORTHAND.items():
+        if letter not in known and column in known and not (letter == "D" and expression.is_term("D")):
+            names |= {letter: column} if letter in names else {}
+    parameters = [n for n, name in names.items() if name not in known]
+    units = dict.fromkeys((name for name in names.values() if name in known), 1.0)
+    if not units or not parameters:
         raise _bad(
-            "has no input" if not given else "has no parameter",
+            "has no input" if not units else "has no parameter",
             "Inputs are N (n_params), V (visual_tokens), "
             "x and the columns of the table; other names are parameters, as in E + A*N**-alpha.",
         )
 
     def predict(*arguments: Any) -> Any:
         """The formula's value."""
-        return expression(dict(zip([*given, *parameters], arguments, strict=True)))
+        values = dict(zip((*units, *parameters), arguments, strict=True))
+        return expression({n: values[name] for n, name in names.items()})
 
     return {
         "formula": text.strip(),
         "source": "typed",
-        "units": dict.fromkeys(given, 1.0),
+        "units": units,
         "bounds": dict.fromkeys(parameters, (0.0, np.inf)),
-        "linear": _linear(expression, given, parameters),
-        "predict": predict,
+        "linear": expression.linear(parameters),
+        "predict": Ordered(predict),
     }
 
 
-def column_of(name: str) -> str:
-    """The column that an input of a formula is read from by default: N is n_params, V is visual_tokens."""
-    return _INPUTS.get(name, name)
+def right_side(text: str) -> Expression:
+    """The expression of a formula, without the `error =` before it."""
+    return Expression(text.partition("=")[2] if "=" in text else text)
 
 
-def _linear(expression: Expression, inputs: list[str], parameters: list[str]) -> tuple[str, ...]:
-    """Parameters in which the formula is linear together: second differences vanish at random places."""
-    draw = np.random.default_rng(11)
-    place = {name: np.exp(draw.uniform(-0.5, 0.5, 40)) for name in inputs}
-    place |= {name: draw.uniform(0.3, 1.2, 40) for name in parameters}
-
-    def difference(a: str, b: str) -> bool:
-        def at(da: float, db: float) -> Any:
-            moved = dict(place)
-            moved[a] = moved[a] + da
-            moved[b] = moved[b] + db
-            return np.asarray(expression(moved)) * np.ones(40)
-
-        corners = at(0, 0), at(0.37, 0), at(0, 0.41), at(0.37, 0.41)
-        with np.errstate(all="ignore"):
-            second = corners[3] - corners[2] - corners[1] + corners[0]
-            size = np.max(np.abs(corners), axis=0)
-        good = np.isfinite(second) & np.isfinite(size)
-        return bool(good.any() and (np.abs(second[good]) <= 1e-10 * size[good].max()).all())
-
-    chosen: list[str] = []
-    for name in parameters:
-        if all(difference(name, other) for other in [*chosen, name]):
-            chosen.append(name)
-    return tuple(chosen)
+def _affine(node: ast.expr, names: frozenset[str]) -> bool:
+    """Whether the value is affine in these names together, as its form shows: no product or function of two."""
+    if not names.intersection(_names(node)):
+        return True
+    if isinstance(node, ast.Name):
+        return True
+    if isinstance(node, ast.UnaryOp):
+        return _affine(node.operand, names)
+    if isinstance(node, ast.BinOp):
+        left, right = names.intersection(_names(node.left)), names.intersection(_names(node.right))
+        if isinstance(node.op, ast.Add | ast.Sub):
+            return _affine(node.left, names) and _affine(node.right, names)
+        if isinstance(node.op, ast.Mult):
+            return not (left and right) and _affine(node.left, names) and _affine(node.right, names)
+        return isinstance(node.op, ast.Div) and not right and _affine(node.left, names)
+    return False
 
 
 def _bad(why: str, hint: str = "Write a law like E + A*N**-alpha.") -> InputError:

@@ -69,8 +69,26 @@ class FittedLaw:
         return float(sum(low != high for name, (low, high) in self.bounds.items() if name not in self.ties))
 
     def the_law(self) -> Law:
-        """The law itself. Raises InputError where its file is gone."""
-        return load_law(self.law, tuple(self.inputs))
+        """The law itself. Raises InputError where its file is gone, or is no longer the law that was fitted."""
+        law = load_law(self.law, tuple(self.inputs))
+        for what, now, then in (
+            ("inputs", law.inputs, self.inputs),
+            ("parameters", law.parameters, self.params),
+        ):
+            if set(now) != set(then):
+                raise InputError(
+                    f"The law '{self.law}' has the {what} {', '.join(now)}; the fit has {', '.join(then)}.",
+                    code="other_law",
+                    hint="Fit the law again.",
+                )
+        if changed := [name for name in law.inputs if law.units[name] != self.units[name]]:
+            raise InputError(
+                f"The law '{self.law}' has {changed[0]} in units of {law.units[changed[0]]:g}; the fit has "
+                f"{self.units[changed[0]]:g}.",
+                code="other_law",
+                hint="Fit the law again.",
+            )
+        return law
 
     def predict(self, params: Mapping[str, float] | None = None, **inputs: Any) -> np.ndarray:
         """The predicted target; inputs in raw units (n_params in parameters), broadcast against each other.
@@ -78,22 +96,23 @@ class FittedLaw:
         `params` are other parameters to predict with. Raises InputError for a missing or unknown input.
         """
         chosen = self.params if params is None else params
-        return self._evaluate(inputs, [np.float64(chosen[name]) for name in self.params])
+        return self._evaluate(inputs, {name: np.float64(chosen[name]) for name in self.params})
 
     def predict_draws(self, **inputs: Any) -> np.ndarray:
         """[n_draws, ...] the predicted target for every bootstrap refit; inputs as in `predict`."""
         self._check(inputs)
         depth = np.broadcast(*inputs.values()).ndim
-        draws = [np.reshape(self.draws.get(name, []), (-1, *[1] * depth)) for name in self.params]
+        draws = {name: np.reshape(self.draws.get(name, []), (-1, *[1] * depth)) for name in self.params}
         return self._evaluate(inputs, draws)
 
     def band(self, kind: str = "law", level: float = 0.95, **inputs: Any) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) for the `law` itself or for a new `run`, at inputs in raw units: see `scalelaw.fit.bands`."""
         return band(self, kind, level, **inputs)
 
-    def _evaluate(self, inputs: Mapping[str, Any], parameters: list[Any]) -> np.ndarray:
+    def _evaluate(self, inputs: Mapping[str, Any], named: Mapping[str, Any]) -> np.ndarray:
         self._check(inputs)
         law = self.the_law()
+        parameters = [named[name] for name in law.parameters]
         scaled = law.scale(inputs)
         shape = np.broadcast_shapes(*(np.shape(v) for v in (*scaled, *parameters)))
         with np.errstate(all="ignore"):

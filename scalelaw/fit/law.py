@@ -7,23 +7,25 @@ Inputs are [n], already divided by their units; parameters are [p, B].
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from scalelaw.errors import InputError
+from scalelaw.fit.law_checks import MAGNITUDES, TINY, check, is_analytic, probe
+from scalelaw.fit.signature import bad_law, matched, matched_gradient
 
 Array = np.ndarray
-_TINY = 1e-100  # complex step: exact to rounding for an analytic function
 
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """A checked law. `linear` parameters enter linearly; `search` is where the others are looked for.
+    """A law. `linear` parameters enter linearly; `search` is where the others are looked for.
 
     signed: the derived quantities that may be negative although no parameter may.
+    Its functions are matched with the names of `units` and `bounds` (see `signature`) and take them in that order.
+    Raises InputError (bad_law) where the names of a function are others.
     """
 
     name: str
@@ -40,6 +42,15 @@ class Law:
     )
     notes: Mapping[str, str] = field(default_factory=dict)
     signed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = (*self.units, *self.bounds)
+        object.__setattr__(self, "predict", matched(self.predict, names, self.name, "predict"))
+        if self.gradient is not None:
+            slopes = matched_gradient(self.gradient, tuple(self.units), tuple(self.bounds), self.name)
+            object.__setattr__(self, "gradient", slopes)
+        if callable(self.search):
+            object.__setattr__(self, "search", matched(self.search, tuple(self.units), self.name, "search"))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -109,12 +120,15 @@ class Law:
 
     @cached_property
     def _has_offset(self) -> bool:
-        """Whether something is left of the law when its linear parameters are zero."""
+        """Whether something is left of the law when its linear parameters are zero, for inputs of any size."""
         if not self.linear:
             return True
-        inputs, parameters = _probe(self)
-        rest = self.value(inputs, np.where(self.is_linear[:, None], 0.0, parameters))
-        return bool(np.any(rest != 0.0))
+        for magnitude in MAGNITUDES:
+            inputs, parameters = probe(self, magnitude)
+            rest = self.value(inputs, np.where(self.is_linear[:, None], 0.0, parameters))
+            if np.any(rest != 0.0):
+                return True
+        return False
 
     def jacobian(self, inputs: Sequence[Array], parameters: Array) -> Array:
         """[B, p, n] derivatives by the parameters: the law's own, or by unit vectors and complex steps."""
@@ -142,36 +156,29 @@ class Law:
     def _slope(self, inputs: Sequence[Array], parameters: Array, j: int) -> Array:
         if self._analytic:
             moved: Array = parameters.astype(complex)
-            moved[j] += 1j * _TINY
-            return np.imag(self.value(inputs, moved)) / _TINY
-        step = np.cbrt(np.finfo(float).eps) * np.maximum(np.abs(parameters[j]), 1e-3)
+            moved[j] += 1j * TINY
+            return np.imag(self.value(inputs, moved)) / TINY
+        size = np.abs(parameters[j])
+        step = np.cbrt(np.finfo(float).eps) * np.where(size == 0, 1e-3, size)
         up, down = parameters.copy(), parameters.copy()
         up[j], down[j] = up[j] + step, down[j] - step
         return (self.value(inputs, up) - self.value(inputs, down)) / (up[j] - down[j])[:, None]
 
     @cached_property
     def _analytic(self) -> bool:
-        """Whether complex steps agree with finite differences at random places."""
-        inputs, parameters = _probe(self)
-        try:
-            for j in np.flatnonzero(~self.is_linear):
-                moved = parameters.astype(complex)
-                moved[j] += 1j * _TINY
-                slope = np.imag(np.asarray(self.value(inputs, moved))) / _TINY
-                step = 1e-6 * np.abs(parameters[j])
-                up, down = parameters.copy(), parameters.copy()
-                up[j], down[j] = up[j] + step, down[j] - step
-                finite = (self.value(inputs, up) - self.value(inputs, down)) / (2 * step)[:, None]
-                good = np.isfinite(finite)
-                if not np.allclose(slope[good], finite[good], rtol=1e-3, atol=1e-6 * _largest(finite)):
-                    return False
-        except (TypeError, ValueError):
-            return False
-        return True
+        """Whether complex steps give the derivatives."""
+        return is_analytic(self)
+
+    def searched(self, inputs: Sequence[Array]) -> Mapping[str, tuple[float, float]]:
+        """The law's own `search` for these inputs. Raises InputError (bad_law) for a name that is no parameter."""
+        box = self.search(*inputs) if callable(self.search) else self.search
+        if stray := sorted(set(box) - set(self.bounds)):
+            raise bad_law(self.name, f"has '{stray[0]}' in `search`, which is not a parameter")
+        return box
 
     def search_box(self, inputs: Sequence[Array], lower: Array, upper: Array) -> tuple[Array, Array]:
         """([p], [p]) where the nonlinear parameters are looked for: the law's `search`, inside the bounds."""
-        given = self.search(*inputs) if callable(self.search) else self.search
+        given = self.searched(inputs)
         low, high = lower.copy(), upper.copy()
         for j, name in enumerate(self.bounds):
             wish = given.get(name, (-1e3 if lower[j] < 0 else 0.0, 1e3))
@@ -184,26 +191,14 @@ class Law:
         return low, high
 
 
-def _largest(values: Array) -> float:
-    finite = np.abs(values[np.isfinite(values)])
-    return float(finite.max()) if finite.size else 0.0
-
-
-def _probe(law: Law) -> tuple[tuple[Array, ...], Array]:
-    """A few inputs around one and parameters inside the bounds, for checks."""
-    draw = np.random.default_rng(7)
-    inputs = tuple(np.exp(draw.uniform(-0.7, 0.7, 6)) for _ in law.inputs)
-    low, high = law.search_box(inputs, law.lower, law.upper)
-    near_low, near_high = np.maximum(low, -2.0), np.minimum(high, 2.0)
-    near_high = np.where(near_high > near_low, near_high, near_low + 0.1 * (high - low))
-    share = draw.uniform(0.2, 0.8, (len(low), 4))
-    return inputs, near_low[:, None] + share * (near_high - near_low)[:, None]
+FIELDS = tuple(f.name for f in fields(Law) if f.name != "name")
+"""The names that a law file may hold."""
 
 
 def make_law(name: str, names: Mapping[str, Any]) -> Law:
     """A law from the plain names of a law file, checked. Raises InputError (code bad_law) with what is wrong."""
     if missing := [n for n in ("formula", "units", "bounds", "linear", "predict") if n not in names]:
-        raise _bad(name, f"lacks the name '{missing[0]}'")
+        raise bad_law(name, f"lacks the name '{missing[0]}'")
     units, bounds = names["units"], names["bounds"]
     try:
         law = Law(
@@ -221,39 +216,12 @@ def make_law(name: str, names: Mapping[str, Any]) -> Law:
             signed=tuple(map(str, names.get("signed", ()))),
         )
     except (TypeError, ValueError, AttributeError) as error:
-        raise _bad(name, f"has units or bounds of another shape: {error}") from error
+        raise bad_law(name, f"has units or bounds of another shape: {error}") from error
     if not law.units or not law.bounds:
-        raise _bad(name, "has no inputs or no parameters")
-    if not callable(law.predict):
-        raise _bad(name, "has a `predict` that is not a function")
-    if stray := set(law.linear) - set(law.bounds):
-        raise _bad(name, f"calls '{sorted(stray)[0]}' linear, which is not a parameter")
+        raise bad_law(name, "has no inputs or no parameters")
+    if any(not 0 < unit < np.inf for unit in law.units.values()):
+        raise bad_law(name, "has a unit that is not a positive number")
     if any(not low <= high for low, high in law.bounds.values()):
-        raise _bad(name, "has a lower bound above its upper bound")
-    _check_values(law)
+        raise bad_law(name, "has a lower bound above its upper bound")
+    check(law)
     return law
-
-
-def _check_values(law: Law) -> None:
-    inputs, parameters = _probe(law)
-    try:
-        value = law.value(inputs, parameters)
-        jacobian = law.jacobian(inputs, parameters)
-    except Exception as error:
-        raise _bad(law.name, f"cannot be evaluated: {type(error).__name__}: {error}") from error
-    if not np.isfinite(value).any():
-        raise _bad(law.name, "gives no finite value anywhere inside its bounds")
-    if law.linear:
-        fixed = law.value(inputs, np.where(law.is_linear[:, None], 0.0, parameters))
-        rebuilt = fixed + np.einsum("jb,bjn->bn", np.where(law.is_linear[:, None], parameters, 0.0), jacobian)
-        good = np.isfinite(value) & np.isfinite(rebuilt)
-        if not np.allclose(rebuilt[good], value[good], rtol=1e-6, atol=1e-9 * _largest(value)):
-            raise _bad(law.name, f"is not linear in all of {', '.join(law.linear)}")
-
-
-def _bad(name: str, why: str) -> InputError:
-    return InputError(
-        f"The law '{name}' {why}.",
-        code="bad_law",
-        hint="A law file has formula, units, bounds, linear and predict(inputs..., parameters...).",
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.fit.average import PREFIX, average_labels, average_law
 from scalelaw.fit.expression import is_expression, law_names
-from scalelaw.fit.law import Law, make_law
+from scalelaw.fit.law import FIELDS, Law, make_law
+from scalelaw.fit.law_checks import check
 
 
 def load_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
     """The law of this name: a file of `scalelaw/laws`, a path to a law file, an installed entry point.
 
     `name:argument` is a variant, where the law has them: `bnsl:2`. A formula such as `E + A*N**-alpha` is a law too;
-    `inputs` says which further names in it are inputs. `average:...` is the average of several (see `average`).
+    `inputs` are its inputs (see `law_names`). `average:...` is the average of several (see `average`).
 
     Raises InputError for an unknown name and for a law file that breaks the contract of `scalelaw.laws`.
     """
@@ -72,11 +74,21 @@ def _variant(name: str) -> tuple[str, str]:
 def _read(name: str) -> Law:
     base, argument = _variant(name)
     if not argument:
-        return make_law(name, vars(plugins.load("laws", base)))
+        return law_of(name, plugins.load("laws", base))
     module = plugins.load("laws", base)
     if not hasattr(module, "variant"):
         raise InputError(f"The law '{base}' has no variants.", code="bad_law", hint=f"Ask for '{base}'.")
     return make_law(name, module.variant(argument[1:]))
+
+
+def law_of(name: str, loaded: Any) -> Law:
+    """The law in what a file or an entry point holds: a module, a class, an object of one, or a `Law`."""
+    if isinstance(loaded, Law):
+        check(loaded)
+        return replace(loaded, name=name)
+    if isinstance(loaded, type):
+        loaded = loaded()
+    return make_law(name, {field: getattr(loaded, field) for field in FIELDS if hasattr(loaded, field)})
 
 
 _named = lru_cache(maxsize=64)(_read)

@@ -15,6 +15,7 @@ import numpy as np
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.expression import Expression
 from scalelaw.fit.law import Law
+from scalelaw.fit.signature import Ordered
 
 Array = np.ndarray
 _TINY = 1e-100
@@ -137,8 +138,8 @@ def _put_out(law: Law, ties: Mapping[str, Expression]) -> Law:
         law,
         bounds={name: law.bounds[name] for name in kept},
         linear=tuple(name for name in law.linear if name in kept and name not in used),
-        predict=predict,
-        gradient=None if law.gradient is None else gradient,
+        predict=Ordered(predict),
+        gradient=None if law.gradient is None else Ordered(gradient),
         derived=None,
-        search=search,
+        search=Ordered(search),
     )

@@ -195,6 +195,7 @@ def _check(fitted: FittedLaw) -> None:
             set(law.parameters) == set(fitted.params), f"its parameters are not those of the law '{law.name}'"
         )
         _need(set(law.inputs) == set(fitted.inputs), f"its inputs are not those of the law '{law.name}'")
+        _need(dict(law.units) == dict(fitted.units), f"its units are not those of the law '{law.name}'")
 
 
 def _need(holds: bool, otherwise: str) -> None:

@@ -14,13 +14,15 @@ from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.fit.average import average_name
 from scalelaw.fit.engine import Problem, descend
+from scalelaw.fit.expression import SHORTHAND, is_expression, law_names, right_side
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.fitting import fit_points
 from scalelaw.fit.holdout import doubts, largest, noise
-from scalelaw.fit.law import Law
+from scalelaw.fit.law import Law, make_law
 from scalelaw.fit.loading import load_law
 from scalelaw.fit.optimum import Polished, polish
 from scalelaw.fit.options import Options
+from scalelaw.fit.resolution import resolve
 from scalelaw.fit.statement import failed_refits
 from scalelaw.fit.task import Task, make_options, make_task, read_points
 from scalelaw.fit.uncertainty import bootstrap
@@ -72,13 +74,51 @@ def prepare(
         raise InputError(
             "There is no law to compare.", code="unknown_law", hint="Name some, or none for all."
         )
-    chosen = [load_law(name, tuple(inputs or ())) for name in dict.fromkeys(names)]
+    chosen, mapping, notes = _laws(names, frame, inputs or {}, target)
     units = {name: unit for law in reversed(chosen) for name, unit in law.units.items()}
-    points = read_points(frame, replace(chosen[0], units=units), inputs, target, where)
+    points = read_points(frame, replace(chosen[0], units=units), mapping, target, where)
+    points = replace(points, warnings=(*notes, *points.warnings))
     wishes = dict(options)
     if wishes.get("residual") is None:
         wishes["residual"] = "log" if len(units) == 1 and (points.target > 0).all() else "linear"
     return points, chosen, make_options(wishes)
+
+
+def _laws(
+    names: Sequence[str], frame: Any, inputs: Mapping[str, str | float], target: str
+) -> tuple[list[Law], dict[str, str | float], list[tuple[str, str]]]:
+    """The laws by name, the column (or number) of each input, and warnings about names of formulas.
+
+    A letter of a formula is the input that the other laws have in its place: N is n_params where both are one column.
+    Raises InputError as `load_law` and `resolve` do.
+    """
+    columns = [*map(str, frame.columns), *inputs]
+    letters = {long: letter for letter, long in SHORTHAND.items()}
+    found: list[Law] = []
+    mapping: dict[str, str | float] = {}
+    warnings: list[tuple[str, str]] = []
+    typed: set[str] = set()
+    for name in dict.fromkeys(names):
+        if not is_expression(name, columns):
+            found.append(load_law(name))
+            continue
+        used = right_side(name).names
+        mine = {n: column for n, column in inputs.items() if n in used or letters.get(n) in used}
+        resolved = resolve(name, frame, mine, target)
+        shared = {_shared_name(n, column, inputs): column for n, column in resolved.inputs.items()}
+        warnings += [warning for warning in resolved.warnings if warning not in warnings]
+        found.append(make_law(name, law_names(name, shared)))
+        mapping |= shared
+        typed |= {*used, *mine}
+    named = {n for law in found if law.source != "typed" for n in law.inputs}
+    others = {n: column for n, column in inputs.items() if n in named or n not in typed}
+    return found, mapping | others, warnings
+
+
+def _shared_name(name: str, column: str | float, inputs: Mapping[str, str | float]) -> str:
+    """The name of a formula's input beside other laws: N is n_params where that is read from the same column."""
+    long = SHORTHAND.get(name, name)
+    return long if column == inputs.get(long, long) else name
 
 
 @lru_cache(maxsize=1)
@@ -191,6 +231,8 @@ def _average(points: Points, compared: Comparison, options: Options, status: str
     spread = float(np.sum((measured - measured.mean()) ** 2))
     names = [row["law"] for row in compared.laws if row["weight"] > 0]
     lead = f"{compared.winner} wins clearly" if compared.winner else "No law wins clearly"
+    if compared.tie:
+        lead = f"{' and '.join(compared.tie)} predict the same"
     return replace(
         base,
         law=name,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.engine import Problem
-from scalelaw.fit.expression import column_of
-from scalelaw.fit.law import Law
+from scalelaw.fit.expression import is_expression, law_names
+from scalelaw.fit.law import Law, make_law
 from scalelaw.fit.loading import load_law
 from scalelaw.fit.options import Options
 from scalelaw.fit.parameters import Freedom, freedom
+from scalelaw.fit.resolution import resolve
 from scalelaw.fit.weights import Weights, make_weights, need_positive, need_squares
 from scalelaw.points import Points, points
 from scalelaw.table import read_table
@@ -31,15 +32,21 @@ def opening(
     where: Any,
     options: Mapping[str, Any],
 ) -> tuple[Points, Law, Options]:
-    """The points, the law and the wishes of a question about one law. Raises InputError for what cannot be asked."""
+    """The points, the law and the options of a question about one law. Raises InputError for what cannot be asked."""
     if law == "auto":
         raise InputError(
             "'auto' chooses among laws; this is asked of one law.",
             code="bad_option",
             hint="Name the law, for example the one that `compare` puts first.",
         )
-    chosen, wishes = load_law(law, tuple(inputs or ())), make_options(options)
-    return read_points(table, chosen, inputs, target, where), chosen, wishes
+    wishes, frame = make_options(options), read_table(table)
+    if not is_expression(law, [*map(str, frame.columns), *(inputs or ())]):
+        chosen = load_law(law)
+        return read_points(frame, chosen, inputs, target, where), chosen, wishes
+    resolved = resolve(law, frame, inputs, target)
+    chosen = make_law(law, law_names(law, resolved.inputs))
+    found = read_points(frame, chosen, resolved.inputs, target, where)
+    return replace(found, warnings=(*resolved.warnings, *found.warnings)), chosen, wishes
 
 
 def make_options(options: Mapping[str, Any]) -> Options:
@@ -56,9 +63,17 @@ def read_points(
     table: Any, law: Law, inputs: Mapping[str, str | float] | None, target: str, where: Any
 ) -> Points:
     """The points of a table that this law is fitted to. Raises InputError for what is missing there."""
-    mapping = {name: column_of(name) for name in law.inputs}
+    mapping = {name: name for name in law.inputs}
     frame = read_table(table)
     for name, column in (inputs or {}).items():
+        if column in ("", None):  # a name of a formula that stays a parameter
+            if name in mapping:
+                raise InputError(
+                    f"'{name}' is an input of the law '{law.name}'; only a name of a formula can be a parameter.",
+                    code="bad_option",
+                    hint=f"--input {name}=COLUMN reads it from a column.",
+                )
+            continue
         if name not in mapping:
             raise unknown("input", name, mapping)
         if not isinstance(column, str):

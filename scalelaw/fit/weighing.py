@@ -34,6 +34,7 @@ MOST_POINTS = 500
 CLEAR = 0.9
 """The share of the weight from which a law wins clearly."""
 _FLOOR, _SAME = 1e-7, 1e-6
+_EQUAL = 1e-4  # scores that differ by less, relatively, are those of one law written in two ways
 Warnings = tuple[tuple[str, str], ...]
 
 
@@ -43,6 +44,7 @@ class Comparison:
 
     laws: {law, n_parameters, aicc, leave_one_out, leave_largest_out {input: {score, spread, windows}}, score, weight,
     members [{tail_weight, score, weight}], reason}; the law is the winner where its weight reaches 0.9.
+    tie: the first law and those with as many parameters that predict the same; then there is no winner.
     """
 
     inputs: tuple[str, ...]
@@ -53,10 +55,11 @@ class Comparison:
     winner: str
     warnings: Warnings
     members: tuple[tuple[Member, float], ...]
+    tie: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The `data` object of `scalelaw compare --json`."""
-        names = ("inputs", "target", "residual", "n_points", "winner", "laws")
+        names = ("inputs", "target", "residual", "n_points", "winner", "tie", "laws")
         return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> str:
@@ -83,14 +86,15 @@ def weigh(points: Points, laws: Sequence[Law], options: Options) -> Comparison:
     rows.sort(key=lambda row: (-row["weight"], row["score"] if row["score"] is not None else np.inf))
     untold = (*constant_target(sample.target), *untold_inputs(sample.inputs))
     notes = (*notes, *untold)
-    winner = rows[0]["law"] if rows[0]["weight"] >= CLEAR and not untold else ""
+    tie = _tie(rows, fits)
+    winner = rows[0]["law"] if rows[0]["weight"] >= CLEAR and not untold and not tie else ""
     if members and not sample.windows:
         notes = (*notes, ("no_windows", "No input has enough values to hide the largest: laws are compared by "
                           "leaving out one point at a time."))  # fmt: skip
     kept = tuple((m, float(w)) for m, w in zip(members, weights, strict=True) if w > 0)
     return Comparison(
         tuple(sample.inputs), points.target_name, sample.objective.residual, len(points), tuple(rows), winner,
-        (*points.warnings, *notes), kept,
+        (*points.warnings, *notes), kept, tie,
     )  # fmt: skip
 
 
@@ -153,6 +157,21 @@ def _weights(members: Sequence[Member], totals: Sequence[float], power: int) -> 
     logs = np.array([-np.inf if k in reasons else -power * np.log(t) for k, t in enumerate(totals)])
     weights = np.exp(logs - logs.max())
     return reasons, weights / weights.sum()
+
+
+def _tie(rows: Sequence[Mapping[str, Any]], fits: Mapping[str, Sequence[Member]]) -> tuple[str, ...]:
+    """The first law and those that no point or window tells from it; empty where it is alone."""
+    first = fits[rows[0]["law"]]
+    same = [
+        row["law"]
+        for row in rows
+        if first
+        and len(fits[row["law"]]) == len(first)
+        and row["n_parameters"] == rows[0]["n_parameters"]
+        and all(_alike(a, b) for a, b in zip(first, fits[row["law"]], strict=True))
+        and np.allclose(row["score"], rows[0]["score"], rtol=_EQUAL, atol=0)
+    ]
+    return tuple(same) if len(same) > 1 else ()
 
 
 def _alike(one: Member, other: Member) -> bool:

@@ -4,12 +4,13 @@ A law file holds plain names and one plain function:
 
     formula     the law in words and symbols, as printed under every fit
     source      where it is published: arXiv id and equation
-    units       {input: unit}: the inputs in order; each is divided by its unit before the law sees it, so that
+    units       {input: unit}: the inputs; each is divided by its unit before the law sees it, so that
                 parameters are comparable with publications (n_params: 1e9)
     bounds      {parameter: (low, high)} in the order in which parameters are reported
     linear      the parameters that enter linearly; the engine solves them inside
-    predict     (inputs..., parameters...) -> error; numpy only, broadcasting
-    gradient    optional: the derivatives of predict, a tuple in the order of bounds (else: complex steps)
+    predict     (inputs and parameters by name, in any order) -> error; numpy only, broadcasting
+    gradient    optional, of the same arguments: the derivatives of predict, a dict by parameter or a tuple in the order
+                of bounds (else: complex steps)
     search      optional: {parameter: (low, high)} where the nonlinear ones are looked for, or a function of the inputs
     derived     optional: parameters (a dict) -> a dict of derived quantities; numpy, for draws as for numbers
     signed      optional: the derived quantities that may be negative although no parameter may (a difference)

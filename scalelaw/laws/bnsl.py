@@ -34,45 +34,41 @@ def variant(breaks: str) -> dict[str, Any]:
         "units": {"x": 1.0},
         "bounds": ends,
         "linear": ("a", "b"),
-        "predict": _predict(n),
-        "gradient": _gradient(n),
+        "predict": _predict,
+        "gradient": _gradient,
         "search": _search(n),
         "derived": _derived(n),
         "notes": {"a": "the points do not show a floor, and the last slope scales with it"},
     }
 
 
-def _pieces(x: Any, c0: Any, breaks: tuple[Any, ...]) -> tuple[Any, list[tuple[Any, Any, Any]]]:
-    """The falling part for b = 1; for each break its softplus, its logistic and its argument."""
+def _pieces(x: Any, c0: Any, breaks: dict[str, Any]) -> tuple[Any, list[tuple[Any, Any, Any, Any, Any]]]:
+    """The falling part for b = 1; for each break its c, its f, its softplus, its logistic and its argument."""
     log_x = np.log(x)
     exponent, bends = -c0 * log_x, []
-    for c, log_d, f in zip(breaks[::3], breaks[1::3], breaks[2::3], strict=True):
+    for i in range(1, len(breaks) // 3 + 1):
+        c, log_d, f = (breaks[f"{name}{i}"] for name in ("c", "log_d", "f"))
         z = (log_x - log_d) / f
         soft = np.logaddexp(0.0, z)
         exponent = exponent - c * f * soft
-        bends.append((soft, np.exp(z - soft), z))
+        bends.append((c, f, soft, np.exp(z - soft), z))
     return np.exp(exponent), bends
 
 
-def _predict(n: int) -> Callable[..., Any]:
-    def predict(x: Any, a: Any, b: Any, c0: Any, *breaks: Any) -> Any:
-        """The error, in the target's unit. All arguments broadcast."""
-        return a + b * _pieces(x, c0, breaks)[0]
-
-    return predict
+def _predict(x: Any, a: Any, b: Any, c0: Any, **breaks: Any) -> Any:
+    """The error, in the target's unit; breaks are c1, log_d1, f1, ... All arguments broadcast."""
+    return a + b * _pieces(x, c0, breaks)[0]
 
 
-def _gradient(n: int) -> Callable[..., tuple[Any, ...]]:
-    def gradient(x: Any, a: Any, b: Any, c0: Any, *breaks: Any) -> tuple[Any, ...]:
-        """The derivatives of `predict` by a, b, c0 and the parameters of each break."""
-        part, bends = _pieces(x, c0, breaks)
-        columns = [1.0, part, -b * part * np.log(x)]
-        for i, (soft, share, z) in enumerate(bends):
-            c, f = breaks[3 * i], breaks[3 * i + 2]
-            columns += [-b * part * f * soft, b * part * c * share, -b * part * c * (soft - share * z)]
-        return tuple(columns)
-
-    return gradient
+def _gradient(x: Any, a: Any, b: Any, c0: Any, **breaks: Any) -> dict[str, Any]:
+    """The derivatives of the error by parameter."""
+    part, bends = _pieces(x, c0, breaks)
+    columns = {"a": 1.0, "b": part, "c0": -b * part * np.log(x)}
+    for i, (c, f, soft, share, z) in enumerate(bends, start=1):
+        columns[f"c{i}"] = -b * part * f * soft
+        columns[f"log_d{i}"] = b * part * c * share
+        columns[f"f{i}"] = -b * part * c * (soft - share * z)
+    return columns
 
 
 def _search(n: int) -> Callable[[Any], dict[str, tuple[float, float]]]:

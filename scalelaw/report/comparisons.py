@@ -54,6 +54,8 @@ def law_pages(contents: Contents) -> Iterator[Page]:
         verdict = f"{words.capital(words.law(winner))} wins." if winner else ""
         if winner == "":
             verdict = "No law wins clearly; weights are those of their average."
+        if tie := comparison.get("tie"):
+            verdict = f"A tie: {' and '.join(map(words.law, tie))} predict the same."
         line = f"Each law is fitted without some points and predicts them: the less it misses, the better. {verdict}"
         page = Page("Laws compared by extrapolation" + (f": {name}" if name else ""), line.strip())
         left = _room(data.labels)

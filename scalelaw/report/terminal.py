@@ -70,8 +70,13 @@ def show_fit(fitted: FittedLaw) -> None:
     held = fitted.certificate
     out.line(
         f"status {fitted.status}   {held.get('starts')} starts searched, the best {held.get('agreeing')} agree"
-        f"; a further polish could lower the objective by {short(held.get('gap'))}"
+        f"; a further polish could lower the objective by {_share(held.get('gap'))}"
     )
+
+
+def _share(gap: Any) -> str:
+    """A gap, which is a share of the objective, in percent."""
+    return "an unknown share" if gap is None else f"{100 * float(gap):.2g} %"
 
 
 def show_front(optimum: Optimum) -> None:
@@ -204,8 +209,10 @@ def show_comparison(found: Comparison) -> None:
     )
     largest = [f"largest {name} left out" for name in found.inputs]
     out.table(("law", "parameters", "AICc", "one left out", *largest, "weight"), rows)
-    winner = f"{found.winner} wins." if found.winner else "No law wins clearly: --law auto averages them."
-    out.line(winner)
+    verdict = f"{found.winner} wins." if found.winner else "No law wins clearly: --law auto averages them."
+    if found.tie:
+        verdict = f"A tie: {' and '.join(found.tie)} predict the same."
+    out.line(verdict)
 
 
 def show_coverage(found: Coverage) -> None:

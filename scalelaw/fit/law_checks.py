@@ -1,0 +1,184 @@
+"""What a law must keep, checked at probe points: it has values, it is linear where it says so, its slopes are right.
+
+Every comparison is made point by point, against the size of the terms at that point: a tolerance relative to the
+largest value anywhere would hide a wrong term that is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from scalelaw.errors import InputError
+from scalelaw.fit.signature import bad_law
+
+Array = np.ndarray
+TINY = 1e-100  # complex step: exact to rounding for an analytic function
+MAGNITUDES = (1.0, 1e-6, 1e-3, 1e3, 1e9)
+"""Sizes of the inputs, in the law's units, at which a law is probed."""
+_ROUNDING = 1e-12  # what evaluating a law may lose, as a share of its value
+_WRONG = 0.1  # share of the points at which slopes may differ: a law may have kinks
+
+
+Law = Any  # `scalelaw.fit.law.Law`, which imports this module
+
+
+def probe(law: Law, magnitude: float = 1.0) -> tuple[tuple[Array, ...], Array]:
+    """A few inputs around `magnitude` and parameters [p, B] inside the bounds."""
+    draw = np.random.default_rng(7)
+    inputs = tuple(magnitude * np.exp(draw.uniform(-0.7, 0.7, 6)) for _ in law.inputs)
+    low, high = law.search_box(inputs, law.lower, law.upper)
+    near_low, near_high = np.maximum(low, -2.0), np.minimum(high, 2.0)
+    near_high = np.where(near_high > near_low, near_high, near_low + 0.1 * (high - low))
+    share = draw.uniform(0.2, 0.8, (len(low), 4))
+    return inputs, near_low[:, None] + share * (near_high - near_low)[:, None]
+
+
+def check(law: Law) -> None:
+    """Raises InputError (bad_law) for a law that cannot be evaluated, or is not what it says it is."""
+    _check_names(law)
+    inputs, parameters = probe(law)
+    try:
+        value = law.value(inputs, parameters)
+        law.jacobian(inputs, parameters)
+    except InputError:
+        raise
+    except Exception as error:
+        raise bad_law(law.name, f"cannot be evaluated: {type(error).__name__}: {error}") from error
+    if not np.isfinite(value).any():
+        raise bad_law(law.name, "gives no finite value anywhere inside its bounds")
+    for magnitude in MAGNITUDES:
+        inputs, parameters = probe(law, magnitude)
+        if law.linear and not _is_linear(law, inputs, parameters):
+            raise bad_law(law.name, f"is not linear in all of {', '.join(law.linear)}")
+    if law.gradient is not None:
+        _check_gradient(law)
+    _check_derived(law, probe(law)[1])
+
+
+def _check_names(law: Law) -> None:
+    """Raises InputError where names beside those of `predict` are not the law's own."""
+    if both := sorted(set(law.units) & set(law.bounds)):
+        raise bad_law(law.name, f"has '{both[0]}' both as an input and as a parameter")
+    named = {"linear": law.linear, "notes": law.notes}
+    if not callable(law.search):
+        named["search"] = tuple(law.search)
+    for role, names in named.items():
+        if stray := sorted(set(names) - set(law.bounds)):
+            raise bad_law(
+                law.name,
+                f"has '{stray[0]}' in `{role}`, which is not a parameter",
+                f"Its parameters are {', '.join(law.bounds)}.",
+            )
+
+
+def _terms(law: Law, inputs: tuple[Array, ...], parameters: Array) -> Iterator[tuple[Array, Array]]:
+    """Linear parameters alone, in pairs, and all: their terms [k, B, n], and the value [B, n] less the offset."""
+    zero = np.where(law.is_linear[:, None], 0.0, parameters)
+    offset = law.value(inputs, zero)
+    unit: dict[int, Array] = {}
+    for j in law.linear_index:
+        moved = zero.copy()
+        moved[j] = 1.0
+        unit[int(j)] = law.value(inputs, moved) - offset
+    sets = [(j,) for j in unit] + list(combinations(unit, 2)) + [tuple(unit)]
+    for chosen in sets:
+        moved = zero.copy()
+        for j in chosen:
+            moved[j] = parameters[j]
+        parts = np.stack([parameters[j][:, None] * unit[j] for j in chosen])
+        yield parts, law.value(inputs, moved) - offset
+
+
+def _is_linear(law: Law, inputs: tuple[Array, ...], parameters: Array) -> bool:
+    """Whether the linear parameters' terms add up, alone, in pairs and all together, at every point."""
+    with np.errstate(all="ignore"):
+        offset = np.abs(law.value(inputs, np.where(law.is_linear[:, None], 0.0, parameters)))
+        for parts, together in _terms(law, inputs, parameters):
+            size = np.sum(np.abs(parts), axis=0) + np.abs(together)
+            miss = np.abs(np.sum(parts, axis=0) - together)
+            good = np.isfinite(size) & np.isfinite(miss) & np.isfinite(offset)
+            if (miss > 1e-7 * size + _ROUNDING * (offset + size))[good].any():
+                return False
+    return True
+
+
+def slopes(law: Law, inputs: tuple[Array, ...], parameters: Array, j: int) -> tuple[Array, Array]:
+    """([B, n], [B, n]) the slope by one parameter by central differences, and what rounding may do to it."""
+    step = 1e-6 * np.where(parameters[j] == 0, 1.0, np.abs(parameters[j]))
+    up, down = parameters.copy(), parameters.copy()
+    up[j], down[j] = up[j] + step, down[j] - step
+    with np.errstate(all="ignore"):
+        high, low = law.value(inputs, up), law.value(inputs, down)
+        found = (high - low) / (2 * step)[:, None]
+        noise = _ROUNDING * (np.abs(high) + np.abs(low)) / step[:, None]
+    return found, noise
+
+
+def is_analytic(law: Law) -> bool:
+    """Whether complex steps agree with differences at every probe point."""
+    try:
+        for magnitude in MAGNITUDES:
+            inputs, parameters = probe(law, magnitude)
+            for j in np.flatnonzero(~law.is_linear):
+                moved = parameters.astype(complex)
+                moved[j] += 1j * TINY
+                slope = np.imag(np.asarray(law.value(inputs, moved))) / TINY
+                finite, noise = slopes(law, inputs, parameters, int(j))
+                good = np.isfinite(finite) & np.isfinite(noise)
+                if not (np.abs(slope - finite) <= 1e-3 * np.abs(finite) + noise)[good].all():
+                    return False
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _check_gradient(law: Law) -> None:
+    """Raises InputError where a column of the gradient is not the slope of `predict` by that parameter."""
+    for magnitude in MAGNITUDES:
+        inputs, parameters = probe(law, magnitude)
+        columns = law.jacobian(inputs, parameters)
+        finite = [slopes(law, inputs, parameters, j) for j in range(len(law.parameters))]
+        for j, name in enumerate(law.parameters):
+            if _same(columns[:, j], *finite[j]):
+                continue
+            other = [law.parameters[k] for k, f in enumerate(finite) if k != j and _same(columns[:, j], *f)]
+            raise bad_law(
+                law.name,
+                f"has a `gradient` whose entry for {name} is not the derivative of `predict` by {name}"
+                + (f" but by {other[0]}" if other else ""),
+                f"Return a dict by parameter, or the derivatives in the order of `bounds`: {', '.join(law.bounds)}.",
+            )
+
+
+def _same(column: Array, finite: Array, noise: Array) -> bool:
+    good = np.isfinite(finite) & np.isfinite(noise) & np.isfinite(column)
+    wrong = np.abs(column - finite) > 1e-3 * np.abs(finite) + noise
+    return not good.any() or float(np.mean(wrong[good])) <= _WRONG
+
+
+def _check_derived(law: Law, parameters: Array) -> None:
+    """Raises InputError where `derived` reads a name that is no parameter, or `signed` names what it does not give."""
+    given: Mapping[str, Any] = {}
+    if law.derived is not None:
+        try:
+            given = law.derived(dict(zip(law.parameters, parameters, strict=True)))
+        except KeyError as error:
+            raise bad_law(
+                law.name,
+                f"has a `derived` that reads {error}, which is not a parameter",
+                f"Its parameters are {', '.join(law.bounds)}.",
+            ) from error
+        except Exception as error:
+            raise bad_law(
+                law.name, f"has a `derived` that cannot be evaluated: {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(given, Mapping):
+            raise bad_law(law.name, "has a `derived` that does not return a dict")
+        if both := sorted(set(given) & set(law.bounds)):
+            raise bad_law(law.name, f"has a `derived` that returns the parameter '{both[0]}'")
+    if stray := sorted(set(law.signed) - set(given)):
+        raise bad_law(law.name, f"has '{stray[0]}' in `signed`, which `derived` does not return")

@@ -1,0 +1,122 @@
+"""Which names of a typed formula are inputs: one rule for every command, applied to the formula and its table.
+
+For each name, the first that holds:
+
+1. `--input NAME=COLUMN` (or a number) makes it an input, and `--input NAME=` a parameter.
+2. A column of numbers of the table with exactly this name is an input.
+3. N is n_params, V is visual_tokens, and D is train_tokens where the table has that column (D added as a term of its
+   own, as in A*N**-a + D, stays a parameter).
+4. N, V, x and the names of the results table's columns are inputs that this table lacks: an error.
+5. Every other name is a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from scalelaw.columns import COLUMNS
+from scalelaw.errors import InputError, unknown
+from scalelaw.fit.expression import SHORTHAND, right_side
+
+Inputs = Mapping[str, str | float]
+_INPUT_LETTERS = ("N", "V", "x")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The inputs of a formula, name -> column or number, and warnings about names read as columns."""
+
+    inputs: dict[str, str | float]
+    warnings: tuple[tuple[str, str], ...]
+
+
+def resolve(text: str, frame: pd.DataFrame, inputs: Inputs | None, target: str) -> Resolved:
+    """The inputs of a formula in this table, by the rule of this module.
+
+    Args:
+        text: the formula.
+        frame: the table.
+        inputs: name -> column or number as the user has it; an empty column keeps the name a parameter.
+        target: the column that the formula explains.
+
+    Raises:
+        InputError: for a formula that cannot be read, a name that is meant as an input and that the table lacks, a
+            column of text, the target column in the formula, and an entry of `inputs` that the formula does not use.
+    """
+    expression = right_side(text)
+    mapping = _by_name(expression.names, inputs or {})
+    found: dict[str, str | float] = {}
+    surprising = []
+    for name in expression.names:
+        long = SHORTHAND.get(name, name)
+        if name in mapping:
+            if mapping[name] not in ("", None):
+                found[name] = mapping[name]
+        elif name == target and name in frame:
+            raise InputError(
+                f"The formula uses '{name}', the column that it is to explain.",
+                code="target_in_formula",
+                hint=f"Rename it in the formula, or --input {name}= makes it a parameter.",
+            )
+        elif name in frame and frame[name].notna().any():
+            if not _is_numeric(frame[name]):
+                raise InputError(
+                    f"'{name}' in the formula is a column of text.",
+                    code="not_a_number",
+                    hint=f"--input {name}= makes it a parameter, --input {name}=COLUMN reads another column.",
+                )
+            found[name] = name
+            if name not in COLUMNS and name not in _INPUT_LETTERS:
+                surprising.append((name, name))
+        elif long != name and _has(frame, long) and (name != "D" or not expression.is_term(name)):
+            found[name] = long
+            if name == "D":
+                surprising.append((name, long))
+        elif name in _INPUT_LETTERS or name in COLUMNS:
+            lacking = f"'{name}'" if long == name else f"'{name}' or '{long}'"
+            columns = [str(c) for c in frame.columns if _is_numeric(frame[c]) and str(c) != target]
+            raise InputError(
+                f"'{name}' is an input of the formula, and the table has no column {lacking}.",
+                code="missing_column",
+                hint=f"--input {name}=COLUMN reads it from one of {', '.join(columns[:12]) or 'its columns'}; "
+                f"--input {name}= makes it a parameter.",
+            )
+    return Resolved(found, tuple(_warning(name, column) for name, column in surprising))
+
+
+def _by_name(names: tuple[str, ...], inputs: Inputs) -> dict[str, Any]:
+    """The user's mapping by the formula's own names: n_params=size is N=size where the formula writes N."""
+    letters = {column: letter for letter, column in SHORTHAND.items() if letter in names}
+    found: dict[str, Any] = {}
+    for name, column in inputs.items():
+        own = name if name in names else letters.get(name)
+        if own is None:
+            raise unknown("input", name, names)
+        found[own] = column
+    return found
+
+
+def _has(frame: pd.DataFrame, column: str) -> bool:
+    return column in frame and bool(frame[column].notna().any()) and _is_numeric(frame[column])
+
+
+def _is_numeric(values: Any) -> bool:
+    """Whether the cells that are there are numbers."""
+    if not isinstance(values, pd.Series) or pd.api.types.is_bool_dtype(values):
+        return False
+    if pd.api.types.is_numeric_dtype(values):
+        return True
+    there = values.dropna()
+    return bool(len(there)) and bool(pd.to_numeric(there, errors="coerce").notna().all())
+
+
+def _warning(name: str, column: str) -> tuple[str, str]:
+    return (
+        "formula_input",
+        f"'{name}' in the formula is read from the column '{column}' of the table. "
+        f"--input {name}= makes it a parameter.",
+    )

@@ -1,0 +1,123 @@
+"""Typed formulas: which names are inputs, which parameters are linear, and fits as sure as those of law files."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scalelaw as sl
+from scalelaw.errors import InputError
+from scalelaw.fit import compare
+from scalelaw.fit.expression import Expression
+
+TWO = "E + A*N**-a + B*D**-b"
+
+
+def isoflop(noise: float = 0.003) -> pd.DataFrame:
+    """36 losses of Chinchilla's form in columns N, D and loss."""
+    draw = np.random.default_rng(3)
+    sizes, tokens = np.meshgrid(np.geomspace(1e7, 1e10, 6), np.geomspace(1e9, 1e12, 6))
+    loss = 1.8 + 500 * sizes**-0.35 + 2000 * tokens**-0.37 + noise * draw.normal(size=sizes.shape)
+    return pd.DataFrame({"N": sizes.ravel(), "D": tokens.ravel(), "loss": loss.ravel()})
+
+
+@pytest.mark.parametrize("inputs", [{}, {"n_params": "N"}, {"N": "N"}, {"N": "N", "D": "D"}])
+def test_a_column_of_the_table_is_an_input(inputs: dict[str, str]) -> None:
+    fitted = sl.fit_law(isoflop(), TWO, inputs, target="loss", bootstrap=0)
+    assert set(fitted.inputs) == {"N", "D"}
+    assert fitted.params["a"] == pytest.approx(0.35, abs=0.02)
+    assert fitted.params["b"] == pytest.approx(0.37, abs=0.02)
+    assert fitted.r2 > 0.999
+    assert ("formula_input" in [code for code, _ in fitted.warnings]) == ("D" not in inputs)
+
+
+def test_an_empty_column_keeps_a_name_a_parameter() -> None:
+    fitted = sl.fit_law(isoflop(), "E + A*N**-a*D", {"D": ""}, target="loss", fix={"D": 2.0}, bootstrap=0)
+    assert fitted.inputs == ["N"]
+    assert fitted.params["D"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("table", "law", "inputs", "code"),
+    [
+        (isoflop().rename(columns={"N": "size"}), TWO, {}, "missing_column"),
+        (isoflop(), TWO, {"N": "size"}, "missing_column"),
+        (isoflop(), "E + A*x**-a", {}, "missing_column"),
+        (isoflop(), "E + A*N**-a*visual_tokens**-b", {}, "missing_column"),
+        (isoflop(), "E + A*N**-a + loss", {}, "target_in_formula"),
+        (isoflop().assign(a="text"), TWO, {}, "not_a_number"),
+        (isoflop(), TWO, {"q": "N"}, "unknown_input"),
+    ],
+)
+def test_a_name_that_is_meant_and_missing_is_refused(
+    table: pd.DataFrame, law: str, inputs: dict[str, str], code: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        sl.fit_law(table, law, inputs, target="loss", bootstrap=0)
+    assert caught.value.code == code
+
+
+def test_the_letter_d_is_the_training_tokens_unless_it_is_a_term() -> None:
+    table = isoflop().rename(columns={"N": "n_params", "D": "train_tokens"})
+    fitted = sl.fit_law(table, TWO, target="loss", bootstrap=0)
+    assert fitted.inputs == ["N", "D"]
+    assert fitted.params["b"] == pytest.approx(0.37, abs=0.02)
+    assert "formula_input" in [code for code, _ in fitted.warnings]
+    assert "D" in sl.fit_law(table, "A*N**-a + D", target="loss", bootstrap=0).params
+
+
+def test_compare_has_the_same_rule_and_says_a_tie() -> None:
+    found = compare("vlm_reasoning", ["product_power", "additive_power", "E + A*(N/1e9)**-a + B*V**-b"])
+    assert found.inputs == ("n_params", "visual_tokens")
+    assert set(found.tie) == {"additive_power", "E + A*(N/1e9)**-a + B*V**-b"}
+    assert found.winner == ""
+    assert json.loads(found.to_json())["data"]["tie"] == list(found.tie)
+    alone = compare("vlm_reasoning", ["product_power", "additive_power"])
+    assert alone.tie == ()
+    assert alone.winner == "additive_power"
+
+
+def test_compare_reads_columns_of_the_table() -> None:
+    found = compare(isoflop(), [TWO, "E + A*N**-a"], target="loss")
+    assert set(found.inputs) == {"N", "D"}
+    assert found.winner == TWO
+
+
+def test_an_average_with_a_formula_comes_back_from_json(tmp_path: Any) -> None:
+    laws = ["product_power", "E + A*(N/1e9)**-a + B*V**-b"]
+    fitted = sl.fit_law("vlm_reasoning", "auto", laws=laws, bootstrap=0)
+    assert fitted.law.startswith("average:")
+    path = tmp_path / "fit.json"
+    path.write_text(fitted.to_json())
+    place = {"n_params": 7e9, "visual_tokens": 144.0}
+    assert sl.load_fit(path).predict(**place) == pytest.approx(fitted.predict(**place), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("text", "linear"),
+    [
+        ("E + A*(N/1e9)**-a + B*V**-b", "EAB"),
+        ("(E + A*x)*s", "EA"),
+        ("s*(E + A*x)", "EA"),
+        ("E - A/x + B*C*x", "EAB"),
+        ("exp(A) + B/(1 + x) - (C - F)/2", "BCF"),
+        ("A**2 + x/B", ""),
+        ("1e9 + 1e-9*A**2*x", ""),
+        ("A*B*C*x", "A"),
+    ],
+)
+def test_linear_parameters_are_read_from_the_form(text: str, linear: str) -> None:
+    expression = Expression(text)
+    names = [name for name in expression.names if name not in ("N", "V", "x")]
+    assert "".join(expression.linear(names)) == linear
+
+
+def test_a_scaled_input_changes_no_fit() -> None:
+    named = sl.fit_law("vlm_reasoning", "additive_power", bootstrap=0)
+    typed = sl.fit_law("vlm_reasoning", "E + A*(N/1e9)**-a + B*V**-b", bootstrap=0)
+    assert typed.objective == pytest.approx(named.objective, rel=1e-9)
+    assert typed.objective == pytest.approx(3.167597713e-4, rel=1e-9)
