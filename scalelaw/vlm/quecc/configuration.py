@@ -11,13 +11,15 @@ from scalelaw import plugins
 from scalelaw.errors import InputError
 
 TURNS = ("all", "last")
+OWN_COMPRESSOR = "To run that file, pass its path: from_pretrained(..., compressor='./mine.py')."
 _FRACTIONS = (12 / 24, 16 / 24, 22 / 24, 23 / 24)
 
 
 class QueccConfig(PreTrainedConfig):
     """vision_config, text_config: configurations of the tower and of the LLM (or dicts of them).
 
-    compressor            a name in the drawer `compressors`, or a file of one's own
+    compressor            a bundled or installed compressor, or the path of a file of one's own; a path in a config.json
+                          is refused: pass `compressor=` to `from_pretrained` to run that file
     compressor_options    the compressor's own options (`{"side": 4}`: windows of 4 x 4, the grid padded)
     visual_tokens         tokens an image; None where `compressor_options` names a side
     image_size            (height, width) in pixels, or one side; None takes the tower's own
@@ -76,6 +78,34 @@ class QueccConfig(PreTrainedConfig):
         )
         super().__init__(**kwargs)
 
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """A configuration from the contents of a config.json; `kwargs` override it, as transformers has it.
+
+        Raises InputError `compressor_file` where config.json names a compressor by a path: such a file is run only
+        where the caller names it.
+        """
+        if "compressor" in kwargs:
+            config_dict = {**config_dict, "compressor": kwargs["compressor"]}
+        elif "compressor" in config_dict:
+            origin = config_dict.get("_name_or_path") or "config.json"
+            plugins.name_from_file("compressors", config_dict["compressor"], origin, OWN_COMPRESSOR)
+        return super().from_dict(config_dict, **kwargs)
+
+    @classmethod
+    def from_json_file(cls, json_file: Any) -> Any:
+        """As `from_dict`, of one file."""
+        return cls.from_dict(cls._dict_from_json_file(json_file))
+
+    @property
+    def vocab_size(self) -> int:
+        """Of the LLM: the rows of its embedding."""
+        return int(self.text_config.vocab_size)
+
+    @vocab_size.setter
+    def vocab_size(self, value: int) -> None:
+        self.text_config.vocab_size = value
+
     @property
     def grid(self) -> tuple[int, int]:
         """(height, width) in patches; pixels that fill no patch are not seen."""
@@ -86,11 +116,14 @@ class QueccConfig(PreTrainedConfig):
     def _tokens(self) -> int:
         """As many as there are windows of the side among the compressor's options."""
         if (side := self.compressor_options.get("side")) is None:
-            counts: list[int] = plugins.load("compressors", self.compressor).allowed_tokens(self.grid)
+            hint = ""
+            if self.compressor in plugins.names("compressors"):  # a file of one's own is not run for a hint
+                counts: list[int] = plugins.load("compressors", self.compressor).allowed_tokens(self.grid)
+                hint = f"The compressor '{self.compressor}' gives at most {counts[0]}."
             raise InputError(
                 "A QueccConfig needs visual_tokens, or a side among compressor_options.",
                 code="missing_visual_tokens",
-                hint=f"The compressor '{self.compressor}' gives at most {counts[0]}.",
+                hint=hint,
             )
         return -(-self.grid[0] // side) * -(-self.grid[1] // side)
 

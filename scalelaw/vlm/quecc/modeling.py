@@ -21,6 +21,7 @@ from transformers import PreTrainedModel as Base
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from scalelaw import plugins
+from scalelaw.compressors._windows import refused
 from scalelaw.errors import InputError
 from scalelaw.vlm.quecc.configuration import QueccConfig
 
@@ -49,6 +50,9 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
         trust = {"trust_remote_code": trust_remote_code}
         plugin, vision = plugins.load("compressors", config.compressor), config.vision_config
         width, text_width = vision.hidden_size, config.text_config.hidden_size
+        self._allowed: list[int] = plugin.allowed_tokens(config.grid)
+        if "side" not in config.compressor_options and config.visual_tokens not in self._allowed:
+            raise refused(config.grid, config.visual_tokens, self._allowed)
         eager = getattr(plugin.Compressor, "reads_attention", False)
         self.vision_tower: Any = AutoModel.from_config(
             vision, **trust, **({"attn_implementation": "eager"} if eager else {})
@@ -122,6 +126,20 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
     def get_output_embeddings(self) -> nn.Module:
         """The LLM's."""
         return self.language_model.get_output_embeddings()
+
+    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
+        """The LLM's."""
+        self.language_model.set_output_embeddings(new_embeddings)
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
+        """As transformers has it; the LLM's own configuration follows, so that both are saved with the new size."""
+        table: nn.Module = super().resize_token_embeddings(*args, **kwargs)
+        rows = int(self.get_input_embeddings().weight.shape[0])
+        for part in (self.language_model, self.language_model.base_model):
+            part.config.get_text_config().vocab_size = rows
+            if hasattr(part, "vocab_size"):
+                part.vocab_size = rows
+        return table
 
     def train_stage(self, stage: int) -> None:
         """What learns: 1 compressor and projector; 2 the LLM too. The tower never does."""
@@ -205,14 +223,24 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
         pixel_values [images, 3, height, width]: all images of all rows, in their order; None where there are none.
         question_ids, question_lengths: each row's question (see `question_states`); a row without has length 0.
         num_items_in_batch: what to divide the loss by instead, where several batches make one step.
-        Raises InputError where the image tokens are not as many as the images need.
+        Raises InputError where the image tokens are not as many as the images need, and where images come with
+        inputs_embeds alone: only token ids say where an image stands.
         """
         images = None
-        if inputs_embeds is None:
-            assert input_ids is not None
+        shown = pixel_values is not None and len(pixel_values) > 0
+        if (input_ids is None) == (inputs_embeds is None):
+            raise InputError("The model needs either input_ids or inputs_embeds.", code="bad_input")
+        if inputs_embeds is not None and shown:
+            raise InputError(
+                "Images need input_ids: inputs_embeds do not say where an image stands.",
+                code="bad_input",
+                hint="Pass input_ids, or inputs_embeds that hold the images' tokens without pixel_values.",
+            )
+        if input_ids is not None:
             place = input_ids == self.config.image_token_index
             inputs_embeds = self.get_input_embeddings()(input_ids.masked_fill(place, 0))
-            if pixel_values is not None and len(pixel_values):
+            if shown:
+                assert pixel_values is not None
                 images = self._images(place, pixel_values, question_ids, question_lengths)
                 inputs_embeds = inputs_embeds.masked_scatter(place[..., None], images.to(inputs_embeds.dtype))
             elif bool(place.any()):
@@ -250,22 +278,29 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
         tokens, images = int(place.sum()), len(pixel_values)
         each = tokens // images
         if getattr(self.compressor, "training_tokens", ()):
+            if each not in self._allowed:
+                raise refused(self.config.grid, each, self._allowed)
             self.compressor.visual_tokens = each
         else:
             each = self.config.visual_tokens
         per_row = place.sum(dim=1)
         if tokens != images * each or bool((per_row % each).any()):
             raise _mismatch(tokens, images, each)
+        _check_questions(len(place), question_ids, lengths)
         question = None
         if self.compressor.reads_question:
-            if question_ids is None or lengths is None:
+            if question_ids is None or lengths is None:  # both, see above
                 question_ids, lengths = place.new_zeros(len(place), 0).long(), per_row.new_zeros(len(place))
             question = self.question_states(question_ids, lengths).to(self.projector[0].weight.dtype)
             question = question.repeat_interleave(per_row // each, dim=0)
         return self.get_image_features(pixel_values, question)
 
     def prepare_inputs_for_generation(
-        self, input_ids: torch.Tensor, is_first_iteration: bool = False, **kwargs: Any
+        self,
+        input_ids: torch.Tensor,
+        inputs_embeds: torch.Tensor | None = None,
+        is_first_iteration: bool = False,
+        **kwargs: Any,
     ) -> dict[str, Any]:
         """Images and questions are read once, with the prompt; afterwards the cache holds them."""
         first = is_first_iteration or not kwargs.get("use_cache", True)
@@ -273,7 +308,7 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
             for name in ("pixel_values", "question_ids", "question_lengths"):
                 kwargs.pop(name, None)
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(
-            input_ids, is_first_iteration=is_first_iteration, **kwargs
+            input_ids, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
         )
         return inputs
 
@@ -284,6 +319,8 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
         images = kwargs.pop("pixel_values", None)
         if images is not None and expand_size > 1:
             tokens = (input_ids == self.config.image_token_index).sum(dim=1)
+            if not int(tokens.sum()):
+                raise _mismatch(0, len(images), self.config.visual_tokens)
             counts = (tokens * len(images) // tokens.sum()).tolist()
             images = torch.cat([part for row in images.split(counts) for part in [row] * expand_size])
         ids, kwargs = super()._expand_inputs_for_generation(
@@ -297,6 +334,19 @@ def _loss(logits: torch.Tensor, labels: torch.Tensor, items: torch.Tensor | int 
     learned = wanted != -100
     total = functional.cross_entropy(shifted[learned].float(), wanted[learned], reduction="sum")
     return total / (learned.sum().clamp(min=1) if items is None else items)
+
+
+def _check_questions(rows: int, ids: torch.Tensor | None, lengths: torch.Tensor | None) -> None:
+    """Raises InputError where the questions are not one for each row, of lengths that their ids have."""
+    if ids is None and lengths is None:
+        return
+    whole = ids is not None and lengths is not None and len(ids) == len(lengths) == rows
+    if not whole or (ids is not None and bool((lengths > ids.shape[1]).any())):  # type: ignore[operator]
+        raise InputError(
+            f"The questions are not one for each of the {rows} rows, with their lengths.",
+            code="questions_do_not_match",
+            hint="Pass question_ids and question_lengths as QueccProcessor makes them.",
+        )
 
 
 def _mismatch(tokens: int, images: int, each: int) -> InputError:

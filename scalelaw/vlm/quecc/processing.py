@@ -65,10 +65,26 @@ class QueccProcessor(ProcessorMixin):
         """Prompts as they are: `text` with one image token for each image, the images in that order.
 
         questions: what conditions the compression; None takes each text without its image tokens.
+        images: one list for all texts, or a list for each text.
+        Raises InputError `images_do_not_match` where they are not as many as the marks: of each text, where each has a
+        list, else of all; and `questions_do_not_match` where there is not one question for each text.
         """
         texts = [text] if isinstance(text, str) else list(text or [""])
+        marks = [t.count(self.image_token) for t in texts]
+        if isinstance(images, Sequence) and any(isinstance(part, list | tuple) for part in images):
+            _check_images("text", marks, images)
+        elif images is not None and (count := len(images) if isinstance(images, Sequence) else 1) != sum(
+            marks
+        ):
+            raise _images_differ(f"The texts hold {sum(marks)} image marks", count)
         asked = [t.replace(self.image_token, " ").strip() for t in texts] if questions is None else questions
         asked = [asked] if isinstance(asked, str) else list(asked)
+        if len(asked) != len(texts):
+            raise InputError(
+                f"There are {len(texts)} texts and {len(asked)} questions.",
+                code="questions_do_not_match",
+                hint="Give one question for each text; an empty one for none.",
+            )
         ids = self.tokenizer([self._expanded(t) for t in texts])["input_ids"]
         alone = [self.tokenizer(q, add_special_tokens=False)["input_ids"] if q else [] for q in asked]
         rows = [{"input_ids": i, "question_ids": q} for i, q in zip(ids, alone, strict=True)]
@@ -126,11 +142,15 @@ class QueccProcessor(ProcessorMixin):
         """A batch of conversations of any lengths, each with its own images (any number, none too).
 
         To train: padded on the right, with labels. With `add_generation_prompt`: padded on the left, without.
+        Raises InputError `images_do_not_match`, with the conversation's place, where its images are not as many as its
+        image marks.
         """
         rows = [
             self.conversation(turns, add_generation_prompt=add_generation_prompt, max_length=max_length)
             for turns in conversations
         ]
+        marks = [row["input_ids"].count(self.image_token_id) // self.visual_tokens for row in rows]
+        _check_images("conversation", marks, [[] for _ in rows] if images is None else images)
         flat = [image for held in images or [] for image in held]
         if add_generation_prompt:
             rows = [{k: v for k, v in row.items() if k != "labels"} for row in rows]
@@ -167,6 +187,29 @@ class QueccProcessor(ProcessorMixin):
         pixels = [square(image, self.image_processor) if self.pad_square else image for image in flat]
         values: torch.Tensor = self.image_processor(pixels, return_tensors="pt")["pixel_values"]
         return values
+
+
+def _check_images(kind: str, marks: Sequence[int], images: Sequence[Any]) -> None:
+    """Raises InputError where one of the conversations or texts has not as many images as image marks."""
+    if len(images) != len(marks):
+        raise InputError(
+            f"There are {len(marks)} {kind}s and {len(images)} lists of images.",
+            code="images_do_not_match",
+            hint=f"Give a list of images for each {kind}; an empty one for none.",
+        )
+    for place, (wanted, held) in enumerate(zip(marks, images, strict=True)):
+        if (count := len(held) if isinstance(held, list | tuple) else 1) != wanted:
+            raise _images_differ(
+                f"{kind.capitalize()} {place} (the first is 0) holds {wanted} image marks", count
+            )
+
+
+def _images_differ(which: str, count: int) -> InputError:
+    return InputError(
+        f"{which} and comes with {count} images.",
+        code="images_do_not_match",
+        hint=f"Put one {MARKER} into the text for each image.",
+    )
 
 
 def square(image: Any, image_processor: Any) -> Any:

@@ -12,7 +12,8 @@ from typing import Any
 
 from scalelaw.errors import InputError
 
-OPEN, CLOSE = "\ue000", "\ue001"
+OPEN, CLOSE = {"user": "\ue000", "assistant": "\ue002", "system": "\ue003"}, "\ue001"
+"""What begins a text, by the role of its turn, and what ends it."""
 MARKER = "<image>"
 """What stands for an image in a text of LLaVA's files."""
 
@@ -78,35 +79,38 @@ def render(
     options: dict[str, Any] = {"tokenize": False, "add_generation_prompt": add_generation_prompt}
     options["chat_template"] = chat_template or getattr(tokenizer, "chat_template", None) or PLAIN
 
-    def rendered(first: str, last: str) -> str:
+    def rendered(marked: bool) -> str:
         plain = []
         for message in messages:
+            first, last = (OPEN[message["role"]], CLOSE) if marked else ("", "")
             pieces = [image if part is None else first + part + last for part in message["parts"]]
             plain.append({"role": message["role"], "content": "\n".join(pieces)})
         return str(tokenizer.apply_chat_template(plain, **options))
 
     for message in messages:
         for part in message["parts"]:
-            if part is not None and (OPEN in part or CLOSE in part or MARKER in part):
+            if part is not None and any(mark in part for mark in (*OPEN.values(), CLOSE, MARKER)):
                 raise InputError(
                     f"A text holds '{MARKER}' or a private mark: {part[:60]!r}.", code="bad_conversation"
                 )
-    marked, roles = rendered(OPEN, CLOSE), [m["role"] for m in messages for p in m["parts"] if p is not None]
-    text, spans, start = "", [], 0
-    for character in marked:
-        if character == OPEN:
-            start = len(text)
+    parts = [(m["role"], part) for m in messages for part in m["parts"] if part is not None]
+    roles, found = {mark: role for role, mark in OPEN.items()}, list[tuple[str, int, int]]()
+    text, role, start = "", "", 0
+    for character in rendered(marked=True):
+        if character in roles:
+            role, start = roles[character], len(text)
         elif character == CLOSE:
-            spans.append((start, len(text)))
+            found.append((role, start, len(text)))
         else:
             text += character
-    if text != rendered("", "") or len(spans) != len(roles):
+    # each text, not only their number: a template may put the turns in another order
+    if text != rendered(marked=False) or [(role, text[a:b]) for role, a, b in found] != parts:
         raise InputError(
             "The chat template changes what is said, or leaves some of it out.",
             code="bad_template",
             hint="Give a template that renders every turn as it is (QueccProcessor's chat_template).",
         )
-    return Rendered(text, tuple((role, *span) for role, span in zip(roles, spans, strict=True)))
+    return Rendered(text, tuple(found))
 
 
 def tokens_in(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[bool]:
