@@ -1,4 +1,4 @@
-"""The points that a law is fitted to: the chosen rows of a table as numbers, and what is doubtful in them."""
+"""The points that a law is fitted to: the chosen rows of a table as numbers, with warnings about them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scalelaw.checks import check_direction, check_units, pooled, target_kind
 from scalelaw.columns import OK
 from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.table import Where, numbers, terms
@@ -26,6 +27,7 @@ class Points:
     rows: the n rows of the table, for groups, clusters and labels.
     dropped: what was left out, and why, a sentence each. warnings: (code, message) pairs.
     columns: input -> column; where: column -> value, what was chosen.
+    target_kind: `error` (a share of 1), `loss` (in its own unit) or `other`.
     """
 
     inputs: dict[str, np.ndarray]
@@ -37,6 +39,7 @@ class Points:
     warnings: tuple[tuple[str, str], ...] = ()
     columns: dict[str, str] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=dict)
+    target_kind: str = "error"
 
     @property
     def table(self) -> str:
@@ -61,23 +64,39 @@ def points(
     inputs: Mapping[str, str] | Sequence[str],
     target: str = "error",
     where: Where = None,
+    *,
+    score: Mapping[str, float] | None = None,
+    scale: Mapping[str, float] | None = None,
+    as_is: bool = False,
+    own_law: bool = False,
 ) -> Points:
     """Reduce a table to the points that a law sees.
 
-    inputs: the law's inputs, each read from the column of its name or from the one it is mapped to.
-    where: `column=value` terms, all of which must hold.
-    Rows whose status is not `ok` are left out and said to be; nothing else is dropped.
-    Raises InputError for a missing column, an absent, infinite or negative number, an empty selection.
+    Args:
+        inputs: the law's inputs, each read from the column of its name or from the one it is mapped to.
+        where: `column=value` terms, all of which must hold, of the values in the table.
+        score: {column: maximum}; the target is then 1 - column / maximum.
+        scale: {column: factor}; each column, and its standard error, is multiplied.
+        as_is: a target that looks like a score, and values in a unit that looks wrong, are accepted.
+        own_law: the law is a formula or a file of the user's.
+
+    Rows whose status is not `ok`, and rows with an empty input or target, are left out and counted in `dropped`.
+
+    Raises:
+        InputError: for a missing column, an infinite or negative number, an empty selection; `looks_like_score`,
+            `unit_mismatch`.
     """
     mapping = dict(inputs) if isinstance(inputs, Mapping) else {name: name for name in inputs}
     chosen, dropped = _select(table, where)
-    held = {name: _column(chosen, column) for name, column in mapping.items()}
-    for name, values in held.items():
-        if (bad := (values <= 0) | (values > _MOST)).any():
-            wanted = "must be positive" if values[bad][0] <= 0 else f"must not exceed {_MOST:g}"
+    chosen, target = rescaled(chosen, target, score, scale)
+    read = {name: _column(chosen, column) for name, column in {**mapping, _TARGET: target}.items()}
+    chosen, read, empty = _without_empty(chosen, read, {**mapping, _TARGET: target})
+    values = read.pop(_TARGET)
+    for name, numbers_ in read.items():
+        if (bad := (numbers_ <= 0) | (numbers_ > _MOST)).any():
+            wanted = "must be positive" if numbers_[bad][0] <= 0 else f"must not exceed {_MOST:g}"
             row = _first(bad, chosen)
-            raise InputError(f"Input '{name}' {wanted}; {row} holds {values[bad][0]:g}.", code="bad_value")
-    values = _column(chosen, target)
+            raise InputError(f"Input '{name}' {wanted}; {row} holds {numbers_[bad][0]:g}.", code="bad_value")
     if (bad := values < 0).any():
         raise InputError(
             f"Column '{target}' must not be negative; {_first(bad, chosen)} holds {values[bad][0]:g}.",
@@ -85,12 +104,98 @@ def points(
             hint="An error is 1 - score / maximum: is this a score of another kind?",
         )
     se_name = f"{target}_se"
-    se = chosen[se_name].to_numpy(np.float64) if se_name in chosen else np.full(len(chosen), np.nan)
-    doubts = tuple(_doubts(chosen, held, values, target, where))
+    se = (
+        numbers(chosen[se_name], se_name, "the table").to_numpy()
+        if se_name in chosen
+        else np.full(len(chosen), np.nan)
+    )
+    warnings = [("empty_cells", f"{words} left out.") for words in empty]
+    if not as_is:
+        warnings += check_units(chosen, read, mapping)
+        warnings += check_direction(chosen, read, values, target, mapping, own_law)
+    warnings += _warnings(chosen, read, values, target, mapping, where)
     return Points(
-        held, values, se, chosen, target, tuple(dropped), doubts, mapping,
-        {column: str(value) for column, value in terms(where)},
+        read, values, se, chosen, target, (*dropped, *empty), tuple(warnings), mapping,
+        {column: str(value) for column, value in terms(where)}, target_kind(chosen, target),
     )  # fmt: skip
+
+
+_TARGET = ""
+"""The target among the law's inputs, none of which has this name."""
+
+
+def rescaled(
+    frame: pd.DataFrame, target: str, score: Mapping[str, float] | None, scale: Mapping[str, float] | None
+) -> tuple[pd.DataFrame, str]:
+    """A table with columns multiplied by factors, and with `error` computed from a score; and the target's name.
+
+    Raises:
+        InputError: for an unknown column, one of texts, a factor or maximum that is not positive, a score above its
+            maximum or below 0, and for both a score and a target.
+    """
+    for column, factor in (scale or {}).items():
+        factor = _positive(factor, "--scale", column)
+        se_name = f"{column}_se"
+        for name in [column, *([se_name] if se_name in frame and frame[se_name].notna().any() else [])]:
+            frame = frame.assign(**{name: _number_column(frame, name) * factor})
+    if not score:
+        return frame, target
+    if target != "error" or len(score) != 1:
+        raise InputError(
+            "A fit has one target: either --target COLUMN or one --score COLUMN=MAX.", code="usage"
+        )
+    ((column, maximum),) = score.items()
+    maximum = _positive(maximum, "--score", column)
+    values = _number_column(frame, column)
+    held = values.to_numpy(float)
+    if (bad := (held > maximum * (1 + 1e-9)) | (held < 0)).any():
+        raise InputError(
+            f"A score lies between 0 and its maximum {maximum:g}; '{column}' holds {held[bad][0]:g} in "
+            f"{_first(bad, frame)}.",
+            code="bad_value",
+            hint=f"State the maximum of the scale: --score {column}=MAX.",
+        )
+    se_name = f"{column}_se"
+    known = se_name in frame and frame[se_name].notna().any()
+    se = _number_column(frame, se_name) / maximum if known else np.nan
+    frame = frame.assign(error=np.maximum(0.0, 1 - values / maximum), error_se=se)
+    return (frame.assign(direction=None) if "direction" in frame else frame), "error"
+
+
+def _number_column(frame: pd.DataFrame, name: str) -> pd.Series:
+    _column(frame, name)  # raises where it is missing
+    values = numbers(frame[name], name, "the table")
+    values.index = frame.index
+    return values
+
+
+def _positive(value: Any, option: str, column: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not (0 < number < np.inf):
+        raise InputError(
+            f"{option} {column} needs a positive number, not {str(value)[:40]}.", code="bad_value"
+        )
+    return number
+
+
+def _without_empty(
+    chosen: pd.DataFrame, read: Mapping[str, np.ndarray], columns: Mapping[str, str]
+) -> tuple[pd.DataFrame, dict[str, np.ndarray], list[str]]:
+    """The rows whose inputs and target are there, and what was left out, a phrase for each column."""
+    gone, words = np.zeros(len(chosen), bool), []
+    for name, values in read.items():
+        empty = np.isnan(values) & ~gone
+        gone |= empty
+        if count := int(empty.sum()):
+            words.append(f"{count} row(s) with an empty '{columns[name]}'")
+    if gone.all():
+        raise InputError("No row is left to fit.", code="empty_selection", hint="; ".join(words))
+    if not words:
+        return chosen, dict(read), []
+    return chosen[~gone], {name: values[~gone] for name, values in read.items()}, words
 
 
 def _select(table: pd.DataFrame, where: Where) -> tuple[pd.DataFrame, list[str]]:
@@ -145,7 +250,7 @@ def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
             hint=error.hint,
         )
     values = numbers(frame[name], name, "the table").to_numpy()
-    if (bad := ~np.isfinite(values)).any():
+    if (bad := np.isinf(values)).any():
         raise InputError(
             f"Column '{name}' holds {values[bad][0]} in {_first(bad, frame)}; {bad.sum()} such row(s).",
             code="not_finite",
@@ -159,34 +264,26 @@ def _first(bad: np.ndarray, frame: pd.DataFrame) -> str:
     return data_row(int(frame.index[int(np.flatnonzero(bad)[0])]) + 1)
 
 
-def _doubts(
-    frame: pd.DataFrame, inputs: Mapping[str, np.ndarray], values: np.ndarray, target: str, where: Any
+def _warnings(
+    frame: pd.DataFrame,
+    inputs: Mapping[str, np.ndarray],
+    values: np.ndarray,
+    target: str,
+    columns: Mapping[str, str],
+    where: Any,
 ) -> Iterable[tuple[str, str]]:
-    if "n_params" in inputs and inputs["n_params"].max() < 1e4:
-        yield (
-            "n_params_looks_like_billions",
-            f"n_params is at most {inputs['n_params'].max():g}: the unit is parameters, not billions.",
-        )
-    if target == "error" and values.max() > 10:
+    if target_kind(frame, target) == "error" and values.max() > 10:
         yield (
             "error_looks_like_percent",
-            f"The error is at most {values.max():g}: an error is a fraction (.615), not percent; costs do not mind, "
-            "but what is predicted is in percent as well.",
+            f"The error is at most {values.max():g}: an error is a fraction (.615), not percent. What is predicted is "
+            f"then in percent as well; --scale {target}=0.01 makes it a fraction.",
         )
     kept = ("model", "compressor", "task_family", "benchmark", "metric", "seed", "judge", "rate_factor")
-    told = [column for column in kept if column in frame]
-    if repeated := int(frame[told].assign(**inputs, **{"": values}).duplicated().sum()):
+    known = {column: pd.factorize(frame[column])[0] for column in kept if column in frame}
+    if repeated := int(pd.DataFrame({**known, **inputs, "": values}).duplicated().sum()):
         yield (
             "repeated_rows",
             f"{repeated} row(s) repeat another exactly, seed and error included: each counts as a measurement, and "
             "the intervals are too narrow if they are copies.",
         )
-    named = {column for column, _ in terms(where)}
-    for column in ("task_family", "compressor", "benchmark"):
-        if column in frame and column not in named and frame[column].nunique() > 1:
-            kinds = ", ".join(map(str, frame[column].dropna().unique()[:6]))
-            yield (
-                f"mixed_{column}",
-                f"The points mix several values of {column} ({kinds}); "
-                f"choose one with --where '{column}=...'.",
-            )
+    yield from pooled(frame, {*columns, *columns.values()}, {column for column, _ in terms(where)})

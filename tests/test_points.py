@@ -19,7 +19,6 @@ ROW: dict[str, Any] = {"n_params": 5e8, "visual_tokens": 4, "error": 0.5, "task_
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"error": np.nan}, "holds nan in data row 2 "),
         ({"error": np.inf}, "holds inf in data row 2 "),
         ({"error": -0.1}, "must not be negative; data row 2 .* holds -0.1"),
         ({"n_params": 0}, "must be positive; data row 2 "),
@@ -90,3 +89,21 @@ def test_percent_and_copies_are_doubted() -> None:
     twice = pd.concat([table, table.head(3)], ignore_index=True)
     assert codes(twice)["repeated_rows"].startswith("3 row(s) repeat another exactly")
     assert "repeated_rows" not in codes(twice.assign(seed=range(31)))
+
+
+@pytest.mark.parametrize("column", ["error", "n_params", "visual_tokens"])
+def test_an_empty_cell_is_left_out_and_counted(column: str) -> None:
+    table = read_table(pd.DataFrame([ROW, {**ROW, column: np.nan}, ROW]))
+    chosen = points(table, ["n_params", "visual_tokens"])
+    assert len(chosen) == len(chosen.rows) == len(chosen.target_se) == 2
+    assert chosen.dropped == (f"1 row(s) with an empty '{column}'",)
+    assert "empty_cells" in dict(chosen.warnings)
+
+
+def test_empty_cells_that_leave_nothing_are_counted_in_the_refusal() -> None:
+    table = read_table(pd.DataFrame([{**ROW, "error": np.nan}, {**ROW, "n_params": np.nan}]))
+    with pytest.raises(InputError) as caught:
+        points(table, ["n_params", "visual_tokens"])
+    assert caught.value.code == "empty_selection"
+    assert "'error'" in caught.value.hint
+    assert "'n_params'" in caught.value.hint

@@ -19,6 +19,26 @@ Inputs = Annotated[
     ),
 ]
 Target = Annotated[str, typer.Option(help="The column that the law explains.")]
+Scores = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--score", help="Explain 1 - COLUMN/MAX in place of --target: acc=100.", metavar="COLUMN=MAX"
+    ),
+]
+Scales = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scale",
+        help="Multiply a column of the table: n_params=1e9 for billions; repeatable.",
+        metavar="COLUMN=FACTOR",
+    ),
+]
+AsIs = Annotated[
+    bool,
+    typer.Option(
+        "--as-is", help="Fit a target that looks like a score, and values whose unit looks wrong, unchanged."
+    ),
+]
 
 
 @app.command("fit", cls=Sectioned)
@@ -41,6 +61,9 @@ def fit(
     where: Where = None,
     inputs: Inputs = None,
     target: Target = "error",
+    score: Scores = None,
+    scale: Scales = None,
+    as_is: AsIs = False,
     loss: Annotated[
         str,
         typer.Option(
@@ -135,6 +158,7 @@ def fit(
     from scalelaw import fit as fits
     from scalelaw.report import terminal
     from scalelaw.table import read_table
+    from scalelaw.untrusted import is_pipe
 
     asked: dict[str, Any] = {
         "where": where,
@@ -156,6 +180,7 @@ def fit(
         "level": level,
         "seed": seed,
         "holdout": holdout,
+        **_reading(score, scale, as_is),
     }
     if by is not None:
         if laws is not None:
@@ -172,7 +197,7 @@ def fit(
         return
     if share is not None:
         raise InputError("--share needs --by COLUMN.", code="usage")
-    rows = read_table(table) if table == "-" else table  # what comes on stdin can be read only once
+    rows = read_table(table) if table == "-" or is_pipe(table) else table  # a pipe can be read only once
     fitted = fits.fit_law(rows, law, laws=_names(laws) or None, **asked)
     data = fitted.to_dict()
     if ablate:
@@ -201,6 +226,9 @@ def compare(
     where: Where = None,
     inputs: Inputs = None,
     target: Target = "error",
+    score: Scores = None,
+    scale: Scales = None,
+    as_is: AsIs = False,
     residual: Annotated[
         str | None,
         typer.Option(
@@ -221,7 +249,15 @@ def compare(
     from scalelaw.fit import compare as compare_laws
     from scalelaw.report.terminal import show_comparison
 
-    found = compare_laws(table, _names(laws) or None, _inputs(inputs), target, where, residual=residual)
+    found = compare_laws(
+        table,
+        _names(laws) or None,
+        _inputs(inputs),
+        target,
+        where,
+        residual=residual,
+        **_reading(score, scale, as_is),
+    )
     give(
         "compare",
         found.to_dict(),
@@ -230,6 +266,11 @@ def compare(
         output=output,
         words=lambda: show_comparison(found),
     )
+
+
+def _reading(scores: list[str] | None, scale: list[str] | None, as_is: bool) -> dict[str, Any]:
+    """How the table is read, as `fit_law` takes it."""
+    return {"score": numbers(scores, "--score"), "scale": numbers(scale, "--scale"), "as_is": as_is}
 
 
 def _names(text: str | None) -> list[str]:

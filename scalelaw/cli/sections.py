@@ -8,7 +8,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 SECTIONS = {
-    "Data": "where input target weights by experiment column score scale decimal models-of paired sweep set",
+    "Data": "where input target weights by experiment column score scale decimal models-of as-is paired sweep set",
     "Law": "law laws share holdout strict",
     "Loss": "loss delta expectile residual tail-weight",
     "Parameters": "fix bound tie-of",

@@ -86,7 +86,10 @@ def _changes(
             )
     for words, column, counted in _countings(frame, points):
         mapping = {**(inputs or {}), "n_params": column}
-        yield words, read_points(counted, law, mapping, target, where), options
+        scale = dict(options.scale or {})
+        if "n_params" in scale:  # all counts of a table are in one unit
+            scale.setdefault(column, scale["n_params"])
+        yield words, read_points(counted, law, mapping, target, where, replace(options, scale=scale)), options
     residual = np.asarray(base.points["target"]) - base.predict(**base.points["inputs"])
     spread = 1.4826 * np.median(np.abs(residual - np.median(residual)))
     far = np.abs(residual) > _OUTLIER * spread

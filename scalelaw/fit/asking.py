@@ -38,6 +38,9 @@ def fit_law(
     level: float = 0.95,
     holdout: str | None = None,
     starts: int | None = None,
+    score: Mapping[str, float] | None = None,
+    scale: Mapping[str, float] | None = None,
+    as_is: bool = False,
 ) -> FittedLaw:
     """Fit a law to a table's points.
 
@@ -60,6 +63,10 @@ def fit_law(
         it says) or `profile`. level: of the intervals.
     holdout: `largest` or `largest:INPUT`: fit without the largest as well, and predict it.
     starts: places where the search for the exponents begins; None: as many as they need.
+    score: {column: maximum}: the target is 1 - column / maximum, in place of `target`.
+    scale: {column: factor}: columns are multiplied before the fit, n_params by 1e9 for a table in billions. `where`
+        is compared with the values in the table.
+    as_is: fit a target that looks like a score, and values whose unit looks wrong, unchanged.
 
     Raises InputError for what cannot be read or asked.
     """
@@ -82,6 +89,9 @@ def fit_law(
         "level": level,
         "holdout": holdout,
         "starts": starts,
+        "score": score,
+        "scale": scale,
+        "as_is": as_is,
     }
     if law == "auto":
         return fit_auto(table, inputs, target, where, laws, **asked)

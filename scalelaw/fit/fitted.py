@@ -25,7 +25,8 @@ class FittedLaw:
     intervals: name -> (low, high), nan where nothing can be said; objective: the sum over points of r^2, or of
     the Huber function (r^2/2 inside delta, delta (|r| - delta/2) outside); draws: name -> [n_draws] parameters
     of the bootstrap refits; points: {inputs: {name: values}, target, target_se, weight (None: all alike), labels:
-    {column: values}}; ties: parameter -> the formula of others that it is tied to.
+    {column: values}}; ties: parameter -> the formula of others that it is tied to; target_kind: `error` (a share of 1),
+    `loss` (in its own unit, which may exceed 1) or `other`.
     """
 
     law: str
@@ -55,6 +56,7 @@ class FittedLaw:
     draws_method: str
     points: dict[str, Any] = field(repr=False)
     ties: dict[str, str] = field(default_factory=dict)
+    target_kind: str = "error"
 
     @property
     def measured_range(self) -> dict[str, tuple[float, float]]:

@@ -95,6 +95,7 @@ def fit_points(points: Points, law: Law, options: Options) -> FittedLaw:
         draws_method=options.method,
         points=kept_points(points, task),
         ties={name: tie.text for name, tie in task.freedom.ties.items()},
+        target_kind=points.target_kind,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.answers import answer, dumps, plain
+from scalelaw.checks import pooled
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.fitting import fit_points
@@ -107,8 +108,9 @@ def fit_groups(
 
 
 def take(points: Points, rows: Array) -> Points:
-    """Some of the points ([n] bool); doubts about mixed kinds are theirs no more."""
-    kept = tuple(w for w in points.warnings if not w[0].startswith("mixed_"))
+    """Some of the points ([n] bool), with their own warnings about what they pool."""
+    kept = tuple(w for w in points.warnings if not w[0].startswith(("mixed_", "pooled_")))
+    kept += tuple(pooled(points.rows[rows], {*points.columns, *points.columns.values()}, points.where))
     return replace(
         points,
         inputs={k: v[rows] for k, v in points.inputs.items()},

@@ -39,6 +39,9 @@ class Options:
     level: float = 0.95
     holdout: str | None = None
     starts: int | None = None
+    score: Mapping[str, float] | None = None
+    scale: Mapping[str, float] | None = None
+    as_is: bool = False
 
     @property
     def method(self) -> str:

@@ -113,6 +113,7 @@ def _values(held: Mapping[str, Any]) -> dict[str, Any]:
     }
     data["bounds"] = {name: _bound(pair) for name, pair in data["bounds"].items()}
     data["ties"] = data.get("ties") or {}
+    data.setdefault("target_kind", "error" if data["target"] == "error" else "other")
     weight = points.get("weight")
     data["points"] = {
         "inputs": {name: _numbers(v) for name, v in points["inputs"].items()},
@@ -133,6 +134,7 @@ def _check_shapes(data: Mapping[str, Any]) -> None:
     for name in _OBJECTS:
         _need(isinstance(data[name], dict), f"its {name} is no object")
     _need(isinstance(data["selection"], list), "its selection is no list")
+    _need(data["target_kind"] in ("error", "loss", "other"), "its target_kind is unknown")
     _need(data["status"] in STATUSES, f"its status is '{data['status']}', not one of {', '.join(STATUSES)}")
     points, n = data["points"], data["n_points"]
     _need(isinstance(n, int) and n > 0, "its n_points is no positive whole number")

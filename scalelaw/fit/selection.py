@@ -76,12 +76,13 @@ def prepare(
         )
     chosen, mapping, notes = _laws(names, frame, inputs or {}, target)
     units = {name: unit for law in reversed(chosen) for name, unit in law.units.items()}
-    points = read_points(frame, replace(chosen[0], units=units), mapping, target, where)
+    wishes = make_options(options)
+    points = read_points(frame, replace(chosen[0], units=units), mapping, target, where, wishes)
     points = replace(points, warnings=(*notes, *points.warnings))
-    wishes = dict(options)
-    if wishes.get("residual") is None:
-        wishes["residual"] = "log" if len(units) == 1 and (points.target > 0).all() else "linear"
-    return points, chosen, make_options(wishes)
+    if options.get("residual") is None:
+        residual = "log" if len(units) == 1 and (points.target > 0).all() else "linear"
+        wishes = replace(wishes, residual=residual)
+    return points, chosen, wishes
 
 
 def _laws(

@@ -42,10 +42,10 @@ def opening(
     wishes, frame = make_options(options), read_table(table)
     if not is_expression(law, [*map(str, frame.columns), *(inputs or ())]):
         chosen = load_law(law)
-        return read_points(frame, chosen, inputs, target, where), chosen, wishes
+        return read_points(frame, chosen, inputs, target, where, wishes), chosen, wishes
     resolved = resolve(law, frame, inputs, target)
     chosen = make_law(law, law_names(law, resolved.inputs))
-    found = read_points(frame, chosen, resolved.inputs, target, where)
+    found = read_points(frame, chosen, resolved.inputs, target, where, wishes)
     return replace(found, warnings=(*resolved.warnings, *found.warnings)), chosen, wishes
 
 
@@ -60,7 +60,12 @@ def make_options(options: Mapping[str, Any]) -> Options:
 
 
 def read_points(
-    table: Any, law: Law, inputs: Mapping[str, str | float] | None, target: str, where: Any
+    table: Any,
+    law: Law,
+    inputs: Mapping[str, str | float] | None,
+    target: str,
+    where: Any,
+    options: Options,
 ) -> Points:
     """The points of a table that this law is fitted to. Raises InputError for what is missing there."""
     mapping = {name: name for name in law.inputs}
@@ -80,7 +85,16 @@ def read_points(
             frame = frame.assign(**{f"{name}={column:g}": float(column)})
             column = f"{name}={column:g}"
         mapping[name] = column
-    return points(frame, mapping, target, where)
+    return points(
+        frame,
+        mapping,
+        target,
+        where,
+        score=options.score,
+        scale=options.scale,
+        as_is=options.as_is,
+        own_law=law.source == "typed" or law.name.endswith(".py"),
+    )
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,6 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     ),
     "empty": (["fit", "{bad}/empty.csv"], 2, "cannot be read as csv"),
     "missing column": (["fit", "{bad}/no_column.csv"], 2, "Did you mean 'visual_token'"),
-    "nan": (["fit", "{bad}/nan.csv"], 2, "holds nan in data row 1 "),
     "infinite": (["fit", "{bad}/inf.csv"], 2, "holds inf in data row 1 "),
     "negative": (["fit", "{bad}/negative.csv"], 2, "must not be negative"),
     "text for a number": (["fit", "{bad}/text.csv"], 2, "not a number"),

@@ -40,11 +40,15 @@ LAWS = {
     "empty": "formula='y'\nunits={'n_params': 1e9}\nbounds={'a': (2, 1)}\nlinear=()\n"
     "def predict(n, a):\n    return a * n\n",
 }
-ANSWERED = [f"fit {name}{more}" for name in ("one", "two", "four", "constant", "perfect", "twins", "rising", "doubled")
+ANSWERED = [f"fit {name}{more}" for name in ("one", "two", "four", "constant", "perfect", "twins", "nan", "doubled")
             for more in ("", " --interval profile", " --law auto")]  # fmt: skip
 ANSWERED += [f"compare {name}" for name in ("one", "two", "constant", "nothing", "perfect", "twins")]
 ANSWERED += [
     "fit nothing",
+    "fit rising --as-is",
+    "fit rising --as-is --interval profile",
+    "fit rising --as-is --law auto",
+    "compare nan",
     "fit two --ablate --influence",
     "fit four --loss huber",
     "fit base --fix A=0",
@@ -60,8 +64,14 @@ ANSWERED += [
     "fit base --law A*N**-9**9**9",
 ]
 REFUSED = {
-    "fit nan": "not_finite",
-    "compare nan": "not_finite",
+    "fit rising": "looks_like_score",
+    "compare rising": "looks_like_score",
+    "fit base --score error=100 --target value": "usage",
+    "fit base --score error=0.1": "bad_value",
+    "fit base --score error=-1": "bad_value",
+    "fit base --score eror=1": "missing_column",
+    "fit base --scale n_param=1e9": "missing_column",
+    "fit base --scale n_params=0": "bad_value",
     "fit huge": "bad_value",
     "compare huge": "bad_value",
     "fit nothing --residual log": "bad_value",

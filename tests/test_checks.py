@@ -1,0 +1,200 @@
+"""Scores taken for errors, units that are wrong, and points of several kinds."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scalelaw.checks import target_kind
+from scalelaw.errors import InputError
+from scalelaw.fit import compare, fit_groups, fit_law, load_fit
+from scalelaw.points import points
+from scalelaw.table import bundled_tables, describe, read_table
+
+SIZES, TOKENS = (5e8, 1.8e9, 7e9), (1, 16, 64, 144, 576)
+GRID = pd.DataFrame(list(itertools.product(SIZES, TOKENS)), columns=["n_params", "visual_tokens"])
+ERROR = 0.2 + 0.4 * (GRID["n_params"] / 1e9) ** -0.2 * GRID["visual_tokens"] ** -0.1
+INPUTS = ("n_params", "visual_tokens")
+
+
+def table(**columns: Any) -> pd.DataFrame:
+    return read_table(GRID.assign(**columns))
+
+
+def codes(frame: pd.DataFrame, inputs: Any = INPUTS, **options: Any) -> set[str]:
+    return {code for code, _ in points(frame, inputs, **options).warnings}
+
+
+def refusal(frame: pd.DataFrame, inputs: Any = INPUTS, **options: Any) -> InputError:
+    with pytest.raises(InputError) as caught:
+        points(frame, inputs, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("target", "maximum"),
+    [("acc", 100), ("acc", 1), ("GQA", 100), ("mme_score", 2000), ("error", 100), ("error", 1)],
+)
+def test_a_score_in_the_place_of_an_error_is_refused_with_the_line_to_type(
+    target: str, maximum: float
+) -> None:
+    frame = table(**{target: (1 - ERROR) * maximum})
+    found = refusal(frame, target=target)
+    assert found.code == "looks_like_score"
+    assert f"--score {target}=" in found.hint
+    assert "--as-is" in found.hint
+    assert len(points(frame, INPUTS, target, as_is=True)) == len(GRID)
+    read = points(frame, INPUTS, score={target: maximum})
+    np.testing.assert_allclose(read.target, ERROR, atol=1e-12)
+    assert (read.target_name, read.target_kind) == ("error", "error")
+
+
+def test_a_score_is_fitted_as_the_error_that_it_is() -> None:
+    frame = table(acc=100 * (1 - ERROR), acc_se=2.0, n=GRID["n_params"] / 1e9)
+    fitted = fit_law(frame, inputs={"n_params": "n"}, score={"acc": 100}, scale={"n": 1e9}, bootstrap=0)
+    assert fitted.params == pytest.approx({"A": 0.4, "alpha": 0.2, "beta": 0.1, "D": 0.2}, rel=1e-5)
+    np.testing.assert_allclose(fitted.points["target_se"], 0.02)
+    assert compare(frame, ["product_power"], score={"acc": 100}).n_points == len(GRID)
+
+
+def test_where_sees_the_values_of_the_table() -> None:
+    frame = table(n_params=GRID["n_params"] / 1e9, error=ERROR)
+    chosen = points(frame, INPUTS, where={"n_params": 7}, scale={"n_params": 1e9})
+    assert set(chosen.inputs["n_params"]) == {7e9}
+
+
+def test_errors_in_percent_are_warned_of_and_losses_are_neither() -> None:
+    assert "error_looks_like_percent" in codes(table(error=100 * ERROR))
+    assert not codes(table(loss=20 * ERROR), target="loss")
+    for frame in (table(error=20 * ERROR, direction="loss"), table(error=20 * ERROR, metric="caption_loss")):
+        assert not codes(frame)
+        assert points(frame, INPUTS).target_kind == "loss"
+    assert points(table(error=2 + 20 * (1 - ERROR), direction="loss"), INPUTS).target_kind == "loss"
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [("error", "error"), ("val_loss", "loss"), ("ppl", "loss"), ("cross-entropy", "loss"), ("nce_rate", "other"),
+     ("seconds", "other"), ("glossary", "other")],
+)  # fmt: skip
+def test_the_kind_of_a_target_is_known_by_its_name(target: str, kind: str) -> None:
+    assert target_kind(table(error=ERROR), target) == kind
+
+
+def test_the_kind_of_the_target_is_kept_in_the_fit(tmp_path: Any) -> None:
+    fitted = fit_law(table(error=20 * ERROR, direction="loss"), bootstrap=0)
+    (tmp_path / "f.json").write_text(fitted.to_json())
+    assert fitted.to_dict()["target_kind"] == load_fit(tmp_path / "f.json").target_kind == "loss"
+    (tmp_path / "f.json").write_text(fitted.to_json().replace('"target_kind"', '"of_old"'))
+    assert load_fit(tmp_path / "f.json").target_kind == "error"
+    average = fit_law(
+        table(error=20 * ERROR, direction="loss"), "auto", laws=["product_power", "log_linear"], bootstrap=0
+    )
+    assert average.target_kind == "loss"
+
+
+def test_a_cost_and_a_law_of_ones_own_may_rise() -> None:
+    frame = table(
+        seconds=GRID["n_params"] / 1e9, mine=GRID["n_params"] / 1e9, error=0.1 + 0.01 * GRID["n_params"] / 7e9
+    )
+    assert len(points(frame, INPUTS, "seconds")) == len(GRID)
+    assert len(points(frame, INPUTS, "mine", own_law=True)) == len(GRID)
+    rates = read_table(pd.DataFrame({"lr": np.geomspace(1, 100, 12), "error": np.linspace(0.1, 0.9, 12)}))
+    assert len(points(rates, ["lr"], own_law=True)) == 12
+
+
+def test_noise_without_a_trend_is_no_score() -> None:
+    for seed in range(200):
+        noise = np.random.default_rng(seed).uniform(0.4, 0.5, len(GRID))
+        assert len(points(table(error=noise), INPUTS)) == len(GRID)
+
+
+@pytest.mark.parametrize("name", sorted(bundled_tables()))
+def test_no_bundled_table_is_refused_or_said_to_be_in_other_units(name: str) -> None:
+    facts = describe(name)
+    for how in [facts["fit"], *(facts.get("more_fits") or [])]:
+        found = codes(read_table(name), how["inputs"], target=how["target"], where=how.get("where"))
+        assert not found & {"looks_like_score", "unit_mismatch", "error_looks_like_percent", "empty_cells"}
+        flipped = read_table(name).assign(error=lambda held: 100 * (1 - held["error"]))
+        rise = points(flipped, how["inputs"], "error", how.get("where"), as_is=True).target
+        if np.unique(rise).size > 1 and name.startswith("vlm_"):
+            assert refusal(flipped, how["inputs"], where=how.get("where")).code == "looks_like_score"
+
+
+def test_a_share_of_the_tokens_is_refused() -> None:
+    frame = table(error=ERROR, visual_tokens=GRID["visual_tokens"] / 576)
+    assert refusal(frame).code == "unit_mismatch"
+    assert len(points(frame, INPUTS, scale={"visual_tokens": 576})) == len(GRID)
+    assert len(points(frame, INPUTS, as_is=True)) == len(GRID)
+    assert not codes(read_table(GRID.assign(error=ERROR, visual_tokens=1)))
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e-6])
+@pytest.mark.parametrize("column", ["n_params", "train_tokens"])
+def test_one_size_in_another_unit_is_refused_with_its_row(column: str, factor: float) -> None:
+    sizes = GRID["n_params"].to_numpy().copy()
+    sizes[11] *= factor
+    frame = table(error=ERROR, **{column: sizes})
+    found = refusal(frame, [column])
+    assert found.code == "unit_mismatch"
+    assert "data row 12 " in found.message
+
+
+@pytest.mark.parametrize(
+    ("factor", "code"),
+    [(1e-9, "n_params_looks_like_billions"), (1e-6, "n_params_looks_like_billions"), (1e-3, "unit_mismatch")],
+)
+def test_sizes_in_another_unit_are_warned_of_with_the_factor(factor: float, code: str) -> None:
+    frame = table(error=ERROR, n_params=GRID["n_params"] * factor)
+    words = dict(points(frame, INPUTS).warnings)[code]
+    assert f"--scale n_params=1e{round(-np.log10(factor))}" in words
+
+
+def test_a_size_in_the_name_of_a_model_is_compared() -> None:
+    names = [f"Qwen-1.5 {size / 1e9:g}B-Chat" for size in GRID["n_params"]]
+    assert not codes(table(error=ERROR, model=names))
+    assert "unit_mismatch" in codes(table(error=ERROR, model=names, n_params=GRID["n_params"] / 1e3))
+
+
+def test_small_models_are_right() -> None:
+    frame = table(error=ERROR, n_params=np.repeat([17808, 120432, 646080], len(TOKENS)))
+    assert not codes(frame)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("metric", ["acc", "f1"]), ("judge", ["a", "b"]), ("judge", ["a", None]), ("filter", ["strict", "flexible"]),
+     ("train_samples", [100, 3000]), ("train_tokens", [1e9, 3e9]), ("weight_bits", [4, 16]), ("frames", [1, 8]),
+     ("generated_tokens", [10, 500]), ("benchmark", ["a", "b"]), ("compressor", ["a", "b"]),
+     ("task_family", ["a", "b"]), ("direction", ["loss", None])],
+)  # fmt: skip
+def test_points_of_several_kinds_are_warned_of(column: str, values: list[Any]) -> None:
+    twice = pd.concat([GRID.assign(error=ERROR, **{column: value}) for value in values], ignore_index=True)
+    found = codes(read_table(twice))
+    assert f"mixed_{column}" in found
+    assert ("pooled_benchmarks" in found) == (column == "benchmark")
+    if values[0] is not None and column != "direction":
+        assert f"mixed_{column}" not in codes(read_table(twice), where={column: values[0]})
+    if column.startswith("train"):
+        assert f"mixed_{column}" not in codes(read_table(twice), [*INPUTS, column])
+
+
+def test_training_tokens_that_follow_from_the_visual_tokens_are_no_mixture() -> None:
+    frame = table(error=ERROR, train_tokens=1e6 * (50 + GRID["visual_tokens"]))
+    assert not codes(frame)
+
+
+def test_groups_warn_of_what_each_of_them_pools() -> None:
+    parts = [
+        GRID.assign(error=ERROR + 0.01 * k, benchmark=name, metric=metric)
+        for k, (name, metric) in enumerate([("a", "acc"), ("a", "f1"), ("b", "acc")])
+    ]
+    grouped = fit_groups(pd.concat(parts, ignore_index=True), "benchmark", bootstrap=0)
+    assert "mixed_metric" in dict(grouped.groups["a"].warnings)
+    for fitted in grouped.groups.values():
+        assert not {"pooled_benchmarks", "mixed_benchmark"} & set(dict(fitted.warnings))
+    assert "mixed_metric" not in dict(grouped.groups["b"].warnings)
