@@ -21,16 +21,13 @@ Inputs = Annotated[
 Target = Annotated[str, typer.Option(help="The column that the law explains.")]
 Scores = Annotated[
     list[str] | None,
-    typer.Option(
-        "--score", help="Explain 1 - COLUMN/MAX in place of --target: acc=100.", metavar="COLUMN=MAX"
-    ),
+    typer.Option("--score", help="Explain 1 - COLUMN/MAX in place of --target: acc=100."),
 ]
 Scales = Annotated[
     list[str] | None,
     typer.Option(
         "--scale",
         help="Multiply a column of the table: n_params=1e9 for billions; repeatable.",
-        metavar="COLUMN=FACTOR",
     ),
 ]
 AsIs = Annotated[

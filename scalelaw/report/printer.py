@@ -57,7 +57,8 @@ class Printer:
         names = [one_line(name) for name in header]
         cells = [[one_line(cell) for cell in row] for row in rows]
         widths = [
-            max([cell_len(row[place]) for row in cells] + [cell_len(name)]) for place, name in enumerate(names)
+            max([cell_len(row[place]) for row in cells] + [cell_len(name)])
+            for place, name in enumerate(names)
         ]
         if _needs(widths) > self.width:  # a header may take several lines before the table is cut
             words = [max((cell_len(word) for word in name.split()), default=0) for name in names]

@@ -195,7 +195,9 @@ def _quartiles(fits: Mapping[str, FittedLaw], name: str) -> tuple[str, str, str]
 def show_comparison(found: Comparison) -> None:
     """Laws, the best first, by how they extrapolate; the weight each has in their average."""
     out = Printer()
-    out.line(f"{found.n_points} points; {found.residual} residuals; errors are root mean squares", style="dim")
+    out.line(
+        f"{found.n_points} points; {found.residual} residuals; errors are root mean squares", style="dim"
+    )
     rows = (
         (
             row["law"],
@@ -291,8 +293,7 @@ def show_doctor(found: dict[str, Any]) -> None:
     out.table(("package", "version"), found["packages"].items(), left=(0, 1))
     out.line(bold="Extras")
     rows = (
-        (e["package"], "installed" if e["installed"] else e["install"], e["gives"])
-        for e in found["extras"]
+        (e["package"], "installed" if e["installed"] else e["install"], e["gives"]) for e in found["extras"]
     )
     out.table(("package", "", "gives"), rows, left=(0, 1, 2))
     devices = [f"{d['name']} ({d['memory_gb']:.0f} GB)" for d in found["devices"]]

@@ -147,7 +147,9 @@ class LiveTable(Progress):
         room = max(1, SHOWN - len(running) - len(failed[-3:]))
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for item in well[-room:]:
-            table.add_row(Text("done", "green"), Text(one_line(item.label)), "", Text(_loss(self.last(item)), "dim"))
+            table.add_row(
+                Text("done", "green"), Text(one_line(item.label)), "", Text(_loss(self.last(item)), "dim")
+            )
         for item in failed[-3:]:
             reason = Text(printable(self.ended[item.name]), "red")
             table.add_row(Text("failed", "red"), Text(one_line(item.label)), "", reason)
