@@ -59,6 +59,8 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
         "",
         "loss: `error` is the loss itself, in its own unit; score or empty: `error` is 1 - value/max",
     ),
+    "n_shot": ("count", "examples", "worked examples in the prompt"),
+    "part_of": ("text", "", "the benchmark whose mean this one enters, e.g. mmlu for mmlu_anatomy"),
 }
 
 UNREPEATABLE = ("started_at", "seconds", "tokens_per_s", "mfu", "energy_j")

@@ -30,6 +30,8 @@ for name, facts in yaml.safe_load(bundled("tables", "sources.yaml").read_text(en
     frame = frame[[column for column in COLUMNS if column in frame and frame[column].notna().any()]]
     counts = [column for column in frame if COLUMNS[column][0] == "count"]
     frame = frame.astype({column: "Int64" for column in counts})
+    if "visual_tokens" in frame:
+        frame["visual_tokens"] = frame["visual_tokens"].map("{:g}".format, na_action="ignore")
     frame.to_csv(HERE / f"{name}.csv", index=False)
     print(f"{name}: {len(frame)} rows")
     for code, message in warnings:

@@ -3,54 +3,94 @@
 from __future__ import annotations
 
 import codecs
+import json
 import math
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
 from scalelaw.kinds import otherwise
-from scalelaw.untrusted import MOST_BYTES, parse_json
+from scalelaw.untrusted import is_pipe, parse_json, read_bytes, special_file
 
-MAX_BYTES = MOST_BYTES
-"""A results file of a benchmark holds kilobytes; a larger one holds samples, not scores."""
+Warnings = list[tuple[str, str]]
+"""What an importer reports, (code, message) pairs."""
 
 
-def find(root: str | Path, wanted: Callable[[Path], bool]) -> tuple[list[Path], list[Path]]:
-    """The wanted files under `root`, each real file once, and the links that lead to one already listed.
+@dataclass
+class Found:
+    """What a search for results met: `files` to read, `again` (links to files that are read already), `others`."""
+
+    files: list[Path] = field(default_factory=list)
+    again: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+
+    def report(self, root: str | Path, warnings: Warnings, also_read: Collection[str] = ()) -> None:
+        """Add what is not read to `warnings`. also_read: names of files that are read beside the wanted ones."""
+        if self.again:
+            warnings.append(
+                ("links_skipped", f"{len(self.again)} link(s) lead to files that were read already.")
+            )
+        if others := [path for path in self.others if path.name not in also_read]:
+            warnings.append(
+                (
+                    "not_used",
+                    f"{len(others)} file(s) under {Path(root).name} are not read: {_listed(others)}.",
+                )
+            )
+
+
+def _listed(files: Sequence[Path], most: int = 6) -> str:
+    """The names of files, each once with how often it occurs; special files by their kind."""
+    kinds = (f"{path.name} ({kind})" if (kind := special_file(path)) else path.name for path in files)
+    times = sorted(Counter(kinds).items())
+    names = [f"{text(name)} (x{n})" if n > 1 else f"{text(name)}" for name, n in times[:most]]
+    return ", ".join(names) + (f" and {len(times) - most} more" if len(times) > most else "")
+
+
+def check_there(path: Path) -> None:
+    """Raises InputError where there is no file, or a special one, at `path`; a pipe of this process is one."""
+    if kind := special_file(path):
+        raise InputError(
+            f"{path} is {kind}, not a file.",
+            code="special_file",
+            hint="Save its content to a file, or pass it through a pipe: <(command).",
+        )
+    if not os.path.isfile(path) and not is_pipe(path):
+        raise InputError(f"There is no file {path}.", code="no_such_file")
+
+
+def find(root: str | Path, wanted: Callable[[Path], bool]) -> Found:
+    """The wanted files under `root`, each real file once, and everything else that lies there.
 
     Real files come first, so a link is only followed to what is not reached otherwise; a folder is entered
     once, so a circle of links ends. A root that is a file is taken whatever its name.
     Raises InputError where there is nothing at `root`.
     """
     root = Path(root)
-    if os.path.isfile(root):
-        return [root], []
     if not os.path.isdir(root):
+        if os.path.exists(root):
+            check_there(root)
+            return Found([root])
         raise InputError(f"There is no file or folder {root}.", code="no_such_file")
-    files: list[Path] = []
-    again: list[Path] = []
-    seen: set[str] = set()
+    found, seen = Found(), set[str]()
     waiting = [root]
     while waiting:
         links: list[Path] = []
         for start in waiting:
             if start.is_dir():
-                _walk(start, wanted, files, again, links, seen)
-            elif wanted(start):
-                _take(start, files, again, seen)
+                _walk(start, wanted, found, links, seen)
+            else:
+                _take(start, wanted, found, seen)
         waiting = sorted(links)
-    return sorted(files), sorted(again)
+    return Found(sorted(found.files), sorted(found.again), sorted(found.others))
 
 
 def _walk(
-    start: Path,
-    wanted: Callable[[Path], bool],
-    files: list[Path],
-    again: list[Path],
-    links: list[Path],
-    seen: set[str],
+    start: Path, wanted: Callable[[Path], bool], found: Found, links: list[Path], seen: set[str]
 ) -> None:
     for folder, inner, names in os.walk(start):
         real = os.path.realpath(folder)
@@ -62,13 +102,16 @@ def _walk(
             path = Path(folder, name)
             if path.is_symlink():
                 links.append(path)
-            elif name in names and path.is_file() and wanted(path):
-                _take(path, files, again, seen)
+            elif name in names:
+                _take(path, wanted, found, seen)
 
 
-def _take(path: Path, files: list[Path], again: list[Path], seen: set[str]) -> None:
+def _take(path: Path, wanted: Callable[[Path], bool], found: Found, seen: set[str]) -> None:
+    if not path.is_file() or not wanted(path):
+        found.others.append(path)
+        return
     real = os.path.realpath(path)
-    (again if real in seen else files).append(path)
+    (found.again if real in seen else found.files).append(path)
     seen.add(real)
 
 
@@ -81,14 +124,9 @@ def named(path: Path, root: str | Path) -> str:
 def read_text(path: Path) -> str:
     """The file's text (UTF-8, or UTF-16 with its mark). Raises InputError for a large file and for other bytes."""
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise InputError(
-                f"{path} holds {size / 2**20:.0f} MiB; a file of results holds less than {MAX_BYTES >> 20} MiB.",
-                code="too_large",
-            )
-        held = path.read_bytes()
-        marked = held.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return held.decode("utf-16" if marked else "utf-8-sig")
+        content = read_bytes(path)
+        marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} is not text in UTF-8: {error}.", code="unreadable_file", hint="Save it as UTF-8."
@@ -100,15 +138,40 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds. Raises InputError for what is cut off or nested too deeply."""
+    """What a JSON file holds. Raises InputError for what is cut off, nested too deeply, or names a key twice."""
+    return json_of(read_text(path), str(path))
+
+
+def json_of(written: str, origin: str) -> Any:
+    """What a JSON text holds. Raises InputError, which begins with `origin`, as `read_json` does."""
     try:
-        return parse_json(read_text(path))
-    except ValueError as error:
+        found = parse_json(written)
+        json.loads(written, object_pairs_hook=_unique)
+        return found
+    except _Twice as error:
         raise InputError(
-            f"{path} is not JSON, or is cut off: {error}.",
+            f"{origin} names the key '{text(str(error)[:60])}' twice in one mapping.",
+            code="duplicate_key",
+            hint="Which of the two values counts is not defined: remove one.",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{origin} is not JSON, or is cut off: {error}.",
             code="unreadable_file",
             hint="Was the run killed while it wrote? Remove the file, or evaluate again.",
         ) from error
+
+
+class _Twice(Exception):
+    """A key that a mapping names twice."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    names = set[str]()
+    for name, _ in pairs:
+        if name in names:
+            raise _Twice(name)
+        names.add(name)
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -143,6 +206,24 @@ def number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
+
+
+NO_SCORE = {"", "-", "–", "—", "n/a", "na", "nan", "none", "null"}
+"""What stands in a cell that holds no score."""
+
+
+def is_no_score(written: str) -> bool:
+    """Whether a cell stands for no score: empty, a sign for that, NaN, or infinite as a run that diverged has it."""
+    plain = written.strip().lower()
+    return plain in NO_SCORE or plain.lstrip("+-") in ("inf", "infinity", "nan")
+
+
+def as_score(value: Any) -> float:
+    """A number that a tool's JSON gives for a score, also infinity; NaN for anything else (text, nothing, true)."""
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def count(value: Any) -> int | None:

@@ -10,7 +10,18 @@ from typing import Any
 from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._duplicates import PARTIAL, Warnings
-from scalelaw.importers._files import count, find, named, number, optional, read_mapping, section, text
+from scalelaw.importers._files import (
+    as_score,
+    count,
+    find,
+    named,
+    number,
+    optional,
+    read_mapping,
+    section,
+    text,
+)
+from scalelaw.importers._layout import nothing_found, of_json, refuse_other
 from scalelaw.importers._scores import Imported, Score, assemble
 
 BOOKKEEPING = {"alias", "name", "samples", "sample_len", "sample_count"}
@@ -34,21 +45,20 @@ def read_runs(
 
     Raises InputError where `path` is one file that cannot be read, and as `assemble` does.
     """
-    files, again = find(path, wanted)
-    if not files:
-        raise InputError(
-            f"{path} holds no results of {tool}.",
-            code="no_scores",
-            hint="Files are looked for under the tool's own names; one of another name can be given itself.",
-        )
+    found = find(path, wanted)
+    if not found.files:
+        raise nothing_found(
+            path, tool, "results",
+            "Files are looked for under the tool's own names; one of another name can be given itself.",
+        )  # fmt: skip
     warnings: Warnings = []
-    if again:
-        warnings.append(("links_skipped", f"{len(again)} link(s) lead to files that were read already."))
+    found.report(path, warnings)
     scores: list[Score] = []
     read: list[str] = []
-    for file in files:
+    for file in found.files:
         try:
             run = read_mapping(file)
+            refuse_other(file, tool, of_json(run))
             when = started_at(run, file, warnings)
             scores.extend(_scores(tool, run, file, named(file, path), when, warnings))
             read.append(named(file, path))
@@ -89,10 +99,10 @@ def _scores(
                 f"n_params of {model} is the tool's count of all parameters, embeddings included.",
             )
         )
-    for task in results:
-        held = section(results, task, file)
+    groups = _groups(run)
+    for task, values in _tasks(results, run, file):
         n, status = _examples(run, task)
-        for key, value in held.items():
+        for key, value in values.items():
             name, _, filtered = key.partition(",")
             if name.strip() in BOOKKEEPING or STDERR.search(name) or not name.strip():
                 continue
@@ -101,30 +111,71 @@ def _scores(
                     ("stability_left_out", f"{task}/{name} in {source} describes repeats, it is no score.")
                 )
                 continue
-            if (found := number(value)) is None or isinstance(value, str):
-                warnings.append(("no_score", f"{task}/{name} in {source} is {str(value)[:40]!r}: no row."))
-                continue
             spelled = RESPELLED.get(name, name)
             metric = spelled if filtered in ("", "none") else f"{spelled},{filtered}"
             end = f",{filtered}" if filtered else ""
-            clustered, clt = (number(held.get(f"{name}_stderr_{kind}{end}")) for kind in ("clustered", "clt"))
+            clustered, clt = (
+                number(values.get(f"{name}_stderr_{kind}{end}")) for kind in ("clustered", "clt")
+            )
+            higher = optional(run, "higher_is_better", task, name)
             yield Score(
                 model=model,
                 also=(arguments, source),
                 benchmark=text(task) or "unnamed",
                 metric=text(metric) or "unnamed",
                 registered=text(spelled),
-                value=found,
-                se=number(held.get(f"{name}_stderr{end}")),
+                value=as_score(value),
+                written=str(value)[:40],
+                se=number(values.get(f"{name}_stderr{end}")),
                 se_of_examples=clustered if clustered is not None else clt,
-                n_examples=n or count(held.get("sample_len")),
+                n_examples=n or count(values.get("sample_len")),
                 judge=_judge(run, task),
                 facts=facts,
                 status=status,
                 started_at=when,
                 seconds=number(run.get("total_evaluation_time_seconds")),
                 source=f"{tool}: {source}",
+                place=source,
+                n_shot=_n_shot(run, task),
+                part_of=groups.get(task),
+                version=_version(run, task),
+                arguments=arguments,
+                lower_is_better=None if not isinstance(higher, bool) else not higher,
             )
+
+
+def _tasks(
+    results: Mapping[str, Any], run: Mapping[str, Any], file: Path
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tasks of a run and, of versions that keep them apart, its groups."""
+    for task in results:
+        yield task, section(dict(results), task, file)
+    groups = run.get("groups")
+    for group, values in groups.items() if isinstance(groups, Mapping) else ():
+        if group not in results and isinstance(values, dict):
+            yield str(group), values
+
+
+def _groups(run: Mapping[str, Any]) -> dict[str, str]:
+    """Task -> the group whose mean it enters."""
+    groups = run.get("group_subtasks")
+    found: dict[str, str] = {}
+    for group, tasks in groups.items() if isinstance(groups, Mapping) else ():
+        for task in tasks if isinstance(tasks, list) else ():
+            if isinstance(task, str) and task != group and (name := text(str(group))):
+                found.setdefault(task, name)
+    return found
+
+
+def _n_shot(run: Mapping[str, Any], task: str) -> int | None:
+    value = number(optional(run, "n-shot", task))
+    return int(value) if value is not None and 0 <= value < 1e6 and value == int(value) else None
+
+
+def _version(run: Mapping[str, Any], task: str) -> str | None:
+    """The task's version; `Yaml` is what a task without one has."""
+    version = optional(run, "versions", task)
+    return str(version) if isinstance(version, int | float | str) and version not in ("Yaml", "N/A") else None
 
 
 def _examples(run: dict[str, Any], task: str) -> tuple[int | None, str]:

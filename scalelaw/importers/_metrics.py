@@ -28,7 +28,9 @@ import yaml
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import bundled
+from scalelaw.importers._duplicates import Warnings, these
 from scalelaw.importers._files import count, number
+from scalelaw.plugins import names
 
 AGGREGATES = ("proportion", "mean", "other")
 TOLERANCE = 1e-9
@@ -77,8 +79,8 @@ def metric(entry: Any, **known: Any) -> Metric:
         )
     given = {**known, **{str(key): value for key, value in entry.items()}}
     for key in given:
-        if key not in (names := [f.name for f in fields(Metric)]):
-            raise unknown("key of a metric", key, names)
+        if key not in (keys := [f.name for f in fields(Metric)]):
+            raise unknown("key of a metric", key, keys)
     label = f"{given.get('task', '*')}/{given.get('metric', '?')}"
     if given.get("ignore") is True:
         return Metric(str(given.get("task", "*")), str(given.get("metric", "*")), ignore=True)
@@ -116,19 +118,33 @@ class Metrics:
     def __init__(self, tool: str, section: Any) -> None:
         if not isinstance(section, Mapping | None):
             raise InputError("'metrics' must map a tool's name to a list of metrics.", code="bad_yaml")
+        for name in section or {}:
+            if name not in (known := {tool, *names("importers")}):
+                raise unknown("importer", str(name), known, code="unknown_tool")
         given = (section or {}).get(tool) or []
         if not isinstance(given, list):
             raise InputError(f"'metrics: {tool}:' must be a list of metrics.", code="bad_yaml")
         self.tool = tool
-        self.entries = (*(metric(entry) for entry in given), *_bundled().get(tool, ()))
+        self.own = tuple(metric(entry) for entry in given)
+        self.entries = (*self.own, *_bundled().get(tool, ()))
+        self.used: set[int] = set()
         self.missing: dict[tuple[str, str], float] = {}
 
     def find(self, task: str, name: str) -> Metric | None:
         """The first entry that matches, or None."""
         for entry in self.entries:
             if fnmatchcase(task, entry.task) and fnmatchcase(name, entry.metric):
+                self.used.add(id(entry))
                 return entry
         return None
+
+    def report(self, warnings: Warnings) -> None:
+        """Add the user's entries that matched no score to `warnings`."""
+        unused = [f"{entry.task}/{entry.metric}" for entry in self.own if id(entry) not in self.used]
+        if unused:
+            warnings.append(
+                ("unused_patterns", f"No score matches {these(unused)} of 'metrics: {self.tool}:'.")
+            )
 
     def get(self, task: str, name: str, value: float) -> Metric | None:
         """As `find`, and remembers a miss for `check`."""
@@ -145,9 +161,9 @@ class Metrics:
             f'      - {{task: "{task}", metric: "{name}", maximum: ..., direction: score}}  # {value:g} in the file'
             for (task, name), value in self.missing.items()
         )
-        names = [f"{task}/{name}" for task, name in self.missing]
+        labels = [f"{task}/{name}" for task, name in self.missing]
         raise InputError(
-            f"The unit of {', '.join(names[:5])}{' ...' if len(names) > 5 else ''} is not known, and is not guessed.",
+            f"The unit of {', '.join(labels[:5])}{' ...' if len(labels) > 5 else ''} is not known, and is not guessed.",
             code="unknown_metric",
             hint=f"Add to the file given with --models (or `ignore: true` for no score):\n"
             f"  metrics:\n    {self.tool}:\n{lines}",

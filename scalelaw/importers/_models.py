@@ -17,6 +17,7 @@ from typing import Any
 
 from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError, unknown
+from scalelaw.importers._duplicates import Warnings, these
 from scalelaw.importers._files import count, number, text
 
 FACTS = (
@@ -82,6 +83,7 @@ class Models:
                 told = f"'{pattern}' in 'models': {error.message}"
                 raise InputError(told, code=error.code, hint=error.hint) from error
         self.unmatched: dict[str, None] = {}
+        self.without: dict[str, None] = {}
         self.unused = set(self.patterns)
 
     def facts(self, name: str, others: Iterable[str] = (), required: bool = True) -> dict[str, Any]:
@@ -90,9 +92,23 @@ class Models:
             if any(candidate == pattern or fnmatchcase(candidate, pattern) for candidate in (name, *others)):
                 self.unused.discard(pattern)
                 return columns
-        if required:
-            self.unmatched[name] = None
+        (self.unmatched if required else self.without).setdefault(name)
         return {}
+
+    def report(self, warnings: Warnings) -> None:
+        """Add patterns that match no model, and models that no pattern matches, to `warnings`."""
+        if self.unused:
+            warnings.append(
+                ("unused_patterns", f"No model matches {these(self.unused)} of the section 'models'.")
+            )
+        if self.patterns and self.without:
+            warnings.append(
+                (
+                    "unmatched_models",
+                    f"No pattern of the section 'models' matches {these(self.without)}: only what the files say of "
+                    "them was used.",
+                )
+            )
 
     def check(self) -> None:
         """Raises InputError, with the lines to add, if a model was looked up that no pattern matches."""

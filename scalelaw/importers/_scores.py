@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from scalelaw.columns import OK
 from scalelaw.errors import InputError
-from scalelaw.importers._duplicates import Keyed, Warnings, flag, newest, repeats, these
+from scalelaw.importers._duplicates import Entry, Warnings, flag, newest, repeats, these
 from scalelaw.importers._files import text
 from scalelaw.importers._metrics import Metric, Metrics
 from scalelaw.importers._models import FACTS, Models
@@ -51,7 +52,10 @@ class Score:
 
     model: the name found; also: other texts that a pattern of models.yaml may match (arguments, path).
     facts: columns that the tool itself knows; what models.yaml says goes before.
+    value: NaN or infinite where the run gave none; written: what stood there. place: where it stands in a file.
     se: the tool's standard error, on the value's own scale; se_of_examples: that of the mean score of an example.
+    n_shot: examples in the prompt; part_of: the benchmark whose mean this one enters; version: of the task;
+    arguments: the model's, as written; lower_is_better: as the tool has it.
     """
 
     model: str
@@ -71,6 +75,14 @@ class Score:
     started_at: str | None = None
     seconds: float | None = None
     means: Metric | None = None
+    written: str = ""
+    place: str = ""
+    n_shot: int | None = None
+    part_of: str | None = None
+    version: str | None = None
+    arguments: str = ""
+    lower_is_better: bool | None = None
+    unnamed: bool = False
 
 
 def assemble(
@@ -90,26 +102,27 @@ def assemble(
     """
     models = Models(options.get("models"))
     metrics = Metrics(tool, options.get("metrics"))
-    rows: Keyed = []
+    rows: list[Entry] = []
     notes: dict[str, list[str]] = {}
-    small: list[str] = []
+    seen = _Seen()
     for score in scores:
-        name = score.registered or score.metric
-        means = score.means or metrics.get(score.benchmark, name, score.value)
+        means = score.means or metrics.find(score.benchmark, score.registered or score.metric)
         if means is not None and means.ignore:
+            seen.ignored[score.metric] += 1
             continue
+        if not math.isfinite(score.value):
+            models.facts(score.model, score.also, required=False)
+            seen.empty.append(score)
+            continue
+        means = means or metrics.get(score.benchmark, score.registered or score.metric, score.value)
         needed = not any(score.facts.get(column) for column in SIZES)
         facts = {**score.facts, **models.facts(score.model, score.also, required=needed)}
         if means is not None:
-            row = _row(tool, score, means, facts, options, notes)
-            key = (score.model, *(facts.get(c) for c in FACTS), score.benchmark, score.metric, score.judge)
-            rows.append((key, row))
-            if (means.maximum or 0) >= 10 and 0 < score.value <= 1:
-                small.append(
-                    f"{score.benchmark}/{score.metric} of {score.model} ({score.value:g} of {means.maximum:g})"
-                )
+            seen.note(score, means)
+            rows.append(_entry(score, _row(tool, score, means, facts, options, notes), facts))
     models.check()
     metrics.check()
+    seen.report(warnings)
     if not rows:
         raise InputError(
             "There is no score to import.",
@@ -117,17 +130,99 @@ def assemble(
             hint="; ".join(message for _, message in warnings[:5])
             or "Is this the folder that the tool wrote?",
         )
-    if models.unused:
-        warnings.append(
-            ("unused_patterns", f"No model matches {these(models.unused)} of the section 'models'.")
-        )
-    if small:
-        told = f"{these(small)}: at most 1 of a much larger maximum. Is it a fraction? Nothing was converted."
-        warnings.append(("looks_like_fraction", told))
+    models.report(warnings)
+    metrics.report(warnings)
+    _report_families(options.get("task_families"), rows, warnings)
     warnings.extend((code, f"{these(of)}: {NOTES[code]}") for code, of in sorted(notes.items()))
     kept = repeats(rows, warnings) if every_line_counts else newest(rows, warnings)
     flag(kept, warnings)
     return Imported(kept, tuple(_gathered(warnings)), tuple(files))
+
+
+def _entry(score: Score, row: dict[str, Any], facts: Mapping[str, Any]) -> Entry:
+    key = (
+        None if score.unnamed else score.model, *(facts.get(c) for c in FACTS),
+        score.benchmark, score.metric, score.judge,
+        *([f"{score.n_shot}-shot"] if score.n_shot is not None else []),
+    )  # fmt: skip
+    return Entry(key, row, score.place or score.source, score.arguments)
+
+
+@dataclass
+class _Seen:
+    """What `assemble` met on the way and reports once, for all scores together."""
+
+    ignored: Counter[str] = field(default_factory=Counter)
+    empty: list[Score] = field(default_factory=list)
+    small: list[str] = field(default_factory=list)
+    reversed: list[str] = field(default_factory=list)
+    versions: dict[str, set[str]] = field(default_factory=dict)
+
+    def note(self, score: Score, means: Metric) -> None:
+        label = f"{score.benchmark}/{score.metric}"
+        if (means.maximum or 0) >= 10 and 0 < score.value <= 1:
+            self.small.append(f"{label} of {score.model} ({score.value:g} of {means.maximum:g})")
+        if score.lower_is_better is not None and score.lower_is_better != (means.direction == "loss"):
+            self.reversed.append(label)
+        if score.version is not None:
+            self.versions.setdefault(score.benchmark, set()).add(score.version)
+
+    def report(self, warnings: Warnings) -> None:
+        if self.empty:
+            warnings.append(("no_score", _without_score(self.empty)))
+        if self.ignored:
+            names = [f"{name} (x{n})" for name, n in self.ignored.items()]
+            warnings.append(("not_used", f"Metrics that the registry has as no score: {these(names)}."))
+        if self.small:
+            warnings.append(
+                (
+                    "looks_like_fraction",
+                    f"{these(self.small)}: at most 1 of a much larger maximum. Is it a fraction? "
+                    "Nothing was converted.",
+                )
+            )
+        if self.reversed:
+            warnings.append(
+                (
+                    "direction_differs",
+                    f"{these(self.reversed)}: the tool and the metric registry disagree on whether lower is better. "
+                    "State `direction` under `metrics` in the file given with --models.",
+                )
+            )
+        for benchmark, versions in sorted(self.versions.items()):
+            if len(versions) > 1:
+                warnings.append(
+                    (
+                        "mixed_task_versions",
+                        f"{benchmark} was scored by versions {', '.join(sorted(versions))} of the task: such scores "
+                        "may not compare.",
+                    )
+                )
+
+
+def _without_score(scores: Sequence[Score]) -> str:
+    """The one sentence on scores that are empty, NaN or infinite: no row of the table, and whose they are."""
+    labels: dict[str, list[str]] = {}
+    for score in sorted(
+        scores, key=lambda s: (math.isnan(s.value) and s.written.strip().lower() != "nan", s.model)
+    ):
+        written = f" = {score.written[:40]}" if score.written else ""
+        row = f" in {score.place}" if score.place.startswith("data row") else ""
+        labels.setdefault(score.model, []).append(f"{score.benchmark}/{score.metric}{written}{row}")
+    runs = [f"{model} ({these(names, 4)})" for model, names in list(labels.items())[:20]]
+    more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
+    return f"{len(scores)} score(s) are empty or not finite and give no row: {', '.join(runs)}{more}."
+
+
+def _report_families(families: Any, rows: Sequence[Entry], warnings: Warnings) -> None:
+    benchmarks = {str(entry.row["benchmark"]) for entry in rows}
+    unused = [
+        str(pattern)
+        for pattern in families or ()
+        if not any(fnmatchcase(b, str(pattern)) for b in benchmarks)
+    ]
+    if unused:
+        warnings.append(("unused_patterns", f"No benchmark matches {these(unused)} of 'task_families'."))
 
 
 def _gathered(warnings: Warnings, most: int = 5) -> Iterator[tuple[str, str]]:
@@ -175,6 +270,9 @@ def _row(
         "benchmark": score.benchmark,
         "task_family": _family(score, means, options),
         "metric": score.metric,
+        "direction": means.direction,
+        "n_shot": score.n_shot,
+        "part_of": score.part_of,
         "value": score.value,
         "error": error,
         "error_se": se,

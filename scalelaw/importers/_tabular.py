@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import os
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from string import Formatter
@@ -16,8 +16,8 @@ from typing import Any
 from scalelaw.columns import COLUMNS, OK
 from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.importers import _scores
-from scalelaw.importers._duplicates import Warnings
-from scalelaw.importers._files import count, number, read_text, text
+from scalelaw.importers._duplicates import these
+from scalelaw.importers._files import Warnings, check_there, count, is_no_score, number, read_text, text
 from scalelaw.importers._metrics import Metric, metric
 from scalelaw.importers._models import FACTS, fact, nearly_whole
 from scalelaw.importers._scores import Score
@@ -29,10 +29,8 @@ PLAIN_FORMAT = re.compile(r"[-+ ]?0?\d?\d?,?(\.\d\d?)?[a-zA-Z%]?")
 OPTIONS = (*_scores.OPTIONS, "columns", "scale", "rename", "constants", "model", "citation", "scores", "leave_out",
            "average", "decimal")  # fmt: skip
 """What an importer of a csv takes."""
-NO_SCORE = {"", "-", "–", "—", "n/a", "na", "nan", "none", "null"}
-"""What stands in a cell that holds no score."""
 ABOUT = ("benchmark", "metric", "value", "task_family", "n_examples", "error_se", "judge", "status", "started_at",
-         "seconds", "source")  # fmt: skip
+         "seconds", "source", "n_shot")  # fmt: skip
 """Columns of the table, besides the facts, that a column of the csv may give; error_se on the value's own scale."""
 
 
@@ -44,8 +42,7 @@ def read_sheet(path: str | Path, decimal: Any = None) -> list[Record]:
     both are read so. Without it no comma is read as either. Raises InputError for what is no table.
     """
     file = Path(path)
-    if not os.path.isfile(file):
-        raise InputError(f"There is no file {file}.", code="no_such_file")
+    check_there(file)
     if file.suffix.lower() != ".xlsx" and (wrong := otherwise(file, TABLE)):
         raise InputError(f"{file} is not a csv.", code="wrong_kind", hint=wrong)
     if decimal not in (None, ".", ","):
@@ -114,7 +111,10 @@ def _plain(written: str, decimal: str | None) -> str:
 
 
 def score_of(written: str, maximum: float | None) -> float | None:
-    """The number in a cell; a percentage is one where the stated maximum is 100. None for anything else."""
+    """The number in a cell; a percentage is one where the stated maximum is 100. NaN for an empty cell, for NaN and
+    for infinity (see `is_no_score`); None for anything else."""
+    if is_no_score(written):
+        return math.nan
     if written.endswith("%") and maximum == 100:
         written = written[:-1].rstrip()
     return number(written)
@@ -195,10 +195,12 @@ class Mapped:
         except InputError as error:
             told = f"{error.message.removesuffix('.')}, in {data_row(at)}."
             raise InputError(told, code=error.code, hint=error.hint) from error
-        name = self._name(record, facts, at)
+        model = self._name(record, facts, at)
         noted = text(str(held["source"])) if "source" in held else None
         return Score(
-            model=name,
+            model=model or f"row {at}",
+            unnamed=model is None,
+            place=f"data row {at}",
             also=tuple(str(v) for v in record.values() if isinstance(v, str) and v),
             benchmark=text(str(held.get("benchmark", ""))) or "unnamed",
             metric=text(str(held.get("metric", ""))) or "score",
@@ -206,6 +208,7 @@ class Mapped:
             facts={k: v for k, v in facts.items() if k != "model"},
             se=_read(held, "error_se", number, at),
             n_examples=_read(held, "n_examples", count, at),
+            n_shot=_read(held, "n_shot", _not_negative, at),
             judge=text(str(held["judge"])) if "judge" in held else None,
             family=text(str(held["task_family"])) if "task_family" in held else None,
             status=text(str(held.get("status", OK))) or OK,
@@ -214,16 +217,38 @@ class Mapped:
             source=f"{self.citation}; {noted}" if noted else self.citation,
         )
 
-    def _name(self, record: Record, facts: Mapping[str, Any], at: int) -> str:
+    def _name(self, record: Record, facts: Mapping[str, Any], at: int) -> str | None:
         if self.model is None:
-            return str(facts.get("model") or f"row {at}")
-        return _filled(self.model, record, at, (facts.get("n_params") or float("nan")) / 1e9) or f"row {at}"
+            return str(facts["model"]) if facts.get("model") else None
+        return _filled(self.model, record, at, (facts.get("n_params") or float("nan")) / 1e9)
+
+    def report_unused(
+        self, header: Iterable[str], used: Iterable[str], origin: str, warnings: Warnings
+    ) -> None:
+        """Add the csv's columns that neither the mapping nor `used` reads to `warnings`."""
+        read = {*self.columns.values(), *used}
+        for pattern in (self.model or "", *(c for c in self.columns.values() if "{" in c)):
+            read |= {name.split("!")[0] for _, name, _, _ in Formatter().parse(pattern) if name}
+        read |= {name.partition(".")[2] for name in read if name.startswith(("config.", "summary."))}
+        unused = [
+            name
+            for name in header
+            if name and name not in read and not name.startswith(("config.", "summary."))
+        ]
+        if unused:
+            warnings.append(
+                ("not_used", f"{len(unused)} column(s) of {origin} are not used: {these(unused)}.")
+            )
+
+
+def _not_negative(value: Any) -> int | None:
+    return 0 if number(value) == 0 else count(value)
 
 
 def _read(held: Record, name: str, kind: Callable[[Any], Any], at: int) -> Any:
     """A number that a line may state; None where it states none. Raises InputError for what is no number."""
     written = str(held.get(name, ""))
-    if written.strip().lower() in NO_SCORE:
+    if is_no_score(written):
         return None
     if (value := kind(written)) is None:
         raise not_a_number(written, at, name)
@@ -291,6 +316,12 @@ def score_specs(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     specs: dict[str, dict[str, Any]] = {}
     for name, given in held.items():
         if isinstance(given, Mapping):
+            if given.get("direction") == "loss" and given.get("maximum") is not None:
+                raise InputError(
+                    f"'{name}' in 'scores' is a loss and has a maximum.",
+                    code="bad_metric",
+                    hint="A loss is its own error: leave `maximum` out; a score has `direction: score`.",
+                )
             specs[str(name)] = {str(key): value for key, value in given.items()}
         elif given == "loss":
             specs[str(name)] = {"direction": "loss"}
@@ -307,83 +338,3 @@ def means_of(spec: Mapping[str, Any], task: str, name: str) -> Metric:
     """A `scores` entry as a registry entry."""
     return metric({key: value for key, value in spec.items() if key not in ("benchmark", "metric", "se")},
                   task=task, metric=name)  # fmt: skip
-
-
-def kept(
-    records: list[Record], options: Mapping[str, Any], warnings: Warnings
-) -> Iterator[tuple[int, Record]]:
-    """The rows of data, numbered from 1, but for those that `leave_out` names: [{where: {...}, because: ...}]."""
-    rules = options.get("leave_out") or []
-    if not isinstance(rules, list) or not all(
-        isinstance(r, Mapping) and isinstance(r.get("where"), Mapping) for r in rules
-    ):
-        raise InputError(
-            "'leave_out' must be a list of {where: {column: value}, because: ...}.", code="bad_yaml"
-        )
-    dropped = [0] * len(rules)
-    for at, record in enumerate(records, start=1):
-        rule = next((i for i, r in enumerate(rules) if _matches(record, r["where"])), None)
-        if rule is None:
-            yield at, record
-        else:
-            dropped[rule] += 1
-    for rule, times in zip(rules, dropped, strict=True):
-        warnings.append(("left_out", f"{times} row(s) left out: {rule.get('because', 'as asked')}."))
-
-
-def _matches(record: Record, where: Mapping[str, Any]) -> bool:
-    for column, wanted in where.items():
-        if column not in record:
-            raise unknown("column", str(column), record)
-        values = wanted if isinstance(wanted, list) else [wanted]
-        if str(record[column]) not in {str(value) for value in values}:
-            return False
-    return True
-
-
-def averages(
-    scores: list[Score],
-    means: Mapping[str, Metric],
-    options: Mapping[str, Any],
-    citation: str,
-    warnings: Warnings,
-) -> list[Score]:
-    """`average: {benchmark: NAME, over: [...]}`: the mean of value/maximum over benchmarks, where all are there.
-
-    means: benchmark -> what its score means. Raises InputError for a benchmark that is not in the file.
-    """
-    asked = options.get("average")
-    if not asked:
-        return []
-    if not isinstance(asked, Mapping) or not isinstance(asked.get("over"), list) or not asked["over"]:
-        raise InputError("'average' must be {benchmark: NAME, over: [benchmark, ...]}.", code="bad_yaml")
-    over = [str(name) for name in asked["over"]]
-    for name in over:
-        if name not in means:
-            raise unknown("benchmark", name, means)
-    groups: dict[tuple[Any, ...], dict[str, Score]] = {}
-    for score in scores:
-        key = (score.model, *(score.facts.get(c) for c in FACTS), score.status)
-        groups.setdefault(key, {})[score.benchmark] = score
-    made, lacking = [], []
-    name = text(str(asked.get("benchmark", ""))) or f"average of {len(over)}"
-    for held in groups.values():
-        first = next(iter(held.values()))
-        if missing := [benchmark for benchmark in over if benchmark not in held]:
-            kind = ", ".join(
-                str(first.facts[c]) for c in ("compressor", "visual_tokens") if first.facts.get(c)
-            )
-            lacking.append(f"{first.model} ({kind}) lacks {', '.join(missing)}")
-            continue
-        mean = sum(1 - means[b].error(held[b].value) for b in over) / len(over)
-        family = asked.get("task_family")
-        made.append(
-            replace(
-                first, benchmark=name, metric="mean of value/maximum", value=mean, se=None, n_examples=None,
-                source=citation, means=metric({"maximum": 1, "unit": "fraction"}, task=name),
-                family=None if family is None else str(family),
-            )
-        )  # fmt: skip
-    if lacking:
-        warnings.append(("no_average", f"No '{name}' where a benchmark is missing: {'; '.join(lacking)}."))
-    return made

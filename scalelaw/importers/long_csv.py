@@ -20,26 +20,29 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
-from scalelaw.importers._duplicates import Warnings
+from scalelaw.importers._duplicates import these
+from scalelaw.importers._files import Warnings
+from scalelaw.importers._layout import of_header, refuse_other
 from scalelaw.importers._metrics import Metric
 from scalelaw.importers._scores import Imported, Score, assemble
+from scalelaw.importers._selection import averages, kept, left_out_by
+from scalelaw.importers._tabular import OPTIONS as OPTIONS
 from scalelaw.importers._tabular import (
-    NO_SCORE,
     Mapped,
-    averages,
-    kept,
     means_of,
     not_a_number,
     read_sheet,
     score_of,
     score_specs,
+    strings,
 )
-from scalelaw.importers._tabular import OPTIONS as OPTIONS
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     """Rows of the csv at `path`. Raises InputError for a column that is not there or a benchmark without a unit."""
     records, origin = read_sheet(path, options.get("decimal")), Path(path).name
+    if "status" not in strings(options, "columns"):
+        refuse_other(path, "long_csv", of_header(records[0], Path(path)))
     mapped, specs = Mapped.of(options, records[0], origin), score_specs(options)
     for needed in ("value", "benchmark"):
         if needed not in mapped.columns and not (needed == "benchmark" and needed in mapped.constants):
@@ -51,19 +54,21 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     warnings: Warnings = []
     scores: list[Score] = []
     means: dict[str, Metric] = {}
+    unmatched = set(specs)
+    mapped.report_unused(records[0], left_out_by(options), origin, warnings)
     for at, record in kept(records, options, warnings):
         line, written = mapped.score(record, at), record[mapped.columns["value"]]
-        if written.lower() in NO_SCORE:
-            warnings.append(("no_score", f"Data row {at} holds no value."))
-            continue
         pattern = next((name for name in specs if fnmatchcase(line.benchmark, name)), None)
         if pattern is not None:
+            unmatched.discard(pattern)
             means.setdefault(line.benchmark, means_of(specs[pattern], line.benchmark, line.metric))
         meant = means.get(line.benchmark)
         if (value := score_of(written, meant.maximum if meant else None)) is None:
             raise not_a_number(written, at)
         factor = mapped.scale.get("value", 1.0)
         se = line.se if line.se is None or "error_se" in mapped.scale else line.se * factor
-        scores.append(replace(line, value=value * factor, se=se, means=meant))
+        scores.append(replace(line, value=value * factor, written=written, se=se, means=meant))
+    if unmatched:
+        warnings.append(("unused_patterns", f"No benchmark matches {these(unmatched)} of 'scores'."))
     scores += averages(scores, means, options, mapped.citation, warnings)
     return assemble("long_csv", scores, options, warnings=warnings, files=[origin], every_line_counts=True)

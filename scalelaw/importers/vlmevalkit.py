@@ -1,7 +1,8 @@
 """VLMEvalKit: an output folder, flat (2024), dated (2025: <model>/T<day>_G<commit>/), or with a status.json.
 
 status.json says best what was scored, when and by which judge, and is taken before the score files beside it
-(<model>_<dataset>[_<judge>]_acc.csv or .xlsx, _score.csv, _score.json, _rating.json); a
+(<model>_<dataset>[_<judge>]_acc.csv or .xlsx, _score.csv, _score.json, _rating.json). Which end of a name is a judge is
+told by evidence (see `_judges`); where there is none, models.yaml says it: `judges: [NAME]`, `benchmarks: [NAME]`. A
 spreadsheet of single questions is left out. Of a file the headline is taken: the
 metrics that the registry names, in the row `Overall` or `none`, or one benchmark a split (`MMMU_DEV_VAL[validation]`);
 the categories are left out and counted. The links that the kit sets one folder up are not read twice. The kit states no
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -22,60 +24,101 @@ from typing import Any
 
 from scalelaw.columns import OK
 from scalelaw.errors import InputError
-from scalelaw.importers._duplicates import Warnings
-from scalelaw.importers._files import find, named, number, optional, read_json, read_mapping, read_text, text
+from scalelaw.importers import _scores
+from scalelaw.importers._duplicates import these
+from scalelaw.importers._files import (
+    Found,
+    Warnings,
+    find,
+    is_no_score,
+    named,
+    number,
+    optional,
+    read_json,
+    read_mapping,
+    read_text,
+    text,
+)
+from scalelaw.importers._judges import Names, listed
+from scalelaw.importers._layout import SCORE_FILE, nothing_found, of_json, refuse_other
 from scalelaw.importers._metrics import Metrics
-from scalelaw.importers._scores import OPTIONS as OPTIONS
 from scalelaw.importers._scores import Imported, Score, assemble
 from scalelaw.importers._workbook import workbook
 
+OPTIONS = (*_scores.OPTIONS, "judges", "benchmarks")
 RUN = re.compile(r"T(\d{4})(\d{2})(\d{2})_G\w+")
-SCORE_FILE = re.compile(r"(.+)_(?:acc|score|rating)\.(csv|tsv|json|xlsx)")
-JUDGE = re.compile(r"_((?:gpt|chatgpt|openai|claude|gemini|qwen|deepseek|exact_matching)[\w.\-]*)$", re.I)
+PREDICTIONS = {".xlsx", ".tsv", ".json", ".pkl"}
+"""Kinds of files that hold a model's answers to one benchmark, <model>_<benchmark>.xlsx."""
+WILD = re.compile(r"[*?\[]")
 WHOLE = {"overall", "none", "all", "total"}
 DEEPEST = 20
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     """Rows of every status.json and score file under `path`, or of the one file that `path` is."""
-    files, again = find(
-        path, lambda file: file.name == "status.json" or bool(SCORE_FILE.fullmatch(file.name))
-    )
-    if not files:
-        raise InputError(f"{path} holds no score files of VLMEvalKit.", code="no_scores")
+    found = find(path, lambda file: file.name == "status.json" or bool(SCORE_FILE.fullmatch(file.name)))
+    if not found.files:
+        raise nothing_found(path, "vlmevalkit", "score files")
     warnings: Warnings = []
-    if again:
-        warnings.append(("links_skipped", f"{len(again)} link(s) lead to files that were read already."))
+    found.report(path, warnings)
     metrics = Metrics("vlmevalkit", options.get("metrics"))
+    names = _names(found, metrics, options)
     scores: list[Score] = []
     read_files: list[str] = []
-    stated: set[tuple[Path, str]] = set()
-    for file in sorted(files, key=lambda f: f.name != "status.json"):
+    passed_over: list[str] = []
+    for file in sorted(found.files, key=lambda f: f.name != "status.json"):
         source = named(file, path)
         try:
             if file.name == "status.json":
-                found = list(_stated(file, source, metrics, stated, warnings))
+                made = list(_stated(file, source, metrics, names, warnings))
             else:
-                found = list(_scored(file, source, metrics, stated, warnings))
+                made = list(_scored(file, source, metrics, names, passed_over, warnings))
         except InputError as error:
             if file == Path(path):
                 raise
             warnings.append((error.code, f"Left out: {error.message}"))
         else:
-            scores.extend(found)
+            scores.extend(made)
             read_files.append(source)
+    if passed_over:
+        warnings.append(
+            (
+                "not_used",
+                f"What status.json states goes before {len(passed_over)} file(s): {these(passed_over)}.",
+            )
+        )
+    names.report(warnings)
     return assemble("vlmevalkit", scores, options, warnings=warnings, files=sorted(read_files))
 
 
-def _stated(
-    file: Path, source: str, metrics: Metrics, stated: set[tuple[Path, str]], warnings: Warnings
-) -> Iterator[Score]:
+def _names(found: Found, metrics: Metrics, options: Mapping[str, Any]) -> Names:
+    """The benchmarks and judges that the options, the registry and the files' names reveal."""
+    exact = {entry.task for entry in metrics.entries if not WILD.search(entry.task)}
+    names = Names(exact | listed(options, "benchmarks"), listed(options, "judges"))
+    for file in (*found.files, *found.others):
+        model = _place(file)[0]
+        score = SCORE_FILE.fullmatch(file.name)
+        if score and score[1].startswith(f"{model}_"):
+            names.learn([score[1].removeprefix(f"{model}_")])
+        elif file.suffix in PREDICTIONS and file.stem.startswith(f"{model}_"):
+            names.beside.setdefault(file.parent, set()).add(file.stem.removeprefix(f"{model}_"))
+    for entry in metrics.entries:
+        if (base := entry.task.removesuffix("*")) and not WILD.search(base):
+            names.families.add(base.rstrip("_-"))
+    return names
+
+
+def _stated(file: Path, source: str, metrics: Metrics, names: Names, warnings: Warnings) -> Iterator[Score]:
     run = read_mapping(file)
+    refuse_other(file, "vlmevalkit", of_json(run))
     model = text(run.get("model_name")) or _place(file)[0]
     datasets = run.get("datasets")
     if not isinstance(datasets, dict):
         raise InputError(f"{file} names no datasets.", code="not_this_format")
     for dataset, facts in datasets.items():
+        judge = text(optional(facts, "judge_model"))
+        names.beside.setdefault(file.parent, set()).add(str(dataset))
+        names.judge[file.parent, str(dataset)] = judge
         held = optional(facts, "metrics")
         state = text(optional(facts, "status")) or "unknown"
         if state != "done" or not isinstance(held, dict) or not held:
@@ -86,15 +129,14 @@ def _stated(
                 ("unfinished_runs", f"{dataset} in {source} has status '{state}' ({why[:80]}): no row.")
             )
             continue
-        stated.add((file.parent, str(dataset)))
+        names.done.add((file.parent, str(dataset)))
         flat = {str(key): value for key, value in held.items()}
         when = _utc(optional(facts, "updated_at")) or _place(file)[1]
-        judge = text(optional(facts, "judge_model"))
         yield from _headline(flat, model, str(dataset), judge, when, source, metrics, warnings)
 
 
 def _scored(
-    file: Path, source: str, metrics: Metrics, stated: set[tuple[Path, str]], warnings: Warnings
+    file: Path, source: str, metrics: Metrics, names: Names, passed_over: list[str], warnings: Warnings
 ) -> Iterator[Score]:
     match = SCORE_FILE.fullmatch(file.name)
     model, when = _place(file)
@@ -103,10 +145,9 @@ def _scored(
             f"{file} is not named {model}_<dataset>_acc.csv (or _score.csv, _score.json), after the model's folder.",
             code="not_this_format",
         )
-    dataset = match[1].removeprefix(f"{model}_")
-    judged = JUDGE.search(dataset)
-    dataset = dataset[: judged.start()] if judged else dataset
-    if (file.parent, dataset) in stated:
+    dataset, judge = names.split(match[1].removeprefix(f"{model}_"), file.parent, source)
+    if (file.parent, dataset) in names.done and judge in (None, names.judge[file.parent, dataset]):
+        passed_over.append(source)
         return
     flat: dict[str, Any] = {}
     if match[2] == "json":
@@ -114,7 +155,7 @@ def _scored(
     else:
         lines = workbook(file) if match[2] == "xlsx" else _lines(file, "\t" if match[2] == "tsv" else ",")
         flat = _table(lines, file)
-    yield from _headline(flat, model, dataset, judged[1] if judged else None, when, source, metrics, warnings)
+    yield from _headline(flat, model, dataset, judge, when, source, metrics, warnings)
 
 
 def _place(file: Path) -> tuple[str, str | None]:
@@ -147,6 +188,8 @@ def _table(lines: list[list[str]], file: Path) -> dict[str, Any]:
     if {"prediction", "question"} & {name.strip().lower() for name in lines[0]}:
         raise InputError(f"{file} holds single questions, not scores.", code="samples_not_scores")
     header, body = lines[0], lines[1:]
+    if twice := sorted({name for name in header if name.strip() and header.count(name) > 1}):
+        raise InputError(f"{file} names a column twice: {', '.join(twice)}.", code="duplicate_column")
     numeric = [any(number(line[i]) is not None for line in body) for i in range(len(header))]
     flat: dict[str, Any] = {}
     for at, line in enumerate(body):
@@ -154,7 +197,12 @@ def _table(lines: list[list[str]], file: Path) -> dict[str, Any]:
         names = names or ([f"row={at}"] if len(body) > 1 else [])
         for i, column in enumerate(header):
             if numeric[i]:
-                flat["|".join([*names, column])] = line[i]
+                key = "|".join([*names, column])
+                if flat.setdefault(key, line[i]) != line[i]:
+                    raise InputError(
+                        f"{file} has two values for {key[:80]}: {flat[key][:40]} and {line[i][:40]}.",
+                        code="conflicting_scores",
+                    )
     return flat
 
 
@@ -170,6 +218,11 @@ def _flatten(held: Any, prefix: tuple[str, ...], flat: dict[str, Any], file: Pat
         raise InputError(f"{file} is not a mapping.", code="not_this_format")
 
 
+def _is_empty(value: Any) -> bool:
+    """Whether a cell or a value of a JSON stands for a score that is missing, NaN or infinite."""
+    return is_no_score(value if isinstance(value, str) else "" if value is None else repr(value))
+
+
 def _headline(
     flat: dict[str, Any],
     model: str,
@@ -181,14 +234,23 @@ def _headline(
     warnings: Warnings,
 ) -> Iterator[Score]:
     rows: dict[tuple[str, ...], dict[str, float]] = {}
+    empty: dict[tuple[tuple[str, ...], str], str] = {}
+    words: list[str] = []
     for key, value in flat.items():
         parts = key.split("|")
         labels = tuple(p.partition("=")[2].strip() for p in parts[:-1] if "=" in p)
         name = "|".join(p for p in (*(p for p in parts[:-1] if "=" not in p), parts[-1]))
-        if (found := number(value)) is None:
-            warnings.append(("no_score", f"{dataset}/{key} in {source} is {str(value)[:40]!r}: no row."))
-        else:
-            rows.setdefault(labels, {})[name] = found
+        if _is_empty(value):
+            empty[labels, name] = str(value)
+        elif number(value) is None:
+            words.append(key)
+            continue
+        number_or_nan = number(value)
+        rows.setdefault(labels, {})[name] = math.nan if number_or_nan is None else number_or_nan
+    if words:
+        warnings.append(
+            ("not_used", f"{dataset} in {source}: {len(words)} value(s) are no numbers: {these(words)}.")
+        )
     whole = {labels: held for labels, held in rows.items() if all(label.lower() in WHOLE for label in labels)}
     left_out = sum(map(len, rows.values()))
     for labels, held in (whole or rows).items():
@@ -207,10 +269,12 @@ def _headline(
                 benchmark=text(benchmark) or "unnamed",
                 metric=text(name) or "unnamed",
                 value=held[name],
+                written=empty.get((labels, name), ""),
                 judge=judge,
                 status=OK,
                 started_at=when,
                 source=f"vlmevalkit: {source}",
+                place=source,
             )
     if left_out:
         warnings.append(

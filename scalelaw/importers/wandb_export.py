@@ -9,14 +9,15 @@ its state as status and is never fitted. A chart's export (one column a run) hol
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scalelaw.columns import OK
 from scalelaw.errors import InputError
-from scalelaw.importers._files import read_json, read_text
+from scalelaw.importers._files import json_of, read_json, read_text
+from scalelaw.importers._layout import of_json, refuse_other
 from scalelaw.importers._scores import Imported
 from scalelaw.importers._tabular import OPTIONS as OPTIONS
 from scalelaw.importers._tabular import Record, read_sheet, strings
@@ -27,6 +28,18 @@ KNOWN = {
     "status": ("State", "state"),
     "started_at": ("Created", "created_at", "createdAt"),
     "seconds": ("Runtime", "_runtime"),
+}
+RUNS_TABLE = {
+    "Name",
+    "name",
+    "display_name",
+    "State",
+    "state",
+    "Created",
+    "Runtime",
+    "_step",
+    "_runtime",
+    "_timestamp",
 }
 SUMMARY = ("summary", "summary_metrics", "summaryMetrics")
 DEEPEST = 8
@@ -47,6 +60,12 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
                 code="not_this_format",
                 hint="In the project's Runs table choose Export as CSV.",
             )
+        if not ({"summary", "config"} <= set(records[0]) or RUNS_TABLE & set(records[0])):
+            raise InputError(
+                f"{file} has none of the columns of a Runs table ({', '.join(sorted(RUNS_TABLE))}).",
+                code="other_format",
+                hint=f"A table of your own: scalelaw import wide_csv {file} ...",
+            )
         if {"summary", "config"} <= set(records[0]):
             records = [_flat({k: _literal(v, file) for k, v in record.items()}, file) for record in records]
     there = {column for record in records for column in record}
@@ -57,24 +76,25 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     columns = {name: column for name, column in found.items() if column}
     if "model" in options:
         columns.pop("model", None)
-    return rows_of(
-        "wandb_export",
-        records,
-        {**options, "columns": {**columns, **strings(options, "columns")}},
-        file.name,
+    columns |= strings(options, "columns")
+    made = rows_of("wandb_export", records, {**options, "columns": columns}, file.name)
+    if "status" in columns:
+        return made
+    unknown_state = (
+        f"{file.name} has no State: runs that crashed or still run cannot be told from finished ones."
     )
+    return replace(made, warnings=(("no_run_state", unknown_state), *made.warnings))
 
 
 def _runs(file: Path) -> list[Any]:
     if file.suffix == ".jsonl":
-        try:
-            runs = [json.loads(line) for line in read_text(file).splitlines() if line.strip()]
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{file} is not lines of JSON: {error}.", code="unreadable_file") from error
+        runs = [json_of(line, str(file)) for line in read_text(file).splitlines() if line.strip()]
     else:
         runs = read_json(file)
-    if not isinstance(runs, list) or not runs:
-        raise InputError(f"{file} is not a list of runs.", code="not_this_format")
+    refuse_other(file, "wandb_export", of_json(runs))
+    parts = {"config", *SUMMARY}
+    if not isinstance(runs, list) or not any(isinstance(run, dict) and parts & set(run) for run in runs):
+        raise InputError(f"{file} is not a list of runs with `config` and `summary`.", code="not_this_format")
     return runs
 
 
@@ -85,11 +105,19 @@ def _literal(value: str, file: Path) -> Any:
     if len(value) > LONGEST:
         raise InputError(f"{file} holds a mapping of {len(value):,} characters.", code="too_large")
     try:
-        return ast.literal_eval(value)
+        return ast.literal_eval(_Constants().visit(ast.parse(value, mode="eval")))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise InputError(
             f"{file} holds '{value[:40]}...', no mapping: {error}.", code="unreadable_file"
         ) from error
+
+
+class _Constants(ast.NodeTransformer):
+    """`nan` and `inf`, which Python prints and does not read, as numbers."""
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """A constant in place of one of these names; any other name stays, and is refused."""
+        return ast.Constant(float(node.id)) if node.id in ("nan", "inf") else node
 
 
 def _flat(run: Any, file: Path) -> Record:
@@ -100,18 +128,15 @@ def _flat(run: Any, file: Path) -> Record:
     parts: dict[str, Record] = {"config": {}, "summary": {}}
     for part, held in (("config", run.get("config") or {}), ("summary", summary or {})):
         if isinstance(held, str):
-            try:
-                held = json.loads(held)
-            except (ValueError, RecursionError) as error:
-                raise InputError(
-                    f"The {part} of a run in {file} is not JSON: {error}.", code="unreadable_file"
-                ) from error
+            held = json_of(held, f"The {part} of a run in {file}")
         if not isinstance(held, dict):
             raise InputError(f"The {part} of a run in {file} is not a mapping.", code="not_this_format")
         _spread(held, "", parts[part], file)
     both = {k for k in parts["config"] if k in parts["summary"] and parts["config"][k] != parts["summary"][k]}
     record: Record = {
-        str(k): str(v) for k, v in run.items() if isinstance(v, str | int | float) and v is not None
+        str(k): str(v)
+        for k, v in run.items()
+        if isinstance(v, str | int | float) and k not in ("config", *SUMMARY)
     }
     for part, flat in parts.items():
         record |= {f"{part}.{key}": value for key, value in flat.items()}

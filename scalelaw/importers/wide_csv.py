@@ -18,16 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.importers._duplicates import Warnings
-from scalelaw.importers._files import number
+from scalelaw.importers._files import Warnings, is_no_score, number
+from scalelaw.importers._layout import of_header, refuse_other
 from scalelaw.importers._metrics import Metric
 from scalelaw.importers._scores import Imported, Score, assemble
+from scalelaw.importers._selection import averages, kept, left_out_by
+from scalelaw.importers._tabular import OPTIONS as OPTIONS
 from scalelaw.importers._tabular import (
-    NO_SCORE,
     Mapped,
     Record,
-    averages,
-    kept,
     means_of,
     not_a_number,
     read_sheet,
@@ -35,12 +34,14 @@ from scalelaw.importers._tabular import (
     score_specs,
     strings,
 )
-from scalelaw.importers._tabular import OPTIONS as OPTIONS
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     """Rows of the csv at `path`. Raises InputError for a column that is not there or a score without a unit."""
-    return rows_of("wide_csv", read_sheet(path, options.get("decimal")), options, Path(path).name)
+    records = read_sheet(path, options.get("decimal"))
+    if not {"status", "benchmark"} & set(strings(options, "columns")):
+        refuse_other(path, "wide_csv", of_header(records[0], Path(path)))
+    return rows_of("wide_csv", records, options, Path(path).name)
 
 
 def rows_of(tool: str, records: list[Record], options: Mapping[str, Any], origin: str) -> Imported:
@@ -65,40 +66,43 @@ def rows_of(tool: str, records: list[Record], options: Mapping[str, Any], origin
             code="no_scores",
             hint=f"Add to the file given with --models what holds of these:\nscores:\n{lines}",
         )
-    for column in specs:
+    for column in (*specs, *(str(spec["se"]) for spec in specs.values() if "se" in spec)):
         if column not in header:
             raise unknown("column", column, header)
+    if tool == "wide_csv" and "benchmark" in mapped.columns:
+        raise InputError(
+            "In a wide csv each column of scores is a benchmark, and a column names the benchmark too.",
+            code="other_format",
+            hint="With one row a score: scalelaw import long_csv ...",
+        )
     means = {
         str(s.get("benchmark", c)): means_of(s, str(s.get("benchmark", c)), "score") for c, s in specs.items()
     }
     warnings: Warnings = []
+    spoken = {column for name, column in mapped.columns.items() if name == "value"} - set(specs)
+    used = {*specs, *(str(spec["se"]) for spec in specs.values() if "se" in spec), *left_out_by(options)}
+    mapped.report_unused([c for c in header if c not in spoken], used, origin, warnings)
     scores = [
-        score
+        _score(mapped.score(record, at), record, column, spec, means, at)
         for at, record in kept(records, options, warnings)
         for column, spec in specs.items()
-        if (score := _score(mapped.score(record, at), record, column, spec, means, at)) is not None
     ]
-    empty = sum(str(r.get(c, "")).lower() in NO_SCORE for r in records for c in specs)
-    if empty:
-        warnings.append(("no_score", f"{empty} empty cell(s) make no row."))
     scores += averages(scores, means, options, mapped.citation, warnings)
     return assemble(tool, scores, options, warnings=warnings, files=[origin], every_line_counts=True)
 
 
 def _score(
     line: Score, record: Record, column: str, spec: Mapping[str, Any], means: Mapping[str, Metric], at: int
-) -> Score | None:
+) -> Score:
     written = str(record.get(column, ""))
-    if written.lower() in NO_SCORE:
-        return None
     benchmark = str(spec.get("benchmark", column))
     if (value := score_of(written, means[benchmark].maximum)) is None:
         raise not_a_number(written, at, column)
     stated = str(record.get(str(spec["se"]), "")) if "se" in spec else ""
-    se = line.se if stated.lower() in NO_SCORE else score_of(stated, means[benchmark].maximum)
-    if se is None and stated.lower() not in NO_SCORE:
+    se = line.se if is_no_score(stated) else score_of(stated, means[benchmark].maximum)
+    if se is None and not is_no_score(stated):
         raise not_a_number(stated, at, str(spec["se"]))
     return replace(
-        line, benchmark=benchmark, metric=str(spec.get("metric", line.metric)), value=value, se=se,
+        line, benchmark=benchmark, metric=str(spec.get("metric", line.metric)), value=value, written=written, se=se,
         n_examples=line.n_examples or means[benchmark].n_examples, means=means[benchmark],
     )  # fmt: skip

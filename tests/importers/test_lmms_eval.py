@@ -43,7 +43,7 @@ def test_the_real_runs_in_digits(samples: Path, tmp_path: Path) -> None:
     assert perception["error"] == pytest.approx(1 - 1547.2210884353742 / 2000, abs=1e-15)
     assert cognition["error"] == pytest.approx(1 - 608.9285714285714 / 800, abs=1e-15)
     assert perception["error_se"] is None  # MME's is of a single question's 0-1 score
-    assert codes(made) == ["stderr_on_another_scale"]
+    assert codes(made) == ["not_used", "stderr_on_another_scale", "several_metrics"]
     write_table(made.rows, tmp_path / "t.parquet")
     assert len(points(read_table(tmp_path / "t.parquet"), ["n_params"], where="benchmark=gqa")) == 1
 
@@ -137,7 +137,8 @@ def test_the_old_layout(tmp_path: Path) -> None:
     }
     assert {r["model"] for r in made.rows} == {"checkpoints/tiny-v4"}
     assert all(r["started_at"] is None for r in made.rows)
-    assert "no_score" in codes(made)
+    assert codes(made).count("not_used") == 2  # the file mme.json, and the metric `submission`
+    assert "several_metrics" in codes(made)
 
 
 def test_a_link_to_a_run_that_is_there_is_not_read_twice(tmp_path: Path, lmms_run: Run) -> None:

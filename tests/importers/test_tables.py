@@ -94,18 +94,27 @@ def test_a_wrong_mapping_is_said(changes: dict[str, Any], says: str, tmp_path: P
         wide_csv.read(write(tmp_path, WIDE), {**MAPPING, **changes})
 
 
-def test_repeats_are_kept_and_reported(tmp_path: Path) -> None:
+def test_values_that_nothing_tells_apart_are_kept_and_never_fitted(tmp_path: Path) -> None:
     made = wide_csv.read(write(tmp_path, WIDE + "QueCC,7,16,60.0,1408.0,1.5\n"), MAPPING)
     assert [r["value"] for r in made.rows if r["benchmark"] == "GQA" and r["visual_tokens"] == 16] == [
         59.0,
         60.0,
     ]
-    assert "repeated_rows" in codes(made)
+    told = dict(made.warnings)["ambiguous_duplicates"]
+    assert "data row 1 and data row 4" in told
+    assert [r["status"] for r in made.rows if r["benchmark"] == "GQA"] == [
+        "ambiguous",
+        "ok",
+        "ok",
+        "ambiguous",
+    ]
+    assert "of LLM 7B (data row 1 and data row 4)" in dict(made.warnings)["duplicates"]  # MME and the loss
+    assert [r["status"] for r in made.rows if r["benchmark"] == "MME"] == ["ok", "ok"]
     assert len({r["cell"] for r in made.rows}) == len(made.rows)
     seeded = "method,N,tokens,GQA,MME,loss,seed\na,7,1,50,1000,1,0\na,7,1,51,1000,1,1\n"
     made = wide_csv.read(write(tmp_path, seeded), MAPPING)
     assert [r["seed"] for r in made.rows if r["benchmark"] == "GQA"] == [0, 1]
-    assert "repeated_rows" not in codes(made)
+    assert {r["status"] for r in made.rows} == {"ok"}
 
 
 def test_a_long_csv(tmp_path: Path) -> None:
@@ -314,11 +323,11 @@ def test_a_row_is_named_by_its_place_among_the_rows_of_data(tmp_path: Path) -> N
         long_csv.read(write(tmp_path, text.replace("3.1", "3e9")), asked)
     with pytest.raises(InputError, match="data row 2 .* has 4 fields, the header 3"):
         long_csv.read(write(tmp_path, text.replace("61", "61,9")), asked)
-    with pytest.raises(InputError, match="'good' in column 'value' is not a number, in data row 3 "):
-        published_table.read(write(tmp_path, text), {})
+    with pytest.raises(InputError, match="'good' in column 'error' is not a number, in data row 3 "):
+        published_table.read(write(tmp_path, text.replace("value", "error").replace(",6", ",.6")), {})
     unnamed = long_csv.read(write(tmp_path, text.replace("3.1", "3e9").replace("good", "")), asked)
     assert [row["model"] for row in unnamed] == ["row 1", "row 2"]
-    assert "Data row 3 holds no value." in [message for _, message in unnamed.warnings]
+    assert "in data row 3" in dict(unnamed.warnings)["no_score"]
 
 
 def test_the_experiment_of_a_published_table_can_be_named(tmp_path: Path) -> None:
@@ -341,7 +350,8 @@ def test_a_mean_number_of_visual_tokens_is_imported_as_it_is(importer: Any, tmp_
     if importer is wide_csv:
         sheet, options["scores"] = sheet.replace("benchmark,value", "name,gqa"), {"gqa": 100}
     if importer is published_table:
-        options = {**options, "columns": {c: c for c in ("n_params", "error")} | options["columns"]}
+        names = ("model", "n_params", "error", "benchmark")
+        options = {**options, "columns": {c: c for c in names} | options["columns"]}
     made = importer.read(write(tmp_path, sheet), options)
     assert [row["visual_tokens"] for row in made.rows] == [57.6, 576]
     assert isinstance(made.rows[1]["visual_tokens"], int)

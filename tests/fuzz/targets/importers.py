@@ -45,7 +45,7 @@ MAPPED = {"columns": {"model": "model", "n_params": "n", "visual_tokens": "v"}, 
 MODELS: dict[str, Any] = {
     "models": {"*Qwen*": {"n_params": 3.09e9, "visual_tokens": 358, "compressor": "none"},
                "*": {"n_params": 1e9, "seed": 0}},
-    "metrics": {"*": []}, "task_families": {"gqa": "reasoning"}, "experiment": "mine",
+    "metrics": {"lmms_eval": []}, "task_families": {"gqa": "reasoning"}, "experiment": "mine",
 }  # fmt: skip
 OPTIONS: dict[str, dict[str, Any]] = {
     "lmms_eval": MODELS, "lm_eval": MODELS, "helm": MODELS, "vlmevalkit": MODELS,
