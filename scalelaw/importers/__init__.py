@@ -12,7 +12,9 @@ An importer file defines `read(path, options) -> Imported` and OPTIONS:
               partial, a duplicate, judged differently), files (what was read)
 
 It raises InputError for what it cannot read, never anything else; it reads a folder in a fixed order, so that the same
-files give the same rows; it guesses no unit and no size, but says which line to add. What is shared lies in the files
-that start with `_`: `_scores.assemble` makes rows of scores by one set of rules, `_metrics` knows the units
-(data/metrics.yaml), `_models` the patterns, `_files` reads other people's files safely.
+files give the same rows; it guesses no unit and no size, but says which line to add. It reports what it does not use
+(code `not_used`) and refuses what another tool wrote. What is shared lies in the files that start with `_`:
+`_scores.assemble` makes rows of scores by one set of rules (a score that is NaN or infinite gives no row),
+`_duplicates` settles what is measured twice, `_metrics` knows the units (data/metrics.yaml), `_models` the patterns,
+`_layout` which tool wrote a file, `_files` reads untrusted files safely.
 """
