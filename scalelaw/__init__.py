@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from scalelaw.fit import FittedLaw, fit_law, load_fit
+    from scalelaw.fit import FittedLaw, fit_law, load_fit, predict_places
     from scalelaw.plan import Optimum, find_optimum
-    from scalelaw.report import write_report
+    from scalelaw.report import save_figure, write_report
     from scalelaw.table import read_table
 
 _HOMES = {
     "FittedLaw": "scalelaw.fit",
     "fit_law": "scalelaw.fit",
     "load_fit": "scalelaw.fit",
+    "predict_places": "scalelaw.fit",
+    "save_figure": "scalelaw.report",
     "Optimum": "scalelaw.plan",
     "find_optimum": "scalelaw.plan",
     "write_report": "scalelaw.report",
@@ -39,7 +41,9 @@ __all__ = [
     "find_optimum",
     "fit_law",
     "load_fit",
+    "predict_places",
     "read_table",
+    "save_figure",
     "write_report",
 ]
 

@@ -54,6 +54,10 @@ def listed(kind: str) -> dict[str, str]:
         from scalelaw.table import bundled_tables, describe
 
         return {name: str(describe(name).get("title", "")) for name in bundled_tables()}
+    if kind == "figures":
+        from scalelaw.report.single import SUMMARIES
+
+        return dict(SUMMARIES)
     if kind == "schemas":
         from scalelaw.schemas import described
 

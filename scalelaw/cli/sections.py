@@ -8,7 +8,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 SECTIONS = {
-    "Data": "where input target weights by experiment column score scale decimal models-of as-is paired sweep set",
+    "Data": "where at input target weights by experiment column score scale decimal models-of as-is paired sweep set",
     "Law": "law laws share holdout strict",
     "Loss": "loss delta expectile residual tail-weight",
     "Parameters": "fix bound tie-of",
@@ -18,7 +18,7 @@ SECTIONS = {
     "Choices": "models visual-tokens tower compressor cost convention",
     "Hardware": "hardware batch dtype cache-dtype devices mfu mbu usd-per-hour",
     "Running": "executor jobs resources dry-run prepare status track",
-    "Output": "output out title style format json help",
+    "Output": "output out title style figure size dpi format json help",
 }
 """Heading -> options. `NAME-of` is NAME in a command that has no budget."""
 PLANS = ("optimize", "cost")
@@ -36,11 +36,11 @@ def section(option: str, command: str) -> str:
 VALUES = {
     "NUMBER": (
         "delta expectile bootstrap level seed text-tokens generate images tiles cached-prefix questions-per-image "
-        "within target-error tolerance tie devices usd-per-hour jobs visual-tokens-of batch-of"
+        "within target-error tolerance tie devices usd-per-hour jobs dpi visual-tokens-of batch-of"
     ),
     "NAME": (
         "loss residual resample interval minimise tower compressor cost hardware dtype cache-dtype convention executor "
-        "track experiment style format"
+        "track experiment style format figure"
     ),
     "NUMBER,...": "visual-tokens batch",
     "LAW": "law",

@@ -14,7 +14,7 @@ from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import unknown
 from scalelaw.safe_text import one_line, say
 
-LISTS = (*plugins.DRAWERS, "models", "towers", "hardware", "tables")
+LISTS = (*plugins.DRAWERS, "models", "towers", "hardware", "tables", "figures")
 
 
 @app.command("import", cls=Sectioned)

@@ -13,6 +13,7 @@ from scalelaw.fit.asking import fit_law
 from scalelaw.fit.classical import lmfit_result
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.groups import GroupedFit, fit_groups
+from scalelaw.fit.predictions import Predictions, predict_places
 from scalelaw.fit.reading import load_fit
 from scalelaw.fit.selection import compare
 from scalelaw.fit.weighing import Comparison
@@ -21,6 +22,7 @@ __all__ = [
     "Comparison",
     "FittedLaw",
     "GroupedFit",
+    "Predictions",
     "ablate",
     "compare",
     "fit_groups",
@@ -28,4 +30,5 @@ __all__ = [
     "influence",
     "lmfit_result",
     "load_fit",
+    "predict_places",
 ]

@@ -15,6 +15,7 @@ from scalelaw.fit.average import PREFIX, effective_parameters
 from scalelaw.fit.bands import band
 from scalelaw.fit.law import Law
 from scalelaw.fit.loading import load_law
+from scalelaw.fit.plotting import plot_fit
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,14 @@ class FittedLaw:
     def band(self, kind: str = "law", level: float = 0.95, **inputs: Any) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) for the `law` itself or for a new `run`, at inputs in raw units: see `scalelaw.fit.bands`."""
         return band(self, kind, level, **inputs)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the points and the law, one curve for each level of the second input; returns the matplotlib Axes.
+
+        Args:
+            axes: matplotlib Axes to draw on; None makes a figure.
+        """
+        return plot_fit(self, axes)
 
     def _evaluate(self, inputs: Mapping[str, Any], named: Mapping[str, Any]) -> np.ndarray:
         self._check(inputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,21 @@ _DATES: dict[str, dict[str, Any]] = {
 }
 
 
-def save_figure(name: str, items: Any, path: str | Path, *, dpi: int = 160) -> Path:
+def save_figure(
+    name: str,
+    items: Any,
+    path: str | Path,
+    *,
+    dpi: int = 160,
+    size: tuple[float, float] | None = None,
+    law: str | Path | Sequence[str | Path] = (),
+) -> Path:
     """Draw one figure of a report and write it to `path`; its suffix (.pdf, .svg, .png) is the format.
 
     name: overview (error against visual tokens, beside it the surface with the optimum's path), curves, surface,
     parity, front; families (the curves of up to three fits side by side). items: as for `write_report`; the first fit,
-    with its optima, is drawn. dpi: for .png only.
+    with its optima, is drawn. dpi: for .png only. size: (width, height) in inches, None: the figure's own. law: the
+    files of your own laws.
     Raises InputError for an unknown figure or format, where there is no fit, and as `write_report` does.
     """
     target = Path(path)
@@ -37,13 +46,15 @@ def save_figure(name: str, items: Any, path: str | Path, *, dpi: int = 160) -> P
         raise unknown("figure", name, FIGURES)
     if target.suffix not in _DATES:
         raise unknown("figure format", target.suffix or target.name, _DATES)
-    studies = [study for study in gather(items).studies if study.fitted is not None]
+    studies = [study for study in gather(items, law).studies if study.fitted is not None]
     if not studies:
         raise InputError(
             "There is no fit to draw.", code="nothing_to_draw", hint="Give a FittedLaw or a FIT.json."
         )
     with styled(), atomic(target) as part:
         figure = _families(studies[:3]) if name == "families" else FIGURES[name](studies[0])
+        if size is not None:
+            figure.set_size_inches(size)
         kind = target.suffix[1:]
         figure.savefig(part, format=kind, dpi=dpi, metadata=_DATES[target.suffix], facecolor="white")
     return target
@@ -130,4 +141,14 @@ FIGURES: dict[str, Callable[[Study], Figure]] = {
     "parity": _parity,
     "front": _front,
 }
-"""The figures that can be had alone, by name."""
+"""The figures that can be drawn alone, by name."""
+
+SUMMARIES = {
+    "overview": "error against visual tokens, beside it the surface with the path of the optimum",
+    "curves": "error against visual tokens, a curve for each model size",
+    "families": "the curves of up to three fits side by side",
+    "surface": "error over model size and visual tokens",
+    "parity": "predicted against measured error",
+    "front": "the least error at each cost (needs an optimum)",
+}
+"""One line on each figure."""

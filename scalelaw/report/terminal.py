@@ -22,6 +22,7 @@ _MOST_ROWS, _MOST_COLUMNS = 60, 60
 if TYPE_CHECKING:
     from scalelaw.coverage import Coverage
     from scalelaw.fit import Comparison, FittedLaw, GroupedFit
+    from scalelaw.fit.predictions import Predictions
     from scalelaw.plan import Optimum
 
 
@@ -77,6 +78,28 @@ def show_fit(fitted: FittedLaw) -> None:
 def _share(gap: Any) -> str:
     """A gap, which is a share of the objective, in percent."""
     return "an unknown share" if gap is None else f"{100 * float(gap):.2g} %"
+
+
+def show_predictions(predictions: Predictions) -> None:
+    """The predicted error at each place, with both intervals and how far outside the measured range it lies."""
+    console = console_of()
+    inputs = [name for name in predictions.places[0] if name not in _PREDICTED]
+    level = f"{100 * predictions.level:g}%"
+    rows = (
+        (
+            *(_label(place[name]) for name in inputs),
+            short(place["error"]),
+            _span(place["law_interval"]),
+            _span(place["run_interval"]),
+            ", ".join(f"{name} x {short(factor)}" for name, factor in place["extrapolation"].items()) or "-",
+        )
+        for place in predictions.places
+    )
+    columns = (*inputs, predictions.target, f"law {level}", f"new run {level}", "outside measured")
+    console.print(table_of(columns, rows))
+
+
+_PREDICTED = ("error", "law_interval", "run_interval", "extrapolation")
 
 
 def show_front(optimum: Optimum) -> None:

@@ -1,0 +1,119 @@
+"""The commands that read numbers and figures off a fit: predict and plot."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scalelaw.cli.face import Json, LawFiles, Output, app, give, names_of, need_files, number, pairs
+from scalelaw.cli.sections import Sectioned
+from scalelaw.errors import InputError
+
+
+@app.command("predict", cls=Sectioned)
+def predict(
+    fit_file: Annotated[
+        Path, typer.Argument(metavar="FIT.json", help="What `scalelaw fit TABLE -o FIT.json` wrote.")
+    ],
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE|FILE.csv",
+            help="An input and its value, or several values: visual_tokens=64,144; repeatable, every combination is "
+            "predicted. Or a csv with a column for each input.",
+        ),
+    ] = None,
+    level: Annotated[float, typer.Option(help="Level of the intervals, between 0 and 1.")] = 0.95,
+    law_files: LawFiles = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Predict the error at given inputs, with intervals for the law and for a new run.
+
+    Example: scalelaw predict fit.json --at n_params=72e9 --at visual_tokens=1024
+    """
+    from scalelaw.fit import load_fit
+    from scalelaw.fit.predictions import predict_places
+
+    need_files(law_files or [])
+    found = predict_places(load_fit(fit_file, law_files or []), _places(at), level)
+
+    def show() -> None:
+        from scalelaw.report.terminal import show_predictions
+
+        show_predictions(found)
+
+    give("predict", found.to_dict(), found.warnings, as_json=as_json, output=output, words=show)
+
+
+def _places(terms: list[str] | None) -> Any:
+    if not terms:
+        raise InputError(
+            "predict needs a place.",
+            code="usage",
+            hint="--at n_params=7e9 --at visual_tokens=144, or --at FILE.csv.",
+        )
+    files = [term for term in terms if "=" not in term]
+    if not files:
+        return {
+            name: [number(value, f"--at {name}") for value in values.split(",")]
+            for name, values in pairs(terms, "--at").items()
+        }
+    if len(terms) > 1:
+        raise InputError(
+            "--at takes either one csv or terms NAME=VALUE, not both.",
+            code="usage",
+            hint="Put every input into the csv as a column.",
+        )
+    from scalelaw.table import read_table
+
+    return read_table(files[0])
+
+
+@app.command("plot", cls=Sectioned)
+def plot(
+    items: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FIT.json|OPTIMUM.json|TABLE", help="What fit, optimize or compare wrote, and tables."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The figure to write; .pdf, .svg or .png is the format.")
+    ],
+    figure: Annotated[
+        str,
+        typer.Option(autocompletion=names_of("figures"), help="The figure's name (scalelaw list figures)."),
+    ] = "overview",
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WIDTHxHEIGHT", help="Size in inches: 6.4x4.8. [default: the figure's own]"),
+    ] = None,
+    dpi: Annotated[int, typer.Option(min=30, help="Dots per inch of a .png.")] = 160,
+    law_files: LawFiles = None,
+    as_json: Json = False,
+) -> None:
+    """Write one figure to a PDF, SVG or PNG file.
+
+    Example: scalelaw plot fit.json --figure curves -o curves.pdf
+    """
+    from scalelaw.report import save_figure
+
+    need_files(law_files or [])
+    written = save_figure(figure, list(items), output, dpi=dpi, size=_size(size), law=law_files or ())
+    give("plot", {"figure": figure, "path": written, "items": items}, as_json=as_json)
+    print(f"The figure is {written}.", file=sys.stderr)
+
+
+def _size(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    sides = tuple(number(side, "--size") for side in text.lower().split("x"))
+    if len(sides) != 2 or not all(0.5 <= side <= 50 for side in sides):
+        raise InputError(
+            "--size takes WIDTHxHEIGHT, each 0.5 to 50 inches.", code="usage", hint="--size 6.4x4.8"
+        )
+    return sides[0], sides[1]
