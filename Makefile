@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@rm -rf $(VENV)
 	@echo "Making the environment in $(VENV) (downloads once, a few minutes) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,slurm,ray]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train,excel,slurm,ray]'
 	@touch $@
 
 # Shows a command as a person would type it, then runs it.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from scalelaw.version import __version__
 
 if TYPE_CHECKING:
     from scalelaw.fit import FittedLaw, fit_law, load_fit, predict_places

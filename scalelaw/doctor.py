@@ -9,11 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
-NEEDED = (
-    "numpy", "scipy", "pandas", "pyarrow", "openpyxl", "lmfit", "matplotlib", "pydantic", "typer", "rich",
-    "torch", "transformers",
-)  # fmt: skip
+NEEDED = ("numpy", "scipy", "pandas", "pyarrow", "lmfit", "matplotlib", "pydantic", "typer", "rich")
 EXTRAS = (
+    ("train", "torch", "sweeps: training and scoring models"),
+    ("train", "transformers", "language models, vision encoders and FLOP counts of unknown architectures"),
+    ("excel", "openpyxl", "import of .xlsx files"),
     ("slurm", "submitit", "sweeps on a Slurm cluster: --executor slurm"),
     ("ray", "ray", "sweeps on a Ray cluster: --executor ray"),
     ("track", "wandb", "training curves in Weights & Biases"),

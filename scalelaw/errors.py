@@ -67,6 +67,30 @@ class Preempted(ScalelawError):
     exit_code = 75
 
 
+EXTRA_OF = {
+    "torch": "train",
+    "transformers": "train",
+    "safetensors": "train",
+    "PIL": "train",
+    "openpyxl": "excel",
+    "submitit": "slurm",
+    "ray": "ray",
+}
+"""Import name of an optional dependency -> the extra of this package that installs it."""
+
+
+def missing_dependency(error: ModuleNotFoundError) -> MissingDependency:
+    """The error for an optional dependency that cannot be imported; raises `error` itself where it is no such one."""
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRA_OF:
+        raise error
+    return MissingDependency(
+        f"This needs the package '{package}', which is not installed.",
+        code="missing_dependency",
+        hint=f"pip install 'scalelaw[{EXTRA_OF[package]}]'",
+    )
+
+
 def data_row(number: int) -> str:
     """How every message names a row of a table: by its place among the rows of data, whatever lines the file has above
     and between them."""

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from scalelaw.errors import InputError
+from scalelaw.version import __version__
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -163,7 +163,7 @@ class SweepFolder:
 @cache
 def versions() -> Mapping[str, str]:
     """What made a file: this package's version, and the git revision where it runs from a checkout; asked once."""
-    found = {"scalelaw.version": version("scalelaw")}
+    found = {"scalelaw.version": __version__}
     if (PACKAGE.parent / ".git").exists():
         command = [
             "git",

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, missing_dependency, unknown
 from scalelaw.files import PACKAGE
 
 HOLDS = {
@@ -57,13 +57,21 @@ def load(drawer: str, name: str) -> ModuleType:
     plug-in.
     """
     if name in _files(drawer):
-        return importlib.import_module(f"scalelaw.{drawer}.{name}")
+        return import_module(f"scalelaw.{drawer}.{name}")
     if name.endswith(".py"):
         return _from_path(drawer, Path(name))
     if name in _installed(drawer):
         module: ModuleType = _installed(drawer)[name].load()
         return module
     raise unknown(drawer.removesuffix("s"), name, names(drawer))
+
+
+def import_module(name: str) -> ModuleType:
+    """A module of this package that may need an extra. Raises MissingDependency with the install line without it."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error) from error
 
 
 def name_from_file(drawer: str, name: Any, origin: str | os.PathLike[str], hint: str = "") -> str:

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw import __version__
 from scalelaw.answers import answer, dumps, refusal
 from scalelaw.cli.sections import Commands
-from scalelaw.errors import InputError, Interrupted, ScalelawError
+from scalelaw.errors import EXTRA_OF, InputError, Interrupted, ScalelawError, missing_dependency
 from scalelaw.safe_text import say
+from scalelaw.version import __version__
 
 app = typer.Typer(
     name="scalelaw",
@@ -134,6 +134,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _refuse(
                 command, [], InputError(sentence, code="cannot_write", hint="Make room, or use -o.")
             )
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in EXTRA_OF:
+            return _refuse(command, given, missing_dependency(error))
         if os.environ.get("SCALELAW_DEBUG"):
             raise
         sentence = f"Unexpected {type(error).__name__}: {error}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from scalelaw.fit.optimum import Optimum
 from scalelaw.fit.options import Options
 from scalelaw.fit.uncertainty import FEWEST, Draws
 from scalelaw.points import Points
+from scalelaw.version import __version__
 
 Array = np.ndarray
 Warnings = list[tuple[str, str]]
@@ -176,7 +176,7 @@ def checklist(
         "seed": options.seed,
         "bootstrap": f"{options.bootstrap} refits, {options.method}"
         + (f" by {options.cluster}" if options.cluster else ""),
-        "versions": {"scalelaw": version("scalelaw"), "numpy": np.__version__, "scipy": scipy.__version__},
+        "versions": {"scalelaw": __version__, "numpy": np.__version__, "scipy": scipy.__version__},
         "data_hash": points.data_hash,
     }
 

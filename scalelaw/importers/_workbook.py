@@ -6,10 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from openpyxl import load_workbook
-from openpyxl.cell.cell import ERROR_CODES
-
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, missing_dependency
 
 MOST_UNPACKED = 8 * 2**20
 """Bytes of a workbook's parts; a file of scores holds kilobytes."""
@@ -22,6 +19,10 @@ def workbook(path: Path) -> list[list[str]]:
 
     Raises InputError for what is no workbook, is too large once unpacked, or has several filled sheets.
     """
+    try:
+        from openpyxl import load_workbook
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error) from error
     try:
         with zipfile.ZipFile(path) as packed:
             size = sum(part.file_size for part in packed.infolist())
@@ -48,6 +49,8 @@ def workbook(path: Path) -> list[list[str]]:
 
 def _lines(sheet: Any, path: Path) -> list[list[str]]:
     """The lines that hold something, each up to its last filled cell."""
+    from openpyxl.cell.cell import ERROR_CODES
+
     sheet.reset_dimensions()  # which the file states, true or not
     found, cells = [], 0
     for count, row in enumerate(sheet.iter_rows(values_only=True), start=1):

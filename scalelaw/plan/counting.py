@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from scalelaw.ladder import FAMILIES, LLMShape, from_fields
 from scalelaw.ladder.reading import read_config
+from scalelaw.plugins import import_module
 
 COUNTER = "scalelaw.vlm.counted"
 """The module whose `count_shape` counts. It needs torch, so it is loaded, by name, only for an unknown architecture."""
@@ -33,7 +33,7 @@ def shape_of(path: str | Path) -> LLMShape:
         shape = from_fields(config, name, origin=str(file))
         if shape.family in ("", *FAMILIES):
             return shape
-    counter: Any = importlib.import_module(COUNTER)
+    counter: Any = import_module(COUNTER)
     counted: LLMShape = counter.count_shape(file)
     return replace(counted, name=str(config.get("_name_or_path") or name))
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scalelaw import __version__
 from scalelaw.report import words
 from scalelaw.report.items import Contents, Study
 from scalelaw.report.subjects import facts_of, source_of
+from scalelaw.version import __version__
 
 Row = tuple[str, str]
 _MADE_WITH = ("numpy", "scipy", "pandas", "matplotlib")

@@ -8,7 +8,6 @@ from typing import Any
 
 from matplotlib.backends.backend_pdf import PdfPages
 
-from scalelaw import __version__
 from scalelaw.answers import answer, dumps
 from scalelaw.errors import InputError, unknown
 from scalelaw.files import atomic, write_text
@@ -39,6 +38,7 @@ from scalelaw.report.paper import write_paper
 from scalelaw.report.records import contents_of, facts_of_contents, named_figures, table_of
 from scalelaw.report.style import styled
 from scalelaw.report.words import law as law_in_words
+from scalelaw.version import __version__
 
 STYLES = ("page", "paper")
 FORMATS = ("pdf", "html")

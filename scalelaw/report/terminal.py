@@ -82,7 +82,6 @@ def _share(gap: Any) -> str:
 
 def show_predictions(predictions: Predictions) -> None:
     """The predicted error at each place, with both intervals and how far outside the measured range it lies."""
-    console = console_of()
     inputs = [name for name in predictions.places[0] if name not in _PREDICTED]
     level = f"{100 * predictions.level:g}%"
     rows = (
@@ -96,7 +95,7 @@ def show_predictions(predictions: Predictions) -> None:
         for place in predictions.places
     )
     columns = (*inputs, predictions.target, f"law {level}", f"new run {level}", "outside measured")
-    console.print(table_of(columns, rows))
+    Printer().table(columns, rows)
 
 
 _PREDICTED = ("error", "law_interval", "run_interval", "extrapolation")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
 import os
@@ -122,7 +121,7 @@ def find(experiment: Experiment, name: str, place: int | None = None) -> Cell | 
 
 def trainer(name: str = TRAINER) -> ModuleType:
     """The module that trains (see `TRAINER`)."""
-    return importlib.import_module(name)
+    return plugins.import_module(name)
 
 
 def check_tokens(experiment: Experiment, train: ModuleType) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +16,7 @@ from scalelaw.sweep.attempts import Log, attempt
 from scalelaw.sweep.grid import Stage
 from scalelaw.sweep.locks import turn
 from scalelaw.sweep.parts import set_aside
+from scalelaw.version import __version__
 
 
 def is_made(folder: SweepFolder, stage: Stage) -> bool:
@@ -67,7 +67,7 @@ def _make(folder: SweepFolder, stage: Stage, before: list[Path], train: ModuleTy
         training.call(train.pretrain_llm, stage.experiment, stage.llm, beside, log, saved=saved, log=log)
     facts = {
         "stage": stage.name,
-        "version": version("scalelaw"),
+        "version": __version__,
         "started_at": log.started_at,
         "seconds": log.seconds,
         "files": _sizes(beside),
