@@ -48,13 +48,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(site: Path, folder: Path, *arguments: str) -> tuple[int, str, str]:
-    code = f"import sys; sys.path.insert(0, {str(site)!r}); from scalelaw.cli import main; sys.exit(main(sys.argv[1:]))"
+def run(site: Path, folder: Path, *commands: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Exit code and standard output of each command, all run in one isolated process."""
+    code = f"""
+import contextlib, io, json, sys
+sys.path.insert(0, {str(site)!r})
+from scalelaw.cli import main
+for command in json.load(sys.stdin):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        code = main(command)
+    print(json.dumps([code, out.getvalue()]))
+"""
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code, *arguments],
-        cwd=folder, env={**os.environ}, capture_output=True, text=True,
+        [sys.executable, "-I", "-S", "-c", code],
+        cwd=folder, input=json.dumps(commands), env={**os.environ}, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return done.returncode, done.stdout, done.stderr
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 @pytest.mark.parametrize("module", ["torch", "transformers", "openpyxl", "safetensors"])
@@ -66,9 +75,8 @@ def test_the_environment_has_no_extra(site: Path, module: str) -> None:
 def test_fit_optimize_cost_predict_report_and_import_work(site: Path, tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     table.write_text("model,n_params,visual_tokens,acc\na,1e9,16,50\nb,7e9,16,60\n")
-    for arguments in (
+    commands = (
         ("fit", "vlm_reasoning", "--bootstrap", "50", "-o", "fit.json"),
-        ("fit", "vlm_reasoning", "--law", "auto", "--bootstrap", "0"),
         ("optimize", "fit.json", "--budget", "8e11", "--text-tokens", "50", "-o", "optimum.json"),
         ("optimize", "fit.json", "--budget", "latency_ms=80", "--hardware", "h100", "--models", "qwen1.5"),
         ("cost", "llama-2-7b", "--visual-tokens", "576", "--text-tokens", "50", "--compressor", "quecc"),
@@ -81,20 +89,23 @@ def test_fit_optimize_cost_predict_report_and_import_work(site: Path, tmp_path: 
         ("list", "compressors"),
         ("list", "models"),
         ("doctor",),
-    ):
-        code, _, err = run(site, tmp_path, *arguments)
-        assert code == 0, (arguments, err)
+    )
+    found = run(site, tmp_path, *commands)
+    assert [(command, code) for command, (code, _) in zip(commands, found, strict=True)] == [
+        (c, 0) for c in commands
+    ]
 
 
 def test_what_needs_an_extra_ends_with_exit_code_5_and_the_install_line(site: Path, tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_bytes(b"PK")
-    code, out, _ = run(
-        site, tmp_path, "sweep", str(ROOT / "experiments" / "smoke.yaml"), "--dry-run", "--json"
+    experiment = str(ROOT / "experiments" / "smoke.yaml")
+    found = run(
+        site,
+        tmp_path,
+        ("sweep", experiment, "--dry-run", "--json"),
+        ("import", "wide_csv", "t.xlsx", "-o", "t.parquet", "--json"),
     )
-    assert code == 5
-    error = json.loads(out)["error"]
-    assert error["code"] == "missing_dependency"
-    assert "scalelaw[train]" in error["hint"]
-    code, out, _ = run(site, tmp_path, "import", "wide_csv", "t.xlsx", "-o", "t.parquet", "--json")
-    assert code == 5
-    assert "scalelaw[excel]" in json.loads(out)["error"]["hint"]
+    for (code, out), extra in zip(found, ("train", "excel"), strict=True):
+        error = json.loads(out)["error"]
+        assert (code, error["code"]) == (5, "missing_dependency")
+        assert f"scalelaw[{extra}]" in error["hint"]
