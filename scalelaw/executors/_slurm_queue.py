@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scalelaw.safe_text import say
+from scalelaw.waiting import Waits
 
 OVER = {"CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"}  # by what it did
 OVER |= {
@@ -26,26 +29,33 @@ NEVER = ("launch failed requeued held", "launch_failed_requeued_held", "BadConst
 """Reasons for which a job would wait for ever."""
 ITS_TURN = {"None", "Priority", "Resources", "BeginTime", "JobArrayTaskLimit", "Cleaning", "Prolog"}
 """Reasons that pass by themselves; of any other, a person is told: it may need one."""
+CLUSTER = re.compile(r"[\w.,-]*")
 BEGINS = 180.0  # seconds that a job may need to begin: a slow disk, a container
+NO_ANSWER = "Slurm does not answer (squeue): waiting for it."
+UNREACHABLE = 30.0  # seconds after which jobs of an earlier runner are no longer asked for
 SETTLED = 2  # looks in a row that must find a job over: its result may be seen later than its end
 
 
 @dataclass(frozen=True)
 class Batch:
-    """An array of jobs. folder: where its orders lie. job: its number. names: of its tasks, job by job."""
+    """An array of jobs. folder: where its orders lie. job: its number. names: of its tasks, job by job. cluster: on
+    which it is, where Slurm has several; empty for the default one.
+    """
 
     folder: Path
     job: str
     names: list[list[str]] = field(compare=False, repr=False)
+    cluster: str = ""
 
     @staticmethod
     def read(folder: Path) -> Batch | None:
         """The batch that lies in a folder, None where it cannot be read."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             orders = json.loads((folder / "orders.json").read_text(encoding="utf-8"))
-            job = (folder / "job").read_text(encoding="utf-8").strip()
-            if job.isdigit():
-                return Batch(folder, job, [[str(task["name"]) for task in part] for part in orders["jobs"]])
+            job, _, cluster = (folder / "job").read_text(encoding="utf-8").strip().partition(";")
+            if job.isdigit() and CLUSTER.fullmatch(cluster):
+                names = [[str(task["name"]) for task in part] for part in orders["jobs"]]
+                return Batch(folder, job, names, cluster)
         return None
 
     def ends(self, place: int) -> dict[str, dict[str, Any]]:
@@ -67,39 +77,57 @@ class Queue:
         self._over: dict[Job, int] = {}
         self._signs: dict[Job, tuple[str, float]] = {}
         self._said: set[str] = set()
+        self._waits = Waits()
 
     def alive(self, batch: Batch) -> list[int]:
         """The jobs of a batch that wait or run. Numbers are used again: it must be of this batch."""
-        states = _states([batch.job], str(batch.folder)) or {}
+        waits = Waits()
+        while (states := _states([batch.job], batch.cluster, str(batch.folder))) is None:
+            waits.reasons(NO_ANSWER)
+            if waits.longest() > UNREACHABLE:
+                return []
+            time.sleep(1.0)
         found = range(len(batch.names))
         return [place for place in found if _state(states, batch.job, place).partition(" ")[0] not in OVER]
 
     def lost(self, jobs: set[Job]) -> dict[Job, str]:
         """Those of the jobs that are over, and the state that Slurm gives; none where it does not answer."""
-        states = _states(sorted({batch.job for batch, _ in jobs}))
-        if states is None:
-            return {}
+        known: dict[Job, str] = {}
+        reasons = []
+        for cluster in sorted({batch.cluster for batch, _ in jobs}):
+            here = [job for job in jobs if job[0].cluster == cluster]
+            states = _states(sorted({batch.job for batch, _ in here}), cluster)
+            if states is None:
+                reasons.append(NO_ANSWER)
+                continue
+            known |= {job: _state(states, job[0].job, job[1]) for job in here}
+        waiting = Counter(
+            state.partition(" ")[2].strip("()") for state in known.values() if state[:4] == "PEND"
+        )
+        running = any(state.startswith("RUNNING") for state in known.values())
+        if waiting and not running:
+            told = ", ".join(f"{count} for {reason}" for reason, count in sorted(waiting.items()))
+            reasons.append(f"No job runs yet; jobs wait in Slurm's queue: {told}.")
+        self._waits.reasons(*reasons)
         found: dict[Job, str] = {}
-        for job in jobs:
-            state = _state(states, job[0].job, job[1])
+        for job, state in known.items():
             self._say_why(state)
             if state.partition(" ")[0] in OVER:
                 self._over[job] = self._over.get(job, 0) + 1
                 if self._over[job] >= SETTLED:
                     found[job] = state
                     if state.endswith(")"):  # it waits for ever
-                        _scancel([f"{job[0].job}_{job[1]}"])
+                        _scancel([f"{job[0].job}_{job[1]}"], job[0].cluster)
             elif state.startswith("RUNNING") and self._is_silent(job):
                 found[job] = f"no sign of life for {self._silence:g} s, its node may be lost"
-                _scancel([f"{job[0].job}_{job[1]}"])
+                _scancel([f"{job[0].job}_{job[1]}"], job[0].cluster)
             else:
                 self._over.pop(job, None)
-        if unknown := {batch.job for (batch, _), state in found.items() if state == "UNKNOWN"}:
-            told = last_states(unknown)
-            found = {
-                job: _state(told, job[0].job, job[1]) if state == "UNKNOWN" else state
-                for job, state in found.items()
-            }
+        unknown = [job for job, state in found.items() if state == "UNKNOWN"]
+        for cluster in sorted({batch.cluster for batch, _ in unknown}):
+            here = [job for job in unknown if job[0].cluster == cluster]
+            told_last = last_states(sorted({batch.job for batch, _ in here}), cluster)
+            found |= {job: _state(told_last, job[0].job, job[1]) for job in here}
         return found
 
     def _say_why(self, state: str) -> None:
@@ -125,19 +153,27 @@ class Queue:
 
     def cancel(self, batches: Iterable[Batch]) -> None:
         """End jobs."""
-        if jobs := [batch.job for batch in batches]:
-            _scancel(jobs)
+        found = list(batches)
+        for cluster in sorted({batch.cluster for batch in found}):
+            _scancel([batch.job for batch in found if batch.cluster == cluster], cluster)
 
 
-def _states(jobs: list[str], folder: str = "") -> dict[str, str] | None:
+def _on(cluster: str) -> list[str]:
+    """The option that puts a question to another cluster than the default one."""
+    return ["-M", cluster] if cluster else []
+
+
+def _states(jobs: list[str], cluster: str = "", folder: str = "") -> dict[str, str] | None:
     """States of the jobs that the controller remembers, by `JOB_PLACE`; only of those whose script lies in `folder`.
     None where it does not answer."""
-    command = ["squeue", "-h", "-r", "-t", "all", "-o", "%i|%T|%r|%o", "-j", ",".join(jobs)]
+    command = ["squeue", "-h", "-r", "-t", "all", "-o", "%i|%T|%r|%o", "-j", ",".join(jobs), *_on(cluster)]
     asked = _answer(command)
     if asked is None or (asked.returncode and "Invalid job id" not in asked.stderr):
         return None
     found = {}
     for line in asked.stdout.splitlines():
+        if line.count("|") < 3:  # the name of a cluster
+            continue
         number, state, reason, script = line.split("|", 3)
         if folder in script:
             if state == "PENDING":
@@ -146,9 +182,9 @@ def _states(jobs: list[str], folder: str = "") -> dict[str, str] | None:
     return found
 
 
-def last_states(jobs: Iterable[str]) -> dict[str, str]:
+def last_states(jobs: Iterable[str], cluster: str = "") -> dict[str, str]:
     """What the accounting says of jobs, by `JOB_PLACE`; nothing where there is none."""
-    asked = _answer(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs)])
+    asked = _answer(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs), *_on(cluster)])
     if asked is None or asked.returncode:
         return {}
     return dict(line.split("|", 1) for line in asked.stdout.splitlines() if "|" in line)
@@ -165,5 +201,5 @@ def _answer(command: list[str]) -> subprocess.CompletedProcess[str] | None:
         return None
 
 
-def _scancel(jobs: list[str]) -> None:
-    _answer(["scancel", *jobs])
+def _scancel(jobs: list[str], cluster: str = "") -> None:
+    _answer(["scancel", *_on(cluster), *jobs])

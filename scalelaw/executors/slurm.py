@@ -13,6 +13,7 @@ import importlib
 import io
 import math
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -27,7 +28,7 @@ from typing import Any
 
 from scalelaw.answers import dumps
 from scalelaw.errors import InputError, MissingDependency
-from scalelaw.executors._slurm_queue import Batch, Queue
+from scalelaw.executors._slurm_queue import CLUSTER, Batch, Queue
 from scalelaw.files import write_text
 from scalelaw.tasks import Finished, Line, Needs, Task, Tries, checked, facts_of
 
@@ -39,6 +40,10 @@ KINDS: dict[str, Any] = {
     "signal_delay_s": int,
 }
 """Of what kind settings must be that sbatch does not see as they are."""
+CHOICES = ("SLURM_CONF", "SLURM_CLUSTERS")
+"""Variables that are a user's choice of a Slurm, not traces of the job that the runner may be in."""
+TAKEN = re.compile(r"(?:Submitted batch job )?(\d+)(?:;| on cluster )?([\w.-]+)?")
+"""What sbatch answers: "Submitted batch job 123", "... on cluster NAME", "123", "123;NAME"."""
 LARGEST_ARRAY = 1000  # what MaxArraySize allows where nobody changed it
 AT_ONCE = 256
 
@@ -108,6 +113,7 @@ class _Cluster:
         self._jobs, self._settings = jobs, settings
         self._folder = (tasks[0].output.parent / "slurm").absolute()
         self._queue = Queue(settings["silence_s"])
+        self._cluster = ""
         self._submitit = _submitit()
         for tool in ("sbatch", "squeue", "scancel"):
             if shutil.which(tool) is None:
@@ -141,7 +147,8 @@ class _Cluster:
         executor = self._submitit.SlurmExecutor(place)
         executor.update_parameters(**_parameters(needs, max(map(len, parts)), self._jobs, self._settings))
         executor.parameters["map_count"] = len(parts)
-        command = [sys.executable, "-u", "-m", "scalelaw.executors._slurm_job", str(place)]
+        executor._get_job_id_from_submission_command = self._read_answer
+        command = [sys.executable, "-u", "-P", "-m", "scalelaw.executors._slurm_job", str(place)]
         try:
             with (
                 _outside_of_any_job(),
@@ -156,10 +163,21 @@ class _Cluster:
             raise InputError(
                 f"Slurm does not take the job: {last}", code="job_refused", hint="\n  ".join(before)
             ) from error
-        write_text(place / "job", job)
-        batch = Batch(place, job, [[task.name for task in part] for part in parts])
+        write_text(place / "job", f"{job};{self._cluster}" if self._cluster else job)
+        batch = Batch(place, job, [[task.name for task in part] for part in parts], self._cluster)
         for number, part in enumerate(parts):
             self.running |= dict.fromkeys((task.name for task in part), (batch, number))
+
+    def _read_answer(self, answer: bytes | str) -> str:
+        """The number of the job that sbatch took, and its cluster: as it says, else as it was chosen."""
+        lines = (answer.decode(errors="replace") if isinstance(answer, bytes) else answer).splitlines()
+        found = [match for line in lines if (match := TAKEN.fullmatch(line.strip()))]
+        if not found:
+            raise self._submitit.core.utils.FailedSubmissionError(
+                f"sbatch answered {' '.join(lines)[:200]!r}, which names no job; look for it with squeue"
+            )
+        self._cluster = found[-1][2] or _chosen_cluster(self._settings)
+        return str(found[-1][1])
 
     def ends(self) -> Iterator[Finished]:
         """What has ended since: what has its result; what its job says has ended; what has no job any more."""
@@ -188,13 +206,21 @@ class _Cluster:
         self._queue.cancel({batch for batch, _ in self.running.values()})
 
 
+def _chosen_cluster(settings: Mapping[str, Any]) -> str:
+    """The cluster that sbatch is asked for: by the settings, else by the environment; empty for the default one."""
+    more = settings.get("additional_parameters") or {}
+    by_environment = os.environ.get("SBATCH_CLUSTERS") or os.environ.get("SLURM_CLUSTERS")
+    chosen = str(more.get("clusters") or more.get("M") or by_environment or "")
+    return chosen if CLUSTER.fullmatch(chosen) else ""
+
+
 @contextmanager
 def _outside_of_any_job() -> Iterator[None]:
     """Where the runner is a job itself: what Slurm told it of that job must not reach those that it submits."""
     theirs = {
         key: os.environ.pop(key)
         for key in list(os.environ)
-        if key.startswith("SLURM_") and key != "SLURM_CONF"
+        if key.startswith("SLURM_") and key not in CHOICES
     }
     try:
         yield

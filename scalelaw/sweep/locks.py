@@ -5,23 +5,26 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scalelaw.errors import InputError
-from scalelaw.files import NO_LINK
+from scalelaw.files import NO_LINK, NO_WAIT
+from scalelaw.waiting import Waits
 
 
 @contextmanager
 def turn(path: Path) -> Iterator[None]:
-    """Hold the lock at `path`, waiting for it as long as another process holds it.
+    """Hold the lock at `path`, waiting for it as long as another process holds it; a long wait is said on stderr.
 
     Raises InputError where the lock's folder cannot be written.
     """
     handle = _acquire(path, wait=True)
     assert handle is not None
     try:
+        _sign(handle)
         yield
     finally:
         _release(path, handle)
@@ -32,24 +35,34 @@ def only_runner(path: Path) -> Iterator[None]:
     """Hold the lock of a sweep's runner. Raises InputError `sweep_running` where another runner holds it."""
     handle = _acquire(path, wait=False)
     if handle is None:
-        holder = path.read_text(encoding="utf-8", errors="replace").strip() or "another process"
         raise InputError(
-            f"A sweep is running in {path.parent} ({holder}).",
+            f"A sweep is running in {path.parent} ({holder(path)}).",
             code="sweep_running",
             hint="Wait until it ends, or give another folder with --out.",
         )
     try:
-        os.truncate(handle, 0)
-        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        _sign(handle)
         yield
     finally:
         _release(path, handle)
 
 
+def holder(path: Path) -> str:
+    """Who holds the lock at `path`, as it says itself."""
+    try:
+        handle = os.open(path, os.O_RDONLY | NO_WAIT)
+    except OSError:
+        return "another process"
+    try:
+        return os.read(handle, 200).decode(errors="replace").strip() or "another process"
+    finally:
+        os.close(handle)
+
+
 def is_held(path: Path) -> bool:
     """Whether a living process holds the lock at `path`; takes nothing and makes nothing."""
     try:
-        handle = os.open(path, os.O_RDWR)
+        handle = os.open(path, os.O_RDWR | NO_WAIT)
     except OSError:
         return False
     try:
@@ -73,7 +86,10 @@ def _acquire(path: Path, *, wait: bool) -> int | None:
                 hint="Choose a folder that exists and that you may write to.",
             ) from error
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if wait:
+                _wait_for(path, handle)
+            else:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(path, handle):
                 return handle
         except BlockingIOError:
@@ -83,6 +99,25 @@ def _acquire(path: Path, *, wait: bool) -> int | None:
             os.close(handle)
             raise
         os.close(handle)
+
+
+def _wait_for(path: Path, handle: int) -> None:
+    waits, pause = Waits(), 0.01
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            waits.reasons(f"{path.stem} is being made by {holder(path)}: waiting for it (lock {path}).")
+            time.sleep(pause)
+            pause = min(2 * pause, 0.5)
+
+
+def _sign(handle: int) -> None:
+    """Write into a lock who holds it."""
+    with suppress(OSError):  # a full disk does not undo a lock
+        os.truncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
 
 
 def _is_still(path: Path, handle: int) -> bool:

@@ -63,6 +63,9 @@ class Progress:
         if item.flops and not failure:
             self.first_cell = min(self.first_cell, time.time() - seconds)
 
+    def note(self, sentence: str) -> None:
+        """Something that a person should know meanwhile."""
+
     def open(self) -> list[Item]:
         """Those that have not ended and may run, in order."""
         return list(itertools.islice(self._open.values(), LOOKED_AT))
@@ -111,6 +114,10 @@ class Lines(Progress):
         outcome = self.outcome(item, failure, seconds)
         say(f"[{len(self.ended)}/{len(self.items)}] {one_line(item.label)}: {outcome}", sys.stderr)
 
+    def note(self, sentence: str) -> None:
+        """Something that a person should know meanwhile."""
+        print(sentence, file=sys.stderr, flush=True)
+
     def outcome(self, item: Item, failure: str, seconds: float) -> str:
         """How it ended, in words."""
         if failure:
@@ -138,6 +145,10 @@ class LiveTable(Progress):
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self._live.stop()
+
+    def note(self, sentence: str) -> None:
+        """Something that a person should know meanwhile."""
+        self._live.console.print(Text(sentence))
 
     def render(self) -> RenderableType:
         """The table of this moment."""

@@ -16,6 +16,7 @@ from scalelaw.errors import InputError, unknown
 from scalelaw.files import SweepFolder
 from scalelaw.sweep.attempts import Failure, now, read_failure
 from scalelaw.sweep.grid import Cell, Stage, trainer
+from scalelaw.sweep.locks import holder, is_held
 from scalelaw.sweep.naming import is_own_file
 from scalelaw.sweep.needs import needs_of
 from scalelaw.sweep.progress import Item, Progress
@@ -125,6 +126,9 @@ def do(
     with progress, closing(engine.run([task for task, _ in tasks], jobs=jobs, **settings)) as ends:
         items = {item.name: item for _, item in tasks}
         progress.begin(list(items.values()), jobs)
+        for task, item in tasks:
+            if is_held(lock := folder.turn(task.name)):
+                progress.note(f"{item.label} is being made by {holder(lock)}: its result is waited for.")
         for end in ends:
             name = end.task.name
             if end.task.result.exists():
