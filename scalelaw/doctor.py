@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
+from scalelaw.executors import ray
+
 NEEDED = ("numpy", "scipy", "pandas", "pyarrow", "lmfit", "matplotlib", "pydantic", "typer", "rich")
 EXTRAS = (
     ("train", "torch", "sweeps: training and scoring models"),
@@ -44,7 +46,7 @@ def examine() -> dict[str, Any]:
         "devices": _devices(),
         "schedulers": {
             "slurm": shutil.which("sbatch") or "",
-            "ray": os.environ.get("RAY_ADDRESS", ""),
+            "ray": ray.address_of(),
         },
     }
 

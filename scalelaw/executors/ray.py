@@ -1,7 +1,9 @@
 """Tasks of a Ray cluster: an existing one by its address, or one that is started here and ends with the sweep.
 
-Settings: `address` ("auto" or HOST:PORT; else one is started here), `cpus` and `gpus` of one that is started
-here. Core tasks, one worker process each (`max_calls=1`); `gpus` may be a share of one; a task that says no `gpus` sees
+Settings: `address` ("auto" or HOST:PORT), else that of RAY_ADDRESS, as Ray itself has it; without either, and with
+"local", one is started here, with `cpus` and `gpus`. What no node has is refused by a Ray that is started here; a
+cluster may grow, so there it is waited for, with a sentence on stderr.
+Core tasks, one worker process each (`max_calls=1`); `gpus` may be a share of one; a task that says no `gpus` sees
 none. The folder of the sweep must lie where every node sees it. What dies with its worker or node is begun again
 `retries` times.
 """
@@ -23,11 +25,13 @@ from typing import Any
 
 from scalelaw.errors import InputError, MissingDependency
 from scalelaw.tasks import Finished, Line, Needs, Task, Tries, checked, facts_of, task_from
+from scalelaw.waiting import Waits
 
 SETTINGS = {"address": "", "cpus": 0, "gpus": 0}
 AT_ONCE = 1000
 LOOK = 10.0  # seconds without news after which the result files are looked at: they are what counts
 BEGINS = 3  # times that a Ray of one's own is started, before one gives up
+NOT_BEGUN = "No task has begun yet: Ray has no room for one, or is starting its workers."
 STORE = 100 * 2**20  # bytes of Ray's object store: nothing large goes through it
 
 
@@ -46,7 +50,7 @@ def asks(
         groups[task.needs] = groups.get(task.needs, 0) + 1
     return [
         {
-            "address": held["address"] or "started here",
+            "address": address_of(held) or "started here",
             "tasks": count,
             "cells_per_job": needs.cells_per_job,
             **_options(needs),
@@ -65,11 +69,19 @@ def run(
         return
     ray = _ray()
     ours = not ray.is_initialized()
+    here = ours and not address_of(held := checked("ray", settings, SETTINGS))
     if ours:
-        _begin(ray, checked("ray", settings, SETTINGS))
+        _begin(ray, held)
+    try:
+        _check_room(ray, tasks, grows=not here)
+    except InputError:
+        if ours:
+            ray.shutdown()
+        raise
     remote = ray.remote(max_calls=1, max_retries=0)(run_in_worker)
     tries, line = Tries(), Line(tasks)
     running: dict[Any, tuple[Task, ...]] = {}
+    waits, began = Waits(), False
     try:
         while line or running:
             for task in line.blocked():
@@ -81,6 +93,8 @@ def run(
             if not running:
                 continue
             over, _ = ray.wait(list(running), num_returns=1, timeout=LOOK)
+            began = began or bool(over)
+            waits.reasons(*([] if began or _any_began(running) else [NOT_BEGUN]))
             for reference in over or [
                 r for r, part in running.items() if all(t.result.exists() for t in part)
             ]:
@@ -107,6 +121,10 @@ def run_in_worker(facts: list[dict[str, Any]]) -> list[tuple[int | None, float, 
     return [ends.get(task.name, (0, 0.0, "")) for task in given]
 
 
+def _any_began(running: Mapping[Any, tuple[Task, ...]]) -> bool:
+    return any(task.output.exists() for part in running.values() for task in part)
+
+
 def _ends(ray: ModuleType, reference: Any, part: tuple[Task, ...]) -> list[Finished]:
     try:
         return [
@@ -125,18 +143,48 @@ def _options(needs: Needs) -> dict[str, Any]:
     return {"num_cpus": needs.cpus, "num_gpus": needs.gpus, **memory}
 
 
+def address_of(settings: Mapping[str, Any] | None = None) -> str:
+    """Where Ray is: by the settings, else by RAY_ADDRESS; empty where one is started here."""
+    found = str((settings or {}).get("address") or os.environ.get("RAY_ADDRESS", ""))
+    return "" if found == "local" else found
+
+
+def _check_room(ray: ModuleType, tasks: Sequence[Task], *, grows: bool) -> None:
+    """Hold what tasks ask for against what single nodes have. Raises InputError where no node has it and none can come;
+    of a cluster that may grow it is printed."""
+    nodes = [node.get("Resources", {}) for node in ray.nodes() if node.get("Alive")]
+    for needs in dict.fromkeys(task.needs for task in tasks):
+        options = _options(needs)
+        asked = {"CPU": options["num_cpus"], "GPU": options["num_gpus"], "memory": options.get("memory", 0)}
+        if any(all(node.get(key, 0) >= count - 1e-9 for key, count in asked.items()) for node in nodes):
+            continue
+        most = {key: max((node.get(key, 0) for node in nodes), default=0) for key in asked}
+        sentence = (
+            f"No node of Ray has what {sum(task.needs == needs for task in tasks)} task(s) ask for together: "
+            f"{_in_words(asked)}. The most that nodes have: {_in_words(most)}."
+        )
+        hint = "Lower the rules of `resources`, or use a cluster with such a node (settings.ray.address)."
+        if not grows:
+            raise InputError(sentence, code="too_much_asked", hint=hint)
+        print(f"{sentence} They wait until such a node joins the cluster.", file=sys.stderr, flush=True)
+
+
+def _in_words(resources: Mapping[str, float]) -> str:
+    return f"{resources['CPU']:g} CPUs, {resources['GPU']:g} GPUs, {resources['memory'] / 1e9:.3g} GB"
+
+
 def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if settings["address"]:
-        _knock(settings["address"])
+    if address := address_of(settings):
+        _knock(address)
         path = {"PYTHONPATH": held} if (held := os.environ.get("PYTHONPATH")) else {}
-        where: dict[str, Any] = {"address": settings["address"], "runtime_env": {"env_vars": path}}
+        where: dict[str, Any] = {"address": address, "runtime_env": {"env_vars": path}}
     else:
         cpus = settings["cpus"] or len(os.sched_getaffinity(0))
         where = {"address": "local", "num_cpus": cpus, "num_gpus": settings["gpus"] or None}
         where |= {"include_dashboard": False, "object_store_memory": STORE}
         print("Ray is being started, which takes up to a minute.", file=sys.stderr, flush=True)
-    for left in reversed(range(1 if settings["address"] else BEGINS)):
+    for left in reversed(range(1 if address else BEGINS)):
         try:
             with _its_own_signals():
                 ray.init(**where, log_to_driver=False, logging_level="ERROR")
@@ -147,7 +195,7 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
                 continue
             said = (str(error) or repr(error)).splitlines()[0]
             raise InputError(
-                f"Ray does not answer at '{settings['address'] or 'local'}': {said}", code="no_ray"
+                f"Ray does not answer at '{address or 'local'}': {said}", code="no_ray"
             ) from error
 
 

@@ -187,3 +187,59 @@ def test_what_ray_cannot_give_is_a_sentence(task: Make) -> None:
         assert caught.value.code == code
     (ask,) = executor.asks([task("a", gpus=0.5, memory_gb=2)], jobs=1)
     assert (ask["num_gpus"], ask["memory"], ask["tasks"]) == (0.5, 2_000_000_000, 1)
+
+
+@pytest.mark.parametrize(
+    "needs", [{"gpus": 3}, {"memory_gb": 4e6}, {"cpus": 64}, {"cpus": 4, "memory_gb": 4e6}]
+)
+def test_what_no_node_has_is_refused_here_and_said_of_a_cluster(
+    needs: dict[str, Any], task: Make, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import ray
+
+    with pytest.raises(InputError) as caught:
+        executor._check_room(ray, [task("a"), task("b", **needs)], grows=False)
+    assert caught.value.code == "too_much_asked"
+    executor._check_room(ray, [task("a"), task("b", **needs)], grows=True)
+    assert capsys.readouterr().err.count("They wait until such a node joins") == 1
+    executor._check_room(ray, [task("a"), task("c", gpus=0.5, cpus=4)], grows=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_what_one_node_lacks_is_not_made_up_by_others(task: Make) -> None:
+    """Two nodes of 2 CPUs have no room for a task of 4, whatever their sum is."""
+    node = {"Alive": True, "Resources": {"CPU": 2.0, "memory": 1e9}}
+    ray: Any = SimpleNamespace(
+        nodes=lambda: [node, node, {**node, "Alive": False, "Resources": {"CPU": 9.0}}]
+    )
+    with pytest.raises(InputError):
+        executor._check_room(ray, [task("a", cpus=4)], grows=False)
+    executor._check_room(ray, [task("a", cpus=2)], grows=False)
+
+
+@pytest.mark.parametrize(
+    ("variable", "setting", "used"),
+    [
+        ("", "", ""),
+        ("10.1.2.3:6379", "", "10.1.2.3:6379"),
+        ("10.1.2.3:6379", "auto", "auto"),
+        ("local", "", ""),
+    ],
+)
+def test_the_address_of_the_environment_is_used_where_settings_name_none(
+    variable: str, setting: str, used: str, task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scalelaw import doctor
+
+    monkeypatch.setenv("RAY_ADDRESS", variable)
+    tried: list[dict[str, Any]] = []
+    monkeypatch.setattr(executor, "_knock", lambda address: None)
+    ray: Any = SimpleNamespace(init=lambda **given: tried.append(given), shutdown=lambda: None)
+    settings = {**executor.SETTINGS, "address": setting}
+    executor._begin(ray, settings)
+    assert tried[0]["address"] == (used or "local")
+    (ask,) = executor.asks([task("a")], jobs=1, settings={"address": setting})
+    assert ask["address"] == (used or "started here")
+    if not setting:
+        monkeypatch.setattr(doctor, "_devices", list)
+        assert doctor.examine()["schedulers"]["ray"] == used
