@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 from scalelaw.tasks import Needs, Task
@@ -17,7 +18,18 @@ SAFE_TO_FORK = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # Arrow's allocator would start a thread
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # to ask for a CUDA device must not take hold of it
 }
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+"""The working directory is not on the path of what a task starts: a `json.py` there is no module of Python's. What
+PYTHONPATH names stays on it; an empty entry, which would stand for the working directory, does not."""
 TORCHRUN = "scalelaw.executors._torchrun"
+
+
+def environment() -> dict[str, str]:
+    """The environment of a process that runs tasks: this one's, one thread, and a safe path."""
+    held = {**os.environ, **ONE_THREAD, **SAFE_PATH}
+    if "PYTHONPATH" in held:
+        held["PYTHONPATH"] = os.pathsep.join(filter(None, held["PYTHONPATH"].split(os.pathsep)))
+    return held
 
 
 def order_of(task: Task, environment: dict[str, str] | None = None) -> dict[str, Any]:

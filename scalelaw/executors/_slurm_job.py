@@ -26,7 +26,7 @@ from scalelaw import preemption
 from scalelaw.answers import dumps
 from scalelaw.errors import Preempted
 from scalelaw.executors import local
-from scalelaw.executors._launch import ONE_THREAD, launched
+from scalelaw.executors._launch import environment, launched
 from scalelaw.executors._slurm_queue import Batch
 from scalelaw.files import opened_anew
 from scalelaw.tasks import Finished, Task, task_from
@@ -112,11 +112,11 @@ def _several_nodes(tasks: list[Task], asked: list[int]) -> Iterator[Finished]:
         start = time.monotonic()
         with open(opened_anew(output), "w", encoding="utf-8") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, *given],
+                [sys.executable, "-P", "-m", module, *given],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **ONE_THREAD},
+                env=environment(),
                 start_new_session=True,
             )
             code = _wait(process, task.needs.minutes * 60 or float("inf"), asked)

@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from scalelaw.errors import InputError
-from scalelaw.executors._launch import ONE_THREAD, SAFE_TO_FORK, order_of
+from scalelaw.executors._launch import SAFE_TO_FORK, environment, order_of
 from scalelaw.preemption import USER, preempted
 from scalelaw.tasks import Finished, Task, Tries, checked, next_ready
 
@@ -164,7 +164,7 @@ class _Nest:
 
     def __init__(self, tasks: Sequence[Task], grace: float) -> None:
         modules = dict.fromkeys(name for task in tasks for name in (task.module, *task.imports))
-        self._command = [sys.executable, "-m", "scalelaw.executors._nest", str(grace), *modules]
+        self._command = [sys.executable, "-P", "-m", "scalelaw.executors._nest", str(grace), *modules]
         self._begin()
 
     def _begin(self) -> None:
@@ -172,7 +172,7 @@ class _Nest:
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **ONE_THREAD, **SAFE_TO_FORK},
+            env={**environment(), **SAFE_TO_FORK},
             start_new_session=True,
         )
 

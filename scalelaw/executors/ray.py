@@ -10,12 +10,15 @@ none. The folder of the sweep must lie where every node sees it. What dies with 
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -89,7 +92,7 @@ def run(
             if line.ready and len(running) <= jobs * 3 // 4:
                 for part in line.parts(jobs - len(running)):
                     given = [facts_of(task) for task in part]
-                    running[remote.options(**_options(part[0].needs)).remote(given)] = part
+                    running[remote.options(**_options(part[0].needs)).remote(given, os.getcwd())] = part
             if not running:
                 continue
             over, _ = ray.wait(list(running), num_returns=1, timeout=LOOK)
@@ -111,10 +114,15 @@ def run(
             ray.shutdown()
 
 
-def run_in_worker(facts: list[dict[str, Any]]) -> list[tuple[int | None, float, str]]:
-    """Run tasks in a worker, one after the other, each in its own process. Returns code, seconds, reason of each."""
+def run_in_worker(facts: list[dict[str, Any]], place: str = "") -> list[tuple[int | None, float, str]]:
+    """Run tasks in a worker, one after the other, each in its own process. Returns code, seconds, reason of each.
+
+    place: the runner's working directory, in which they run where there is one of that name.
+    """
     from scalelaw.executors import local
 
+    if os.path.isdir(place):
+        os.chdir(place)
     given = [task_from(held) for held in facts]
     once = [replace(task, needs=replace(task.needs, retries=0)) for task in given if not task.result.exists()]
     ends = {end.task.name: (end.code, end.seconds, end.reason) for end in local.run(once, jobs=1)}
@@ -186,7 +194,7 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
         print("Ray is being started, which takes up to a minute.", file=sys.stderr, flush=True)
     for left in reversed(range(1 if address else BEGINS)):
         try:
-            with _its_own_signals():
+            with _its_own_signals(), _in_an_empty_folder():
                 ray.init(**where, log_to_driver=False, logging_level="ERROR")
             return
         except Exception as error:  # where it does not start in time, Ray raises no more than that
@@ -206,6 +214,18 @@ def _knock(address: str) -> None:
             socket.create_connection((place[1], int(place[2])), timeout=10).close()
         except (OSError, OverflowError) as error:
             raise InputError(f"Ray does not answer at '{address}': {error}.", code="no_ray") from error
+
+
+@contextmanager
+def _in_an_empty_folder() -> Iterator[None]:
+    """Ray puts the driver's working directory first on the path of every worker: there lies nothing to import."""
+    before, empty = os.getcwd(), tempfile.mkdtemp(prefix="scalelaw-ray-")
+    atexit.register(shutil.rmtree, empty, ignore_errors=True)
+    os.chdir(empty)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @contextmanager

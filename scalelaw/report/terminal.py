@@ -340,7 +340,7 @@ def show_cells(planned: Any) -> None:
             c["compressor"],
             str(c["visual_tokens"]),
             str(c["seed"]),
-            f"{c['train_flops']:.3g}",
+            "not known" if c["train_flops"] is None else f"{c['train_flops']:.3g}",
             *(f"{c[name]:.3g}" for name in known),
             "done" if c["done"] else "to run",
         )
@@ -353,7 +353,7 @@ def show_cells(planned: Any) -> None:
     hours = f", {sum(c['hours'] for c in left):.3g} hours" if "hours" in known and left else ""
     out.line(
         f"{len(planned.cells)} cells, {len(left)} to run, "
-        f"{sum(c['train_flops'] for c in left):.3g} training FLOPs{hours}."
+        f"{sum(c['train_flops'] or 0.0 for c in left):.3g} training FLOPs{hours}."
     )
     if planned.cluster and known:
         out.line(

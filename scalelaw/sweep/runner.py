@@ -49,7 +49,8 @@ def plan_sweep(
     train: str = TRAINER,
 ) -> SweepPlan:
     """The cells of an experiment with their predicted training FLOPs and whether `out` has them, and what the executor
-    would ask for; writes nothing.
+    would ask for; writes nothing, and runs no Python file that the experiment names: what only such a file could tell
+    is None, with a warning `own_code_not_run`.
 
     Raises InputError for an experiment that cannot be run and for what an executor cannot give.
     """
@@ -57,10 +58,13 @@ def plan_sweep(
     stated, module, folder = cells(experiment), trainer(train), SweepFolder(Path(out))
     engine = plugins.load("executors", executor)
     settings = settings_of(engine, executor, experiment.resources)
-    check_tokens(experiment, module)
+    own, warnings = _own_code(experiment)
+    check_tokens(experiment, module, own)
     with _a_sentence_for(folder):
         parts = gather(folder, [cell.name for cell in stated], keep=False)
-    flops = predicted_flops(experiment, stated, module)
+    plain = [cell for cell in stated if cell.compressor not in own]
+    flops: dict[str, float | None] = dict.fromkeys((cell.name for cell in stated), None)
+    flops |= predicted_flops(experiment, plain, module)
     planned = tuple(
         {
             "cell": cell.name,
@@ -72,27 +76,27 @@ def plan_sweep(
             "rate_factor": cell.rate_factor,
             "train_flops": flops[cell.name],
             "done": cell.name in parts,
-            **_needs(experiment, cell, module),
+            **(_needs(experiment, cell, module) if cell.compressor not in own else {}),
         }
         for cell in stated
     )
     missing = [cell for cell in stated if cell.name not in parts]
     needed = missing_stages(folder, missing)
-    tasks = [task for task, _ in tasks_for(folder, experiment, missing, train)]
+    tasks = [task for task, _ in tasks_for(folder, experiment, missing, train, flops)]
     asks = asked_for(engine, tasks, jobs_of(engine, jobs, settings), settings)
     cluster = experiment.finetune.cluster.model_dump() if experiment.finetune is not None else None
-    warnings = [*_said(folder, parts), *_left_out(folder, stated), *_too_large(planned, cluster)]
+    warnings += [*_said(folder, parts), *_left_out(folder, stated), *_too_large(planned, cluster)]
     labels = tuple(stage.label for stage in needed)
     return SweepPlan(planned, labels, tuple(asks), tuple(warnings), cluster)
 
 
 def prepare_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAINER) -> SweepFolder:
     """Write down in `out` what the sweep is about and run nothing: `scalelaw run-cell`, or any scheduler that calls
-    it, makes the cells. Raises InputError as `run_sweep`.
+    it, makes the cells. Raises InputError as `run_sweep`; no Python file that the experiment names is run.
     """
     trackers.check(experiment.track)
     stated, folder = cells(experiment), SweepFolder(Path(out))
-    check_tokens(experiment, trainer(train))
+    check_tokens(experiment, trainer(train), _own_code(experiment)[0])
     folder.check()
     with _a_sentence_for(folder), only_runner(folder.lock):
         _state(folder, experiment, stated)
@@ -158,6 +162,19 @@ def run_sweep(
     if failed:
         raise _failed_cells(folder, stated, result)
     return result
+
+
+def _own_code(experiment: Experiment) -> tuple[set[str], Warnings]:
+    """The compressors of which nothing can be told without running a Python file that the experiment names, and a
+    warning that says so: its own ones, or all where the dataset is such a file."""
+    names = {experiment.dataset.name, experiment.vision.objective, *experiment.compressors}
+    if not (files := sorted(name for name in names if is_own_file(name))):
+        return set(), []
+    dataset = is_own_file(experiment.dataset.name) and experiment.finetune is None
+    own = {name for name in experiment.compressors if dataset or is_own_file(name)}
+    unknown = "; FLOPs and allowed token counts that depend on it are not known" if own else ""
+    sentence = f"The experiment's own code is not run before the sweep ({', '.join(files)}){unknown}."
+    return own, [("own_code_not_run", sentence)]
 
 
 def _needs(experiment: Experiment, cell: Cell, train: ModuleType) -> dict[str, float]:

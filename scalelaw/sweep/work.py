@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import signal
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
@@ -44,9 +45,16 @@ def predicted_flops(experiment: Experiment, stated: list[Cell], train: ModuleTyp
 
 
 def tasks_for(
-    folder: SweepFolder, experiment: Experiment, missing: list[Cell], train: str
+    folder: SweepFolder,
+    experiment: Experiment,
+    missing: list[Cell],
+    train: str,
+    flops: Mapping[str, float | None] | None = None,
 ) -> list[tuple[Task, Item]]:
-    """What is to be done and how it is shown: the stages, then the cells, the longest first."""
+    """What is to be done and how it is shown: the stages, then the cells, the longest first.
+
+    flops: of each cell, None where it is not known; without them they are predicted.
+    """
     tasks: dict[str, tuple[Task, Item]] = {}
     asked: dict[tuple[str, str], Needs] = {}
 
@@ -71,9 +79,10 @@ def tasks_for(
 
     for stage in missing_stages(folder, missing):
         add(stage, folder.made(stage.name), stage.after, 0.0)
-    flops = predicted_flops(experiment, missing, trainer(train))
-    for cell in sorted(missing, key=lambda cell: -flops[cell.name]):
-        add(cell, folder.cell(cell.name), cell.stages, flops[cell.name], "--place", str(cell.place))
+    known = predicted_flops(experiment, missing, trainer(train)) if flops is None else flops
+    lengths = {cell.name: known[cell.name] or 0.0 for cell in missing}
+    for cell in sorted(missing, key=lambda cell: -lengths[cell.name]):
+        add(cell, folder.cell(cell.name), cell.stages, lengths[cell.name], "--place", str(cell.place))
     return list(tasks.values())
 
 
