@@ -248,8 +248,8 @@ def _size_in(name: str) -> float:
 
 
 KINDS = (
-    "task_family", "compressor", "benchmark", "metric", "judge", "n_shot", "filter", "group", "part", "part_of", "split",
-    "direction",    "weight_bits", "dtype", "precision", "frames", "image_pixels", "rate_factor",
+    "task_family", "compressor", "benchmark", "metric", "judge", "n_shot", "filter", "group", "part", "part_of",
+    "split", "direction", "weight_bits", "dtype", "precision", "frames", "image_pixels", "rate_factor",
 )  # fmt: skip
 """Columns whose values are different measurements or different models."""
 LENGTHS = ("train_samples", "train_steps", "steps", "train_tokens", "train_flops", "generated_tokens")

@@ -17,11 +17,11 @@ from scalelaw.importers._files import (
     named,
     number,
     optional,
-    read_mapping,
+    read_json,
     section,
     text,
 )
-from scalelaw.importers._layout import nothing_found, of_json, refuse_other
+from scalelaw.importers._layout import layout_of, nothing_found, of_json, refuse_other
 from scalelaw.importers._scores import Imported, Score, assemble
 
 BOOKKEEPING = {"alias", "name", "samples", "sample_len", "sample_count"}
@@ -45,6 +45,8 @@ def read_runs(
 
     Raises InputError where `path` is one file that cannot be read, and as `assemble` does.
     """
+    if Path(path).is_file():
+        refuse_other(path, tool, layout_of(path))
     found = find(path, wanted)
     if not found.files:
         raise nothing_found(
@@ -57,8 +59,9 @@ def read_runs(
     read: list[str] = []
     for file in found.files:
         try:
-            run = read_mapping(file)
-            refuse_other(file, tool, of_json(run))
+            content = read_json(file)
+            refuse_other(file, tool, of_json(content))
+            run = section({"": content}, "", file)
             when = started_at(run, file, warnings)
             scores.extend(_scores(tool, run, file, named(file, path), when, warnings))
             read.append(named(file, path))

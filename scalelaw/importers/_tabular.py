@@ -18,6 +18,7 @@ from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.importers import _scores
 from scalelaw.importers._duplicates import these
 from scalelaw.importers._files import Warnings, check_there, count, is_no_score, number, read_text, text
+from scalelaw.importers._layout import NAMES, layout_of
 from scalelaw.importers._metrics import Metric, metric
 from scalelaw.importers._models import FACTS, fact, nearly_whole
 from scalelaw.importers._scores import Score
@@ -42,6 +43,10 @@ def read_sheet(path: str | Path, decimal: Any = None) -> list[Record]:
     both are read so. Without it no comma is read as either. Raises InputError for what is no table.
     """
     file = Path(path)
+    if file.is_dir():
+        found = layout_of(file)
+        reads = f"It holds results of {NAMES[found]}: scalelaw import {found} {file} ..." if found else ""
+        raise InputError(f"There is no file {file}: it is a folder.", code="no_such_file", hint=reads)
     check_there(file)
     if file.suffix.lower() != ".xlsx" and (wrong := otherwise(file, TABLE)):
         raise InputError(f"{file} is not a csv.", code="wrong_kind", hint=wrong)

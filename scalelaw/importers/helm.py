@@ -33,7 +33,7 @@ from scalelaw.importers._files import (
     read_mapping,
     text,
 )
-from scalelaw.importers._layout import nothing_found, of_json, refuse_other
+from scalelaw.importers._layout import layout_of, nothing_found, of_json, refuse_other
 from scalelaw.importers._scores import OPTIONS as OPTIONS
 from scalelaw.importers._scores import Imported, Score, assemble
 
@@ -47,6 +47,8 @@ LIKELIHOOD = {"logprob", "perplexity", "bits_per_byte", "logprob_per_byte"}
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     """Rows of every `stats.json` under `path` (or of the one that `path` is) and the run_spec.json beside it."""
+    if Path(path).is_file():
+        refuse_other(path, "helm", layout_of(path))
     found = find(path, lambda file: file.name == "stats.json")
     if not found.files:
         raise nothing_found(path, "helm", "stats.json")
@@ -105,7 +107,7 @@ def _arguments(written: str) -> list[str]:
 
 def _scores(file: Path, source: str, warnings: Warnings) -> Iterator[Score]:
     beside = file.with_name("run_spec.json")
-    spec, entries = read_mapping(beside), _entries(file)
+    entries, spec = _entries(file), read_mapping(beside)
     adapter = spec.get("adapter_spec")
     model = text(optional(adapter, "model")) or text(optional(adapter, "model_deployment"))
     run = text(spec.get("name")) or text(file.parent.name) or "unnamed"

@@ -40,7 +40,7 @@ from scalelaw.importers._files import (
     text,
 )
 from scalelaw.importers._judges import Names, listed
-from scalelaw.importers._layout import SCORE_FILE, nothing_found, of_json, refuse_other
+from scalelaw.importers._layout import SCORE_FILE, layout_of, nothing_found, of_json, refuse_other
 from scalelaw.importers._metrics import Metrics
 from scalelaw.importers._scores import Imported, Score, assemble
 from scalelaw.importers._workbook import workbook
@@ -141,6 +141,7 @@ def _scored(
     match = SCORE_FILE.fullmatch(file.name)
     model, when = _place(file)
     if match is None or not match[1].startswith(f"{model}_"):
+        refuse_other(file, "vlmevalkit", layout_of(file))
         raise InputError(
             f"{file} is not named {model}_<dataset>_acc.csv (or _score.csv, _score.json), after the model's folder.",
             code="not_this_format",

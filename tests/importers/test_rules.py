@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from scalelaw import plugins
@@ -136,8 +137,6 @@ def test_a_judge_that_nothing_shows_is_reported_and_can_be_named(ending: str, tm
     folder = kit(tmp_path) / "tiny" / "T20260101_Gabcdef12"
     file = folder / f"tiny_New_MINI_kimi-k2_{ending}"
     if ending.endswith("xlsx"):
-        import pandas as pd
-
         pd.DataFrame({"split": ["none"], "Overall": [0.5]}).to_excel(file, index=False)
     else:
         file.write_text('{"Overall": 0.5}' if ending.endswith("json") else SCORES)
@@ -294,14 +293,26 @@ def test_no_importer_takes_anothers_layout_silently(tmp_path: Path) -> None:
     ("importer", "other"),
     [("lmms_eval", "lm_eval"), ("lm_eval", "lmms_eval"), ("lmms_eval", "helm"), ("helm", "vlmevalkit"),
      ("vlmevalkit", "lmms_eval"), ("wide_csv", "wandb_export"), ("long_csv", "wandb_export"), ("wide_csv", "long_csv"),
-     ("published_table", "wandb_export")],
+     ("published_table", "wandb_export"), ("wide_csv", "vlmevalkit"), ("long_csv", "helm"),
+     ("wandb_export", "lm_eval"), ("lm_eval", "vlmevalkit")],
 )  # fmt: skip
 def test_the_importer_that_reads_it_is_named(importer: str, other: str, tmp_path: Path) -> None:
     samples = layouts(tmp_path)
     options = samples[importer][1]
+    path = samples[other][0]
+    files = [Path(p, f) for p, _, names in os.walk(path) for f in names if f != "run_spec.json"]
+    for source in (path, *(f for f in files if importer not in ("wide_csv", "long_csv", "wandb_export"))):
+        with pytest.raises(InputError) as caught:
+            plugins.load("importers", importer).read(source, options)
+        assert f"scalelaw import {other}" in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_column_that_a_workbook_names_twice_is_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame([["a", 1e9, 0.5, 0.6]], columns=["model", "n_params", "GQA", "GQA "])
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
     with pytest.raises(InputError) as caught:
-        plugins.load("importers", importer).read(samples[other][0], options)
-    assert f"scalelaw import {other}" in f"{caught.value.message} {caught.value.hint}"
+        wide_csv.read(tmp_path / "t.xlsx", {"scores": {"GQA": 1}})
+    assert caught.value.code == "duplicate_column"
 
 
 def test_columns_files_metrics_and_patterns_that_are_not_used_are_named(tmp_path: Path) -> None:
