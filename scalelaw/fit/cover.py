@@ -9,14 +9,16 @@ import numpy as np
 
 from scalelaw.fit.engine import CHUNK, Problem, State
 from scalelaw.fit.objective import Objective
+from scalelaw.fit.scan import scan
 
 Array = np.ndarray
 _APART = 0.05  # of the box's side, in one direction at least: what makes two places distinct
 
 
 def cover(problem: Problem, starts: int, keep: int) -> tuple[Array, Array]:
-    """([p, keep], [p, few]) the best distinct places of a low-discrepancy cover of the nonlinear parameters' box.
+    """([p, up to 2 keep], [p, few]) the best distinct places of a low-discrepancy cover of the nonlinear parameters' box.
 
+    Before them those of a scan in the inputs' own scale, where the law does not say where a parameter lies (see `scan`).
     The first by squares (relative ones for log residuals), linear parameters solved; the second, for all that is not
     a plain sum of squares, by the objective itself after a step of the linear parameters: squares may lead astray.
     """
@@ -33,12 +35,15 @@ def cover(problem: Problem, starts: int, keep: int) -> tuple[Array, Array]:
     if relative:
         weight = (1.0 if weight is None else weight) / np.maximum(problem.target, 1e-300) ** 2
     plain = replace(problem, objective=Objective(), weight=weight)
+    where = np.zeros_like(parameters)
+    where[chosen] = unit
+    scaled = scan(plain, where, parameters, keep)
     parameters, totals = _placed(plain, parameters)
-    best = _distinct(unit, totals, keep)
+    best = np.concatenate([scaled, parameters[:, _distinct(unit, totals, keep)]], axis=1)
     if problem.objective.is_quadratic:
-        return parameters[:, best], parameters[:, :0]
+        return best, parameters[:, :0]
     settled, totals = _placed(problem, parameters)
-    return parameters[:, best], settled[:, _distinct(unit, totals, keep)]
+    return best, settled[:, _distinct(unit, totals, keep)]
 
 
 def _distinct(unit: Array, totals: Array, keep: int) -> list[int]:

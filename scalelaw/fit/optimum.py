@@ -159,7 +159,7 @@ def polish(problem: Problem, start: Array, steps: int = 30) -> Polished:
 
 def _length(step: Array, here: State) -> float:
     """The largest step, as a share of its parameter."""
-    return float(np.max(np.abs(step) / np.maximum(np.abs(here.parameters[:, 0]), 1e-12)))
+    return float(np.max(np.abs(step) / np.maximum(np.abs(here.parameters[:, 0]), 1e-40)))
 
 
 def _newton(problem: Problem, here: State, caution: float = 1e-6) -> tuple[Array, float, float]:

@@ -181,7 +181,8 @@ def _search(
     rows = np.arange(len(centre))
     down = rows % 2 == 0
     best = float(State.at(problem, fitted[:, None]).total[0])
-    step = np.maximum(0.02 * np.maximum(np.abs(centre), size), 1e-4)
+    scale = np.maximum(np.abs(centre), size)
+    step = 0.02 * np.where(scale > 0, scale, 5e-3)
     inside, outside = centre.copy(), np.where(down, -np.inf, np.inf)
     within = np.repeat(fitted[:, None], len(centre), axis=1)
     beyond = within.copy()
@@ -215,9 +216,7 @@ def _search(
         step[live] = np.where(good & far, 2.5 * step[live], step[live])
         at_bound = good & (trial == bounds[live])
         close = np.abs(off) < 1e-7
-        close |= np.abs(outside[live] - inside[live]) <= 1e-7 * np.maximum(
-            np.maximum(np.abs(centre[live]), size), 1e-9
-        )
+        close |= np.abs(outside[live] - inside[live]) <= 1e-7 * np.where(scale > 0, scale, 1e-9)[live]
         ends[live] = np.where(at_bound, bounds[live], np.where(np.abs(off) < 1e-7, reached, inside[live]))
         ended[live] = at_bound | close
     runaway = ~ended & np.isinf(outside)
@@ -259,7 +258,7 @@ def _with_quantity(law: Law, quantity: Callable[[Array], Array]) -> Law:
 
         def jacobian(self, inputs, parameters):  # type: ignore[no-untyped-def]
             jacobian = law.jacobian([x[:-1] for x in inputs], parameters)
-            step = 1e-6 * np.maximum(np.abs(parameters), 1e-6)
+            step = 1e-6 * np.where(parameters == 0, 1e-6, np.abs(parameters))
             count, rows = parameters.shape
             moved = np.eye(count)[:, :, None] * step  # [parameter, moved one, row]
             there = np.concatenate([parameters[:, None] + moved, parameters[:, None] - moved], axis=1)

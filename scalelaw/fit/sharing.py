@@ -85,6 +85,11 @@ class Joint(Law):
             )
         return out
 
+    def searched(self, inputs: Sequence[Array]) -> Mapping[str, tuple[float, float]]:
+        """The base law's `search` for each parameter."""
+        base = self.base.searched(inputs[:-1])
+        return {name: base[own] for name, own in zip(self.parameters, self.owner, strict=True) if own in base}
+
     def search_box(self, inputs: Sequence[Array], lower: Array, upper: Array) -> tuple[Array, Array]:
         """The base law's box for each parameter."""
         low, high = self.base.search_box(inputs[:-1], self.base.lower, self.base.upper)
