@@ -91,6 +91,10 @@ def missing_dependency(error: ModuleNotFoundError) -> MissingDependency:
     )
 
 
+class PredictionWarning(UserWarning):
+    """A prediction that is likely to be wrong: an input in another unit, or an error outside 0 to 1."""
+
+
 def data_row(number: int) -> str:
     """How every message names a row of a table: by its place among the rows of data, whatever lines the file has above
     and between them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,14 @@ import typer
 
 from scalelaw.answers import answer, dumps, refusal
 from scalelaw.cli.sections import Commands
-from scalelaw.errors import EXTRA_OF, InputError, Interrupted, ScalelawError, missing_dependency
+from scalelaw.errors import (
+    EXTRA_OF,
+    InputError,
+    Interrupted,
+    PredictionWarning,
+    ScalelawError,
+    missing_dependency,
+)
 from scalelaw.safe_text import say
 from scalelaw.version import __version__
 
@@ -102,6 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code. A sentence, never a traceback, for what a user can cause."""
     given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     command = next((a for a in given if a in commands()), "scalelaw")
+    warnings.simplefilter("ignore", PredictionWarning)  # an answer has warnings of its own
     try:
         if "" in given:
             hint = "A variable of the shell may be unset."

@@ -16,11 +16,11 @@ _APART = 0.05  # of the box's side, in one direction at least: what makes two pl
 
 
 def cover(problem: Problem, starts: int, keep: int) -> tuple[Array, Array]:
-    """([p, up to 2 keep], [p, few]) the best distinct places of a low-discrepancy cover of the nonlinear parameters' box.
+    """([p, some], [p, few]) the best distinct places of a low-discrepancy cover of the nonlinear parameters' box.
 
-    Before them those of a scan in the inputs' own scale, where the law does not say where a parameter lies (see `scan`).
-    The first by squares (relative ones for log residuals), linear parameters solved; the second, for all that is not
-    a plain sum of squares, by the objective itself after a step of the linear parameters: squares may lead astray.
+    Before them those of a scan in the inputs' own scale, where the law has parameters without `search`. The first by
+    squares (relative ones for log residuals), linear parameters solved; the second, for all that is not a plain sum of
+    squares, by the objective itself after a step of the linear parameters: squares may lead astray.
     """
     law = problem.law
     low, high = law.search_box(problem.inputs, problem.lower, problem.upper)

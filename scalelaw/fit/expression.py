@@ -8,6 +8,7 @@ Inputs are in raw units.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -178,6 +179,13 @@ def law_names(text: str, inputs: Iterable[str] = ()) -> dict[str, Any]:
 def right_side(text: str) -> Expression:
     """The expression of a formula, without the `error =` before it."""
     return Expression(text.partition("=")[2] if "=" in text else text)
+
+
+def rename(text: str, names: Mapping[str, str]) -> str:
+    """The formula with other names for some of its names."""
+    pattern = r"\b(" + "|".join(map(re.escape, names)) + r")\b"
+    left, equals, right = text.rpartition("=")
+    return left + equals + re.sub(pattern, lambda found: names[found[0]], right)
 
 
 def _affine(node: ast.expr, names: frozenset[str]) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
 from scalelaw.answers import answer, dumps, plain
+from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.average import PREFIX, effective_parameters
 from scalelaw.fit.bands import band
+from scalelaw.fit.expression import SHORTHAND, rename
 from scalelaw.fit.law import Law
 from scalelaw.fit.loading import load_law
+from scalelaw.fit.places import check_errors, check_units
 from scalelaw.fit.plotting import plot_fit
 
 
@@ -96,10 +99,13 @@ class FittedLaw:
     def predict(self, params: Mapping[str, float] | None = None, **inputs: Any) -> np.ndarray:
         """The predicted target; inputs in raw units (n_params in parameters), broadcast against each other.
 
-        `params` are other parameters to predict with. Raises InputError for a missing or unknown input.
+        `params` are other parameters to predict with. Errors outside 0 to 1 give a PredictionWarning.
+        Raises InputError for a missing or unknown input, and for sizes in billions (unit_mismatch).
         """
         chosen = self.params if params is None else params
-        return self._evaluate(inputs, {name: np.float64(chosen[name]) for name in self.params})
+        value = self._evaluate(inputs, {name: np.float64(chosen[name]) for name in self.params})
+        check_errors(value, self.target, self.points["target"])
+        return value
 
     def predict_draws(self, **inputs: Any) -> np.ndarray:
         """[n_draws, ...] the predicted target for every bootstrap refit; inputs as in `predict`."""
@@ -139,6 +145,38 @@ class FittedLaw:
                 code="missing_input",
                 hint=f"Its inputs are {', '.join(self.inputs)}.",
             )
+        check_units(inputs, self.measured_range, self.checklist.get("columns", {}))
+
+    def with_column_names(self) -> FittedLaw:
+        """The same fit of a formula with its inputs named as in the results table: N is n_params, V visual_tokens.
+
+        Inputs that were read from a column of the schema have its name; so a plan can use the fit.
+        """
+        columns = {**SHORTHAND, **self.checklist.get("columns", {})}
+        names = {
+            name: SHORTHAND.get(columns[name], columns[name])
+            for name in self.inputs
+            if columns.get(name, name) in COLUMNS or columns.get(name) in SHORTHAND
+        }
+        names = {
+            old: new for old, new in names.items() if old != new and new not in (*self.inputs, *self.params)
+        }
+        if self.source != "typed" or not names:
+            return self
+
+        def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {names.get(name, name): value for name, value in values.items()}
+
+        law = rename(self.law, names)
+        return replace(
+            self,
+            law=law,
+            formula=law,
+            inputs=[names.get(name, name) for name in self.inputs],
+            units=renamed(self.units),
+            points={**self.points, "inputs": renamed(self.points["inputs"])},
+            checklist={**self.checklist, "columns": renamed(self.checklist.get("columns", {}))},
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The `data` object of `scalelaw fit --json`, with nothing but JSON's own types; not-a-number is null."""

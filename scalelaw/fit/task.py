@@ -60,16 +60,18 @@ def make_options(options: Mapping[str, Any]) -> Options:
 
 
 def read_points(
-    table: Any,
+    frame: Any,
     law: Law,
     inputs: Mapping[str, str | float] | None,
     target: str,
     where: Any,
-    options: Options,
+    options: Options | None = None,
 ) -> Points:
-    """The points of a table that this law is fitted to. Raises InputError for what is missing there."""
-    mapping = {name: name for name in law.inputs}
-    frame = read_table(table)
+    """The points of a table, as `read_table` gives it, that a law is fitted to.
+
+    Raises InputError for what is missing there.
+    """
+    mapping, options = {name: name for name in law.inputs}, options or Options()
     for name, column in (inputs or {}).items():
         if column in ("", None):  # a name of a formula that stays a parameter
             if name in mapping:

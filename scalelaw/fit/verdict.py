@@ -20,14 +20,16 @@ _NOTHING = 1e-12  # of the law's values: a parameter whose doubling changes less
 
 def judge(problem: Problem, optimum: Optimum) -> tuple[str, Warnings]:
     """(status, warnings): identified, at_bound, not_identified or not_converged, and why, in words."""
-    if reasons := undetermined(problem, optimum.parameters):
-        return "not_identified", reasons
-    if not optimum.converged and not at_rounding(problem, optimum):
+    ended = optimum.converged or at_rounding(problem, optimum)
+    reasons = undetermined(problem, optimum.parameters)
+    if reasons and (ended or any(code != "flat" for code, _ in reasons)):
+        return "not_identified", [reason for reason in reasons if ended or reason[0] != "flat"]
+    if not ended:  # what is flat where the search ended need not be flat at the best fit
         return "not_converged", [
             (
                 "not_converged",
                 f"The search did not end in a minimum: a further step could still lower the objective by "
-                f"{100 * optimum.gap:.2g} %. Do not use this fit.",
+                f"{100 * optimum.gap:.2g} %. Do not use this fit; narrower bounds (--bound) may help.",
             )
         ]
     if hits := bounds_hit(problem, optimum.parameters):
@@ -124,11 +126,16 @@ def _flat_direction(problem: Problem, parameters: Array) -> Warnings:
     names = np.array(problem.law.parameters)[~problem.fixed]
     if columns is None:
         return [
-            ("flat", "The law has no finite derivative at its best fit: its parameters are not determined.")
+            (
+                "flat",
+                "The law has no finite derivative at the lowest point found: its parameters are not determined.",
+            )
         ]
     if unseen.any():
         lost = ", ".join(names[unseen])
-        return [("flat", f"The points do not depend on {lost} at the best fit: not determined.")]
+        return [
+            ("flat", f"At the lowest point found, the law's values do not depend on {lost}: not determined.")
+        ]
     if not columns.size:
         return []
     _, spread, directions = np.linalg.svd(columns.T, full_matrices=False)

@@ -117,6 +117,10 @@ def blend(fits: Mapping[str, Any], weights: Mapping[str, float] | None = None, s
     """
     if not fits:
         raise InputError("There are no fits to blend.", code="no_fits")
+    fits = {
+        name: fit.with_column_names() if hasattr(fit, "with_column_names") else fit
+        for name, fit in fits.items()
+    }
     for fit in fits.values():
         check_law(fit)
     given = {name: _weight(name, weight, fits) for name, weight in (weights or {}).items()}

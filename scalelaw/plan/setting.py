@@ -83,6 +83,7 @@ def make_setting(
 
     Raises InputError for a law of other inputs and for anything that is unknown, out of range or missing.
     """
+    fitted = fitted.with_column_names() if hasattr(fitted, "with_column_names") else fitted
     check_law(fitted)
     given = check_budget(budget, cost) if budget is not None else {}
     query = make_query(**options)

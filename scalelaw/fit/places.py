@@ -1,0 +1,73 @@
+"""Where a law is evaluated: inputs in another unit than the measured ones, and values that no error can have."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from scalelaw.errors import InputError, PredictionWarning
+
+FACTORS = {1e9: "billions", 1e6: "millions", 1e3: "thousands"}
+_APART = 1e3  # times beyond the measured range: from there an input may be in another unit
+_LARGE = 1e6  # inputs below are counts that nobody writes in thousands
+
+
+def check_units(
+    inputs: Mapping[str, Any], measured: Mapping[str, tuple[float, float]], columns: Mapping[str, str]
+) -> None:
+    """Compare the inputs of a prediction with the measured range.
+
+    Args:
+        inputs: name -> values in raw units.
+        measured: name -> smallest and largest measured value.
+        columns: name -> the column of the table that it was read from.
+
+    Raises:
+        InputError: unit_mismatch, for a number of parameters that is far outside the measured range and near or inside
+            it in billions, millions or thousands. Other large inputs get a PredictionWarning.
+    """
+    for name, values in inputs.items():
+        low, high = measured[name]
+        for value in _far(values, low, high):
+            for factor, unit in FACTORS.items():
+                near = value * factor if value < low else value / factor
+                if max(value, low) < _LARGE or not low / 10 <= near <= 100 * high:
+                    continue
+                message = f"{name} = {value:g} is far outside the measured {low:g} to {high:g}."
+                hint = f"{near:g} lies there: is the value in {unit}, or the fit?"
+                if columns.get(name, name).startswith("n_params"):
+                    if value < low:
+                        hint = f"{name} is in parameters: {_plain(value, factor)}."
+                    raise InputError(message, code="unit_mismatch", hint=hint)
+                warnings.warn(f"{message} {hint}", PredictionWarning, stacklevel=4)
+                break
+
+
+def check_errors(values: np.ndarray, target: str, measured: Any) -> None:
+    """A PredictionWarning for predicted errors outside 0 to 1, where every measured error lies inside."""
+    seen = np.asarray(measured, float)
+    if target != "error" or not ((seen >= 0) & (seen <= 1)).all():
+        return
+    if bad := int(((values < 0) | (values > 1)).sum()):
+        warnings.warn(
+            f"{bad} of {values.size} predicted errors lie outside 0 to 1: the law does not hold there.",
+            PredictionWarning,
+            stacklevel=4,
+        )
+
+
+def _far(values: Any, low: float, high: float) -> list[float]:
+    """The smallest and the largest value, where they are positive and far outside the measured range."""
+    numbers = np.asarray(values, float)
+    numbers = numbers[np.isfinite(numbers) & (numbers > 0)]
+    if not numbers.size:
+        return []
+    least, most = float(numbers.min()), float(numbers.max())
+    return [v for v, far in ((least, least * _APART <= low), (most, most >= _APART * high)) if far]
+
+
+def _plain(value: float, factor: float) -> str:
+    return f"{value:g}e{round(np.log10(factor))}"
