@@ -41,7 +41,7 @@ def natural(formula: str, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray,
     return inputs, value + 0.02 * np.ptp(value) * draw.normal(size=24), planted
 
 
-def reference(formula: str, inputs: dict, target: np.ndarray, planted: dict, starts: int = 6) -> float:
+def reference(formula: str, inputs: dict, target: np.ndarray, planted: dict, starts: int = 3) -> float:
     """The least sum of squares of scipy's bounded least squares from the truth and from places around it."""
     expression, draw, best = right_side(formula.format(u=1)), np.random.default_rng(0), np.inf
     truth = np.array(list(planted.values()))
