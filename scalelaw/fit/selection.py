@@ -74,7 +74,8 @@ def prepare(
         raise InputError(
             "There is no law to compare.", code="unknown_law", hint="Name some, or none for all."
         )
-    chosen, mapping, notes = _laws(names, frame, inputs or {}, target)
+    explained = next(iter(options.get("score") or ()), target)
+    chosen, mapping, notes = _laws(names, frame, inputs or {}, explained)
     units = {name: unit for law in reversed(chosen) for name, unit in law.units.items()}
     wishes = make_options(options)
     points = read_points(frame, replace(chosen[0], units=units), mapping, target, where, wishes)

@@ -43,7 +43,7 @@ def opening(
     if not is_expression(law, [*map(str, frame.columns), *(inputs or ())]):
         chosen = load_law(law)
         return read_points(frame, chosen, inputs, target, where, wishes), chosen, wishes
-    resolved = resolve(law, frame, inputs, target)
+    resolved = resolve(law, frame, inputs, next(iter(wishes.score or ()), target))
     chosen = make_law(law, law_names(law, resolved.inputs))
     found = read_points(frame, chosen, resolved.inputs, target, where, wishes)
     return replace(found, warnings=(*resolved.warnings, *found.warnings)), chosen, wishes
