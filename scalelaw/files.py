@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import filecmp
 import os
+import re
+import shutil
+import stat
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from scalelaw import untrusted
 from scalelaw.errors import InputError
 from scalelaw.version import __version__
 
@@ -23,37 +31,206 @@ def bundled(*parts: str) -> Path:
     return (inside if inside.is_dir() else PACKAGE.parent / "data").joinpath(*parts)
 
 
+@dataclass(frozen=True)
+class _Inputs:
+    """The files that a command reads: those that it was called with, and (user-named outputs only) all it opened."""
+
+    named: Mapping[tuple[int, int], str]
+    opened: Mapping[tuple[int, int], str]
+
+
+_inputs: ContextVar[_Inputs | None] = ContextVar("scalelaw_inputs", default=None)
+
+
 @contextmanager
-def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+def protected(named: Iterable[str]) -> Iterator[None]:
+    """Inside the block no file of `named`, and no file opened by `open_input`, is overwritten, by whatever name.
+
+    A file is known by its device and inode, so links, hard links and other spellings of a path are seen through.
+    """
+    held = {}
+    for path in named:
+        with suppress(OSError, ValueError):
+            info = os.stat(path)
+            if stat.S_ISREG(info.st_mode):
+                held[info.st_dev, info.st_ino] = path
+    opened: dict[tuple[int, int], str] = {}
+    token, outer = _inputs.set(_Inputs(held, opened)), untrusted.opened.set(opened)
+    try:
+        yield
+    finally:
+        _inputs.reset(token)
+        untrusted.opened.reset(outer)
+
+
+def check_output(path: str | os.PathLike[str], by_user: bool = True) -> None:
+    """Raises InputError where `path` cannot be written (`cannot_write`) or is an input (`would_overwrite_input`)."""
+    name = os.fspath(path)
+    try:
+        info = os.stat(name)
+    except FileNotFoundError:
+        _check_length(name)
+        return
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, error) from error
+    if stat.S_ISDIR(info.st_mode):
+        raise InputError(f"Cannot write {name}: it is a folder.", code="cannot_write")
+    if stat.S_ISBLK(info.st_mode) or stat.S_ISSOCK(info.st_mode):
+        raise InputError(f"Cannot write {name}: it is a device or a socket.", code="cannot_write")
+    if _is_input(info, by_user):
+        raise _would_overwrite(name)
+    if stat.S_ISREG(info.st_mode) and not os.access(name, os.W_OK):
+        raise InputError(
+            f"Cannot write {name}: it is read-only.", code="cannot_write", hint="Write to another name."
+        )
+
+
+def check_report(path: str | os.PathLike[str]) -> None:
+    """Raises InputError as `check_output`, and for a device or a pipe: a report's numbers lie in a folder beside it."""
+    check_output(path)
+    if _is_special(Path(path)):
+        raise InputError(
+            f"Cannot write {os.fspath(path)}: it is a device or a pipe, and a report's numbers lie beside it.",
+            code="cannot_write",
+            hint="Write to a file.",
+        )
+
+
+def _check_length(name: str) -> None:
+    try:
+        os.lstat(name)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _cannot_write(name, error) from error
+
+
+def _is_input(info: os.stat_result, by_user: bool) -> bool:
+    held, key = _inputs.get(), (info.st_dev, info.st_ino)
+    if held is None:
+        return False
+    return key in held.named or (by_user and key in held.opened)
+
+
+def _would_overwrite(name: str | os.PathLike[str]) -> InputError:
+    return InputError(
+        f"{os.fspath(name)} is one of the inputs, and would be overwritten.",
+        code="would_overwrite_input",
+        hint="Write to another name with -o.",
+    )
+
+
+def _cannot_write(path: str | os.PathLike[str], error: Exception, hint: str = "") -> InputError:
+    why = getattr(error, "strerror", None) or error
+    return InputError(f"Cannot write {os.fspath(path)}: {why}.", code="cannot_write", hint=hint)
+
+
+@contextmanager
+def atomic(path: str | os.PathLike[str], *, by_user: bool = False) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it onto `path` when the block ends without an error.
 
-    A reader sees the old file or the new one, never half of one.
-    Raises InputError where the folder cannot be made or written, or the disk is full.
+    A reader sees the old file or the new one, never half of one; the permissions of an old file stay.
+    by_user: the user named the path. Then a link is followed, and stays; a device or a named pipe is written to. Of
+    any other path a link is replaced, because whoever made the folder could have made it lead anywhere.
+    Raises InputError where the folder cannot be made or written, the disk is full (`cannot_write`), or the path is an
+    input of the command (`would_overwrite_input`).
     """
     target = Path(path)
+    is_link = target.is_symlink() and not by_user
+    if by_user and _is_special(target):
+        check_output(target)
+        with _written_through(target) as part:
+            yield part
+        return
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    except OSError as error:
-        raise InputError(
-            f"Cannot write {target}: {error.strerror or error}.",
-            code="cannot_write",
-            hint="Choose a folder that exists and that you may write to.",
-        ) from error
+        real = Path(os.path.realpath(target)) if by_user else target
+        mode = None if is_link else _mode(real)
+        if not is_link and stat.S_ISDIR(mode or 0):
+            raise IsADirectoryError(21, "it is a folder")
+        if mode is not None and not stat.S_ISREG(mode):
+            raise OSError(22, "it is not a regular file")
+        if mode is not None and not os.access(real, os.W_OK):
+            raise OSError(13, "it is read-only")
+        real.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".part", dir=real.parent)
+    except (OSError, ValueError) as error:
+        hint = "Choose a folder that exists and that you may write to."
+        raise _cannot_write(target, error, hint) from error
     os.close(handle)
     part = Path(name)
     try:
         yield part
+        if mode is not None and _is_input(os.stat(real), by_user):
+            if filecmp.cmp(part, real, shallow=False):
+                return
+            raise _would_overwrite(target)
         umask = os.umask(0)
         os.umask(umask)
-        part.chmod(0o666 & ~umask)
-        part.replace(target)
-    except IsADirectoryError as error:
-        raise InputError(f"Cannot write {target}: it is a folder.", code="cannot_write") from error
+        part.chmod(0o666 & ~umask if mode is None else stat.S_IMODE(mode))
+        part.replace(real)
     except OSError as error:
-        raise InputError(f"Cannot write {target}: {error.strerror or error}.", code="cannot_write") from error
+        raise _cannot_write(target, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _is_special(path: Path) -> bool:
+    """Whether the path is a device, a pipe, or a file that this process already has open (/dev/stdout)."""
+    if _own_handle(path) is not None:
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+
+
+def _own_handle(path: Path) -> int | None:
+    """The number of the open file that /dev/stdout, /dev/fd/N or /proc/self/fd/N (or a link to one) stands for."""
+    place = os.fspath(path)
+    for _ in range(8):
+        if found := re.fullmatch(rf"/(?:dev|proc/self|proc/{os.getpid()})/fd/(\d+)", place):
+            return int(found.group(1))
+        try:
+            place = os.path.join(os.path.dirname(place), os.readlink(place))
+        except (OSError, ValueError):
+            return None
+    return None
+
+
+@contextmanager
+def _written_through(target: Path) -> Iterator[Path]:
+    """A temporary file whose bytes go to a device or a pipe when the block ends without an error."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="scalelaw-") as folder:
+            part = Path(folder) / "part"
+            part.touch()
+            yield part
+            number = _own_handle(target)
+            if number is None:
+                handle = os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+                os.set_blocking(handle, True)
+            else:
+                sys.stdout.flush()
+                handle = os.dup(number)
+            with part.open("rb") as source, os.fdopen(handle, "wb") as sink:
+                shutil.copyfileobj(source, sink)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise InputError(
+                f"Cannot write {target}: no process reads this pipe.", code="cannot_write"
+            ) from error
+        raise _cannot_write(target, error) from error
 
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -67,9 +244,9 @@ def opened_anew(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK | NO_WAIT, 0o666)
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file atomically (UTF-8)."""
-    with atomic(path) as part:
+def write_text(path: str | os.PathLike[str], text: str, *, by_user: bool = False) -> None:
+    """Write a text file (UTF-8) as `atomic` does."""
+    with atomic(path, by_user=by_user) as part:
         part.write_text(text, encoding="utf-8")
 
 
@@ -175,7 +352,14 @@ def versions() -> Mapping[str, str]:
             "--abbrev=40",
             "--match=",
         ]
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)
-        if asked.returncode == 0:
-            found["scalelaw.git"] = asked.stdout.strip()
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+        except (
+            OSError,
+            ValueError,
+            subprocess.SubprocessError,
+        ):  # no git on the path, or one that cannot be run
+            return found
+        if answer.returncode == 0 and answer.stdout.strip():
+            found["scalelaw.git"] = answer.stdout.strip()
     return found

@@ -35,6 +35,11 @@ def json_safe(text: str) -> str:
     return _UNSAFE.sub(lambda match: "\n" if match[0] == "\n" else _json_escape(match[0]), text)
 
 
+def json_ascii(text: str) -> str:
+    """JSON text with every character beyond ASCII, which can only stand in its strings, as JSON's own escape."""
+    return re.sub("[^\x00-\x7f]", lambda match: _json_escape(match[0]), text)
+
+
 def _json_escape(letter: str) -> str:
     code = ord(letter)
     if code < 0x10000:

@@ -36,9 +36,12 @@ def write_table(
     rows: pd.DataFrame | Iterable[Mapping[str, Any]],
     path: str | Path,
     metadata: Mapping[str, str] | None = None,
+    *,
+    by_user: bool = False,
 ) -> None:
     """Write rows to a parquet file atomically, in the schema; missing columns become null.
 
+    by_user: the user named the path, see `files.atomic`.
     `metadata` (package version, git revision, ...) goes into the file's metadata beside the schema version.
     Raises InputError for a value that its column cannot hold, for a name that says another format and for a path that
     cannot be written.
@@ -51,7 +54,7 @@ def write_table(
         )
     notes = {"scalelaw.schema": str(SCHEMA_VERSION), **(metadata or {})}
     table = to_arrow(rows).replace_schema_metadata(notes)
-    with atomic(path) as part:
+    with atomic(path, by_user=by_user) as part:
         pq.write_table(table, part, compression="zstd", write_page_checksum=True)
 
 

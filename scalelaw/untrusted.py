@@ -17,8 +17,10 @@ import re
 import select
 import stat
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,10 @@ def _is_own_pipe(path: str | os.PathLike[str]) -> bool:
     return bool(_OWN_PIPE.fullmatch(os.fspath(path)) or _RESOLVED_PIPE.fullmatch(os.path.realpath(path)))
 
 
+opened: ContextVar[dict[tuple[int, int], str] | None] = ContextVar("scalelaw_opened", default=None)
+"""The regular files opened by `open_input`, by device and inode, where somebody wants to know (`files.protected`)."""
+
+
 @contextmanager
 def open_input(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader[Any]]:
     """Open a file that a user names for reading in binary, without ever waiting for it to open.
@@ -104,7 +110,10 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader[Any]]
     )
     handle = os.open(path, flags)
     try:
-        mode = os.fstat(handle).st_mode
+        info = os.fstat(handle)
+        mode = info.st_mode
+        if (seen := opened.get()) is not None and stat.S_ISREG(mode):
+            seen[info.st_dev, info.st_ino] = os.fspath(path)
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(21, "Is a directory", os.fspath(path))
         if not stat.S_ISREG(mode) and not (stat.S_ISFIFO(mode) and _is_own_pipe(path)):
@@ -113,9 +122,9 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader[Any]]
     except BaseException:
         os.close(handle)
         raise
-    opened: io.BufferedReader[Any] = io.BufferedReader(source, CHUNK)
-    with opened:
-        yield opened
+    reader: io.BufferedReader[Any] = io.BufferedReader(source, CHUNK)
+    with reader:
+        yield reader
 
 
 def _special(path: str | os.PathLike[str], kind: str) -> InputError:
@@ -210,9 +219,9 @@ def parse_yaml(text: str, origin: str) -> Any:
     """
     try:
         _check(text)
-        return yaml.load(text, Loader=_LOADER)
+        return _build(text)
     except InputError as error:
-        raise InputError(f"{origin} {error.message}.", code="bad_yaml") from error
+        raise InputError(f"{origin} {error.message}.", code=error.code) from error
     except yaml.YAMLError as error:
         raise InputError(f"{origin} is not YAML: {error}.", code="bad_yaml") from error
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
@@ -227,6 +236,42 @@ def read_yaml(path: Path) -> Any:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not YAML: {error}.", code="bad_yaml") from error
     return parse_yaml(text, str(path))
+
+
+def _build(text: str) -> Any:
+    loader = _LOADER(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        _check_keys(loader, root)
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _check_keys(loader: Any, root: Any) -> None:
+    """Raises InputError where a mapping holds a key twice; YAML's loader would keep the last one without a word."""
+    todo, seen = [root], set()
+    while todo:
+        node = todo.pop()
+        if id(node) in seen or isinstance(node, yaml.ScalarNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            todo.extend(node.value)
+            continue
+        keys: set[Any] = set()
+        for key, value in node.value:
+            todo.append(value)
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            name = loader.construct_object(key, deep=True)
+            if name in keys:
+                line = key.start_mark.line + 1
+                raise InputError(f"names the key '{key.value[:80]}' twice in one mapping (line {line})",
+                                 code="duplicate_key")  # fmt: skip
+            keys.add(name)
 
 
 def _check(text: str) -> None:
@@ -262,13 +307,21 @@ def _check(text: str) -> None:
 def parse_json(text: str) -> Any:
     """What a JSON text holds; half of a surrogate pair, which nothing could print, becomes U+FFFD.
 
-    Raises ValueError for what is no JSON, is nested too deep or holds a number of too many digits.
+    Raises ValueError for what is no JSON, is nested too deep, holds a number of too many digits or a key twice.
     """
     try:
-        held = json.loads(text)
+        held = json.loads(text, object_pairs_hook=_unique)
         return _printable(held) if "\\ud" in text.lower() else held
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        raise ValueError(f"the key '{twice[:80]}' stands twice in one object")
+    return held
 
 
 def _printable(held: Any) -> Any:

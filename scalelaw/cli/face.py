@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from scalelaw.answers import answer, dumps, refusal
+from scalelaw.cli import paths, streams
 from scalelaw.cli.sections import Commands
 from scalelaw.errors import (
     EXTRA_OF,
@@ -22,7 +23,8 @@ from scalelaw.errors import (
     ScalelawError,
     missing_dependency,
 )
-from scalelaw.safe_text import say
+from scalelaw.files import protected
+from scalelaw.safe_text import json_ascii, say
 from scalelaw.version import __version__
 
 app = typer.Typer(
@@ -103,53 +105,57 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the a
 MOST_WARNINGS = 20
 """More warnings of one answer than these are not all printed; --json has them."""
 
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF, errno.EFBIG)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code. A sentence, never a traceback, for what a user can cause."""
     given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     command = next((a for a in given if a in commands()), "scalelaw")
-    warnings.simplefilter("ignore", PredictionWarning)  # an answer has warnings of its own
     try:
+        inputs, outputs = paths.named(given)
+        streams.prepare(command, given, bool(outputs))
+        warnings.simplefilter("ignore", PredictionWarning)  # an answer has warnings of its own
         if "" in given:
             hint = "A variable of the shell may be unset."
             raise InputError("One of the arguments is empty.", code="usage", hint=hint)
-        code = int(app(given, prog_name="scalelaw", standalone_mode=False) or 0)
+        with protected(inputs):
+            paths.check(command, given, inputs, outputs)
+            code = int(app(given, prog_name="scalelaw", standalone_mode=False) or 0)
         if code == Interrupted.exit_code:  # newer typers turn Ctrl-C into this code
             raise KeyboardInterrupt
         sys.stdout.flush()
         return code
-    except ScalelawError as error:
-        return _refuse(command, given, error)
-    except (KeyboardInterrupt, typer.Abort):
-        return _refuse(
-            command, given, Interrupted("Interrupted; what is finished is kept.", code="interrupted")
-        )
-    except SystemExit:  # so typer ends only where whoever read the answer had enough of it
-        return 0
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.discard(sys.stdout)
         return 0
-    except Exception as error:
-        if hasattr(error, "format_message"):  # what typer says of a wrong option or argument
-            hint = f"See: {command if command == 'scalelaw' else f'scalelaw {command}'} --help"
-            return _refuse(command, given, InputError(error.format_message(), code="usage", hint=hint))
-        if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-            )  # nor could what is still held back
-            sentence = f"The answer could not be written: {error.strerror}."
-            return _refuse(
-                command, [], InputError(sentence, code="cannot_write", hint="Make room, or use -o.")
-            )
-        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in EXTRA_OF:
-            return _refuse(command, given, missing_dependency(error))
-        if os.environ.get("SCALELAW_DEBUG"):
-            raise
-        sentence = f"Unexpected {type(error).__name__}: {error}"
-        hint = "This is a fault of scalelaw's; SCALELAW_DEBUG=1 shows where."
-        return _refuse(command, given, ScalelawError(sentence, code="unexpected", hint=hint))
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001
+        if isinstance(error, SystemExit) and isinstance(error.__context__, OSError):
+            return 0  # so typer and rich end where whoever read the answer had enough of it
+        return _end(command, given, error)
+
+
+def _end(command: str, given: list[str], error: BaseException) -> int:
+    """Say what ended a command; its exit code."""
+    if isinstance(error, ScalelawError):
+        return _refuse(command, given, error)
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        sentence = "Interrupted; what is finished is kept."
+        return _refuse(command, given, Interrupted(sentence, code="interrupted"))
+    if hasattr(error, "format_message"):  # what typer says of a wrong option or argument
+        hint = f"See: {command if command == 'scalelaw' else f'scalelaw {command}'} --help"
+        return _refuse(command, given, InputError(error.format_message(), code="usage", hint=hint))
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
+        streams.discard(sys.stdout)  # nor could what is still held back be written
+        sentence = f"The answer could not be written: {error.strerror}."
+        return _refuse(command, [], InputError(sentence, code="cannot_write", hint="Make room, or use -o."))
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in EXTRA_OF:
+        return _refuse(command, given, missing_dependency(error))
+    if os.environ.get("SCALELAW_DEBUG"):
+        raise error
+    sentence = f"Unexpected {type(error).__name__}: {error}"
+    hint = "This is a fault of scalelaw's; SCALELAW_DEBUG=1 shows where."
+    return _refuse(command, given, ScalelawError(sentence, code="unexpected", hint=hint))
 
 
 def commands() -> tuple[str, ...]:
@@ -174,13 +180,18 @@ def give(
     if output is not None:
         from scalelaw.files import write_text
 
-        write_text(output, text)
+        write_text(output, text, by_user=True)
     for line in _shown(warnings):
         say(line, sys.stderr)
     if as_json:
-        sys.stdout.write(text)
+        print_json(text)
     elif words is not None:
         words()
+
+
+def print_json(text: str) -> None:
+    """Print JSON text; where the output's encoding lacks characters, all beyond ASCII as JSON's own escapes."""
+    sys.stdout.write(text if streams.is_unicode(sys.stdout) else json_ascii(text))
 
 
 def _shown(warnings: list[tuple[str, str]]) -> list[str]:
@@ -235,7 +246,7 @@ def numbers(terms: list[str] | None, option: str) -> dict[str, float]:
 
 def _refuse(command: str, given: list[str], error: ScalelawError) -> int:
     if "--json" in given:
-        sys.stdout.write(dumps(refusal(command, error)))
+        print_json(dumps(refusal(command, error)))
     say(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), sys.stderr)
     return error.exit_code
 

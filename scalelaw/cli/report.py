@@ -11,7 +11,6 @@ import typer
 
 from scalelaw.cli.face import Json, LawFiles, app, give, need_files
 from scalelaw.cli.sections import Sectioned
-from scalelaw.errors import InputError
 from scalelaw.safe_text import say
 
 _NAMES = {("page", "pdf"): "report.pdf", ("page", "html"): "report.html"}
@@ -50,10 +49,6 @@ def report(
 
     need_files(law_files or [])
     target = output or Path(_NAMES.get((style, form or "pdf"), "paper"))
-    if target.resolve() in {Path(item).resolve() for item in items}:
-        raise InputError(
-            f"{target} is one of the items.", code="usage", hint="Write to another name with -o."
-        )
     typed = ["report", *items, *(["-o", str(output)] if output else [])]
     typed += [word for file in law_files or [] for word in ("--law", file)]
     typed += ["--title", title] if title else []

@@ -7,6 +7,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from scalelaw.errors import InputError
+
 SECTIONS = {
     "Data": "where at input target weights by experiment column score scale decimal models-of as-is paired sweep set",
     "Law": "law laws share holdout strict",
@@ -88,6 +90,17 @@ class Sectioned(TyperCommand):
         for param in self.params:
             if param.param_type_name == "option" and not getattr(param, "is_flag", False):
                 param.metavar = param.metavar or value(_name(param), str(self.name))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. An end of file inside is a truncated file, which typer would take for Ctrl-D."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise InputError(
+                f"A file that {ctx.command_path} reads ends too early: {error}.",
+                code="truncated_file",
+                hint="Remove or repair the file, and run the command again.",
+            ) from error
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Arguments by their bare names."""

@@ -80,7 +80,7 @@ def import_(
         if name not in getattr(importer, "OPTIONS", options):
             raise unknown(f"option of {form}", name, importer.OPTIONS, code="unknown_option")
     found = importer.read(path, options)
-    write_table(found.rows, output, versions())
+    write_table(found.rows, output, versions(), by_user=True)
     data = {"format": form, "table": output, **found.to_dict()}
     give("import", data, found.warnings, as_json=as_json)
     say(f"{len(found.rows)} rows written to {output}.", sys.stderr)

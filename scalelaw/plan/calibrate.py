@@ -68,7 +68,7 @@ class Calibration:
 
     def write(self, path: str | Path) -> None:
         """Write the device as a YAML file that `hardware=` takes."""
-        write_text(path, yaml.safe_dump(to_row(self.device), sort_keys=False))
+        write_text(path, yaml.safe_dump(to_row(self.device), sort_keys=False), by_user=True)
 
 
 def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibration:

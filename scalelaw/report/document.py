@@ -10,7 +10,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 
 from scalelaw.answers import answer, dumps
 from scalelaw.errors import InputError, unknown
-from scalelaw.files import atomic, write_text
+from scalelaw.files import atomic, check_report, write_text
 from scalelaw.report.answer import answer_page, question
 from scalelaw.report.appendix import appendix, glossary, hashes
 from scalelaw.report.checklist import checklist, pages_of
@@ -79,13 +79,15 @@ def write_report(
             code="bad_format",
             hint=f"Name it {target.with_suffix('.' + form)}; there are .pdf and .html.",
         )
+    if style == "page":
+        check_report(target)
     contents = gather(items, law)
     with styled():
         pages = list(make_pages(contents, title, command))
         if style == "paper":
             write_paper(pages, contents, target)
         elif form == "html":
-            write_text(target, page_text(pages, title or question(contents), _origin(contents)))
+            write_text(target, page_text(pages, title or question(contents), _origin(contents)), by_user=True)
         else:
             _write_pdf(pages, contents, target, title)
     _write_records(pages, contents, target / "report" if style == "paper" else target, title)
@@ -93,7 +95,7 @@ def write_report(
 
 
 def _write_pdf(pages: Sequence[Page], contents: Contents, path: Path, title: str | None) -> None:
-    with atomic(path) as part, PdfPages(part, metadata=_metadata(contents, title)) as pdf:
+    with atomic(path, by_user=True) as part, PdfPages(part, metadata=_metadata(contents, title)) as pdf:
         for number, page in enumerate(pages, 1):
             page.footer(_origin(contents), number, len(pages))
             pdf.savefig(page.figure)

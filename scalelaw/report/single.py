@@ -51,7 +51,7 @@ def save_figure(
         raise InputError(
             "There is no fit to draw.", code="nothing_to_draw", hint="Give a FittedLaw or a FIT.json."
         )
-    with styled(), atomic(target) as part:
+    with styled(), atomic(target, by_user=True) as part:
         figure = _families(studies[:3]) if name == "families" else FIGURES[name](studies[0])
         if size is not None:
             figure.set_size_inches(size)

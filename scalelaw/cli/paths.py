@@ -1,0 +1,100 @@
+"""Which files a command line names: those that are read, and those that are written."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+
+from scalelaw import files
+from scalelaw.errors import InputError
+from scalelaw.files import SweepFolder
+
+_OUTPUTS = ("-o", "--output", "--out")
+_SWEEPS = ("sweep", "run-cell")
+"""Commands whose output is a folder that they also read."""
+
+
+def named(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The files and folders that exist among the arguments (inputs), and the values of -o (outputs)."""
+    inputs: list[str] = []
+    outputs: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        option, equals, value = argument.partition("=")
+        if argument in _OUTPUTS:
+            outputs += [value for value in (next(rest, None),) if value]
+        elif option in _OUTPUTS and equals:
+            outputs.append(value)
+        elif argument.startswith("-o") and not argument.startswith("--"):
+            outputs.append(argument[2:])
+        else:
+            inputs += _existing(argument)
+    return inputs, outputs
+
+
+def _existing(argument: str) -> Iterator[str]:
+    """Every path in `FILE`, `TASK=FILE`, `--option=FILE`, `FILE,FILE`, `FILE.py:variant`; - is standard input."""
+    if argument == "-":
+        yield "/dev/stdin"
+    parts = {argument, argument.partition("=")[2], *re.split("[,|]", argument)}
+    for part in {*parts, *(part.rpartition(":")[0] for part in parts)}:
+        try:
+            if part and os.path.exists(part):
+                yield part
+        except ValueError:
+            continue
+
+
+def check(command: str, arguments: Sequence[str], inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Check the outputs of a command before it begins, inside `files.protected(inputs)`.
+
+    Raises InputError `would_overwrite_input`, or `cannot_write` for what cannot be written.
+    """
+    if command in _SWEEPS:
+        return
+    folder_wanted = "paper" in arguments
+    for output in outputs:
+        if output.endswith(("/", os.sep)) and not folder_wanted:
+            raise InputError(f"Cannot write {output}: it names a folder.", code="cannot_write")
+        if not (folder_wanted and os.path.isdir(output)):
+            files.check_output(output)
+        for folder in filter(os.path.isdir, inputs):
+            layout = SweepFolder(files.Path(folder))
+            if layout.experiment.is_file() and os.path.exists(output) and _holds(layout, output):
+                raise InputError(
+                    f"{output} belongs to the sweep {folder}, which is an input, and would be overwritten.",
+                    code="would_overwrite_input",
+                    hint="Write to another name with -o.",
+                )
+    if _stdout_is(inputs):
+        raise InputError(
+            "Standard output goes to one of the inputs.",
+            code="would_overwrite_input",
+            hint="Write to another file.",
+        )
+
+
+def _holds(layout: SweepFolder, output: str) -> bool:
+    place = files.Path(os.path.realpath(output))
+    own = (layout.experiment, layout.manifest, layout.lock, layout.results, layout.gathered)
+    inner = (
+        layout.cells,
+        layout.stages,
+        *(layout.root / name for name in ("saved", "locks", "failed", "logs")),
+    )
+    if any(path.exists() and os.path.samefile(path, place) for path in own):
+        return True
+    return any(place.is_relative_to(os.path.realpath(path)) for path in inner)
+
+
+def _stdout_is(inputs: Sequence[str]) -> bool:
+    try:
+        out = os.fstat(1)
+        found = [os.stat(path) for path in inputs]
+    except (OSError, ValueError):
+        return False
+    if not stat.S_ISREG(out.st_mode):
+        return False
+    return any((info.st_dev, info.st_ino) == (out.st_dev, out.st_ino) for info in found)
