@@ -147,7 +147,7 @@ def flag(rows: list[dict[str, Any]], warnings: Warnings) -> None:
         for row in rows:
             absent = row.get(column) is None
             values.setdefault((row["benchmark"], row["metric"]), set()).add(
-                "an unknown number of" if absent and column == "n_shot" else "none stated" if absent
+                "an unknown number of" if absent and column == "n_shot" else "no named judge" if absent
                 else str(row[column])
             )  # fmt: skip
         for (benchmark, metric), different in sorted(values.items()):

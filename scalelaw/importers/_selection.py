@@ -69,15 +69,15 @@ def averages(
 
     means: benchmark -> what its score means. Raises InputError for a benchmark that is not in the file.
     """
-    asked = options.get("average")
-    if not asked:
+    entry = options.get("average")
+    if not entry:
         return []
-    if not isinstance(asked, Mapping) or not isinstance(asked.get("over"), list) or not asked["over"]:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("over"), list) or not entry["over"]:
         raise InputError("'average' must be {benchmark: NAME, over: [benchmark, ...]}.", code="bad_yaml")
-    for key in asked:
+    for key in entry:
         if key not in (keys := ("benchmark", "over", "task_family")):
             raise unknown("key of 'average'", str(key), keys, code="unknown_key")
-    over = [str(name) for name in asked["over"]]
+    over = [str(name) for name in entry["over"]]
     for name in over:
         if name not in means:
             raise unknown("benchmark", name, means)
@@ -88,17 +88,17 @@ def averages(
         key = (score.model, *(score.facts.get(c) for c in FACTS), score.status)
         groups.setdefault(key, {})[score.benchmark] = score
     made, lacking = [], []
-    name = text(str(asked.get("benchmark", ""))) or f"average of {len(over)}"
-    for held in groups.values():
-        first = next(iter(held.values()))
-        if missing := [benchmark for benchmark in over if benchmark not in held]:
+    name = text(str(entry.get("benchmark", ""))) or f"average of {len(over)}"
+    for by_benchmark in groups.values():
+        first = next(iter(by_benchmark.values()))
+        if missing := [benchmark for benchmark in over if benchmark not in by_benchmark]:
             kind = ", ".join(
                 str(first.facts[c]) for c in ("compressor", "visual_tokens") if first.facts.get(c)
             )
             lacking.append(f"{first.model} ({kind}) lacks {', '.join(missing)}")
             continue
-        mean = sum(1 - means[b].error(held[b].value) for b in over) / len(over)
-        family = asked.get("task_family")
+        mean = sum(1 - means[b].error(by_benchmark[b].value) for b in over) / len(over)
+        family = entry.get("task_family")
         made.append(
             replace(
                 first, benchmark=name, metric="mean of value/maximum", value=mean, se=None, n_examples=None,

@@ -1,8 +1,8 @@
 """VLMEvalKit: an output folder, flat (2024), dated (2025: <model>/T<day>_G<commit>/), or with a status.json.
 
 status.json says best what was scored, when and by which judge, and is taken before the score files beside it
-(<model>_<dataset>[_<judge>]_acc.csv or .xlsx, _score.csv, _score.json, _rating.json). Which end of a name is a judge is
-told by evidence (see `_judges`); where there is none, models.yaml says it: `judges: [NAME]`, `benchmarks: [NAME]`. A
+(<model>_<dataset>[_<judge>]_acc.csv or .xlsx, _score.csv, _score.json, _rating.json). The judge at the end of a name is
+found by evidence (see `_judges`); where there is none, models.yaml names it: `judges: [NAME]`, `benchmarks: [NAME]`. A
 spreadsheet of single questions is left out. Of a file the headline is taken: the
 metrics that the registry names, in the row `Overall` or `none`, or one benchmark a split (`MMMU_DEV_VAL[validation]`);
 the categories are left out and counted. The links that the kit sets one folder up are not read twice. The kit states no

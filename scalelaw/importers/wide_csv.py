@@ -79,9 +79,9 @@ def rows_of(tool: str, records: list[Record], options: Mapping[str, Any], origin
         str(s.get("benchmark", c)): means_of(s, str(s.get("benchmark", c)), "score") for c, s in specs.items()
     }
     warnings: Warnings = []
-    spoken = {column for name, column in mapped.columns.items() if name == "value"} - set(specs)
+    values = {column for name, column in mapped.columns.items() if name == "value"} - set(specs)
     used = {*specs, *(str(spec["se"]) for spec in specs.values() if "se" in spec), *left_out_by(options)}
-    mapped.report_unused([c for c in header if c not in spoken], used, origin, warnings)
+    mapped.report_unused([c for c in header if c not in values], used, origin, warnings)
     scores = [
         _score(mapped.score(record, at), record, column, spec, means, at)
         for at, record in kept(records, options, warnings)

@@ -100,8 +100,8 @@ def test_values_that_nothing_tells_apart_are_kept_and_never_fitted(tmp_path: Pat
         59.0,
         60.0,
     ]
-    told = dict(made.warnings)["ambiguous_duplicates"]
-    assert "data row 1 and data row 4" in told
+    message = dict(made.warnings)["ambiguous_duplicates"]
+    assert "data row 1 and data row 4" in message
     assert [r["status"] for r in made.rows if r["benchmark"] == "GQA"] == [
         "ambiguous",
         "ok",
