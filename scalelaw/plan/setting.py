@@ -114,11 +114,22 @@ def make_setting(
         "compressor_gives": None if (gives := _gives(query)) is None or len(gives) > 16 else gives.tolist(),
         "hardware": query.work.device.name if query.work.device else None,
         "calibrated": bool(query.work.device and query.work.device.calibrated),
+        "devices": query.work.device.count if query.work.device else None,
+        "usd_per_hour": query.work.price_per_hour,
+        "images": query.work.images,
+        "units": _units(flop_cost),
     }
     error = predict(fitted, sizes[:, None], counts[None, :], query.work)
     return Setting(
         fitted, catalogue, counts, query, flop_cost, available, given, limits, error, facts, warnings
     )
+
+
+def _units(cost: str) -> dict[str, str]:
+    """The units of a user's own cost file, whose kinds a reader of the answer cannot look up."""
+    if not cost.endswith(".py"):
+        return {}
+    return {str(kind): str(unit) for kind, unit in plugins.load("costs", cost).kinds.items()}
 
 
 def check_law(fitted: Any) -> None:

@@ -6,6 +6,7 @@ type, axes; answer, measured, pages, checklist: the pages; document: all of it, 
 figure to a file; terminal, decisions: answers for a terminal.
 """
 
+from scalelaw.report import settings  # noqa: F401 - first: it imports matplotlib, whatever the user's settings
 from scalelaw.report.document import write_report
 from scalelaw.report.single import save_figure
 

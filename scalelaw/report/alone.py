@@ -9,6 +9,7 @@ from matplotlib.transforms import Bbox
 from scalelaw.report import words
 from scalelaw.report.figures.choices import NAMES
 from scalelaw.report.figures.parts import WIDEST
+from scalelaw.report.glyphs import make_drawable
 from scalelaw.report.grids import Coverage
 from scalelaw.report.page import Panel, text_width
 from scalelaw.report.rows import Rows
@@ -46,6 +47,7 @@ def _drawn(panel: Panel, width: float, left: float, right: float, height: float)
     inner = width - left - right
     axes = figure.add_axes((left / width, _ROOM_BELOW / tall, inner / width, height / tall))
     panel.draw(axes, panel.data)
+    make_drawable(figure)
     figure.draw_without_rendering()
     return figure, figure.get_tightbbox()
 

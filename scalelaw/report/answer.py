@@ -18,16 +18,18 @@ from scalelaw.report.findings import (
     grounds,
     mind,
     mind_all,
+    served,
     target,
     the_law,
 )
 from scalelaw.report.formula import typeset
 from scalelaw.report.items import Contents, Study
 from scalelaw.report.measured import about
-from scalelaw.report.page import FOOT, Column, Page, clip, text_width
+from scalelaw.report.page import FOOT, LEADING, Column, Page, clip, text_width, wrap
 from scalelaw.report.pages import axes_of
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, PETROFF10, SMALL, TINY
 from scalelaw.report.surfaces import front
+from scalelaw.safe_text import one_line
 
 _ROOM = PAGE[0] - 2 * MARGIN
 _LEFT = 5.1
@@ -35,6 +37,9 @@ _LEFT = 5.1
 _RIGHT = MARGIN + _LEFT + 0.55
 _WIDTH = PAGE[0] - MARGIN - _RIGHT
 _KEY = "error = 1 − score, 0 is perfect; the words are explained at the end"
+_WARNINGS, _WARNING_LINES = 1.9, 3
+"""Inches that the warnings at the top of the page may take, and lines of one of them."""
+_MOST_TABLES, _MOST_DOUBTS = 20, 6
 _BLOCKS = 3
 """More answers than these are a table."""
 
@@ -60,7 +65,9 @@ def answer_page(contents: Contents, title: str | None) -> Page:
         page.told.append(("paragraph", f"{words.capital(key)}."))
     room = _ROOM - (text_width(key, TINY) + 0.3 if key else 0)
     page.text(MARGIN, 0.43, key, _ROOM, size=TINY, colour=MUTED, align="right")
-    page.top = page.text(MARGIN, 0.4, title or question(contents), room, size=12, colour=MUTED) + 0.12
+    page.top = (
+        page.text(MARGIN, 0.4, title or question(contents), room, size=12, colour=MUTED, lines=2) + 0.12
+    )
     if len(contents.studies) == 1 and len(contents.studies[0].optima) <= 1:
         _one(page, contents.studies[0])
     elif contents.studies:
@@ -70,17 +77,40 @@ def answer_page(contents: Contents, title: str | None) -> Page:
     return page
 
 
+def _warn(page: Page, notes: Sequence[str]) -> None:
+    """The warnings at the top of the page, before the answer, in a bounded space."""
+    notes = [one_line(note) for note in dict.fromkeys(notes)]
+    if not notes:
+        return
+    column = Column(page, MARGIN, page.top, _ROOM)
+    column.heading("Warnings")
+    for place, note in enumerate(notes):
+        lines = min(len(wrap(note, _ROOM - 0.17, SMALL)), _WARNING_LINES)
+        if place and column.top + lines * LEADING * SMALL / 72 > page.top + _WARNINGS:
+            column.item(
+                f"{words.count(len(notes) - place, 'more warning')} on the checklist pages.", size=SMALL
+            )
+            page.told += [("item", left) for left in notes[place:]]
+            break
+        column.item(note, size=SMALL, lines=_WARNING_LINES)
+    page.top = column.top + 0.06
+
+
 def _one(page: Page, study: Study) -> None:
+    _warn(page, list(mind(study)))
     lead, headline, result = (chosen if study.optima else the_law)(study)
-    page.top = page.text(MARGIN, page.top, lead, _ROOM, size=13) + 0.06
+    page.top = page.text(MARGIN, page.top, lead, _ROOM, size=13, lines=4) + 0.06
     page.told += [("paragraph", lead), ("headline", headline), *(("paragraph", line) for line in result)]
     size = next((s for s in (27, 24, 21, 18) if text_width(headline, s, "bold") <= _ROOM), 15)
     page.top = page.formula(MARGIN, page.top, headline, _ROOM, size=size) + 0.08
     for line, (letters, colour) in zip(result, ((13, INK), (11, MUTED)), strict=False):
-        page.top = page.text(MARGIN, page.top, line, _ROOM, size=letters, colour=colour) + 0.03
+        page.top = page.text(MARGIN, page.top, line, _ROOM, size=letters, colour=colour, lines=3) + 0.03
+    if study.optima:
+        page.told.append(("paragraph", served(study.optima[0])))
+        page.top = page.text(MARGIN, page.top + 0.02, served(study.optima[0]), _ROOM, size=BODY, lines=2)
     if changes := would_change(study):
         page.told.append(("paragraph", changes))
-        page.top = page.text(MARGIN, page.top + 0.03, changes, _ROOM, size=10.5)
+        page.top = page.text(MARGIN, page.top + 0.03, changes, _ROOM, size=10.5, lines=4)
     page.rule(MARGIN, page.top + 0.1, _ROOM)
     top = page.top + 0.26
     column = Column(page, MARGIN, top, _LEFT)
@@ -101,13 +131,15 @@ def _several(page: Page, studies: Sequence[Study]) -> None:
     blocks = [replace(s, optima=[o]) for s in studies for o in s.optima] + [
         s for s in studies if not s.optima
     ]
+    _warn(page, mind_all(blocks))
     column = Column(page, MARGIN, page.top + 0.1, _ROOM)
     if len(blocks) > _BLOCKS:
         _table(column, blocks)
     else:
         for study in blocks:
+            column.need(1.6)
             _block(column, study)
-    _mind_list(column, mind_all(blocks))
+    page = column.page
     fronts = [s for s in studies if len(s.optima) > 1 and len(s.optima[0]["pareto"]) > 1]
     if len(fronts) == len(studies) == 1 and (height := FOOT - column.top - 1.65) > 1.5:
         place = (MARGIN + 0.62, column.top + 0.5, _ROOM - 0.62, height)
@@ -121,6 +153,8 @@ def _block(column: Column, study: Study) -> None:
     column.page.told.append(("headline", headline))
     column.top = column.page.formula(MARGIN, column.top, headline, _ROOM, size=18) + 0.03
     column.paragraph(" ".join(result), size=BODY, after=0.03)
+    if study.optima:
+        column.paragraph(served(study.optima[0]), size=BODY, after=0.03)
     column.paragraph(would_change(study), size=BODY, after=0.12)
     column.page.rule(MARGIN, column.top, _ROOM)
     column.top += 0.16
@@ -135,29 +169,25 @@ def _table(column: Column, blocks: Sequence[Study]) -> None:
     if not planned:
         rows = [("about", "", "law", "it is", ""), *((r[0], "", *r[2:]) for r in rows[1:])]
     for index, row in enumerate(rows):
-        if column.top + 0.9 > FOOT:
-            column.paragraph(
-                f"{words.count(len(rows) - index, 'more answer')} on the checklist pages.", colour=MUTED
-            )
-            break
-        column.page.told.append(("row", "\t".join(cell for cell in row if cell)))
-        for place, width, cell, bold in zip(
-            places, widths, row, (False, False, True, False, False), strict=True
-        ):
-            weight = "bold" if bold and index else "normal"
-            size, colour = (SMALL, MUTED) if index == 0 else (BODY, INK)
-            column.page.text(
-                MARGIN + place,
-                column.top,
-                clip(cell, width, size, weight),
-                _ROOM,
-                size=size,
-                weight=weight,
-                colour=colour,
-            )
-        column.top += 0.28
-        column.page.rule(MARGIN, column.top - 0.04, _ROOM)
+        before = column.page
+        column.need(0.5)
+        for cells in (rows[0], row) if column.page is not before and index else (row,):
+            _cells(column, cells, places, widths, cells is rows[0])
     column.top += 0.15
+
+
+def _cells(
+    column: Column, row: Sequence[str], places: Sequence[float], widths: Sequence[float], header: bool
+) -> None:
+    """One row of the table of answers."""
+    column.page.told.append(("row", "\t".join(" ".join(cell.split()) for cell in row if cell)))
+    for index, (place, width, cell) in enumerate(zip(places, widths, row, strict=True)):
+        weight = "bold" if index == 2 and not header else "normal"
+        size, colour = (SMALL, MUTED) if header else (BODY, INK)
+        text = clip(cell, width, size, weight) if cell else ""
+        column.page.text(MARGIN + place, column.top, text, _ROOM, size=size, weight=weight, colour=colour)
+    column.top += 0.28
+    column.page.rule(MARGIN, column.top - 0.04, _ROOM)
 
 
 def _row(study: Study) -> tuple[str, str, str, str, str]:
@@ -171,7 +201,8 @@ def _row(study: Study) -> tuple[str, str, str, str, str]:
     span = words.span(best["error_interval"], words.error)
     share = "" if (best_in := words.of_model(best)) is None else words.share(best_in)
     error = words.error(best["error"]) + (f" ({span})" if span else "")
-    return name, words.budget(optimum["budget"]), words.configuration(best, begins=True), error, share
+    limits = words.budget(optimum["budget"], words.units_of(optimum))
+    return name, limits, words.configuration(best, begins=True), error, share
 
 
 def _tables(page: Page, contents: Contents) -> None:
@@ -188,15 +219,18 @@ def _tables(page: Page, contents: Contents) -> None:
         page.text(MARGIN, page.top, words.count(rows, "measurement"), _ROOM, size=27, weight="bold") + 0.25
     )
     column = Column(page, MARGIN, page.top, _ROOM)
-    for name, frame in contents.tables:
-        if not column.fits(about(name, frame), reserve=0.5):
-            break
+    for name, frame in contents.tables[:_MOST_TABLES]:
+        column.need(1.0)
         column.paragraph(about(name, frame), weight="bold", after=0.03)
         column.paragraph(extent(frame), after=0.06)
-        for doubt in doubts_about(frame, name):
-            if column.fits(doubt):
-                column.item(doubt)
+        doubts = doubts_about(frame, name)
+        for doubt in doubts[:_MOST_DOUBTS]:
+            column.item(doubt)
+        if len(doubts) > _MOST_DOUBTS:
+            column.item(f"and {len(doubts) - _MOST_DOUBTS} more; `scalelaw show` lists them.")
         column.top += 0.15
+    if len(contents.tables) > _MOST_TABLES:
+        column.paragraph(f"and {words.count(len(contents.tables) - _MOST_TABLES, 'more table')}.")
 
 
 def _reasons(column: Column, study: Study) -> None:
@@ -204,20 +238,6 @@ def _reasons(column: Column, study: Study) -> None:
     for sentence in grounds(study):
         if column.fits(sentence, BODY):
             column.item(sentence)
-    _mind_list(column, list(dict.fromkeys(mind(study))))
-
-
-def _mind_list(column: Column, notes: Sequence[str]) -> None:
-    if not notes:
-        return
-    column.top += 0.12
-    column.heading("What to mind")
-    for place, sentence in enumerate(notes):
-        left = len(notes) - place
-        if not column.fits(sentence, BODY, reserve=0.25 if left > 1 else 0.0):
-            column.item(f"{words.count(left, 'more note')} on the checklist page.")
-            break
-        column.item(sentence)
 
 
 def _choices(page: Page, study: Study, top: float) -> float:
@@ -225,7 +245,7 @@ def _choices(page: Page, study: Study, top: float) -> float:
     every = [study.optima[0]["best"], *study.optima[0]["runners_up"]]
     choices = every[: 4 if study.fitted is not None else 8]
     cut = f" ({len(choices)} of {len(every)})" if len(choices) < len(every) else ""
-    names = max(min(text_width(str(c["model"]), SMALL, "bold"), NAMES) for c in choices)
+    names = max(min(text_width(words.plain_name(c["model"]), SMALL, "bold"), NAMES) for c in choices)
     names = max(names, *(text_width(words.tokens(c["visual_tokens"]), TINY) for c in choices)) + 0.2
     shares = 0.7 if choices[0].get("p_best") is not None else 0.1
     height = 0.37 * len(choices) + 0.1
@@ -243,13 +263,15 @@ def _parameters(page: Page, fitted: FittedLaw, left: float, top: float, width: f
     numbers = series.numbers(fitted)
     known = any(words.span((bar.low, bar.high)) for bar in numbers)
     level = f"{100 * fitted.interval['level']:g} % interval" if known else ""
+    rows = [("parameter", "value", level)]
+    rows += [(words.greek(b.name), words.short(b.value, 4), words.span((b.low, b.high))) for b in numbers]
+    page.told += [("heading", "The law"), *(("row", "\t".join(row)) for row in rows)]
+    if top + 1.3 > FOOT:  # the fit's own page and the checklist hold it
+        return
     top = page.text(left, top, "The law", width, size=11, weight="bold") + 0.03
     if left == _RIGHT:
         top = page.formula(left, top, typeset(fitted.formula), width, size=11) + 0.02
         top = page.text(left, top, explained_symbols(fitted), width, size=TINY, colour=MUTED) + 0.07
-    rows = [("parameter", "value", level)]
-    rows += [(words.greek(b.name), words.short(b.value, 4), words.span((b.low, b.high))) for b in numbers]
-    page.told += [("heading", "The law"), *(("row", "\t".join(row)) for row in rows)]
     for index, row in enumerate(rows):
         if top + (0.2 if index == len(rows) - 1 else 0.375) > FOOT:
             text = f"and {len(rows) - index} more on the checklist page"

@@ -34,7 +34,7 @@ def _of_plan(optimum: Mapping[str, Any]) -> Iterator[Said]:
     for row in (optimum.get("contrast") or {}).get("rows", ())[1:]:
         other = row["best"]
         if other["model"] != best["model"] or not 0.5 <= other["visual_tokens"] / best["visual_tokens"] <= 2:
-            limit = words.budget({row["kind"]: row["limit"]})
+            limit = words.budget({row["kind"]: row["limit"]}, words.units_of(optimum))
             yield True, f"instead of this budget one of {limit}: then {words.configuration(other)}"
             break
     yield from _noise(optimum)
@@ -43,18 +43,25 @@ def _of_plan(optimum: Mapping[str, Any]) -> Iterator[Said]:
 def _budget(optimum: Mapping[str, Any]) -> Iterator[Said]:
     """The nearest budgets, below and above, at which another model is the choice: read off the front."""
     kind, limit = next(iter(optimum["budget"].items()))
+    units = words.units_of(optimum)
     front = [point for point in optimum["pareto"] if kind in point["costs"]]
     model = optimum["best"]["model"]
     if (below := _stretch(front, limit, model, kind)) is not None:
         cost, before = below[0]["costs"][kind], words.configuration(below[1])
-        yield True, f"a budget below {words.cost(kind, cost)} ({_share(cost / limit)}): then {before}"
+        yield (
+            True,
+            f"a budget below {words.amount(kind, cost, units)} ({_share(cost / limit)}): then {before}",
+        )
     elif len([point for point in front if point["costs"][kind] <= limit]) > 1:
         yield False, "a smaller budget, which buys fewer visual tokens for the same LLM"
     more = [point for point in front if point["costs"][kind] > limit]
     above = next((point for point in more if point["model"] != model), None)
     if above is not None:
         cost, after = above["costs"][kind], words.configuration(above)
-        yield True, f"a budget from {words.cost(kind, cost)} on ({_share(cost / limit)}): then {after}"
+        yield (
+            True,
+            f"a budget from {words.amount(kind, cost, units)} on ({_share(cost / limit)}): then {after}",
+        )
     elif more:
         yield False, "a larger budget, which buys more visual tokens for the same LLM"
     elif (binding := optimum["best"].get("binding")) not in (None, kind):

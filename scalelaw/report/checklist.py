@@ -7,6 +7,7 @@ from typing import Any
 
 from scalelaw.fit import FittedLaw
 from scalelaw.report import words
+from scalelaw.report.findings import served
 from scalelaw.report.items import Study
 from scalelaw.report.page import FOOT, LEADING, Page, wrap
 from scalelaw.report.series import numbers
@@ -18,6 +19,7 @@ _GAP = 0.45
 _AFTER = 0.035
 _COLUMN = (PAGE[0] - 2 * MARGIN - _GAP) / 2
 _SIZE = TINY + 0.5
+_PLUG_INS = ("compressor", "tower", "hardware")
 
 
 def checklist(studies: Iterable[Study]) -> Iterator[tuple[str, list[Row]]]:
@@ -134,15 +136,14 @@ def _columns(columns: Mapping[str, str]) -> str:
 
 
 def _plan(optimum: Mapping[str, Any]) -> list[Row]:
-    best = optimum["best"]
+    best, units = optimum["best"], words.units_of(optimum)
     facts: dict[str, Any] = {
-        "budget": words.budget(optimum["budget"]),
+        "budget": words.budget(optimum["budget"], units),
         "query": words.workload(optimum),
         "cost": words.costing(optimum["cost"]),
         "chosen": words.configuration(best),
-        "it costs": ", ".join(
-            f"{words.cost(k, v)} {words.cost_unit(k).partition(' ')[2]}" for k, v in best["costs"].items()
-        ),
+        "it costs": "; ".join(words.amount(kind, value, units) for kind, value in best["costs"].items()),
+        "served": served(optimum),
         "binding": words.named(best["binding"]) if best.get("binding") else "nothing",
         "extrapolates": optimum["extrapolates"],
         **_searched(optimum["searched"]),
@@ -164,10 +165,15 @@ def _searched(held: Mapping[str, Any]) -> dict[str, Any]:
         "that_fit",
         "limits",
         "rule",
+        "units",
     )
     return {
         "searched models": f"{words.plainly(held['models'])} ({held['models_from']})",
         "searched tokens": f"{low:g} to {high:g} ({held['visual_tokens_from']})",
         "configurations": f"{held['configurations']:,}, of which {held['that_fit']:,} fit the budget",
-        **{name: value for name, value in held.items() if name not in told and value},
+        **{
+            name: words.named(value) if name in _PLUG_INS else value
+            for name, value in held.items()
+            if name not in told and value
+        },
     }

@@ -16,17 +16,18 @@ from scalelaw.report.pages import GAP, LEFT, TOP, WIDE, axes_of
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, SMALL, TINY
 
 _PER_ROW = 5
-_MOST_ROWS = 16
+_MOST_ROWS, _MOST_BESIDE = 16, 96
 
 
 def beside_pages(contents: Contents) -> Iterator[Page]:
     """Fits of one law side by side: each parameter, and what more tokens buy each of them."""
-    for studies in _alike(contents.studies):
+    for studies, more in _alike(contents.studies):
         panels = rows.beside(studies)
         what = "Task families side by side" if _families(studies) else "Fits side by side"
         said = [str(held["words"]) for held in contents.sharing if held.get("words")]
         line = f"{words.capital(words.law(_law(studies)))}, fitted to each apart. Bars are intervals."
-        page = Page(what, " ".join([line, *said]))
+        left = [f"{words.count(more, 'more fit')} on page one and in report.json."] if more else []
+        page = Page(what, " ".join([line, *said, *left]))
         below = len(studies) <= 6 and len(studies[0].fitted.inputs if studies[0].fitted else ()) > 1
         bottom = _in_rows(page, "side_by_side", panels, 0.3 * len(studies), page.top + 0.6)
         if below and bottom + 2.6 < FOOT:
@@ -182,7 +183,8 @@ def _in_rows(page: Page, name: str, panels: Sequence[rows.Rows], height: float, 
     height = max(0.35, min(height, 4.6))
     for first in range(0, len(panels), count):
         if top + height + 0.5 > FOOT:
-            break
+            page = page.follow()
+            top = page.top + 0.6
         shown = panels[first : first + count]
         width = (11.69 - MARGIN - 0.2 - left - 0.6 * (count - 1)) / count
         for place, data in enumerate(shown):
@@ -197,15 +199,23 @@ def _room(labels: Sequence[str]) -> float:
     return MARGIN + min(WIDEST, max(text_width(label, TINY) for label in labels)) + 0.15
 
 
-def _alike(studies: Sequence[Study]) -> list[list[Study]]:
-    """Studies of one law, target and set of parameters, where there are several and few enough for rows."""
+def _alike(studies: Sequence[Study]) -> list[tuple[list[Study], int]]:
+    """Studies of one law, target and set of parameters, where there are several, in parts that have room for a row
+    each; of very many the first, and with the last part how many more there are."""
     groups: dict[tuple[Any, ...], list[Study]] = {}
     for study in studies:
         if study.fitted is not None and not study.fitted.law.startswith("average:"):
             fitted = study.fitted
             key = (fitted.law, fitted.target, tuple(fitted.params), tuple(fitted.inputs))
             groups.setdefault(key, []).append(study)
-    return [held[:_MOST_ROWS] for held in groups.values() if len(held) > 1]
+    parts: list[tuple[list[Study], int]] = []
+    for held in groups.values():
+        starts = range(0, min(len(held), _MOST_BESIDE), _MOST_ROWS) if len(held) > 1 else ()
+        for start in starts:
+            part = held[start : start + _MOST_ROWS]
+            last = start + _MOST_ROWS >= min(len(held), _MOST_BESIDE)
+            parts.append((part, max(len(held) - _MOST_BESIDE, 0) if last else 0))
+    return parts
 
 
 def _families(studies: Sequence[Study]) -> bool:

@@ -24,7 +24,8 @@ def show_optimum(optimum: Optimum) -> None:
     tower = optimum.searched.get("tower", "none")
     counted = "no vision tower counted" if tower == "none" else f"with {tower}"
     if gives := optimum.searched.get("compressor_gives"):
-        counted += f"; {words.plain_name(optimum.searched['compressor'])} gives {', '.join(f'{n:g}' for n in gives)} tokens only"
+        compressor = words.plain_name(optimum.searched["compressor"])
+        counted += f"; {compressor} gives {', '.join(f'{n:g}' for n in gives)} tokens only"
     choices = [optimum.best, *optimum.runners_up[:4]]
     served = [f"{choice['dtype']} x {choice['batch']:g}" for choice in choices]
     alike = len(set(served)) == 1

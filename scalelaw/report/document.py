@@ -23,8 +23,10 @@ from scalelaw.report.comparisons import (
     share_pages,
 )
 from scalelaw.report.interactive import page_text
-from scalelaw.report.items import Contents, Study, gather
+from scalelaw.report.items import Contents, Study, detailed, gather, left_out
 from scalelaw.report.measured import measured_pages
+from scalelaw.report.outline import add_outline
+from scalelaw.report.owned import OwnedFolder
 from scalelaw.report.page import Page
 from scalelaw.report.pages import (
     axes_of,
@@ -35,7 +37,14 @@ from scalelaw.report.pages import (
     surface_page,
 )
 from scalelaw.report.paper import write_paper
-from scalelaw.report.records import contents_of, facts_of_contents, named_figures, table_of
+from scalelaw.report.records import (
+    contents_of,
+    csv_text,
+    facts_of_contents,
+    named_figures,
+    outline_of,
+    table_of,
+)
 from scalelaw.report.style import styled
 from scalelaw.report.words import law as law_in_words
 from scalelaw.version import __version__
@@ -64,8 +73,9 @@ def write_report(
     a path that ends so); `paper` is a folder of figures in column width, LaTeX tables and BibTeX entries.
     Beside it, in NAME.data/, lie report.json (its words and facts) and the numbers of every figure as csv.
     command: how it was asked for, printed in the appendix. law: the law files of fits given as JSON (see `load_fit`).
-    Raises InputError for a path that is named as another format, nothing to report on, an item of an unknown kind, a
-    path that is not there or cannot be read, and a path that cannot be written.
+    A manifest there lists what the report made; a later run removes or replaces these files alone.
+    Raises InputError for a path that is named as another format, files of the user's in NAME.data, nothing to report
+    on, an item of an unknown kind, a path that is not there or cannot be read, and one that cannot be written.
     """
     if style not in STYLES:
         raise unknown("style", style, STYLES)
@@ -84,45 +94,66 @@ def write_report(
     contents = gather(items, law)
     with styled():
         pages = list(make_pages(contents, title, command))
+        records = _records(pages, contents, title)
+        beside = OwnedFolder(_data_folder(target / "report" if style == "paper" else target))
+        beside.claim(list(records))
         if style == "paper":
             write_paper(pages, contents, target)
         elif form == "html":
             write_text(target, page_text(pages, title or question(contents), _origin(contents)), by_user=True)
         else:
             _write_pdf(pages, contents, target, title)
-    _write_records(pages, contents, target / "report" if style == "paper" else target, title)
+    for name, text in records.items():
+        write_text(beside.folder / name, text)
+    beside.finish()
     return target
 
 
 def _write_pdf(pages: Sequence[Page], contents: Contents, path: Path, title: str | None) -> None:
-    with atomic(path, by_user=True) as part, PdfPages(part, metadata=_metadata(contents, title)) as pdf:
-        for number, page in enumerate(pages, 1):
-            page.footer(_origin(contents), number, len(pages))
-            pdf.savefig(page.figure)
+    with atomic(path, by_user=True) as part:
+        with PdfPages(part, metadata=_metadata(contents, title)) as pdf:
+            for number, page in enumerate(pages, 1):
+                page.footer(_origin(contents), number, len(pages))
+                pdf.savefig(page.figure)
+        add_outline(part, outline_of(pages))
 
 
-def _write_records(pages: Sequence[Page], contents: Contents, path: Path, title: str | None) -> None:
-    """The report's words and facts as JSON, the numbers of each figure as csv; those of an earlier run are removed."""
-    folder = path.with_name(f"{path.stem}.data")
-    for old in folder.glob("[0-9][0-9]_*.csv"):
-        old.unlink()
-    for figure, panel in named_figures(pages):
-        write_text(folder / f"{figure}.csv", table_of(panel.data).to_csv(index=False))
+def _data_folder(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.data")
+
+
+def _records(pages: Sequence[Page], contents: Contents, title: str | None) -> dict[str, str]:
+    """The report's words and facts as JSON, the numbers of each figure as csv: {name: text}."""
     facts = facts_of_contents(contents, title or question(contents), hashes(contents))
-    write_text(folder / "report.json", dumps(answer("report_contents", contents_of(pages, facts))))
+    tables = {f"{name}.csv": table_of(panel.data) for name, panel in named_figures(pages)}
+    return {
+        **{name: csv_text(table) for name, table in tables.items()},
+        "report.json": dumps(answer("report_contents", contents_of(pages, facts))),
+    }
 
 
 def make_pages(contents: Contents, title: str | None = None, command: str = "") -> Iterator[Page]:
-    """The pages in order; to be drawn inside `style.styled()`."""
+    """The pages in order, each followed by those that go on with it; to be drawn inside `style.styled()`."""
+    for first in _pages(contents, title, command):
+        page: Page | None = first
+        while page is not None:
+            yield page
+            page = page.next
+
+
+def _pages(contents: Contents, title: str | None, command: str) -> Iterator[Page]:
     yield answer_page(contents, title)
+    whole, contents = contents, detailed(contents)
     yield from measured_pages(contents)
-    yield from beside_pages(contents)
+    yield from beside_pages(whole)
     for study in contents.studies:
         yield from _study(study, f": {study.name}" if study.name else "")
     yield from law_pages(contents)
     yield from share_pages(contents)
     yield from compressor_pages(contents.tables)
     line = "What was done, so that it can be judged and made again, and what the words mean."
+    if (left := left_out(whole)) != "":
+        line = f"{line} {left}"
     sections = *checklist(contents.studies), *appendix(contents, command), *glossary(contents)
     yield from pages_of("Checklist", line, sections)
 

@@ -14,6 +14,9 @@ from scalelaw.report.formula import typeset
 from scalelaw.report.items import Study
 from scalelaw.report.subjects import source_of
 
+_MOST_DOUBLINGS = 13.0
+"""A ratio of exponents beyond which no number of times is written: 2 to its power would say nothing."""
+
 
 def chosen(study: Study) -> tuple[str, str, list[str]]:
     """The answer of an optimum: what was asked, the choice, and what is predicted of it and of the next best."""
@@ -88,7 +91,7 @@ def grounds(study: Study) -> Iterator[str]:
         beyond = any(w["code"] == "continuous_extrapolates" for w in optimum["warnings"])
         where = ", beyond the sizes that were measured" if beyond else ""
         yield (
-            f"Were every size to be had: {size} with {seen}{where}, "
+            f"With continuous sizes: {size} with {seen}{where}, "
             f"predicted {target(study)} {words.error(free['error'])}."
         )
     if optimum and (ties := [t for t in optimum["near_ties"] if t["model"] != optimum["best"]["model"]]):
@@ -100,7 +103,7 @@ def grounds(study: Study) -> Iterator[str]:
         sure = (words.of_model(optimum["best"]) or 0.0) >= 0.9
         rank = " The refits nearly always rank it second: they tell which is less, not that the difference matters."
         yield (
-            f"Nearly as good{', and no dearer' if cheap else ''}: {name}, predicted {target(study)} {value}{more}."
+            f"Nearly as good{', and costs no more' if cheap else ''}: {name}, predicted {target(study)} {value}{more}."
             f"{rank if sure else ''}"
         )
 
@@ -109,7 +112,10 @@ def mind_all(blocks: Sequence[Study]) -> list[str]:
     """The warnings of several answers, each once, with the answers it is about where it is not about all."""
     about: dict[str, list[str]] = {}
     for block in blocks:
-        label = [block.name, *(words.budget(optimum["budget"]) for optimum in block.optima)]
+        label = [
+            block.name,
+            *(words.budget(optimum["budget"], words.units_of(optimum)) for optimum in block.optima),
+        ]
         for note in dict.fromkeys(mind(block)):
             about.setdefault(note, []).append(", ".join(part for part in label if part))
     return [note if len(labels) == len(blocks) else f"{words.capital('; '.join(labels))}: {note}"
@@ -127,16 +133,16 @@ def mind(study: Study) -> Iterator[str]:
 def _ratio(fitted: FittedLaw) -> Iterator[str]:
     """The ratio of the two exponents, and what it means where the law is a product of powers."""
     held = fitted.derived.get("alpha_over_beta")
-    if not held or held["value"] is None or not math.isfinite(held["value"]):
-        return
+    if not held or held["value"] is None or not 0 < held["value"] < math.inf:
+        return  # an exponent of 0 or on its bound, which the status says
     span, ratio = words.span(held["interval"]), words.short(held["value"])
     level = f", {100 * fitted.interval['level']:g} % interval {span}" if span else ""
-    towards = held["value"] if held["value"] >= 1 else 1 / max(held["value"], 1e-9)
-    if fitted.law == "product_power" and (times := 2.0**towards) < 1e4:
+    towards = held["value"] if held["value"] >= 1 else 1 / held["value"] if held["value"] > 0 else math.inf
+    if fitted.law == "product_power" and towards < _MOST_DOUBLINGS:
         one, other = (
             ("the LLM", "the visual tokens") if held["value"] >= 1 else ("the visual tokens", "the LLM")
         )
-        worth = f"Doubling {one} is worth {words.short(times, 2)} times {other}"
+        worth = f"Doubling {one} is worth {words.short(2.0**towards, 2)} times {other}"
         yield f"{worth} (ratio of the exponents {ratio}{level})."
     else:
         yield f"The exponent of the LLM's size is {ratio} times that of visual tokens{level}."
@@ -144,11 +150,34 @@ def _ratio(fitted: FittedLaw) -> Iterator[str]:
 
 def _spent(optimum: Mapping[str, Any]) -> str:
     costs, limits = optimum["best"]["costs"], optimum["budget"]
-    kinds = [kind for kind in costs if kind in limits] or list(costs)[:1]
-    spent = " and ".join(words.cost(kind, costs[kind]) for kind in kinds)
-    limit = " and ".join(words.cost(kind, limits[kind]) for kind in kinds if kind in limits)
-    text = f"A query costs {spent}; the budget is {limit}." if limit else f"A query costs {spent}."
-    return f"{text} {words.costing(optimum['cost'])}."
+    units = words.units_of(optimum)
+    kinds = [kind for kind in costs if kind in limits]
+    needs = [
+        f"{words.amount(kind, costs[kind], units)} (limit {words.cost(kind, limits[kind], units)})"
+        for kind in kinds
+    ] or [words.amount(kind, costs[kind], units) for kind in list(costs)[:1]]
+    return f"The choice needs {words.listed(needs)}. {words.costing(optimum['cost'])}."
+
+
+def served(optimum: Mapping[str, Any]) -> str:
+    """On what and how the choice is served: card, price, precision, batch, images, encoder, compressor."""
+    best, searched = optimum["best"], optimum["searched"]
+    parts = [f"precision {best['dtype']}"] if best.get("dtype") else []
+    if hardware := searched.get("hardware"):
+        devices = searched.get("devices") or 1
+        many = f"{words.short(devices)} × " if devices != 1 else ""
+        state = "calibrated" if searched.get("calibrated") else "not calibrated"
+        parts.insert(0, f"card {many}{words.plain_name(hardware)} ({state})")
+        if (price := searched.get("usd_per_hour")) is not None:
+            parts.append(f"${words.short(price)} per hour" + (" and card" if devices != 1 else ""))
+    if (batch := best.get("batch")) is not None:
+        parts.append(f"batch {words.short(batch)}")
+    parts.append(f"{words.count(searched.get('images', 1), 'image')} per query")
+    if (tower := searched.get("tower")) is not None:
+        parts.append("no vision encoder counted" if tower == "none" else f"encoder {words.plain_name(tower)}")
+    if compressor := searched.get("compressor"):
+        parts.append(f"compressor {words.named(compressor)}")
+    return f"{words.capital(', '.join(parts))}."
 
 
 def _ranges(fitted: FittedLaw) -> str:

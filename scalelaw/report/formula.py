@@ -27,8 +27,14 @@ _GREEK = (
 _TOKEN = re.compile(r"\s*([A-Za-z_]\w*|[α-ω]|[0-9.]+(?:e[+-]?\d+)?|\*\*|[-+*/^()=,−·])\s*")
 
 
+class Formula(str):
+    """Mathematics as `typeset` sets it ('$...$'); any other text that begins with a dollar sign is text."""
+
+    __slots__ = ()
+
+
 def typeset(formula: str, params: Mapping[str, float] | None = None, digits: int = 3) -> str:
-    """The formula as mathtext ('$...$'), with the numbers of `params` in their places where given; the plain
+    """The formula as mathtext (a Formula), with the numbers of `params` in their places where given; the plain
     words of `words.formula` where it is not of a form that can be set."""
     plain = words.formula(formula, params, digits)
     if words.is_sentence(plain):
@@ -40,7 +46,7 @@ def typeset(formula: str, params: Mapping[str, float] | None = None, digits: int
         terms.append(match[1])
         end = match.end()
     text = _set(terms, {words.greek(name): value for name, value in (params or {}).items()}, digits)
-    return text if end == len(source) and text and _can_be_set(text) else plain
+    return Formula(text) if end == len(source) and text and _can_be_set(text) else plain
 
 
 def _set(terms: list[str], params: Mapping[str, float], digits: int) -> str:

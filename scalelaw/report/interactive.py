@@ -18,10 +18,12 @@ from matplotlib.transforms import Bbox
 from scalelaw.answers import plain
 from scalelaw.report import words
 from scalelaw.report.alone import alone
+from scalelaw.report.formula import Formula
 from scalelaw.report.page import Page, Panel
-from scalelaw.report.records import named_figures
+from scalelaw.report.records import named_figures, outline_of
 from scalelaw.report.style import INK, MUTED, PAPER, RULE
 from scalelaw.report.surfaces import Surface
+from scalelaw.safe_text import json_safe, one_line, printable
 
 _WIDTHS = {"broad": 5.4, "slim": 3.4}
 """Inches that a figure is drawn for: on a screen, and on a phone, where the first would have type of 7 pixels."""
@@ -48,10 +50,19 @@ def page_text(pages: Sequence[Page], title: str, foot: str) -> str:
         sections.append(
             f'<section id="page-{number}">{held}<div class="figures">{"".join(figures)}</div></section>'
         )
+    entries = [(number, title) for number, title in enumerate(outline_of(pages), 1) if title]
+    links = "".join(
+        f'<li><a href="#page-{number}">{html.escape(one_line(title))}</a></li>' for number, title in entries
+    )
+    nav = f"<nav><details><summary>Contents</summary><ol>{links}</ol></details></nav>"
     template = Template((Path(__file__).parent / "interactive.html").read_text(encoding="utf-8"))
-    data = json.dumps(plain(hovers), ensure_ascii=False, allow_nan=False).replace("</", "<\\/")
+    data = json_safe(json.dumps(plain(hovers), ensure_ascii=False, allow_nan=False)).replace("<", "\\u003c")
     return template.substitute(
-        title=html.escape(title), sections="\n".join(sections), data=data, foot=html.escape(foot)
+        title=html.escape(one_line(title)),
+        nav=nav,
+        sections="\n".join(sections),
+        data=data,
+        foot=html.escape(one_line(foot)),
     )
 
 
@@ -84,10 +95,10 @@ def _told(told: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 def _inline(text: str) -> str:
     """Text as HTML; a formula set for the page ('$...$') with true exponents and Greek letters."""
-    if not (text.startswith("$") and text.endswith("$") and len(text) > 1):
-        return html.escape(text)
-    text = html.escape(text[1:-1])
-    text = _GREEK.sub(lambda m: words.greek(m[1]), text).replace("\\,", " · ").replace("-", "−")
+    if not isinstance(text, Formula):
+        return html.escape(printable(text))
+    plain_text = html.escape(text[1:-1])
+    text = _GREEK.sub(lambda m: words.greek(m[1]), plain_text).replace("\\,", " · ").replace("-", "−")
     while (plainer := re.sub(r"\\mathrm\{([^{}]*)\}", r"\1", text)) != text:
         text = plainer
     text = re.sub(r"\^\{([^{}]*)\}", r"<sup>\1</sup>", text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,39 @@ class Contents:
     comparisons: list[dict[str, Any]] = field(default_factory=list)
     bills: list[dict[str, Any]] = field(default_factory=list)
     sharing: list[dict[str, Any]] = field(default_factory=list)
+
+
+MOST_STUDIES, MOST_TABLES = 12, 12
+"""Studies and tables that get pages of their own; page one and the comparisons show all."""
+
+
+def detailed(contents: Contents) -> Contents:
+    """The part of the contents that gets pages of its own: the first studies (of many those with plans first) and
+    tables."""
+    first = sorted(range(len(contents.studies)), key=lambda place: not contents.studies[place].optima)
+    shown = sorted(first[:MOST_STUDIES])
+    return replace(
+        contents,
+        studies=[contents.studies[place] for place in shown],
+        tables=contents.tables[:MOST_TABLES],
+        comparisons=contents.comparisons[:MOST_STUDIES],
+    )
+
+
+def left_out(contents: Contents) -> str:
+    """Which studies and tables have no pages of their own, in a sentence; nothing where all have."""
+    parts = [
+        f"{len(held) - most} of {len(held)} {noun}"
+        for held, most, noun in (
+            (contents.studies, MOST_STUDIES, "fits and plans"),
+            (contents.tables, MOST_TABLES, "tables"),
+            (contents.comparisons, MOST_STUDIES, "comparisons"),
+        )
+        if len(held) > most
+    ]
+    if not parts:
+        return ""
+    return f"Without pages of their own: {', '.join(parts)}; their numbers are in report.json."
 
 
 def gather(items: Any, law: str | Path | Sequence[str | Path] = ()) -> Contents:

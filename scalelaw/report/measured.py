@@ -19,6 +19,9 @@ from scalelaw.report.subjects import facts_of
 from scalelaw.table import read_table
 
 _ROOM = PAGE[0] - 2 * MARGIN
+_DOUBTS, _MOST_DOUBTS = 2.2, 30
+"""Inches that are kept free for doubts on the page of the first grid, and how many are printed; those without room
+go on on a following page."""
 _BELOW = 0.95
 """Room for a panel's ticks and label, and the next heading, in inches."""
 
@@ -48,7 +51,7 @@ def coverage_pages(name: str, frame: pd.DataFrame, tag: str = "") -> Iterator[Pa
     doubts, first = doubts_about(frame, name), 0
     while first < len(panels) or (first == 0 and doubts):
         page = Page(title, about(name, frame) if first == 0 else "")
-        top, below = page.top + 0.55, _height(doubts) if first == 0 else 0.0
+        top, below = page.top + 0.55, min(_height(doubts), _DOUBTS) if first == 0 else 0.0
         shown = _together(panels[first:], FOOT - top - below)
         for row, (data, height) in enumerate(shown):
             wide = max(3.4, 1.9 * len(data.columns)) if data.is_grid else WIDE - 0.55
@@ -61,8 +64,10 @@ def coverage_pages(name: str, frame: pd.DataFrame, tag: str = "") -> Iterator[Pa
         if below:
             column = Column(page, MARGIN, top - 0.2, _ROOM)
             column.heading("Doubts about these numbers")
-            for doubt in doubts:
+            for doubt in doubts[:_MOST_DOUBTS]:
                 column.item(doubt)
+            if len(doubts) > _MOST_DOUBTS:
+                column.item(f"and {len(doubts) - _MOST_DOUBTS} more; `scalelaw show` lists them.")
         yield page
         first += max(len(shown), 1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ from scalelaw.files import atomic, bundled, write_text
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series, words
 from scalelaw.report.alone import alone
-from scalelaw.report.formula import typeset
+from scalelaw.report.findings import mind_all
+from scalelaw.report.formula import Formula, typeset
+from scalelaw.report.glyphs import drawable
 from scalelaw.report.items import Contents, Study
+from scalelaw.report.owned import OwnedFolder
 from scalelaw.report.page import Page
 from scalelaw.report.records import named_figures
 from scalelaw.report.subjects import facts_of
 
+_MOST_WARNINGS = 12
 COLUMN = 3.4
 """The width of one column of two, in inches."""
 _UNDATED: dict[str, dict[str, Any]] = {
@@ -33,10 +38,14 @@ def write_paper(pages: Sequence[Page], contents: Contents, folder: Path) -> list
 
     To be called inside `style.styled()`. Raises InputError where the folder cannot be written.
     """
-    written = []
-    for name, panel in named_figures(pages):
-        if isinstance(panel.data, series.Intervals):  # tables.tex holds them
-            continue
+    written: list[str] = []
+    figures = [
+        (n, p) for n, p in named_figures(pages) if not isinstance(p.data, series.Intervals)
+    ]  # in tables.tex
+    names = [f"{name}.{kind}" for name, _ in figures for kind in _UNDATED]
+    own = OwnedFolder(folder, folder / "report.data")
+    own.claim([*names, "tables.tex", "references.bib"])
+    for name, panel in figures:
         figure, box = alone(panel, COLUMN)
         for kind, undated in _UNDATED.items():
             with atomic(folder / f"{name}.{kind}") as part:
@@ -48,6 +57,7 @@ def write_paper(pages: Sequence[Page], contents: Contents, folder: Path) -> list
     ):
         write_text(folder / name, text)
         written.append(name)
+    own.finish()
     return written
 
 
@@ -71,6 +81,7 @@ def _source(law: str) -> str:
 
 def _tables(contents: Contents) -> Iterator[str]:
     yield "% Needs \\usepackage{booktabs}."
+    yield from _warnings(contents)
     for study in contents.studies:
         if study.fitted is not None:
             yield _parameters(study)
@@ -78,6 +89,21 @@ def _tables(contents: Contents) -> Iterator[str]:
             yield _plans(study)
     for comparison in contents.comparisons:
         yield _laws(comparison)
+
+
+def _warnings(contents: Contents) -> Iterator[str]:
+    """The warnings of all fits and plans, before the tables that they are about."""
+    blocks = [replace(s, optima=[o]) for s in contents.studies for o in s.optima]
+    notes = mind_all([*blocks, *(s for s in contents.studies if not s.optima)])
+    if not notes:
+        return
+    yield "\\paragraph{Warnings}"
+    yield "\\begin{itemize}"
+    yield from (f"  \\item {escape(note)}" for note in notes[:_MOST_WARNINGS])
+    if len(notes) > _MOST_WARNINGS:
+        yield f"  \\item and {len(notes) - _MOST_WARNINGS} more, in report.json"
+    yield "\\end{itemize}"
+    yield ""
 
 
 def _parameters(study: Study) -> str:
@@ -89,7 +115,9 @@ def _parameters(study: Study) -> str:
         for bar in series.numbers(fitted)
     ]
     formula = typeset(fitted.formula)
-    caption = f"{formula if formula.startswith('$') else escape(formula)}, fitted to {fitted.n_points} points"
+    caption = (
+        f"{formula if isinstance(formula, Formula) else escape(formula)}, fitted to {fitted.n_points} points"
+    )
     ids = "".join(f" \\cite{{arxiv-{number}}}" for number in _ARXIV.findall(fitted.source))
     name = f" ({escape(study.name)})" if study.name else ""
     caption += f"{name}{ids}; root mean square error {_number(fitted.rmse)}, "
@@ -111,8 +139,8 @@ def _plans(study: Study) -> str:
             low, high = (_number(float("nan") if end is None else end) for end in ends)
             rows.append(
                 (
-                    escape(words.budget(optimum["budget"])) if place == 0 else "",
-                    escape(str(choice["model"])),
+                    escape(words.budget(optimum["budget"], words.units_of(optimum))) if place == 0 else "",
+                    escape(words.plain_name(choice["model"])),
                     f"{choice['visual_tokens']:g}",
                     f"{choice['error']:.4f}",
                     f"{low} to {high}",
@@ -152,7 +180,8 @@ def _table(
 def escape(text: str) -> str:
     """Text that LaTeX prints as it stands."""
     special = {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "−": "$-$"}
-    return "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)
+    drawn = drawable(" ".join(str(text).split()))
+    return "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in drawn if c != "\u200e")
 
 
 def _symbol(name: str) -> str:

@@ -75,9 +75,11 @@ class Printer:
                 show_header=any(names[place] for place in places),
             )
             for place in places:
-                justify = "left" if place in aligned else "right"
                 table.add_column(
-                    Text(names[place]), justify=justify, width=widths[place] or 1, overflow="fold"
+                    Text(names[place]),
+                    justify="left" if place in aligned else "right",
+                    width=widths[place] or 1,
+                    overflow="fold",
                 )
             for row in cells:
                 table.add_row(*(Text(row[place]) for place in places))

@@ -18,6 +18,7 @@ from scalelaw.report.rows import Dots, Rows
 from scalelaw.report.series import Choices, Cloud, Curves, Intervals, Residuals
 from scalelaw.report.shares import Shares
 from scalelaw.report.surfaces import Front, Surface
+from scalelaw.safe_text import one_line, printable
 
 
 def named_figures(pages: Sequence[Page]) -> list[tuple[str, Any]]:
@@ -40,6 +41,36 @@ def contents_of(pages: Sequence[Page], facts: dict[str, Any]) -> dict[str, Any]:
             for number, page in enumerate(pages, 1)
         ],
     }
+
+
+def outline_of(pages: Sequence[Page]) -> list[str]:
+    """The title of each page for a list of contents; '' for a page that goes on with the one before it."""
+    titles: list[str] = []
+    for number, page in enumerate(pages):
+        title = one_line(page.title) or ("Answer" if number == 0 else "")
+        titles.append(title if number == 0 or page.title != pages[number - 1].title else "")
+    return titles
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A table as csv whose cells no spreadsheet takes for a formula: text that begins like one gets a quote before it,
+    numbers stay as they are."""
+    safe = frame.rename(columns=_no_formula)
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = safe[name].map(_no_formula)
+    text: str = safe.to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def _no_formula(cell: Any) -> Any:
+    """A cell of text, on one line and with a quote before what a spreadsheet would compute."""
+    if not isinstance(cell, str):
+        return cell
+    return f"'{printable(cell)}" if cell.lstrip(" ").startswith(_FORMULA) else printable(cell)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 @singledispatch

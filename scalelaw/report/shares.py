@@ -34,7 +34,7 @@ def shares_of_plans(optima: Sequence[Mapping[str, Any]], name: str = "") -> Shar
     told: list[tuple[Mapping[str, Any], Sequence[str]]] = []
     for optimum in optima:
         for choice in [optimum["best"], *optimum["runners_up"][: 0 if len(optima) > 2 else 3]]:
-            label = f"{choice['model']}, {words.tokens(choice['visual_tokens'])}"
+            label = f"{words.plain_name(choice['model'])}, {words.tokens(choice['visual_tokens'])}"
             parts = _parts(optimum, choice)
             if parts and all(label != held for held, _ in rows):
                 rows.append((label, parts))
@@ -70,8 +70,7 @@ def _table(
 ) -> tuple[tuple[str, ...], ...]:
     """A row for each configuration: what is told of it, then its costs in the kinds that all of them know."""
     kinds = [kind for kind in (told[0][0] if told else ()) if all(costs.get(kind) for costs, _ in told)][:5]
-    units = (words.cost_unit(kind).partition(" ")[2] for kind in kinds)
-    heads = (f"{words.kind(kind)} {unit}".strip() for kind, unit in zip(kinds, units, strict=True))
+    heads = (f"{words.kind(kind)} {words.meaning(kind)}".strip() for kind in kinds)
     rows = ((*cells, *(words.cost(kind, costs[kind]) for kind in kinds)) for costs, cells in told)
     return ((*header, *heads), *rows) if told else ()
 

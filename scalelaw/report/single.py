@@ -13,6 +13,7 @@ from scalelaw.errors import InputError, unknown
 from scalelaw.files import atomic
 from scalelaw.report import series, surfaces, words
 from scalelaw.report.figures import draw_curves, draw_front, draw_parity, draw_surface
+from scalelaw.report.glyphs import make_drawable
 from scalelaw.report.items import Study, gather
 from scalelaw.report.pages import axes_of
 from scalelaw.report.style import styled
@@ -55,6 +56,7 @@ def save_figure(
         figure = _families(studies[:3]) if name == "families" else FIGURES[name](studies[0])
         if size is not None:
             figure.set_size_inches(size)
+        make_drawable(figure)
         kind = target.suffix[1:]
         figure.savefig(part, format=kind, dpi=dpi, metadata=_DATES[target.suffix], facecolor="white")
     return target

@@ -6,6 +6,7 @@ Surfaces: cividis (arXiv 1712.01662).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -33,10 +34,10 @@ LINES: tuple[Any, ...] = (
     (0, (9, 3)), (0, (3, 1)), (0, (1, 3)), (0, (9, 2, 3, 2)), (0, (2, 2, 6, 2)),
 )  # fmt: skip
 
-_OWNED = (
-    "axes", "figure", "font", "grid", "hatch", "image", "legend", "lines", "markers", "mathtext",
-    "patch", "path", "pdf", "savefig", "scatter", "svg", "text", "xtick", "ytick",
+_OTHERS = (
+    "backend", "backend_fallback", "interactive", "toolbar", "timezone", "tk", "webagg", "macosx", "savefig.directory",
 )  # fmt: skip
+"""Settings that change no figure, and stay the user's."""
 _SETTINGS: dict[str, Any] = {
     "pdf.fonttype": 42,
     "svg.hashsalt": "scalelaw",
@@ -93,7 +94,17 @@ def look(index: int) -> Look:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Inside the block matplotlib draws in the report's style, whatever the user's settings; restored after it."""
-    defaults = {key: mpl.rcParamsDefault[key] for key in mpl.rcParamsDefault if key.split(".")[0] in _OWNED}
-    with mpl.rc_context({**defaults, **_SETTINGS}):
-        yield
+    """Inside the block matplotlib draws in the report's style, whatever the user's settings and SOURCE_DATE_EPOCH (no
+    file holds a date); both are restored after it."""
+    defaults = {
+        key: mpl.rcParamsDefault[key]
+        for key in mpl.rcParamsDefault
+        if key not in _OTHERS and key.split(".")[0] not in _OTHERS
+    }
+    epoch = os.environ.pop("SOURCE_DATE_EPOCH", None)
+    try:
+        with mpl.rc_context({**defaults, **_SETTINGS}):
+            yield
+    finally:
+        if epoch is not None:
+            os.environ["SOURCE_DATE_EPOCH"] = epoch

@@ -107,11 +107,15 @@ def show_front(optimum: Optimum) -> None:
     kind = next(iter(optimum.budget), None) or next(iter(optimum.best["costs"]))
     if not (rows := front(optimum.pareto, kind)):
         return
-    header = (kind, "model, visual tokens", "error", "")
-    if sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)) > out.width:
-        header, rows = header[:3], [row[:3] for row in rows]
+    narrow = sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)) > out.width
+    count = 3 if narrow else 4
     out.line("least error at each cost:", style="dim")
-    out.table(header, rows, left=(0, 3), keys=2)
+    out.table(
+        (kind, "model, visual tokens", "error", "")[:count],
+        [row[:count] for row in rows],
+        left=(0, 3),
+        keys=2,
+    )
     if any(code == "impossible_errors" for code, _ in optimum.warnings):
         out.line("errors outside 0 to 1 cannot be: there the law does not hold", style="dim")
 

@@ -13,6 +13,7 @@ from scalelaw import plugins
 from scalelaw.columns import COLUMNS
 from scalelaw.fit import FittedLaw
 from scalelaw.fit.average import PREFIX, average_labels
+from scalelaw.safe_text import one_line
 
 INPUTS: dict[str, tuple[str, str, str]] = {
     "n_params": ("N", "LLM size", "parameters"),
@@ -139,47 +140,92 @@ def tokens(value: float) -> str:
 def configuration(choice: Mapping[str, Any], begins: bool = False) -> str:
     """One configuration: 'Qwen-1.5 7B with 7 visual tokens', 'a 7 B LLM with 7 visual tokens' where the model has
     no name but its size; `begins`: at the beginning of a sentence."""
-    name = str(choice["model"])
+    name = plain_name(choice["model"])
     article = "A" if begins else "a"
     name = f"{article} {parameters(choice['n_params'])} LLM" if re.fullmatch(r"[\d.]+[kMB]?", name) else name
     return f"{name} with {tokens(choice['visual_tokens'])}"
 
 
-def cost(kind: str, value: float) -> str:
-    """An amount of a kind of cost, without what it is for: '800 GFLOPs', '80 milliseconds', '24 GB'."""
+def cost(kind: str, value: float, units: Mapping[str, str] | None = None) -> str:
+    """An amount of a kind of cost in its unit, without what it is for: '800 GFLOPs', '80 ms', '24 GB', '$21.7'."""
     if kind == "flops":
         return si(value, "FLOPs")
-    return f"{short(value)} {cost_unit(kind).partition(' ')[0]}"
+    unit, dollar = _unit_of(kind, units)
+    return f"${short(value)}" if dollar else f"{short(value)} {unit}".strip()
 
 
 def kind(name: str) -> str:
     """A kind of cost by its name, without its unit: 'latency', 'first token'."""
-    known = {"flops": "compute", "ttft_ms": "first token", "tpot_ms": "each token"}
+    known = {
+        "flops": "compute",
+        "ttft_ms": "first token",
+        "tpot_ms": "each token",
+        "ms_per_token": "time per token",
+        "usd_per_million": "price",
+    }
     return known.get(name, named(name.rpartition("_")[0] or name))
 
 
 @cache
 def cost_unit(kind: str) -> str:
-    """The unit of a kind of cost, as its file states it: 'FLOPs per query'."""
+    """The unit of a kind of cost, as its file states it: 'FLOPs per query'; nothing where no file says it."""
     for name in plugins.names("costs"):
         kinds: dict[str, str] = plugins.load("costs", name).kinds
         if kind in kinds:
             return kinds[kind]
-    return named(kind)
+    return ""
 
 
-def budget(limits: Mapping[str, float]) -> str:
-    """A budget: '800 GFLOPs per query and 24 GB of device memory while a batch is served'."""
-    parts = [
-        f"{cost(kind, value)} {cost_unit(kind).partition(' ')[2]}".strip() for kind, value in limits.items()
-    ]
-    return " and ".join(parts) or "no budget"
+_MEANINGS = {
+    "flops": "per query",
+    "latency_ms": "from the request to the last token",
+    "ttft_ms": "to the first token",
+    "ms_per_token": "per generated token",
+    "usd_per_million": "per million queries",
+    "energy_j": "per query",
+    "memory_gb": "of device memory",
+}
+"""What an amount of the project's own kinds of cost is for, in few words."""
+_UNITS = {"milliseconds": "ms", "joules": "J", "seconds": "s", "GB": "GB"}
+
+
+def _unit_of(kind: str, units: Mapping[str, str] | None) -> tuple[str, bool]:
+    """The first word of the unit of a kind, shortened, and whether it is dollars."""
+    word = (cost_unit(kind) or (units or {}).get(kind, "")).partition(" ")[0]
+    return _UNITS.get(word, word), word == "dollars"
+
+
+def meaning(kind: str, units: Mapping[str, str] | None = None) -> str:
+    """What an amount of a kind is for: 'per million queries'; of a stranger's kind what its file says after the unit,
+    or its name."""
+    if kind in _MEANINGS:
+        return _MEANINGS[kind]
+    said = cost_unit(kind) or (units or {}).get(kind, "")
+    return said.partition(" ")[2] if said else f"({kind})"
+
+
+def amount(kind: str, value: float, units: Mapping[str, str] | None = None) -> str:
+    """An amount with its unit and its meaning: '0.207 ms per generated token', '$21.7 per million queries'."""
+    return f"{cost(kind, value, units)} {meaning(kind, units)}".strip()
+
+
+def units_of(optimum: Mapping[str, Any]) -> Mapping[str, str]:
+    """The units of the kinds of cost that a user's own cost file gave to a plan."""
+    stated = (optimum.get("searched") or {}).get("units")
+    return {str(k): one_line(v) for k, v in stated.items()} if isinstance(stated, Mapping) else {}
+
+
+def budget(limits: Mapping[str, float], units: Mapping[str, str] | None = None) -> str:
+    """A budget: '800 GFLOPs per query and 24 GB of device memory'."""
+    return listed([amount(kind, value, units) for kind, value in limits.items()] or ["no budget"])
 
 
 def ask(optimum: Mapping[str, Any]) -> str:
     """What was asked for, as the beginning of a sentence: 'Under 800 GFLOPs per query with 50 text tokens'."""
     rule = optimum["searched"].get("rule") or {}
-    under = f"Under {budget(optimum['budget'])}" if optimum["budget"] else "Without a budget"
+    under = (
+        f"Under {budget(optimum['budget'], units_of(optimum))}" if optimum["budget"] else "Without a budget"
+    )
     if rule.get("target_error") is not None:
         under += f", at the least cost that reaches an error of {error(rule['target_error'])}"
     elif rule.get("within"):
@@ -190,6 +236,9 @@ def ask(optimum: Mapping[str, Any]) -> str:
 def workload(optimum: Mapping[str, Any]) -> str:
     """The query that was planned for: '50 text tokens, 8 generated tokens, batches of 4'."""
     parts = [count(optimum["text_tokens"], "text token")]
+    images = (optimum.get("searched") or {}).get("images", 1)
+    if images != 1:
+        parts.insert(0, count(images, "image"))
     if optimum.get("generate"):
         parts.append(count(optimum["generate"], "generated token"))
     if optimum.get("batch", 1) != 1:
@@ -200,7 +249,9 @@ def workload(optimum: Mapping[str, Any]) -> str:
 def costing(cost: str) -> str:
     """How a cost counts, in the words of its file: 'Linear FLOPs: 2 N (Q + V + G), the cost of the published law'."""
     return (
-        plugins.summary("costs", cost).rstrip(".") if cost in plugins.names("costs") else f"Costs by {cost}"
+        plugins.summary("costs", cost).rstrip(".")
+        if cost in plugins.names("costs")
+        else f"Costs by {plain_name(cost)}"
     )
 
 

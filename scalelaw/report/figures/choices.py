@@ -42,7 +42,7 @@ def draw_choices(axes: Axes, data: Choices) -> None:
             "annotation_clip": False,
         }
         axes.annotate(
-            clip(str(choice["model"]), NAMES, SMALL, weight),
+            clip(words.plain_name(choice["model"]), NAMES, SMALL, weight),
             (0, row),
             (-10, 1),
             ha="right",

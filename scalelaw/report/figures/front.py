@@ -29,7 +29,7 @@ def draw_front(axes: Axes, data: Front) -> None:
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FixedFormatter([words.si(v) for v in ticks]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel(f"cost ({words.cost_unit(data.kind)})")
+    axes.set_xlabel(f"cost ({words.cost_unit(data.kind) or data.kind})")
     errors = [p["error"] for p in data.points]
     lowest, highest = (errors if held is None else held for held in (data.low, data.high))
     plain_target(axes, "y", float(np.min(lowest)), float(np.max(highest)), words.axis(data.target))
