@@ -51,8 +51,12 @@ def question(contents: Contents) -> str:
         return "How large should the LLM be, and how many visual tokens should it see?"
     if inputs:
         names = " and ".join(words.named(name) for name in sorted(inputs))
-        return f"How does the error depend on {names}?"
+        return f"How does the {_targets(contents)} depend on {names}?"
     return "What was measured?"
+
+
+def _targets(contents: Contents) -> str:
+    return words.LOSS if {target(s) for s in contents.studies if s.fitted} == {words.LOSS} else "error"
 
 
 def answer_page(contents: Contents, title: str | None) -> Page:
@@ -60,7 +64,8 @@ def answer_page(contents: Contents, title: str | None) -> Page:
     page = Page()
     page.block(0, 0, PAGE[0], 0.12, PETROFF10[0])
     page.told.append(("title", title or question(contents)))
-    key = _KEY if contents.studies else ""
+    targets = {target(study) for study in contents.studies if study.fitted}
+    key = _KEY if contents.studies and targets != {words.LOSS} else ""
     if key:
         page.told.append(("paragraph", f"{words.capital(key)}."))
     room = _ROOM - (text_width(key, TINY) + 0.3 if key else 0)

@@ -20,6 +20,10 @@ Row = tuple[str, str]
 _MADE_WITH = ("numpy", "scipy", "pandas", "matplotlib")
 
 
+_LOSS: Row = (
+    "loss",
+    "What training makes least, in its own unit (nats a token): less is better; it is no share of 1.",
+)
 _WORDS: tuple[Row, ...] = (
     ("error", "1 − score, as a fraction: 0 is perfect, 1 is all wrong."),
     ("size, N", "Parameters (weights) of the LLM; 7 B: 7 billion."),
@@ -88,7 +92,10 @@ def appendix(contents: Contents, command: str) -> Iterator[tuple[str, list[Row]]
 def glossary(contents: Contents) -> Iterator[tuple[str, list[Row]]]:
     """What the words of a report on fits or plans mean, in plain ones."""
     if contents.studies:
-        yield "What the words mean", list(_WORDS)
+        fits = [words.target_of(study.fitted) for study in contents.studies if study.fitted]
+        losses = [target == words.LOSS for target in fits]
+        meaning = [*([_LOSS] if any(losses) else []), *(_WORDS[1:] if losses and all(losses) else _WORDS)]
+        yield "What the words mean", meaning
 
 
 def _numbers(study: Study) -> list[Row]:

@@ -44,7 +44,7 @@ def law_pages(contents: Contents) -> Iterator[Page]:
     for study in contents.studies:
         if study.fitted is not None and study.fitted.selection:
             fitted = study.fitted
-            chosen = {"laws": fitted.selection, "inputs": fitted.inputs, "target": fitted.target, "n_points":
+            chosen = {"laws": fitted.selection, "inputs": fitted.inputs, "target": words.target_of(fitted), "n_points":
                       fitted.n_points, "residual": fitted.loss["residual"]}  # fmt: skip
             held.append((chosen, study.name))
     for comparison, name in held:
@@ -70,7 +70,7 @@ def contrast_pages(study: Study, tag: str = "") -> Iterator[Page]:
     for optimum in study.optima:
         if not (contrast := optimum.get("contrast")):
             continue
-        target, n = (study.fitted.target, study.fitted.n_points) if study.fitted else ("error", 0)
+        target, n = (words.target_of(study.fitted), study.fitted.n_points) if study.fitted else ("error", 0)
         free = contrast.get("free_tokens")
         notes = [w["message"] for w in contrast.get("warnings", [])]
         if not notes and all(
@@ -206,7 +206,7 @@ def _alike(studies: Sequence[Study]) -> list[tuple[list[Study], int]]:
     for study in studies:
         if study.fitted is not None and not study.fitted.law.startswith("average:"):
             fitted = study.fitted
-            key = (fitted.law, fitted.target, tuple(fitted.params), tuple(fitted.inputs))
+            key = (fitted.law, words.target_of(fitted), tuple(fitted.params), tuple(fitted.inputs))
             groups.setdefault(key, []).append(study)
     parts: list[tuple[list[Study], int]] = []
     for held in groups.values():

@@ -55,7 +55,7 @@ def _of(fitted: FittedLaw) -> str:
 
 def target(study: Study) -> str:
     """What is predicted, by name."""
-    return words.named(study.fitted.target) if study.fitted else "error"
+    return words.named(words.target_of(study.fitted)) if study.fitted else "error"
 
 
 def outcome(choice: Mapping[str, Any], study: Study) -> str:
@@ -207,7 +207,8 @@ def extent(frame: pd.DataFrame) -> str:
             low, high = words.level(name, float(values.min())), words.level(name, float(values.max()))
             ends = low if low == high else f"{low} to {high}"
             parts.append(f"{words.named(name)} {ends} ({words.count(int(values.nunique()), 'level')})")
+    target = words.target_of_rows(frame)
     parts.append(
-        f"error {words.error(float(frame['error'].min()))} to {words.error(float(frame['error'].max()))}"
+        f"{target} {words.error(float(frame['error'].min()))} to {words.error(float(frame['error'].max()))}"
     )
     return words.capital("; ".join(parts)) + "."

@@ -31,8 +31,11 @@ _READING = re.compile(r"(?:HANGUL SYLLABLE|(?:HALFWIDTH )?(?:HIRAGANA|KATAKANA) 
 @lru_cache(maxsize=20_000)
 def drawable(text: str) -> str:
     """The text with every character that the face lacks written in letters that it has; a Formula as it is."""
-    if isinstance(text, Formula) or text.isascii():
-        return text if isinstance(text, Formula) else printable(text)
+    if isinstance(text, Formula):
+        return text
+    text = text.replace("\t", " ")
+    if text.isascii():
+        return printable(text)
     known = _letters()
     out, run = [], False
     for letter in unicodedata.normalize("NFC", printable(text)):

@@ -36,6 +36,7 @@ class Coverage:
     benchmarks: np.ndarray | None = None
     uneven: np.ndarray | None = None
     said: str = ""
+    target: str = "error"
 
     @property
     def is_grid(self) -> bool:
@@ -55,14 +56,15 @@ def coverage(frame: pd.DataFrame) -> list[Coverage]:
     keys = [c for c in apart if known[c].nunique() > 0]
     left_out = frame.drop(known.index)
     if not keys:
-        return [_grid(known, "Mean error", left_out)]
+        return [_grid(known, f"Mean {words.target_of_rows(known)}", left_out)]
     filled = known.assign(**{c: known[c].fillna(f"{c}_not_stated") for c in keys})
-    return [_grid(held, _title(name), left_out) for name, held in filled.groupby(keys, sort=True)]
+    target = words.target_of_rows(known)
+    return [_grid(held, _title(name, target), left_out) for name, held in filled.groupby(keys, sort=True)]
 
 
-def _title(name: object) -> str:
+def _title(name: object, target: str) -> str:
     parts = name if isinstance(name, tuple) else (name,)
-    return "Mean error: " + ", ".join(words.named(str(p)) for p in parts)
+    return f"Mean {target}: " + ", ".join(words.named(str(p)) for p in parts)
 
 
 def _grid(frame: pd.DataFrame, title: str, left_out: pd.DataFrame) -> Coverage:
@@ -91,7 +93,7 @@ def _grid(frame: pd.DataFrame, title: str, left_out: pd.DataFrame) -> Coverage:
     return Coverage(
         title, along, by, len(frame), tuple(columns), tuple(levels), mean, np.nan_to_num(rows), note,
         x, y, frame["error"].to_numpy(float), (counts > 0).sum(axis=2), uneven,
-        _said(sorted(frame["benchmark"].dropna().unique()), counts, differs, left_out),
+        _said(sorted(frame["benchmark"].dropna().unique()), counts, differs, left_out), words.target_of_rows(frame),
     )  # fmt: skip
 
 

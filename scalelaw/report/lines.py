@@ -77,10 +77,11 @@ def relative(studies: Sequence[Study], along: str) -> Lines:
                 low, high = np.nanquantile(drawn / drawn[:, :1], (tail, 1 - tail), axis=0)
         lines.append(Line(words.capital(study.name), values, mean / mean[0], low, high))
         counts.append(str(fitted.n_points))
-    name = series.column(studies[0].fitted, along) if studies[0].fitted else along
+    first = studies[0].fitted
+    name, target = (series.column(first, along), words.target_of(first)) if first else (along, "error")
     return Lines(
         f"What more {words.named(name)} buy" if name.endswith("tokens") else f"What a larger {words.named(name)} buys",
-        name, f"{words.named(studies[0].fitted.target if studies[0].fitted else 'error')} (share of the first)",
+        name, f"{words.named(target)} (share of the first)",
         f"n = {', '.join(dict.fromkeys(counts))}", tuple(lines),
     )  # fmt: skip
 
@@ -113,7 +114,7 @@ def compressors(frame: pd.DataFrame) -> list[Lines]:
         benchmarks = words.count(int(held["benchmark"].nunique()), "benchmark")
         title = words.capital(words.named(str(family)))
         found.append(
-            Lines(title, "visual_tokens", f"mean {words.axis('error')}",
+            Lines(title, "visual_tokens", f"mean {words.axis(words.target_of_rows(held))}",
                   f"n = {int(held.set_index(['compressor', 'visual_tokens']).index.isin(cells.index).sum())} · "
                   f"{benchmarks}", lines)
         )  # fmt: skip
@@ -149,7 +150,9 @@ def profiles(fitted: FittedLaw) -> list[Profile]:
     threshold = float(f.ppf(float(fitted.interval["level"]), 1, spare))
     found = []
     for name in free:
-        low, high = fitted.intervals.get(name, (np.nan, np.nan))
+        low, high = (
+            np.nan if end is None else float(end) for end in fitted.intervals.get(name, (None, None))
+        )
         if not np.isfinite([low, high]).all() or high <= low:
             continue
         room = 0.4 * (high - low)

@@ -114,4 +114,6 @@ def _points(study: Study) -> pd.DataFrame | None:
         return None
     labels = {name: held for name, held in fitted.points["labels"].items() if name in COLUMNS}
     held = {**labels, **inputs, "error": fitted.points["target"], "error_se": fitted.points["target_se"]}
+    if words.target_of(fitted) == words.LOSS:
+        held["direction"] = words.LOSS
     return read_table(pd.DataFrame(held))

@@ -35,7 +35,11 @@ _TITLE, _SUBTITLE = 2, 4
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """The width of one line of text in inches, in the report's face at `size` points."""
     font = FontProperties(family=FACE, size=size, weight=weight)
-    return float(text_to_path.get_text_width_height_descent(drawable(text), font, ismath=False)[0]) / 72
+    widths = (
+        text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]
+        for line in drawable(text).split("\n")
+    )
+    return float(max(widths)) / 72
 
 
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[str]:

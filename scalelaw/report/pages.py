@@ -47,7 +47,7 @@ def axes_of(fitted: FittedLaw) -> tuple[str, str | None]:
 def fit_page(fitted: FittedLaw, best: Mapping[str, Any] | None, tag: str = "") -> Page:
     """Error along each of the two inputs, curves and bands; one wide panel for a law of one input."""
     along, by = axes_of(fitted)
-    page = Page(f"How the {words.named(fitted.target)} falls{tag}", law_line(fitted))
+    page = Page(f"How the {words.named(words.target_of(fitted))} falls{tag}", law_line(fitted))
     room = 11.69 - 2 * MARGIN
     page.top = page.formula(MARGIN, page.top + 0.04, typeset(fitted.formula, fitted.params), room, size=12)
     page.told.append(("formula", typeset(fitted.formula, fitted.params)))
@@ -89,7 +89,7 @@ def surface_page(study: Study, tag: str = "") -> Page:
     assert by is not None
     data = surfaces.surface(study.fitted, along, by, study.optima)
     fronts = [o for o in study.optima if len(o.get("pareto") or ()) > 1]
-    page = Page(f"Where the {words.named(study.fitted.target)} is least{tag}", _surface_line(study))
+    page = Page(f"Where the {words.named(words.target_of(study.fitted))} is least{tag}", _surface_line(study))
     width = 5.6 if fronts else WIDE
     page.plot("surface", (LEFT, TOP, width, 4.3), draw_surface, data)
     if fronts:

@@ -13,7 +13,7 @@ from scalelaw.files import atomic, bundled, write_text
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series, words
 from scalelaw.report.alone import alone
-from scalelaw.report.findings import mind_all
+from scalelaw.report.findings import mind_all, target
 from scalelaw.report.formula import Formula, typeset
 from scalelaw.report.glyphs import drawable
 from scalelaw.report.items import Contents, Study
@@ -146,7 +146,7 @@ def _plans(study: Study) -> str:
                     f"{low} to {high}",
                 )
             )
-    header = ("budget", "model", "$V$", "error", "interval")
+    header = ("budget", "model", "$V$", escape(target(study)), "interval")
     name = f" ({escape(study.name)})" if study.name else ""
     caption = f"The best configuration within each budget, and those behind it{name}."
     return _table("llrrr", header, rows, caption, f"plan-{study.name or 'law'}")

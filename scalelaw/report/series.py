@@ -139,7 +139,7 @@ def slices(fitted: FittedLaw, along: str, by: str | None, mark: Mapping[str, Any
         )
     interval = None if curves[0].low is None else float(fitted.interval["level"])
     return Curves(
-        shown, shown_by, fitted.target, len(x), tuple(curves), span, tuple(np.unique(x)), interval,
+        shown, shown_by, words.target_of(fitted), len(x), tuple(curves), span, tuple(np.unique(x)), interval,
         nearest=len(values) > MOST_CURVES, mark=mark,
     )  # fmt: skip
 
@@ -154,7 +154,7 @@ def residuals(fitted: FittedLaw, by: str | None) -> Residuals:
         _label(column(fitted, by) if by else "", v): np.flatnonzero(owner == i) for i, v in enumerate(chosen)
     }
     return Residuals(
-        fitted.target, {column(fitted, n): v for n, v in inputs.items()}, np.asarray(fitted.points["target"]),
+        words.target_of(fitted), {column(fitted, n): v for n, v in inputs.items()}, np.asarray(fitted.points["target"]),
         predicted(fitted, inputs)[0], levels, column(fitted, by) if by else "", float(fitted.rmse),
     )  # fmt: skip
 

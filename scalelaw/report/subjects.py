@@ -81,7 +81,7 @@ _FEATURES: tuple[Callable[[Study], str], ...] = (
         (
             lambda fitted: str(fitted.checklist.get("table", "")),
             _where,
-            lambda fitted: fitted.target,
+            lambda fitted: words.target_of(fitted),
             lambda fitted: words.law(fitted.law),
             lambda fitted: f"{fitted.loss['kind']} loss",
             lambda fitted: f"{fitted.loss['residual']} residuals",

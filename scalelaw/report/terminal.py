@@ -50,7 +50,7 @@ def show_fit(fitted: FittedLaw) -> None:
         out.table(("", "value", level), shown)
     if plotted := slopes(fitted):
         along, by = (words.named(name) for name in slope_axes(fitted))
-        out.line(f"measured {fitted.target} along {along}, a row for each {by}:", style="dim")
+        out.line(f"measured {words.target_of(fitted)} along {along}, a row for each {by}:", style="dim")
         out.table(("", "", ""), plotted)
     levels = [f" ({name} {fitted.loss[name]:g})" for name in ("delta", "expectile") if fitted.loss.get(name)]
     loss = fitted.loss["kind"] + "".join(levels)

@@ -27,6 +27,9 @@ INPUTS: dict[str, tuple[str, str, str]] = {
 }
 """Known inputs: symbol, name and unit."""
 
+LOSS = "loss"
+"""What a target is called whose values are losses: no share of 1, and 0 is no perfect score."""
+
 STATUS = {
     "identified": "The data determine every number of the law.",
     "at_bound": "A number of the law lies on the edge of what is allowed: a limit, not a measurement.",
@@ -302,10 +305,26 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def target_of(fitted: FittedLaw) -> str:
+    """What a fit predicts, by the name that figures and sentences use: its target, or `loss` for a loss."""
+    kind = getattr(fitted, "target_kind", "")
+    labels = fitted.points.get("labels", {}) if isinstance(fitted.points, Mapping) else {}
+    directions = set(labels.get("direction", ()))
+    return LOSS if fitted.target == "error" and (kind == LOSS or directions == {LOSS}) else fitted.target
+
+
+def target_of_rows(frame: Any) -> str:
+    """The same for a table's column `error`."""
+    held = frame["direction"].dropna().unique() if "direction" in frame else ()
+    return LOSS if len(held) and set(held) == {LOSS} and frame["direction"].notna().all() else "error"
+
+
 def unit(name: str) -> str:
     """The unit of an input or target."""
     if name in INPUTS:
         return INPUTS[name][2]
+    if name == LOSS:
+        return "in its own unit"
     return {"": "units of the table", "1": "fraction"}.get(held := COLUMNS.get(name, ("", "", ""))[1], held)
 
 

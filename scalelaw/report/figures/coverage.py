@@ -52,7 +52,7 @@ def _grid(axes: Axes, data: Coverage) -> None:
             text = f"{value:.3f}{star}" + (f"\n× {held}" if held > 1 else "")
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", size=TINY, color=_ink(colour))
     if not told and high > low:
-        _bar(axes, ScalarMappable(Normalize(low, high), SURFACE))
+        _bar(axes, ScalarMappable(Normalize(low, high), SURFACE), data.target)
     for axis, labels, name in ((axes.xaxis, data.columns, data.along), (axes.yaxis, data.levels, data.by)):
         every = _every(axes, labels) if axis is axes.xaxis else -(-len(labels) // _READABLE)
         axis.set_major_locator(FixedLocator([i + 0.5 for i in range(0, len(labels), every)]))
@@ -71,7 +71,7 @@ def _points(axes: Axes, data: Coverage) -> None:
     dots = axes.scatter(
         data.x, data.y, c=data.error, cmap=SURFACE, s=22, edgecolors=MUTED, linewidths=0.4, zorder=3
     )
-    _bar(axes, dots)
+    _bar(axes, dots, data.target)
 
 
 def _cells_hold_numbers(axes: Axes, rows: int, columns: int) -> bool:
@@ -95,10 +95,10 @@ def _every(axes: Axes, labels: Sequence[str]) -> int:
     return max(-(-len(labels) // _READABLE), int(np.ceil(widest / column)))
 
 
-def _bar(axes: Axes, colours: ScalarMappable) -> None:
+def _bar(axes: Axes, colours: ScalarMappable, target: str) -> None:
     figure = axes.get_figure(root=True)
     assert figure is not None
-    bar = figure.colorbar(colours, ax=axes, label=words.axis("error"), pad=0.02, fraction=0.03)
+    bar = figure.colorbar(colours, ax=axes, label=words.axis(target), pad=0.02, fraction=0.03)
     bar.outline.set_visible(False)
 
 

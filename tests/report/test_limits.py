@@ -1,0 +1,265 @@
+"""Fits at their limits, hostile names and text without end: a report each, in every format."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scalelaw as sl
+from scalelaw.errors import InputError
+from scalelaw.report.document import make_pages
+from scalelaw.report.findings import grounds
+from scalelaw.report.glyphs import drawable
+from scalelaw.report.items import Study, gather
+from scalelaw.report.outline import add_outline
+from scalelaw.report.page import FOOT, Page
+from scalelaw.report.records import csv_text
+from scalelaw.report.style import PAGE, styled
+
+HOSTILE = (
+    "[/]", "[link=file:///x]a[/link]", "a\x1b[31mred\x1b[0m", "b\x1b]8;;http://x\x07l\x1b]8;;\x07",
+    "c\u202eevil\x9b31m",
+    "$\\frac{$", "$x^$", "$", "千问-7B", "نموذج", "🤖", "</script><img src=x>", "=cmd()", "a" * 500, "x\ny\tz\r",
+)  # fmt: skip
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
+RATIO = "alpha_over_beta"
+
+
+def _small(fitted: Any, ratio: Any = 1.0, interval: Any = None, **params: float) -> Any:
+    derived = {**fitted.derived, RATIO: {"value": ratio, "interval": interval}}
+    return replace(fitted, params={**fitted.params, **params}, derived=derived)
+
+
+LIMITS: dict[str, Callable[[Any], Any]] = {
+    "ratio 0": lambda f: _small(f, 0.0, alpha=0.0),
+    "ratio next to 0": lambda f: _small(f, 1e-300, [0.0, 1e300]),
+    "ratio huge": lambda f: _small(f, 1746.0),
+    "ratio infinite": lambda f: _small(f, math.inf, [1.0, math.inf], beta=0.0),
+    "ratio not a number": lambda f: _small(f, math.nan, [math.nan, math.nan]),
+    "ratio unknown": lambda f: _small(f, None, [None, None]),
+    "ratio negative": lambda f: _small(f, -3.0),
+    "huge exponents": lambda f: _small(f, 1.0, alpha=500.0, beta=500.0),
+    "zero width": lambda f: replace(f, intervals={n: (v, v) for n, v in f.params.items()}, draws={}),
+    "no intervals": lambda f: replace(f, intervals=dict.fromkeys(f.params, (None, None)), draws={}),
+    "infinite intervals": lambda f: replace(
+        f, intervals=dict.fromkeys(f.params, (-math.inf, math.inf)), draws={}
+    ),
+    "not a number": lambda f: replace(f, r2=math.nan, aicc=math.nan, rmse=0.0, draws={}),
+    "many warnings": lambda f: replace(
+        f, warnings=[(f"w{i}", f"Warning {i} " + "word " * 60) for i in range(200)]
+    ),
+    "a long warning": lambda f: replace(f, warnings=[("w", "x" * 20_000)]),
+}
+
+
+def _flat() -> Any:
+    rows = [(n, v, 0.5 - 0.01 * np.log(v)) for n in (1e9, 4e9, 7e9) for v in (1, 4, 16)]
+    return pd.DataFrame(rows, columns=["n_params", "visual_tokens", "error"])
+
+
+TABLES: dict[str, Callable[[], Any]] = {
+    "alpha 0": _flat,
+    "beta 0": lambda: _flat().assign(error=lambda t: 0.5 * (t.n_params / 1e9) ** -0.1),
+    "nothing matters": lambda: _flat().assign(error=0.5),
+    "error 0": lambda: _flat().assign(error=0.0),
+    "error 1": lambda: _flat().assign(error=1.0),
+    "one size": lambda: _flat().query("n_params == 1e9"),
+    "one count": lambda: _flat().query("visual_tokens == 4"),
+}
+
+
+@pytest.fixture(scope="module")
+def plain(fitted: Any) -> Any:
+    """The fit of the bundled table with few draws."""
+    return replace(fitted, draws={name: held[:40] for name, held in fitted.draws.items()})
+
+
+def _pages(items: Any) -> list[Page]:
+    with styled():
+        return list(make_pages(gather(items)))
+
+
+def _on_paper(pages: list[Page]) -> None:
+    """Every panel and text begins on its page, and no panel is smaller than nothing."""
+    for page in pages:
+        for axes in page.figure.axes:
+            box = axes.get_position()
+            assert box.width > 0
+            assert box.height > 0
+        for text in page.figure.texts:
+            assert 0 <= text.get_position()[1] <= 1
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_fit_at_a_limit_has_a_report(plain: Any, name: str) -> None:
+    fitted = LIMITS[name](plain)
+    assert all(isinstance(sentence, str) for sentence in grounds(Study(fitted)))
+    _on_paper(_pages(fitted))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_leaves_a_law_at_a_limit_has_a_report(name: str) -> None:
+    try:
+        fitted = sl.fit_law(TABLES[name](), bootstrap=20)
+    except sl.ScalelawError:
+        pytest.skip("refused by fit")
+    _on_paper(_pages([fitted, sl.find_optimum(fitted, 1e12, visual_tokens="1:16", cost="linear_flops")]))
+
+
+def test_warnings_stand_before_the_pick(fitted: Any, optimum: Any) -> None:
+    named = replace(optimum, warnings=[("assumed_encoder", "The encoder is assumed.")])
+    told = [text for _, text in _pages([fitted, named])[0].told]
+    pick = next(place for place, text in enumerate(told) if text.endswith("with 7 visual tokens"))
+    assert told.index("The encoder is assumed.") < pick
+
+
+def test_each_amount_of_a_pick_has_its_unit_and_meaning(fitted: Any, optimum: Any) -> None:
+    costs = {"flops": 8e11, "ms_per_token": 0.207, "ttft_ms": 112.0, "usd_per_million": 21.7, "carbon_g": 3.0}
+    units = {"carbon_g": "grams of CO2 per query"}
+    searched = {**optimum.searched, "units": units, "hardware": "h100-sxm", "usd_per_hour": 2.5, "images": 3}
+    plan = replace(optimum, budget=dict(costs), best={**optimum.best, "costs": costs}, searched=searched)
+    told = " ".join(text for _, text in _pages([fitted, plan])[0].told)
+    for amount in ("0.207 ms per generated token", "112 ms to the first token", "$21.7 per million queries",
+                   "3 grams of CO2 per query", "800 GFLOPs per query"):  # fmt: skip
+        assert f"{amount} (limit" in told
+    for fact in ("h100-sxm", "$2.5 per hour", "bf16", "3 images", "encoder"):
+        assert fact in told
+
+
+def test_text_without_end_goes_to_following_pages() -> None:
+    table = pd.concat([_flat().assign(benchmark=f"bench-{i}", model="m" * 300) for i in range(40)])
+    pages = _pages(table.assign(error=table.error + np.linspace(0, 0.1, len(table))))
+    _on_paper(pages)
+    page = Page("A page")
+    page.plot("low", (1.0, FOOT - 0.1, 3.0, -2.0), lambda axes, data: None, None)
+    assert not page.panels
+    assert page.next is not None
+    assert len(page.next.panels) == 1
+    assert page.next.figure.axes[0].get_position().height * PAGE[1] > 1
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_drawn_as_text(name: str) -> None:
+    drawn = drawable(name)
+    assert not UNSAFE.search(drawn)
+    assert "\t" not in drawn
+
+
+def test_letters_that_the_face_lacks_are_spelled() -> None:
+    assert drawable("カ한") == "kahan"
+    assert drawable("千") == "\\u5343"
+    assert drawable("🤖") == ":robot face:"
+    assert drawable("é Ω я") == "é Ω я"
+
+
+@pytest.fixture(scope="module")
+def hostile() -> pd.DataFrame:
+    """A table whose models, benchmarks and compressors have hostile names."""
+    rows = [
+        {"model": name, "n_params": 1e9 * 2 ** (i % 4), "visual_tokens": v, "benchmark": HOSTILE[i % 3],
+         "compressor": HOSTILE[5 + i % 4], "error": 0.6 * 2 ** (-0.2 * (i % 4)) * v**-0.05 + 0.001 * np.sin(7 * i + v)}
+        for i, name in enumerate(HOSTILE) for v in (1, 4, 16)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("form", ["pdf", "html", "paper"])
+def test_hostile_names_end_no_report(hostile: pd.DataFrame, form: str, tmp_path: Path) -> None:
+    fitted = sl.fit_law(hostile, bootstrap=10)
+    sizes = {name: 1e9 * (1 + place) for place, name in enumerate(HOSTILE[:8])}
+    plan = sl.find_optimum(fitted, 8e11, models=sizes, visual_tokens="1:16", cost="linear_flops")
+    target = tmp_path / ("paper" if form == "paper" else f"own.{form}")
+    sl.write_report([fitted, plan, hostile], target, style="paper" if form == "paper" else "page")
+    for path in tmp_path.rglob("*"):
+        if path.suffix in (".html", ".tex", ".csv", ".json", ".svg"):
+            assert not UNSAFE.search(path.read_text(encoding="utf-8").replace("\n", "")), path.name
+    if form == "html":
+        text = target.read_text(encoding="utf-8")
+        assert "<img" not in text
+        assert "千问-7B" in text
+
+
+def test_cells_that_begin_like_formulas_are_quoted() -> None:
+    frame = pd.DataFrame(
+        {"name": ["=1+1", "+a", "-b", "@c", "\td", "plain"], "value": [-1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}
+    )
+    lines = csv_text(frame).splitlines()
+    assert [line[0] for line in lines[1:]] == ["'"] * 5 + ["p"]
+    assert lines[1].endswith(",-1.0")
+
+
+def test_only_what_a_report_made_is_removed_or_replaced(tmp_path: Path, ocr: Any) -> None:
+    beside = tmp_path / "own.data"
+    beside.mkdir()
+    own = beside / "01_mine.csv"
+    own.write_text("mine")
+    sl.write_report(ocr, tmp_path / "own.pdf")
+    assert own.read_text() == "mine"
+    made = json.loads((beside / "manifest.json").read_text())["files"]
+    assert own.name not in made
+    assert {path.name for path in beside.iterdir()} == {*made, own.name, "manifest.json"}
+    changed = beside / next(name for name in made if name.endswith(".csv"))
+    changed.write_text("edited")
+    with pytest.raises(InputError) as refused:
+        sl.write_report(ocr, tmp_path / "own.pdf")
+    assert refused.value.code == "not_ours"
+    assert changed.read_text() == "edited"
+
+
+def test_the_folder_of_an_earlier_version_is_taken_over(tmp_path: Path, ocr: Any) -> None:
+    sl.write_report(ocr, tmp_path / "own.pdf")
+    (tmp_path / "own.data" / "manifest.json").unlink()
+    sl.write_report("vlm_ocr", tmp_path / "own.pdf")
+    assert not (tmp_path / "own.data" / "03_parity.csv").exists()
+
+
+def test_a_loss_is_no_share_of_one(plain: Any) -> None:
+    labels = {**plain.points["labels"], "direction": ["loss"] * plain.n_points}
+    points = {**plain.points, "labels": labels, "target": [3.0 + v for v in plain.points["target"]]}
+    pages = _pages(replace(plain, points=points, params={**plain.params, "D": 3.0}))
+    told = "\n".join(text for page in pages for _, text in page.told)
+    drawn = "\n".join(
+        t.get_text() for page in pages for t in page.figure.findobj(match=lambda a: hasattr(a, "get_text"))
+    )
+    for wrong in ("1 − score", "error (fraction)", "no error", "fraction"):
+        assert wrong not in told + drawn
+    assert "loss" in told
+
+
+def test_many_fits_have_a_summary_an_outline_and_a_word_on_what_is_left_out(ocr: Any, tmp_path: Path) -> None:
+    fits = [replace(ocr, checklist={**ocr.checklist, "table": f"table-{i}"}, draws={}) for i in range(40)]
+    with styled():
+        contents = gather(fits)
+        from scalelaw.report.items import detailed, left_out
+
+        assert len(detailed(contents).studies) == 12
+        assert "28 of 40" in left_out(contents)
+        from scalelaw.report.answer import answer_page
+
+        first, rows = answer_page(contents, None), 0
+        page: Page | None = first
+        while page is not None:
+            rows += sum(kind == "row" and "table-" in text for kind, text in page.told)
+            page = page.next
+    assert rows == 40
+
+
+def test_a_pdf_has_an_outline(ocr: Any, tmp_path: Path) -> None:
+    path = sl.write_report(ocr, tmp_path / "own.pdf")
+    data = path.read_bytes()
+    assert b"/Outlines" in data
+    assert data.count(b"/Dest [") > 3
+    last = int(re.findall(rb"startxref\s+(\d+)", data)[-1])
+    assert data[last:].startswith(b"xref")
+    (tmp_path / "none.pdf").write_bytes(b"not a pdf")
+    add_outline(tmp_path / "none.pdf", ["a"])
+    assert (tmp_path / "none.pdf").read_bytes() == b"not a pdf"
