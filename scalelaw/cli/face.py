@@ -112,6 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code. A sentence, never a traceback, for what a user can cause."""
     given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     command = next((a for a in given if a in commands()), "scalelaw")
+    if not os.environ.get("SOURCE_DATE_EPOCH", "0").lstrip("-").isdigit():
+        del os.environ["SOURCE_DATE_EPOCH"]  # no number: numpy and matplotlib would end for it when imported
     try:
         inputs, outputs = paths.named(given)
         streams.prepare(command, given, bool(outputs))

@@ -1,4 +1,4 @@
-"""matplotlib's import, whatever MPLBACKEND and the user's matplotlibrc hold: reports need neither.
+"""matplotlib's import, whatever the environment holds: reports need neither MPLBACKEND nor a matplotlibrc.
 
 matplotlib reads both when it is imported, and ends for a backend that it does not know or a file that it cannot read.
 """
@@ -7,31 +7,53 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 
+def drop_bad_epoch() -> None:
+    """Remove a SOURCE_DATE_EPOCH that is no number from this process: other libraries end for one when imported."""
+    if not os.environ.get("SOURCE_DATE_EPOCH", "0").lstrip("-").isdigit():
+        del os.environ["SOURCE_DATE_EPOCH"]
+
+
 def import_matplotlib() -> None:
-    """Import matplotlib; where the user's settings end that, with its own settings."""
+    """Import matplotlib without MPLBACKEND and without a matplotlibrc that is no text; a backend that it knows is set
+    afterwards."""
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    before = os.environ.get("MATPLOTLIBRC")
+    if not _readable(before):
+        found = importlib.util.find_spec("matplotlib")
+        if found is not None and found.origin is not None:
+            os.environ["MATPLOTLIBRC"] = str(Path(found.origin).parent / "mpl-data" / "matplotlibrc")
     try:
         import matplotlib
-    except (ValueError, OSError, SyntaxError):
-        found = importlib.util.find_spec("matplotlib")
-        if found is None or found.origin is None:
-            raise
-        own = {
-            "MPLBACKEND": "agg",
-            "MATPLOTLIBRC": str(Path(found.origin).parent / "mpl-data" / "matplotlibrc"),
-        }
-        before = {name: os.environ.get(name) for name in own}
-        os.environ.update(own)
-        try:
-            import matplotlib  # noqa: F401
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+
+        if backend:
+            try:
+                matplotlib.rcParams["backend"] = backend
+            except ValueError:
+                pass  # a report needs none
+    finally:
+        for name, value in (("MPLBACKEND", backend), ("MATPLOTLIBRC", before)):
+            if value is not None:
+                os.environ[name] = value
+            else:
+                os.environ.pop(name, None)
 
 
+def _readable(stated: str | None) -> bool:
+    """Whether the matplotlibrc of the working directory, or the one that is stated, is text where it is there."""
+    for path in (Path("matplotlibrc"), *((Path(stated), Path(stated) / "matplotlibrc") if stated else ())):
+        if path.is_file():
+            try:
+                path.read_text(encoding="utf-8")
+            except (OSError, ValueError):
+                return False
+    return True
+
+
+drop_bad_epoch()
 import_matplotlib()
