@@ -5,6 +5,7 @@ matplotlib reads both when it is imported, and ends for a backend that it does n
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import sys
@@ -32,10 +33,8 @@ def import_matplotlib() -> None:
         import matplotlib
 
         if backend:
-            try:
+            with contextlib.suppress(ValueError):  # a report needs none
                 matplotlib.rcParams["backend"] = backend
-            except ValueError:
-                pass  # a report needs none
     finally:
         for name, value in (("MPLBACKEND", backend), ("MATPLOTLIBRC", before)):
             if value is not None:

@@ -79,8 +79,9 @@ TABLES: dict[str, Callable[[], Any]] = {
 
 @pytest.fixture(scope="module")
 def plain(fitted: Any) -> Any:
-    """The fit of the bundled table with few draws."""
-    return replace(fitted, draws={name: held[:40] for name, held in fitted.draws.items()})
+    """The fit of the bundled table with few draws, and without profiles, which refit."""
+    draws = {name: held[:40] for name, held in fitted.draws.items()}
+    return replace(fitted, draws=draws, checklist={**fitted.checklist, "weights": "some"})
 
 
 def _pages(items: Any) -> list[Page]:
