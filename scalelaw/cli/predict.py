@@ -11,6 +11,7 @@ import typer
 from scalelaw.cli.face import Json, LawFiles, Output, app, give, names_of, need_files, number, pairs
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError
+from scalelaw.safe_text import say
 
 
 @app.command("predict", cls=Sectioned)
@@ -105,7 +106,7 @@ def plot(
     need_files(law_files or [])
     written = save_figure(figure, list(items), output, dpi=dpi, size=_size(size), law=law_files or ())
     give("plot", {"figure": figure, "path": written, "items": items}, as_json=as_json)
-    print(f"The figure is {written}.", file=sys.stderr)
+    say(f"The figure is {written}.", sys.stderr)
 
 
 def _size(text: str | None) -> tuple[float, float] | None:

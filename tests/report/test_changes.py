@@ -45,7 +45,7 @@ def test_below_and_above_stands_what_the_planner_picks_there(fitted: Any, budget
 def test_where_more_buys_tokens_only_it_is_no_change(fitted: Any, optimum: Any) -> None:
     text = said(fitted, optimum)
     assert text == (
-        "What would change it: a budget below 756 GFLOPs (5.5 % less): then Qwen-1.5 4B with 44 visual tokens. "
+        "What would change it: a budget below 756 GFLOPs per query (5.5 % less): then Qwen-1.5 4B with 44 visual tokens. "
         "What would not: a larger budget, which buys more visual tokens for the same LLM; "
         "the noise of the measurements."
     )
@@ -84,7 +84,7 @@ def test_another_kind_of_budget_that_picks_otherwise_is_named(fitted: Any) -> No
     assert {own, *others} == {"qwen1.5-7b", "qwen1.5-14b"}
     text = said(fitted, sl.find_optimum(fitted, 4e12, **query), contrast)
     assert re.search(
-        r"instead of this budget one of [\d.]+ milliseconds .*: then qwen1.5-14b with 20 visual tokens", text
+        r"instead of this budget one of [\d.]+ ms .*: then qwen1.5-14b with 20 visual tokens", text
     )
 
 

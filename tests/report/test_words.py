@@ -52,7 +52,7 @@ def test_sizes(value: float, text: str) -> None:
 def test_budgets_and_costs() -> None:
     assert words.budget({"flops": 8e11}) == "800 GFLOPs per query"
     assert words.budget({"flops": 1.6e12}) == "1.6 TFLOPs per query"
-    assert words.budget({"latency_ms": 80.0}).startswith("80 milliseconds from the request")
+    assert words.budget({"latency_ms": 80.0}).startswith("80 ms from the request")
     assert words.cost("memory_gb", 24.0) == "24 GB"
     assert words.percent(0.83) == "83 %"
     assert (words.percent(1.0), words.percent(0.0)) == ("more than 99 %", "less than 1 %")
