@@ -45,7 +45,8 @@ def test_below_and_above_stands_what_the_planner_picks_there(fitted: Any, budget
 def test_where_more_buys_tokens_only_it_is_no_change(fitted: Any, optimum: Any) -> None:
     text = said(fitted, optimum)
     assert text == (
-        "What would change it: a budget below 756 GFLOPs per query (5.5 % less): then Qwen-1.5 4B with 44 visual tokens. "
+        "What would change it: a budget below 756 GFLOPs per query (5.5 % less): then Qwen-1.5 4B with 44 "
+        "visual tokens. "
         "What would not: a larger budget, which buys more visual tokens for the same LLM; "
         "the noise of the measurements."
     )

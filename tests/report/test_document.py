@@ -37,7 +37,10 @@ def test_the_first_page_answers(answer: list[Page], words_of: Callable[..., str]
     assert "best in more than 99 % of refits to redrawn data." in page
     assert "Runner-up: Qwen-1.5 4B with 50 visual tokens, predicted error 0.5047" in page
     assert "Status: at bound." in page
-    assert "What would change it: a budget below 756 GFLOPs (5.5 % less): then Qwen-1.5 4B with 44" in page
+    assert (
+        "What would change it: a budget below 756 GFLOPs per query (5.5 % less): then Qwen-1.5 4B with 44"
+        in page
+    )
     assert "optimal_visual_tokens" not in page
 
 
