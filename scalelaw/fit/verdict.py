@@ -25,12 +25,13 @@ def judge(problem: Problem, optimum: Optimum) -> tuple[str, Warnings]:
     if reasons and (ended or any(code != "flat" for code, _ in reasons)):
         return "not_identified", [reason for reason in reasons if ended or reason[0] != "flat"]
     if not ended:  # what is flat where the search ended need not be flat at the best fit
+        why = "The search did not end in a minimum: "
+        if np.isfinite(optimum.gap):
+            why += f"a further step could still lower the objective by {100 * optimum.gap:.2g} %."
+        else:
+            why += "the law has no finite derivative where it ended."
         return "not_converged", [
-            (
-                "not_converged",
-                f"The search did not end in a minimum: a further step could still lower the objective by "
-                f"{100 * optimum.gap:.2g} %. Do not use this fit; narrower bounds (--bound) may help.",
-            )
+            ("not_converged", f"{why} Do not use this fit; narrower bounds (--bound) may help.")
         ]
     if hits := bounds_hit(problem, optimum.parameters):
         return "at_bound", [_explain(problem, name, side) for name, side in hits]

@@ -77,7 +77,7 @@ def show_fit(fitted: FittedLaw) -> None:
 
 def _share(gap: Any) -> str:
     """A gap, which is a share of the objective, in percent."""
-    return "an unknown share" if gap is None else f"{100 * float(gap):.2g} %"
+    return "an unknown share" if gap is None or not float(gap) < float("inf") else f"{100 * float(gap):.2g} %"
 
 
 def show_predictions(predictions: Predictions) -> None:
