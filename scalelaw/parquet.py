@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from scalelaw import cells
 from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError
 
@@ -51,6 +52,8 @@ def readable_columns(path: Path) -> list[str]:
             sum(group.num_rows for group in groups),
             max((g.total_byte_size for g in groups), default=0),
         )
+    if len({held.name for held in fields}) < len(fields):
+        cells.names([held.name for held in fields], str(path))  # raises
     held_columns = len(fields) + len(COLUMNS.keys() - {held.name for held in fields})
     if rows * held_columns > max(FEW_VALUES, MOST_PER_BYTE * size):
         raise _too_large(path, size, f"{rows:,} rows")
@@ -77,6 +80,18 @@ def _length(texts: pa.Array) -> int:
     return int(pc.sum(lengths.take(texts.indices)).as_py() or 0)
 
 
+def _written(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Times as text; durations and intervals as their count of units."""
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowNotImplementedError:
+        pass
+    try:
+        return column.cast(pa.int64()).cast(pa.string())
+    except pa.ArrowException:
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+
+
 def _too_large(path: Path, size: int, held: str) -> InputError:
     return InputError(
         f"{path} holds {held} in {size:,} bytes: it would fill the memory.",
@@ -90,8 +105,11 @@ def in_pandas(rows: pa.Table) -> pd.DataFrame:
     try:
         rows = rows.replace_schema_metadata(None)
         for place, held in enumerate(rows.schema):
-            if pa.types.is_temporal(held.type):  # pandas knows only some centuries
-                rows = rows.set_column(place, held.name, rows[place].cast(pa.string()))
+            column, kind = rows.column(place), held.type
+            if pa.types.is_temporal(kind):  # pandas knows only some centuries
+                rows = rows.set_column(place, held.name, _written(column))
+            elif pa.types.is_decimal(kind):
+                rows = rows.set_column(place, held.name, column.cast(pa.float64(), safe=False))
         rows.select([n for n, held in enumerate(rows.schema) if _is_text(held.type)]).validate(full=True)
         return rows.to_pandas()
     except (

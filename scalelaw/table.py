@@ -6,12 +6,10 @@ Columns are only ever added. Each row is one score of one trained model on one b
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,12 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from scalelaw import cells, delimited
 from scalelaw.columns import ARROW, COLUMNS, SCHEMA_VERSION, schema
-from scalelaw.errors import InputError, data_row, unknown
+from scalelaw.errors import InputError, unknown
 from scalelaw.files import SweepFolder, atomic, bundled
 from scalelaw.kinds import TABLE, otherwise
 from scalelaw.parquet import PARQUET, in_pandas, read_parquet
-from scalelaw.untrusted import parse_json, read_text
+from scalelaw.untrusted import is_pipe, open_input, parse_json, read_text, special_file
 from scalelaw.verified import BrokenPart, Verified, is_verified, read_part, read_verified, special
 
 
@@ -110,13 +109,18 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None)
     """
     if isinstance(source, pd.DataFrame):
         return _conform(source, "the DataFrame")
+    if isinstance(source, pa.Table):
+        return _conform(in_pandas(source), "the DataFrame")
     if not isinstance(source, str | Path):
-        return _conform(_read_csv(source, "the stream"), "the stream")
+        return _conform(_parsed_stream(source, "the stream"), "the stream")
     if str(source) == "-":
-        return _conform(_read_csv(sys.stdin, "standard input"), "standard input")
+        stdin = getattr(sys.stdin, "buffer", sys.stdin)
+        return _conform(_parsed_stream(stdin, "standard input"), "standard input")
     path = Path(source)  # os.path, as pathlib raises for a name that no file can have
     if not os.path.exists(path) and str(source) in (known := bundled_tables()):
-        return _conform(_read_csv(known[str(source)], str(source)), str(source))
+        return _conform(delimited.parse(known[str(source)].read_bytes(), str(source)), str(source))
+    if is_pipe(path) or special_file(path):
+        return _conform(_parsed_file(path, str(source)), str(source))
     if os.path.isdir(path):
         return _conform(_read_folder(path), str(source))
     if path == (sweep := SweepFolder(path.parent)).results and sweep.manifest.is_file():
@@ -152,11 +156,34 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> pd.DataFrame:
-    return in_pandas(read_parquet(path)) if path.suffix in PARQUET else _read_csv(path, str(path))
+    return in_pandas(read_parquet(path)) if path.suffix in PARQUET else _parsed_file(path, str(path))
 
 
-MOST_CSV = 2**30
-"""Bytes of a csv; a larger table belongs into parquet."""
+def _parsed_file(path: Path, name: str) -> pd.DataFrame:
+    """A csv file, or one that comes through a pipe; nothing is read of one that is too large."""
+    try:
+        if os.path.isfile(path) and path.stat().st_size > delimited.MOST_BYTES:
+            raise delimited.too_large(name, f"{delimited.MOST_BYTES >> 20} MiB")
+        with open_input(path) as opened:
+            content = delimited.read_stream(opened, name)
+    except OSError as error:
+        raise InputError(
+            f"{name} cannot be read: {error.strerror or error}.", code="unreadable_table"
+        ) from error
+    return delimited.parse(content, name)
+
+
+def _parsed_stream(source: Any, name: str) -> pd.DataFrame:
+    if not callable(getattr(source, "read", None)):
+        raise InputError(
+            f"A table is a DataFrame, a path, a bundled name or a stream of csv, not {type(source).__name__}.",
+            code="bad_table",
+        )
+    try:
+        content = delimited.read_stream(source, name)
+    except (OSError, ValueError) as error:  # a stream that is closed, or is no text
+        raise InputError(f"{name} cannot be read: {error}.", code="unreadable_table") from error
+    return delimited.parse(content, name)
 
 
 def _chosen(where: Where) -> list[tuple[str, str, Any]] | None:
@@ -196,48 +223,6 @@ def terms(where: Where) -> list[tuple[str, Any]]:
                 hint="Rows are chosen by what a column holds, task_family=reasoning; there is no < or >.",
             )
     return [(t.split("=", 1)[0].strip(), t.split("=", 1)[1].strip()) for t in written]
-
-
-def _read_csv(source: Path | IO[str], name: str) -> pd.DataFrame:
-    text: str | None = None
-    try:
-        if isinstance(source, Path):
-            text = source.read_text(encoding="utf-8-sig") if source.stat().st_size <= MOST_CSV else None
-        else:
-            text = source.read(MOST_CSV + 1)
-        if text is None or len(text) > MOST_CSV:
-            raise InputError(
-                f"{name} holds more than {MOST_CSV >> 30} GiB.", code="too_large", hint="Write parquet."
-            )
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "error", pd.errors.ParserWarning
-            )  # more fields than names: none is to be guessed
-            frame = pd.read_csv(io.StringIO(text), skipinitialspace=True, comment="#", index_col=False)
-    except (ValueError, OverflowError, pd.errors.ParserWarning, OSError) as error:
-        _refuse_semicolons(text, name)
-        raise InputError(
-            f"{name} cannot be read as csv: {error}.",
-            code="unreadable_table",
-            hint="A csv has a header line, then one row a measurement, separated by commas.",
-        ) from error
-    if frame.empty:
-        raise InputError(f"{name} holds no rows.", code="empty_table")
-    if len(frame.columns) == 1:
-        _refuse_semicolons(text, name)
-    return frame
-
-
-def _refuse_semicolons(text: str | None, name: str) -> None:
-    """Raises InputError where the header is split by semicolons: spreadsheets write that where a comma is decimal."""
-    lines = (line for line in io.StringIO(text or "") if line.strip() and not line.startswith("#"))
-    header = next(lines, "")
-    if ";" in header and "," not in header:
-        raise InputError(
-            f"{name} cannot be read as csv: its columns are separated by semicolons.",
-            code="unreadable_table",
-            hint="`scalelaw import wide_csv` reads it, or save it with commas.",
-        )
 
 
 def _read_folder(path: Path) -> pd.DataFrame:
@@ -313,52 +298,20 @@ _SAVED_INDEX = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
 
 
 def _conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    labels = cells.names(frame.columns, name)
+    held = {label: frame.iloc[:, place] for place, label in enumerate(labels)}
     columns: dict[str, Any] = {}
     for column, (kind, _, _) in COLUMNS.items():
-        if column not in frame:
+        if column not in held:
             empty: Any = None if kind == "text" else np.nan
             columns[column] = pd.Series([empty] * len(frame), dtype=object if kind == "text" else np.float64)
         elif kind == "text":
-            column_text = frame[column].astype(object).reset_index(drop=True)
-            columns[column] = column_text.where(column_text.notna(), None)
+            columns[column] = cells.texts(held[column], column, name)
         else:
-            columns[column] = numbers(frame[column], column, name)
-    for column in frame.columns:
-        if column not in COLUMNS and not _SAVED_INDEX.fullmatch(str(column)):
-            columns[str(column)] = frame[column].reset_index(drop=True)
+            columns[column] = cells.numbers(held[column], column, name)
+    for column, values in held.items():
+        if column not in COLUMNS and not _SAVED_INDEX.fullmatch(column):
+            columns[column] = cells.own(values)
     made = pd.DataFrame(columns)
     made.attrs = {"table": frame.attrs.get("table", "" if name in UNNAMED else Path(name).name)}
     return made
-
-
-def numbers(column: pd.Series, label: str, name: str) -> pd.Series:
-    """A column as float64. Raises InputError for a text that is no number, with its row; name: of the table."""
-    try:
-        return pd.to_numeric(column).astype(np.float64).reset_index(drop=True)
-    except (TypeError, ValueError, OverflowError) as error:
-        row, value = _first_text(column)
-        raise InputError(
-            f"Column '{label}' of {name} holds something that is not a number: "
-            + (f"'{value[:40]}' in {data_row(row)}." if row else f"{error}."),
-            code="bad_value",
-            hint=_without_percent(value),
-        ) from error
-
-
-def _first_text(column: pd.Series) -> tuple[int, str]:
-    """The 1-based row of the first text that is no number, and the text; row 0 where there is none."""
-    for row, value in enumerate(column, 1):
-        if isinstance(value, str):
-            try:
-                float(value)
-            except ValueError:
-                return row, value
-    return 0, ""
-
-
-def _without_percent(value: str) -> str:
-    try:
-        share = float(value.strip().removesuffix("%")) / 100
-    except ValueError:
-        return ""
-    return f"Write a percentage as a fraction: {share:.12g}." if value.strip().endswith("%") else ""

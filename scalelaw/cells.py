@@ -1,0 +1,261 @@
+"""The cells of a table: columns of any type, from a csv, a parquet file or a DataFrame, as float64 or as text.
+
+A number is written as `7e9`, `7000000000` or `.5`; an empty cell is one of `EMPTY`. Anything else in a column of
+numbers is refused with its row: thousands separators, `1_000`, `0x10`, `61.5%` and `7B` are never read as numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers as abstract
+import re
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from scalelaw.errors import InputError, data_row
+
+EMPTY = ("", "-", "–", "—", "n/a", "#n/a", "na", "nan", "-nan", "none", "null", "<na>")
+"""What stands in an empty cell of a column of numbers, in any case."""
+
+EMPTY_TEXT = ("", "#N/A", "#NA", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
+"""What stands in an empty cell of a column of texts; `none` is the name of a compressor."""
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
+_NUMBER_RE2 = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(?i:inf(inity)?))$"
+_SUFFIXED = re.compile(r"([+-]?[\d.]+(?:[eE][+-]?\d+)?) ?([kKMBGT])", re.ASCII)
+_SUFFIX = {"k": "e3", "K": "e3", "M": "e6", "B": "e9", "G": "e9", "T": "e12"}
+_SHOWN = 40
+LONGEST_TEXT = 10_000
+"""Characters of a cell that is neither number nor text, when it is kept as text."""
+
+
+def numbers(column: pd.Series, label: str, name: str) -> pd.Series:
+    """A column as float64, with NaN for empty cells and a new index. `name` is of the table.
+
+    Raises:
+        InputError: `bad_value` for a cell or a type that is no number, with the row.
+    """
+    kind = column.dtype
+    if kind == np.float64:
+        return column.reset_index(drop=True)
+    if isinstance(kind, pd.CategoricalDtype):
+        categories = numbers(pd.Series(kind.categories), label, name).to_numpy()
+        codes = column.cat.codes.to_numpy()
+        return pd.Series(np.where(codes < 0, np.nan, categories[codes] if len(categories) else np.nan))
+    if isinstance(kind, pd.ArrowDtype):
+        return _arrow_numbers(column, label, name)
+    if isinstance(kind, pd.SparseDtype):
+        return numbers(pd.Series(np.asarray(column)), label, name)
+    if pd.api.types.is_bool_dtype(kind) or pd.api.types.is_numeric_dtype(kind):
+        if pd.api.types.is_complex_dtype(kind):
+            raise _wrong_type(label, name, "complex numbers")
+        return pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    if isinstance(kind, pd.StringDtype):
+        return _from_text(pa.array(column, pa.string(), from_pandas=True), label, name)
+    if kind != np.dtype(object):
+        raise _wrong_type(label, name, str(kind))
+    values = column.to_numpy()
+    inferred = pd.api.types.infer_dtype(values, skipna=False)
+    if inferred == "string":
+        return _from_text(pa.array([_printable(value) for value in values], pa.string()), label, name)
+    return pd.Series(
+        [_number(value, row, label, name) for row, value in enumerate(values, 1)], dtype=np.float64
+    )
+
+
+def _arrow_numbers(column: pd.Series, label: str, name: str) -> pd.Series:
+    held: Any = pa.array(column)
+    if isinstance(held, pa.ChunkedArray):
+        held = held.combine_chunks()
+    kind = held.type
+    if pa.types.is_dictionary(kind):
+        held = held.dictionary_decode()
+        kind = held.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _from_text(held.cast(pa.string()), label, name)
+    if pa.types.is_null(kind):
+        return pd.Series(np.full(len(held), np.nan))
+    sound = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_boolean)
+    if not any(test(kind) for test in sound):
+        raise _wrong_type(label, name, str(kind))
+    if pa.types.is_boolean(kind):
+        held = held.cast(pa.int8())
+    return pd.Series(held.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+
+
+def _from_text(texts: pa.Array, label: str, name: str) -> pd.Series:
+    trimmed = pc.utf8_trim_whitespace(texts)
+    empty = pc.is_in(pc.utf8_lower(trimmed), pa.array(EMPTY))
+    kept = pc.if_else(empty, pa.scalar(None, pa.string()), trimmed)
+    wrong = pc.invert(pc.match_substring_regex(kept, _NUMBER_RE2))
+    at = pc.index(pc.fill_null(wrong, False), True).as_py()
+    if at >= 0:
+        raise _not_a_number(str(texts[at].as_py()), at + 1, label, name)
+    return pd.Series(pc.cast(kept, pa.float64()).to_numpy(zero_copy_only=False))
+
+
+def _number(value: Any, row: int, label: str, name: str) -> float:
+    """A cell of an object column."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return math.nan
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    try:
+        if isinstance(value, str):
+            written = value.strip()
+            if written.lower() in EMPTY:
+                return math.nan
+            if _NUMBER.fullmatch(written):
+                return float(written)
+        elif isinstance(value, abstract.Real | Decimal | np.bool_):
+            return float(value)
+    except (OverflowError, ValueError, TypeError, ArithmeticError):
+        pass
+    raise _not_a_number(value if isinstance(value, str) else shown(value), row, label, name)
+
+
+def _printable(value: str) -> str:
+    """Text without halves of surrogate pairs, which nothing could print."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+def _not_a_number(written: str, row: int, label: str, name: str) -> InputError:
+    return InputError(
+        f"Column '{label}' of {name} holds something that is not a number: '{_printable(written[:_SHOWN])}' in "
+        f"{data_row(row)}.",
+        code="bad_value",
+        hint=_way_out(written.strip()[: 2 * _SHOWN]),
+    )
+
+
+def _wrong_type(label: str, name: str, kind: str) -> InputError:
+    return InputError(
+        f"Column '{label}' of {name} holds {kind[:_SHOWN]}, not numbers.",
+        code="bad_value",
+        hint="Convert it to numbers, or leave the column out.",
+    )
+
+
+def _way_out(written: str) -> str:
+    """How a text is written as a number, where that is plain."""
+    if written.endswith("%") and _NUMBER.fullmatch(written[:-1].strip()):
+        return f"Write a percentage as a fraction: {float(written[:-1]) / 100:.12g}."
+    if (found := _SUFFIXED.fullmatch(written)) and _NUMBER.fullmatch(found[1]):
+        return (
+            f"Write it in full: {float(found[1] + ('' if 'e' in found[1].lower() else _SUFFIX[found[2]])):g}."
+        )
+    if re.fullmatch(r"[+-]?\d{1,3}([,_ ']\d{3})+(\.\d+)?", written):
+        return f"Write it without separators: {re.sub(r'[,_ ]', '', written).replace(chr(39), '')}."
+    if re.fullmatch(r"[+-]?\d+,\d+", written):
+        return f"Write a decimal point: {written.replace(',', '.')}."
+    return "Write a number (7e9, 0.615), or leave the cell empty."
+
+
+def texts(column: pd.Series, label: str, name: str) -> pd.Series:
+    """A column as texts, with None for empty cells and a new index.
+
+    Raises:
+        InputError: `bad_value` for a list, a mapping or bytes that are no UTF-8.
+    """
+    kind = column.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        categories = texts(pd.Series(kind.categories, dtype=object), label, name).to_numpy()
+        made = np.array([*categories, None], dtype=object)
+        return pd.Series(made[column.cat.codes.to_numpy()], dtype=object)
+    values = column.astype(object).to_numpy()
+    inferred = pd.api.types.infer_dtype(values, skipna=True)
+    if inferred in ("string", "empty"):  # fast: of a million cells few differ
+        codes, different = pd.factorize(values)
+        plain = np.array([*map(_printable, different), None], dtype=object)
+        return pd.Series(plain[codes], dtype=object)
+    known: dict[Any, str | None] = {}
+    found: list[str | None] = []
+    for row, value in enumerate(values, 1):
+        try:
+            key = (type(value), value)
+            if key not in known:
+                known[key] = _text(value)
+            found.append(known[key])
+        except (TypeError, ValueError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"Column '{label}' of {name} holds something that is not text: {shown(value)} in {data_row(row)}.",
+                code="bad_value",
+            ) from error
+    return pd.Series(found, dtype=object)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return _printable(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, float | np.floating):
+        return f"{value:.15g}"
+    if isinstance(value, list | dict | tuple | set | frozenset | np.ndarray):
+        raise TypeError
+    return str(value)
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it."""
+    try:
+        return _printable(repr(value)[:_SHOWN])
+    except Exception:  # noqa: BLE001 - a foreign object's own failure
+        return f"a {type(value).__name__}"
+
+
+def own(column: pd.Series) -> pd.Series:
+    """A column that the schema does not know: numbers as float64, booleans and texts as they are, any other cell
+    as text."""
+    kind = column.dtype
+    column = column.reset_index(drop=True)
+    if pd.api.types.is_bool_dtype(kind) and not isinstance(kind, pd.CategoricalDtype) and not column.hasnans:
+        return column.astype(bool)
+    if kind == np.dtype(object) or pd.api.types.is_numeric_dtype(kind) or isinstance(kind, pd.ArrowDtype):
+        values = column.to_numpy() if kind == np.dtype(object) else None
+        if values is None or not any(isinstance(v, str | bytes) for v in values):
+            try:
+                return numbers(column, "", "")
+            except InputError:
+                pass
+    return pd.Series([_own(value) for value in column.astype(object)], dtype=object)
+
+
+def _own(value: Any) -> Any:
+    try:
+        return _text(value)
+    except (TypeError, ValueError):
+        try:
+            return _printable(str(value)[:LONGEST_TEXT])
+        except Exception:  # noqa: BLE001 - a foreign object's own failure
+            return f"a {type(value).__name__}"
+
+
+def names(columns: pd.Index | list[Any], name: str) -> list[str]:
+    """The names of a table's columns as text, trimmed; the levels of several are joined by `_`.
+
+    Raises:
+        InputError: `duplicate_column` where two are the same.
+    """
+    found = []
+    for column in columns:
+        parts = column if isinstance(column, tuple) else (column,)
+        text = "_".join(part for part in (_own(p) or "" for p in parts) if part)
+        found.append(text.strip("\ufeff").strip())
+    counts: dict[str, int] = {}
+    for text in found:
+        counts[text] = counts.get(text, 0) + 1
+    if twice := [text for text, count in counts.items() if count > 1 and text]:
+        raise InputError(
+            f"{name} has {counts[twice[0]]} columns named '{twice[0][:200]}'.",
+            code="duplicate_column",
+            hint="Rename or remove all but one.",
+        )
+    return found
