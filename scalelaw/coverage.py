@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from scalelaw.points import choose
 from scalelaw.table import Where, bundled_tables, describe, read_table, stated_cells, terms
 
 ROWS = ("n_params", "n_params_vision", "compressor", "model_family", "model")
+MOST_SENTENCES = 10
+"""Benchmarks that one kind of sentence names."""
+MOST_VALUES = 300
+"""Values of an axis of the grid; a table of measured runs has tens."""
 ALONG = ("visual_tokens", "train_samples", "train_tokens", "benchmark")
 
 
@@ -29,6 +34,7 @@ class Coverage:
     seeds           [row][column]: different seeds stated (0: none stated)
     benchmarks      benchmark -> how many of the grid's measured cells have it
     where           column -> value, what was chosen; n_rows and all that follows from rows is of the chosen
+    n_row_values, n_along_values   how many values there are; the grid has the first MOST_VALUES of each
     unfinished      of a sweep's folder: how many of its cells have no result yet
     statuses        status -> rows; only `ok` is ever fitted
     standard_errors rows with a standard error
@@ -58,6 +64,8 @@ class Coverage:
     repeat_sd: float | None = None
     repeat_freedom: int = 0
     where: dict[str, str] = field(default_factory=dict)
+    n_row_values: int = 0
+    n_along_values: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -79,8 +87,13 @@ def coverage(
     down, across = _axis(frame, rows, ROWS), _axis(frame, along, ALONG)
     believed = frame[_believed(frame) & frame[down].notna() & frame[across].notna()]
     row_values, along_values = _values(believed[down]), _values(believed[across])
-    cells = believed.groupby([down, across])
-    counts, seeds = cells.size(), cells["seed"].nunique()
+    n_row_values, n_along_values = len(row_values), len(along_values)
+    row_values, along_values = row_values[:MOST_VALUES], along_values[:MOST_VALUES]
+    shown = believed
+    if n_row_values > MOST_VALUES or n_along_values > MOST_VALUES:
+        shown = believed[believed[down].isin(row_values) & believed[across].isin(along_values)]
+    cells = shown.groupby([down, across])
+    counts, seeds = cells.size().to_dict(), cells["seed"].nunique().to_dict()
     grid = [[int(counts.get((r, c), 0)) for c in along_values] for r in row_values]
     facts = describe(name) if name in bundled_tables() else {}
     spread, freedom = scatter(believed)
@@ -98,8 +111,8 @@ def coverage(
             for c, held in zip(along_values, line, strict=True) if not held
         ],
         benchmarks={
-            str(benchmark): int(held.groupby([down, across]).ngroups)
-            for benchmark, held in believed.groupby("benchmark", sort=True)
+            str(benchmark): int(count) for benchmark, count in
+            believed.drop_duplicates(["benchmark", down, across])["benchmark"].value_counts().sort_index().items()
         },
         statuses={str(k): int(v) for k, v in frame["status"].fillna(OK).value_counts().sort_index().items()},
         standard_errors=int(frame["error_se"].notna().sum()),
@@ -107,12 +120,19 @@ def coverage(
         title=str(facts.get("title", "")),
         citation=str(facts.get("citation", "")),
         licence=str(facts.get("licence", "")),
-        doubts=doubts_about(frame, name),
+        doubts=(*_cut(down, n_row_values), *_cut(across, n_along_values), *doubts_about(frame, name)),
         unfinished=_unfinished(table),
         repeat_sd=spread if freedom else None,
         repeat_freedom=freedom,
         where={column: str(value) for column, value in terms(where)},
+        n_row_values=n_row_values,
+        n_along_values=n_along_values,
     )  # fmt: skip
+
+
+def _cut(column: str, count: int) -> Iterator[str]:
+    if count > MOST_VALUES:
+        yield f"The grid shows the first {MOST_VALUES} of {count:,} values of {column}."
 
 
 def doubts_about(frame: pd.DataFrame, name: str = "") -> tuple[str, ...]:
@@ -137,28 +157,79 @@ def _shown(frame: pd.DataFrame) -> Iterator[str]:
     for status, rows in frame.loc[~_believed(frame), "status"].value_counts().sort_index().items():
         yield f"{_rows(rows)} of status '{status}': never fitted, and not shown here as measured."
     held = frame[_believed(frame)]
-    for names, group in held.groupby(["benchmark", "metric"], dropna=False):
-        judges = sorted(group["judge"].dropna().unique())
-        if len(judges) > 1 or (judges and group["judge"].isna().any()):
-            others = " and ".join([*judges, *(["no stated judge"] if group["judge"].isna().any() else [])])
-            yield f"{names[0]} was judged by {others}: such scores do not compare."
+    judged = held[["benchmark", "metric", "judge"]]
+    if judged["judge"].notna().any():
+        groups = judged.drop_duplicates().groupby(["benchmark", "metric"], dropna=False)["judge"]
+        several = [(kind, list(group)) for kind, group in groups if len(group) > 1]
+        for kind, found in several[:MOST_SENTENCES]:
+            judges = [name if isinstance(name, str) else "no stated judge" for name in found]
+            yield f"{kind[0]} was judged by {' and '.join(sorted(judges))}: such scores do not compare."
+    measured = held[["benchmark", "metric"]].drop_duplicates().dropna().groupby("benchmark")["metric"]
+    for benchmark, names in [(b, group) for b, group in measured if len(group) > 1][:MOST_SENTENCES]:
+        metrics = sorted(names)
+        yield (
+            f"{benchmark} has {len(metrics)} metrics ({', '.join(metrics[:6])}{', ...' if len(metrics) > 6 else ''}): "
+            "fit one of them with --where metric=...."
+        )
     guessed = held["chance_error"].notna() & (held["error"] >= held["chance_error"])
     if guessed.any():
         yield f"{_rows(guessed.sum())} no better than guessing: a law says little there."
 
 
 def _copies(held: pd.DataFrame) -> Iterator[str]:
-    """Numbers with many digits that stand in two places of the grid: one may be a copy of the other. Shares of a
-    stated number of examples are left out: those meet by chance."""
+    """Numbers with many digits in two places of the grid, one of which may be a copy: one sentence with their count.
+
+    Shares of one number of examples, stated or not, are left out: those meet by chance.
+    """
+    key = ["benchmark", "metric", "error"]
     places = [c for c in (*ROWS, *ALONG) if c != "benchmark" and held[c].notna().any()]
-    many = held["error"].map(lambda e: 0 < e < 1 and abs(round(e, 6) - e) > 1e-9)
-    for _, group in held[many & held["n_examples"].isna()].groupby(
-        ["benchmark", "metric", "error"], dropna=False
-    ):
-        if len(group.drop_duplicates(places)) > 1:
-            told = [", ".join(f"{c} {_told(v)}" for c, v in row.items()) for row in
-                    group[[c for c in places if group[c].nunique() > 1]].head(3).to_dict("records")]  # fmt: skip
-            yield f"The same error to every digit ({group['error'].iloc[0]:.6g}) at {'; '.join(told)}: a copy?"
+    error = held["error"]
+    many = (error > 0) & (error < 1) & ((error.round(6) - error).abs() > 1e-9) & held["n_examples"].isna()
+    equal = held[many]
+    equal = equal[equal.duplicated(key, keep=False)].drop_duplicates([*key, *places])
+    equal = equal[equal.duplicated(key, keep=False)]
+    if equal.empty:
+        return
+    kinds = held.loc[many, ["benchmark", "metric"]].fillna("").astype(str).agg("\0".join, axis=1)
+    shares = {kind for kind, group in error[many].groupby(kinds) if _one_share(group)}
+    equal = equal[~kinds.loc[equal.index].isin(shares)]
+    groups = equal.groupby(key, dropna=False, sort=False)
+    if not groups.ngroups:
+        return
+    first = next(iter(groups))[1]
+    varied = [c for c in places if first[c].nunique() > 1]
+    where = [
+        ", ".join(f"{c} {_told(v)}" for c, v in row.items())
+        for row in first[varied].head(3).to_dict("records")
+    ]
+    place = f"({first['error'].iloc[0]:.6g}) at {'; '.join(where)}"
+    if groups.ngroups == 1:
+        yield f"The same error to every digit {place}: a copy?"
+    else:
+        yield f"{groups.ngroups} errors are the same to every digit in several places, the first {place}: copies?"
+
+
+LARGEST_TEST = 100_000
+"""Questions of a test of which equal shares are no sign of a copy."""
+
+
+FEWEST_SHARES = 4
+"""Different errors from which a common number of questions is taken."""
+
+
+def _one_share(errors: pd.Series) -> bool:
+    """Whether all errors are multiples of one 1/n, as shares of n questions are."""
+    common, different = 1, errors.unique()
+    if len(different) < FEWEST_SHARES:
+        return False
+    for value in different[:1000]:
+        share = Fraction(value).limit_denominator(LARGEST_TEST)
+        if abs(value - float(share)) > 1e-13:
+            return False
+        common = math.lcm(common, share.denominator)
+        if common > LARGEST_TEST:
+            return False
+    return True
 
 
 def _noise(held: pd.DataFrame) -> Iterator[str]:
@@ -171,7 +242,14 @@ def _noise(held: pd.DataFrame) -> Iterator[str]:
     if kinds.any():
         yield f"{_rows(kinds.sum())} with a binomial standard error: the noise of the questions alone."
     if len(held) and not scatter(held)[1]:
-        yield "Nothing was measured twice, so the noise from one training run to the next is not known."
+        key = [c for c in (*ROWS, *ALONG) if held[c].notna().any()]
+        if key and held.duplicated(key).any():
+            yield (
+                "No score was measured twice with one metric, judge and recipe, so the noise between training runs is "
+                "not known."
+            )
+        else:
+            yield "Nothing was measured twice, so the noise from one training run to the next is not known."
 
 
 SAME = ("experiment", "task_family", "metric", "judge", "text_tokens", "rate_factor")

@@ -124,7 +124,7 @@ def test_a_file_that_is_no_table_is_a_sentence(tmp_path: Path, name: str) -> Non
 
 
 SAID = {
-    "ragged.csv": ("n_params,error\n1,2\n1,2,3\n", "saw 3", "separated by commas"),
+    "ragged.csv": ("n_params,error\n1,2\n1,2,3\n", "data row 2 .* has 3 fields", "separated by commas"),
     "semicolons.csv": ("n_params;error\n1e9;0,5\n2e9;0,4\n", "separated by semicolons", "import wide_csv"),
     "points.csv": ("# from a sheet\nn_params;error\n1e9;0.5\n", "separated by semicolons", "import wide_csv"),
     "percent.csv": ("n_params,error\n1e9,0.5\n2e9,61.5%\n", "'61.5%' in data row 2 ", "fraction: 0.615"),

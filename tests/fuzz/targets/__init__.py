@@ -4,7 +4,17 @@ A target makes an input by chance from valid ones, and runs it: an answer or a `
 fault.
 """
 
-from . import command_line, conversations, grammars, importers, json_files, tables, workbooks, yaml_files
+from . import (
+    command_line,
+    conversations,
+    grammars,
+    hostile_tables,
+    importers,
+    json_files,
+    tables,
+    workbooks,
+    yaml_files,
+)
 from .shared import Target
 from .tables import CSV
 from .workbooks import _workbook
@@ -34,12 +44,23 @@ ORDER = (
     "names of models",
     "--where",
     "fit of a table",
+    "hostile tables",
     "sweep's folder",
     "command line",
 )
 """The names, as they are run: what one of them imports, keeps or fills counts for those after it."""
 
-_FILES = (grammars, tables, yaml_files, json_files, importers, workbooks, conversations, command_line)
+_FILES = (
+    grammars,
+    tables,
+    hostile_tables,
+    yaml_files,
+    json_files,
+    importers,
+    workbooks,
+    conversations,
+    command_line,
+)
 _KNOWN = [target for file in _FILES for target in file.TARGETS]
 TARGETS: tuple[Target, ...] = tuple(sorted(_KNOWN, key=lambda target: ORDER.index(target.name)))
 assert tuple(target.name for target in TARGETS) == ORDER, (
