@@ -146,9 +146,8 @@ def _way_out(written: str) -> str:
     if written.endswith("%") and _NUMBER.fullmatch(written[:-1].strip()):
         return f"Write a percentage as a fraction: {float(written[:-1]) / 100:.12g}."
     if (found := _SUFFIXED.fullmatch(written)) and _NUMBER.fullmatch(found[1]):
-        return (
-            f"Write it in full: {float(found[1] + ('' if 'e' in found[1].lower() else _SUFFIX[found[2]])):g}."
-        )
+        number = float(found[1]) * float(f"1{_SUFFIX[found[2]]}")
+        return f"Write it in full: {number:g}.".replace("e+0", "e").replace("e+", "e")
     if re.fullmatch(r"[+-]?\d{1,3}([,_ ']\d{3})+(\.\d+)?", written):
         return f"Write it without separators: {re.sub(r'[,_ ]', '', written).replace(chr(39), '')}."
     if re.fullmatch(r"[+-]?\d+,\d+", written):
