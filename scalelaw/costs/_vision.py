@@ -9,14 +9,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from scalelaw.errors import InputError
 from scalelaw.ladder import TowerShape
 
 
 def tower_flops(tower: TowerShape, patches: Any = None) -> Any:
     """One pass of one image (or tile): 2 n C p^2 d + 2 (n + extra) N_blk + 4 L (n + extra)^2 d.
 
-    patches: n, where the image is made smaller; None for the tower's own.
+    patches: n, where the image is made smaller; None for the tower's own. Raises InputError for a smaller image of
+    an encoder that was counted at its own size.
     """
+    if tower.counted:
+        if patches is not None and np.any(np.asarray(patches) != tower.patches):
+            raise InputError(
+                f"{tower.name} was counted at {tower.patches} patches only.",
+                code="cannot_count",
+                hint="Name an encoder with a closed form: scalelaw list towers.",
+            )
+        return tower.counted[1] + 0.0 * (0 if patches is None else patches)
     n = tower.patches if patches is None else patches
     tokens = n + tower.extra_tokens
     patching = 2.0 * n * tower.channels * tower.patch**2 * tower.width

@@ -5,6 +5,7 @@ forms, and the tests hold them against real models.
 """
 
 from scalelaw.ladder.architectures import FAMILIES, from_config, from_fields
+from scalelaw.ladder.parts import Language, encoder_of, language_of
 from scalelaw.ladder.rungs import made_for_size, made_to_measure
 from scalelaw.ladder.shapes import LLMShape, TowerShape
 from scalelaw.ladder.towers import tower_from_config, tower_from_fields
@@ -12,9 +13,12 @@ from scalelaw.ladder.towers import tower_from_config, tower_from_fields
 __all__ = [
     "FAMILIES",
     "LLMShape",
+    "Language",
     "TowerShape",
+    "encoder_of",
     "from_config",
     "from_fields",
+    "language_of",
     "made_for_size",
     "made_to_measure",
     "tower_from_config",

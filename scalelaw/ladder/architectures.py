@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
+from scalelaw.ladder.parts import language_of
 from scalelaw.ladder.reading import flag, listed, read_config, understood, whole
 from scalelaw.ladder.shapes import LLMShape
 
@@ -44,15 +45,6 @@ PLAIN = (
 TIED = ("gemma", "gpt2", "opt", "starcoder2", "bloom", "falcon", "mpt", "gpt_neo", "gpt_bigcode")
 """How the `model_type`s begin that tie their embeddings unless told otherwise."""
 
-ALIASES = {
-    "hidden_size": ("n_embd", "d_model"),
-    "num_hidden_layers": ("n_layer", "n_layers"),
-    "num_attention_heads": ("n_head", "n_heads"),
-    "intermediate_size": ("n_inner", "ffn_dim", "ffn_hidden_size"),
-    "max_position_embeddings": ("n_positions",),
-}
-"""Other spellings of fields."""
-
 NEEDED = "hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, vocab_size"
 
 
@@ -72,13 +64,7 @@ def from_fields(config: Mapping[str, Any], name: str, origin: str = "") -> LLMSh
     names the file in the sentence.
     """
     where = origin or f"The shape of {name}"
-    fields = (
-        {**config, **config["text_config"]} if isinstance(config.get("text_config"), Mapping) else {**config}
-    )
-    for field, others in ALIASES.items():
-        for other in others:
-            if fields.get(field) is None and fields.get(other) is not None:
-                fields[field] = fields[other]
+    fields = language_of(config).fields
     shape = understood(lambda: _shape(fields, name), where, NEEDED)
     if trouble := _contradiction(shape, fields):
         raise InputError(f"{where} contradicts itself: {trouble}.", code="bad_config")
@@ -102,7 +88,7 @@ def _shape(fields: Mapping[str, Any], name: str) -> LLMShape:
         head_size=head_size,
         vocab=vocab,
         gated=kind not in PLAIN,
-        tied=flag(fields, "tie_word_embeddings", kind.startswith(TIED)),
+        tied=flag(fields, "tie_word_embeddings", kind.startswith(TIED) and not kind.startswith("gpt_neox")),
         family=kind if _is_usual(fields, width) else f"{kind}, altered",
         layer_norms=_layer_norms(kind),
         qk_norm=kind in ("qwen3", "qwen3_moe", "gemma3", "gemma3_text"),

@@ -111,6 +111,7 @@ class TowerShape:
     """A vision transformer. image, patch: pixels on a side; extra_tokens: class and register tokens; norms: layer
     norms beside the blocks' own two; layer_scale: as in DINOv2, which also holds a mask token. projection (CLIP's
     output width) and attention_pool (SigLIP) belong to the head on the pooled output, which no VLM runs.
+    counted: (parameters, FLOPs of one image) of an encoder without a closed form, as counted on the model itself.
     """
 
     name: str
@@ -127,6 +128,7 @@ class TowerShape:
     layer_scale: bool = False
     projection: int = 0
     attention_pool: bool = False
+    counted: tuple[float, float] | None = None
 
     @property
     def patches(self) -> int:
@@ -141,6 +143,8 @@ class TowerShape:
     @property
     def n_params(self) -> int:
         """All parameters: patches, positions, blocks with biases, `norms` layer norms beside the blocks' own two."""
+        if self.counted:
+            return int(self.counted[0])
         first = self.channels * self.patch**2 * self.width + (self.width if self.patch_bias else 0)
         positions = (self.patches + min(self.extra_tokens, 1)) * self.width + self.extra_tokens * self.width
         biases = 4 * self.width + (2 if self.gated else 1) * self.feed_forward + self.width + 4 * self.width

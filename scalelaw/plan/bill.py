@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,18 @@ import numpy as np
 from scalelaw import plugins
 from scalelaw.answers import answer, dumps
 from scalelaw.costs import memory
+from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError, unknown
 from scalelaw.plan import conventions
 from scalelaw.plan.budget import kinds
-from scalelaw.plan.catalogue import Model, find_models
-from scalelaw.plan.counting import doubts_of, shape_of
+from scalelaw.plan.catalogue import Model, find_models, model_of
+from scalelaw.plan.counting import doubts_of
 from scalelaw.plan.effects import idle_price
+from scalelaw.plan.encoders import assumed, of_one
 from scalelaw.plan.grid import total
-from scalelaw.plan.query import Query, make_query
+from scalelaw.plan.hardware import uncalibrated
+from scalelaw.plan.query import Query, Setup, make_query
+from scalelaw.plan.tokens import can_give, refuse_tokens
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,9 @@ def find_cost(
     Raises InputError for an unknown model, convention or option, for tokens out of range and for more visual tokens
     than the tower has patches.
     """
-    found = find_model(model)
     asked = make_query(text_tokens, **query)
-    setup = asked.setups[0]
-    work = _one(asked.work)
-    visual = _tokens(visual_tokens, work)
+    setup, found = _one_setup(asked), find_model(model)
+    work, visual, unsure = _query(found, asked, visual_tokens)
     shape = found.shape
     assert shape is not None
     if convention not in conventions.CONVENTIONS:
@@ -111,7 +113,7 @@ def find_cost(
         stages=stages,
         largest_batch=None if device is None else float(
             memory.largest_batch(shape, visual, work, device.count * device.memory_bytes / 1e9)),
-        warnings=[*_warnings(found, exact, flops, work), *_serving(asked, costs)],
+        warnings=[*found.warnings, *unsure, *_warnings(found, exact, flops, work), *_serving(asked, costs)],
     )  # fmt: skip
 
 
@@ -119,16 +121,18 @@ def explain_flops(
     value: str | float, model: Any, visual_tokens: float = 576, text_tokens: float = 50, **query: Any
 ) -> list[dict[str, Any]]:
     """Which convention and length give a published number for a model (see `conventions.explain`)."""
+    asked = make_query(text_tokens, **query)
+    _one_setup(asked)
     found = find_model(model)
     assert found.shape is not None
-    return conventions.explain(value, found.shape, _one(make_query(text_tokens, **query).work), visual_tokens)
+    work, visual, _ = _query(found, asked, visual_tokens)
+    return conventions.explain(value, found.shape, work, visual)
 
 
 def find_model(model: Any) -> Model:
     """The one model of this name or config.json, with its shape. Raises InputError where it is not one, or has none."""
     if isinstance(model, str | Path) and (os.path.exists(model) or str(model).endswith(".json")):
-        shape = shape_of(model)
-        return Model(shape.name, float(shape.n_params), shape, source=str(model))
+        return model_of(model)
     found = find_models(model)
     if len(found) != 1:
         raise InputError(
@@ -145,12 +149,37 @@ def find_model(model: Any) -> Model:
     return found[0]
 
 
-def _one(work: Any) -> Any:
-    fields = {**work.__dict__, "batch": float(work.batch[0]), "weight_bytes": float(work.weight_bytes[0])}
-    return type(work)(**fields)
+def _one_setup(asked: Query) -> Setup:
+    """The one way to serve. Raises InputError where several batches or number types are given."""
+    for name in ("dtype", "batch"):
+        if len(several := list(dict.fromkeys(getattr(setup, name) for setup in asked.setups))) > 1:
+            told = ", ".join(f"{value:g}" if name == "batch" else str(value) for value in several)
+            raise InputError(
+                f"A bill is for one {name}; it is {told}.",
+                code="bad_workload",
+                hint="`scalelaw optimize` chooses among several.",
+            )
+    return asked.setups[0]
 
 
-def _tokens(visual_tokens: Any, work: Any) -> float:
+def _query(model: Model, asked: Query, visual_tokens: Any) -> tuple[Workload, float, list[tuple[str, str]]]:
+    """The workload of one model, the visual tokens of an image, and the warnings of an assumed encoder."""
+    number = count_of(visual_tokens)
+    work, is_assumed = of_one(
+        model, one_work(asked), asked.stated_tower, number > 0 and asked.work.images > 0
+    )
+    _check_tokens(number, work)
+    return work, number, assumed([model], work.tower) if is_assumed and work.tower else []
+
+
+def one_work(asked: Query) -> Workload:
+    """The workload of a query with one way to serve."""
+    work = asked.work
+    return replace(work, batch=float(work.batch[0]), weight_bytes=float(work.weight_bytes[0]))
+
+
+def count_of(visual_tokens: Any) -> float:
+    """A number of visual tokens: at least 0 (a text query), a mean may be fractional. Raises InputError."""
     try:
         visual = float(visual_tokens)
     except (TypeError, ValueError, OverflowError):
@@ -158,13 +187,21 @@ def _tokens(visual_tokens: Any, work: Any) -> float:
     if not 0 <= visual <= 1e9:
         told = f"visual_tokens must be a number from 0 to 1e9; it is {str(visual_tokens)[:40]}."
         raise InputError(told, code="bad_tokens")
-    if work.tower is not None and visual > work.patches:
+    return visual
+
+
+def _check_tokens(visual: float, work: Workload) -> None:
+    """Raises InputError for more visual tokens than patches, and for a number that the compressor cannot give."""
+    if work.tower is None or visual == 0:
+        return
+    if visual > work.patches:
         raise InputError(
             f"{visual:g} visual tokens are more than the {work.patches:g} patches of {work.tower.name}.",
             code="too_many_visual_tokens",
             hint="Name fewer tokens, more tiles, another tower, or none.",
         )
-    return visual
+    if not can_give(work, np.array([visual])).all():
+        raise refuse_tokens(work)
 
 
 def _parts(cost: str, model: Model, visual: float, work: Any) -> dict[str, Any]:
@@ -196,6 +233,7 @@ def _serving(asked: Query, costs: dict[str, float]) -> Iterator[tuple[str, str]]
     yield from idle_price(asked)
     if device is None:
         return
+    yield from uncalibrated(device)
     held = device.count * device.memory_bytes / 1e9
     if costs["memory_gb"] > held:
         yield (
@@ -226,5 +264,5 @@ def _warnings(model: Model, parts: dict[str, float], flops: float, work: Any) ->
             f"n_params of {model.n_params:.3g} is {model.counted_as}.",
         ))  # fmt: skip
     if work.tower is None:
-        warnings.append(("tower_left_out", "No vision tower is counted."))
+        warnings.append(("tower_left_out", "No vision encoder is counted."))
     return warnings

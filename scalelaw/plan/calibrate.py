@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from scalelaw.costs._workload import Device, Workload
 from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.files import write_text
 from scalelaw.kinds import TABLE, otherwise
-from scalelaw.ladder import LLMShape
+from scalelaw.ladder import LLMShape, TowerShape
 from scalelaw.plan.bill import find_model
-from scalelaw.plan.catalogue import find_tower
+from scalelaw.plan.catalogue import Model, find_tower
+from scalelaw.plan.encoders import assumed, of_one
 from scalelaw.plan.hardware import find_device, to_row
 from scalelaw.plan.query import DEFAULT_TOWER, DTYPES
 
@@ -86,8 +88,12 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
         raise InputError(f"devices must be a number from 1 to 1e6; it is {devices}.", code="bad_workload")
     device = replace(device, count=devices)
     shapes, works, measured = [], [], []
+    read: dict[str, tuple[Model, TowerShape | None]] = {}
     for at, row in enumerate(_rows(Path(source)), start=1):
-        shape, work, visual = _query(row, at)
+        model, work, visual, is_assumed = _query(row, at)
+        shape = model.shape
+        assert shape is not None
+        read[f"{model.name} {is_assumed}"] = model, work.tower if is_assumed else None
         for kind in KINDS:
             if row.get(kind):
                 shapes.append(shape)
@@ -118,7 +124,7 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
     fitted = replace(device, mfu=mfu, mbu=mbu, overhead_s=overhead, calibrated=True)
     rms, worst = float(np.sqrt(np.mean(left**2))), float(np.abs(left).max())
     return Calibration(device.name, mfu, mbu, 1e3 * overhead, rms, worst, len(truth), unseen, fitted,
-                       list(_doubts(unseen, worst, mfu, mbu, overhead)))  # fmt: skip
+                       [*_of_models(list(read.values())), *_doubts(unseen, worst, mfu, mbu, overhead)])  # fmt: skip
 
 
 def _check_rank(slopes: np.ndarray, n: int) -> None:
@@ -187,9 +193,18 @@ def _rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _query(row: dict[str, str], at: int) -> tuple[LLMShape, Workload, float]:
-    shape = find_model(row["model"]).shape
-    assert shape is not None
+def _of_models(read: list[tuple[Model, TowerShape | None]]) -> list[tuple[str, str]]:
+    """The warnings (code, message) of how the models were read, and of encoders that had to be assumed."""
+    bare = [model for model, tower in read if tower]
+    tower = next((tower for _, tower in read if tower), None)
+    return [
+        *dict.fromkeys(w for model, _ in read for w in model.warnings),
+        *(assumed(bare, tower) if tower else ()),
+    ]
+
+
+def _query(row: dict[str, str], at: int) -> tuple[Model, Workload, float, bool]:
+    model = _model(row["model"])
     dtype = row.get("dtype") or "bf16"
     if dtype not in DTYPES:
         raise unknown("dtype", dtype, DTYPES)
@@ -200,17 +215,23 @@ def _query(row: dict[str, str], at: int) -> tuple[LLMShape, Workload, float]:
         weight_bytes=DTYPES[dtype],
         tower=find_tower(row.get("tower") or DEFAULT_TOWER),
     )
-    visual = _number(row, "visual_tokens", at, None)
+    visual = _number(row, "visual_tokens", at, None, zero=True)
+    work, is_assumed = of_one(model, work, bool(row.get("tower")), visual > 0)
     if work.tower is not None and visual > work.patches:
         raise InputError(
             f"In {data_row(at)}: {visual:g} visual tokens are more than the {work.patches:g} patches of "
             f"{work.tower.name}.",
             code="too_many_visual_tokens",
         )
-    return shape, work, visual
+    return model, work, visual, is_assumed
 
 
-def _number(row: dict[str, str], name: str, at: int, default: float | None) -> float:
+@lru_cache(maxsize=64)
+def _model(name: str) -> Model:
+    return find_model(name)
+
+
+def _number(row: dict[str, str], name: str, at: int, default: float | None, zero: bool = False) -> float:
     text = row.get(name) or ""
     if not text and default is not None:
         return default
@@ -218,9 +239,10 @@ def _number(row: dict[str, str], name: str, at: int, default: float | None) -> f
         number = float(text)
     except ValueError:
         number = float("nan")
-    if not (1e-9 <= number <= 1e9 or (number == 0 and default is not None)):
+    if not (1e-9 <= number <= 1e9 or (number == 0 and (zero or default is not None))):
         raise InputError(
-            f"{name} must be a positive number (1e-9 to 1e9); in {data_row(at)} it is '{text}'.",
+            f"{name} must be {'0 or ' if zero else ''}a positive number (1e-9 to 1e9); in {data_row(at)} it is "
+            f"'{text}'.",
             code="bad_value",
         )
     return number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from scalelaw.ladder import (
     TowerShape,
     from_fields,
     made_for_size,
-    tower_from_config,
     tower_from_fields,
 )
-from scalelaw.plan.counting import shape_of
+from scalelaw.ladder.reading import read_config
+from scalelaw.plan.counting import count_encoder, read_parts
 from scalelaw.untrusted import read_yaml
 
 RUNGS = 64
@@ -34,6 +34,9 @@ SMALLEST = 5e6
 
 FEWEST, MOST = 1e3, 1e15
 """No model has fewer or more parameters."""
+
+LEAST_AMONG, BESIDE = 1e5, 1e7
+"""A size below the first is in another unit where the catalogue also holds one above the second."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class Model:
     shape: LLMShape | None = None
     source: str = ""
     family: str = ""
+    tower: TowerShape | None = None
+    encoder: Any = field(default=None, compare=False)
+    warnings: tuple[tuple[str, str], ...] = ()
 
     @property
     def counted_as(self) -> str:
@@ -96,6 +102,7 @@ def find_models(models: Any) -> list[Model]:
     names = [m.name for m in found]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise InputError(f"The catalogue names '{twice[0]}' twice.", code="bad_catalogue")
+    _check_units(found)
     return sorted(found, key=lambda m: m.n_params)
 
 
@@ -107,13 +114,25 @@ def find_tower(name: str | TowerShape | None) -> TowerShape | None:
     if name is None or isinstance(name, TowerShape):
         return name
     if name.endswith(".json") or os.path.isdir(name):
-        return tower_from_config(name)
+        fields, file = read_config(name)
+        return count_encoder(fields, file.resolve().parent.name)
     key = name.strip().lower()
     if key == "none":
         return None
     if key not in _towers():
         raise unknown("tower", name, {*_towers(), "none"})
     return tower_from_fields(_towers()[key], key)
+
+
+def tower_by_name(name: str) -> TowerShape | None:
+    """The bundled tower of this name, or of this repository (`openai/clip-vit-large-patch14-336`, or its last part);
+    None where none is.
+    """
+    last = name.strip().rstrip("/").lower().rsplit("/", 1)[-1]
+    for key, fields in _towers().items():
+        if last in (key, str(fields["source"]).rsplit("/", 1)[-1].lower()):
+            return tower_from_fields(fields, key)
+    return None
 
 
 def list_towers() -> dict[str, str]:
@@ -194,16 +213,17 @@ def _named(text: str) -> list[Model]:
         return _ladder(text)
     if wrong := otherwise(text, CONFIGURATION):
         raise InputError(f"{text} is not a catalogue.", code="bad_catalogue", hint=wrong)
+    if os.path.isfile(Path(text) / "config.json") or (text.endswith(".json") and os.path.isfile(text)):
+        return [replace(model_of(text), source="given")]
     if text.endswith(".json") or ("/" in text and os.path.isdir(text)):
         raise InputError(
-            f"'{text}' is one model's configuration, not a catalogue.",
-            code="bad_catalogue",
-            hint=f"Name it in a YAML file: `models: [{{name: mine, config: {text}}}]`.",
+            f"There is no model's configuration at '{text}', which would be one model's configuration.",
+            code="no_such_file",
+            hint="A catalogue is a model's folder or config.json, names, or a YAML file.",
         )
-    families = _bundled()
+    families, by_name = _bundled(), _by_name()
     if text == "all":
-        return [m for models in families.values() for m in models]
-    by_name = {m.name: m for models in families.values() for m in models}
+        return list(by_name.values())
     found: list[Model] = []
     for name in (part.strip().lower() for part in text.split(",") if part.strip()):
         if name not in families and name not in by_name:
@@ -251,12 +271,77 @@ def _entry(entry: Mapping[str, Any], folder: Path) -> Model:
     allowed = ("name", "n_params", "config")
     if extra := [str(key) for key in entry if key not in allowed]:
         raise unknown("key", extra[0], allowed)
-    shape = shape_of(folder / str(entry["config"])) if entry.get("config") else None
-    name = str(entry.get("name") or (shape.name if shape else ""))
-    size = entry.get("n_params", shape.n_params if shape else None)
+    described = _described(str(entry["config"]), folder) if entry.get("config") else None
+    shape = described.shape if described else None
+    name = str(entry.get("name") or (described.name if described else ""))
+    size = entry.get("n_params", described.n_params if described else None)
     if not name or size is None:
         raise InputError("A model of the catalogue lacks its name or its n_params.", code="bad_catalogue")
-    return Model(name, _size(name, size), shape, source="given")
+    if shape is not None:
+        _check_unit(name, size, shape)
+    n_params = _size(name, size)
+    if described is None:
+        return Model(name, n_params, source="given")
+    source = "given" if "n_params" in entry or not described.family else described.source
+    return replace(described, name=name, n_params=n_params, source=source, family="")
+
+
+def _described(config: str, folder: Path) -> Model:
+    """The model of a configuration: a path (from the catalogue's folder), or the name of a bundled model."""
+    path = folder / config
+    if not path.exists() and (model := _by_name().get(config.strip().lower())):
+        return model
+    if not path.exists() and not config.endswith(".json") and "/" not in config:
+        raise InputError(
+            f"'{config[:80]}' is neither a configuration in {folder} nor a model of the catalogue.",
+            code="unknown_model",
+            hint="Models: scalelaw list models.",
+        )
+    return model_of(path)
+
+
+def model_of(path: str | Path) -> Model:
+    """The model that a config.json (or its folder) describes. Raises InputError as `counting.read_parts`."""
+    parts = read_parts(path)
+    shape = parts.shape
+    return Model(
+        shape.name,
+        float(shape.n_params),
+        shape,
+        source=str(path),
+        encoder=parts.encoder,
+        warnings=parts.warnings,
+    )
+
+
+def _check_units(models: Sequence[Model]) -> None:
+    """Raises InputError where one size among parameters is far too small to be a model's, as in millions."""
+    smallest, largest = (pick(models, key=lambda m: m.n_params) for pick in (min, max))
+    if smallest.shape is None and smallest.n_params < LEAST_AMONG <= BESIDE <= largest.n_params:
+        raise InputError(
+            f"n_params of '{smallest.name}' is {smallest.n_params:g}, beside {largest.n_params:g} of "
+            f"'{largest.name}': the unit is parameters.",
+            code="unit_mismatch",
+            hint=f"Write n_params: {smallest.n_params:.12g}e6 for millions, or e9 for billions.",
+        )
+
+
+def _check_unit(name: str, size: Any, shape: LLMShape) -> None:
+    """Raises InputError where a size is off its configuration's by a power of 1,000, as in another unit."""
+    try:
+        n_params = float(size)
+    except (TypeError, ValueError, OverflowError):
+        return
+    for exact in {float(shape.n_params), float(shape.active_params)}:
+        for unit in (1e3, 1e6, 1e9):
+            for factor in (unit, 1 / unit):
+                if 0.5 < n_params * factor / exact < 2:
+                    raise InputError(
+                        f"n_params of '{name}' is {n_params:g}, and its configuration has {exact:.4g}: the unit is "
+                        "parameters.",
+                        code="unit_mismatch",
+                        hint=f"Write n_params: {n_params * factor:.12g}",
+                    )
 
 
 def _size(name: str, size: Any) -> float:
@@ -291,11 +376,17 @@ def _bundled() -> dict[str, tuple[Model, ...]]:
                 from_fields({**base, **row["shape"]}, row["name"]),
                 str(row.get("source", content["source"])),
                 path.stem,
+                encoder=content.get("encoder"),
             )
             for row in content["models"]
         ]
         families[path.stem] = tuple(sorted(models, key=lambda m: m.n_params))
     return families
+
+
+def _by_name() -> dict[str, Model]:
+    """The bundled models by name."""
+    return {model.name: model for models in _bundled().values() for model in models}
 
 
 @cache

@@ -10,7 +10,7 @@ import numpy as np
 from scalelaw import plugins
 from scalelaw.answers import answer, dumps
 from scalelaw.errors import InputError
-from scalelaw.plan.grid import Grid, Place
+from scalelaw.plan.grid import Grid, Place, workload_of
 from scalelaw.plan.rule import Rule, make_rule
 from scalelaw.plan.search import nothing_fits, plain_choice, ranked
 from scalelaw.plan.setting import Setting, make_setting
@@ -133,6 +133,7 @@ def _free_tokens(setting: Setting, place: Place, grid: Grid, tolerance: float) -
     if device is None or model.shape is None:
         return None
     at = grid.setup[place]
+    work = workload_of(model, work)
     work = replace(work, batch=float(work.batch[at]), weight_bytes=float(work.weight_bytes[at]))
     most = max(float(setting.counts[-1]), work.patches)
     tokens = np.arange(1.0, most + 1)

@@ -1,45 +1,94 @@
-"""The shape of the model in a config.json: by the closed form, or counted on the model itself where none is held."""
+"""The parts of the model in a config.json: by closed forms, or counted on the model itself where there is none."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scalelaw.ladder import FAMILIES, LLMShape, from_fields
+from scalelaw.errors import InputError
+from scalelaw.ladder import (
+    FAMILIES,
+    Language,
+    LLMShape,
+    TowerShape,
+    encoder_of,
+    from_fields,
+    language_of,
+    tower_from_fields,
+)
 from scalelaw.ladder.reading import read_config
 from scalelaw.plugins import import_module
 
 COUNTER = "scalelaw.vlm.counted"
-"""The module whose `count_shape` counts. It needs torch, so it is loaded, by name, only for an unknown architecture."""
+"""The module whose `count_shape` and `count_tower` count. It needs torch, so it is loaded, by name, only for an
+unknown architecture."""
+
+Warnings = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a configuration describes. encoder: the fields of its vision encoder, or the name it goes by; None where it
+    has none. warnings: (code, message) on how the LLM's fields were read.
+    """
+
+    shape: LLMShape
+    encoder: Mapping[str, Any] | str | None = None
+    warnings: Warnings = ()
 
 
 def shape_of(path: str | Path) -> LLMShape:
-    """The shape of the model that a config.json (or its folder) describes.
+    """The shape of the LLM that a config.json (or its folder) describes; raises as `read_parts`."""
+    return read_parts(path).shape
+
+
+def read_parts(path: str | Path) -> Parts:
+    """The LLM's shape, the vision encoder and the warnings of a config.json (or its folder).
 
     A known family (`ladder.FAMILIES`), and a configuration that names no `model_type`, is read; any other is counted.
     Raises InputError for a file that cannot be read, and for an architecture that can neither be read nor counted.
     """
     config, file = read_config(path)
-    name = file.resolve().parent.name
-    text = config.get("text_config")
-    kind = str(
-        {**config, **text}.get("model_type", "")
-        if isinstance(text, Mapping)
-        else config.get("model_type", "")
-    )
-    if kind in ("", *FAMILIES):
+    name = str(config.get("_name_or_path") or file.resolve().parent.name)
+    language = language_of(config)
+    shape, warnings = _language(config, language, file, name)
+    told = tuple((code, f"{file}: {message}") for code, message in (*language.warnings, *warnings))
+    return Parts(shape, encoder_of(config), told)
+
+
+def count_encoder(fields: Mapping[str, Any], name: str) -> TowerShape:
+    """The vision encoder of these fields: by its closed form, else counted on the model itself.
+
+    Raises InputError (`cannot_count`) for an encoder that can be neither.
+    """
+    try:
+        return tower_from_fields(fields, name)
+    except InputError as error:
+        if error.code != "unknown_encoder":
+            raise
+    counter: Any = import_module(COUNTER)
+    counted: TowerShape = counter.count_tower(encoder_of(fields) or fields, name)
+    return counted
+
+
+def _language(
+    config: Mapping[str, Any], language: Language, file: Path, name: str
+) -> tuple[LLMShape, Warnings]:
+    if language.kind in ("", *FAMILIES):
         shape = from_fields(config, name, origin=str(file))
         if shape.family in ("", *FAMILIES):
-            return shape
+            return shape, ()
     counter: Any = import_module(COUNTER)
-    counted: LLMShape = counter.count_shape(file)
-    return replace(counted, name=str(config.get("_name_or_path") or name))
+    shape, unset = counter.count_language(config, language, file)
+    told = ", ".join(f"{field} {value}" for field, value in unset.items())
+    warnings = (("defaults_used", f"Fields are left out; {language.kind} has by default {told}."),)
+    return replace(shape, name=name), warnings if unset else ()
 
 
 def doubts_of(shape: LLMShape | None) -> list[tuple[str, str]]:
-    """What is to be said (code, message) of a shape that is not a known family's."""
+    """The warnings (code, message) of a shape that is not a known family's."""
     if shape is None or shape.family in FAMILIES:
         return []
     if shape.counted:
@@ -48,5 +97,5 @@ def doubts_of(shape: LLMShape | None) -> list[tuple[str, str]]:
             "at three lengths, and the quadratic through them is used."
         )
         return [("counted", told)]
-    told = f"{shape.name} names no model_type: it is reckoned as a plain decoder of its widths."
+    told = f"{shape.name} names no known model_type: it is counted as a plain decoder of its widths."
     return [("unknown_family", told)] if not shape.family else []

@@ -168,9 +168,14 @@ def _measured(setting: Setting, grid: Grid, pick: dict[str, Any]) -> Iterator[tu
             )
     there = at_pick if at_pick.size else np.array([pick["error"]])
     better = []
-    for row, column in np.argwhere(grid.fits):
-        found = runs.get((float(grid.n_params[row]), float(grid.visual_tokens[column])))
-        if found is None or found.max() >= there.min():
+    rows = _places(grid.n_params)
+    columns = {tokens: place for place, tokens in enumerate(grid.visual_tokens.tolist())}
+    for (size, tokens), found in runs.items():
+        column = columns.get(tokens)
+        if column is None or found.max() >= there.min():
+            continue
+        row = next((row for row in rows.get(size, ()) if grid.fits[row, column]), None)
+        if row is None:
             continue
         if min(found.size, at_pick.size) > 1 or there.mean() - found.mean() > 2 * fitted.rmse:
             better.append((float(found.mean()), int(row), int(column), found))
@@ -182,6 +187,14 @@ def _measured(setting: Setting, grid: Grid, pick: dict[str, Any]) -> Iterator[tu
             f"measured better than this pick: {mean:.3g} ({_times(found)}), against {there.mean():.3g} "
             f"{'measured' if at_pick.size else 'predicted'} here. The law does not follow the measurements.",
         )
+
+
+def _places(values: np.ndarray) -> dict[float, list[int]]:
+    """{value: where it stands}."""
+    found: dict[float, list[int]] = {}
+    for place, value in enumerate(values.tolist()):
+        found.setdefault(value, []).append(place)
+    return found
 
 
 def _times(runs: np.ndarray) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from scalelaw.costs._workload import Workload
 from scalelaw.plan.catalogue import Model
-from scalelaw.plan.grid import reckon
+from scalelaw.plan.grid import reckon, workload_of
 from scalelaw.plan.query import Query
 
 PLAIN: dict[str, Any] = {
@@ -27,7 +27,8 @@ PLAIN: dict[str, Any] = {
 
 def counts_tower(models: Sequence[Model], query: Query, kinds: Iterable[str], flop_cost: str) -> bool:
     """Whether any of these kinds of cost counts the vision tower."""
-    return query.work.tower is not None and _matters(models, query, "tower", kinds, flop_cost)
+    named = workload_of(models[0], query.work).tower is not None
+    return named and _matters(models, query, "tower", kinds, flop_cost)
 
 
 def without_effect(
@@ -63,7 +64,9 @@ def idle_price(query: Query) -> list[tuple[str, str]]:
 
 
 def _matters(models: Sequence[Model], query: Query, name: str, kinds: Iterable[str], flop_cost: str) -> bool:
-    held, plain = query.work, replace(query.work, **{name: PLAIN[name]})
+    held = workload_of(models[0], query.work)
+    models = [replace(models[0], tower=None)]
+    plain = replace(held, **{name: PLAIN[name]})
     here, there = (_costs(models, query, work, kinds, flop_cost) for work in (held, plain))
     return any(not np.array_equal(here[kind], there[kind]) for kind in here)
 

@@ -103,9 +103,14 @@ def reckon(
         totals: dict[str, dict[str, Any]] = {}
         for kind, giver in givers.items():
             if giver.__name__ not in totals:
-                totals[giver.__name__] = total(giver, model, visual_tokens[:, None], work)
+                totals[giver.__name__] = total(giver, model, visual_tokens[:, None], workload_of(model, work))
             costs[kind][row] = totals[giver.__name__][kind]
     return costs
+
+
+def workload_of(model: Model, work: Workload) -> Workload:
+    """The workload with the model's own vision encoder, where it has one."""
+    return work if model.tower is None else replace(work, tower=model.tower)
 
 
 def total(cost: Any, model: Model, visual_tokens: Any, work: Workload) -> dict[str, Any]:

@@ -49,6 +49,17 @@ def find_device(name: str | Device | None) -> Device | None:
     return _device({"name": key, **facts["devices"][key]}, "data/hardware.yaml")
 
 
+def uncalibrated(device: Device) -> list[tuple[str, str]]:
+    """The warning (code, message) of a device whose efficiencies nobody measured."""
+    if device.calibrated:
+        return []
+    message = (
+        f"{device.name} is not calibrated: latency, energy and dollars assume that it reaches {100 * device.mfu:g}% of "
+        f"its peak and {100 * device.mbu:g}% of its bandwidth. Measure some latencies and run `scalelaw calibrate`."
+    )
+    return [("uncalibrated", message)]
+
+
 def list_hardware() -> dict[str, str]:
     """The bundled devices: name -> what it is, in one line."""
     return {

@@ -12,7 +12,7 @@ from scalelaw.plan.budget import FLOPS, check_budget, kinds_with
 from scalelaw.plan.continuous import continuous_optimum
 from scalelaw.plan.grid import Grid, Place
 from scalelaw.plan.rule import Rule, make_rule
-from scalelaw.plan.search import nothing_fits, plain_choice, ranked
+from scalelaw.plan.search import nothing_fits, plain_choice, plain_count, ranked
 from scalelaw.plan.setting import Setting, make_setting
 
 
@@ -76,7 +76,7 @@ def switch_points(
             found.append({
                 "budget": float(cost[order[begin]]),
                 "model": model,
-                "visual_tokens": int(grid.visual_tokens[place[1]]),
+                "visual_tokens": plain_count(grid.visual_tokens[place[1]]),
                 "error": float(error[i]),
                 "from_model": found[-1]["model"] if found else None,
             })  # fmt: skip

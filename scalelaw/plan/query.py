@@ -86,7 +86,7 @@ def make_query(
         ("cached_prefix", cached_prefix), ("questions_per_image", questions_per_image))}  # fmt: skip
     batches = [_number("batch", b, *RANGES["batch"]) for b in _several(batch)]
     types = [_dtype(t) for t in _several(dtype)]
-    setups = tuple(Setup(t, b) for t in types for b in batches)
+    setups = tuple(Setup(t, b) for t in dict.fromkeys(types) for b in dict.fromkeys(batches))
     if not setups:
         raise InputError("There is no batch or no dtype to choose from.", code="bad_workload")
     compressor = None if compressor in (None, "", "none") else compressor
@@ -119,7 +119,12 @@ def make_query(
 
 def _efficiency(device: Device, mfu: Any, mbu: Any, seed: int) -> tuple[Device, tuple[Device, ...]]:
     low, high = np.array([_range("mfu", mfu, device.mfu), _range("mbu", mbu, device.mbu)]).T
-    middle = replace(device, mfu=float((low[0] + high[0]) / 2), mbu=float((low[1] + high[1]) / 2))
+    middle = replace(
+        device,
+        mfu=float((low[0] + high[0]) / 2),
+        mbu=float((low[1] + high[1]) / 2),
+        calibrated=device.calibrated and mfu is None and mbu is None,
+    )
     if np.all(low == high):
         return middle, ()
     drawn = np.random.default_rng(seed).uniform(low, high, (16, 2))

@@ -153,6 +153,8 @@ def near_ties(grid: Grid, pick: Place, tie: float, rule: Rule) -> list[Place]:
 def nothing_fits(setting: Setting, grid: Grid) -> NoAnswer:
     """The error that names the cheapest configuration: the one that exceeds the limits least."""
     share = use(grid.costs, setting.limits)
+    if (possible := np.isfinite(grid.error)).any():
+        share = np.where(possible, share, np.inf)
     row, column = divmod(int(np.argmin(share)), share.shape[1])
     facts = plain_choice(setting, grid, (row, column))
     over = {
@@ -235,10 +237,15 @@ def plain_choice(setting: Setting, grid: Grid, place: Place) -> dict[str, Any]:
         "model": model.name,
         "n_params": float(model.n_params),
         **({"counted_as": model.counted_as} if model.counted_as else {}),
-        "visual_tokens": int(tokens),
+        "visual_tokens": plain_count(tokens),
         "dtype": setup.dtype,
         "batch": setup.batch,
         "error": float(grid.error[place]),
         **({"errors": {task: float(error) for task, error in tasks.items()}} if tasks else {}),
         "costs": {kind: float(values[place]) for kind, values in grid.costs.items()},
     }
+
+
+def plain_count(tokens: Any) -> float:
+    """A number of visual tokens: a whole number as one, a mean as it is."""
+    return int(tokens) if float(tokens).is_integer() else float(tokens)

@@ -10,15 +10,17 @@ import numpy as np
 
 from scalelaw import plugins
 from scalelaw.costs._compressor import allowed_tokens
-from scalelaw.costs._workload import Device
+from scalelaw.costs._workload import Device, Workload
 from scalelaw.errors import InputError, unknown
 from scalelaw.plan.budget import FLOPS, check_budget, cost_of, kinds, kinds_with
 from scalelaw.plan.catalogue import Model, families_of_sizes, find_models, sizes_of
 from scalelaw.plan.doubts import of_sizes
 from scalelaw.plan.effects import counts_tower, idle_price, without_effect
-from scalelaw.plan.grid import Grid, make_grid, predict, reckon
+from scalelaw.plan.encoders import assumed, with_own_encoder
+from scalelaw.plan.grid import Grid, make_grid, predict, reckon, workload_of
+from scalelaw.plan.hardware import uncalibrated
 from scalelaw.plan.query import Query, make_query
-from scalelaw.plan.tokens import measured_counts, token_counts
+from scalelaw.plan.tokens import can_give, measured_counts, refuse_tokens, token_counts
 
 REQUIRED = ("n_params", "visual_tokens")
 
@@ -90,18 +92,29 @@ def make_setting(
     warnings: list[tuple[str, str]] = []
     catalogue, models_from = _models(fitted, models, given, cost, query.work.device is not None, warnings)
     warnings += of_sizes(fitted, catalogue)
-    counts, counts_from = _counts(fitted, visual_tokens, query, warnings)
     flop_cost = _stated(cost) or _accounting(catalogue, warnings)
+    shaped = all(model.shape is not None for model in catalogue)
+    if shaped and not query.stated_tower:
+        catalogue = [with_own_encoder(model) for model in catalogue]
+    counts, counts_from = _counts(fitted, visual_tokens, query, catalogue, warnings)
     if query.work.device is not None:
-        warnings += _unused(query.work.device, catalogue)
+        warnings += uncalibrated(query.work.device) if shaped else _unused(query.work.device, catalogue)
     if "shape" in plugins.load("costs", flop_cost).needs or any(k != FLOPS for k in given):
-        query = _within_patches(query, counts, warnings)
+        query = _within_patches(query, counts, catalogue, warnings)
     available, limits = _kinds(catalogue, query, flop_cost, given), dict(given)
     if "memory_gb" in available:
         _within_memory(limits, query.work.device, warnings)
     held = list(given) or [FLOPS]
     warnings += [*without_effect(catalogue, query, held, flop_cost), *idle_price(query)]
-    tower = query.work.tower if counts_tower(catalogue, query, {*held, FLOPS}, flop_cost) else None
+    bare = [model for model in catalogue if model.tower is None]
+    if (
+        query.work.tower
+        and bare
+        and not query.stated_tower
+        and counts_tower(bare, query, available, flop_cost)
+    ):
+        warnings += assumed(bare, query.work.tower)
+    warnings += [warning for model in catalogue for warning in model.warnings]
     sizes = np.array([m.n_params for m in catalogue])
     facts = {
         "models": [m.name for m in catalogue],
@@ -109,9 +122,9 @@ def make_setting(
         "visual_tokens": [float(counts[0]), float(counts[-1])],
         "visual_tokens_from": counts_from,
         "limits": limits,
-        "tower": tower.name if tower else "none",
+        "tower": _towers(catalogue, query, {*held, FLOPS}, flop_cost),
         "compressor": query.work.compressor,
-        "compressor_gives": None if (gives := _gives(query)) is None or len(gives) > 16 else gives.tolist(),
+        "compressor_gives": _listed(counts, catalogue, query),
         "hardware": query.work.device.name if query.work.device else None,
         "calibrated": bool(query.work.device and query.work.device.calibrated),
         "devices": query.work.device.count if query.work.device else None,
@@ -120,6 +133,7 @@ def make_setting(
         "units": _units(flop_cost),
     }
     error = predict(fitted, sizes[:, None], counts[None, :], query.work)
+    error = np.where(_possible(catalogue, counts, query), error, np.nan)
     return Setting(
         fitted, catalogue, counts, query, flop_cost, available, given, limits, error, facts, warnings
     )
@@ -184,10 +198,14 @@ def _unused(device: Device, models: Sequence[Model]) -> list[tuple[str, str]]:
 
 
 def _counts(
-    fitted: Any, visual_tokens: Any, query: Query, warnings: list[tuple[str, str]]
+    fitted: Any,
+    visual_tokens: Any,
+    query: Query,
+    models: Sequence[Model],
+    warnings: list[tuple[str, str]],
 ) -> tuple[np.ndarray, str]:
     """The token counts and where they come from; only such as the compressor can give, where one is named."""
-    work, can = query.work, _gives(query)
+    work = query.work
     low, high = fitted.measured_range["visual_tokens"]
     if visual_tokens is None and query.stated_tower and work.tower and low <= work.patches < high:
         high = work.patches
@@ -195,19 +213,59 @@ def _counts(
     origin = (
         f"every whole number in the measured range, {low:g} to {high:g}" if visual_tokens is None else "given"
     )
-    if can is None:
+    works = _works(models, query)
+    if any(own.tower and counts[0] > own.patches for own in works) and all(
+        own.tower and counts[0] > own.patches for own in works
+    ):
+        _refuse_patches(counts[0], max(works, key=lambda own: own.patches))
+    possible = np.logical_or.reduce([can_give(own, counts) for own in works])
+    if possible.all():
         return counts, origin
-    held = counts[np.isin(counts, can)]
-    told = ", ".join(f"{count:g}" for count in can)
-    if not held.size:
-        raise InputError(
-            f"The compressor {work.compressor} can give none of the visual tokens asked.",
-            code="tokens_not_allowed",
-            hint=f"It gives: {told}.",
-        )
-    if visual_tokens is not None and held.size < counts.size:
-        warnings.append(("tokens_not_allowed", f"Only what {work.compressor} can give is searched: {told}."))
-    return held, f"what {work.compressor} can give of: {origin}"
+    if not possible.any():
+        raise refuse_tokens(works[0])
+    if visual_tokens is not None:
+        told = refuse_tokens(works[0]).hint
+        warnings.append(("tokens_not_allowed", f"Only what {work.compressor} can give is searched. {told}"))
+    return counts[possible], f"what {work.compressor} can give of: {origin}"
+
+
+def _works(models: Sequence[Model], query: Query) -> list[Workload]:
+    """The workload with each different encoder of the catalogue."""
+    towers = dict.fromkeys(model.tower or query.work.tower for model in models)
+    return [replace(query.work, tower=tower) for tower in towers]
+
+
+def _possible(models: Sequence[Model], counts: np.ndarray, query: Query) -> np.ndarray:
+    """Which numbers of visual tokens each model's own encoder and the compressor can give [M, K]."""
+    held: dict[Any, np.ndarray] = {}
+    for model in models:
+        if model.tower not in held:
+            work = workload_of(model, query.work)
+            within = counts <= work.patches if model.tower else np.ones(len(counts), dtype=bool)
+            held[model.tower] = can_give(work, counts) & within
+    return np.stack([held[model.tower] for model in models])
+
+
+def _listed(counts: np.ndarray, models: Sequence[Model], query: Query) -> list[float] | None:
+    """The few numbers of visual tokens that the compressor can give, whatever is searched; None for any or many."""
+    allowed = [
+        own.tiles * given
+        for own in _works(models, query)
+        if own.tower and (given := allowed_tokens(own.compressor, own.tower)) is not None
+    ]
+    gives = np.unique(np.concatenate(allowed)) if allowed else np.empty(0)
+    return gives.tolist() if 0 < len(gives) <= 16 else None
+
+
+def _towers(models: Sequence[Model], query: Query, kinds: Iterable[str], flop_cost: str) -> str:
+    """The names of the encoders that these kinds of cost count; "none" where they count none."""
+    of_each = {model.tower: model for model in models}
+    counted = [
+        work.tower.name
+        for model in of_each.values()
+        if (work := workload_of(model, query.work)).tower and counts_tower([model], query, kinds, flop_cost)
+    ]
+    return ", ".join(dict.fromkeys(counted)) or "none"
 
 
 def _stated(cost: str | None) -> str | None:
@@ -215,13 +273,6 @@ def _stated(cost: str | None) -> str | None:
     if cost in plugins.names("costs") and cost not in kinds()[FLOPS]:
         raise unknown("FLOP accounting", str(cost), kinds()[FLOPS])
     return cost
-
-
-def _gives(query: Query) -> np.ndarray | None:
-    """The numbers of visual tokens of an image that the compressor can give; None for any."""
-    work = query.work
-    allowed = allowed_tokens(work.compressor, work.tower) if work.tower else None
-    return None if allowed is None else work.tiles * allowed
 
 
 def _accounting(models: Sequence[Model], warnings: list[tuple[str, str]]) -> str:
@@ -250,21 +301,29 @@ def _within_memory(limits: dict[str, float], device: Device | None, warnings: li
     limits["memory_gb"] = min(limits.get("memory_gb", held), held)
 
 
-def _within_patches(query: Query, counts: np.ndarray, warnings: list[tuple[str, str]]) -> Query:
-    patches = query.work.patches
-    if query.work.tower is None or counts[-1] <= patches:
+def _within_patches(
+    query: Query, counts: np.ndarray, models: Sequence[Model], warnings: list[tuple[str, str]]
+) -> Query:
+    """The query without an assumed encoder that has too few patches. Raises InputError where it was named."""
+    work = query.work
+    if work.tower is None or counts[-1] <= work.patches or all(model.tower for model in models):
         return query
-    trouble = f"{counts[-1]:g} visual tokens are more than the {patches:g} patches of {query.work.tower.name}"
-    if query.stated_tower or query.work.tiles > 1:
-        raise InputError(
-            f"{trouble}.",
-            code="too_many_visual_tokens",
-            hint="Name fewer tokens, more tiles, another tower, or none.",
-        )
+    if query.stated_tower or work.tiles > 1:
+        _refuse_patches(counts[-1], work)
+    told = f"{counts[-1]:g} visual tokens are more than the {work.patches:g} patches of {work.tower.name}"
     warnings.append(
-        ("tower_left_out", f"{trouble}: the vision tower is left out of the costs; name a tower or tiles.")
+        ("tower_left_out", f"{told}: the vision tower is left out of the costs; name a tower or tiles.")
     )
-    return replace(query, work=replace(query.work, tower=None, compressor=None))
+    return replace(query, work=replace(work, tower=None, compressor=None))
+
+
+def _refuse_patches(visual_tokens: float, work: Workload) -> None:
+    assert work.tower is not None
+    raise InputError(
+        f"{visual_tokens:g} visual tokens are more than the {work.patches:g} patches of {work.tower.name}.",
+        code="too_many_visual_tokens",
+        hint="Name fewer tokens, more tiles, another tower, or none.",
+    )
 
 
 def _kinds(

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from scalelaw.costs._compressor import MOST as MOST_OF
+from scalelaw.costs._compressor import allowed_tokens
+from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError
 
 MOST = 100_000
@@ -49,7 +52,7 @@ def _count(text: str) -> int:
         raise InputError(
             f"'{text.strip()}' is not a number of visual tokens.",
             code="bad_tokens",
-            hint="Token counts are whole and at least 1: 1,4,16 or 1:576.",
+            hint="Token counts are whole and at least 1: 1,4,16 or 1:576. Round a mean; `scalelaw cost` takes it.",
         )
     return int(number)
 
@@ -57,6 +60,38 @@ def _count(text: str) -> int:
 def measured_counts(low: float, high: float) -> np.ndarray:
     """Every whole number from low to high [n]; where they are more than 4,096, as many evenly in the logarithm."""
     first, last = max(1, int(np.ceil(low))), max(1, int(np.floor(high)))
+    if last < first:  # a law that was measured at one mean number of tokens
+        return np.unique([low, high]).astype(float)
     if last - first < 4096:
         return np.arange(first, last + 1, dtype=float)
     return np.unique(np.geomspace(first, last, 4096).round())
+
+
+def can_give(work: Workload, counts: np.ndarray) -> np.ndarray:
+    """Which numbers of visual tokens of an image (all tiles) the compressor can give with this encoder [n].
+
+    A compressor that gives any number gives any mean too; without an encoder or a compressor every number will do.
+    """
+    allowed = allowed_tokens(work.compressor, work.tower) if work.tower else None
+    if allowed is None:
+        return np.ones(len(counts), dtype=bool)
+    each = counts / work.tiles
+    if work.compressor in MOST_OF:
+        return (each >= allowed[0] / work.tiles) & (each <= allowed[-1])
+    return np.isclose(each[:, None], allowed[None, :], rtol=1e-9, atol=0).any(axis=1)
+
+
+def refuse_tokens(work: Workload) -> InputError:
+    """The refusal of a number of visual tokens that the compressor cannot give, with those that it can."""
+    allowed = allowed_tokens(work.compressor, work.tower) if work.tower else None
+    counts = np.empty(0) if allowed is None else work.tiles * allowed
+    gives = (
+        f"{counts[0]:g} to {counts[-1]:g}"
+        if work.compressor in MOST_OF
+        else ", ".join(f"{n:g}" for n in counts)
+    )
+    return InputError(
+        f"The compressor {work.compressor} can give none of the visual tokens asked.",
+        code="tokens_not_allowed",
+        hint=f"It gives: {gives}.",
+    )

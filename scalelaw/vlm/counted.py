@@ -8,6 +8,7 @@ sees no grouped products), only the last position has its logits made.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import transformers
 from torch.utils.flop_counter import FlopCounterMode
 
 from scalelaw.errors import InputError
-from scalelaw.ladder import LLMShape
-from scalelaw.ladder.reading import read_config
+from scalelaw.ladder import Language, LLMShape, TowerShape, language_of
+from scalelaw.ladder.parts import SIZES
+from scalelaw.ladder.reading import read_config, whole
 
 LENGTHS = (16, 32, 64)
 COUNTED = re.compile(r"(?!.*(size|dim|width)).*(layer|block|depth|stage|expert).*")
@@ -27,32 +29,44 @@ MOST_PARTS = 4096
 
 
 def count_shape(path: str | Path) -> LLMShape:
-    """The shape of the model that a config.json (or its folder) describes, with its counts (`LLMShape.counted`).
+    """The shape of the LLM that a config.json (or its folder) describes, with its counts (`LLMShape.counted`).
 
-    Nothing is downloaded and no weight is made. Raises InputError for a configuration that transformers cannot
-    build or run on the meta device, for one without attention, and for one whose counts are not quadratic in the
-    length.
+    Nothing is downloaded and no weight is made. Raises as `count_language`.
+    """
+    config, file = read_config(path)
+    return count_language(config, language_of(config), file)[0]
+
+
+def count_language(
+    fields: Mapping[str, Any], language: Language, file: Path
+) -> tuple[LLMShape, dict[str, Any]]:
+    """The counted shape of the LLM in `fields` (of `file`), and the sizes that the class supplied as defaults.
+
+    Raises InputError for a configuration that transformers cannot build or run on the meta device, for one without
+    attention, for one whose counts are not quadratic in the length, and (`fields_not_used`) for sizes in the file
+    that transformers does not use.
     """
     try:
-        _check(read_config(path)[0])
-        config = transformers.AutoConfig.from_pretrained(
-            str(path), local_files_only=True, trust_remote_code=False
-        )
-        config = getattr(config, "text_config", None) or config
+        _check(fields)
+        config = _config_of(fields, language, file)
+        unset = _unset(config, language)
+        _check_used(config, language, file)
         with torch.device("meta"):
             model = _build(config)
         counts = [_count(model, length) for length in (*LENGTHS, 2 * LENGTHS[-1])]
         shape = _shape(
             config,
             model,
-            str(path),
+            str(file),
             counts[0][1] // LENGTHS[0],
             _quadratic(LENGTHS, [flops for flops, _ in counts[:3]]),
         )
+    except InputError:
+        raise
     except Exception as error:
         kind, told = type(error).__name__, str(error).strip().split("\n")[0].rstrip(".")
         raise InputError(
-            f"No closed form is held for the architecture of {path}, and torch cannot count it ({kind}: {told}).",
+            f"No closed form is held for the architecture of {file}, and torch cannot count it ({kind}: {told}).",
             code="cannot_count",
             hint="Without its model_type it is reckoned as a plain decoder of its widths.",
         ) from error
@@ -61,15 +75,117 @@ def count_shape(path: str | Path) -> LLMShape:
     last = 2 * LENGTHS[-1]
     if abs(a * last**2 + b * last + c - counts[3][0]) > 1e-6 * counts[3][0]:
         raise InputError(
-            f"The FLOPs of {path} are not quadratic in the length of the prompt.", code="cannot_count"
+            f"The FLOPs of {file} are not quadratic in the length of the prompt.", code="cannot_count"
         )
-    return shape
+    return shape, unset
 
 
-def _check(fields: dict[str, Any]) -> None:
+def count_tower(fields: Mapping[str, Any], name: str) -> TowerShape:
+    """The shape of the vision encoder in `fields`, counted on one image of its own size (`TowerShape.counted`).
+
+    Raises InputError (`cannot_count`) for an encoder that transformers cannot build or run on the meta device, and
+    for one without a size of image.
+    """
+    kind = str(fields.get("model_type") or "")
+    try:
+        _check(fields)
+        image, patch = (_side(fields, key) for key in ("image_size", "patch_size"))
+        given = {key: value for key, value in fields.items() if key != "model_type"}
+        config = transformers.AutoConfig.for_model(kind, **given)
+        with torch.device("meta"):
+            model = transformers.AutoModel.from_config(
+                config, trust_remote_code=False, attn_implementation="eager"
+            )
+        pixels = torch.zeros(1, int(getattr(config, "num_channels", 3)), image, image, device="meta")
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            tokens = model(pixel_values=pixels).last_hidden_state.shape[1]
+        return TowerShape(
+            name=name,
+            layers=int(config.num_hidden_layers),
+            width=int(config.hidden_size),
+            feed_forward=int(getattr(config, "intermediate_size", None) or 4 * config.hidden_size),
+            patch=patch,
+            image=image,
+            extra_tokens=max(tokens - (image // patch) ** 2, 0),
+            counted=(
+                float(sum(p.numel() for p in model.parameters())),
+                float(counter.get_total_flops()),
+            ),
+        )
+    except Exception as error:
+        told = str(error).strip().split("\n")[0].rstrip(".")[:160]
+        raise InputError(
+            f"The vision encoder {name} (type '{kind[:60]}') has no closed form and cannot be counted "
+            f"({type(error).__name__}: {told}).",
+            code="cannot_count",
+            hint="Name an encoder with --tower (scalelaw list towers, or its config.json), or --tower none.",
+        ) from error
+
+
+def _side(fields: Mapping[str, Any], key: str) -> int:
+    """The pixels on a side of a square image or patch."""
+    value = fields.get(key)
+    sides = set(value) if isinstance(value, list | tuple) and value else {value}
+    if len(sides) > 1 or None in sides:
+        raise ValueError(f"it takes images of several sizes: {key} is {value}")
+    return whole({key: sides.pop()}, key)
+
+
+def _config_of(fields: Mapping[str, Any], language: Language, file: Path) -> Any:
+    """The configuration of the LLM as transformers reads it."""
+    in_place = not language.nested or isinstance(fields.get("text_config"), Mapping)
+    if in_place and language.kind in ("", str(fields.get("model_type")), *_nested_types(fields)):
+        try:
+            config = transformers.AutoConfig.from_pretrained(
+                str(file), local_files_only=True, trust_remote_code=False
+            )
+            return getattr(config, "text_config", None) or config
+        except (KeyError, ValueError):  # a composite of an unknown type, whose LLM may be known
+            if not language.nested:
+                raise
+    given = {name: value for name, value in language.fields.items() if not name.startswith("_")}
+    given.pop("model_type")
+    return transformers.AutoConfig.for_model(language.kind, **given)
+
+
+def _nested_types(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    nested = fields.get("text_config")
+    return (str(nested.get("model_type")),) if isinstance(nested, Mapping) else ()
+
+
+def _unset(config: Any, language: Language) -> dict[str, Any]:
+    """The sizes that the file leaves to the class. Raises ValueError where it names none at all."""
+    spelled = getattr(config, "attribute_map", {})
+    left = [
+        n for n in SIZES if language.fields.get(n) is None and language.fields.get(spelled.get(n, n)) is None
+    ]
+    if len(left) == len(SIZES):
+        raise ValueError("it names no size of its LLM, and the class's defaults would stand for one")
+    values = {name: getattr(config, name, None) for name in left}
+    return {name: value for name, value in values.items() if isinstance(value, int)}
+
+
+def _check_used(config: Any, language: Language, file: Path) -> None:
+    """Raises InputError where the class reads other sizes than the file names."""
+    values = {name: (language.fields.get(name), getattr(config, name, None)) for name in SIZES}
+    wrong = {
+        name: pair
+        for name, pair in values.items()
+        if all(isinstance(value, int | float) for value in pair) and pair[0] != pair[1]
+    }
+    if wrong:
+        told = ", ".join(f"{name} {named} (it reads {read})" for name, (named, read) in wrong.items())
+        raise InputError(
+            f"{file} names {told}: models of type '{language.kind}' do not read these fields there.",
+            code="fields_not_used",
+            hint="Put the LLM's fields, with their own model_type, in text_config.",
+        )
+
+
+def _check(fields: Mapping[str, Any]) -> None:
     """Raises ValueError for a count that no model has."""
     for name, value in fields.items():
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             _check(value)
         elif isinstance(value, int | float) and value > MOST_PARTS and COUNTED.fullmatch(name):
             raise ValueError(f"{name} is {value:.6g}, above {MOST_PARTS}")

@@ -167,6 +167,34 @@ def test_a_tower_of_every_known_family(name: str) -> None:
     assert count(lambda: model(image)) == closed
 
 
+DEFAULTS = yaml.safe_load(bundled("config_defaults.yaml").read_text())
+
+
+@pytest.mark.parametrize("family", DEFAULTS["llm"])
+def test_what_a_configuration_leaves_out_is_what_transformers_takes(family: str) -> None:
+    config = transformers.AutoConfig.for_model(family).to_dict()
+    spelled = {"num_experts": "num_local_experts"} if family == "qwen3_moe" else {}
+    for name, value in DEFAULTS["llm"][family].items():
+        assert config[spelled.get(name, name)] == value, name
+    named = {"model_type": family, **SMALL, **LLMS[family], "num_attention_heads": 8, "hidden_size": 64}
+    left = {name: value for name, value in named.items() if name not in ("num_key_value_heads", "head_dim")}
+    if family in ("qwen2", "qwen3", "qwen2_moe"):  # the classes' own number of key-value heads is above 8
+        left["num_key_value_heads"] = 8
+    shape = from_fields(left, family)
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(
+            transformers.AutoConfig.for_model(**left), attn_implementation="eager"
+        )
+    assert sum(p.numel() for p in model.parameters()) == shape.n_params
+
+
+@pytest.mark.parametrize("kind", DEFAULTS["parts"])
+def test_the_parts_of_a_composite_are_of_the_types_that_transformers_takes(kind: str) -> None:
+    config = transformers.AutoConfig.for_model(kind)
+    parts = {"text": config.get_text_config().model_type, "vision": config.vision_config.model_type}
+    assert parts | DEFAULTS["parts"][kind] == parts
+
+
 BUNDLED = yaml.safe_load(bundled("towers.yaml").read_text())["towers"]
 
 

@@ -116,10 +116,18 @@ def test_a_ladder_holds_rungs_of_every_size_between() -> None:
             find_models(text)
 
 
-def test_a_configuration_is_no_catalogue_and_the_hint_makes_it_one() -> None:
-    with pytest.raises(InputError, match="one model's configuration") as refusal:
+def test_a_models_folder_or_its_configuration_is_a_catalogue(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(
+        '{"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,'
+        ' "vocab_size": 100, "model_type": "llama"}'
+    )
+    for path in (tmp_path, tmp_path / "config.json"):
+        (model,) = find_models(str(path))
+        assert model.shape is not None
+        assert (model.name, model.n_params) == (tmp_path.name, model.shape.n_params)
+    with pytest.raises(InputError) as refusal:
         find_models("m/config.json")
-    assert refusal.value.hint == "Name it in a YAML file: `models: [{name: mine, config: m/config.json}]`."
+    assert refusal.value.code == "no_such_file"
 
 
 def test_measured_sizes_bear_the_names_of_their_points() -> None:
