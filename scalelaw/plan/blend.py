@@ -27,7 +27,7 @@ class Blend:
     target: str = "error"
 
     @property
-    def _counted(self) -> dict[str, Any]:
+    def counted(self) -> dict[str, Any]:
         """The fits that have weight."""
         return {name: fit for name, fit in self.fits.items() if self.weights[name] > 0}
 
@@ -41,21 +41,27 @@ class Blend:
         """The worst status among the fits."""
         order = ("identified", "at_bound", "not_converged", "not_identified")
         return max(
-            (fit.status for fit in self._counted.values()), key=lambda s: order.index(s) if s in order else 0
+            (fit.status for fit in self.counted.values()), key=lambda s: order.index(s) if s in order else 0
         )
+
+    @property
+    def target_kind(self) -> str:
+        """`error` where every fit that counts predicts a share of 1, else that of the first that does not."""
+        kinds = [str(getattr(fit, "target_kind", "error")) for fit in self.counted.values()]
+        return next((kind for kind in kinds if kind != "error"), "error")
 
     @property
     def draws(self) -> dict[str, Any]:
         """The draws of every fit, `task.parameter`; empty where a fit has none."""
-        held = [fit.draws for fit in self._counted.values()]
+        held = [fit.draws for fit in self.counted.values()]
         if not all(d and all(len(v) for v in d.values()) for d in held):
             return {}
-        return {f"{name}.{p}": v for name, fit in self._counted.items() for p, v in fit.draws.items()}
+        return {f"{name}.{p}": v for name, fit in self.counted.items() for p, v in fit.draws.items()}
 
     @property
     def _smallest(self) -> Any:
         """The fit to the fewest points: it says how far draws overstate the variance."""
-        return min(self._counted.values(), key=lambda fit: getattr(fit, "n_points", 0))
+        return min(self.counted.values(), key=lambda fit: getattr(fit, "n_points", 0))
 
     @property
     def n_points(self) -> int:
@@ -75,7 +81,7 @@ class Blend:
     @property
     def measured_range(self) -> dict[str, tuple[float, float]]:
         """The range that every fit measured, by input."""
-        ranges = [fit.measured_range for fit in self._counted.values()]
+        ranges = [fit.measured_range for fit in self.counted.values()]
         return {
             name: (max(r[name][0] for r in ranges), min(r[name][1] for r in ranges)) for name in self.inputs
         }
@@ -83,22 +89,22 @@ class Blend:
     @property
     def points(self) -> dict[str, Any]:
         """The sizes that every fit measured, as `inputs`."""
-        held = [fit.points["inputs"]["n_params"] for fit in self._counted.values()]
+        held = [fit.points["inputs"]["n_params"] for fit in self.counted.values()]
         sizes = [set(np.asarray(n_params).tolist()) for n_params in held]
         return {"inputs": {"n_params": sorted(set.intersection(*sizes))}}
 
     def predict(self, **inputs: Any) -> np.ndarray:
         """The weighted mean of the errors."""
         return np.asarray(
-            sum(self.weights[name] * np.asarray(fit.predict(**inputs)) for name, fit in self._counted.items())
+            sum(self.weights[name] * np.asarray(fit.predict(**inputs)) for name, fit in self.counted.items())
         )
 
     def predict_draws(self, **inputs: Any) -> np.ndarray:
         """Draws of the weighted mean [n_draws, ...]; as many as the fit with the fewest has."""
-        count = min(len(next(iter(fit.draws.values()))) for fit in self._counted.values())
+        count = min(len(next(iter(fit.draws.values()))) for fit in self.counted.values())
         rng = np.random.default_rng(self.seed)
         total: Any = 0.0
-        for name, fit in self._counted.items():
+        for name, fit in self.counted.items():
             every = np.asarray(fit.predict_draws(**inputs))
             total = total + self.weights[name] * every[rng.permutation(len(every))[:count]]
         mean: np.ndarray = total

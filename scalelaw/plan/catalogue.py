@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -99,8 +100,8 @@ def find_models(models: Any) -> list[Model]:
     found = _resolve(models)
     if not found:
         raise InputError("The catalogue holds no models.", code="empty_catalogue")
-    names = [m.name for m in found]
-    if twice := sorted({n for n in names if names.count(n) > 1}):
+    names = Counter(m.name for m in found)
+    if twice := sorted(name for name, times in names.items() if times > 1):
         raise InputError(f"The catalogue names '{twice[0]}' twice.", code="bad_catalogue")
     _check_units(found)
     return sorted(found, key=lambda m: m.n_params)

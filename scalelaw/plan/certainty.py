@@ -123,9 +123,10 @@ def certainties(
     shares, least = shares_of_best(draws, len(raw), grids, rule)
     settled = np.isfinite(least)
     excess = np.maximum((centre + scale * (raw - centre))[settled] - least[settled, None], 0)
+    intervals = interval(raw)
     return {
         place: {
-            "error_interval": interval(raw[:, i]),
+            "error_interval": intervals[i],
             "p_best": float(shares[place]),
             "p_model": float(shares[place[0]].sum()),
             "regret": float(excess[:, i].mean()) if settled.any() and rule.target is None else None,
@@ -140,7 +141,9 @@ def has_draws(fitted: Any) -> bool:
     return bool(draws) and any(len(values) for values in draws.values())
 
 
-def interval(errors: np.ndarray, level: float = 0.95) -> list[float]:
-    """The percentile interval of the draws' errors at one configuration."""
-    low, high = np.nanquantile(errors, [(1 - level) / 2, (1 + level) / 2])
-    return [float(low), float(high)]
+def interval(errors: np.ndarray, level: float = 0.95) -> list[list[float]]:
+    """The percentile interval at each place of the draws' errors [n_draws, places]; NaNs are left out."""
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    quantile = np.quantile if not np.isnan(errors).any() else np.nanquantile
+    pairs: list[list[float]] = quantile(errors, ends, axis=0).T.tolist()
+    return pairs

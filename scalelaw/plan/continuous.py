@@ -22,6 +22,9 @@ from scalelaw.plan.grid import predict, reckon
 if TYPE_CHECKING:
     from scalelaw.plan.setting import Setting
 
+SIZES = 64
+"""Sizes of a family between which costs are interpolated; of more, as many evenly spaced."""
+
 _SLOPE = np.array([-1.0, 9.0, -45.0, 45.0, -9.0, 1.0]) / 60
 _STEPS = np.array([-3.0, -2.0, -1.0, 1.0, 2.0, 3.0])
 _WIDTH = 1e-2
@@ -133,7 +136,7 @@ def _ways(setting: Setting) -> list[Workload]:
 def _between(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:
     """The largest size within the limits at a number of tokens, between the sizes of a family of the catalogue."""
     names = [model.family for model in setting.models]
-    families = [[m for m in setting.models if m.family == name] for name in dict.fromkeys(names)]
+    families = [_thinned([m for m in setting.models if m.family == name]) for name in dict.fromkeys(names)]
     setups = len(setting.query.setups)
 
     def size_for(tokens: np.ndarray) -> np.ndarray:
@@ -146,6 +149,13 @@ def _between(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:
         return np.exp(largest)
 
     return size_for
+
+
+def _thinned(models: list[Model]) -> list[Model]:
+    """At most `SIZES` of the models, evenly spaced, the first and the last among them."""
+    if len(models) <= SIZES:
+        return models
+    return [models[i] for i in np.linspace(0, len(models) - 1, SIZES).round().astype(int)]
 
 
 def _largest(sizes: np.ndarray, share: np.ndarray) -> np.ndarray:

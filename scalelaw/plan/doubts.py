@@ -11,6 +11,7 @@ from scalelaw.plan.catalogue import Model
 from scalelaw.plan.certainty import has_draws
 from scalelaw.plan.counting import doubts_of
 from scalelaw.plan.grid import Grid
+from scalelaw.plan.hull import among
 from scalelaw.plan.rule import Rule
 
 if TYPE_CHECKING:
@@ -34,8 +35,20 @@ def outside(
 
 
 def is_outside(setting: Setting, choice: dict[str, Any]) -> bool:
-    """Whether a choice lies outside what was measured."""
-    return any(True for _ in outside(setting.fitted, choice, setting.query.work.text_tokens))
+    """Whether a choice lies outside what was measured: beyond the range of an input, or outside the points' hull."""
+    text = setting.query.work.text_tokens
+    ranged = any(True for _ in outside(setting.fitted, choice, text))
+    return ranged or not is_among(setting.fitted, choice, text)
+
+
+def is_among(fitted: Any, choice: dict[str, Any], text_tokens: float) -> bool:
+    """Whether a choice lies in the hull of the points; of several fits, of every one that counts."""
+    known = {**choice, "text_tokens": text_tokens}
+    for fit in getattr(fitted, "counted", {"": fitted}).values():
+        points = {name: fit.points["inputs"][name] for name in fit.inputs if name in fit.points["inputs"]}
+        if len(points) == len(fit.inputs) and not among(points, {name: known[name] for name in points}).all():
+            return False
+    return True
 
 
 def of(setting: Setting, grid: Grid, pick: dict[str, Any], rule: Rule) -> list[tuple[str, str]]:
@@ -87,9 +100,17 @@ def of_continuous(setting: Setting, found: dict[str, Any] | None) -> list[tuple[
     ]
 
 
+def is_share(fitted: Any) -> bool:
+    """Whether what the law predicts is an error, a share of 1; a loss or another column is not."""
+    kind = getattr(
+        fitted, "target_kind", "error" if getattr(fitted, "target", "error") == "error" else "other"
+    )
+    return bool(kind == "error")
+
+
 def of_choices(fitted: Any, choices: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """The warning (code, message) of listed configurations whose predicted error no error can be."""
-    if getattr(fitted, "target", "error") != "error":
+    if not is_share(fitted):
         return []
     places = {(c["model"], c["visual_tokens"]): c["error"] for c in choices if not 0 <= c["error"] <= 1}
     if not places:
@@ -111,6 +132,15 @@ def _range(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
             "extrapolates",
             f"The pick's {name} ({value:g}) lies a factor of {factor:.3g} {side} measured ({end:g}): "
             f"its error is extrapolated.{POOR if factor > 4 else ''}",
+        )
+    text = setting.query.work.text_tokens
+    if not any(True for _ in outside(setting.fitted, pick, text)) and not is_among(
+        setting.fitted, pick, text
+    ):
+        yield (
+            "extrapolates",
+            f"The pick ({pick['model']} with {pick['visual_tokens']:g} visual tokens) lies outside the measured "
+            "points, which vary model size and visual tokens together: its error is extrapolated. Measure near it.",
         )
 
 
@@ -146,7 +176,7 @@ def _fit(fitted: Any, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
     if not has_draws(fitted):
         yield "no_draws", "The fit carries no bootstrap draws: p_best and the error's interval are not known."
-    if not 0 <= pick["error"] <= 1 and getattr(fitted, "target", "error") == "error":
+    if not 0 <= pick["error"] <= 1 and is_share(fitted):
         yield "impossible_error", f"The law predicts an error of {pick['error']:.3g}, which cannot be."
 
 

@@ -65,14 +65,16 @@ def make_grid(
     flop_cost: str,
     spent: Sequence[str],
     device: Device | None = None,
+    every: dict[str, np.ndarray] | None = None,
 ) -> Grid:
     """Reckon the costs of every configuration in every setup, and keep the setup that spends least where it fits.
 
     error: [M, K]. spent: the kind of cost to be least; of several, each with a limit, the largest share is.
-    device: instead of the query's own (for other efficiencies).
+    device: instead of the query's own (for other efficiencies). every: the costs, where they are known already.
     """
     work = query.work if device is None else replace(query.work, device=device)
-    every = reckon(models, visual_tokens, work, kinds, flop_cost, len(query.setups))
+    if every is None:
+        every = reckon(models, visual_tokens, work, kinds, flop_cost, len(query.setups))
     share = use(every, limits) if limits else np.zeros((*error.shape, len(query.setups)))
     spend = every[spent[0]] if len(spent) == 1 else use(every, {kind: limits[kind] for kind in spent})
     fits = (share <= ROUNDING) & np.isfinite(error)[..., None]

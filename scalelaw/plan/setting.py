@@ -42,6 +42,7 @@ class Setting:
     error: np.ndarray
     facts: dict[str, Any]
     warnings: list[tuple[str, str]] = field(default_factory=list)
+    known: list[Any] = field(default_factory=list, compare=False, repr=False)
 
     def grid(
         self,
@@ -64,7 +65,15 @@ class Setting:
             self.flop_cost,
             spent,
             device,
+            self._every() if device is None else None,
         )
+
+    def _every(self) -> dict[str, np.ndarray]:
+        """Every kind of cost of every configuration in every setup, computed once."""
+        if not self.known or self.known[0] is not self.models:
+            self.known[:] = [self.models, self.costs(self.kinds)]
+        every: dict[str, np.ndarray] = self.known[1]
+        return every
 
     def costs(self, kinds: Iterable[str]) -> dict[str, np.ndarray]:
         """Some kinds of cost of every configuration in every setup, {kind: [M, K, S]}."""

@@ -51,3 +51,26 @@ def test_a_plan_over_the_whole_catalogue_with_1000_draws(benchmark: Any, fitted:
 def test_a_plan_on_the_measured_sizes(benchmark: Any, fitted: Any) -> None:
     """Four sizes x 576 token counts, linear FLOPs, 1,000 draws."""
     assert benchmark(sl.find_optimum, fitted, 8e11).best["p_best"] is not None
+
+
+def _many(count: int, **more: Any) -> list[dict[str, Any]]:
+    sizes = np.geomspace(5e8, 7e9, count)
+    return [
+        {"name": f"m{i}{more.get('config', '')}", "n_params": float(n), **more} for i, n in enumerate(sizes)
+    ]
+
+
+def test_a_plan_over_5000_models(benchmark: Any, fitted: Any) -> None:
+    """5,000 sizes x 7 token counts, linear FLOPs: 5 s."""
+    asked = {"models": _many(5000), "visual_tokens": "1,4,16,36,64,144,576"}
+    benchmark.pedantic(sl.find_optimum, (fitted, 8e11), asked, rounds=1)
+
+
+def test_a_plan_over_5000_models_under_six_budgets(benchmark: Any, fitted: Any) -> None:
+    """5,000 models with shapes x 7 token counts, six kinds of budget at once: 15 s."""
+    models = _many(2500, config="qwen1.5-1.8b") + _many(2500, config="qwen1.5-4b")
+    budget = {"flops": 1e13, "latency_ms": 200, "ttft_ms": 150, "memory_gb": 40, "energy_j": 1e3,
+              "usd_per_million": 1e4}  # fmt: skip
+    asked = {"models": models, "visual_tokens": "1,4,16,36,64,144,576", "hardware": "h100", "usd_per_hour": 3.0,
+             "generate": 8}  # fmt: skip
+    benchmark.pedantic(sl.find_optimum, (fitted, budget), asked, rounds=1)

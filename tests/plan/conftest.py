@@ -28,7 +28,7 @@ class KnownLaw:
     )
     points: dict[str, Any] = field(
         default_factory=lambda: {
-            "inputs": {"n_params": [0.5e9, 1.8e9, 4e9, 7e9] * 2, "visual_tokens": [1, 576] * 4}
+            "inputs": {"n_params": [0.5e9, 1.8e9, 4e9, 7e9] * 2, "visual_tokens": [1] * 4 + [576] * 4}
         }
     )
 

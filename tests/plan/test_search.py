@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -327,3 +328,21 @@ def test_errors_that_cannot_be_stand_as_the_law_has_them_and_are_counted(reasoni
     loss = replace(reasoning)
     loss.target = "loss"
     assert "impossible_errors" not in dict(find_optimum(loss, {"flops": 8e11}, 50, **asked).warnings)
+
+
+def test_a_plan_over_many_models_takes_time_in_proportion(reasoning: Any) -> None:
+    law = replace(reasoning, draws={})
+    law.rmse = 0.01
+    points = {
+        "inputs": {"n_params": np.repeat(np.geomspace(5e8, 7e9, 40), 2), "visual_tokens": [1, 576] * 40}
+    }
+    law.points = {**points, "target": np.full(80, 0.4)}
+
+    def seconds(count: int) -> float:
+        models = {f"m{i}": size for i, size in enumerate(np.geomspace(5e8, 7e9, count))}
+        begun = time.process_time()
+        find_optimum(law, 1e13, models=models, visual_tokens="1:64")
+        return time.process_time() - begun
+
+    seconds(10)
+    assert seconds(2000) < 8 * max(seconds(500), 0.05)

@@ -1,0 +1,66 @@
+"""Whether places lie among the measured points: in their convex hull, on the logarithm of every input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.spatial import ConvexHull, QhullError
+
+TOLERANCE = 0.01
+"""How far outside, as a share of each input's measured range, is still inside: counts are rounded."""
+
+DEGENERATE = 1e-6
+"""A spread of the points that is smaller, as a share of the largest, is none."""
+
+
+def among(points: Mapping[str, Any], places: Mapping[str, Any]) -> np.ndarray:
+    """Whether each place lies in the convex hull of the points [m].
+
+    points: {input: values [n]}, places: {input: values [m]} of the same inputs. Inputs that are positive everywhere
+    enter by their logarithm. Points on a line, or in a plane, are a hull of that dimension: a place beside it is
+    outside.
+    """
+    names = list(points)
+    measured, asked = (
+        np.stack([np.atleast_1d(np.asarray(held[name], dtype=float)) for name in names], axis=-1)
+        for held in (points, places)
+    )
+    positive = (measured > 0).all(axis=0) & (asked > 0).all(axis=0)
+    for values in (measured, asked):
+        values[:, positive] = np.log(values[:, positive])
+    measured = np.unique(measured, axis=0)
+    low, high = measured.min(axis=0), measured.max(axis=0)
+    scale = np.where(high > low, high - low, 1.0)
+    centre = measured.mean(axis=0)
+    measured, asked = (measured - centre) / scale, (asked - centre) / scale
+    _, spread, axes = np.linalg.svd(measured, full_matrices=False)
+    axes = axes[spread > DEGENERATE * max(spread.max(initial=0.0), 1e-300)]
+    beside = np.linalg.norm(asked - asked @ axes.T @ axes, axis=-1)
+    return np.asarray((beside <= TOLERANCE) & _inside(measured @ axes.T, asked @ axes.T))
+
+
+def _inside(points: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Whether each place [m, r] lies in the hull of points [n, r] that span every dimension."""
+    dimensions = points.shape[1]
+    if dimensions == 0:
+        return np.ones(len(places), dtype=bool)
+    if dimensions == 1:
+        low, high = points.min() - TOLERANCE, points.max() + TOLERANCE
+        return np.asarray((places[:, 0] >= low) & (places[:, 0] <= high))
+    try:
+        facets = ConvexHull(points).equations
+    except QhullError:
+        return np.array([_is_mixture(points, place) for place in places], dtype=bool)
+    return np.asarray((places @ facets[:, :-1].T + facets[:, -1] <= TOLERANCE).all(axis=1))
+
+
+def _is_mixture(points: np.ndarray, place: np.ndarray) -> bool:
+    """Whether a place is a mean of the points with weights of at least 0, within the tolerance in each direction."""
+    sides = np.vstack([points.T, -points.T])
+    bounds = np.concatenate([place, -place]) + TOLERANCE
+    weights = np.zeros(len(points))
+    found = linprog(weights, sides, bounds, np.ones((1, len(points))), [1.0], method="highs")
+    return bool(found.status == 0)
