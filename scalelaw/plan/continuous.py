@@ -47,7 +47,9 @@ def least_error(
         tokens = np.exp(np.asarray(log_tokens, dtype=float))
         sizes = np.asarray(size_for(tokens), dtype=float)
         spent = np.isfinite(sizes) & (sizes > 0)
-        values = np.asarray(error(np.where(spent, sizes, 1.0), tokens), dtype=float)
+        if not spent.any():
+            return np.full(sizes.shape, np.inf)
+        values = np.asarray(error(np.where(spent, sizes, sizes[spent].flat[0]), tokens), dtype=float)
         return np.where(spent & np.isfinite(values), values, np.inf)
 
     grid = (
