@@ -84,6 +84,10 @@ QUERY = (
 
 def _query(given: dict[str, Any]) -> dict[str, Any]:
     """The query among a command's arguments."""
+    if empty := [
+        name for name in ("tower", "compressor") if given[name] is not None and not given[name].strip()
+    ]:
+        raise InputError(f"--{empty[0]} is empty.", code="usage", hint="Name one, or none.")
     shares = {name: _share(given[name], f"--{name}") for name in ("mfu", "mbu")}
     return {name: given[name] for name in QUERY} | shares
 

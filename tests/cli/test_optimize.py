@@ -159,3 +159,9 @@ BAD: dict[str, tuple[list[str], int, str]] = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_gets_a_sentence(refused: Callable[..., None], name: str) -> None:
     refused(*BAD[name])
+
+
+def test_an_empty_name_is_no_default(run: Run) -> None:
+    for option in ("--tower=", "--compressor="):
+        assert run("cost", "llama-2-7b", option)[0] == 2
+    assert run("cost", "llama-2-7b", "--dtype", "fp8,int4")[0] == 2
