@@ -9,8 +9,12 @@ dependency is missing; 75 asked to make room, run it again; 130 interrupted).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import Any
+import functools
+import inspect
+import numbers
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast
 
 LONGEST_NAME, MOST_NAMES = 200, 200
 """Characters of a name that others are likened to, and names that a hint lists."""
@@ -35,6 +39,58 @@ class InputError(ScalelawError):
     """Usage, or an input that cannot be read."""
 
     exit_code = 2
+
+
+class InputTypeError(InputError, TypeError):
+    """An argument of a function that is of a wrong type."""
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def typed(**kinds: tuple[str, ...]) -> Callable[[Function], Function]:
+    """Check the types of a function's arguments by the names of their classes (base classes count, None is no class).
+
+    Names keep this cheap: pandas need not be imported to know a DataFrame. A number is `int` or `float`, never bool.
+    Raises InputTypeError `wrong_type`.
+    """
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def checked(*args: Any, **more: Any) -> Any:
+            bound = signature.bind(*args, **more).arguments
+            values = {**bound, **next((v for v in (bound.get("options"), bound.get("query")) if v), {})}
+            for name, allowed in kinds.items():
+                if name in values and not _is_one_of(values[name], allowed):
+                    raise InputTypeError(
+                        f"{function.__name__}: {name} cannot be of type {type(values[name]).__name__}.",
+                        code="wrong_type",
+                        hint=f"It may be of type {', '.join(allowed)}.",
+                    )
+            return function(*args, **more)
+
+        return cast(Function, checked)
+
+    return decorate
+
+
+def _is_one_of(value: Any, allowed: tuple[str, ...]) -> bool:
+    if value is None:
+        return "None" in allowed
+    if isinstance(value, bool):
+        return "bool" in allowed
+    if "stream" in allowed and hasattr(value, "read"):
+        return True
+    names = {kind.__name__ for kind in type(value).__mro__}
+    if "float" in allowed and isinstance(value, numbers.Real):
+        return True
+    if "int" in allowed and isinstance(value, numbers.Integral):
+        return True
+    if "Mapping" in allowed and isinstance(value, Mapping):
+        return True
+    return bool(names & set(allowed)) or ("Path" in allowed and isinstance(value, os.PathLike))
 
 
 class NoAnswer(ScalelawError):

@@ -23,7 +23,7 @@ import yaml
 
 from scalelaw import cells, delimited
 from scalelaw.columns import ARROW, COLUMNS, SCHEMA_VERSION, schema
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files import SweepFolder, atomic, bundled
 from scalelaw.kinds import TABLE, otherwise
 from scalelaw.parquet import PARQUET, in_pandas, read_parquet
@@ -95,6 +95,7 @@ UNNAMED = ("the DataFrame", "the stream", "standard input")
 Where = Mapping[str, Any] | Sequence[str] | str | None
 
 
+@typed(source=("str", "Path", "DataFrame", "stream"), where=("None", "str", "list", "tuple", "Mapping"))
 def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None) -> pd.DataFrame:
     """Read a results table: a parquet or csv file, a sweep's folder, `-` (csv on stdin), or a bundled name.
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, typed
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.fitting import fit_points
 from scalelaw.fit.selection import fit_auto
 from scalelaw.fit.task import opening
 
 
+@typed(
+    table=("str", "Path", "DataFrame", "stream"), law=("str",), inputs=("None", "Mapping"), target=("str",),
+    where=("None", "str", "list", "tuple", "Mapping"), laws=("None", "list", "tuple", "set"), loss=("str",),
+    delta=("None", "int", "float"), residual=("None", "str"), expectile=("None", "int", "float"),
+    fix=("None", "Mapping"), bounds=("None", "Mapping"), tie=("None", "Mapping"), bootstrap=("int",), seed=("int",),
+    resample=("None", "str"), cluster=("None", "str"), interval=("str",), level=("int", "float"),
+    holdout=("None", "str"), starts=("None", "int"),
+)  # fmt: skip
 def fit_law(
     table: Any,
     law: str = "product_power",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.answers import read_answer
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, typed
 from scalelaw.fit.average import PREFIX, average_labels
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.loading import law_from_file, load_law
@@ -24,6 +24,7 @@ _HELD_OUT = ("left_out", "max_abs_error", "rmse", "predicted", "measured")
 _COMPARED = ("law", "n_parameters", "aicc", "weight", "leave_largest_out")
 
 
+@typed(path=("str", "Path"), law=("str", "Path", "list", "tuple"))
 def load_fit(path: str | Path, law: str | Path | Sequence[str | Path] = ()) -> FittedLaw:
     """Read a fit back from the JSON that `to_json` (or `scalelaw fit --json`) wrote.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.errors import InputError, NoAnswer
+from scalelaw.errors import InputError, NoAnswer, typed
 from scalelaw.plan import certainty, doubts
 from scalelaw.plan.budget import FLOPS, kinds
 from scalelaw.plan.continuous import continuous_optimum, sizes_allowed
@@ -18,6 +18,13 @@ from scalelaw.plan.rule import Rule, check_error, make_rule
 from scalelaw.plan.setting import Setting, make_setting
 
 
+@typed(
+    fitted=("FittedLaw", "Blend", "Mapping"), budget=("None", "str", "int", "float", "list", "tuple", "Mapping"),
+    text_tokens=("int", "float"), generate=("int", "float"), cost=("None", "str"), hardware=("None", "str", "Path", "Device"),
+    within=("None", "int", "float"), target_error=("None", "int", "float"), minimise=("None", "str"),
+    tie=("int", "float"), tower=("None", "str"), compressor=("None", "str"), images=("int", "float"),
+    tiles=("int", "float"), cached_prefix=("int", "float"), devices=("int",), seed=("int",),
+)  # fmt: skip
 def find_optimum(
     fitted: Any,
     budget: Any = None,

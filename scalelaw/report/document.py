@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_pdf import PdfPages
 
 from scalelaw.answers import answer, dumps
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files import atomic, check_report, write_text
 from scalelaw.report.answer import answer_page, question
 from scalelaw.report.appendix import appendix, glossary, hashes
@@ -54,6 +54,13 @@ FORMATS = ("pdf", "html")
 _SUFFIXES = {"pdf": ("", ".pdf"), "html": ("", ".html", ".htm")}
 
 
+@typed(
+    path=("str", "Path"),
+    title=("None", "str"),
+    style=("str",),
+    form=("None", "str"),
+    law=("str", "Path", "list", "tuple"),
+)
 def write_report(
     items: Any,
     path: str | Path,
