@@ -54,6 +54,16 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     ),
     "energy_j": ("number", "J", "energy while training, of the whole device, where it tells"),
     "rate_factor": ("number", "1", "this run's learning rates over those of its recipe"),
+    "missing_records": (
+        "count",
+        "records",
+        "training records left out, over all stages: an image is missing or unreadable, or the record is malformed",
+    ),
+    "skipped_examples": (
+        "count",
+        "examples",
+        "examples of the benchmark that were not scored: an image is missing or unreadable",
+    ),
     "direction": (
         "text",
         "",

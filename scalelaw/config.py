@@ -201,6 +201,13 @@ class Finetune(_Section):
     trust_remote_code: bool = Field(
         False, description="run the Python code that a folder of the tower or of an LLM brings along"
     )
+    max_missing: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="share of a stage's records, and of a benchmark's questions, that may be left out because an image "
+        "is missing or unreadable or a record is malformed; a cell with more fails",
+    )
     save_every: int = Field(500, ge=0, description="steps between checkpoints")
     answer_tokens: int = Field(32, gt=0, description="the longest answer that is generated")
     cluster: Cluster = Cluster()

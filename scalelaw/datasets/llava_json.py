@@ -163,10 +163,9 @@ def _named(raw: Any) -> list[str] | None:
 
 
 def _trouble(folder: Path, name: str, whole: bool = False) -> str:
-    """Why an image cannot be used, empty where it can. whole: it is read to its end (a JPEG at an eighth of its size).
-    A name that leads out of the folder is not followed; a link that whoever made the folder has put there is."""
-    if os.path.isabs(name) or ".." in Path(name).parts or "\x00" in name:
-        return "image outside of the folder"
+    """Why an image cannot be used, or nothing. whole: it is read to its end (a JPEG at an eighth of its size)."""
+    if outside := _outside(name):
+        return outside
     path = folder / name
     if not os.path.isfile(path):
         return "image missing"
@@ -188,6 +187,62 @@ def _trouble(folder: Path, name: str, whole: bool = False) -> str:
     except SPOILT:
         return "image corrupt"
     return ""
+
+
+SAMPLE = 64
+"""Images that `survey` decodes."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look at records found without decoding every image. records: of all. left_out: those that cannot be used,
+    by reason. sampled, unreadable: images that were decoded, and those of them that could not be.
+    """
+
+    records: int
+    left_out: Counter[str]
+    sampled: int
+    unreadable: int
+
+
+def survey(records: Sequence[Any], folder: Path) -> Survey:
+    """Look for the images of conversations, folder by folder, and decode a sample of them."""
+    names = sorted({image for raw in records for image in _named(raw) or ()})
+    missing = {name: trouble for name in names if (trouble := _outside(name))}
+    inside = [name for name in names if name not in missing]
+    missing |= dict.fromkeys(_absent(inside, folder), "image missing")
+    left_out = Counter(reason for raw in records if (reason := Conversations._checked(raw, missing)[1]))
+    there = [name for name in inside if name not in missing]
+    sample = there[:: max(1, len(there) // SAMPLE)][:SAMPLE]
+    unreadable = sum(bool(_trouble(folder, name, whole=True)) for name in sample)
+    return Survey(len(records), left_out, len(sample), unreadable)
+
+
+def _absent(names: Sequence[str], folder: Path) -> set[str]:
+    """Those of the images that are no file: one listing for each folder, as there may be a million."""
+    by_folder: dict[str, list[str]] = {}
+    for name in names:
+        by_folder.setdefault(os.path.dirname(name), []).append(name)
+    absent = set[str]()
+    for place, held in by_folder.items():
+        try:
+            with os.scandir(folder / place) as entries:
+                there = {entry.name for entry in entries if entry.is_file()}
+        except OSError:
+            there = set()
+        absent |= {name for name in held if os.path.basename(name) not in there}
+    return absent
+
+
+def _outside(name: str) -> str:
+    """A name that leads out of the folder is not followed; a link that whoever made the folder has put there is."""
+    outside = os.path.isabs(name) or ".." in Path(name).parts or "\x00" in name
+    return "image outside of the folder" if outside else ""
+
+
+def trouble_with(folder: Path, names: Sequence[str]) -> str:
+    """Why one of these images cannot be used, each read to its end; empty where all can."""
+    return next((trouble for name in names if (trouble := _trouble(folder, name, whole=True))), "")
 
 
 def _likely(path: Path) -> set[str]:

@@ -109,7 +109,7 @@ def llm_content(llm: str) -> Any:
 def _finetune_content(finetune: Finetune) -> dict[str, Any]:
     """The recipe for pretrained parts: files by what they hold; what only plans or saves is not in it."""
     facts: dict[str, Any] = finetune.model_dump(
-        mode="json", exclude={"cluster", "save_every", "images", "trust_remote_code"}
+        mode="json", exclude={"cluster", "save_every", "images", "trust_remote_code", "max_missing"}
     )
     facts["tower"] = llm_content(finetune.tower)
     for stage in facts["stages"]:

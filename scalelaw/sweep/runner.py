@@ -13,6 +13,8 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 
 from scalelaw import plugins
@@ -85,6 +87,8 @@ def plan_sweep(
     tasks = [task for task, _ in tasks_for(folder, experiment, missing, train, flops)]
     asks = asked_for(engine, tasks, jobs_of(engine, jobs, settings), settings)
     cluster = experiment.finetune.cluster.model_dump() if experiment.finetune is not None else None
+    if missing:
+        warnings += getattr(module, "check_data", lambda _: [])(experiment)
     warnings += [*_said(folder, parts), *_left_out(folder, stated), *_too_large(planned, cluster)]
     labels = tuple(stage.label for stage in needed)
     return SweepPlan(planned, labels, tuple(asks), tuple(warnings), cluster)
@@ -150,7 +154,9 @@ def run_sweep(
         made = tuple(cell.name for cell in missing if cell.name in parts)
         failed = {cell.name: reasons[cell.name] for cell in missing if cell.name not in parts}
         if parts.marks:
-            write_results(folder, experiment.name, parts.of(names))
+            rows = parts.of(names)
+            warnings += _images_missing(rows)
+            write_results(folder, experiment.name, rows)
     result = SweepResult(
         folder.results if parts.marks else None,
         made,
@@ -259,6 +265,22 @@ def _left_out(folder: SweepFolder, stated: list[Cell]) -> Warnings:
         f"{len(others)} finished cell(s) in {folder.cells} are not of this experiment: kept, and left out."
     )
     return [("cells_left_out", sentence)]
+
+
+def _images_missing(rows: pa.Table) -> Warnings:
+    """What was left out of training and scoring, by the table."""
+    most = {name: pc.max(rows[name]).as_py() or 0 for name in ("missing_records", "skipped_examples")}
+    if not any(most.values()):
+        return []
+    cells = rows.filter(
+        pc.or_kleene(pc.greater(rows["missing_records"], 0), pc.greater(rows["skipped_examples"], 0))
+    )
+    sentence = (
+        f"{pc.count_distinct(cells['cell']).as_py()} cell(s) were trained or scored without some records: up to "
+        f"{most['missing_records']} training records and {most['skipped_examples']} examples of a benchmark. See the "
+        "columns missing_records and skipped_examples."
+    )
+    return [("images_missing", sentence)]
 
 
 def _too_large(planned: tuple[dict[str, Any], ...], cluster: dict[str, float] | None) -> Warnings:

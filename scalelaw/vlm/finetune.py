@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from transformers import AutoImageProcessor, AutoTokenizer
 
 from scalelaw import plugins
 from scalelaw.config import Experiment, Finetune, Questions, TrainingStage
-from scalelaw.datasets.llava_json import Conversations, read_records
+from scalelaw.datasets.llava_json import MARKER, Conversations, read_records, survey, trouble_with
 from scalelaw.errors import InputError
 from scalelaw.vlm import checkpoint
 from scalelaw.vlm.estimate import cell_flops
@@ -101,18 +103,17 @@ def run_cell(
     """
     recipe, (factor,) = _recipe(experiment), experiment.rate_factors
     with processes() as (rank, world):
-        model, processor = build(recipe, llm, compressor, visual_tokens, seed)
-        model.to(_device())
         say: Log = log if rank == 0 else lambda _: None
+        model, processor = build(recipe, llm, compressor, visual_tokens, seed)
+        loaded, missing = _load_data(recipe, seed, say)
+        model.to(_device())
         began = time.perf_counter()
         held = _believed(checkpoint.read(saved), [*(stage.name for stage in recipe.stages), TRAINED])
         reached, done = (held["stage"], held["before"]) if held else ("", {})
         for stage in recipe.stages:
             if stage.name in done:
                 continue  # the checkpoint is of a later one
-            data = Conversations(seed, files=stage.files, images=recipe.images)
-            say({"event": "data", "stage": stage.name, "records": len(data), "digest": data.digest,
-                 "left_out": dict(data.left_out)})  # fmt: skip
+            data = loaded[stage.name]
             model.train_stage(1 if stage.learns == "connector" else 2)
             plan = plan_of(recipe, stage, len(data), splits, factor)
             draw = _drawing(model, processor, seed)
@@ -148,6 +149,7 @@ def run_cell(
         **rates(flops, sums, sums["tokens"], _device(), world),
         "seed": seed,
         "rate_factor": factor,
+        "missing_records": missing,
         "status": "ok",
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
@@ -160,6 +162,95 @@ def run_cell(
         if saved is not None:  # whatever it is, the training need not be done again
             checkpoint.write(saved, {"stage": TRAINED, "before": done, "model": model.state_dict()})
         raise
+
+
+def _load_data(recipe: Finetune, seed: int, say: Log) -> tuple[dict[str, Conversations], int]:
+    """The conversations of every stage, and how many records were left out; all of it before anything is trained.
+
+    Raises InputError `images_missing` where more than `max_missing` of a stage, or of a benchmark, cannot be used.
+    """
+    loaded, missing = {}, 0
+    for stage in recipe.stages:
+        data = Conversations(seed, files=stage.files, images=recipe.images)
+        say({"event": "data", "stage": stage.name, "records": len(data), "digest": data.digest,
+             "left_out": dict(data.left_out)})  # fmt: skip
+        _check_missing(recipe, f"stage '{stage.name}'", data.left_out, len(data) + data.left_out.total())
+        loaded[stage.name], missing = data, missing + data.left_out.total()
+    for asked in recipe.questions:
+        records, left_out = read_questions(recipe, asked)
+        say({"event": "data", "stage": "score", "benchmark": asked.benchmark, "records": len(records),
+             "left_out": dict(left_out)})  # fmt: skip
+    return loaded, missing
+
+
+def read_questions(recipe: Finetune, asked: Questions) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """The questions of a benchmark whose images can be read, and why the others were left out.
+
+    Raises InputError for a question without a text or answers, a file without a question, and `images_missing` where
+    more than `max_missing` of the questions were left out, or all.
+    """
+    records = [_question(raw, asked.file) for raw in read_records(Path(asked.file))]
+    if not records:
+        raise InputError(f"{asked.file} holds no question.", code="no_records")
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda r: trouble_with(Path(recipe.images), r["images"]), records))
+    left_out = Counter(filter(None, found))
+    usable = [record for record, trouble in zip(records, found, strict=True) if not trouble]
+    _check_missing(recipe, f"benchmark '{asked.benchmark}'", left_out, len(records))
+    return usable, left_out
+
+
+def _check_missing(recipe: Finetune, what: str, left_out: Counter[str], records: int) -> None:
+    if (message := too_many_missing(recipe, what, left_out, records)) is not None:
+        raise InputError(
+            message, code="images_missing", hint=f"Complete {recipe.images}, or raise finetune.max_missing."
+        )
+
+
+def too_many_missing(recipe: Finetune, what: str, left_out: Counter[str], records: int) -> str | None:
+    """A sentence where more than `max_missing` of the records were left out, or all of them."""
+    if not (count := left_out.total()) or (count <= recipe.max_missing * records and count < records):
+        return None
+    reasons = ", ".join(f"{n} {reason}" for reason, n in left_out.most_common())
+    return (
+        f"{count} of {records} records of {what} cannot be used ({reasons}): more than finetune.max_missing "
+        f"({recipe.max_missing:g}) allows."
+    )
+
+
+def check_data(experiment: Experiment) -> list[tuple[str, str]]:
+    """Warnings on the data of a recipe, before anything is trained: every image is looked for, a sample is decoded."""
+    if (recipe := experiment.finetune) is None:
+        return []
+    found: list[tuple[str, str]] = []
+    parts = [(f"stage '{stage.name}'", stage.files) for stage in recipe.stages]
+    parts += [(f"benchmark '{asked.benchmark}'", [asked.file]) for asked in recipe.questions]
+    for place, (what, files) in enumerate(parts):
+        if absent := [file for file in files if not Path(file).is_file()]:
+            found.append(
+                ("data_not_checked", f"{absent[0]} is not here: the images of {what} are not checked.")
+            )
+            continue
+        records = [raw for file in files for raw in read_records(Path(file))]
+        if place >= len(recipe.stages):
+            records = [_as_conversation(_question(raw, files[0])) for raw in records]
+        look = survey(records, Path(recipe.images))
+        if message := too_many_missing(recipe, what, look.left_out, look.records):
+            found.append(("images_missing", f"{message} The cells will fail."))
+        elif look.left_out:
+            reasons = ", ".join(f"{n} {reason}" for reason, n in look.left_out.most_common())
+            found.append(("images_missing", f"Left out of the {look.records} records of {what}: {reasons}."))
+        if look.unreadable:
+            sentence = (
+                f"{look.unreadable} of {look.sampled} images of {what} that were decoded cannot be read."
+            )
+            found.append(("images_missing", sentence))
+    return found
+
+
+def _as_conversation(question: dict[str, Any]) -> dict[str, Any]:
+    turns = [{"from": "human", "value": MARKER * len(question["images"])}, {"from": "gpt", "value": "?"}]
+    return {"id": question["id"], "image": question["images"], "conversations": turns}
 
 
 def _believed(held: dict[str, Any] | None, order: list[str]) -> dict[str, Any] | None:
@@ -241,9 +332,7 @@ def score(
 
     Raises InputError for a question without a text or answers.
     """
-    records = [_question(raw, asked.file) for raw in read_records(Path(asked.file))]
-    if not records:
-        raise InputError(f"{asked.file} holds no question.", code="no_records")
+    records, left_out = read_questions(recipe, asked)
     model.eval()
     scores, lengths, ends = [], [], _ends(model, processor)
     for start in range(0, len(records), batch):
@@ -272,6 +361,7 @@ def score(
     spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else math.nan
     return {"benchmark": asked.benchmark, "task_family": asked.family, "metric": asked.metric, "value": value,
             "error": 1 - value, "error_se": spread / math.sqrt(len(scores)), "n_examples": len(scores),
+            "skipped_examples": left_out.total(),
             "text_tokens": float(np.mean(lengths))}  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from torch import nn
 from scalelaw import plugins
 from scalelaw.config import Experiment
 from scalelaw.files import write_text
-from scalelaw.vlm import estimate
+from scalelaw.vlm import estimate, finetune
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, dataset_of, device, run_cell
 from scalelaw.vlm.features import kept
 from scalelaw.vlm.llm import build_llm, n_params, n_params_embedding
@@ -34,11 +34,17 @@ __all__ = [
     "allowed_tokens",
     "cell_flops",
     "cell_needs",
+    "check_data",
     "make_features",
     "pretrain_llm",
     "pretrain_tower",
     "run_cell",
 ]
+
+
+def check_data(experiment: Experiment) -> list[tuple[str, str]]:
+    """Warnings on the training and scoring data (see `finetune.check_data`); none for data that is made."""
+    return finetune.check_data(experiment)
 
 
 def cell_needs(experiment: Experiment, llm: str, compressor: str, visual_tokens: int) -> dict[str, float]:

@@ -73,7 +73,7 @@ def experiment(world: Path, epochs: float = 2, **changes: Any) -> Experiment:
         "stages": [{"name": "connect", "learns": "connector", "learning_rate": 1e-2, **stage},
                    {"name": "tune", "learns": "all", "learning_rate": 1e-2, "epochs": epochs, **stage}],
         "questions": [{"benchmark": "colours", "family": "perception", "file": str(world / "asked.jsonl")}],
-        "answer_tokens": 6, "save_every": 3,
+        "answer_tokens": 6, "save_every": 3, "max_missing": 0.1,
     }  # fmt: skip
     return parse_experiment({
         "question": "Does the real path run?", "name": "llava_tiny", "llms": [str(world / "llm")],
