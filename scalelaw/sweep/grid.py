@@ -145,7 +145,7 @@ def _cells(experiment: Experiment, only: int | None = None) -> Iterator[Cell]:
     features = _stage(experiment, "features", "image features", after=(tower,))
     contents = {llm: naming.llm_content(llm) for llm in experiment.llms}
     texts = {
-        llm: _stage(experiment, "llm", f"LLM {llm}, trained on text", llm, contents[llm])
+        llm: _stage(experiment, "llm", _llm_label(experiment, llm), llm, contents[llm])
         for llm in experiment.llms
     }
     compressors = {name: naming.plugin_content("compressors", name) for name in experiment.compressors}
@@ -176,6 +176,19 @@ def _cells(experiment: Experiment, only: int | None = None) -> Iterator[Cell]:
             stages=(tower, features, texts[llm]),
             place=place,
         )
+
+
+def _llm_label(experiment: Experiment, llm: str) -> str:
+    """An LLM as a person calls it: pretrained where it is a folder, which is trained on text only without `finetune`."""
+    if experiment.finetune is not None:
+        return f"pretrained LLM {llm}"
+    if os.path.isdir(llm):
+        return (
+            f"pretrained LLM {llm}, trained further on text"
+            if experiment.text.steps
+            else f"pretrained LLM {llm}"
+        )
+    return f"LLM {llm}, trained on text"
 
 
 def _stage(

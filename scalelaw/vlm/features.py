@@ -63,7 +63,14 @@ def features_of(
     """
     own, vision = needs_its_own(compressor), experiment.vision
     if not own and json.loads((shared / "facts.json").read_text(encoding="utf-8")).get("kept", True):
-        store: np.ndarray = np.load(shared / f"{split}.npy", mmap_mode="r")
+        try:
+            store: np.ndarray = np.load(shared / f"{split}.npy", mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:  # of a truncated file
+            raise InputError(
+                f"The features in {shared} cannot be read: {error}.",
+                code="bad_features",
+                hint="Run the sweep again: it makes a stage again whose files have changed.",
+            ) from error
         return store
     model = load_tower(dataset.image_size, vision, tower).to(device)
 

@@ -178,7 +178,7 @@ def _load_data(recipe: Finetune, seed: int, say: Log) -> tuple[dict[str, Convers
         loaded[stage.name], missing = data, missing + data.left_out.total()
     for asked in recipe.questions:
         records, left_out = read_questions(recipe, asked)
-        say({"event": "data", "stage": "score", "benchmark": asked.benchmark, "records": len(records),
+        say({"event": "data", "benchmark": asked.benchmark, "records": len(records),
              "left_out": dict(left_out)})  # fmt: skip
     return loaded, missing
 

@@ -106,3 +106,12 @@ def test_questions_of_which_no_image_is_there_are_refused_whatever_is_allowed(br
     with pytest.raises(InputError) as caught:
         finetune.read_questions(stated.finetune, stated.finetune.questions[0])
     assert caught.value.code == "images_missing"
+
+
+def test_a_pretrained_llm_is_not_called_trained_on_text(broken: Broken) -> None:
+    stated = broken()
+    (label,) = [stage.label for stage in cells(stated)[0].stages if stage.kind == "llm"]
+    assert label == f"pretrained LLM {stated.llms[0]}"
+    made = stated.model_copy(update={"finetune": None})
+    (label,) = [stage.label for stage in cells(made)[0].stages if stage.kind == "llm"]
+    assert label == f"pretrained LLM {stated.llms[0]}, trained further on text"
