@@ -179,7 +179,7 @@ def _cells(experiment: Experiment, only: int | None = None) -> Iterator[Cell]:
 
 
 def _llm_label(experiment: Experiment, llm: str) -> str:
-    """An LLM as a person calls it: pretrained where it is a folder, which is trained on text only without `finetune`."""
+    """An LLM as a person calls it: pretrained where it is a folder; with `finetune` it is not trained on text."""
     if experiment.finetune is not None:
         return f"pretrained LLM {llm}"
     if os.path.isdir(llm):
