@@ -104,7 +104,7 @@ def _passed_on(nest: _Nest) -> Iterator[list[int]]:
     def hear(number: int, frame: FrameType | None) -> None:
         told.append(number)
         nest.signal(signal.SIGUSR2)
-        if callable(handler := before[number]):
+        if callable(handler := before[signal.Signals(number)]):
             handler(number, frame)
 
     before = {number: signal.signal(number, hear) for number in USER}
