@@ -24,10 +24,10 @@ from scalelaw.files import SweepFolder
 from scalelaw.sweep import stages
 from scalelaw.sweep.gathered import NOTE, _marks
 from scalelaw.sweep.grid import cells
-from scalelaw.verified import write_verified
 from scalelaw.sweep.progress import Progress
 from scalelaw.sweep.runner import run_sweep
 from scalelaw.table import read_table, write_table
+from scalelaw.verified import write_verified
 
 CELLS = [int(count) for count in os.environ.get("BENCH_CELLS", "100,300,1000").split(",")]
 """How many cells of nothing each executor runs; 1000,3000,10000 take half an hour on two cores."""
