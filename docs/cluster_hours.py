@@ -22,7 +22,7 @@ from scalelaw.config import parse_experiment
 from scalelaw.costs import layer_flops
 from scalelaw.costs._workload import Workload
 from scalelaw.plan.catalogue import find_models, find_tower
-from scalelaw.table import read_table
+from scalelaw.table.read import read_table
 
 STAGES = (("connector", 558_128, 24.0, 2.0), ("all", 665_298, 256.0, 3.0))
 """Name, samples, mean text tokens of one, forwards' worth through the LLM."""

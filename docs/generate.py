@@ -158,7 +158,7 @@ def refits() -> str:
     """Each bundled table's stated fits: points, status, parameters, the root mean square of what is missed."""
     import scalelaw as sl
     from scalelaw.report import words
-    from scalelaw.table import bundled_tables, describe
+    from scalelaw.table.read import bundled_tables, describe
 
     rows = [
         "| table | fitted to | law | points | parameters | RMSE | status |",

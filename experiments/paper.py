@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import scalelaw as sl
-from scalelaw.files import write_text
-from scalelaw.table import bundled_tables, describe
+from scalelaw.files.paths import write_text
+from scalelaw.table.read import bundled_tables, describe
 
 
 def rebuild(name: str, folder: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scalelaw.fit import FittedLaw, fit_law, load_fit, predict_places
     from scalelaw.plan import Optimum, find_optimum
     from scalelaw.report import save_figure, write_report
-    from scalelaw.table import read_table
+    from scalelaw.table.read import read_table
 
 _HOMES = {
     "FittedLaw": "scalelaw.fit",
@@ -31,7 +31,7 @@ _HOMES = {
     "Optimum": "scalelaw.plan",
     "find_optimum": "scalelaw.plan",
     "write_report": "scalelaw.report",
-    "read_table": "scalelaw.table",
+    "read_table": "scalelaw.table.read",
 }
 
 __all__ = [

@@ -19,8 +19,8 @@ from pydantic import (
 )
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.kinds import EXPERIMENT, otherwise
-from scalelaw.untrusted import parse_yaml, read_yaml
+from scalelaw.files.file_type import EXPERIMENT, otherwise
+from scalelaw.files.safe_load import parse_yaml, read_yaml
 
 
 class _Section(BaseModel):

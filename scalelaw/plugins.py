@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from scalelaw.errors import InputError, missing_dependency, unknown
-from scalelaw.files import PACKAGE
+from scalelaw.files.paths import PACKAGE
 
 HOLDS = {
     "costs": ("kinds", "needs", "parts"),

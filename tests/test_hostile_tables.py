@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scalelaw import delimited, untrusted
 from scalelaw.cli.face import main
-from scalelaw.coverage import coverage
 from scalelaw.errors import InputError, ScalelawError
+from scalelaw.files import safe_load
 from scalelaw.fit import compare, fit_law
-from scalelaw.table import read_table
+from scalelaw.table import csv_reader
+from scalelaw.table.coverage import coverage
+from scalelaw.table.read import read_table
 
 sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
 from targets.hostile_tables import make_frame, run_frame
@@ -239,11 +240,11 @@ def test_a_csv_is_bounded_in_bytes_and_cells(tmp_path: Path, monkeypatch: pytest
         read_table(sparse)
     assert caught.value.code == "too_large"
     assert time.monotonic() - start < 2
-    monkeypatch.setattr(delimited, "MOST_CELLS", 100)
+    monkeypatch.setattr(csv_reader, "MOST_CELLS", 100)
     with pytest.raises(InputError) as caught:
         read_csv("a,b,c\n" + ",,\n" * 100)
     assert caught.value.code == "too_large"
-    monkeypatch.setattr(delimited, "MOST_BYTES", 100)
+    monkeypatch.setattr(csv_reader, "MOST_BYTES", 100)
     with pytest.raises(InputError) as caught:
         read_csv("a,b,c\n" + "1,2,3\n" * 100)
     assert caught.value.code == "too_large"
@@ -270,7 +271,7 @@ def test_the_shells_pipe_is_read_by_fit_and_its_options(tmp_path: Path) -> None:
 
 
 def test_a_pipe_that_gives_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(untrusted, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(safe_load, "IDLE_SECONDS", 0.05)
     ours, theirs = os.pipe()
     try:
         with pytest.raises(InputError) as caught:

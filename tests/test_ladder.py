@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scalelaw.errors import InputError
-from scalelaw.ladder import (
+from scalelaw.model_shapes import (
     from_config,
     from_fields,
     made_to_measure,

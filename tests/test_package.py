@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scalelaw.doctor import EXTRAS
+from scalelaw.cli.doctor import EXTRAS
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -10,9 +10,9 @@ import pandas as pd
 import yaml
 
 from scalelaw import plugins
-from scalelaw.columns import COLUMNS
-from scalelaw.files import SweepFolder, bundled
-from scalelaw.table import read_table
+from scalelaw.files.paths import SweepFolder, bundled
+from scalelaw.table.read import read_table
+from scalelaw.table.schema import COLUMNS
 
 HERE = Path(__file__).parent
 
@@ -29,7 +29,7 @@ for name, facts in yaml.safe_load(bundled("tables", "sources.yaml").read_text(en
         frame, warnings = pd.DataFrame(made.rows), made.warnings
     frame = frame[[column for column in COLUMNS if column in frame and frame[column].notna().any()]]
     counts = [column for column in frame if COLUMNS[column][0] == "count"]
-    frame = frame.astype({column: "Int64" for column in counts})
+    frame = frame.astype(dict.fromkeys(counts, "Int64"))
     if "visual_tokens" in frame:
         frame["visual_tokens"] = frame["visual_tokens"].map("{:g}".format, na_action="ignore")
     frame.to_csv(HERE / f"{name}.csv", index=False)

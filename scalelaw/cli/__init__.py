@@ -1,6 +1,6 @@
 """The face for a terminal: each command reads, calls one function, writes; it computes nothing.
 
-With --json a command prints exactly one object on stdout (see `scalelaw.answers`); words and progress go to
+With --json a command prints exactly one object on stdout (see `scalelaw.results.envelope`); words and progress go to
 stderr. Exit codes: see `scalelaw.errors`. Libraries are imported inside the commands, so that help is quick.
 """
 

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.answers import answer, dumps, refusal
 from scalelaw.cli import paths, streams
 from scalelaw.cli.sections import Commands
 from scalelaw.errors import (
@@ -23,8 +22,9 @@ from scalelaw.errors import (
     ScalelawError,
     missing_dependency,
 )
-from scalelaw.files import protected
-from scalelaw.safe_text import json_ascii, say
+from scalelaw.files.paths import protected
+from scalelaw.files.safe_text import json_ascii, say
+from scalelaw.results.envelope import answer, dumps, refusal
 from scalelaw.version import __version__
 
 app = typer.Typer(
@@ -61,7 +61,7 @@ def listed(kind: str) -> dict[str, str]:
     if kind in plugins.DRAWERS:
         return {name: plugins.summary(kind, name).removeprefix(f"{name}: ") for name in plugins.names(kind)}
     if kind == "tables":
-        from scalelaw.table import bundled_tables, describe
+        from scalelaw.table.read import bundled_tables, describe
 
         return {name: str(describe(name).get("title", "")) for name in bundled_tables()}
     if kind == "figures":
@@ -69,7 +69,7 @@ def listed(kind: str) -> dict[str, str]:
 
         return dict(SUMMARIES)
     if kind == "schemas":
-        from scalelaw.schemas import described
+        from scalelaw.results.schema import described
 
         return dict.fromkeys(described(), "")
     from scalelaw import plan
@@ -180,7 +180,7 @@ def give(
     """
     text = dumps(answer(command, data, warnings := list(warnings)))
     if output is not None:
-        from scalelaw.files import write_text
+        from scalelaw.files.paths import write_text
 
         write_text(output, text, by_user=True)
     for line in _shown(warnings):

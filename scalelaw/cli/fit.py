@@ -153,9 +153,9 @@ def fit(
     Example: scalelaw fit vlm_reasoning --law product_power -o fit.json
     """
     from scalelaw import fit as fits
+    from scalelaw.files.safe_load import is_pipe
     from scalelaw.report import terminal
-    from scalelaw.table import read_table
-    from scalelaw.untrusted import is_pipe
+    from scalelaw.table.read import read_table
 
     asked: dict[str, Any] = {
         "where": where,

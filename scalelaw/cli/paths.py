@@ -7,9 +7,9 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 
-from scalelaw import files
 from scalelaw.errors import InputError
-from scalelaw.files import SweepFolder
+from scalelaw.files import paths
+from scalelaw.files.paths import SweepFolder
 
 _OUTPUTS = ("-o", "--output", "--out")
 _SWEEPS = ("sweep", "run-cell")
@@ -59,9 +59,9 @@ def check(command: str, arguments: Sequence[str], inputs: Sequence[str], outputs
         if output.endswith(("/", os.sep)) and not folder_wanted:
             raise InputError(f"Cannot write {output}: it names a folder.", code="cannot_write")
         if not (folder_wanted and os.path.isdir(output)):
-            files.check_output(output)
+            paths.check_output(output)
         for folder in filter(os.path.isdir, inputs):
-            layout = SweepFolder(files.Path(folder))
+            layout = SweepFolder(paths.Path(folder))
             if layout.experiment.is_file() and os.path.exists(output) and _holds(layout, output):
                 raise InputError(
                     f"{output} belongs to the sweep {folder}, which is an input, and would be overwritten.",
@@ -77,7 +77,7 @@ def check(command: str, arguments: Sequence[str], inputs: Sequence[str], outputs
 
 
 def _holds(layout: SweepFolder, output: str) -> bool:
-    place = files.Path(os.path.realpath(output))
+    place = paths.Path(os.path.realpath(output))
     own = (layout.experiment, layout.manifest, layout.lock, layout.results, layout.gathered)
     inner = (
         layout.cells,

@@ -11,7 +11,7 @@ import typer
 from scalelaw.cli.face import Json, LawFiles, Output, app, give, names_of, need_files, number, pairs
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError
-from scalelaw.safe_text import say
+from scalelaw.files.safe_text import say
 
 
 @app.command("predict", cls=Sectioned)
@@ -69,7 +69,7 @@ def _places(terms: list[str] | None) -> Any:
             code="usage",
             hint="Put every input into the csv as a column.",
         )
-    from scalelaw.table import read_table
+    from scalelaw.table.read import read_table
 
     return read_table(files[0])
 

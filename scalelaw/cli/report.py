@@ -11,7 +11,7 @@ import typer
 
 from scalelaw.cli.face import Json, LawFiles, app, give, need_files
 from scalelaw.cli.sections import Sectioned
-from scalelaw.safe_text import say
+from scalelaw.files.safe_text import say
 
 _NAMES = {("page", "pdf"): "report.pdf", ("page", "html"): "report.html"}
 

@@ -10,7 +10,7 @@ import typer
 from scalelaw.cli.face import Json, app, give
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import InputError
-from scalelaw.safe_text import say
+from scalelaw.files.safe_text import say
 
 if TYPE_CHECKING:
     from scalelaw.config import Experiment
@@ -67,7 +67,7 @@ def sweep(
     Example: scalelaw sweep experiments/demo.yaml --jobs 2
     """
     from scalelaw.config import read_experiment, read_resources
-    from scalelaw.files import SweepFolder
+    from scalelaw.files.paths import SweepFolder
     from scalelaw.sweep import plan_sweep, prepare_sweep, run_sweep
 
     asked = [f"track=[{', '.join(track)}]"] if track else []

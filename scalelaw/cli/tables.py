@@ -12,7 +12,7 @@ from scalelaw import plugins
 from scalelaw.cli.face import Json, Table, Where, app, give, listed, names_of, numbers, pairs
 from scalelaw.cli.sections import Sectioned
 from scalelaw.errors import unknown
-from scalelaw.safe_text import one_line, say
+from scalelaw.files.safe_text import one_line, say
 
 LISTS = (*plugins.DRAWERS, "models", "towers", "hardware", "tables", "figures")
 
@@ -60,8 +60,8 @@ def import_(
     Example: scalelaw import lmms_eval results/ --models models.yaml -o results.parquet
     """
     from scalelaw.config import read_mapping
-    from scalelaw.files import versions
-    from scalelaw.table import write_table
+    from scalelaw.files.paths import versions
+    from scalelaw.table.read import write_table
 
     options = read_mapping(models)
     flags: dict[str, dict[str, Any]] = {
@@ -103,12 +103,12 @@ def show(
 
     Example: scalelaw show vlm_reasoning
     """
-    from scalelaw.coverage import coverage
+    from scalelaw.table.coverage import coverage
 
     if paired is not None:
-        from scalelaw.fit.pairs import paired as compare_pairs
-        from scalelaw.points import choose
-        from scalelaw.table import read_table
+        from scalelaw.table.paired_tests import paired as compare_pairs
+        from scalelaw.table.points import choose
+        from scalelaw.table.read import read_table
 
         ((by, baseline),) = pairs([paired], "--paired").items()
         compared = compare_pairs(choose(read_table(table, where), where), by, baseline)

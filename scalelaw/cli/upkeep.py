@@ -10,7 +10,7 @@ import typer
 
 from scalelaw.cli.face import Json, app, give, names_of
 from scalelaw.cli.sections import Sectioned
-from scalelaw.safe_text import json_safe
+from scalelaw.files.safe_text import json_safe
 
 
 @app.command("doctor", cls=Sectioned)
@@ -19,7 +19,7 @@ def doctor(as_json: Json = False) -> None:
 
     Example: scalelaw doctor
     """
-    from scalelaw.doctor import examine
+    from scalelaw.cli.doctor import examine
 
     found = examine()
     if not as_json:
@@ -45,9 +45,9 @@ def schema(
 
     Example: scalelaw schema fit
     """
-    from scalelaw import schemas
+    from scalelaw.results import schema
 
-    found = schemas.schema(command)
+    found = schema.schema(command)
     if not as_json:
         sys.stdout.write(json_safe(json.dumps(found, indent=2, ensure_ascii=False)) + "\n")
     give("schema", found, as_json=as_json)

@@ -14,7 +14,7 @@ import numpy as np
 
 from scalelaw import plugins
 from scalelaw.errors import InputError
-from scalelaw.ladder import TowerShape
+from scalelaw.model_shapes import TowerShape
 
 MULTI = 4
 """Hidden states of the tower that a compressor may see side by side (arXiv 2411.03312, section 5)."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.ladder import LLMShape
+from scalelaw.model_shapes import LLMShape
 
 
 def prefill(shape: LLMShape, total: Any, cached: Any = 0.0, causal: bool = False) -> dict[str, Any]:

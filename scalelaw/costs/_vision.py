@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError
-from scalelaw.ladder import TowerShape
+from scalelaw.model_shapes import TowerShape
 
 
 def tower_flops(tower: TowerShape, patches: Any = None) -> Any:

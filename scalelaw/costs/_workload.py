@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from scalelaw.ladder import TowerShape
+from scalelaw.model_shapes import TowerShape
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from scalelaw.costs import latency
 from scalelaw.costs._workload import Workload
-from scalelaw.ladder import LLMShape
+from scalelaw.model_shapes import LLMShape
 
 kinds = {"usd_per_million": "dollars for a million queries"}
 needs = ("shape", "device", "price")

@@ -15,7 +15,7 @@ import numpy as np
 from scalelaw.costs import latency
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError
-from scalelaw.ladder import LLMShape
+from scalelaw.model_shapes import LLMShape
 
 kinds = {"energy_j": "joules per query"}
 needs = ("shape", "device")

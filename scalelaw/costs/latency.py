@@ -20,7 +20,7 @@ import numpy as np
 
 from scalelaw.costs import _llm, layer_flops, memory
 from scalelaw.costs._workload import Device, Workload
-from scalelaw.ladder import LLMShape
+from scalelaw.model_shapes import LLMShape
 
 kinds = {
     "latency_ms": "milliseconds from the request to the last token, of a batch",

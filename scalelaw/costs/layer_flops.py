@@ -19,7 +19,7 @@ import numpy as np
 
 from scalelaw.costs import _compressor, _llm, _vision
 from scalelaw.costs._workload import Workload
-from scalelaw.ladder import LLMShape
+from scalelaw.model_shapes import LLMShape
 
 kinds = {"flops": "FLOPs per query"}
 needs = ("shape",)

@@ -18,7 +18,7 @@ import numpy as np
 
 from scalelaw.costs import _vision
 from scalelaw.costs._workload import Workload
-from scalelaw.ladder import LLMShape
+from scalelaw.model_shapes import LLMShape
 
 kinds = {"memory_gb": "GB of device memory while a batch is served"}
 needs = ("shape",)

@@ -2,7 +2,7 @@
 
 An executor file defines
 
-    run(tasks: Sequence[Task], *, jobs: int) -> Iterator[Finished]      # both in scalelaw.tasks
+    run(tasks: Sequence[Task], *, jobs: int) -> Iterator[Finished]      # both in scalelaw.jobs.task
 
 and yields the end of each task as it comes: each task once, in any order, but none before those in its `after` have
 ended. A task that is `blocked` is not started: it ends with code None. Closing the iterator, or an interrupt, ends

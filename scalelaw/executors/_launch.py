@@ -6,7 +6,7 @@ import math
 import os
 from typing import Any
 
-from scalelaw.tasks import Needs, Task
+from scalelaw.jobs.task import Needs, Task
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",

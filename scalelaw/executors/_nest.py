@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError, Preempted
-from scalelaw.files import opened_anew
+from scalelaw.files.paths import opened_anew
 
 PAUSE = 0.1  # seconds between two looks at the processes, where no signal and no order wakes it
 HEARD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)

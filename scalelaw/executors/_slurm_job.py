@@ -22,14 +22,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from scalelaw import preemption
-from scalelaw.answers import dumps
 from scalelaw.errors import Preempted
 from scalelaw.executors import local
 from scalelaw.executors._launch import environment, launched
 from scalelaw.executors._slurm_queue import Batch
-from scalelaw.files import opened_anew
-from scalelaw.tasks import Finished, Task, task_from
+from scalelaw.files.paths import opened_anew
+from scalelaw.jobs import preemption
+from scalelaw.jobs.task import Finished, Task, task_from
+from scalelaw.results.envelope import dumps
 
 UNSAVED = (
     "Its job was asked to make room (its time was nearly up, say), and it had saved nothing to go on from."

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scalelaw.safe_text import say
-from scalelaw.waiting import Waits
+from scalelaw.files.safe_text import say
+from scalelaw.jobs.waiting import Waits
 
 OVER = {"CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"}  # by what it did
 OVER |= {

@@ -6,8 +6,8 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 
-from scalelaw.files import opened_anew
-from scalelaw.tasks import Finished, Task, next_ready
+from scalelaw.files.paths import opened_anew
+from scalelaw.jobs.task import Finished, Task, next_ready
 
 
 def run(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Finished]:

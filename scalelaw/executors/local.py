@@ -22,8 +22,8 @@ from typing import Any
 
 from scalelaw.errors import InputError
 from scalelaw.executors._launch import SAFE_TO_FORK, environment, order_of
-from scalelaw.preemption import USER, preempted
-from scalelaw.tasks import Finished, Task, Tries, checked, next_ready
+from scalelaw.jobs.preemption import USER, preempted
+from scalelaw.jobs.task import Finished, Task, Tries, checked, next_ready
 
 SETTINGS = {"gpus": (), "grace_s": 30.0}
 

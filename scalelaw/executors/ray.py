@@ -27,8 +27,8 @@ from types import ModuleType
 from typing import Any
 
 from scalelaw.errors import InputError, MissingDependency
-from scalelaw.tasks import Finished, Line, Needs, Task, Tries, checked, facts_of, task_from
-from scalelaw.waiting import Waits
+from scalelaw.jobs.task import Finished, Line, Needs, Task, Tries, checked, facts_of, task_from
+from scalelaw.jobs.waiting import Waits
 
 SETTINGS = {"address": "", "cpus": 0, "gpus": 0}
 AT_ONCE = 1000

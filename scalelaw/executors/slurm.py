@@ -26,11 +26,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from scalelaw.answers import dumps
 from scalelaw.errors import InputError, MissingDependency
 from scalelaw.executors._slurm_queue import CLUSTER, Batch, Queue
-from scalelaw.files import write_text
-from scalelaw.tasks import Finished, Line, Needs, Task, Tries, checked, facts_of
+from scalelaw.files.paths import write_text
+from scalelaw.jobs.task import Finished, Line, Needs, Task, Tries, checked, facts_of
+from scalelaw.results.envelope import dumps
 
 SETTINGS = {"poll_s": 2.0, "silence_s": 45.0, "grace_s": 30.0}
 COMMANDS = ("setup", "teardown")  # lines of shell, by what they are for: the user's own

@@ -19,8 +19,8 @@ from scalelaw.fit.options import Options
 from scalelaw.fit.task import make_task, opening, read_points
 from scalelaw.fit.uncertainty import jackknife, leverage
 from scalelaw.fit.verdict import judge
-from scalelaw.points import Points
-from scalelaw.table import read_table
+from scalelaw.table.points import Points
+from scalelaw.table.read import read_table
 
 Array = np.ndarray
 _OUTLIER = 3.0

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.signature import Ordered
+from scalelaw.table.schema import COLUMNS
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "exp": np.exp,

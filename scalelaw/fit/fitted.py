@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.answers import answer, dumps, plain
-from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.average import PREFIX, effective_parameters
 from scalelaw.fit.bands import band
@@ -19,6 +17,8 @@ from scalelaw.fit.law import Law
 from scalelaw.fit.loading import load_law
 from scalelaw.fit.places import check_errors, check_units
 from scalelaw.fit.plotting import plot_fit
+from scalelaw.results.envelope import answer, dumps, plain
+from scalelaw.table.schema import COLUMNS
 
 
 @dataclass(frozen=True)

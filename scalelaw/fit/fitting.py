@@ -21,7 +21,7 @@ from scalelaw.fit.options import Options
 from scalelaw.fit.statement import checklist, doubts, scores
 from scalelaw.fit.task import Task, make_task
 from scalelaw.fit.verdict import judge
-from scalelaw.points import Points
+from scalelaw.table.points import Points
 
 Array = np.ndarray
 LABELS = ("model", "model_family", "compressor", "task_family", "benchmark", "seed")

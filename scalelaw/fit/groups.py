@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.answers import answer, dumps, plain
-from scalelaw.checks import pooled
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.fitting import fit_points
 from scalelaw.fit.sharing import share as judge_sharing
 from scalelaw.fit.task import opening
-from scalelaw.points import Points
+from scalelaw.results.envelope import answer, dumps, plain
+from scalelaw.table.checks import pooled
+from scalelaw.table.points import Points
 
 Array = np.ndarray
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scalelaw.coverage import scatter
 from scalelaw.errors import InputError
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.optimum import minimise
 from scalelaw.fit.verdict import judge
+from scalelaw.table.coverage import scatter
 
 Array = np.ndarray
 

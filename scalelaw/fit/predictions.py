@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scalelaw.answers import answer, dumps, plain
-from scalelaw.cells import numbers
 from scalelaw.errors import InputError, NoAnswer, unknown
 from scalelaw.fit.fitted import FittedLaw
+from scalelaw.results.envelope import answer, dumps, plain
+from scalelaw.table.cells import numbers
 
 MAX_PLACES = 100_000
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.answers import read_answer
 from scalelaw.errors import InputError, typed
 from scalelaw.fit.average import PREFIX, average_labels
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.loading import law_from_file, load_law
 from scalelaw.fit.objective import LOSSES, RESIDUALS
+from scalelaw.results.envelope import read_answer
 
 STATUSES = ("identified", "at_bound", "not_identified", "not_converged")
 _TEXTS = ("law", "formula", "source", "target", "status", "draws_method")

@@ -18,9 +18,9 @@ from typing import Any
 
 import pandas as pd
 
-from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.expression import SHORTHAND, right_side
+from scalelaw.table.schema import COLUMNS
 
 Inputs = Mapping[str, str | float]
 _INPUT_LETTERS = ("N", "V", "x")

@@ -27,8 +27,8 @@ from scalelaw.fit.statement import failed_refits
 from scalelaw.fit.task import Task, make_options, make_task, read_points
 from scalelaw.fit.uncertainty import bootstrap
 from scalelaw.fit.weighing import Comparison, weigh
-from scalelaw.points import Points
-from scalelaw.table import read_table
+from scalelaw.table.points import Points
+from scalelaw.table.read import read_table
 
 Array = np.ndarray
 UNTOLD = ("constant_target", "constant_input", "collinear_inputs")

@@ -23,7 +23,7 @@ from scalelaw.fit.statement import few_clusters, passes_through
 from scalelaw.fit.task import Task, make_task
 from scalelaw.fit.uncertainty import bootstrap, percentile
 from scalelaw.fit.verdict import at_rounding, rank
-from scalelaw.points import Points
+from scalelaw.table.points import Points
 
 Array = np.ndarray
 Warnings = list[tuple[str, str]]

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.columns import COLUMNS
 from scalelaw.fit.engine import Problem
 from scalelaw.fit.optimum import Optimum
 from scalelaw.fit.options import Options
 from scalelaw.fit.uncertainty import FEWEST, Draws
-from scalelaw.points import Points
+from scalelaw.table.points import Points
+from scalelaw.table.schema import COLUMNS
 from scalelaw.version import __version__
 
 Array = np.ndarray

@@ -17,8 +17,8 @@ from scalelaw.fit.options import Options
 from scalelaw.fit.parameters import Freedom, freedom
 from scalelaw.fit.resolution import resolve
 from scalelaw.fit.weights import Weights, make_weights, need_positive, need_squares
-from scalelaw.points import Points, points
-from scalelaw.table import read_table
+from scalelaw.table.points import Points, points
+from scalelaw.table.read import read_table
 
 Array = np.ndarray
 Ends = tuple[float, float]

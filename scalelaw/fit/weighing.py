@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.answers import answer, dumps
 from scalelaw.fit.engine import Problem, State
 from scalelaw.fit.extrapolation import lines, windows
 from scalelaw.fit.law import Law
@@ -26,7 +25,8 @@ from scalelaw.fit.options import Options
 from scalelaw.fit.statement import scores
 from scalelaw.fit.verdict import constant_target, untold_inputs
 from scalelaw.fit.weights import effective_points, make_weights, need_positive, need_squares
-from scalelaw.points import Points
+from scalelaw.results.envelope import answer, dumps
+from scalelaw.table.points import Points
 
 Array = np.ndarray
 OCCAM = 4.0

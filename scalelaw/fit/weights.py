@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.points import Points
+from scalelaw.table.points import Points
 
 Array = np.ndarray
 

@@ -8,7 +8,7 @@ An importer file defines `read(path, options) -> Imported` and OPTIONS:
               constants, scores, leave_out, average
     OPTIONS   the names of those that this importer takes: another, or a misspelt one, is refused before it is called;
               without OPTIONS all are passed on
-    Imported  rows (mappings with columns of `scalelaw.table`), warnings ((code, message) pairs: what was left out,
+    Imported  rows (mappings with columns of `scalelaw.table.read`), warnings ((code, message) pairs: what was left out,
               partial, a duplicate, judged differently), files (what was read)
 
 It raises InputError for what it cannot read, never anything else; it reads a folder in a fixed order, so that the same

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scalelaw.columns import OK
 from scalelaw.importers._files import Warnings
+from scalelaw.table.schema import OK
 
 PARTIAL = "partial"
 AMBIGUOUS = "ambiguous"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
-from scalelaw.kinds import otherwise
-from scalelaw.untrusted import is_pipe, parse_json, read_bytes, special_file
+from scalelaw.files.file_type import otherwise
+from scalelaw.files.safe_load import is_pipe, parse_json, read_bytes, special_file
 
 Warnings = list[tuple[str, str]]
 """What an importer reports, (code, message) pairs."""

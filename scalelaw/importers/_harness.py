@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._duplicates import PARTIAL, Warnings
 from scalelaw.importers._files import (
@@ -23,6 +22,7 @@ from scalelaw.importers._files import (
 )
 from scalelaw.importers._layout import layout_of, nothing_found, of_json, refuse_other
 from scalelaw.importers._scores import Imported, Score, assemble
+from scalelaw.table.schema import OK
 
 BOOKKEEPING = {"alias", "name", "samples", "sample_len", "sample_count"}
 STDERR = re.compile(r"_stderr(_clt|_clustered)?$")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
+from scalelaw.files.safe_load import is_pipe, open_input
 from scalelaw.importers._files import number, optional, read_json
-from scalelaw.untrusted import is_pipe, open_input
 
 NAMES = {
     "lmms_eval": "lmms-eval", "lm_eval": "lm-evaluation-harness", "vlmevalkit": "VLMEvalKit", "helm": "HELM",

@@ -27,7 +27,7 @@ from typing import Any
 import yaml
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.files import bundled
+from scalelaw.files.paths import bundled
 from scalelaw.importers._duplicates import Warnings, these
 from scalelaw.importers._files import count, number
 from scalelaw.plugins import names

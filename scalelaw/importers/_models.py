@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError, unknown
 from scalelaw.importers._duplicates import Warnings, these
 from scalelaw.importers._files import count, number, text
+from scalelaw.table.schema import COLUMNS
 
 FACTS = (
     "model", "model_family", "n_params", "n_params_total", "n_params_embedding", "n_params_vision",

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._duplicates import Entry, Warnings, flag, newest, repeats, these
 from scalelaw.importers._files import text
 from scalelaw.importers._metrics import Metric, Metrics
 from scalelaw.importers._models import FACTS, Models
 from scalelaw.importers._standard_errors import NOTES, standard_error
+from scalelaw.table.schema import OK
 
 OPTIONS = ("models", "metrics", "task_families", "experiment")
 """What every importer of scores takes."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from scalelaw.columns import COLUMNS, OK
 from scalelaw.errors import InputError, data_row, unknown
+from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.importers import _scores
 from scalelaw.importers._duplicates import these
 from scalelaw.importers._files import Warnings, check_there, count, is_no_score, number, read_text, text
@@ -23,7 +23,7 @@ from scalelaw.importers._metrics import Metric, metric
 from scalelaw.importers._models import FACTS, fact, nearly_whole
 from scalelaw.importers._scores import Score
 from scalelaw.importers._workbook import workbook
-from scalelaw.kinds import TABLE, otherwise
+from scalelaw.table.schema import COLUMNS, OK
 
 Record = dict[str, Any]
 PLAIN_FORMAT = re.compile(r"[-+ ]?0?\d?\d?,?(\.\d\d?)?[a-zA-Z%]?")

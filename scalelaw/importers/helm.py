@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._duplicates import PARTIAL, Warnings
 from scalelaw.importers._files import (
@@ -36,6 +35,7 @@ from scalelaw.importers._files import (
 from scalelaw.importers._layout import layout_of, nothing_found, of_json, refuse_other
 from scalelaw.importers._scores import OPTIONS as OPTIONS
 from scalelaw.importers._scores import Imported, Score, assemble
+from scalelaw.table.schema import OK
 
 LIMIT = 1000
 ESCAPED = re.compile(r"%(3A|3D|2C|2F)", re.IGNORECASE)

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scalelaw.columns import COLUMNS, OK
 from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.importers._duplicates import Entry, flag, settled, these
 from scalelaw.importers._files import is_no_score, number, text
@@ -26,6 +25,7 @@ from scalelaw.importers._layout import of_header, refuse_other
 from scalelaw.importers._models import nearly_whole
 from scalelaw.importers._scores import Imported
 from scalelaw.importers._tabular import Mapped, formatted, not_a_number, read_sheet, scales, strings
+from scalelaw.table.schema import COLUMNS, OK
 
 DIRECTIONS = ("score", "loss")
 MEASURED = (

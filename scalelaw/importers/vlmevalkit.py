@@ -22,7 +22,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers import _scores
 from scalelaw.importers._duplicates import these
@@ -44,6 +43,7 @@ from scalelaw.importers._layout import SCORE_FILE, layout_of, nothing_found, of_
 from scalelaw.importers._metrics import Metrics
 from scalelaw.importers._scores import Imported, Score, assemble
 from scalelaw.importers._workbook import workbook
+from scalelaw.table.schema import OK
 
 OPTIONS = (*_scores.OPTIONS, "judges", "benchmarks")
 RUN = re.compile(r"T(\d{4})(\d{2})(\d{2})_G\w+")

@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scalelaw.columns import OK
 from scalelaw.errors import InputError
 from scalelaw.importers._files import json_of, read_json, read_text
 from scalelaw.importers._layout import of_json, refuse_other
@@ -22,6 +21,7 @@ from scalelaw.importers._scores import Imported
 from scalelaw.importers._tabular import OPTIONS as OPTIONS
 from scalelaw.importers._tabular import Record, read_sheet, strings
 from scalelaw.importers.wide_csv import rows_of
+from scalelaw.table.schema import OK
 
 KNOWN = {
     "model": ("Name", "name", "display_name", "displayName"),

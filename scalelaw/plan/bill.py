@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from scalelaw import plugins
-from scalelaw.answers import answer, dumps
 from scalelaw.costs import memory
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError, unknown
@@ -25,6 +24,7 @@ from scalelaw.plan.grid import total
 from scalelaw.plan.hardware import uncalibrated
 from scalelaw.plan.query import Query, Setup, make_query
 from scalelaw.plan.tokens import can_give, refuse_tokens
+from scalelaw.results.envelope import answer, dumps
 
 
 @dataclass(frozen=True)

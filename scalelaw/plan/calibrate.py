@@ -15,9 +15,9 @@ from scipy.optimize import least_squares
 from scalelaw.costs import latency
 from scalelaw.costs._workload import Device, Workload
 from scalelaw.errors import InputError, data_row, unknown
-from scalelaw.files import write_text
-from scalelaw.kinds import TABLE, otherwise
-from scalelaw.ladder import LLMShape, TowerShape
+from scalelaw.files.file_type import TABLE, otherwise
+from scalelaw.files.paths import write_text
+from scalelaw.model_shapes import LLMShape, TowerShape
 from scalelaw.plan.bill import find_model
 from scalelaw.plan.catalogue import Model, find_tower
 from scalelaw.plan.encoders import assumed, of_one

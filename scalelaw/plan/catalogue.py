@@ -14,18 +14,12 @@ import numpy as np
 
 from scalelaw.costs._vision import tower_flops
 from scalelaw.errors import InputError, unknown
-from scalelaw.files import bundled
-from scalelaw.kinds import CONFIGURATION, otherwise
-from scalelaw.ladder import (
-    LLMShape,
-    TowerShape,
-    from_fields,
-    made_for_size,
-    tower_from_fields,
-)
-from scalelaw.ladder.reading import read_config
+from scalelaw.files.file_type import CONFIGURATION, otherwise
+from scalelaw.files.paths import bundled
+from scalelaw.files.safe_load import read_yaml
+from scalelaw.model_shapes import LLMShape, TowerShape, from_fields, made_for_size, tower_from_fields
+from scalelaw.model_shapes.reading import read_config
 from scalelaw.plan.counting import count_encoder, read_parts
-from scalelaw.untrusted import read_yaml
 
 RUNGS = 64
 """Rungs of a ladder between two sizes."""

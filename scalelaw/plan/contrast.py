@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from scalelaw import plugins
-from scalelaw.answers import answer, dumps
 from scalelaw.errors import InputError
 from scalelaw.plan.grid import Grid, Place, workload_of
 from scalelaw.plan.rule import Rule, make_rule
 from scalelaw.plan.search import nothing_fits, plain_choice, ranked
 from scalelaw.plan.setting import Setting, make_setting
+from scalelaw.results.envelope import answer, dumps
 
 
 @dataclass(frozen=True)

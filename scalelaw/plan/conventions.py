@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scalelaw.costs import _llm, layer_flops
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError, unknown
-from scalelaw.ladder import LLMShape
+from scalelaw.model_shapes import LLMShape
 
 Count = Callable[..., float]
 

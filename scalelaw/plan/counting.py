@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
-from scalelaw.ladder import (
+from scalelaw.model_shapes import (
     FAMILIES,
     Language,
     LLMShape,
@@ -18,7 +18,7 @@ from scalelaw.ladder import (
     language_of,
     tower_from_fields,
 )
-from scalelaw.ladder.reading import read_config
+from scalelaw.model_shapes.reading import read_config
 from scalelaw.plugins import import_module
 
 COUNTER = "scalelaw.vlm.counted"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scalelaw.costs._workload import Workload
-from scalelaw.ladder import TowerShape
+from scalelaw.model_shapes import TowerShape
 from scalelaw.plan.catalogue import Model, tower_by_name
 from scalelaw.plan.counting import count_encoder
 

@@ -11,9 +11,9 @@ import yaml
 
 from scalelaw.costs._workload import Device
 from scalelaw.errors import InputError, unknown
-from scalelaw.files import bundled
-from scalelaw.kinds import CARD, otherwise
-from scalelaw.untrusted import read_yaml
+from scalelaw.files.file_type import CARD, otherwise
+from scalelaw.files.paths import bundled
+from scalelaw.files.safe_load import read_yaml
 
 FIELDS = (
     "name",

@@ -7,8 +7,8 @@ from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scalelaw.answers import answer, dumps, read_answer
 from scalelaw.errors import InputError
+from scalelaw.results.envelope import answer, dumps, read_answer
 
 
 @dataclass(frozen=True)

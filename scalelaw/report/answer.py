@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scalelaw.coverage import doubts_about
+from scalelaw.files.safe_text import one_line
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series, words
 from scalelaw.report.changes import would_change
@@ -29,7 +29,7 @@ from scalelaw.report.page import FOOT, LEADING, Column, Page, clip, text_width, 
 from scalelaw.report.pages import axes_of
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, PETROFF10, SMALL, TINY
 from scalelaw.report.surfaces import front
-from scalelaw.safe_text import one_line
+from scalelaw.table.coverage import doubts_about
 
 _ROOM = PAGE[0] - 2 * MARGIN
 _LEFT = 5.1

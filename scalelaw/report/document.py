@@ -8,9 +8,8 @@ from typing import Any
 
 from matplotlib.backends.backend_pdf import PdfPages
 
-from scalelaw.answers import answer, dumps
 from scalelaw.errors import InputError, typed, unknown
-from scalelaw.files import atomic, check_report, write_text
+from scalelaw.files.paths import atomic, check_report, write_text
 from scalelaw.report.answer import answer_page, question
 from scalelaw.report.appendix import appendix, glossary, hashes
 from scalelaw.report.checklist import checklist, pages_of
@@ -47,6 +46,7 @@ from scalelaw.report.records import (
 )
 from scalelaw.report.style import styled
 from scalelaw.report.words import law as law_in_words
+from scalelaw.results.envelope import answer, dumps
 from scalelaw.version import __version__
 
 STYLES = ("page", "paper")

@@ -18,8 +18,8 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
 
+from scalelaw.files.safe_text import escaped, printable
 from scalelaw.report.formula import Formula
-from scalelaw.safe_text import escaped, printable
 
 FACE = "DejaVu Sans"
 _SHAPES_ARABIC = matplotlib.__version_info__ >= (3, 11)

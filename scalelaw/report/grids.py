@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scalelaw.columns import OK
 from scalelaw.report import words
+from scalelaw.table.schema import OK
 
 _MOST = 14
 _ROWS = ("n_params", "n_params_vision", "compressor", "model", "benchmark", "experiment")

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-from scalelaw.answers import plain
+from scalelaw.files.safe_text import json_safe, one_line, printable
 from scalelaw.report import words
 from scalelaw.report.alone import alone
 from scalelaw.report.formula import Formula
@@ -23,7 +23,7 @@ from scalelaw.report.page import Page, Panel
 from scalelaw.report.records import named_figures, outline_of
 from scalelaw.report.style import INK, MUTED, PAPER, RULE
 from scalelaw.report.surfaces import Surface
-from scalelaw.safe_text import json_safe, one_line, printable
+from scalelaw.results.envelope import plain
 
 _WIDTHS = {"broad": 5.4, "slim": 3.4}
 """Inches that a figure is drawn for: on a screen, and on a phone, where the first would have type of 7 pixels."""

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scalelaw.answers import read_answer
 from scalelaw.errors import InputError, ScalelawError
+from scalelaw.files.file_type import otherwise
+from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
 from scalelaw.fit import Comparison, FittedLaw, GroupedFit, load_fit
 from scalelaw.fit.reading import read_fit
-from scalelaw.kinds import otherwise
 from scalelaw.plan import Bill, Contrast, Optimum, load_optimum
 from scalelaw.report.subjects import subjects
-from scalelaw.table import read_table
-from scalelaw.untrusted import MOST_ANSWER_BYTES, parse_json, read_text
+from scalelaw.results.envelope import read_answer
+from scalelaw.table.read import read_table
 
 _ALLOWED = (
     "Give fits, optima and tables: as objects, as FIT.json or OPTIMUM.json, tables by path or bundled name."

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from scalelaw.columns import COLUMNS
-from scalelaw.coverage import doubts_about
 from scalelaw.report import grids, words
 from scalelaw.report.figures import draw_coverage
 from scalelaw.report.items import Contents, Study
@@ -16,7 +14,9 @@ from scalelaw.report.page import FOOT, LEADING, Column, Page, wrap
 from scalelaw.report.pages import LEFT, WIDE
 from scalelaw.report.style import MARGIN, MUTED, PAGE, SMALL
 from scalelaw.report.subjects import facts_of
-from scalelaw.table import read_table
+from scalelaw.table.coverage import doubts_about
+from scalelaw.table.read import read_table
+from scalelaw.table.schema import COLUMNS
 
 _ROOM = PAGE[0] - 2 * MARGIN
 _DOUBTS, _MOST_DOUBTS = 2.2, 30

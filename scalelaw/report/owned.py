@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 
 from scalelaw.errors import InputError
-from scalelaw.files import write_text
-from scalelaw.untrusted import MOST_ANSWER_BYTES, parse_json, read_text
+from scalelaw.files.paths import write_text
+from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
 
 MANIFEST = "manifest.json"
 _SCHEMA = "scalelaw.report_manifest/1"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw import plugins
-from scalelaw.files import atomic, bundled, write_text
+from scalelaw.files.paths import atomic, bundled, write_text
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series, words
 from scalelaw.report.alone import alone

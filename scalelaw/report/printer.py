@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from scalelaw.safe_text import one_line, printable
+from scalelaw.files.safe_text import one_line, printable
 
 _PIPED_WIDTH = 120
 """Columns where there is no terminal to ask, and COLUMNS is not set."""

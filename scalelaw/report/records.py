@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scalelaw.answers import plain
+from scalelaw.files.safe_text import one_line, printable
 from scalelaw.report import words
 from scalelaw.report.grids import Coverage
 from scalelaw.report.lines import Line, Lines, Profile
@@ -18,7 +18,7 @@ from scalelaw.report.rows import Dots, Rows
 from scalelaw.report.series import Choices, Cloud, Curves, Intervals, Residuals
 from scalelaw.report.shares import Shares
 from scalelaw.report.surfaces import Front, Surface
-from scalelaw.safe_text import one_line, printable
+from scalelaw.results.envelope import plain
 
 
 def named_figures(pages: Sequence[Page]) -> list[tuple[str, Any]]:

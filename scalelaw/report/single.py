@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.files import atomic
+from scalelaw.files.paths import atomic
 from scalelaw.report import series, surfaces, words
 from scalelaw.report.figures import draw_curves, draw_front, draw_parity, draw_surface
 from scalelaw.report.glyphs import make_drawable

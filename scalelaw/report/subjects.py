@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalelaw.fit import FittedLaw
 from scalelaw.report import words
-from scalelaw.table import bundled_tables, describe
+from scalelaw.table.read import bundled_tables, describe
 
 if TYPE_CHECKING:
     from scalelaw.report.items import Study

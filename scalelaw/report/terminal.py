@@ -20,10 +20,10 @@ _MOST_ROWS, _MOST_COLUMNS = 60, 60
 """Rows and columns of a table's grid that are printed."""
 
 if TYPE_CHECKING:
-    from scalelaw.coverage import Coverage
     from scalelaw.fit import Comparison, FittedLaw, GroupedFit
     from scalelaw.fit.predictions import Predictions
     from scalelaw.plan import Optimum
+    from scalelaw.table.coverage import Coverage
 
 
 def show_fit(fitted: FittedLaw) -> None:

@@ -10,10 +10,10 @@ from pathlib import PurePath
 from typing import Any
 
 from scalelaw import plugins
-from scalelaw.columns import COLUMNS
+from scalelaw.files.safe_text import one_line
 from scalelaw.fit import FittedLaw
 from scalelaw.fit.average import PREFIX, average_labels
-from scalelaw.safe_text import one_line
+from scalelaw.table.schema import COLUMNS
 
 INPUTS: dict[str, tuple[str, str, str]] = {
     "n_params": ("N", "LLM size", "parameters"),

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from scalelaw.answers import dumps
 from scalelaw.config import Experiment
 from scalelaw.errors import InputError, Preempted, ScalelawError
-from scalelaw.files import SweepFolder, opened_anew, write_text
+from scalelaw.files.paths import SweepFolder, opened_anew, write_text
+from scalelaw.results.envelope import dumps
 from scalelaw.sweep.trackers import Trackers, opened
 
 TAIL = 4000  # characters of a traceback that a failure keeps: its end

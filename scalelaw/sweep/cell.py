@@ -18,17 +18,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from scalelaw import preemption
 from scalelaw.config import Experiment, read_experiment
 from scalelaw.errors import FailedCells, InputError, Preempted, ScalelawError
-from scalelaw.files import SweepFolder, versions
-from scalelaw.safe_text import say
+from scalelaw.files.paths import SweepFolder, versions
+from scalelaw.files.safe_text import say
+from scalelaw.jobs import preemption
 from scalelaw.sweep import naming, stages, training
 from scalelaw.sweep.attempts import attempt, read_failure
 from scalelaw.sweep.grid import TRAINER, Cell, Stage, find, trainer
 from scalelaw.sweep.locks import turn
 from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, write_part
-from scalelaw.table import stated_cells
+from scalelaw.table.read import stated_cells
 
 
 def run(root: str | Path, name: str, train: ModuleType | None = None, place: int | None = None) -> Path:

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scalelaw.columns import schema
 from scalelaw.errors import InputError
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep.parts import BrokenPart, read_part
-from scalelaw.verified import read_verified, write_verified
+from scalelaw.table.checksums import read_verified, write_verified
+from scalelaw.table.schema import schema
 
 Mark = tuple[int, int, int, int]
 """Size, modification time, inode and change time of a part (times in nanoseconds): with another mark, it is another

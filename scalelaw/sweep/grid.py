@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from scalelaw import ladder, plugins
+from scalelaw import model_shapes, plugins
 from scalelaw.config import Experiment
 from scalelaw.errors import InputError, unknown
 from scalelaw.sweep import naming
@@ -229,6 +229,6 @@ def _check_entries(experiment: Experiment) -> None:
             raise unknown(drawer.removesuffix("s"), name, there)
     for llm in experiment.llms:
         if os.path.isdir(llm):
-            ladder.from_config(llm)
+            model_shapes.from_config(llm)
         else:
-            ladder.made_to_measure(llm, vocab=1)
+            model_shapes.made_to_measure(llm, vocab=1)

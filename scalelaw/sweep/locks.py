@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scalelaw.errors import InputError
-from scalelaw.files import NO_LINK, NO_WAIT
-from scalelaw.waiting import Waits
+from scalelaw.files.paths import NO_LINK, NO_WAIT
+from scalelaw.jobs.waiting import Waits
 
 
 @contextmanager

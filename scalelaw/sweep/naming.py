@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.config import Experiment, Finetune, Recipe
-from scalelaw.files import PACKAGE
+from scalelaw.files.paths import PACKAGE
 
 RESULT_VERSION = 1
 """To be raised by whoever changes training or scoring so that the same experiment gives other numbers."""

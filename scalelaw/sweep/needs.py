@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scalelaw import ladder
+from scalelaw import model_shapes
 from scalelaw.config import Resources
+from scalelaw.jobs.task import Needs
 from scalelaw.sweep.grid import Cell, Stage
-from scalelaw.tasks import Needs
 
 
 def needs_of(work: Stage | Cell, resources: Resources) -> Needs:
@@ -26,5 +26,7 @@ def needs_of(work: Stage | Cell, resources: Resources) -> Needs:
 
 def rung_size(llm: str) -> int:
     """Parameters of an LLM beside its embeddings: of a rung made to measure, or of a pretrained one's folder."""
-    shape = ladder.from_config(llm) if Path(llm).is_dir() else ladder.made_to_measure(llm, vocab=1)
+    shape = (
+        model_shapes.from_config(llm) if Path(llm).is_dir() else model_shapes.made_to_measure(llm, vocab=1)
+    )
     return shape.block_params

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scalelaw.answers import answer, dumps
+from scalelaw.results.envelope import answer, dumps
 
 
 @dataclass(frozen=True)

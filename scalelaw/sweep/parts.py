@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from scalelaw.errors import ScalelawError
-from scalelaw.files import SweepFolder, versions
+from scalelaw.files.paths import SweepFolder, versions
 from scalelaw.sweep.grid import Cell
-from scalelaw.table import to_arrow
-from scalelaw.verified import IDENTITY, BrokenPart, read_part, special, write_verified
+from scalelaw.table.checksums import IDENTITY, BrokenPart, read_part, special, write_verified
+from scalelaw.table.read import to_arrow
 
 __all__ = ["BrokenPart", "read_part", "set_aside", "set_aside_special", "write_part", "write_results"]
 

@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from scalelaw.safe_text import one_line, printable, say
+from scalelaw.files.safe_text import one_line, printable, say
 
 SHOWN = 12  # rows of the live table
 LOOKED_AT = 64

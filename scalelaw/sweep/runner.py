@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 import yaml
 
 from scalelaw import plugins
-from scalelaw.answers import dumps
 from scalelaw.config import Experiment
 from scalelaw.errors import FailedCells, InputError
-from scalelaw.files import SweepFolder, write_text
+from scalelaw.files.paths import SweepFolder, write_text
+from scalelaw.results.envelope import dumps
 from scalelaw.sweep import trackers
 from scalelaw.sweep.gathered import Gathered, gather
 from scalelaw.sweep.grid import TRAINER, Cell, cells, check_tokens, trainer

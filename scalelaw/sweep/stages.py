@@ -8,9 +8,9 @@ import zlib
 from pathlib import Path
 from types import ModuleType
 
-from scalelaw.answers import dumps
 from scalelaw.errors import InputError
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
+from scalelaw.results.envelope import dumps
 from scalelaw.sweep import training
 from scalelaw.sweep.attempts import Log, attempt
 from scalelaw.sweep.grid import Stage

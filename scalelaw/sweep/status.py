@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 from pyarrow import ArrowException
 
 from scalelaw.config import Experiment
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep.attempts import read_failure
 from scalelaw.sweep.gathered import gather
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.locks import is_held
-from scalelaw.verified import special
+from scalelaw.table.checksums import special
 
 
 @dataclass(frozen=True)

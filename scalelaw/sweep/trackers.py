@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 from scalelaw.errors import MissingDependency, ScalelawError, unknown
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 
 NAMES = ("tensorboard", "trackio", "wandb")
 Numbers = Mapping[str, float]

@@ -14,7 +14,8 @@ from typing import Any
 from scalelaw import plugins
 from scalelaw.config import Experiment, Resources
 from scalelaw.errors import InputError, unknown
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
+from scalelaw.jobs.task import Finished, Needs, Task
 from scalelaw.sweep.attempts import Failure, now, read_failure
 from scalelaw.sweep.grid import Cell, Stage, trainer
 from scalelaw.sweep.locks import holder, is_held
@@ -23,7 +24,6 @@ from scalelaw.sweep.needs import needs_of
 from scalelaw.sweep.progress import Item, Progress
 from scalelaw.sweep.stages import is_made
 from scalelaw.sweep.training import halves_note
-from scalelaw.tasks import Finished, Needs, Task
 
 Warnings = list[tuple[str, str]]
 

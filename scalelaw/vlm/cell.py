@@ -15,7 +15,7 @@ from torch import nn
 
 from scalelaw import plugins
 from scalelaw.config import Experiment
-from scalelaw.ladder import LLMShape
+from scalelaw.model_shapes import LLMShape
 from scalelaw.vlm import estimate, finetune
 from scalelaw.vlm.features import Store, features_of
 from scalelaw.vlm.llm import is_folder, llm_shape, load_llm, n_params, n_params_embedding

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from scalelaw import preemption
 from scalelaw.errors import InputError, ScalelawError
-from scalelaw.files import atomic
+from scalelaw.files.paths import atomic
+from scalelaw.jobs import preemption
 
 
 def write(path: Path, held: dict[str, Any]) -> None:

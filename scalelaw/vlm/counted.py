@@ -17,9 +17,9 @@ import transformers
 from torch.utils.flop_counter import FlopCounterMode
 
 from scalelaw.errors import InputError
-from scalelaw.ladder import Language, LLMShape, TowerShape, language_of
-from scalelaw.ladder.parts import SIZES
-from scalelaw.ladder.reading import read_config, whole
+from scalelaw.model_shapes import Language, LLMShape, TowerShape, language_of
+from scalelaw.model_shapes.parts import SIZES
+from scalelaw.model_shapes.reading import read_config, whole
 
 LENGTHS = (16, 32, 64)
 COUNTED = re.compile(r"(?!.*(size|dim|width)).*(layer|block|depth|stage|expert).*")

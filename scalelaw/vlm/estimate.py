@@ -17,7 +17,7 @@ from typing import Any
 from scalelaw.config import Experiment, Finetune, TrainingStage
 from scalelaw.costs import _compressor, _llm, _vision
 from scalelaw.datasets.llava_json import count_records
-from scalelaw.ladder import LLMShape, TowerShape, from_config, tower_from_config
+from scalelaw.model_shapes import LLMShape, TowerShape, from_config, tower_from_config
 
 Measured = Mapping[str, tuple[int, int]]
 

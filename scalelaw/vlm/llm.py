@@ -12,7 +12,7 @@ from transformers.utils import logging
 
 from scalelaw.config import Experiment
 from scalelaw.errors import InputError
-from scalelaw.ladder import LLMShape, from_config, made_to_measure
+from scalelaw.model_shapes import LLMShape, from_config, made_to_measure
 from scalelaw.vlm.tokens import SPECIAL, word_tokenizer
 
 logging.disable_progress_bar()

@@ -24,8 +24,8 @@ from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from scalelaw import preemption
 from scalelaw.errors import InputError, ScalelawError
+from scalelaw.jobs import preemption
 from scalelaw.vlm import checkpoint
 from scalelaw.vlm.meter import Energy
 from scalelaw.vlm.optimise import Progress, _rate

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 import yaml
 
-from scalelaw.files import bundled
+from scalelaw.files.paths import bundled
 
 CARDS = {"h100": "h100-sxm", "h100 pcie": "h100-pcie", "h200": "h200-sxm", "b200": "b200", "l40s": "l40s",
          "a100": "a100-sxm-80", "a100 pcie": "a100-sxm-80", "a10g": "a10g", "mi300x": "mi300x"}  # fmt: skip

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from scalelaw import preemption
 from scalelaw.errors import ScalelawError
+from scalelaw.jobs import preemption
 from scalelaw.vlm import checkpoint
 
 Progress = Callable[[dict[str, Any]], None]

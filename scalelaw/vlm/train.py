@@ -17,7 +17,7 @@ from torch import nn
 
 from scalelaw import plugins
 from scalelaw.config import Experiment
-from scalelaw.files import write_text
+from scalelaw.files.paths import write_text
 from scalelaw.vlm import estimate, finetune
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, dataset_of, device, run_cell
 from scalelaw.vlm.features import kept

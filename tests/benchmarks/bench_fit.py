@@ -17,7 +17,7 @@ from scalelaw.fit.loading import load_law
 from scalelaw.fit.objective import Objective, make_objective
 from scalelaw.fit.optimum import minimise
 from scalelaw.fit.task import make_options, read_points
-from scalelaw.table import read_table
+from scalelaw.table.read import read_table
 
 Benchmark = Callable[..., Any]
 

@@ -18,16 +18,16 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from scalelaw.columns import schema
 from scalelaw.config import parse_experiment
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep import stages
 from scalelaw.sweep.gathered import NOTE, _marks
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.progress import Progress
 from scalelaw.sweep.runner import run_sweep
-from scalelaw.table import read_table, write_table
-from scalelaw.verified import write_verified
+from scalelaw.table.checksums import write_verified
+from scalelaw.table.read import read_table, write_table
+from scalelaw.table.schema import schema
 
 CELLS = [int(count) for count in os.environ.get("BENCH_CELLS", "100,300,1000").split(",")]
 """How many cells of nothing each executor runs; 1000,3000,10000 take half an hour on two cores."""
@@ -160,7 +160,7 @@ def bench_cells_of_nothing(
 
 LARGE = """
 import resource, sys, time
-from scalelaw.points import points
+from scalelaw.table.points import points
 from scalelaw.table import read_table
 start = time.perf_counter()
 found = points(read_table(sys.argv[1], where=["task_family=ocr", "visual_tokens=16"]), ["n_params", "visual_tokens"])

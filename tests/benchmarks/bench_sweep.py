@@ -158,7 +158,7 @@ def bench_a_sweep_of_nothing(
 
 def bench_reading_a_part(benchmark: Any, tmp_path: Path) -> None:
     """One cell's result, read and checked."""
-    from scalelaw.files import SweepFolder
+    from scalelaw.files.paths import SweepFolder
 
     cell = cells(parse_experiment({"question": "?", "llms": ["16x1"], "visual_tokens": [1]}))[0]
     folder = SweepFolder(tmp_path)

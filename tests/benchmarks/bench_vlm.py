@@ -64,7 +64,7 @@ def throughput(llm: Any, tower: Any, tokens: int, plan: Plan, text: int, device:
     import torch
 
     from scalelaw.costs import _compressor, _llm, _vision
-    from scalelaw.ladder import from_config, tower_from_config
+    from scalelaw.model_shapes import from_config, tower_from_config
     from scalelaw.vlm.loop import train
     from scalelaw.vlm.meter import peak_flops
     from scalelaw.vlm.quecc import QueccConfig, QueccForConditionalGeneration

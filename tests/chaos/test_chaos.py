@@ -26,12 +26,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from scalelaw.columns import UNREPEATABLE
 from scalelaw.config import parse_experiment
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep import run_sweep
 from scalelaw.sweep.progress import Progress
-from scalelaw.table import read_table
+from scalelaw.table.read import read_table
+from scalelaw.table.schema import UNREPEATABLE
 
 FAULTS, SEED = int(os.environ.get("CHAOS_FAULTS", "12")), int(os.environ.get("CHAOS_SEED", "0"))
 EACH = 4  # faults that one sweep meets

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scalelaw.table import bundled_tables
+from scalelaw.table.read import bundled_tables
 
 Run = Callable[..., tuple[int, str, str]]
 HEADER = "n_params,visual_tokens,error\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scalelaw.safe_text import json_safe, one_line, printable
+from scalelaw.files.safe_text import json_safe, one_line, printable
 
 Run = Callable[..., tuple[int, str, str]]
 NAMES = ("[/]", "[/bold]", "[link=file:///x]a[/link]", "\x1b[31mred\x1b[0m", "\x1b]8;;http://x\x07l\x1b]8;;\x07",

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from scalelaw import schemas
+from scalelaw.results import schema
 
 Answer = Callable[..., tuple[int, Any, str]]
 
@@ -18,7 +18,7 @@ def test_the_answer_of_one_cell_has_the_shape_too(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("scalelaw.sweep.cell.run_one", lambda *_: ("8x1", Path("sweep/cells/8x1.json")))
     code, held, _ = answer("run-cell", "0", "--sweep", "sweep")
     assert code == 0
-    jsonschema.validate(held, schemas.schema("run-cell"))
+    jsonschema.validate(held, schema.schema("run-cell"))
 
 
 BAD: dict[str, tuple[list[str], int, str]] = {

@@ -10,9 +10,10 @@ import jsonschema
 import pyarrow.parquet as pq
 import pytest
 
-from scalelaw import cli, schemas
-from scalelaw.files import PACKAGE, versions
-from scalelaw.table import read_table
+from scalelaw import cli
+from scalelaw.files.paths import PACKAGE, versions
+from scalelaw.results import schema
+from scalelaw.table.read import read_table
 
 Run = Callable[..., tuple[int, str, str]]
 GRID = [(n, v) for n in (5e8, 1e9, 4e9) for v in (1, 8, 64)]
@@ -50,8 +51,8 @@ def test_what_a_table_covers(run: Run) -> None:
 
 def test_an_unfinished_sweep_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import scalelaw as sl
-    from scalelaw.files import SweepFolder
-    from scalelaw.table import write_table
+    from scalelaw.files.paths import SweepFolder
+    from scalelaw.table.read import write_table
 
     folder = SweepFolder(tmp_path)
     write_table(sl.read_table("vlm_ocr"), folder.cell("aaaa"), {})
@@ -67,7 +68,7 @@ def test_show_compares_pair_by_pair(run: Run, tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("\n".join(lines))
     code, out, _ = run("show", str(tmp_path / "table.csv"), "--paired", "compressor=downsample", "--json")
     assert code == 0
-    jsonschema.validate(json.loads(out), schemas.schema("show"))
+    jsonschema.validate(json.loads(out), schema.schema("show"))
     rows = {row["compressor"]: row for row in json.loads(out)["data"]["rows"]}
     assert rows["quecc"]["difference"] == pytest.approx(-0.1 / 3)
     assert rows["quecc"]["p_holm"] == pytest.approx(0.0634, abs=1e-3)
@@ -107,7 +108,7 @@ def test_show_chooses_rows_as_fit_does(run: Run, tmp_path: Path) -> None:
     assert "rows with compressor=quecc, task_family=ocr;" in out
     code, out, _ = run(*given, "--json")
     held = json.loads(out)
-    jsonschema.validate(held, schemas.schema("show"))
+    jsonschema.validate(held, schema.schema("show"))
     data = held["data"]
     assert data["where"] == {"compressor": "quecc", "task_family": "ocr"}
     table = read_table("quecc_table1")

@@ -9,8 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from scalelaw import cli, schemas
+from scalelaw import cli
 from scalelaw.errors import InputError
+from scalelaw.results import schema
 
 Answer = Callable[..., tuple[int, Any, str]]
 
@@ -43,12 +44,12 @@ def test_the_doctor_says_what_an_extra_would_give(capsys: pytest.CaptureFixture[
 
 
 def test_every_schema_is_one_and_every_command_has_one() -> None:
-    for name in schemas.described():
-        jsonschema.Draft202012Validator.check_schema(schemas.schema(name))
-    assert set(cli.commands()) <= set(schemas.described())
-    assert set(schemas.described()) <= {*ASKED, "run-cell"}  # whose answer is held below
+    for name in schema.described():
+        jsonschema.Draft202012Validator.check_schema(schema.schema(name))
+    assert set(cli.commands()) <= set(schema.described())
+    assert set(schema.described()) <= {*ASKED, "run-cell"}  # whose answer is held below
     with pytest.raises(InputError, match="Unknown command 'fitt'") as caught:
-        schemas.schema("fitt")
+        schema.schema("fitt")
     assert "fit" in caught.value.message + caught.value.hint
 
 
@@ -67,7 +68,7 @@ def test_an_answer_has_the_shape_its_schema_states(name: str, tmp_path: Path, an
     }
     code, held, said = answer(*(word.format(**places) for word in ASKED[name]))
     assert code == 0, said
-    jsonschema.validate(held, schemas.schema(name))
+    jsonschema.validate(held, schema.schema(name))
 
 
 @pytest.mark.parametrize(
@@ -90,13 +91,13 @@ def test_answers_to_more_options_have_the_shape_too(
         assert cli.main(["fit", "vlm_reasoning", "--bootstrap", "0", "-o", asked[0]]) == 0
     code, held, said = answer(name, *asked, *more)
     assert code == 0, said
-    jsonschema.validate(held, schemas.schema(name))
+    jsonschema.validate(held, schema.schema(name))
 
 
 @pytest.mark.parametrize("name", ["fit", "optimize", "show"])
 def test_a_refusal_has_the_shape_too(name: str, answer: Answer) -> None:
     code, held, _ = answer(name, "no_such_thing.json", *(["--budget", "1e12"] if name == "optimize" else []))
     assert code == 2
-    jsonschema.validate(held, schemas.schema(name))
+    jsonschema.validate(held, schema.schema(name))
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**held, "ok": True}, schemas.schema(name))
+        jsonschema.validate({**held, "ok": True}, schema.schema(name))

@@ -12,7 +12,7 @@ import pytest
 
 from scalelaw import plugins
 from scalelaw.costs._workload import Device, Workload
-from scalelaw.ladder import LLMShape, TowerShape
+from scalelaw.model_shapes import LLMShape, TowerShape
 
 SHAPE = LLMShape("small", 4, 256, 4, 2, 64, 512, 1000)
 DEVICE = Device("card", 1e14, 1e12, 24e9, 300.0)

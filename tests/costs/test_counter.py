@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from scalelaw import plugins
 from scalelaw.costs import _compressor, _llm, _vision
-from scalelaw.files import bundled
-from scalelaw.ladder import FAMILIES, TowerShape, from_fields, tower_from_fields
+from scalelaw.files.paths import bundled
+from scalelaw.model_shapes import FAMILIES, TowerShape, from_fields, tower_from_fields
 from scalelaw.plan.catalogue import find_tower
 
 SMALL = {

@@ -6,7 +6,7 @@ import pytest
 
 from scalelaw.costs import _llm, _vision, layer_flops, memory
 from scalelaw.costs._workload import Workload
-from scalelaw.ladder import from_fields
+from scalelaw.model_shapes import from_fields
 from scalelaw.plan.catalogue import find_tower
 
 TOWER = find_tower("clip-vit-l-14-336")

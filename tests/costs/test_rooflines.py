@@ -9,7 +9,7 @@ import pytest
 
 from scalelaw.costs import _llm, _vision, dollars, energy, latency, layer_flops, memory
 from scalelaw.costs._workload import Device, Workload
-from scalelaw.ladder import LLMShape, TowerShape
+from scalelaw.model_shapes import LLMShape, TowerShape
 
 SHAPE = LLMShape("small", 4, 256, 4, 2, 64, 512, 1000)
 TOWER = TowerShape("tower", 2, 64, 128, 14, 336)

@@ -17,7 +17,7 @@ import pytest
 
 from scalelaw import plugins
 from scalelaw.errors import InputError, Preempted
-from scalelaw.tasks import Needs, Task
+from scalelaw.jobs.task import Needs, Task
 
 MODULE = """
 import os, pathlib, signal, subprocess, sys, time

@@ -19,7 +19,7 @@ import pytest
 
 from scalelaw.errors import InputError
 from scalelaw.executors import ray as executor
-from scalelaw.tasks import Needs, Task
+from scalelaw.jobs.task import Needs, Task
 
 MODULE = """
 import os, pathlib, time
@@ -120,14 +120,14 @@ def test_an_end_of_the_runner_ends_its_tasks(task: Make) -> None:
 RUNNER = """
 import json, sys
 from scalelaw.executors import ray
-from scalelaw.tasks import task_from
+from scalelaw.jobs.task import task_from
 list(ray.run([task_from(json.loads(sys.argv[1]))]))
 """
 
 
 def test_the_death_of_the_runner_ends_a_ray_that_it_started(task: Make, work: Path) -> None:
-    from scalelaw.answers import dumps
-    from scalelaw.tasks import facts_of
+    from scalelaw.jobs.task import facts_of
+    from scalelaw.results.envelope import dumps
 
     long = task("long", "sleeps")
     path = str(work) + os.pathsep + os.environ.get("PYTHONPATH", "")
@@ -229,7 +229,7 @@ def test_what_one_node_lacks_is_not_made_up_by_others(task: Make) -> None:
 def test_the_address_of_the_environment_is_used_where_settings_name_none(
     variable: str, setting: str, used: str, task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scalelaw import doctor
+    from scalelaw.cli import doctor
 
     monkeypatch.setenv("RAY_ADDRESS", variable)
     tried: list[dict[str, Any]] = []

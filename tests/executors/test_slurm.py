@@ -18,7 +18,7 @@ import pytest
 from scalelaw.errors import InputError
 from scalelaw.executors import _slurm_queue as queue
 from scalelaw.executors import slurm as executor
-from scalelaw.tasks import Finished, Needs, Task
+from scalelaw.jobs.task import Finished, Needs, Task
 
 MODULE = """
 import os, pathlib, signal, sys, time
@@ -266,14 +266,14 @@ def test_an_end_of_the_runner_ends_its_jobs(slurm: Path, task: Make) -> None:
 RUNNER = """
 import json, sys
 from scalelaw.executors import slurm
-from scalelaw.tasks import task_from
+from scalelaw.jobs.task import task_from
 list(slurm.run([task_from(json.loads(sys.argv[1]))], settings={"poll_s": 0.2}))
 """
 
 
 def test_jobs_of_a_runner_that_was_killed_are_taken_over(slurm: Path, task: Make) -> None:
-    from scalelaw.answers import dumps
-    from scalelaw.tasks import facts_of
+    from scalelaw.jobs.task import facts_of
+    from scalelaw.results.envelope import dumps
 
     slow = task("slow", "counts")
     runner = subprocess.Popen([sys.executable, "-c", RUNNER, dumps(facts_of(slow))])

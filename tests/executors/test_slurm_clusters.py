@@ -13,7 +13,7 @@ import pytest
 from scalelaw.errors import InputError
 from scalelaw.executors import _slurm_queue as queue
 from scalelaw.executors import slurm as executor
-from scalelaw.tasks import Task
+from scalelaw.jobs.task import Task
 
 pytest.importorskip("submitit", reason="needs submitit: pip install 'scalelaw[slurm]'")
 
@@ -140,7 +140,7 @@ def test_a_wait_is_said_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A scheduler that does not answer, and a queue that is long."""
-    monkeypatch.setattr("scalelaw.waiting.AFTER", 0.0)
+    monkeypatch.setattr("scalelaw.jobs.waiting.AFTER", 0.0)
     monkeypatch.setenv("FAKE_STATE", "PENDING")
     if down:
         monkeypatch.setenv("FAKE_DOWN", "1")

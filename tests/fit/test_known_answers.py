@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scalelaw.files import bundled
+from scalelaw.files.paths import bundled
 from scalelaw.fit import fit_law
 from scalelaw.fit.classical import standard_errors
 from scalelaw.fit.engine import Problem

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import scalelaw as sl
-from scalelaw import files
 from scalelaw.cli.face import main
 from scalelaw.errors import InputError
+from scalelaw.files import paths
 
 CSV = "model,n_params,visual_tokens,error\n" + "".join(
     f"m{n},{n * 10**9},{v},{0.3 / n**0.3 + 0.3 / v**0.2:.6f}\n" for n in (1, 2, 4, 8) for v in (1, 4, 16, 64)
@@ -134,7 +134,7 @@ def test_a_link_stays_and_its_file_keeps_its_permissions(here: Path) -> None:
 def test_a_link_that_the_user_did_not_name_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("kept")
     (tmp_path / "part").symlink_to("precious")
-    files.write_text(tmp_path / "part", "new")
+    paths.write_text(tmp_path / "part", "new")
     assert (tmp_path / "precious").read_text() == "kept"
     assert not (tmp_path / "part").is_symlink()
 
@@ -142,14 +142,14 @@ def test_a_link_that_the_user_did_not_name_is_replaced(tmp_path: Path) -> None:
 def test_a_named_pipe_is_written_to_where_a_process_reads_it(here: Path) -> None:
     os.mkfifo(here / "pipe")
     with pytest.raises(InputError) as refusal:
-        files.write_text(here / "pipe", "x", by_user=True)
+        paths.write_text(here / "pipe", "x", by_user=True)
     assert refusal.value.code == "cannot_write"
     found: list[str] = []
     reader = threading.Thread(target=lambda: found.append((here / "pipe").read_text()))
     reader.start()
     while True:
         try:
-            files.write_text(here / "pipe", "answer", by_user=True)
+            paths.write_text(here / "pipe", "answer", by_user=True)
             break
         except InputError:
             continue
@@ -197,7 +197,7 @@ def test_a_long_name_and_one_that_is_not_utf8_are_written(name: str, here: Path)
 def test_a_full_disk_leaves_the_old_file_and_no_half(tmp_path: Path) -> None:
     target = tmp_path / "x.json"
     target.write_text("old")
-    with pytest.raises(InputError) as refusal, files.atomic(target, by_user=True) as part:
+    with pytest.raises(InputError) as refusal, paths.atomic(target, by_user=True) as part:
         part.write_text("half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert refusal.value.code == "cannot_write"

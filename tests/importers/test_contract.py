@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from scalelaw import plugins
 from scalelaw.errors import InputError
-from scalelaw.files import PACKAGE
-from scalelaw.table import write_table
+from scalelaw.files.paths import PACKAGE
+from scalelaw.table.read import write_table
 
 EVERY = plugins.names("importers")
 CASES: dict[str, tuple[str, dict[str, object]]] = {

@@ -10,8 +10,8 @@ import pytest
 
 from scalelaw.errors import InputError
 from scalelaw.importers.lmms_eval import read
-from scalelaw.points import points
-from scalelaw.table import read_table, write_table
+from scalelaw.table.points import points
+from scalelaw.table.read import read_table, write_table
 
 MODELS: dict[str, Any] = {
     "models": {"*Qwen2.5-VL-3B*": {"n_params": "3.09e9", "visual_tokens": 358, "compressor": "none"}}

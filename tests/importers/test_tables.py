@@ -11,8 +11,8 @@ import pytest
 
 from scalelaw.errors import InputError
 from scalelaw.importers import long_csv, published_table, wandb_export, wide_csv
-from scalelaw.points import points
-from scalelaw.table import read_table, write_table
+from scalelaw.table.points import points
+from scalelaw.table.read import read_table, write_table
 
 WIDE = "method,N,tokens,GQA,MME,loss\nQueCC,7,16,59.0,1408.0,1.5\nQueCC,7,4,56.5,,1.75\nold,13,4,50.0,1000.0,2.0\n"
 MAPPING: dict[str, Any] = {

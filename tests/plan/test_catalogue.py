@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from scalelaw.errors import InputError
-from scalelaw.files import bundled
+from scalelaw.files.paths import bundled
 from scalelaw.plan import catalogue_families, find_models, list_hardware, list_models, list_towers, models_in
 from scalelaw.plan.catalogue import sizes_of
 

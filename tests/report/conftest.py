@@ -15,14 +15,14 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 import scalelaw as sl
-from scalelaw.answers import plain
 from scalelaw.fit import ablate, compare
 from scalelaw.plan import contrast_budgets, find_cost
 from scalelaw.report.document import make_pages
 from scalelaw.report.items import gather
 from scalelaw.report.page import Page
 from scalelaw.report.style import styled
-from scalelaw.table import describe
+from scalelaw.results.envelope import plain
+from scalelaw.table.read import describe
 
 ONE_INPUT = '''"""one_power: a power of x with a floor."""
 import numpy as np

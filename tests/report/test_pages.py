@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from scalelaw.columns import COLUMNS
 from scalelaw.report.page import Page, text_width
 from scalelaw.report.style import TINY
+from scalelaw.table.schema import COLUMNS
 
 CATEGORIES = [name.replace("_", " ") for name, (kind, _, _) in COLUMNS.items() if kind == "text"]
 

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from scalelaw.columns import UNREPEATABLE
 from scalelaw.config import Experiment, parse_experiment
-from scalelaw.table import read_table
+from scalelaw.table.read import read_table
+from scalelaw.table.schema import UNREPEATABLE
 
 HERE = Path(__file__).parent
 STUB = "stub_trainer"

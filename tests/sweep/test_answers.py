@@ -10,7 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from scalelaw import cli, schemas
+from scalelaw import cli
+from scalelaw.results import schema
 from scalelaw.sweep import run_sweep
 from scalelaw.sweep.progress import Progress
 
@@ -22,7 +23,7 @@ def answered(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
     capsys.readouterr()
     code = cli.main([*arguments, "--json"])
     held = json.loads(capsys.readouterr().out)
-    jsonschema.validate(held, schemas.schema(arguments[0]))
+    jsonschema.validate(held, schema.schema(arguments[0]))
     return code, held
 
 
@@ -55,4 +56,4 @@ def test_a_sweep_that_is_planned_fails_is_asked_about_and_is_finished(
 def test_a_sweep_that_did_nothing_is_no_plan() -> None:
     plain = {"schema": "scalelaw.sweep/1", "ok": True, "warnings": []}
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**plain, "data": {"cells": []}}, schemas.schema("sweep"))
+        jsonschema.validate({**plain, "data": {"cells": []}}, schema.schema("sweep"))

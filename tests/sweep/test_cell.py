@@ -18,12 +18,12 @@ import pytest
 
 from scalelaw.config import Experiment
 from scalelaw.errors import FailedCells, InputError, ScalelawError
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep import cell, prepare_sweep, run_sweep
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.parts import read_part
 from scalelaw.sweep.progress import Progress
-from scalelaw.table import read_table
+from scalelaw.table.read import read_table
 
 Make = Callable[..., Experiment]
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from scalelaw.config import Experiment
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep import plan_sweep, run_sweep
 from scalelaw.sweep.progress import Progress
 

@@ -17,7 +17,7 @@ import yaml
 
 from scalelaw.config import Experiment
 from scalelaw.errors import FailedCells
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep import run_sweep
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.progress import Progress

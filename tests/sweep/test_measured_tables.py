@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scalelaw.config import read_experiment
-from scalelaw.files import bundled
-from scalelaw.table import bundled_tables, describe, read_table
+from scalelaw.files.paths import bundled
+from scalelaw.table.read import bundled_tables, describe, read_table
 from scalelaw.vlm.cell import dataset_of
 from scalelaw.vlm.llm import llm_shape
 

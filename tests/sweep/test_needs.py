@@ -10,10 +10,10 @@ import pytest
 
 from scalelaw.config import Experiment, Resources, parse_experiment, read_resources
 from scalelaw.errors import InputError
+from scalelaw.jobs.task import Needs
 from scalelaw.sweep import naming, plan_sweep
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.needs import needs_of, rung_size
-from scalelaw.tasks import Needs
 
 Make = Callable[..., Experiment]
 

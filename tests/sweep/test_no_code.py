@@ -15,8 +15,8 @@ import yaml
 
 from scalelaw.config import Experiment, parse_experiment
 from scalelaw.executors import _launch, local
+from scalelaw.jobs.task import Needs, Task
 from scalelaw.sweep import plan_sweep, prepare_sweep
-from scalelaw.tasks import Needs, Task
 
 Make = Callable[..., Experiment]
 

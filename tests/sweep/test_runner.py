@@ -13,12 +13,12 @@ import pytest
 
 from scalelaw.config import Experiment, read_experiment
 from scalelaw.errors import FailedCells, InputError
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep import SweepResult, plan_sweep, run_sweep
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.locks import only_runner, turn
 from scalelaw.sweep.progress import Progress
-from scalelaw.table import read_table
+from scalelaw.table.read import read_table
 
 Make = Callable[..., Experiment]
 Measured = Callable[[Path], pd.DataFrame]

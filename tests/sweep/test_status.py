@@ -10,7 +10,7 @@ import pytest
 from scalelaw import cli
 from scalelaw.config import Experiment
 from scalelaw.errors import FailedCells
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep import run_sweep, sweep_status
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.locks import is_held, only_runner, turn

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 import yaml
 
-from scalelaw import untrusted
 from scalelaw.config import Experiment, parse_experiment
 from scalelaw.errors import FailedCells, InputError
 from scalelaw.executors import slurm
-from scalelaw.files import PACKAGE, SweepFolder
+from scalelaw.files import safe_load
+from scalelaw.files.paths import PACKAGE, SweepFolder
+from scalelaw.jobs.task import Needs, Task
 from scalelaw.sweep import prepare_sweep, run_sweep
 from scalelaw.sweep.cell import run_one
 from scalelaw.sweep.grid import MOST, cells
 from scalelaw.sweep.progress import Progress
-from scalelaw.table import read_table
-from scalelaw.tasks import Needs, Task
+from scalelaw.table.read import read_table
 
 Make = Callable[..., Experiment]
 
@@ -183,7 +183,7 @@ def test_no_code_is_read_from_files() -> None:
     )
     yaml_loads = calls("load", of="yaml")
     assert len(yaml_loads) == 1  # that of `untrusted`, whose loader is the safe one
-    assert untrusted._LOADER in (yaml.SafeLoader, getattr(yaml, "CSafeLoader", None))
+    assert safe_load._LOADER in (yaml.SafeLoader, getattr(yaml, "CSafeLoader", None))
 
 
 def test_no_model_is_loaded_without_saying_whether_its_code_is_run() -> None:

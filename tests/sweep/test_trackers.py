@@ -14,7 +14,7 @@ import pytest
 from scalelaw import cli
 from scalelaw.config import Experiment
 from scalelaw.errors import InputError, MissingDependency, Preempted
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep import run_sweep, trackers
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.progress import Progress

@@ -15,13 +15,13 @@ import pytest
 
 from scalelaw.config import Experiment
 from scalelaw.errors import InputError
-from scalelaw.files import SweepFolder, versions
+from scalelaw.files.paths import SweepFolder, versions
 from scalelaw.sweep import plan_sweep, run_sweep, sweep_status
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.outcome import SweepResult
 from scalelaw.sweep.progress import Progress
-from scalelaw.table import read_table, write_table
-from scalelaw.verified import CHECKSUM, IDENTITY, read_part
+from scalelaw.table.checksums import CHECKSUM, IDENTITY, read_part
+from scalelaw.table.read import read_table, write_table
 
 Make = Callable[..., Experiment]
 Measured = Callable[[Path], pd.DataFrame]

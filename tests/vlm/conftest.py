@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from scalelaw.columns import UNREPEATABLE
 from scalelaw.config import Experiment, parse_experiment
+from scalelaw.table.schema import UNREPEATABLE
 from scalelaw.vlm.train import make_features, pretrain_llm, pretrain_tower
 
 TINY: dict[str, Any] = {

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
-from scalelaw import preemption
 from scalelaw.errors import InputError, Preempted
+from scalelaw.jobs import preemption
 from scalelaw.sweep import training
 from scalelaw.vlm import checkpoint, optimise
 from scalelaw.vlm.model import VisionLanguageModel

@@ -13,7 +13,7 @@ import transformers
 from scalelaw.costs import _llm, memory
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError
-from scalelaw.ladder import FAMILIES, from_config
+from scalelaw.model_shapes import FAMILIES, from_config
 from scalelaw.vlm.counted import count_shape
 
 STABLE: dict[str, Any] = {

@@ -17,10 +17,11 @@ import torch
 import transformers
 from PIL import Image
 
-from scalelaw import cli, table
+from scalelaw import cli
 from scalelaw.config import Experiment, parse_experiment, read_experiment
 from scalelaw.errors import InputError, Preempted, ScalelawError
 from scalelaw.sweep import plan_sweep, run_sweep, training
+from scalelaw.table import read
 from scalelaw.vlm import checkpoint, estimate, finetune, loop
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, run_cell
 
@@ -93,7 +94,7 @@ def cell(stated: Experiment, **more: Any) -> tuple[list[dict[str, Any]], list[di
 def test_a_sweep_of_pretrained_parts_from_files_to_a_table(world: Path, tmp_path: Path) -> None:
     result = run_sweep(experiment(world), tmp_path / "out", executor="inline")
     assert not result.failed
-    rows = table.read_table(tmp_path / "out")
+    rows = read.read_table(tmp_path / "out")
     assert sorted(rows["visual_tokens"]) == [1, 4]
     assert set(rows["benchmark"]) == {"colours"}
     assert (rows["n_examples"] == 6).all()

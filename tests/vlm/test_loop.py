@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from transformers.modeling_outputs import CausalLMOutput
 
-from scalelaw import preemption
 from scalelaw.errors import InputError, Preempted, ScalelawError
+from scalelaw.jobs import preemption
 from scalelaw.vlm import checkpoint
 from scalelaw.vlm.loop import Plan, processes, train
 

@@ -14,7 +14,7 @@ from scalelaw.errors import FailedCells, InputError
 from scalelaw.sweep import plan_sweep, run_sweep
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.progress import Progress
-from scalelaw.table import read_table
+from scalelaw.table.read import read_table
 from scalelaw.vlm import finetune
 
 from .test_finetune import experiment, world

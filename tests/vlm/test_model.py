@@ -12,7 +12,7 @@ import torch
 from scalelaw.compressors.quecc import Compressor
 from scalelaw.config import Vision
 from scalelaw.errors import InputError
-from scalelaw.ladder import made_to_measure
+from scalelaw.model_shapes import made_to_measure
 from scalelaw.vlm.cell import dataset_of
 from scalelaw.vlm.llm import build_llm, load_llm, n_params, n_params_embedding
 from scalelaw.vlm.model import VisionLanguageModel

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from scalelaw import plugins, table
+from scalelaw import plugins
 from scalelaw.errors import InputError, ScalelawError
+from scalelaw.table import read
 from scalelaw.vlm import cell as cell_module
 from scalelaw.vlm.cell import dataset_of
 from scalelaw.vlm.features import features_of
@@ -58,7 +59,7 @@ def test_rows_are_those_of_the_table(stages: dict[str, Path]) -> None:
         train_samples train_tokens train_flops tokens_per_s mfu energy_j
         benchmark task_family metric value error error_se n_examples seed status device"""
     for row in rows:
-        assert set(promised.split()) <= set(row) <= set(table.COLUMNS)
+        assert set(promised.split()) <= set(row) <= set(read.COLUMNS)
         assert row["n_params_total"] > row["n_params"] + row["n_params_vision"]
         assert row["train_samples"] == 6 * (16 + 8)
         assert row["tokens_per_s"] > 0

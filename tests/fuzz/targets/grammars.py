@@ -10,7 +10,6 @@ import numpy as np
 
 from scalelaw.cli import fit as fit_face
 from scalelaw.cli.face import number, numbers, pairs
-from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError
 from scalelaw.fit.expression import FUNCTIONS, Expression
 from scalelaw.fit.loading import load_law
@@ -18,8 +17,9 @@ from scalelaw.fit.parameters import freedom
 from scalelaw.plan import parse_budget
 from scalelaw.plan.budget import UNITS, kinds
 from scalelaw.plan.tokens import token_counts
-from scalelaw.points import points
-from scalelaw.table import read_table, write_table
+from scalelaw.table.points import points
+from scalelaw.table.read import read_table, write_table
+from scalelaw.table.schema import COLUMNS
 
 from .shared import Chance, Target, _frame, void
 

@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow as pa
 
 from scalelaw.cli.face import main
-from scalelaw.coverage import coverage
 from scalelaw.errors import ScalelawError
 from scalelaw.fit import compare, fit_law
-from scalelaw.table import read_table
+from scalelaw.table.coverage import coverage
+from scalelaw.table.read import read_table
 
 from .shared import Chance, Target
 

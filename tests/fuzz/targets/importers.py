@@ -13,9 +13,9 @@ import mutations as by
 import yaml
 
 from scalelaw import plugins
-from scalelaw.answers import answer, dumps
 from scalelaw.config import read_mapping
-from scalelaw.table import write_table
+from scalelaw.results.envelope import answer, dumps
+from scalelaw.table.read import write_table
 
 from .shared import ROOT, Chance, Target, _file
 from .yaml_files import _yaml

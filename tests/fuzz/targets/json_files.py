@@ -9,11 +9,11 @@ from typing import Any
 
 import mutations as by
 
-from scalelaw.answers import answer, dumps
 from scalelaw.fit import fit_law, load_fit
-from scalelaw.ladder import from_config, tower_from_config
+from scalelaw.model_shapes import from_config, tower_from_config
 from scalelaw.plan import find_cost, find_optimum, load_optimum
 from scalelaw.report.items import gather
+from scalelaw.results.envelope import answer, dumps
 
 from .shared import Chance, Target, _either, _file
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from scalelaw.errors import ScalelawError
-from scalelaw.table import read_table
+from scalelaw.table.read import read_table
 
 ROOT = Path(__file__).parents[3]
 Chance = random.Random

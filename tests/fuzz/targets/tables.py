@@ -17,15 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from scalelaw.answers import answer, dumps
-from scalelaw.columns import COLUMNS
 from scalelaw.config import parse_experiment
 from scalelaw.errors import InputError
-from scalelaw.files import SweepFolder
+from scalelaw.files.paths import SweepFolder
 from scalelaw.fit import fit_law
-from scalelaw.points import points
+from scalelaw.results.envelope import answer, dumps
 from scalelaw.sweep import grid, sweep_status
-from scalelaw.table import read_table
+from scalelaw.table.points import points
+from scalelaw.table.read import read_table
+from scalelaw.table.schema import COLUMNS
 
 from .shared import Chance, Target, _either, _frame
 from .yaml_files import EXPERIMENT, _written

@@ -11,11 +11,11 @@ import yaml
 
 from scalelaw.cli import fit as fit_face
 from scalelaw.config import read_experiment, read_resources
-from scalelaw.ladder import made_to_measure
+from scalelaw.model_shapes import made_to_measure
 from scalelaw.plan import find_models
 from scalelaw.plan.hardware import find_device
 from scalelaw.sweep import grid
-from scalelaw.table import read_table
+from scalelaw.table.read import read_table
 
 from .json_files import CONFIG
 from .shared import ROOT, Chance, Target, _either, _file

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError, data_row
+from scalelaw.table.schema import COLUMNS
 
 Warnings = Iterator[tuple[str, str]]
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from scalelaw.errors import InputError
-from scalelaw.fit.pairs import _holm, paired
+from scalelaw.table.paired_tests import _holm, paired
 
 ERRORS = {
     "downsample": [0.30, 0.42, 0.33, 0.47],

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from scalelaw.errors import InputError
-from scalelaw.files import atomic, bundled, write_text
+from scalelaw.files.paths import atomic, bundled, write_text
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
-from scalelaw.ladder.parts import encoder_of
-from scalelaw.ladder.reading import flag, number_of, read_config, understood, whole
-from scalelaw.ladder.shapes import TowerShape
+from scalelaw.model_shapes.parts import encoder_of
+from scalelaw.model_shapes.reading import flag, number_of, read_config, understood, whole
+from scalelaw.model_shapes.shapes import TowerShape
 
 MOST_PATCHES = 1_000_000
 """Of an image: a tower of 4,096 pixels and patches of 4 has as many."""

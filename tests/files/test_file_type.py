@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scalelaw.kinds import ANSWER, CARD, CONFIGURATION, EXPERIMENT, TABLE, otherwise
+from scalelaw.files.file_type import ANSWER, CARD, CONFIGURATION, EXPERIMENT, TABLE, otherwise
 
 FILES = {
     "fit.json": (

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scalelaw import cells
-from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError
+from scalelaw.table import cells
+from scalelaw.table.schema import COLUMNS
 
 PARQUET = (".parquet", ".pq")
 FEW_VALUES, FEW_BYTES, MOST_PER_BYTE = 400_000_000, 2**32, 50

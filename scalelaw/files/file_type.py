@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from scalelaw.errors import InputError
-from scalelaw.untrusted import is_pipe, open_input
+from scalelaw.files.safe_load import is_pipe, open_input
 
 TABLE, EXPERIMENT, CONFIGURATION, CARD = "a table", "an experiment", "a model's configuration", "a card"
 ANSWER = "an answer"

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scalelaw.cells import numbers
-from scalelaw.checks import check_direction, check_units, pooled, target_kind
-from scalelaw.columns import OK
 from scalelaw.errors import InputError, data_row, unknown
-from scalelaw.table import Where, terms
+from scalelaw.table.cells import numbers
+from scalelaw.table.checks import check_direction, check_units, pooled, target_kind
+from scalelaw.table.read import Where, terms
+from scalelaw.table.schema import OK
 
 _MOST = 1e30  # of an input, in raw units: all that was ever trained or counted lies far below
 

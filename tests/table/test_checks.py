@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scalelaw.checks import target_kind
 from scalelaw.errors import InputError
 from scalelaw.fit import compare, fit_groups, fit_law, load_fit
-from scalelaw.points import points
-from scalelaw.table import bundled_tables, describe, read_table
+from scalelaw.table.checks import target_kind
+from scalelaw.table.points import points
+from scalelaw.table.read import bundled_tables, describe, read_table
 
 SIZES, TOKENS = (5e8, 1.8e9, 7e9), (1, 16, 64, 144, 576)
 GRID = pd.DataFrame(list(itertools.product(SIZES, TOKENS)), columns=["n_params", "visual_tokens"])

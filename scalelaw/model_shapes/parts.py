@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from scalelaw.files import bundled
-from scalelaw.untrusted import read_yaml
+from scalelaw.files.paths import bundled
+from scalelaw.files.safe_load import read_yaml
 
 TEXT = ("text_config", "llm_config", "language_config", "language_model_config", "text_model_config")
 VISION = ("vision_config", "vision_tower_config", "vision_encoder_config", "vit_config", "visual")

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from scalelaw import untrusted
 from scalelaw.errors import InputError
+from scalelaw.files import safe_load
 from scalelaw.version import __version__
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def bundled(*parts: str) -> Path:
@@ -55,12 +55,12 @@ def protected(named: Iterable[str]) -> Iterator[None]:
             if stat.S_ISREG(info.st_mode):
                 held[info.st_dev, info.st_ino] = path
     opened: dict[tuple[int, int], str] = {}
-    token, outer = _inputs.set(_Inputs(held, opened)), untrusted.opened.set(opened)
+    token, outer = _inputs.set(_Inputs(held, opened)), safe_load.opened.set(opened)
     try:
         yield
     finally:
         _inputs.reset(token)
-        untrusted.opened.reset(outer)
+        safe_load.opened.reset(outer)
 
 
 def check_output(path: str | os.PathLike[str], by_user: bool = True) -> None:

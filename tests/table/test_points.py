@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from scalelaw.errors import InputError
-from scalelaw.points import points
-from scalelaw.table import read_table
+from scalelaw.table.points import points
+from scalelaw.table.read import read_table
 
 ROW: dict[str, Any] = {"n_params": 5e8, "visual_tokens": 4, "error": 0.5, "task_family": "reasoning"}
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalelaw import plugins
-from scalelaw.columns import COLUMNS, schema
 from scalelaw.errors import InputError
-from scalelaw.files import bundled
-from scalelaw.parquet import FEW_VALUES, readable_columns
-from scalelaw.points import points
-from scalelaw.table import bundled_tables, describe, read_table, write_table
+from scalelaw.files.paths import bundled
+from scalelaw.table.parquet import FEW_VALUES, readable_columns
+from scalelaw.table.points import points
+from scalelaw.table.read import bundled_tables, describe, read_table, write_table
+from scalelaw.table.schema import COLUMNS, schema
 
 ROW: dict[str, Any] = {"n_params": 5e8, "visual_tokens": 4, "error": 0.5, "task_family": "reasoning"}
 
@@ -201,10 +201,10 @@ def test_text_is_counted_over_all_columns(tmp_path: Path, monkeypatch: pytest.Mo
     pq.write_table(
         pa.table({n: ["x" * 99] * 10_000 for n in ("model", "benchmark")}), path := tmp_path / "t.parquet"
     )
-    monkeypatch.setattr("scalelaw.parquet.FEW_BYTES", 1_500_000)
+    monkeypatch.setattr("scalelaw.table.parquet.FEW_BYTES", 1_500_000)
     with pytest.raises(InputError, match="1,980,000 bytes of text"):
         read_table(path)
-    monkeypatch.setattr("scalelaw.parquet.FEW_BYTES", 2_000_000)
+    monkeypatch.setattr("scalelaw.table.parquet.FEW_BYTES", 2_000_000)
     assert len(read_table(path)) == 10_000
 
 

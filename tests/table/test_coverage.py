@@ -1,10 +1,10 @@
 import pandas as pd
 import pytest
 
-from scalelaw.coverage import coverage, doubts_about, scatter
 from scalelaw.errors import InputError
 from scalelaw.fit import fit_law
-from scalelaw.table import bundled_tables, read_table
+from scalelaw.table.coverage import coverage, doubts_about, scatter
+from scalelaw.table.read import bundled_tables, read_table
 
 
 def test_a_full_grid() -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from scalelaw.columns import COLUMNS, OK
 from scalelaw.errors import InputError, unknown
-from scalelaw.files import SweepFolder
-from scalelaw.points import choose
-from scalelaw.table import Where, bundled_tables, describe, read_table, stated_cells, terms
+from scalelaw.files.paths import SweepFolder
+from scalelaw.table.points import choose
+from scalelaw.table.read import Where, bundled_tables, describe, read_table, stated_cells, terms
+from scalelaw.table.schema import COLUMNS, OK
 
 ROWS = ("n_params", "n_params_vision", "compressor", "model_family", "model")
 MOST_SENTENCES = 10

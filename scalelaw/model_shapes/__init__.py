@@ -4,11 +4,11 @@ A shape holds what costs and parameter counts need and nothing else. No torch he
 forms, and the tests hold them against real models.
 """
 
-from scalelaw.ladder.architectures import FAMILIES, from_config, from_fields
-from scalelaw.ladder.parts import Language, encoder_of, language_of
-from scalelaw.ladder.rungs import made_for_size, made_to_measure
-from scalelaw.ladder.shapes import LLMShape, TowerShape
-from scalelaw.ladder.towers import tower_from_config, tower_from_fields
+from scalelaw.model_shapes.architectures import FAMILIES, from_config, from_fields
+from scalelaw.model_shapes.parts import Language, encoder_of, language_of
+from scalelaw.model_shapes.rungs import made_for_size, made_to_measure
+from scalelaw.model_shapes.shapes import LLMShape, TowerShape
+from scalelaw.model_shapes.towers import tower_from_config, tower_from_fields
 
 __all__ = [
     "FAMILIES",

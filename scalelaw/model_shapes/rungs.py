@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from scalelaw.errors import InputError
-from scalelaw.ladder.shapes import LLMShape
+from scalelaw.model_shapes.shapes import LLMShape
 
 
 def made_to_measure(spec: str, vocab: int) -> LLMShape:

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from scalelaw import untrusted
-from scalelaw.answers import dumps
 from scalelaw.config import read_experiment
 from scalelaw.errors import InputError
-from scalelaw.kinds import TABLE, otherwise
-from scalelaw.untrusted import (
+from scalelaw.files import safe_load
+from scalelaw.files.file_type import TABLE, otherwise
+from scalelaw.files.safe_load import (
     is_pipe,
     parse_json,
     parse_yaml,
@@ -24,6 +23,7 @@ from scalelaw.untrusted import (
     read_yaml,
     special_file,
 )
+from scalelaw.results.envelope import dumps
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)
@@ -76,7 +76,7 @@ def test_a_large_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError) as refusal:
         read_text(tmp_path / "a", 100)
     assert refusal.value.code == "too_large"
-    monkeypatch.setattr(untrusted, "MOST_YAML_BYTES", 100)
+    monkeypatch.setattr(safe_load, "MOST_YAML_BYTES", 100)
     for read in (lambda: read_yaml(tmp_path / "a"), lambda: parse_yaml("a" * 101, "it")):
         with pytest.raises(InputError):
             read()
@@ -145,7 +145,7 @@ def test_a_pipe_that_the_process_holds_is_read() -> None:
 
 
 def test_a_pipe_without_an_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(untrusted, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(safe_load, "IDLE_SECONDS", 0.05)
     ours, theirs = os.pipe()
     try:
         os.write(theirs, b"half")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scalelaw.errors import InputError
-from scalelaw.kinds import CONFIGURATION, otherwise
-from scalelaw.untrusted import parse_json, read_text
+from scalelaw.files.file_type import CONFIGURATION, otherwise
+from scalelaw.files.safe_load import parse_json, read_text
 
 MOST = 10**9
 """No width, count or window of a model is larger."""

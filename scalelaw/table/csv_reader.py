@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from scalelaw.cells import EMPTY_TEXT, names, numbers
-from scalelaw.columns import COLUMNS
 from scalelaw.errors import InputError, data_row
-from scalelaw.untrusted import CHUNK
+from scalelaw.files.safe_load import CHUNK
+from scalelaw.table.cells import EMPTY_TEXT, names, numbers
+from scalelaw.table.schema import COLUMNS
 
 MOST_BYTES = 2**29
 """Bytes of a csv; a larger table belongs into parquet."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
-from scalelaw.ladder.parts import language_of
-from scalelaw.ladder.reading import flag, listed, read_config, understood, whole
-from scalelaw.ladder.shapes import LLMShape
+from scalelaw.model_shapes.parts import language_of
+from scalelaw.model_shapes.reading import flag, listed, read_config, understood, whole
+from scalelaw.model_shapes.shapes import LLMShape
 
 HELD_PLAIN = ("gpt2", "gpt_neox", "opt", "phi", "starcoder2")
 FAMILIES = (

@@ -21,14 +21,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from scalelaw import cells, delimited
-from scalelaw.columns import ARROW, COLUMNS, SCHEMA_VERSION, schema
 from scalelaw.errors import InputError, typed, unknown
-from scalelaw.files import SweepFolder, atomic, bundled
-from scalelaw.kinds import TABLE, otherwise
-from scalelaw.parquet import PARQUET, in_pandas, read_parquet
-from scalelaw.untrusted import is_pipe, open_input, parse_json, read_text, special_file
-from scalelaw.verified import BrokenPart, Verified, is_verified, read_part, read_verified, special
+from scalelaw.files.file_type import TABLE, otherwise
+from scalelaw.files.paths import SweepFolder, atomic, bundled
+from scalelaw.files.safe_load import is_pipe, open_input, parse_json, read_text, special_file
+from scalelaw.table import cells, csv_reader
+from scalelaw.table.checksums import BrokenPart, Verified, is_verified, read_part, read_verified, special
+from scalelaw.table.parquet import PARQUET, in_pandas, read_parquet
+from scalelaw.table.schema import ARROW, COLUMNS, SCHEMA_VERSION, schema
 
 
 def write_table(
@@ -119,7 +119,7 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None)
         return _conform(_parsed_stream(stdin, "standard input"), "standard input")
     path = Path(source)  # os.path, as pathlib raises for a name that no file can have
     if not os.path.exists(path) and str(source) in (known := bundled_tables()):
-        return _conform(delimited.parse(known[str(source)].read_bytes(), str(source)), str(source))
+        return _conform(csv_reader.parse(known[str(source)].read_bytes(), str(source)), str(source))
     if is_pipe(path) or special_file(path):
         return _conform(_parsed_file(path, str(source)), str(source))
     if os.path.isdir(path):
@@ -163,15 +163,15 @@ def _read_file(path: Path) -> pd.DataFrame:
 def _parsed_file(path: Path, name: str) -> pd.DataFrame:
     """A csv file, or one that comes through a pipe; nothing is read of one that is too large."""
     try:
-        if os.path.isfile(path) and path.stat().st_size > delimited.MOST_BYTES:
-            raise delimited.too_large(name, f"{delimited.MOST_BYTES >> 20} MiB")
+        if os.path.isfile(path) and path.stat().st_size > csv_reader.MOST_BYTES:
+            raise csv_reader.too_large(name, f"{csv_reader.MOST_BYTES >> 20} MiB")
         with open_input(path) as opened:
-            content = delimited.read_stream(opened, name)
+            content = csv_reader.read_stream(opened, name)
     except OSError as error:
         raise InputError(
             f"{name} cannot be read: {error.strerror or error}.", code="unreadable_table"
         ) from error
-    return delimited.parse(content, name)
+    return csv_reader.parse(content, name)
 
 
 def _parsed_stream(source: Any, name: str) -> pd.DataFrame:
@@ -181,10 +181,10 @@ def _parsed_stream(source: Any, name: str) -> pd.DataFrame:
             code="bad_table",
         )
     try:
-        content = delimited.read_stream(source, name)
+        content = csv_reader.read_stream(source, name)
     except (OSError, ValueError) as error:  # a stream that is closed, or is no text
         raise InputError(f"{name} cannot be read: {error}.", code="unreadable_table") from error
-    return delimited.parse(content, name)
+    return csv_reader.parse(content, name)
 
 
 def _chosen(where: Where) -> list[tuple[str, str, Any]] | None:

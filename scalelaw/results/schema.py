@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from scalelaw.errors import unknown
-from scalelaw.files import bundled
+from scalelaw.files.paths import bundled
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, ScalelawError
-from scalelaw.kinds import ANSWER, TABLE, otherwise
-from scalelaw.safe_text import json_safe
-from scalelaw.untrusted import MOST_ANSWER_BYTES, parse_json, read_text
+from scalelaw.files.file_type import ANSWER, TABLE, otherwise
+from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
+from scalelaw.files.safe_text import json_safe
 
 
 def answer(command: str, data: Mapping[str, Any], warnings: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:

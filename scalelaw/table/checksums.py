@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scalelaw.columns import ARROW, COLUMNS, SCHEMA_VERSION, schema
 from scalelaw.errors import InputError
-from scalelaw.files import atomic
-from scalelaw.parquet import readable_columns
+from scalelaw.files.paths import atomic
+from scalelaw.table.parquet import readable_columns
+from scalelaw.table.schema import ARROW, COLUMNS, SCHEMA_VERSION, schema
 
 OWN = b"scalelaw."
 CHECKSUM, IDENTITY, SCHEMA = "scalelaw.checksum", "scalelaw.identity", "scalelaw.schema"

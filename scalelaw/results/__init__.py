@@ -1,0 +1,1 @@
+"""What commands answer: the JSON envelope, its schema, and one typed result for each command."""
