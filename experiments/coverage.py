@@ -15,11 +15,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from scalelaw.fit.engine import Problem, descend
-from scalelaw.fit.loading import load_law
+from scalelaw.fit.bootstrap import bootstrap, percentile
+from scalelaw.fit.load_law import load_law
 from scalelaw.fit.objective import Objective, make_objective
 from scalelaw.fit.profile import profile_derived, profile_parameters
-from scalelaw.fit.uncertainty import bootstrap, percentile
+from scalelaw.fit.varpro import Problem, descend
 
 Array = np.ndarray
 LAW = load_law("product_power")

@@ -9,14 +9,14 @@ with it, and `fit_law`, which puts all of it together.
 """
 
 from scalelaw.fit.ablation import ablate, influence
-from scalelaw.fit.asking import fit_law
-from scalelaw.fit.classical import lmfit_result
+from scalelaw.fit.fit_law import fit_law
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.groups import GroupedFit, fit_groups
+from scalelaw.fit.law_scores import Comparison
+from scalelaw.fit.law_selection import compare
+from scalelaw.fit.lmfit_bridge import lmfit_result
+from scalelaw.fit.load_fit import load_fit
 from scalelaw.fit.predictions import Predictions, predict_places
-from scalelaw.fit.reading import load_fit
-from scalelaw.fit.selection import compare
-from scalelaw.fit.weighing import Comparison
 
 __all__ = [
     "Comparison",

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from scalelaw.errors import InputError
+from scalelaw.fit.bootstrap import jackknife, leverage
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.fitting import fit_points
 from scalelaw.fit.groups import take
+from scalelaw.fit.identifiability import judge
 from scalelaw.fit.law import Law
-from scalelaw.fit.optimum import minimise
+from scalelaw.fit.multistart import minimise
 from scalelaw.fit.options import Options
-from scalelaw.fit.task import make_task, opening, read_points
-from scalelaw.fit.uncertainty import jackknife, leverage
-from scalelaw.fit.verdict import judge
+from scalelaw.fit.pipeline import fit_points
+from scalelaw.fit.problem import make_task, opening, read_points
 from scalelaw.table.points import Points
 from scalelaw.table.read import read_table
 

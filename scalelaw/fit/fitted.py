@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.fit.average import PREFIX, effective_parameters
-from scalelaw.fit.bands import band
-from scalelaw.fit.expression import SHORTHAND, rename
+from scalelaw.fit.formula_law import SHORTHAND, rename
+from scalelaw.fit.input_checks import check_errors, check_units
 from scalelaw.fit.law import Law
-from scalelaw.fit.loading import load_law
-from scalelaw.fit.places import check_errors, check_units
+from scalelaw.fit.law_average import PREFIX, effective_parameters
+from scalelaw.fit.load_law import load_law
 from scalelaw.fit.plotting import plot_fit
+from scalelaw.fit.prediction_bands import band
 from scalelaw.results.envelope import answer, dumps, plain
 from scalelaw.table.schema import COLUMNS
 
@@ -115,7 +115,7 @@ class FittedLaw:
         return self._evaluate(inputs, draws)
 
     def band(self, kind: str = "law", level: float = 0.95, **inputs: Any) -> tuple[np.ndarray, np.ndarray]:
-        """(low, high) for the `law` itself or for a new `run`, at inputs in raw units: see `scalelaw.fit.bands`."""
+        """(low, high) for the `law` itself or for a new `run`, at inputs in raw units: see `scalelaw.fit.prediction_bands`."""
         return band(self, kind, level, **inputs)
 
     def plot(self, axes: Any = None) -> Any:

@@ -14,9 +14,9 @@ import numpy as np
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.fitting import fit_points
-from scalelaw.fit.sharing import share as judge_sharing
-from scalelaw.fit.task import opening
+from scalelaw.fit.pipeline import fit_points
+from scalelaw.fit.problem import opening
+from scalelaw.fit.shared_parameters import share as judge_sharing
 from scalelaw.results.envelope import answer, dumps, plain
 from scalelaw.table.checks import pooled
 from scalelaw.table.points import Points

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from scalelaw.errors import InputError
-from scalelaw.fit.engine import Problem
-from scalelaw.fit.optimum import minimise
-from scalelaw.fit.verdict import judge
+from scalelaw.fit.identifiability import judge
+from scalelaw.fit.multistart import minimise
+from scalelaw.fit.varpro import Problem
 from scalelaw.table.coverage import scatter
 
 Array = np.ndarray

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.fit.optimum import Optimum
+from scalelaw.fit.bootstrap import Draws, accelerated, bootstrap, jackknife, one_sided, percentile
+from scalelaw.fit.multistart import Optimum
 from scalelaw.fit.options import Options
+from scalelaw.fit.problem import Ends, Task
 from scalelaw.fit.profile import profile_derived, profile_parameters
-from scalelaw.fit.task import Ends, Task
-from scalelaw.fit.uncertainty import Draws, accelerated, bootstrap, jackknife, one_sided, percentile
 
 Array = np.ndarray
 Quantities = Callable[[Array], dict[str, Array]]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, unknown
+from scalelaw.fit.bootstrap import KINDS, METHODS
 from scalelaw.fit.objective import Objective, make_objective
-from scalelaw.fit.uncertainty import KINDS, METHODS
 
 INTERVALS = (*KINDS, "profile")
 MOST_REFITS = 10**6

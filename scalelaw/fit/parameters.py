@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.fit.expression import Expression
+from scalelaw.fit.formula_law import Expression
 from scalelaw.fit.law import Law
 from scalelaw.fit.signature import Ordered
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from scalelaw.fit.cover import cover
-from scalelaw.fit.engine import Problem, State, descend
 from scalelaw.fit.law import Law
+from scalelaw.fit.starts import cover
+from scalelaw.fit.varpro import Problem, State, descend
 
 Array = np.ndarray
 _ROUNDS = 40

@@ -26,7 +26,7 @@ def spread(fitted: Any) -> float:
     overstates the variance and makes p_best too modest on few points (experiments/LOG.md). n points, p free
     parameters, the mean leverage p / n; where p is not small, 1.
     """
-    from scalelaw.fit.uncertainty import RAISED  # here: the plan alone loads no pandas
+    from scalelaw.fit.bootstrap import RAISED  # here: the plan alone loads no pandas
 
     points, bounds = getattr(fitted, "n_points", 0), getattr(fitted, "bounds", {})
     free = sum(low < high for low, high in bounds.values())

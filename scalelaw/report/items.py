@@ -14,7 +14,7 @@ from scalelaw.errors import InputError, ScalelawError
 from scalelaw.files.file_type import otherwise
 from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
 from scalelaw.fit import Comparison, FittedLaw, GroupedFit, load_fit
-from scalelaw.fit.reading import read_fit
+from scalelaw.fit.load_fit import read_fit
 from scalelaw.plan import Bill, Contrast, Optimum, load_optimum
 from scalelaw.report.subjects import subjects
 from scalelaw.results.envelope import read_answer

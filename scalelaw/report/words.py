@@ -12,7 +12,7 @@ from typing import Any
 from scalelaw import plugins
 from scalelaw.files.safe_text import one_line
 from scalelaw.fit import FittedLaw
-from scalelaw.fit.average import PREFIX, average_labels
+from scalelaw.fit.law_average import PREFIX, average_labels
 from scalelaw.table.schema import COLUMNS
 
 INPUTS: dict[str, tuple[str, str, str]] = {

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from scalelaw.fit.engine import Problem, descend
-from scalelaw.fit.fitting import fit_points
-from scalelaw.fit.loading import load_law
+from scalelaw.fit.load_law import load_law
+from scalelaw.fit.multistart import minimise
 from scalelaw.fit.objective import Objective, make_objective
-from scalelaw.fit.optimum import minimise
-from scalelaw.fit.task import make_options, read_points
+from scalelaw.fit.pipeline import fit_points
+from scalelaw.fit.problem import make_options, read_points
+from scalelaw.fit.varpro import Problem, descend
 from scalelaw.table.read import read_table
 
 Benchmark = Callable[..., Any]

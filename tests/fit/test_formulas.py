@@ -12,7 +12,7 @@ import pytest
 import scalelaw as sl
 from scalelaw.errors import InputError
 from scalelaw.fit import compare
-from scalelaw.fit.expression import Expression
+from scalelaw.fit.formula_law import Expression
 
 TWO = "E + A*N**-a + B*D**-b"
 

@@ -12,8 +12,8 @@ import scalelaw as sl
 from scalelaw import fit as fits
 from scalelaw.errors import InputError, NoAnswer
 from scalelaw.fit.ablation import ablate, influence
-from scalelaw.fit.bands import band, noise
 from scalelaw.fit.groups import fit_groups
+from scalelaw.fit.prediction_bands import band, noise
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import pytest
 from scipy.stats import f, t
 
 import scalelaw as sl
-from scalelaw.fit.optimum import Optimum
+from scalelaw.fit.bootstrap import _donors, percentile
+from scalelaw.fit.identifiability import judge
+from scalelaw.fit.multistart import Optimum
 from scalelaw.fit.options import Options
-from scalelaw.fit.task import make_task, opening
-from scalelaw.fit.uncertainty import _donors, percentile
-from scalelaw.fit.verdict import judge
+from scalelaw.fit.problem import make_task, opening
 
 TABLE = sl.read_table("vlm_reasoning")
 EXACT = TABLE.assign(error=0.5 * (TABLE.n_params / 1e9) ** -0.1 * TABLE.visual_tokens**-0.05 + 0.1)

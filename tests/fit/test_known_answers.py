@@ -10,12 +10,12 @@ import pytest
 
 from scalelaw.files.paths import bundled
 from scalelaw.fit import fit_law
-from scalelaw.fit.classical import standard_errors
-from scalelaw.fit.engine import Problem
-from scalelaw.fit.expression import law_names
+from scalelaw.fit.formula_law import law_names
 from scalelaw.fit.law import make_law
+from scalelaw.fit.lmfit_bridge import standard_errors
+from scalelaw.fit.multistart import minimise
 from scalelaw.fit.objective import Objective
-from scalelaw.fit.optimum import minimise
+from scalelaw.fit.varpro import Problem
 
 NIST = {
     "Misra1a": "b1*(1-exp(-b2*x))",

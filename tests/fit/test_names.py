@@ -14,7 +14,7 @@ import pytest
 import scalelaw as sl
 from scalelaw.errors import InputError
 from scalelaw.fit.law import Law
-from scalelaw.fit.loading import law_of, load_law
+from scalelaw.fit.load_law import law_of, load_law
 
 PLANTED = {"A": 0.4, "alpha": 0.1, "beta": 0.05, "D": 0.2}
 LAW = """

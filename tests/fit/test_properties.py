@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 import scalelaw as sl
 from scalelaw.errors import InputError
-from scalelaw.fit.engine import Problem
-from scalelaw.fit.loading import load_law
+from scalelaw.fit.batched_solve import box_step, solve
+from scalelaw.fit.load_law import load_law
+from scalelaw.fit.multistart import minimise
 from scalelaw.fit.objective import Objective
-from scalelaw.fit.optimum import minimise
-from scalelaw.fit.smallsolve import box_step, solve
+from scalelaw.fit.varpro import Problem
 
 TABLE = sl.read_table("vlm_reasoning")
 

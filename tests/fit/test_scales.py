@@ -10,11 +10,11 @@ import pytest
 from scipy.optimize import least_squares
 
 import scalelaw as sl
-from scalelaw.fit.engine import Problem
-from scalelaw.fit.expression import law_names, right_side
+from scalelaw.fit.formula_law import law_names, right_side
 from scalelaw.fit.law import make_law
+from scalelaw.fit.multistart import minimise
 from scalelaw.fit.objective import Objective
-from scalelaw.fit.optimum import minimise
+from scalelaw.fit.varpro import Problem
 
 FORMULAS = [
     "E + A*(x/{u})**-a",

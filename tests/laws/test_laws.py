@@ -7,11 +7,11 @@ import pytest
 
 from scalelaw import plugins
 from scalelaw.errors import InputError
-from scalelaw.fit.engine import Problem
 from scalelaw.fit.law import Law
-from scalelaw.fit.loading import load_law
+from scalelaw.fit.load_law import load_law
+from scalelaw.fit.multistart import minimise
 from scalelaw.fit.objective import Objective
-from scalelaw.fit.optimum import minimise
+from scalelaw.fit.varpro import Problem
 
 LAWS = (*plugins.names("laws"), "bnsl:2")
 

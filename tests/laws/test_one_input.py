@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from scalelaw.errors import InputError
-from scalelaw.fit.engine import Problem
-from scalelaw.fit.loading import load_law
+from scalelaw.fit.load_law import load_law
+from scalelaw.fit.multistart import minimise
 from scalelaw.fit.objective import Objective
-from scalelaw.fit.optimum import minimise
+from scalelaw.fit.varpro import Problem
 
 X = np.geomspace(1e6, 1e9, 40)
 PLANTED = {

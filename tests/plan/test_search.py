@@ -12,7 +12,7 @@ import pytest
 
 import scalelaw as sl
 from scalelaw.errors import InputError, NoAnswer
-from scalelaw.fit.uncertainty import RAISED
+from scalelaw.fit.bootstrap import RAISED
 from scalelaw.plan import find_optimum, load_optimum
 from scalelaw.plan.certainty import spread
 from scalelaw.plan.query import RANGES

@@ -11,8 +11,8 @@ import numpy as np
 from scalelaw.cli import fit as fit_face
 from scalelaw.cli.face import number, numbers, pairs
 from scalelaw.errors import InputError
-from scalelaw.fit.expression import FUNCTIONS, Expression
-from scalelaw.fit.loading import load_law
+from scalelaw.fit.formula_law import FUNCTIONS, Expression
+from scalelaw.fit.load_law import load_law
 from scalelaw.fit.parameters import freedom
 from scalelaw.plan import parse_budget
 from scalelaw.plan.budget import UNITS, kinds

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scalelaw.fit.cover import cover, stages
-from scalelaw.fit.engine import ROUNDING, Problem, State, agreeing, descend
-from scalelaw.fit.kinks import follow
+from scalelaw.fit.huber import follow
+from scalelaw.fit.starts import cover, stages
+from scalelaw.fit.varpro import ROUNDING, Problem, State, agreeing, descend
 
 Array = np.ndarray
 # How many descents must end in one lowest place before the others are left there (with one or two exponents)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError
-from scalelaw.fit.average import PREFIX
-from scalelaw.fit.engine import Problem, State
 from scalelaw.fit.fitted import FittedLaw
+from scalelaw.fit.law_average import PREFIX
 from scalelaw.fit.objective import make_objective
+from scalelaw.fit.varpro import Problem, State
 
 Array = np.ndarray
 

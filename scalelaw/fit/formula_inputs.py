@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.fit.expression import SHORTHAND, right_side
+from scalelaw.fit.formula_law import SHORTHAND, right_side
 from scalelaw.table.schema import COLUMNS
 
 Inputs = Mapping[str, str | float]

@@ -9,8 +9,8 @@ import pytest
 import scalelaw as sl
 from scalelaw.errors import InputError
 from scalelaw.fit import lmfit_result
-from scalelaw.fit.classical import standard_errors
-from scalelaw.fit.task import make_task, opening
+from scalelaw.fit.lmfit_bridge import standard_errors
+from scalelaw.fit.problem import make_task, opening
 
 TABLE = sl.read_table("vlm_reasoning").assign(error_se=np.linspace(0.002, 0.01, 28))
 

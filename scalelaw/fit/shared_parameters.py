@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError
-from scalelaw.fit.engine import Problem
+from scalelaw.fit.bootstrap import bootstrap, percentile
+from scalelaw.fit.diagnostics import few_clusters, passes_through
 from scalelaw.fit.fitted import FittedLaw
+from scalelaw.fit.identifiability import at_rounding, rank
 from scalelaw.fit.law import Law
-from scalelaw.fit.optimum import Optimum, minimise
+from scalelaw.fit.multistart import Optimum, minimise
 from scalelaw.fit.options import Options
-from scalelaw.fit.statement import few_clusters, passes_through
-from scalelaw.fit.task import Task, make_task
-from scalelaw.fit.uncertainty import bootstrap, percentile
-from scalelaw.fit.verdict import at_rounding, rank
+from scalelaw.fit.problem import Task, make_task
+from scalelaw.fit.varpro import Problem
 from scalelaw.table.points import Points
 
 Array = np.ndarray

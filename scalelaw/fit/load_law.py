@@ -11,9 +11,9 @@ from typing import Any
 
 from scalelaw import plugins
 from scalelaw.errors import InputError
-from scalelaw.fit.average import PREFIX, average_labels, average_law
-from scalelaw.fit.expression import is_expression, law_names
+from scalelaw.fit.formula_law import is_expression, law_names
 from scalelaw.fit.law import FIELDS, Law, make_law
+from scalelaw.fit.law_average import PREFIX, average_labels, average_law
 from scalelaw.fit.law_checks import check
 
 

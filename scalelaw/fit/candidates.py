@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scalelaw.fit.cover import cover
-from scalelaw.fit.engine import Problem, descend
-from scalelaw.fit.extrapolation import Window, misses, root_mean_square
+from scalelaw.fit.bootstrap import jackknife, leverage
+from scalelaw.fit.holdout_windows import Window, misses, root_mean_square
 from scalelaw.fit.law import Law
 from scalelaw.fit.objective import Objective
-from scalelaw.fit.uncertainty import jackknife, leverage
+from scalelaw.fit.starts import cover
+from scalelaw.fit.varpro import Problem, descend
 from scalelaw.fit.weights import effective_points
 
 Array = np.ndarray

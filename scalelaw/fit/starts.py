@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from scalelaw.fit.engine import CHUNK, Problem, State
 from scalelaw.fit.objective import Objective
-from scalelaw.fit.scan import scan
+from scalelaw.fit.start_scan import scan
+from scalelaw.fit.varpro import CHUNK, Problem, State
 
 Array = np.ndarray
 _APART = 0.05  # of the box's side, in one direction at least: what makes two places distinct

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.fit.engine import Problem
-from scalelaw.fit.expression import is_expression, law_names
+from scalelaw.fit.formula_inputs import resolve
+from scalelaw.fit.formula_law import is_expression, law_names
 from scalelaw.fit.law import Law, make_law
-from scalelaw.fit.loading import load_law
+from scalelaw.fit.load_law import load_law
 from scalelaw.fit.options import Options
 from scalelaw.fit.parameters import Freedom, freedom
-from scalelaw.fit.resolution import resolve
+from scalelaw.fit.varpro import Problem
 from scalelaw.fit.weights import Weights, make_weights, need_positive, need_squares
 from scalelaw.table.points import Points, points
 from scalelaw.table.read import read_table

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.fit.engine import Problem
-from scalelaw.fit.optimum import Optimum
+from scalelaw.fit.bootstrap import FEWEST, Draws
+from scalelaw.fit.multistart import Optimum
 from scalelaw.fit.options import Options
-from scalelaw.fit.uncertainty import FEWEST, Draws
+from scalelaw.fit.varpro import Problem
 from scalelaw.table.points import Points
 from scalelaw.table.schema import COLUMNS
 from scalelaw.version import __version__

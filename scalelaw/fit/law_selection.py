@@ -12,21 +12,21 @@ import numpy as np
 
 from scalelaw import plugins
 from scalelaw.errors import InputError
-from scalelaw.fit.average import average_name
-from scalelaw.fit.engine import Problem, descend
-from scalelaw.fit.expression import SHORTHAND, is_expression, law_names, right_side
+from scalelaw.fit.bootstrap import bootstrap
+from scalelaw.fit.diagnostics import failed_refits
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.fitting import fit_points
+from scalelaw.fit.formula_inputs import resolve
+from scalelaw.fit.formula_law import SHORTHAND, is_expression, law_names, right_side
 from scalelaw.fit.holdout import doubts, largest, noise
 from scalelaw.fit.law import Law, make_law
-from scalelaw.fit.loading import load_law
-from scalelaw.fit.optimum import Polished, polish
+from scalelaw.fit.law_average import average_name
+from scalelaw.fit.law_scores import Comparison, weigh
+from scalelaw.fit.load_law import load_law
+from scalelaw.fit.multistart import Polished, polish
 from scalelaw.fit.options import Options
-from scalelaw.fit.resolution import resolve
-from scalelaw.fit.statement import failed_refits
-from scalelaw.fit.task import Task, make_options, make_task, read_points
-from scalelaw.fit.uncertainty import bootstrap
-from scalelaw.fit.weighing import Comparison, weigh
+from scalelaw.fit.pipeline import fit_points
+from scalelaw.fit.problem import Task, make_options, make_task, read_points
+from scalelaw.fit.varpro import Problem, descend
 from scalelaw.table.points import Points
 from scalelaw.table.read import read_table
 

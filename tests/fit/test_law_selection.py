@@ -11,11 +11,11 @@ import pytest
 
 import scalelaw as sl
 from scalelaw.errors import InputError
-from scalelaw.fit import extrapolation
-from scalelaw.fit.average import average_name
-from scalelaw.fit.bands import noise
-from scalelaw.fit.loading import load_law
-from scalelaw.fit.selection import compare
+from scalelaw.fit import holdout_windows
+from scalelaw.fit.law_average import average_name
+from scalelaw.fit.law_selection import compare
+from scalelaw.fit.load_law import load_law
+from scalelaw.fit.prediction_bands import noise
 from scalelaw.fit.weights import effective_points
 
 X = np.geomspace(1e6, 1e9, 24)
@@ -127,7 +127,7 @@ def test_the_objective_of_an_average_is_that_of_the_loss(wishes: dict) -> None:
 
 
 def test_an_average_says_that_refits_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scalelaw.fit.uncertainty._PATIENCE", 1)
+    monkeypatch.setattr("scalelaw.fit.bootstrap._PATIENCE", 1)
     fitted = sl.fit_law(curve(bend=8.0, noise=0.05), law="auto", bootstrap=60)
     assert fitted.law.startswith("average:")
     assert "failed_refits" in dict(fitted.warnings)
@@ -277,20 +277,20 @@ def test_effective_points() -> None:
 
 def test_windows_grow_and_leave_three_levels() -> None:
     size, tokens = np.repeat([1.0, 2.0, 4.0, 8.0], 3), np.tile([1.0, 10.0, 100.0], 4)
-    found = extrapolation.windows({"n_params": size, "visual_tokens": tokens})
+    found = holdout_windows.windows({"n_params": size, "visual_tokens": tokens})
     assert [(w.name, w.cut) for w in found] == [("n_params", pytest.approx(8 / 1.5))]
-    assert extrapolation.lines({"n_params": size, "visual_tokens": tokens}, "n_params") == 3
-    assert extrapolation.lines({"x": size}, "x") == 1
+    assert holdout_windows.lines({"n_params": size, "visual_tokens": tokens}, "n_params") == 3
+    assert holdout_windows.lines({"x": size}, "x") == 1
 
 
 def test_far_questions_get_their_ratio() -> None:
     measured = {"x": (10.0, 1000.0)}
-    assert extrapolation.ratios(measured, {"x": [20.0, 6000.0]}) == {"x": pytest.approx(6.0)}
-    assert extrapolation.ratios(measured, {"x": 5.0}) == {"x": pytest.approx(2.0)}
-    assert extrapolation.doubts(measured, {"x": 500.0}) == []
-    assert extrapolation.doubts(measured, {"x": 3000.0})[0][0] == "extrapolates"
-    ((code, words),) = extrapolation.doubts(measured, {"x": 6000.0})
+    assert holdout_windows.ratios(measured, {"x": [20.0, 6000.0]}) == {"x": pytest.approx(6.0)}
+    assert holdout_windows.ratios(measured, {"x": 5.0}) == {"x": pytest.approx(2.0)}
+    assert holdout_windows.doubts(measured, {"x": 500.0}) == []
+    assert holdout_windows.doubts(measured, {"x": 3000.0})[0][0] == "extrapolates"
+    ((code, words),) = holdout_windows.doubts(measured, {"x": 6000.0})
     assert code == "extrapolates_far"
     assert "factor of 6 " in words
     with pytest.raises(InputError):
-        extrapolation.ratios(measured, {"y": 1.0})
+        holdout_windows.ratios(measured, {"y": 1.0})

@@ -10,12 +10,12 @@ import pytest
 
 import scalelaw as sl
 from scalelaw.errors import InputError, PredictionWarning
-from scalelaw.fit.engine import Problem
-from scalelaw.fit.expression import law_names
+from scalelaw.fit.formula_law import law_names
+from scalelaw.fit.identifiability import judge
 from scalelaw.fit.law import make_law
+from scalelaw.fit.multistart import Optimum
 from scalelaw.fit.objective import Objective
-from scalelaw.fit.optimum import Optimum
-from scalelaw.fit.verdict import judge
+from scalelaw.fit.varpro import Problem
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalelaw.fit.engine import Problem, State
+from scalelaw.fit.varpro import Problem, State
 
 Array = np.ndarray
 _STEPS, _INNER = 600, 30

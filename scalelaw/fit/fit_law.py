@@ -7,9 +7,9 @@ from typing import Any
 
 from scalelaw.errors import InputError, typed
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.fitting import fit_points
-from scalelaw.fit.selection import fit_auto
-from scalelaw.fit.task import opening
+from scalelaw.fit.law_selection import fit_auto
+from scalelaw.fit.pipeline import fit_points
+from scalelaw.fit.problem import opening
 
 
 @typed(

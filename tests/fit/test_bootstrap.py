@@ -8,15 +8,15 @@ import pytest
 from scipy.stats import t
 
 import scalelaw as sl
-from scalelaw.fit.classical import standard_errors
-from scalelaw.fit.engine import Problem
-from scalelaw.fit.loading import load_law
+from scalelaw.fit.bootstrap import accelerated, bootstrap, jackknife, leverage, percentile
+from scalelaw.fit.lmfit_bridge import standard_errors
+from scalelaw.fit.load_law import load_law
+from scalelaw.fit.multistart import minimise
 from scalelaw.fit.objective import make_objective
-from scalelaw.fit.optimum import minimise
 from scalelaw.fit.options import Options
+from scalelaw.fit.problem import make_task, read_points
 from scalelaw.fit.profile import profile_derived
-from scalelaw.fit.task import make_task, read_points
-from scalelaw.fit.uncertainty import accelerated, bootstrap, jackknife, leverage, percentile
+from scalelaw.fit.varpro import Problem
 
 TABLE = sl.read_table("vlm_reasoning")
 
@@ -69,7 +69,7 @@ def test_blocks_of_refits_are_the_same_refits(monkeypatch: pytest.MonkeyPatch) -
     task = make_task(read_points(TABLE, law, None, "error", None), law, Options())
     fitted = np.array(list(sl.fit_law(TABLE, law="log_linear", bootstrap=0).params.values()))
     whole = bootstrap(task.problem, fitted, 50, "wild", np.random.default_rng(0))
-    monkeypatch.setattr("scalelaw.fit.uncertainty._AT_ONCE", 28 * 7)
+    monkeypatch.setattr("scalelaw.fit.bootstrap._AT_ONCE", 28 * 7)
     parts = bootstrap(task.problem, fitted, 50, "wild", np.random.default_rng(0))
     np.testing.assert_allclose(parts.parameters, whole.parameters, rtol=1e-10)
 
@@ -125,7 +125,7 @@ def test_refits_are_minima_or_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = np.array(list(sl.fit_law(table, loss="huber", bootstrap=0).params.values()))
     every = bootstrap(task.problem, fitted, 60, "neighbour", np.random.default_rng(0))
     assert (every.failed, every.parameters.shape[1]) == (0, 60)
-    monkeypatch.setattr("scalelaw.fit.uncertainty._PATIENCE", 1)
+    monkeypatch.setattr("scalelaw.fit.bootstrap._PATIENCE", 1)
     hasty = bootstrap(task.problem, fitted, 60, "neighbour", np.random.default_rng(0))
     assert hasty.failed > 0
     assert hasty.parameters.shape[1] == 60

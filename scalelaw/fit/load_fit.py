@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, typed
-from scalelaw.fit.average import PREFIX, average_labels
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.loading import law_from_file, load_law
+from scalelaw.fit.law_average import PREFIX, average_labels
+from scalelaw.fit.load_law import law_from_file, load_law
 from scalelaw.fit.objective import LOSSES, RESIDUALS
 from scalelaw.results.envelope import read_answer
 

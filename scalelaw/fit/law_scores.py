@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.fit.engine import Problem, State
-from scalelaw.fit.extrapolation import lines, windows
+from scalelaw.fit.candidates import TAILS, Member, Sample, fit_members, leave_one_out
+from scalelaw.fit.diagnostics import scores
+from scalelaw.fit.holdout_windows import lines, windows
+from scalelaw.fit.identifiability import constant_target, untold_inputs
 from scalelaw.fit.law import Law
-from scalelaw.fit.members import TAILS, Member, Sample, fit_members, leave_one_out
+from scalelaw.fit.multistart import Optimum
 from scalelaw.fit.objective import make_objective
-from scalelaw.fit.optimum import Optimum
 from scalelaw.fit.options import Options
-from scalelaw.fit.statement import scores
-from scalelaw.fit.verdict import constant_target, untold_inputs
+from scalelaw.fit.varpro import Problem, State
 from scalelaw.fit.weights import effective_points, make_weights, need_positive, need_squares
 from scalelaw.results.envelope import answer, dumps
 from scalelaw.table.points import Points

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from scalelaw.fit.engine import Problem
-from scalelaw.fit.smallsolve import box_minimum
+from scalelaw.fit.batched_solve import box_minimum
+from scalelaw.fit.varpro import Problem
 
 Array = np.ndarray
 _PLACES = 32  # where a scan begins

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.fit.engine import Problem, descend
 from scalelaw.fit.holdout import subset
+from scalelaw.fit.varpro import Problem, descend
 
 Array = np.ndarray
 METHODS = ("wild", "neighbour", "residual", "case", "cluster")

@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from scalelaw.fit.engine import Problem, State
-from scalelaw.fit.optimum import Optimum
+from scalelaw.fit.multistart import Optimum
+from scalelaw.fit.varpro import Problem, State
 from scalelaw.fit.weights import effective_points
 
 Array = np.ndarray

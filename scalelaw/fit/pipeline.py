@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 
 from scalelaw.errors import InputError
-from scalelaw.fit.engine import Problem
+from scalelaw.fit.diagnostics import checklist, doubts, scores
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.holdout import doubts as holdout_doubts
 from scalelaw.fit.holdout import largest, leave_out, noise
+from scalelaw.fit.identifiability import judge
 from scalelaw.fit.intervals import doubts as interval_doubts
 from scalelaw.fit.intervals import draw, intervals, settled
 from scalelaw.fit.law import Law
-from scalelaw.fit.optimum import minimise
+from scalelaw.fit.multistart import minimise
 from scalelaw.fit.options import Options
-from scalelaw.fit.statement import checklist, doubts, scores
-from scalelaw.fit.task import Task, make_task
-from scalelaw.fit.verdict import judge
+from scalelaw.fit.problem import Task, make_task
+from scalelaw.fit.varpro import Problem
 from scalelaw.table.points import Points
 
 Array = np.ndarray

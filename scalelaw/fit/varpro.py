@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from scalelaw.fit.batched_solve import box_minimum, box_step
 from scalelaw.fit.law import Law
 from scalelaw.fit.objective import Objective
-from scalelaw.fit.smallsolve import box_minimum, box_step
 
 Array = np.ndarray
 CHUNK = 65_536  # numbers in one array of a batch: it stays in the cache
