@@ -27,7 +27,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 import scalelaw as sl
-from scalelaw.plan import certainty
+from scalelaw.plan import p_best
 
 SIZES = [0.5e9, 1.8e9, 4e9, 7e9]
 CATALOGUE = np.array([*SIZES, 14e9, 32e9])
@@ -54,7 +54,7 @@ def constructions(frame: pd.DataFrame, seed: int) -> dict[str, tuple[Any, float]
     )
     left = wild.n_points - len(wild.params)
     drawn_in, longer = np.sqrt(left / wild.n_points), stdtrit(left, 0.975) / 1.959964
-    as_planned = certainty.spread(wild)
+    as_planned = p_best.spread(wild)
     return {
         "plan": (wild, as_planned),
         "wild": (wild, 1.0),

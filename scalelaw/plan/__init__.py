@@ -1,8 +1,7 @@
 """From a fitted law, costs and budgets to the configuration to deploy."""
 
-from scalelaw.plan.bill import Bill, explain_flops, find_cost
-from scalelaw.plan.blend import Blend, blend
 from scalelaw.plan.budget import parse_budget
+from scalelaw.plan.budget_kinds import Contrast, contrast_budgets
 from scalelaw.plan.calibrate import Calibration, calibrate
 from scalelaw.plan.catalogue import (
     Model,
@@ -12,11 +11,12 @@ from scalelaw.plan.catalogue import (
     list_towers,
     models_in,
 )
-from scalelaw.plan.contrast import Contrast, contrast_budgets
+from scalelaw.plan.cost_breakdown import Bill, explain_flops, find_cost
 from scalelaw.plan.hardware import list_hardware
-from scalelaw.plan.inverse import inverse_questions, relaxation, switch_points, tokens_against_text
-from scalelaw.plan.optimum import Optimum, load_optimum
 from scalelaw.plan.search import find_optimum
+from scalelaw.plan.sensitivity import inverse_questions, relaxation, switch_points, tokens_against_text
+from scalelaw.plan.task_mix import Blend, blend
+from scalelaw.results.optimum import Optimum, load_optimum
 
 __all__ = [
     "Bill",

@@ -18,11 +18,11 @@ from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.files.paths import write_text
 from scalelaw.model_shapes import LLMShape, TowerShape
-from scalelaw.plan.bill import find_model
 from scalelaw.plan.catalogue import Model, find_tower
+from scalelaw.plan.cost_breakdown import find_model
 from scalelaw.plan.encoders import assumed, of_one
 from scalelaw.plan.hardware import find_device, to_row
-from scalelaw.plan.query import DEFAULT_TOWER, DTYPES
+from scalelaw.plan.workload import DEFAULT_TOWER, DTYPES
 
 COLUMNS = (
     "model",

@@ -20,7 +20,7 @@ from scalelaw.plan.catalogue import Model
 from scalelaw.plan.grid import predict, reckon
 
 if TYPE_CHECKING:
-    from scalelaw.plan.setting import Setting
+    from scalelaw.plan.problem import Setting
 
 SIZES = 64
 """Sizes of a family between which costs are interpolated; of more, as many evenly spaced."""

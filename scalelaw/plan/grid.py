@@ -11,7 +11,7 @@ import numpy as np
 from scalelaw.costs._workload import Device, Workload
 from scalelaw.plan.budget import cost_of
 from scalelaw.plan.catalogue import Model
-from scalelaw.plan.query import Query
+from scalelaw.plan.workload import Query
 
 ROUNDING = 1 + 1e-12
 """A cost that equals the budget but for rounding fits it."""

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, NoAnswer, typed
-from scalelaw.plan import certainty, doubts
+from scalelaw.plan import p_best, warnings
 from scalelaw.plan.budget import FLOPS, kinds
 from scalelaw.plan.continuous import continuous_optimum, sizes_allowed
-from scalelaw.plan.front import pareto
 from scalelaw.plan.grid import Grid, Place, use
-from scalelaw.plan.optimum import Optimum
-from scalelaw.plan.rule import Rule, check_error, make_rule
-from scalelaw.plan.setting import Setting, make_setting
+from scalelaw.plan.objective import Rule, check_error, make_rule
+from scalelaw.plan.pareto import pareto
+from scalelaw.plan.problem import Setting, make_setting
+from scalelaw.results.optimum import Optimum
 
 
 @typed(
@@ -74,7 +74,7 @@ def find_optimum(
     places = ranked(grid, rule)
     if not places:
         raise _missed(setting, grid, rule)
-    known = certainty.certainties(setting, grid, rule, spent, places)
+    known = p_best.certainties(setting, grid, rule, spent, places)
     chosen = [{**plain_choice(setting, grid, place), **known[place]} for place in places]
     best = chosen[0]
     best["binding"] = binding(grid, setting.limits, places[0], rule)
@@ -91,12 +91,12 @@ def find_optimum(
         runners_up=chosen[1:],
         pareto=front,
         continuous=continuous,
-        extrapolates=doubts.is_outside(setting, best),
+        extrapolates=warnings.is_outside(setting, best),
         warnings=[
             *setting.warnings,
-            *doubts.of(setting, grid, best, rule),
-            *doubts.of_choices(fitted, [*chosen[1:], *front]),
-            *doubts.of_continuous(setting, continuous),
+            *warnings.of(setting, grid, best, rule),
+            *warnings.of_choices(fitted, [*chosen[1:], *front]),
+            *warnings.of_continuous(setting, continuous),
         ],
         law=str(fitted.law),
         searched={

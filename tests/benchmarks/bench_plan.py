@@ -11,7 +11,7 @@ import scalelaw as sl
 from scalelaw.plan.budget import kinds
 from scalelaw.plan.catalogue import find_models
 from scalelaw.plan.grid import reckon
-from scalelaw.plan.query import make_query
+from scalelaw.plan.workload import make_query
 
 SERVING = {
     "hardware": "h100",

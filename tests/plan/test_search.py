@@ -14,8 +14,8 @@ import scalelaw as sl
 from scalelaw.errors import InputError, NoAnswer
 from scalelaw.fit.bootstrap import RAISED
 from scalelaw.plan import find_optimum, load_optimum
-from scalelaw.plan.certainty import spread
-from scalelaw.plan.query import RANGES
+from scalelaw.plan.p_best import spread
+from scalelaw.plan.workload import RANGES
 
 SIZES = [0.5e9, 1.8e9, 4e9, 7e9, 14e9]
 GF = 1e9

@@ -11,7 +11,7 @@ import pytest
 from scalelaw.errors import InputError, NoAnswer
 from scalelaw.plan import find_cost, find_models, find_optimum, list_models, switch_points
 from scalelaw.plan.catalogue import Model
-from scalelaw.plan.query import make_query
+from scalelaw.plan.workload import make_query
 
 CARD = {"models": "qwen1.5", "hardware": "h100", "generate": 8}
 

@@ -10,9 +10,9 @@ import numpy as np
 from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.plan.grid import Grid, Place, workload_of
-from scalelaw.plan.rule import Rule, make_rule
+from scalelaw.plan.objective import Rule, make_rule
+from scalelaw.plan.problem import Setting, make_setting
 from scalelaw.plan.search import nothing_fits, plain_choice, ranked
-from scalelaw.plan.setting import Setting, make_setting
 from scalelaw.results.envelope import answer, dumps
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scalelaw.plan.grid import Grid, Place, predict
-from scalelaw.plan.rule import Rule
+from scalelaw.plan.objective import Rule
 
 if TYPE_CHECKING:
-    from scalelaw.plan.setting import Setting
+    from scalelaw.plan.problem import Setting
 
 CHUNK = 4_000_000
 """Errors held at once (draws x configurations): 32 MB."""

@@ -14,13 +14,13 @@ from scalelaw.costs._workload import Device, Workload
 from scalelaw.errors import InputError, unknown
 from scalelaw.plan.budget import FLOPS, check_budget, cost_of, kinds, kinds_with
 from scalelaw.plan.catalogue import Model, families_of_sizes, find_models, sizes_of
-from scalelaw.plan.doubts import of_sizes
-from scalelaw.plan.effects import counts_tower, idle_price, without_effect
 from scalelaw.plan.encoders import assumed, with_own_encoder
 from scalelaw.plan.grid import Grid, make_grid, predict, reckon, workload_of
 from scalelaw.plan.hardware import uncalibrated
-from scalelaw.plan.query import Query, make_query
 from scalelaw.plan.tokens import can_give, measured_counts, refuse_tokens, token_counts
+from scalelaw.plan.unused_options import counts_tower, idle_price, without_effect
+from scalelaw.plan.warnings import of_sizes
+from scalelaw.plan.workload import Query, make_query
 
 REQUIRED = ("n_params", "visual_tokens")
 

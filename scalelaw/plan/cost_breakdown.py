@@ -14,16 +14,16 @@ from scalelaw import plugins
 from scalelaw.costs import memory
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError, unknown
-from scalelaw.plan import conventions
+from scalelaw.plan import flop_conventions
 from scalelaw.plan.budget import kinds
 from scalelaw.plan.catalogue import Model, find_models, model_of
-from scalelaw.plan.counting import doubts_of
-from scalelaw.plan.effects import idle_price
+from scalelaw.plan.count_shape import doubts_of
 from scalelaw.plan.encoders import assumed, of_one
 from scalelaw.plan.grid import total
 from scalelaw.plan.hardware import uncalibrated
-from scalelaw.plan.query import Query, Setup, make_query
 from scalelaw.plan.tokens import can_give, refuse_tokens
+from scalelaw.plan.unused_options import idle_price
+from scalelaw.plan.workload import Query, Setup, make_query
 from scalelaw.results.envelope import answer, dumps
 
 
@@ -84,8 +84,8 @@ def find_cost(
     work, visual, unsure = _query(found, asked, visual_tokens)
     shape = found.shape
     assert shape is not None
-    if convention not in conventions.CONVENTIONS:
-        raise unknown("convention", convention, conventions.CONVENTIONS)
+    if convention not in flop_conventions.CONVENTIONS:
+        raise unknown("convention", convention, flop_conventions.CONVENTIONS)
     exact = {part: float(v) for part, v in _parts("layer_flops", found, visual, work).items() if float(v)}
     flops = sum(exact.values())
     parts = [
@@ -105,8 +105,8 @@ def find_cost(
         tower=work.tower.name if work.tower else None,
         compressor=work.compressor,
         convention=convention,
-        says=conventions.CONVENTIONS[convention].says,
-        flops=flops if convention == "exact" else conventions.flops_by(
+        says=flop_conventions.CONVENTIONS[convention].says,
+        flops=flops if convention == "exact" else flop_conventions.flops_by(
             convention, shape, work.text_tokens + work.images * visual, work),
         parts=parts,
         costs=costs,
@@ -126,7 +126,7 @@ def explain_flops(
     found = find_model(model)
     assert found.shape is not None
     work, visual, _ = _query(found, asked, visual_tokens)
-    return conventions.explain(value, found.shape, work, visual)
+    return flop_conventions.explain(value, found.shape, work, visual)
 
 
 def find_model(model: Any) -> Model:

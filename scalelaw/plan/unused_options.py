@@ -11,7 +11,7 @@ import numpy as np
 from scalelaw.costs._workload import Workload
 from scalelaw.plan.catalogue import Model
 from scalelaw.plan.grid import reckon, workload_of
-from scalelaw.plan.query import Query
+from scalelaw.plan.workload import Query
 
 PLAIN: dict[str, Any] = {
     "tower": None,

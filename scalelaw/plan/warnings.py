@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scalelaw.plan.catalogue import Model
-from scalelaw.plan.certainty import has_draws
-from scalelaw.plan.counting import doubts_of
+from scalelaw.plan.count_shape import doubts_of
 from scalelaw.plan.grid import Grid
 from scalelaw.plan.hull import among
-from scalelaw.plan.rule import Rule
+from scalelaw.plan.objective import Rule
+from scalelaw.plan.p_best import has_draws
 
 if TYPE_CHECKING:
-    from scalelaw.plan.setting import Setting
+    from scalelaw.plan.problem import Setting
 
 
 POOR = " Beyond a factor of 4 every law is poor."

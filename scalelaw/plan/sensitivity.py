@@ -11,9 +11,9 @@ from scalelaw.errors import InputError, unknown
 from scalelaw.plan.budget import FLOPS, check_budget, kinds_with
 from scalelaw.plan.continuous import continuous_optimum
 from scalelaw.plan.grid import Grid, Place
-from scalelaw.plan.rule import Rule, make_rule
+from scalelaw.plan.objective import Rule, make_rule
+from scalelaw.plan.problem import Setting, make_setting
 from scalelaw.plan.search import nothing_fits, plain_choice, plain_count, ranked
-from scalelaw.plan.setting import Setting, make_setting
 
 
 def inverse_questions(fitted: Any, budget: Any, **options: Any) -> dict[str, list[dict[str, Any]]]:
