@@ -88,7 +88,7 @@ def measure() -> None:
     """Print the FLOPs that small cells are predicted to take, and the processor's seconds that they do: one thread."""
     import torch
 
-    from scalelaw.vlm import train
+    from scalelaw.vlm import stages
 
     torch.set_num_threads(1)
     stated = parse_experiment(MEASURED)
@@ -96,20 +96,20 @@ def measure() -> None:
     print("| --- | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as held:
         folder = Path(held)
-        train.pretrain_tower(stated, folder / "tower", _silent)
-        train.make_features(stated, folder / "tower", folder / "features", _silent)
+        stages.pretrain_tower(stated, folder / "tower", _silent)
+        stages.make_features(stated, folder / "tower", folder / "features", _silent)
         for llm, tokens in itertools.product(stated.llms, stated.visual_tokens):
             if not (folder / llm).exists():
-                train.pretrain_llm(stated, llm, folder / llm, _silent)
+                stages.pretrain_llm(stated, llm, folder / llm, _silent)
             seen: list[tuple[int, float]] = []
-            train.run_cell(
+            stages.run_cell(
                 stated, llm=llm, compressor="quecc", visual_tokens=tokens, seed=0, tower=folder / "tower",
                 features=folder / "features", llm_folder=folder / llm,
                 log=lambda facts, seen=seen: seen.append((facts.get("step", 0), time.process_time())),
             )  # fmt: skip
             steps = [one for one in seen if one[0]]
             (first, began), (last, ended) = steps[1], steps[-1]
-            flops = train.cell_flops(stated, llm, "quecc", tokens) / stated.recipe.steps
+            flops = stages.cell_flops(stated, llm, "quecc", tokens) / stated.recipe.steps
             seconds = (ended - began) / (last - first)
             print(f"| {llm} | {tokens} | {flops:.3g} | {seconds:.4f} | {flops / seconds:.3g} |")
 

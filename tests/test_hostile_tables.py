@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scalelaw.cli.face import main
+from scalelaw.cli.app import main
 from scalelaw.errors import InputError, ScalelawError
 from scalelaw.files import safe_load
 from scalelaw.fit import compare, fit_law

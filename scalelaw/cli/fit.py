@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.face import Json, Output, Table, Where, app, give, names_of, number, numbers, pairs
-from scalelaw.cli.sections import Sectioned
+from scalelaw.cli.app import Json, Output, Table, Where, app, give, names_of, number, numbers, pairs
+from scalelaw.cli.help import Sectioned
 from scalelaw.errors import InputError, NoAnswer
 
 Inputs = Annotated[

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.face import Json, LawFiles, Output, app, give, names_of, need_files, number, numbers, pairs
-from scalelaw.cli.sections import Sectioned
+from scalelaw.cli.app import Json, LawFiles, Output, app, give, names_of, need_files, number, numbers, pairs
+from scalelaw.cli.help import Sectioned
 from scalelaw.errors import InputError
 
 TextTokens = Annotated[float, typer.Option(help="Text tokens of a query.")]

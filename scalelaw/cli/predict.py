@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.face import Json, LawFiles, Output, app, give, names_of, need_files, number, pairs
-from scalelaw.cli.sections import Sectioned
+from scalelaw.cli.app import Json, LawFiles, Output, app, give, names_of, need_files, number, pairs
+from scalelaw.cli.help import Sectioned
 from scalelaw.errors import InputError
 from scalelaw.files.safe_text import say
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from scalelaw.cli.face import Json, LawFiles, app, give, need_files
-from scalelaw.cli.sections import Sectioned
+from scalelaw.cli.app import Json, LawFiles, app, give, need_files
+from scalelaw.cli.help import Sectioned
 from scalelaw.files.safe_text import say
 
 _NAMES = {("page", "pdf"): "report.pdf", ("page", "html"): "report.html"}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scalelaw.cli.face import Json, app, give
-from scalelaw.cli.sections import Sectioned
+from scalelaw.cli.app import Json, app, give
+from scalelaw.cli.help import Sectioned
 from scalelaw.errors import InputError
 from scalelaw.files.safe_text import say
 

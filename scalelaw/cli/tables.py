@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from scalelaw import plugins
-from scalelaw.cli.face import Json, Table, Where, app, give, listed, names_of, numbers, pairs
-from scalelaw.cli.sections import Sectioned
+from scalelaw.cli.app import Json, Table, Where, app, give, listed, names_of, numbers, pairs
+from scalelaw.cli.help import Sectioned
 from scalelaw.errors import unknown
 from scalelaw.files.safe_text import one_line, say
 

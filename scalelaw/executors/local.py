@@ -164,7 +164,7 @@ class _Nest:
 
     def __init__(self, tasks: Sequence[Task], grace: float) -> None:
         modules = dict.fromkeys(name for task in tasks for name in (task.module, *task.imports))
-        self._command = [sys.executable, "-P", "-m", "scalelaw.executors._nest", str(grace), *modules]
+        self._command = [sys.executable, "-P", "-m", "scalelaw.executors._fork_server", str(grace), *modules]
         self._begin()
 
     def _begin(self) -> None:

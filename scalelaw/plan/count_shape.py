@@ -21,7 +21,7 @@ from scalelaw.model_shapes import (
 from scalelaw.model_shapes.reading import read_config
 from scalelaw.plugins import import_module
 
-COUNTER = "scalelaw.vlm.counted"
+COUNTER = "scalelaw.vlm.count_flops"
 """The module whose `count_shape` and `count_tower` count. It needs torch, so it is loaded, by name, only for an
 unknown architecture."""
 

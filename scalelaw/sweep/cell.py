@@ -23,18 +23,18 @@ from scalelaw.errors import FailedCells, InputError, Preempted, ScalelawError
 from scalelaw.files.paths import SweepFolder, versions
 from scalelaw.files.safe_text import say
 from scalelaw.jobs import preemption
-from scalelaw.sweep import naming, stages, training
-from scalelaw.sweep.attempts import attempt, read_failure
+from scalelaw.sweep import fingerprint, stages, trainer_call
 from scalelaw.sweep.grid import TRAINER, Cell, Stage, find, trainer
 from scalelaw.sweep.locks import turn
 from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, write_part
+from scalelaw.sweep.run_log import attempt, read_failure
 from scalelaw.table.read import stated_cells
 
 
 def run(root: str | Path, name: str, train: ModuleType | None = None, place: int | None = None) -> Path:
     """Make the result of one cell (or one stage) of the sweep in `root`, unless it is there. Returns where it lies.
 
-    train: the module that trains; by default `scalelaw.vlm.train`. place: see `grid.find`.
+    train: the module that trains; by default `scalelaw.vlm.stages`. place: see `grid.find`.
     One thread, so that the result does not depend on the machine. A failure leaves its reason in the folder and is
     raised; a success removes an older reason.
     Raises InputError for a name that the sweep's experiment does not have.
@@ -62,7 +62,7 @@ def run_one(root: str | Path, cell: str, train: ModuleType | None = None) -> tup
     was asked to make room, InputError for a folder that holds no sweep and a cell that it does not have.
     """
     folder = SweepFolder(Path(root))
-    if cell.isdigit() and len(cell) < naming.LENGTH:
+    if cell.isdigit() and len(cell) < fingerprint.LENGTH:
         try:
             names = stated_cells(folder)[1]
         except InputError as error:
@@ -96,7 +96,7 @@ def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) 
         folder.results.unlink(missing_ok=True)  # it would be older than this part
         write_part(folder, cell, rows, facts)
         folder.saved(cell.name).unlink(missing_ok=True)
-        training.halves_note(folder.saved(cell.name)).unlink(missing_ok=True)
+        trainer_call.halves_note(folder.saved(cell.name)).unlink(missing_ok=True)
         log.scores(rows)
 
 
@@ -112,7 +112,7 @@ def _help(folder: SweepFolder, cell: Cell, train: ModuleType) -> Path:
 def _rows(
     cell: Cell, train: ModuleType, made: dict[str, Path], saved: Path, log: Any
 ) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = training.call(
+    rows: list[dict[str, Any]] = trainer_call.call(
         partial(train.run_cell, log=log),
         cell.experiment,
         llm=cell.llm,

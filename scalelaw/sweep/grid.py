@@ -13,12 +13,12 @@ from types import ModuleType
 from scalelaw import model_shapes, plugins
 from scalelaw.config import Experiment
 from scalelaw.errors import InputError, unknown
-from scalelaw.sweep import naming
+from scalelaw.sweep import fingerprint
 
 MOST = 1_000_000
 """Cells of a sweep."""
 
-TRAINER = "scalelaw.vlm.train"
+TRAINER = "scalelaw.vlm.stages"
 """The module that trains; another with the same functions can stand in for it."""
 
 
@@ -52,7 +52,7 @@ class Stage(Work):
     def experiment(self) -> Experiment:
         """What is handed to the training: only what the name holds."""
         choices = {"llms": [self.llm]} if self.llm else {}
-        return naming.narrowed(self.stated, naming.STAGES[self.kind], **choices)
+        return fingerprint.narrowed(self.stated, fingerprint.STAGES[self.kind], **choices)
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Cell(Work):
     @property
     def experiment(self) -> Experiment:
         """What is handed to the training: only what the name holds."""
-        return naming.narrowed(
+        return fingerprint.narrowed(
             self.stated,
-            naming.CELL,
+            fingerprint.CELL,
             llms=[self.llm],
             compressors=[self.compressor],
             visual_tokens=[self.visual_tokens],
@@ -143,13 +143,13 @@ def check_tokens(experiment: Experiment, train: ModuleType, without: Collection[
 def _cells(experiment: Experiment, only: int | None = None) -> Iterator[Cell]:
     tower = _stage(experiment, "tower", "vision tower")
     features = _stage(experiment, "features", "image features", after=(tower,))
-    contents = {llm: naming.llm_content(llm) for llm in experiment.llms}
+    contents = {llm: fingerprint.llm_content(llm) for llm in experiment.llms}
     texts = {
         llm: _stage(experiment, "llm", _llm_label(experiment, llm), llm, contents[llm])
         for llm in experiment.llms
     }
-    compressors = {name: naming.plugin_content("compressors", name) for name in experiment.compressors}
-    sections = naming.sections_text(experiment, naming.CELL)
+    compressors = {name: fingerprint.plugin_content("compressors", name) for name in experiment.compressors}
+    sections = fingerprint.sections_text(experiment, fingerprint.CELL)
     grid = itertools.product(
         experiment.compressors,
         experiment.llms,
@@ -161,10 +161,10 @@ def _cells(experiment: Experiment, only: int | None = None) -> Iterator[Cell]:
     for place, (compressor, llm, tokens, seed, factor) in chosen:
         choices = {"compressor": compressors[compressor], "llm": contents[llm], "visual_tokens": tokens}
         rates = {} if factor == 1 else {"rate_factor": factor}
-        identity = naming.identity(sections, **choices, seed=seed, **rates)
+        identity = fingerprint.identity(sections, **choices, seed=seed, **rates)
         label = f"{llm} {compressor} V={tokens} seed {seed}" + (f" rates x {factor:g}" if rates else "")
         yield Cell(
-            name=naming.name(identity),
+            name=fingerprint.name(identity),
             label=label,
             identity=identity,
             stated=experiment,
@@ -200,8 +200,10 @@ def _stage(
     after: tuple[Stage, ...] = (),
 ) -> Stage:
     choices = {"stage": kind, "llm": content} if llm else {"stage": kind}
-    identity = naming.identity(naming.sections_text(experiment, naming.STAGES[kind]), **choices)
-    return Stage(f"{kind}-{naming.name(identity)}", label, identity, experiment, kind, llm, after)
+    identity = fingerprint.identity(
+        fingerprint.sections_text(experiment, fingerprint.STAGES[kind]), **choices
+    )
+    return Stage(f"{kind}-{fingerprint.name(identity)}", label, identity, experiment, kind, llm, after)
 
 
 def _check_entries(experiment: Experiment) -> None:
@@ -224,7 +226,7 @@ def _check_entries(experiment: Experiment) -> None:
             raise InputError(f"{key} names {twice[0]} twice.", code="duplicate_entry", hint="Name each once.")
     asked = [("datasets", experiment.dataset.name), ("objectives", experiment.vision.objective)]
     for drawer, name in [*asked, *(("compressors", name) for name in experiment.compressors)]:
-        own = naming.is_own_file(name) and os.path.isfile(name)
+        own = fingerprint.is_own_file(name) and os.path.isfile(name)
         if not own and name not in (there := plugins.names(drawer)):
             raise unknown(drawer.removesuffix("s"), name, there)
     for llm in experiment.llms:

@@ -23,14 +23,14 @@ from scalelaw.errors import FailedCells, InputError
 from scalelaw.files.paths import SweepFolder, write_text
 from scalelaw.results.envelope import dumps
 from scalelaw.sweep import trackers
-from scalelaw.sweep.gathered import Gathered, gather
+from scalelaw.sweep.fingerprint import is_own_file
 from scalelaw.sweep.grid import TRAINER, Cell, cells, check_tokens, trainer
 from scalelaw.sweep.locks import is_held, only_runner
-from scalelaw.sweep.naming import is_own_file
 from scalelaw.sweep.outcome import SweepPlan, SweepResult
+from scalelaw.sweep.part_index import Gathered, gather
 from scalelaw.sweep.parts import set_aside, set_aside_special, write_results
 from scalelaw.sweep.progress import Progress, for_this_terminal
-from scalelaw.sweep.work import (
+from scalelaw.sweep.schedule import (
     Warnings,
     asked_for,
     do,

@@ -11,11 +11,11 @@ from types import ModuleType
 from scalelaw.errors import InputError
 from scalelaw.files.paths import SweepFolder
 from scalelaw.results.envelope import dumps
-from scalelaw.sweep import training
-from scalelaw.sweep.attempts import Log, attempt
+from scalelaw.sweep import trainer_call
 from scalelaw.sweep.grid import Stage
 from scalelaw.sweep.locks import turn
 from scalelaw.sweep.parts import set_aside
+from scalelaw.sweep.run_log import Log, attempt
 from scalelaw.version import __version__
 
 
@@ -60,11 +60,11 @@ def _make(folder: SweepFolder, stage: Stage, before: list[Path], train: ModuleTy
         raise InputError(f"Cannot write {beside}: {error.strerror}.", code="cannot_write") from error
     saved = folder.saved(stage.name)
     if stage.kind == "tower":
-        training.call(train.pretrain_tower, stage.experiment, beside, log, saved=saved, log=log)
+        trainer_call.call(train.pretrain_tower, stage.experiment, beside, log, saved=saved, log=log)
     elif stage.kind == "features":
-        training.call(train.make_features, stage.experiment, before[0], beside, log, saved=saved, log=log)
+        trainer_call.call(train.make_features, stage.experiment, before[0], beside, log, saved=saved, log=log)
     else:
-        training.call(train.pretrain_llm, stage.experiment, stage.llm, beside, log, saved=saved, log=log)
+        trainer_call.call(train.pretrain_llm, stage.experiment, stage.llm, beside, log, saved=saved, log=log)
     facts = {
         "stage": stage.name,
         "version": __version__,

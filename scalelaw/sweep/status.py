@@ -13,10 +13,10 @@ from pyarrow import ArrowException
 
 from scalelaw.config import Experiment
 from scalelaw.files.paths import SweepFolder
-from scalelaw.sweep.attempts import read_failure
-from scalelaw.sweep.gathered import gather
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.locks import is_held
+from scalelaw.sweep.part_index import gather
+from scalelaw.sweep.run_log import read_failure
 from scalelaw.table.checksums import special
 
 

@@ -16,15 +16,15 @@ from torch import nn
 from scalelaw import plugins
 from scalelaw.config import Experiment
 from scalelaw.model_shapes import LLMShape
-from scalelaw.vlm import estimate, finetune
+from scalelaw.vlm import cost_estimate, finetune
 from scalelaw.vlm.features import Store, features_of
 from scalelaw.vlm.llm import is_folder, llm_shape, load_llm, n_params, n_params_embedding
 from scalelaw.vlm.meter import Meter, rates
 from scalelaw.vlm.model import VisionLanguageModel, text_losses
-from scalelaw.vlm.optimise import Batches, optimise
 from scalelaw.vlm.score import plateaus, score
 from scalelaw.vlm.tokens import Encoded, TextStream, encode, word_tokenizer
 from scalelaw.vlm.tower import PATCH
+from scalelaw.vlm.train_loop import Batches, optimise
 
 
 def device() -> torch.device:
@@ -249,7 +249,7 @@ def cell_flops(experiment: Experiment, llm: str, compressor: str, visual_tokens:
     tokens: the mean over them.
     """
     if experiment.finetune is not None:
-        return estimate.cell_flops(experiment, llm, compressor, visual_tokens)
+        return cost_estimate.cell_flops(experiment, llm, compressor, visual_tokens)
     recipe, shape = experiment.recipe, llm_shape(llm, dataset_of(experiment).words)
     question, answer, told, said = _mean_lengths(experiment.model_dump_json(), llm)
     with torch.device("meta"):

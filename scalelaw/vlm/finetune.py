@@ -25,9 +25,9 @@ from scalelaw.config import Experiment, Finetune, Questions, TrainingStage
 from scalelaw.datasets.llava_json import MARKER, Conversations, read_records, survey, trouble_with
 from scalelaw.errors import InputError
 from scalelaw.vlm import checkpoint
-from scalelaw.vlm.estimate import cell_flops
+from scalelaw.vlm.cost_estimate import cell_flops
+from scalelaw.vlm.distributed_loop import Plan, Seen, processes, train, whole
 from scalelaw.vlm.llm import n_params, n_params_embedding
-from scalelaw.vlm.loop import Plan, Seen, processes, train, whole
 from scalelaw.vlm.meter import rates
 from scalelaw.vlm.metrics import METRICS
 from scalelaw.vlm.quecc import QueccForConditionalGeneration, QueccProcessor
@@ -390,7 +390,7 @@ def _question(raw: Any, file: str) -> dict[str, Any]:
 
 def allowed_tokens(experiment: Experiment, compressor: str) -> list[int]:
     """The numbers of visual tokens that a compressor can give on the tower's grid, falling."""
-    from scalelaw.vlm.estimate import tower_of
+    from scalelaw.vlm.cost_estimate import tower_of
 
     tower, recipe = tower_of(experiment), _recipe(experiment)
     side = math.isqrt(tower.patches)

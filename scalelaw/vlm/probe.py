@@ -23,9 +23,9 @@ from scalelaw.config import Vision
 from scalelaw.errors import InputError
 from scalelaw.objectives.clip import Objective as Clip
 from scalelaw.vlm.llm import n_params
-from scalelaw.vlm.optimise import Progress, optimise
 from scalelaw.vlm.tokens import ids_of, padded, word_tokenizer
 from scalelaw.vlm.tower import Tower
+from scalelaw.vlm.train_loop import Progress, optimise
 
 PROBED, ASKED, CANDIDATES = 4000, 2000, 100
 

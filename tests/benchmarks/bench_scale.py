@@ -21,8 +21,8 @@ import yaml
 from scalelaw.config import parse_experiment
 from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep import stages
-from scalelaw.sweep.gathered import NOTE, _marks
 from scalelaw.sweep.grid import cells
+from scalelaw.sweep.part_index import NOTE, _marks
 from scalelaw.sweep.progress import Progress
 from scalelaw.sweep.runner import run_sweep
 from scalelaw.table.checksums import write_verified

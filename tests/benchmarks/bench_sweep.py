@@ -49,7 +49,7 @@ def bench_one_cell(
     """48x2, QueCC, 16 visual tokens: two passes over 4,096 images, then scoring, one thread."""
     import torch
 
-    from scalelaw.vlm import train
+    from scalelaw.vlm import stages
     from scalelaw.vlm.model import VisionLanguageModel
 
     torch.set_num_threads(1)
@@ -69,9 +69,9 @@ def bench_one_cell(
         pass
 
     tower, features, llm = (tmp_path / name for name in ("tower", "features", "llm"))
-    train.pretrain_tower(stated, tower, silent)
-    train.make_features(stated, tower, features, silent)
-    train.pretrain_llm(stated, "48x2", llm, silent)
+    stages.pretrain_tower(stated, tower, silent)
+    stages.make_features(stated, tower, features, silent)
+    stages.pretrain_llm(stated, "48x2", llm, silent)
     model = Stopwatch()
     monkeypatch.setattr(VisionLanguageModel, "forward", model.wrap(VisionLanguageModel.forward))
     monkeypatch.setattr(VisionLanguageModel, "answer_logits", model.wrap(VisionLanguageModel.answer_logits))
@@ -81,7 +81,7 @@ def bench_one_cell(
     folders = {"tower": tower, "features": features, "llm_folder": llm}
     start = time.perf_counter()
     rows = benchmark.pedantic(
-        train.run_cell, (stated,), {**choice, **folders, "log": silent}, rounds=1, iterations=1
+        stages.run_cell, (stated,), {**choice, **folders, "log": silent}, rounds=1, iterations=1
     )
     seconds = time.perf_counter() - start
     assert rows

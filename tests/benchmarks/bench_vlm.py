@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import transformers
 
-from scalelaw.vlm.loop import Plan
+from scalelaw.vlm.distributed_loop import Plan
 from tests.compressors.test_quecc import kept_bytes
 
 GRID, WIDTH, MULTI = (24, 24), 1024, 4096
@@ -65,7 +65,7 @@ def throughput(llm: Any, tower: Any, tokens: int, plan: Plan, text: int, device:
 
     from scalelaw.costs import _compressor, _llm, _vision
     from scalelaw.model_shapes import from_config, tower_from_config
-    from scalelaw.vlm.loop import train
+    from scalelaw.vlm.distributed_loop import train
     from scalelaw.vlm.meter import peak_flops
     from scalelaw.vlm.quecc import QueccConfig, QueccForConditionalGeneration
 

@@ -1,7 +1,7 @@
 """The trainer itself, writing a checkpoint after every step, so that a kill at any moment meets one."""
 
-from scalelaw.vlm import optimise
-from scalelaw.vlm.train import (
+from scalelaw.vlm import train_loop
+from scalelaw.vlm.stages import (
     DISTRIBUTED,
     allowed_tokens,
     cell_flops,
@@ -23,4 +23,4 @@ __all__ = [
     "run_cell",
 ]
 
-optimise.SAVE_EVERY_S = 0.0
+train_loop.SAVE_EVERY_S = 0.0

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import scalelaw as sl
-from scalelaw.cli.face import main
+from scalelaw.cli.app import main
 
 TABLE = sl.read_table("vlm_reasoning")[["n_params", "visual_tokens", "error", "model"]]
 EXACT = 0.5 * (TABLE.n_params / 1e9) ** -0.1 * TABLE.visual_tokens**-0.05 + 0.1

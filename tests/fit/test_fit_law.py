@@ -14,7 +14,7 @@ import pytest
 
 import scalelaw as sl
 import scalelaw.fit as fits
-from scalelaw.cli.face import main
+from scalelaw.cli.app import main
 from scalelaw.errors import InputError
 from scalelaw.fit.options import Options
 

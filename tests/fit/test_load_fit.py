@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import scalelaw as sl
-from scalelaw.cli.face import main
+from scalelaw.cli.app import main
 from scalelaw.errors import InputError
 
 SPOILT: list[tuple[tuple[str | int, ...], Any]] = [

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import scalelaw as sl
-from scalelaw.cli.face import main
+from scalelaw.cli.app import main
 from scalelaw.errors import InputError
 from scalelaw.files import paths
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scalelaw.config import Experiment, Recipe, Text, Vision, parse_experiment
 from scalelaw.errors import InputError
-from scalelaw.sweep import naming
+from scalelaw.sweep import fingerprint
 from scalelaw.sweep.grid import Cell, cells, find
 
 Make = Callable[..., Experiment]
@@ -109,7 +109,7 @@ def test_every_key_of_the_configuration_is_in_the_name_of_a_cell() -> None:
     """A section that is added to an experiment has to be added to what names its cells."""
     axes = {"llms", "visual_tokens", "compressors", "seeds", "rate_factors"}
     sections = set(Experiment.model_fields) - {"question", "name", "resources", "track"} - axes
-    assert sections == {*naming.CELL, "finetune"}  # which is in the name where there is one
+    assert sections == {*fingerprint.CELL, "finetune"}  # which is in the name where there is one
 
 
 def test_the_work_is_handed_what_its_name_holds_and_defaults_else(experiment: Make) -> None:
@@ -131,7 +131,7 @@ def test_the_work_is_handed_what_its_name_holds_and_defaults_else(experiment: Ma
 
 def test_a_new_result_version_renames_everything(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _names(experiment())
-    monkeypatch.setattr(naming, "RESULT_VERSION", naming.RESULT_VERSION + 1)
+    monkeypatch.setattr(fingerprint, "RESULT_VERSION", fingerprint.RESULT_VERSION + 1)
     after = _names(experiment())
     assert all(before[kind] != after[kind] for kind in before)
 
@@ -157,13 +157,13 @@ def test_a_pretrained_folder_counts_by_content_not_by_place(experiment: Make, tm
 def test_a_large_file_counts_by_its_size_and_by_spots_all_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(naming, "LOOK", 4)
+    monkeypatch.setattr(fingerprint, "LOOK", 4)
     path = tmp_path / "weights"
     path.write_bytes(bytes(1000))
-    plain = naming._digest(path)
+    plain = fingerprint._digest(path)
     for change in (b"\1" + bytes(999), bytes(999) + b"\1", bytes(1001)):
         path.write_bytes(change)
-        assert naming._digest(path) != plain
+        assert fingerprint._digest(path) != plain
 
 
 def test_a_users_own_compressor_counts_by_content(experiment: Make, tmp_path: Path) -> None:

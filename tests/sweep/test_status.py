@@ -61,13 +61,13 @@ def test_what_is_stale_and_why(experiment: Make, stub: str, tmp_path: Path) -> N
 def test_a_plug_in_that_changed_is_said(
     experiment: Make, stub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scalelaw.sweep import naming
+    from scalelaw.sweep import fingerprint
 
     stated = experiment(llms=["24x1"], visual_tokens=[4])
     _run(stated, tmp_path, stub)
-    real = naming.plugin_content
+    real = fingerprint.plugin_content
     monkeypatch.setattr(
-        naming,
+        fingerprint,
         "plugin_content",
         lambda drawer, name: {name: ["0"]} if drawer == "compressors" else real(drawer, name),
     )

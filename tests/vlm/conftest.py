@@ -10,7 +10,7 @@ import torch
 
 from scalelaw.config import Experiment, parse_experiment
 from scalelaw.table.schema import UNREPEATABLE
-from scalelaw.vlm.train import make_features, pretrain_llm, pretrain_tower
+from scalelaw.vlm.stages import make_features, pretrain_llm, pretrain_tower
 
 TINY: dict[str, Any] = {
     "question": "Does it run?",

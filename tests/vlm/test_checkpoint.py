@@ -16,10 +16,10 @@ import torch
 
 from scalelaw.errors import InputError, Preempted
 from scalelaw.jobs import preemption
-from scalelaw.sweep import training
-from scalelaw.vlm import checkpoint, optimise
+from scalelaw.sweep import trainer_call
+from scalelaw.vlm import checkpoint, train_loop
 from scalelaw.vlm.model import VisionLanguageModel
-from scalelaw.vlm.train import pretrain_llm, pretrain_tower, run_cell
+from scalelaw.vlm.stages import pretrain_llm, pretrain_tower, run_cell
 
 from .conftest import experiment, repeatable, silent
 
@@ -66,7 +66,7 @@ def test_a_cell_that_makes_room_goes_on_to_the_bit(
 def test_a_checkpoint_changes_nothing_of_a_run_that_nobody_disturbs(
     cell: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(optimise, "SAVE_EVERY_S", 0.0)  # after every step
+    monkeypatch.setattr(train_loop, "SAVE_EVERY_S", 0.0)  # after every step
     assert cell(saved=tmp_path / "saved.pt") == cell()
 
 
@@ -130,7 +130,7 @@ def test_a_cell_without_memory_is_made_in_halves(
     call = partial(run_cell, tower=stages["tower"], features=stages["features"], llm_folder=stages["8x1"])
     choice = {"llm": "8x1", "compressor": "quecc", "visual_tokens": 4, "seed": 0}
     given = {"saved": tmp_path / "saved.pt", "log": log}
-    rows = training.call(partial(call, log=log), experiment(), **given, **choice)
+    rows = trainer_call.call(partial(call, log=log), experiment(), **given, **choice)
     assert repeatable(rows) == halves
     assert told[0] == {"event": "out of memory", "splits": 2}
 

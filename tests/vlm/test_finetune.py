@@ -20,9 +20,9 @@ from PIL import Image
 from scalelaw import cli
 from scalelaw.config import Experiment, parse_experiment, read_experiment
 from scalelaw.errors import InputError, Preempted, ScalelawError
-from scalelaw.sweep import plan_sweep, run_sweep, training
+from scalelaw.sweep import plan_sweep, run_sweep, trainer_call
 from scalelaw.table import read
-from scalelaw.vlm import checkpoint, estimate, finetune, loop
+from scalelaw.vlm import checkpoint, cost_estimate, distributed_loop, finetune
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, run_cell
 
 from .conftest import repeatable
@@ -168,7 +168,7 @@ def test_stopped_in_the_second_stage_and_gone_on_again(
     """The same rows and losses to the bit."""
     undisturbed, all_said = cell(experiment(world))
     calls = iter(range(1000))
-    monkeypatch.setattr(loop.preemption, "asked", lambda: next(calls) == 9)
+    monkeypatch.setattr(distributed_loop.preemption, "asked", lambda: next(calls) == 9)
     with pytest.raises(Preempted):
         cell(experiment(world), saved=tmp_path / "saved.pt")
     monkeypatch.undo()
@@ -228,7 +228,7 @@ def test_nothing_is_skipped_on_the_word_of_a_checkpoint_that_is_not_believed(
         raise Preempted("Asked.", code="preempted")
 
     if when == "tuned":
-        monkeypatch.setattr(loop.preemption, "asked", lambda: next(calls) == 6)
+        monkeypatch.setattr(distributed_loop.preemption, "asked", lambda: next(calls) == 6)
     else:
         monkeypatch.setitem(finetune.METRICS, stated.finetune.questions[0].metric, asked)  # type: ignore[union-attr]
     saved = tmp_path / "saved.pt"
@@ -279,7 +279,7 @@ def test_without_memory_half_the_micro_batch_learns_the_same(
     monkeypatch.setattr(finetune.QueccForConditionalGeneration, "forward", small)
     log = lambda facts=None, **more: told.append({**(facts or {}), **more})  # noqa: E731
     call = partial(run_cell, tower=tmp_path, features=tmp_path, llm_folder=tmp_path, log=log)
-    halves = training.call(call, stated, saved=tmp_path / "saved.pt", log=log, **choice)
+    halves = trainer_call.call(call, stated, saved=tmp_path / "saved.pt", log=log, **choice)
     assert {"event": "out of memory", "splits": 2} in told
     assert [row["train_tokens"] for row in halves] == [row["train_tokens"] for row in rows]
     losses = [[line["loss"] for line in lines if "loss" in line] for lines in (told, heard)]
@@ -287,7 +287,7 @@ def test_without_memory_half_the_micro_batch_learns_the_same(
     assert losses[0][:4] == pytest.approx(losses[1][:4], rel=1e-4)
     fits = 0
     with pytest.raises(ScalelawError, match="with half the micro-batch too: CUDA out of memory"):
-        training.call(call, stated, saved=tmp_path / "other.pt", log=log, **choice)
+        trainer_call.call(call, stated, saved=tmp_path / "other.pt", log=log, **choice)
 
 
 @pytest.mark.parametrize("compressor", ["matryoshka_query", "attention_prune"])
@@ -317,7 +317,7 @@ def cell_flops_of(stated: Experiment, stage: str, tokens: int, question: int) ->
     recipe = finetune._recipe(stated)
     stages = [held.model_copy(update={"text_tokens": float(question)}) for held in recipe.stages]
     same = stated.model_copy(update={"finetune": recipe.model_copy(update={"stages": stages})})
-    return estimate.cell_flops(same, stated.llms[0], "quecc", 4, {stage: (1, tokens)})
+    return cost_estimate.cell_flops(same, stated.llms[0], "quecc", 4, {stage: (1, tokens)})
 
 
 # ---------------------------------------------------------------------------- the paper's own
@@ -339,7 +339,7 @@ def test_the_papers_experiment_can_be_planned(tmp_path: Path) -> None:
         cell_flops(stated, stated.llms[-1], "quecc", 576),
     )
     assert 1e17 < small < large < 1e20
-    held = estimate.needs(stated, stated.llms[0], "quecc", 36)
+    held = cost_estimate.needs(stated, stated.llms[0], "quecc", 36)
     assert 1 < held["memory_gb"] < 80
     assert 0.1 < held["hours"] < 24
     with pytest.raises(InputError) as caught:

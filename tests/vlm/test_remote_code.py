@@ -13,7 +13,7 @@ import transformers
 
 from scalelaw.config import Finetune
 from scalelaw.errors import InputError
-from scalelaw.vlm.counted import count_shape
+from scalelaw.vlm.count_flops import count_shape
 from scalelaw.vlm.finetune import build
 from scalelaw.vlm.llm import load_llm
 

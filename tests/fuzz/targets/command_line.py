@@ -42,7 +42,7 @@ def _line(chance: Chance) -> list[str]:
 
 
 def _run_line(given: list[str], folder: Path) -> None:
-    from scalelaw.cli.face import main
+    from scalelaw.cli.app import main
 
     here = Path.cwd()
     fit = folder / "fit.json"

@@ -9,7 +9,7 @@ import mutations as by
 import numpy as np
 
 from scalelaw.cli import fit as fit_face
-from scalelaw.cli.face import number, numbers, pairs
+from scalelaw.cli.app import number, numbers, pairs
 from scalelaw.errors import InputError
 from scalelaw.fit.formula_law import FUNCTIONS, Expression
 from scalelaw.fit.load_law import load_law

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from scalelaw.cli.face import main
+from scalelaw.cli.app import main
 from scalelaw.errors import ScalelawError
 from scalelaw.fit import compare, fit_law
 from scalelaw.table.coverage import coverage

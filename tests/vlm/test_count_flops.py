@@ -14,7 +14,7 @@ from scalelaw.costs import _llm, memory
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError
 from scalelaw.model_shapes import FAMILIES, from_config
-from scalelaw.vlm.counted import count_shape
+from scalelaw.vlm.count_flops import count_shape
 
 STABLE: dict[str, Any] = {
     "model_type": "stablelm",

@@ -16,14 +16,14 @@ from scalelaw.config import Experiment, Resources
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.paths import SweepFolder
 from scalelaw.jobs.task import Finished, Needs, Task
-from scalelaw.sweep.attempts import Failure, now, read_failure
+from scalelaw.sweep.fingerprint import is_own_file
 from scalelaw.sweep.grid import Cell, Stage, trainer
 from scalelaw.sweep.locks import holder, is_held
-from scalelaw.sweep.naming import is_own_file
-from scalelaw.sweep.needs import needs_of
 from scalelaw.sweep.progress import Item, Progress
+from scalelaw.sweep.resource_rules import needs_of
+from scalelaw.sweep.run_log import Failure, now, read_failure
 from scalelaw.sweep.stages import is_made
-from scalelaw.sweep.training import halves_note
+from scalelaw.sweep.trainer_call import halves_note
 
 Warnings = list[tuple[str, str]]
 

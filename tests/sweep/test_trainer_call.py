@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scalelaw.errors import Preempted, ScalelawError
-from scalelaw.sweep import training
+from scalelaw.sweep import trainer_call
 
 
 class OutOfMemoryError(RuntimeError):
@@ -23,7 +23,7 @@ def call(tmp_path: Path) -> Callable[..., Any]:
 
     def run(function: Callable[..., Any], told: list[Any] | None = None, **choices: Any) -> Any:
         log = lambda **facts: told.append(facts) if told is not None else None  # noqa: E731
-        return training.call(function, saved=tmp_path / "saved" / "a.pt", log=log, **choices)
+        return trainer_call.call(function, saved=tmp_path / "saved" / "a.pt", log=log, **choices)
 
     return run
 

@@ -18,7 +18,7 @@ from transformers.modeling_outputs import CausalLMOutput
 from scalelaw.errors import InputError, Preempted, ScalelawError
 from scalelaw.jobs import preemption
 from scalelaw.vlm import checkpoint
-from scalelaw.vlm.loop import Plan, processes, train
+from scalelaw.vlm.distributed_loop import Plan, processes, train
 
 PLAN = Plan(steps=8, rows=8, micro=4, learning_rate=1e-2, clip=0.5)
 

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from scalelaw import cli
-from scalelaw.cli.sections import SECTIONS, section
+from scalelaw.cli.help import SECTIONS, section
 
 
 @pytest.mark.parametrize("command", cli.commands())

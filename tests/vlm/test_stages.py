@@ -18,8 +18,7 @@ from scalelaw.vlm.cell import dataset_of
 from scalelaw.vlm.features import features_of
 from scalelaw.vlm.llm import load_llm, n_params
 from scalelaw.vlm.score import plateaus
-from scalelaw.vlm.tokens import Encoded
-from scalelaw.vlm.train import (
+from scalelaw.vlm.stages import (
     allowed_tokens,
     cell_flops,
     make_features,
@@ -27,6 +26,7 @@ from scalelaw.vlm.train import (
     pretrain_tower,
     run_cell,
 )
+from scalelaw.vlm.tokens import Encoded
 
 from .conftest import experiment, repeatable, silent
 

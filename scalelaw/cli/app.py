@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from scalelaw.cli import paths, streams
-from scalelaw.cli.sections import Commands
+from scalelaw.cli.help import Commands
 from scalelaw.errors import (
     EXTRA_OF,
     InputError,

@@ -1,6 +1,6 @@
 """The nest: a process that loads what tasks import once, and forks each of them. `local` talks to it.
 
-    python -m scalelaw.executors._nest GRACE MODULES...
+    python -m scalelaw.executors._fork_server GRACE MODULES...
 
 It reads lines of JSON {name, module, arguments, output, environment, seconds} from its stdin and writes {name, code,
 late} to its stdout. A task that runs longer than its `seconds` (0: no limit) is asked to end, and made to after GRACE

@@ -18,14 +18,14 @@ from torch import nn
 from scalelaw import plugins
 from scalelaw.config import Experiment
 from scalelaw.files.paths import write_text
-from scalelaw.vlm import estimate, finetune
+from scalelaw.vlm import cost_estimate, finetune
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, dataset_of, device, run_cell
 from scalelaw.vlm.features import kept
 from scalelaw.vlm.llm import build_llm, n_params, n_params_embedding
 from scalelaw.vlm.model import text_losses
-from scalelaw.vlm.optimise import Progress, optimise
 from scalelaw.vlm.tokens import TextStream, ids_of, padded, word_tokenizer
 from scalelaw.vlm.tower import Tower, load_tower, save_tower
+from scalelaw.vlm.train_loop import Progress, optimise
 
 DISTRIBUTED = True
 """Under torchrun every process calls `run_cell`; a cell of pretrained parts shares its work among them."""
@@ -51,7 +51,7 @@ def cell_needs(experiment: Experiment, llm: str, compressor: str, visual_tokens:
     """{memory_gb, hours} on the recipe's cluster for a cell of pretrained parts; {} for one that is made to measure."""
     if experiment.finetune is None:
         return {}
-    return estimate.needs(experiment, llm, compressor, visual_tokens)
+    return cost_estimate.needs(experiment, llm, compressor, visual_tokens)
 
 
 def pretrain_tower(

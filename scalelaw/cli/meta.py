@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from scalelaw.cli.face import Json, app, give, names_of
-from scalelaw.cli.sections import Sectioned
+from scalelaw.cli.app import Json, app, give, names_of
+from scalelaw.cli.help import Sectioned
 from scalelaw.files.safe_text import json_safe
 
 

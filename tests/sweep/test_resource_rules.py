@@ -11,9 +11,9 @@ import pytest
 from scalelaw.config import Experiment, Resources, parse_experiment, read_resources
 from scalelaw.errors import InputError
 from scalelaw.jobs.task import Needs
-from scalelaw.sweep import naming, plan_sweep
+from scalelaw.sweep import fingerprint, plan_sweep
 from scalelaw.sweep.grid import cells
-from scalelaw.sweep.needs import needs_of, rung_size
+from scalelaw.sweep.resource_rules import needs_of, rung_size
 
 Make = Callable[..., Experiment]
 
@@ -43,7 +43,7 @@ def test_resources_change_no_name(experiment: Make) -> None:
     with_rules = experiment(resources={"rules": [{"gpus": 8}], "settings": {"local": {"gpus": [0]}}})
     assert [c.name for c in cells(with_rules)] == [c.name for c in cells(experiment())]
     assert cells(with_rules)[0].experiment == cells(experiment())[0].experiment
-    assert naming.CELL.keys().isdisjoint({"resources"})
+    assert fingerprint.CELL.keys().isdisjoint({"resources"})
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_an_experiment_states_its_resources_in_its_file() -> None:
 def test_settings_of_an_executor_that_there_is_not_are_refused() -> None:
     """Settings under a misspelt name would be left out without a word."""
     from scalelaw import plugins
-    from scalelaw.sweep.work import settings_of
+    from scalelaw.sweep.schedule import settings_of
 
     local = plugins.load("executors", "local")
     with pytest.raises(InputError, match="'slrum'. Did you mean 'slurm'"):

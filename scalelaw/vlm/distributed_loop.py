@@ -28,7 +28,7 @@ from scalelaw.errors import InputError, ScalelawError
 from scalelaw.jobs import preemption
 from scalelaw.vlm import checkpoint
 from scalelaw.vlm.meter import Energy
-from scalelaw.vlm.optimise import Progress, _rate
+from scalelaw.vlm.train_loop import Progress, _rate
 
 PARALLEL = ("ddp", "fully_shard")
 IGNORED = -100
