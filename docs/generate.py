@@ -55,9 +55,9 @@ def commands() -> str:
     rows = ["| command | what it does | for example |", "| --- | --- | --- |"]
     for info in cli.app.registered_commands:
         assert info.callback is not None
-        words, _, example = (inspect.getdoc(info.callback) or "").partition("Example: ")
+        format, _, example = (inspect.getdoc(info.callback) or "").partition("Example: ")
         rows.append(
-            f"| `{info.name or info.callback.__name__}` | {words.split(chr(10))[0]} | `{example.strip()}` |"
+            f"| `{info.name or info.callback.__name__}` | {format.split(chr(10))[0]} | `{example.strip()}` |"
         )
     return "\n".join(rows)
 
@@ -157,7 +157,7 @@ def experiments() -> str:
 def refits() -> str:
     """Each bundled table's stated fits: points, status, parameters, the root mean square of what is missed."""
     import scalelaw as sl
-    from scalelaw.report import words
+    from scalelaw.report.text import format
     from scalelaw.table.read import bundled_tables, describe
 
     rows = [
@@ -169,14 +169,14 @@ def refits() -> str:
         for stated in (facts["fit"], *facts.get("more_fits", [])):
             fitted = sl.fit_law(name, bootstrap=0, **stated)
             chosen = ", ".join(map(str, (stated.get("where") or {}).values())) or "every row"
-            numbers = ", ".join(f"{words.greek(k)} {words.short(v)}" for k, v in fitted.params.items())
+            numbers = ", ".join(f"{format.greek(k)} {format.short(v)}" for k, v in fitted.params.items())
             cells = (
                 f"`{name}`",
                 chosen,
                 fitted.law,
                 fitted.n_points,
                 numbers,
-                words.short(fitted.rmse, 2),
+                format.short(fitted.rmse, 2),
                 fitted.status,
             )
             rows.append("| " + " | ".join(map(str, cells)) + " |")
@@ -187,7 +187,7 @@ def scenes() -> str:
     """What the bundled sweep measured, family by family: mean errors, fits, and for digits the laws compared."""
     import scalelaw as sl
     from scalelaw.fit import compare
-    from scalelaw.report.words import short
+    from scalelaw.report.text.format import short
 
     def span(ends: tuple[float, float]) -> str:
         return f"[{short(ends[0], 2)}, {short(ends[1], 2)}]"

@@ -65,7 +65,7 @@ def listed(kind: str) -> dict[str, str]:
 
         return {name: str(describe(name).get("title", "")) for name in bundled_tables()}
     if kind == "figures":
-        from scalelaw.report.single import SUMMARIES
+        from scalelaw.report.render.figure import SUMMARIES
 
         return dict(SUMMARIES)
     if kind == "schemas":

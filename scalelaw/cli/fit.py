@@ -153,8 +153,8 @@ def fit(
     Example: scalelaw fit vlm_reasoning --law product_power -o fit.json
     """
     from scalelaw import fit as fits
+    from scalelaw.cli.show import fit
     from scalelaw.files.safe_load import is_pipe
-    from scalelaw.report import terminal
     from scalelaw.table.read import read_table
 
     asked: dict[str, Any] = {
@@ -189,7 +189,7 @@ def fit(
             grouped.warnings,
             as_json=as_json,
             output=output,
-            words=lambda: terminal.show_groups(grouped),
+            words=lambda: fit.show_groups(grouped),
         )
         return
     if share is not None:
@@ -204,8 +204,8 @@ def fit(
     refused = strict and fitted.status in ("not_identified", "not_converged")
 
     def words() -> None:
-        terminal.show_fit(fitted)
-        terminal.show_changes(data)
+        fit.show_fit(fitted)
+        fit.show_changes(data)
 
     told = None if as_json else words  # a refusal is itself the JSON object
     give("fit", data, fitted.warnings, as_json=as_json and not refused, output=output, words=told)
@@ -243,8 +243,8 @@ def compare(
 
     Example: scalelaw compare vlm_reasoning
     """
+    from scalelaw.cli.show.fit import show_comparison
     from scalelaw.fit import compare as compare_laws
-    from scalelaw.report.terminal import show_comparison
 
     found = compare_laws(
         table,

@@ -23,7 +23,7 @@ def doctor(as_json: Json = False) -> None:
 
     found = examine()
     if not as_json:
-        from scalelaw.report.terminal import show_doctor
+        from scalelaw.cli.show.fit import show_doctor
 
         show_doctor(found)
     give("doctor", found, as_json=as_json)

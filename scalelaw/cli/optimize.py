@@ -224,15 +224,15 @@ def optimize(
         warnings += [held for held in found.warnings if held not in warnings]
     if inverse:
         data["inverse"] = plan.inverse_questions(law, limits, within=within, **asked)
-    from scalelaw.report import decisions, terminal
+    from scalelaw.cli.show import fit, plan
 
     def words() -> None:
-        decisions.show_optimum(optimum)
-        terminal.show_front(optimum)
+        plan.show_optimum(optimum)
+        fit.show_front(optimum)
         if contrast:
-            decisions.show_contrast(data["contrast"])
+            plan.show_contrast(data["contrast"])
         if inverse:
-            decisions.show_inverse(data["inverse"])
+            plan.show_inverse(data["inverse"])
 
     give("optimize", data, warnings, as_json=as_json, output=output, words=words)
 
@@ -304,12 +304,12 @@ def cost(
         data["explained"] = explain_flops(explain, model, visual_tokens, **query)
 
     def words() -> None:
-        from scalelaw.report import decisions
+        from scalelaw.cli.show import plan
 
         if explain is None:
-            decisions.show_bill(bill)
+            plan.show_bill(bill)
         else:
-            decisions.show_explained(explain, data["explained"])
+            plan.show_explained(explain, data["explained"])
 
     give("cost", data, bill.warnings, as_json=as_json, output=output, words=words)
 
@@ -340,7 +340,7 @@ def calibrate(
         found.write(output)
 
     def words() -> None:
-        from scalelaw.report.decisions import show_calibration
+        from scalelaw.cli.show.plan import show_calibration
 
         show_calibration(found)
 

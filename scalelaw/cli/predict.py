@@ -43,7 +43,7 @@ def predict(
     found = predict_places(load_fit(fit_file, law_files or []), _places(at), level)
 
     def show() -> None:
-        from scalelaw.report.terminal import show_predictions
+        from scalelaw.cli.show.fit import show_predictions
 
         show_predictions(found)
 

@@ -88,7 +88,7 @@ def sweep(
         planned = plan_sweep(stated, folder, executor, jobs)
 
         def words() -> None:
-            from scalelaw.report.terminal import show_cells
+            from scalelaw.cli.show.fit import show_cells
 
             show_cells(planned)
             for ask in planned.asks:
@@ -99,7 +99,7 @@ def sweep(
     result = run_sweep(stated, folder, executor=executor, jobs=jobs)
 
     def summary() -> None:
-        from scalelaw.report.terminal import show_sweep
+        from scalelaw.cli.show.fit import show_sweep
 
         show_sweep(result)
 

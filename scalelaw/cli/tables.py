@@ -113,14 +113,14 @@ def show(
         ((by, baseline),) = pairs([paired], "--paired").items()
         compared = compare_pairs(choose(read_table(table, where), where), by, baseline)
         if not as_json:
-            from scalelaw.report.terminal import show_pairs
+            from scalelaw.cli.show.fit import show_pairs
 
             show_pairs(compared, by, baseline)
         give("show", {"by": by, "baseline": baseline, "rows": compared.to_dict("records")}, as_json=as_json)
         return
     found = coverage(table, where)
     if not as_json:
-        from scalelaw.report.terminal import show_coverage
+        from scalelaw.cli.show.fit import show_coverage
 
         show_coverage(found)
     give("show", found.to_dict(), as_json=as_json)

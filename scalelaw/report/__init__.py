@@ -6,8 +6,8 @@ type, axes; answer, measured, pages, checklist: the pages; document: all of it, 
 figure to a file; terminal, decisions: answers for a terminal.
 """
 
-from scalelaw.report import settings  # noqa: F401 - first: it imports matplotlib, whatever the user's settings
 from scalelaw.report.document import write_report
-from scalelaw.report.single import save_figure
+from scalelaw.report.render import matplotlib_settings  # noqa: F401 - first: it imports matplotlib, whatever the user's settings
+from scalelaw.report.render.figure import save_figure
 
 __all__ = ["save_figure", "write_report"]

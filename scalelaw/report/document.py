@@ -10,33 +10,8 @@ from matplotlib.backends.backend_pdf import PdfPages
 
 from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files.paths import atomic, check_report, write_text
-from scalelaw.report.answer import answer_page, question
-from scalelaw.report.appendix import appendix, glossary, hashes
-from scalelaw.report.checklist import checklist, pages_of
-from scalelaw.report.comparisons import (
-    ablation_page,
-    beside_pages,
-    compressor_pages,
-    contrast_pages,
-    law_pages,
-    share_pages,
-)
-from scalelaw.report.interactive import page_text
-from scalelaw.report.items import Contents, Study, detailed, gather, left_out
-from scalelaw.report.measured import measured_pages
-from scalelaw.report.outline import add_outline
-from scalelaw.report.owned import OwnedFolder
-from scalelaw.report.page import Page
-from scalelaw.report.pages import (
-    axes_of,
-    belief_page,
-    fit_page,
-    front_page,
-    residual_page,
-    surface_page,
-)
-from scalelaw.report.paper import write_paper
-from scalelaw.report.records import (
+from scalelaw.report.collect import Contents, Study, detailed, gather, left_out
+from scalelaw.report.export import (
     contents_of,
     csv_text,
     facts_of_contents,
@@ -44,8 +19,33 @@ from scalelaw.report.records import (
     outline_of,
     table_of,
 )
+from scalelaw.report.manifest import OwnedFolder
+from scalelaw.report.render.html import page_text
+from scalelaw.report.render.latex import write_paper
+from scalelaw.report.render.pdf import Page
+from scalelaw.report.render.pdf_outline import add_outline
+from scalelaw.report.sections.appendix import appendix, glossary, hashes
+from scalelaw.report.sections.checklist import checklist, pages_of
+from scalelaw.report.sections.comparison import (
+    ablation_page,
+    beside_pages,
+    compressor_pages,
+    contrast_pages,
+    law_pages,
+    share_pages,
+)
+from scalelaw.report.sections.data import measured_pages
+from scalelaw.report.sections.fit import (
+    axes_of,
+    belief_page,
+    fit_page,
+    front_page,
+    residual_page,
+    surface_page,
+)
+from scalelaw.report.sections.summary import answer_page, question
 from scalelaw.report.style import styled
-from scalelaw.report.words import law as law_in_words
+from scalelaw.report.text.format import law as law_in_words
 from scalelaw.results.envelope import answer, dumps
 from scalelaw.version import __version__
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report import series, words
-from scalelaw.report.items import Study
+from scalelaw.report import series
+from scalelaw.report.collect import Study
+from scalelaw.report.text import format
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ def beside(studies: Sequence[Study]) -> list[Rows]:
     for name in [bar.name for bar in series.numbers(first)]:
         held = np.array([_known(fitted, name) for fitted in fits], dtype=float)
         if np.isfinite(held[:, 0]).all():
-            title = words.greek(name)
+            title = format.greek(name)
             found.append(
-                Rows(title, f"{title} (no unit)", _counts(fits), tuple(words.capital(s.name) for s in studies),
+                Rows(title, f"{title} (no unit)", _counts(fits), tuple(format.capital(s.name) for s in studies),
                      (Dots(name, *held.T),))
             )  # fmt: skip
     return found
@@ -64,7 +65,7 @@ def changed(ablation: Sequence[Mapping[str, Any]], fitted: FittedLaw) -> list[Ro
         _, low, high = _known(fitted, name)
         if np.isfinite(values).sum() < 2:
             continue
-        title = words.greek(name)
+        title = format.greek(name)
         found.append(
             Rows(
                 title, f"{title} (no unit)", f"n = {fitted.n_points}", tuple(str(r["change"]) for r in rows),
@@ -85,13 +86,13 @@ def extrapolated(comparison: Mapping[str, Any]) -> Rows | None:
         held = [(law["leave_largest_out"].get(name) or {}).get("score") for law in laws]
         if any(value is not None for value in held):
             measures.append(
-                Dots(f"largest {words.named(name)} left out", np.array([_number(v) for v in held]))
+                Dots(f"largest {format.named(name)} left out", np.array([_number(v) for v in held]))
             )
-    unit = words.unit(comparison["target"]) if comparison["residual"] == "linear" else "log units"
+    unit = format.unit(comparison["target"]) if comparison["residual"] == "linear" else "log units"
     return Rows(
         "Laws by what they miss", f"root mean square of what is missed ({unit})", f"n = {comparison['n_points']}",
-        tuple(words.capital(words.law(law["law"])) for law in laws), tuple(measures),
-        side=tuple("" if law.get("weight") is None else f"weight {words.share(law['weight'])}" for law in laws),
+        tuple(format.capital(format.law(law["law"])) for law in laws), tuple(measures),
+        side=tuple("" if law.get("weight") is None else f"weight {format.share(law['weight'])}" for law in laws),
     )  # fmt: skip
 
 
@@ -99,18 +100,18 @@ def contrasted(contrast: Mapping[str, Any], target: str, n: int) -> list[Rows]:
     """What each kind of budget of the same size picks: the tokens, the size, the predicted error."""
     rows = contrast["rows"]
     base = rows[0]["best"]
-    labels = tuple(f"{words.kind(row['kind'])}: {words.cost(row['kind'], row['limit'])}" for row in rows)
+    labels = tuple(f"{format.kind(row['kind'])}: {format.cost(row['kind'], row['limit'])}" for row in rows)
     other = tuple(any(row["best"][k] != base[k] for k in ("model", "visual_tokens")) for row in rows)
-    note = f"n = {n}" if n else words.count(len(rows), "configuration")
+    note = f"n = {n}" if n else format.count(len(rows), "configuration")
     picks = [row["best"] for row in rows]
     found = [
-        Rows(words.capital(words.named(name)), "", note, labels,
+        Rows(format.capital(format.named(name)), "", note, labels,
              (Dots("pick", np.array([float(p[name]) for p in picks])),), column=name, marked=other)
         for name in ("visual_tokens", "n_params")
     ]  # fmt: skip
     errors = Dots("pick", np.array([float(p["error"]) for p in picks]))
-    title = words.capital(f"predicted {words.named(target)}")
-    return [*found, Rows(title, f"predicted {words.axis(target)}", note, labels, (errors,), marked=other)]
+    title = format.capital(f"predicted {format.named(target)}")
+    return [*found, Rows(title, f"predicted {format.axis(target)}", note, labels, (errors,), marked=other)]
 
 
 def _known(fitted: FittedLaw, name: str) -> tuple[float, float, float]:

@@ -17,9 +17,9 @@ from matplotlib.transforms import Bbox
 import scalelaw as sl
 from scalelaw.fit import ablate, compare
 from scalelaw.plan import contrast_budgets, find_cost
+from scalelaw.report.collect import gather
 from scalelaw.report.document import make_pages
-from scalelaw.report.items import gather
-from scalelaw.report.page import Page
+from scalelaw.report.render.pdf import Page
 from scalelaw.report.style import styled
 from scalelaw.results.envelope import plain
 from scalelaw.table.read import describe

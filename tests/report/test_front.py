@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import scalelaw as sl
-from scalelaw.report.sparks import front
-from scalelaw.report.terminal import show_front
+from scalelaw.cli.show.fit import show_front
+from scalelaw.cli.show.sparklines import front
 
 
 def choice(cost: float, error: float) -> dict[str, Any]:

@@ -16,14 +16,14 @@ import pytest
 
 import scalelaw as sl
 from scalelaw.errors import InputError
+from scalelaw.report.collect import Study, gather
 from scalelaw.report.document import make_pages
-from scalelaw.report.findings import grounds
-from scalelaw.report.glyphs import drawable
-from scalelaw.report.items import Study, gather
-from scalelaw.report.outline import add_outline
-from scalelaw.report.page import FOOT, Page
-from scalelaw.report.records import csv_text
+from scalelaw.report.export import csv_text
+from scalelaw.report.render.pdf import FOOT, Page
+from scalelaw.report.render.pdf_outline import add_outline
 from scalelaw.report.style import PAGE, styled
+from scalelaw.report.text.glyphs import drawable
+from scalelaw.report.text.sentences import grounds
 
 HOSTILE = (
     "[/]", "[link=file:///x]a[/link]", "a\x1b[31mred\x1b[0m", "b\x1b]8;;http://x\x07l\x1b]8;;\x07",
@@ -240,11 +240,11 @@ def test_many_fits_have_a_summary_an_outline_and_a_word_on_what_is_left_out(ocr:
     fits = [replace(ocr, checklist={**ocr.checklist, "table": f"table-{i}"}, draws={}) for i in range(40)]
     with styled():
         contents = gather(fits)
-        from scalelaw.report.items import detailed, left_out
+        from scalelaw.report.collect import detailed, left_out
 
         assert len(detailed(contents).studies) == 12
         assert "28 of 40" in left_out(contents)
-        from scalelaw.report.answer import answer_page
+        from scalelaw.report.sections.summary import answer_page
 
         first, rows = answer_page(contents, None), 0
         page: Page | None = first

@@ -17,8 +17,8 @@ from pypdf import PdfReader
 
 from scalelaw.errors import InputError
 from scalelaw.report import write_report
-from scalelaw.report.page import Page
-from scalelaw.report.records import named_figures, table_of
+from scalelaw.report.export import named_figures, table_of
+from scalelaw.report.render.pdf import Page
 
 
 @pytest.fixture(scope="module")

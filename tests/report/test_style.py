@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from pypdf import PdfReader
 
 from scalelaw.report import save_figure, style
-from scalelaw.report.single import FIGURES
+from scalelaw.report.render.figure import FIGURES
 
 
 def test_ten_curves_differ_in_colour_marker_and_line() -> None:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from scalelaw.report.page import clip, text_width, wrap
+from scalelaw.report.render.pdf import clip, text_width, wrap
 from scalelaw.report.style import BODY, INK, MUTED, PAPER, SMALL, TINY
 from scalelaw.report.ticks import panel_width
 

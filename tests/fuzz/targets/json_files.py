@@ -12,7 +12,7 @@ import mutations as by
 from scalelaw.fit import fit_law, load_fit
 from scalelaw.model_shapes import from_config, tower_from_config
 from scalelaw.plan import find_cost, find_optimum, load_optimum
-from scalelaw.report.items import gather
+from scalelaw.report.collect import gather
 from scalelaw.results.envelope import answer, dumps
 
 from .shared import Chance, Target, _either, _file

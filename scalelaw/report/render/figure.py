@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.paths import atomic
-from scalelaw.report import series, surfaces, words
+from scalelaw.report import series, surfaces
+from scalelaw.report.collect import Study, gather
 from scalelaw.report.figures import draw_curves, draw_front, draw_parity, draw_surface
-from scalelaw.report.glyphs import make_drawable
-from scalelaw.report.items import Study, gather
-from scalelaw.report.pages import axes_of
+from scalelaw.report.sections.fit import axes_of
 from scalelaw.report.style import styled
+from scalelaw.report.text import format
+from scalelaw.report.text.glyphs import make_drawable
 
 _DATES: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None, "ModDate": None},
@@ -92,7 +93,7 @@ def _families(studies: list[Study]) -> Figure:
         assert study.fitted is not None
         chosen = study.fitted.checklist["where"]
         name = chosen.get("benchmark", study.name) if isinstance(chosen, dict) else study.name
-        draw_curves(axes, data, extent, heading=words.capital(words.named(name)))
+        draw_curves(axes, data, extent, heading=format.capital(format.named(name)))
     return figure
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from scalelaw.report.page import Page, text_width
+from scalelaw.report.render.pdf import Page, text_width
 from scalelaw.report.style import TINY
 from scalelaw.table.schema import COLUMNS
 

@@ -16,13 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
 from scalelaw.files.safe_text import json_safe, one_line, printable
-from scalelaw.report import words
 from scalelaw.report.alone import alone
-from scalelaw.report.formula import Formula
-from scalelaw.report.page import Page, Panel
-from scalelaw.report.records import named_figures, outline_of
+from scalelaw.report.export import named_figures, outline_of
+from scalelaw.report.render.pdf import Page, Panel
 from scalelaw.report.style import INK, MUTED, PAPER, RULE
 from scalelaw.report.surfaces import Surface
+from scalelaw.report.text import format
+from scalelaw.report.text.formula import Formula
 from scalelaw.results.envelope import plain
 
 _WIDTHS = {"broad": 5.4, "slim": 3.4}
@@ -98,7 +98,7 @@ def _inline(text: str) -> str:
     if not isinstance(text, Formula):
         return html.escape(printable(text))
     plain_text = html.escape(text[1:-1])
-    text = _GREEK.sub(lambda m: words.greek(m[1]), plain_text).replace("\\,", " · ").replace("-", "−")
+    text = _GREEK.sub(lambda m: format.greek(m[1]), plain_text).replace("\\,", " · ").replace("-", "−")
     while (plainer := re.sub(r"\\mathrm\{([^{}]*)\}", r"\1", text)) != text:
         text = plainer
     text = re.sub(r"\^\{([^{}]*)\}", r"<sup>\1</sup>", text)
@@ -170,7 +170,7 @@ def _surface(axes: Axes, data: Surface, box: Bbox) -> dict[str, Any]:
         "high": _place(axes, frame.x1, frame.y1, box),
         "x": [float(data.x[0]), float(data.x[-1])],
         "y": [float(data.y[0]), float(data.y[-1])],
-        "names": [words.named(data.columns[0]), words.named(data.columns[1]), words.named(data.target)],
+        "names": [format.named(data.columns[0]), format.named(data.columns[1]), format.named(data.target)],
         "z": np.round(data.z[thin, thin], 5),
     }
 
@@ -180,4 +180,4 @@ def _short(label: str) -> str:
 
 
 def _number(value: float) -> str:
-    return words.si(value) if abs(value) >= 1e5 else words.short(value, 4)
+    return format.si(value) if abs(value) >= 1e5 else format.short(value, 4)

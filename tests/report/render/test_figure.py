@@ -11,7 +11,7 @@ from PIL import Image
 from scalelaw.errors import InputError
 from scalelaw.fit import fit_law
 from scalelaw.report import save_figure
-from scalelaw.report.single import FIGURES
+from scalelaw.report.render.figure import FIGURES
 
 BEGINS = {".pdf": b"%PDF-", ".svg": b"<?xml", ".png": b"\x89PNG"}
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from matplotlib.mathtext import MathTextParser
 
-from scalelaw.report import words
+from scalelaw.report.text import format
 
 _GREEK = (
     "alpha",
@@ -36,16 +36,16 @@ class Formula(str):
 def typeset(formula: str, params: Mapping[str, float] | None = None, digits: int = 3) -> str:
     """The formula as mathtext (a Formula), with the numbers of `params` in their places where given; the plain
     words of `words.formula` where it is not of a form that can be set."""
-    plain = words.formula(formula, params, digits)
-    if words.is_sentence(plain):
+    plain = format.formula(formula, params, digits)
+    if format.is_sentence(plain):
         return plain
     terms, end = [], 0
-    for match in _TOKEN.finditer(source := words.formula(formula)):
+    for match in _TOKEN.finditer(source := format.formula(formula)):
         if match.start() != end:
             return plain
         terms.append(match[1])
         end = match.end()
-    text = _set(terms, {words.greek(name): value for name, value in (params or {}).items()}, digits)
+    text = _set(terms, {format.greek(name): value for name, value in (params or {}).items()}, digits)
     return Formula(text) if end == len(source) and text and _can_be_set(text) else plain
 
 
@@ -72,8 +72,8 @@ def _set(terms: list[str], params: Mapping[str, float], digits: int) -> str:
 
 def _atom(term: str, params: Mapping[str, float], digits: int) -> str:
     if term in params:
-        return words.short(params[term], digits).replace("−", "-")
-    letters = {words.greek(name): name for name in _GREEK if words.greek(name) != name}
+        return format.short(params[term], digits).replace("−", "-")
+    letters = {format.greek(name): name for name in _GREEK if format.greek(name) != name}
     if term in letters or term in _GREEK:
         return "\\" + letters.get(term, term) + " "
     if len(term) > 1 and term[0].isalpha():

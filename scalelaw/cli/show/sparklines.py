@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalelaw.report import words
+from scalelaw.report.text import format
 
 if TYPE_CHECKING:
     from scalelaw.fit import FittedLaw
@@ -72,6 +72,6 @@ def slopes(fitted: FittedLaw) -> list[tuple[str, str, str]]:
         means.append([sum(cells[x]) / len(cells[x]) for x in sorted(cells)])
     every = [value for row in means for value in row]
     return [
-        (words.level(by, float(level)), spark(row, min(every), max(every)), f"{row[0]:.4g} to {row[-1]:.4g}")
+        (format.level(by, float(level)), spark(row, min(every), max(every)), f"{row[0]:.4g} to {row[-1]:.4g}")
         for level, row in zip(levels, means, strict=True)
     ]

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from scalelaw.files.safe_text import one_line, printable
-from scalelaw.report import words
 from scalelaw.report.grids import Coverage
 from scalelaw.report.lines import Line, Lines, Profile
-from scalelaw.report.page import Page
+from scalelaw.report.render.pdf import Page
 from scalelaw.report.rows import Dots, Rows
 from scalelaw.report.series import Choices, Cloud, Curves, Intervals, Residuals
 from scalelaw.report.shares import Shares
 from scalelaw.report.surfaces import Front, Surface
+from scalelaw.report.text import format
 from scalelaw.results.envelope import plain
 
 
@@ -140,7 +140,7 @@ def _choices(data: Choices) -> pd.DataFrame:
                 "low": low,
                 "high": high,
                 "p_best": choice.get("p_best"),
-                "p_model": words.of_model(choice),
+                "p_model": format.of_model(choice),
             }
         )
     return pd.DataFrame(rows)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report import words
-from scalelaw.report.findings import served
-from scalelaw.report.items import Study
-from scalelaw.report.page import FOOT, LEADING, Page, wrap
+from scalelaw.report.collect import Study
+from scalelaw.report.render.pdf import FOOT, LEADING, Page, wrap
 from scalelaw.report.series import numbers
 from scalelaw.report.style import BODY, MARGIN, MUTED, PAGE, TINY
+from scalelaw.report.text import format
+from scalelaw.report.text.sentences import served
 
 Row = tuple[str, str]
 _NAME = 1.55
@@ -73,14 +73,14 @@ def _sections(study: Study, tag: str) -> Iterator[tuple[str, list[Row]]]:
         yield f"Status of the fit{tag}", _status(study.fitted)
         yield f"How well it fits{tag}", _rows(_quality(study.fitted))
         facts = {name: value for name, value in study.fitted.checklist.items() if name != "status"}
-        if words.is_average(study.fitted.law):
-            facts["law"] = words.formula(study.fitted.formula)
+        if format.is_average(study.fitted.law):
+            facts["law"] = format.formula(study.fitted.formula)
         yield f"The fit{tag}", _rows(facts)
     told: list[Row] = []
     for optimum in study.optima:
         rows = _plan(optimum)
         notes = [
-            ("warning" if i == 0 else "", words.symbolic(w["message"]))
+            ("warning" if i == 0 else "", format.symbolic(w["message"]))
             for i, w in enumerate(optimum["warnings"])
         ]
         title = "The plan" if not told else "Another plan, where it differs"
@@ -89,9 +89,9 @@ def _sections(study: Study, tag: str) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _status(fitted: FittedLaw) -> list[Row]:
-    rows = [("status", words.status(fitted))]
+    rows = [("status", format.status(fitted))]
     rows += [
-        ("warning" if i == 0 else "", words.symbolic(message))
+        ("warning" if i == 0 else "", format.symbolic(message))
         for i, (_, message) in enumerate(fitted.warnings)
     ]
     return rows
@@ -113,21 +113,21 @@ def _quality(fitted: FittedLaw) -> dict[str, Any]:
 
 
 def _parameters(fitted: FittedLaw) -> dict[str, Any]:
-    if not words.is_average(fitted.law):
-        derived = {words.greek(name): _derived(held) for name, held in fitted.derived.items()}
+    if not format.is_average(fitted.law):
+        derived = {format.greek(name): _derived(held) for name, held in fitted.derived.items()}
         return {"parameters": fitted.params, **({"derived": derived} if derived else {})}
     return {
-        "weights": {words.greek(bar.name).removeprefix("weight of "): bar.value for bar in numbers(fitted)}
+        "weights": {format.greek(bar.name).removeprefix("weight of "): bar.value for bar in numbers(fitted)}
     }
 
 
 def _derived(held: Mapping[str, Any]) -> str:
-    span = words.span(held.get("interval"))
-    return "∞" if held["value"] is None else words.plainly(held["value"]) + (f" ({span})" if span else "")
+    span = format.span(held.get("interval"))
+    return "∞" if held["value"] is None else format.plainly(held["value"]) + (f" ({span})" if span else "")
 
 
 def _rows(facts: Mapping[str, Any]) -> list[Row]:
-    return [(words.named(str(name)), _columns(value) if name == "columns" else words.plainly(value))
+    return [(format.named(str(name)), _columns(value) if name == "columns" else format.plainly(value))
             for name, value in facts.items()]  # fmt: skip
 
 
@@ -136,15 +136,15 @@ def _columns(columns: Mapping[str, str]) -> str:
 
 
 def _plan(optimum: Mapping[str, Any]) -> list[Row]:
-    best, units = optimum["best"], words.units_of(optimum)
+    best, units = optimum["best"], format.units_of(optimum)
     facts: dict[str, Any] = {
-        "budget": words.budget(optimum["budget"], units),
-        "query": words.workload(optimum),
-        "cost": words.costing(optimum["cost"]),
-        "chosen": words.configuration(best),
-        "it costs": "; ".join(words.amount(kind, value, units) for kind, value in best["costs"].items()),
+        "budget": format.budget(optimum["budget"], units),
+        "query": format.workload(optimum),
+        "cost": format.costing(optimum["cost"]),
+        "chosen": format.configuration(best),
+        "it costs": "; ".join(format.amount(kind, value, units) for kind, value in best["costs"].items()),
         "served": served(optimum),
-        "binding": words.named(best["binding"]) if best.get("binding") else "nothing",
+        "binding": format.named(best["binding"]) if best.get("binding") else "nothing",
         "extrapolates": optimum["extrapolates"],
         **_searched(optimum["searched"]),
     }
@@ -168,11 +168,11 @@ def _searched(held: Mapping[str, Any]) -> dict[str, Any]:
         "units",
     )
     return {
-        "searched models": f"{words.plainly(held['models'])} ({held['models_from']})",
+        "searched models": f"{format.plainly(held['models'])} ({held['models_from']})",
         "searched tokens": f"{low:g} to {high:g} ({held['visual_tokens_from']})",
         "configurations": f"{held['configurations']:,}, of which {held['that_fit']:,} fit the budget",
         **{
-            name: words.named(value) if name in _PLUG_INS else value
+            name: format.named(value) if name in _PLUG_INS else value
             for name, value in held.items()
             if name not in told and value
         },

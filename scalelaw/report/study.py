@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report import words
+from scalelaw.report.text import format
 from scalelaw.table.read import bundled_tables, describe
 
 if TYPE_CHECKING:
-    from scalelaw.report.items import Study
+    from scalelaw.report.collect import Study
 
 _LABELS = ("task_family", "compressor", "model_family", "benchmark")
 
@@ -23,7 +23,7 @@ def subjects(studies: Sequence[Study]) -> list[str]:
         return [""] * len(studies)
     names: list[tuple[str, ...]] = [()] * len(studies)
     for feature in _FEATURES:
-        values = [words.named(feature(study)) for study in studies]
+        values = [format.named(feature(study)) for study in studies]
         longer = [
             (*name, value) if value and value not in name else name
             for name, value in zip(names, values, strict=True)
@@ -53,7 +53,7 @@ def source_of(fitted: FittedLaw) -> str:
 
 def _where(fitted: FittedLaw) -> str:
     held = fitted.checklist.get("where")
-    return ", ".join(words.named(str(v)) for v in held.values()) if isinstance(held, Mapping) else ""
+    return ", ".join(format.named(str(v)) for v in held.values()) if isinstance(held, Mapping) else ""
 
 
 def _of_fit(feature: Callable[[FittedLaw], str]) -> Callable[[Study], str]:
@@ -70,7 +70,7 @@ def _shared(column: str) -> Callable[[FittedLaw], str]:
 
 def _columns(fitted: FittedLaw) -> str:
     held = fitted.checklist.get("columns", {})
-    return ", ".join(words.named(column) for name, column in held.items() if name != "target")
+    return ", ".join(format.named(column) for name, column in held.items() if name != "target")
 
 
 _FEATURES: tuple[Callable[[Study], str], ...] = (
@@ -81,8 +81,8 @@ _FEATURES: tuple[Callable[[Study], str], ...] = (
         (
             lambda fitted: str(fitted.checklist.get("table", "")),
             _where,
-            lambda fitted: words.target_of(fitted),
-            lambda fitted: words.law(fitted.law),
+            lambda fitted: format.target_of(fitted),
+            lambda fitted: format.law(fitted.law),
             lambda fitted: f"{fitted.loss['kind']} loss",
             lambda fitted: f"{fitted.loss['residual']} residuals",
             _columns,

@@ -7,9 +7,9 @@ import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from scalelaw.report import words
-from scalelaw.report.printer import Printer
-from scalelaw.report.sparks import front, slope_axes, slopes
+from scalelaw.cli.show.printer import Printer
+from scalelaw.cli.show.sparklines import front, slope_axes, slopes
+from scalelaw.report.text import format
 
 _BESIDE = 4
 """Fits by group that stand beside each other; more are a row each."""
@@ -49,8 +49,8 @@ def show_fit(fitted: FittedLaw) -> None:
         )
         out.table(("", "value", level), shown)
     if plotted := slopes(fitted):
-        along, by = (words.named(name) for name in slope_axes(fitted))
-        out.line(f"measured {words.target_of(fitted)} along {along}, a row for each {by}:", style="dim")
+        along, by = (format.named(name) for name in slope_axes(fitted))
+        out.line(f"measured {format.target_of(fitted)} along {along}, a row for each {by}:", style="dim")
         out.table(("", "", ""), plotted)
     levels = [f" ({name} {fitted.loss[name]:g})" for name in ("delta", "expectile") if fitted.loss.get(name)]
     loss = fitted.loss["kind"] + "".join(levels)

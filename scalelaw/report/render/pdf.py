@@ -15,9 +15,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 
-from scalelaw.report.formula import Formula
-from scalelaw.report.glyphs import FACE, drawable, make_drawable_axes
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, RULE, SMALL, TINY
+from scalelaw.report.text.formula import Formula
+from scalelaw.report.text.glyphs import FACE, drawable, make_drawable_axes
 
 LEADING = 1.38
 """Distance of two lines in type sizes."""

@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
 
 from scalelaw.files.safe_text import escaped, printable
-from scalelaw.report.formula import Formula
+from scalelaw.report.text.formula import Formula
 
 FACE = "DejaVu Sans"
 _SHAPES_ARABIC = matplotlib.__version_info__ >= (3, 11)

@@ -16,7 +16,7 @@ from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
 from scalelaw.fit import Comparison, FittedLaw, GroupedFit, load_fit
 from scalelaw.fit.load_fit import read_fit
 from scalelaw.plan import Bill, Contrast, Optimum, load_optimum
-from scalelaw.report.subjects import subjects
+from scalelaw.report.study import subjects
 from scalelaw.results.envelope import read_answer
 from scalelaw.table.read import read_table
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scalelaw.report import words
-from scalelaw.report.items import Contents, Study
-from scalelaw.report.subjects import facts_of, source_of
+from scalelaw.report.collect import Contents, Study
+from scalelaw.report.study import facts_of, source_of
+from scalelaw.report.text import format
 from scalelaw.version import __version__
 
 Row = tuple[str, str]
@@ -92,8 +92,8 @@ def appendix(contents: Contents, command: str) -> Iterator[tuple[str, list[Row]]
 def glossary(contents: Contents) -> Iterator[tuple[str, list[Row]]]:
     """What the words of a report on fits or plans mean, in plain ones."""
     if contents.studies:
-        fits = [words.target_of(study.fitted) for study in contents.studies if study.fitted]
-        losses = [target == words.LOSS for target in fits]
+        fits = [format.target_of(study.fitted) for study in contents.studies if study.fitted]
+        losses = [target == format.LOSS for target in fits]
         meaning = [*([_LOSS] if any(losses) else []), *(_WORDS[1:] if losses and all(losses) else _WORDS)]
         yield "What the words mean", meaning
 
@@ -108,9 +108,9 @@ def _numbers(study: Study) -> list[Row]:
         *([("cite", cited)] if cited else []),
         ("law from", fitted.source or "the user's own"),
         ("data hash", str(held.get("data_hash", "not known"))),
-        ("seed", words.plainly(held.get("seed"))),
-        ("draws", words.plainly(held.get("bootstrap"))),
-        ("fitted with", words.plainly(held.get("versions", {}))),
+        ("seed", format.plainly(held.get("seed"))),
+        ("draws", format.plainly(held.get("bootstrap"))),
+        ("fitted with", format.plainly(held.get("versions", {}))),
     ]
 
 
