@@ -55,9 +55,9 @@ def commands() -> str:
     rows = ["| command | what it does | for example |", "| --- | --- | --- |"]
     for info in cli.app.registered_commands:
         assert info.callback is not None
-        format, _, example = (inspect.getdoc(info.callback) or "").partition("Example: ")
+        words, _, example = (inspect.getdoc(info.callback) or "").partition("Example: ")
         rows.append(
-            f"| `{info.name or info.callback.__name__}` | {format.split(chr(10))[0]} | `{example.strip()}` |"
+            f"| `{info.name or info.callback.__name__}` | {words.split(chr(10))[0]} | `{example.strip()}` |"
         )
     return "\n".join(rows)
 
@@ -157,7 +157,7 @@ def experiments() -> str:
 def refits() -> str:
     """Each bundled table's stated fits: points, status, parameters, the root mean square of what is missed."""
     import scalelaw as sl
-    from scalelaw.report.text import format
+    from scalelaw.report.text import format as fmt
     from scalelaw.table.read import bundled_tables, describe
 
     rows = [
@@ -169,14 +169,14 @@ def refits() -> str:
         for stated in (facts["fit"], *facts.get("more_fits", [])):
             fitted = sl.fit_law(name, bootstrap=0, **stated)
             chosen = ", ".join(map(str, (stated.get("where") or {}).values())) or "every row"
-            numbers = ", ".join(f"{format.greek(k)} {format.short(v)}" for k, v in fitted.params.items())
+            numbers = ", ".join(f"{fmt.greek(k)} {fmt.short(v)}" for k, v in fitted.params.items())
             cells = (
                 f"`{name}`",
                 chosen,
                 fitted.law,
                 fitted.n_points,
                 numbers,
-                format.short(fitted.rmse, 2),
+                fmt.short(fitted.rmse, 2),
                 fitted.status,
             )
             rows.append("| " + " | ".join(map(str, cells)) + " |")

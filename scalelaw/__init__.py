@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from scalelaw.version import __version__
 
 if TYPE_CHECKING:
-    from scalelaw.fit import FittedLaw, fit_law, load_fit, predict_places
+    from scalelaw.fit import FittedLaw, predict_places
+    from scalelaw.fit.fit_law import fit_law
+    from scalelaw.fit.load_fit import load_fit
     from scalelaw.plan import Optimum, find_optimum
     from scalelaw.report import save_figure, write_report
     from scalelaw.table.read import read_table

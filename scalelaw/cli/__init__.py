@@ -7,4 +7,4 @@ stderr. Exit codes: see `scalelaw.errors`. Libraries are imported inside the com
 from scalelaw.cli import fit, meta, optimize, predict, report, sweep, tables
 from scalelaw.cli.app import app, commands, main
 
-__all__ = ["app", "commands", "fit", "main", "optimize", "predict", "report", "sweep", "tables", "upkeep"]
+__all__ = ["app", "commands", "fit", "main", "meta", "optimize", "predict", "report", "sweep", "tables"]

@@ -153,7 +153,7 @@ def fit(
     Example: scalelaw fit vlm_reasoning --law product_power -o fit.json
     """
     from scalelaw import fit as fits
-    from scalelaw.cli.show import fit
+    from scalelaw.cli.show.fit import show_changes, show_fit, show_groups
     from scalelaw.files.safe_load import is_pipe
     from scalelaw.table.read import read_table
 
@@ -189,7 +189,7 @@ def fit(
             grouped.warnings,
             as_json=as_json,
             output=output,
-            words=lambda: fit.show_groups(grouped),
+            words=lambda: show_groups(grouped),
         )
         return
     if share is not None:
@@ -204,8 +204,8 @@ def fit(
     refused = strict and fitted.status in ("not_identified", "not_converged")
 
     def words() -> None:
-        fit.show_fit(fitted)
-        fit.show_changes(data)
+        show_fit(fitted)
+        show_changes(data)
 
     told = None if as_json else words  # a refusal is itself the JSON object
     give("fit", data, fitted.warnings, as_json=as_json and not refused, output=output, words=told)

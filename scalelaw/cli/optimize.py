@@ -224,15 +224,16 @@ def optimize(
         warnings += [held for held in found.warnings if held not in warnings]
     if inverse:
         data["inverse"] = plan.inverse_questions(law, limits, within=within, **asked)
-    from scalelaw.cli.show import fit, plan
+    from scalelaw.cli.show.fit import show_front
+    from scalelaw.cli.show.plan import show_contrast, show_inverse, show_optimum
 
     def words() -> None:
-        plan.show_optimum(optimum)
-        fit.show_front(optimum)
+        show_optimum(optimum)
+        show_front(optimum)
         if contrast:
-            plan.show_contrast(data["contrast"])
+            show_contrast(data["contrast"])
         if inverse:
-            plan.show_inverse(data["inverse"])
+            show_inverse(data["inverse"])
 
     give("optimize", data, warnings, as_json=as_json, output=output, words=words)
 
@@ -304,12 +305,12 @@ def cost(
         data["explained"] = explain_flops(explain, model, visual_tokens, **query)
 
     def words() -> None:
-        from scalelaw.cli.show import plan
+        from scalelaw.cli.show.plan import show_bill, show_explained
 
         if explain is None:
-            plan.show_bill(bill)
+            show_bill(bill)
         else:
-            plan.show_explained(explain, data["explained"])
+            show_explained(explain, data["explained"])
 
     give("cost", data, bill.warnings, as_json=as_json, output=output, words=words)
 

@@ -115,7 +115,7 @@ class FittedLaw:
         return self._evaluate(inputs, draws)
 
     def band(self, kind: str = "law", level: float = 0.95, **inputs: Any) -> tuple[np.ndarray, np.ndarray]:
-        """(low, high) for the `law` itself or for a new `run`, at inputs in raw units: see `scalelaw.fit.prediction_bands`."""
+        """(low, high) for the `law` itself or for a new `run`, at inputs in raw units; see `fit.prediction_bands`."""
         return band(self, kind, level, **inputs)
 
     def plot(self, axes: Any = None) -> Any:

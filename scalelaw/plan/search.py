@@ -20,7 +20,8 @@ from scalelaw.results.optimum import Optimum
 
 @typed(
     fitted=("FittedLaw", "Blend", "Mapping"), budget=("None", "str", "int", "float", "list", "tuple", "Mapping"),
-    text_tokens=("int", "float"), generate=("int", "float"), cost=("None", "str"), hardware=("None", "str", "Path", "Device"),
+    text_tokens=("int", "float"), generate=("int", "float"), cost=("None", "str"),
+    hardware=("None", "str", "Path", "Device"),
     within=("None", "int", "float"), target_error=("None", "int", "float"), minimise=("None", "str"),
     tie=("int", "float"), tower=("None", "str"), compressor=("None", "str"), images=("int", "float"),
     tiles=("int", "float"), cached_prefix=("int", "float"), devices=("int",), seed=("int",),

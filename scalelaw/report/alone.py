@@ -14,7 +14,7 @@ from scalelaw.report.rows import Rows
 from scalelaw.report.series import Choices, Intervals
 from scalelaw.report.shares import Shares
 from scalelaw.report.style import SMALL, TINY
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.text.glyphs import make_drawable
 
 _PAD, _EDGE = 0.06, 0.02
@@ -63,13 +63,13 @@ def _margins(data: object, width: float) -> tuple[float, float, float]:
         return _labels(halves, width), 0.95, max(0.5, 0.36 * len(data.labels))
     if isinstance(data, Intervals):
         return (
-            0.2 + max(text_width(format.greek(b.name), TINY) for b in data.bars),
+            0.2 + max(text_width(fmt.greek(b.name), TINY) for b in data.bars),
             1.55,
             0.22 * len(data.bars),
         )
     if isinstance(data, Choices):
         names = max(min(text_width(str(c["model"]), SMALL, "bold"), NAMES) for c in data.choices)
-        names = max(names, *(text_width(format.tokens(c["visual_tokens"]), TINY) for c in data.choices))
+        names = max(names, *(text_width(fmt.tokens(c["visual_tokens"]), TINY) for c in data.choices))
         return names + 0.25, 0.7, 0.37 * len(data.choices) + 0.1
     if isinstance(data, Coverage):
         labels = min(1.1, _labels(data.levels, width)) if data.is_grid else 0.62

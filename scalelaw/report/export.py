@@ -17,7 +17,7 @@ from scalelaw.report.rows import Dots, Rows
 from scalelaw.report.series import Choices, Cloud, Curves, Intervals, Residuals
 from scalelaw.report.shares import Shares
 from scalelaw.report.surfaces import Front, Surface
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.results.envelope import plain
 
 
@@ -140,7 +140,7 @@ def _choices(data: Choices) -> pd.DataFrame:
                 "low": low,
                 "high": high,
                 "p_best": choice.get("p_best"),
-                "p_model": format.of_model(choice),
+                "p_model": fmt.of_model(choice),
             }
         )
     return pd.DataFrame(rows)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.table.schema import OK
 
 _MOST = 14
@@ -56,15 +56,15 @@ def coverage(frame: pd.DataFrame) -> list[Coverage]:
     keys = [c for c in apart if known[c].nunique() > 0]
     left_out = frame.drop(known.index)
     if not keys:
-        return [_grid(known, f"Mean {format.target_of_rows(known)}", left_out)]
+        return [_grid(known, f"Mean {fmt.target_of_rows(known)}", left_out)]
     filled = known.assign(**{c: known[c].fillna(f"{c}_not_stated") for c in keys})
-    target = format.target_of_rows(known)
+    target = fmt.target_of_rows(known)
     return [_grid(held, _title(name, target), left_out) for name, held in filled.groupby(keys, sort=True)]
 
 
 def _title(name: object, target: str) -> str:
     parts = name if isinstance(name, tuple) else (name,)
-    return f"Mean {target}: " + ", ".join(format.named(str(p)) for p in parts)
+    return f"Mean {target}: " + ", ".join(fmt.named(str(p)) for p in parts)
 
 
 def _grid(frame: pd.DataFrame, title: str, left_out: pd.DataFrame) -> Coverage:
@@ -88,12 +88,12 @@ def _grid(frame: pd.DataFrame, title: str, left_out: pd.DataFrame) -> Coverage:
     differs = _differs(counts) if along != "benchmark" != by else np.zeros(counts.shape, bool)
     uneven = np.asarray(differs.any(axis=2))
     note = _note(frame, mean) + (
-        f" · {format.count(int(uneven.sum()), 'uneven cell')} *" if uneven.any() else ""
+        f" · {fmt.count(int(uneven.sum()), 'uneven cell')} *" if uneven.any() else ""
     )
     return Coverage(
         title, along, by, len(frame), tuple(columns), tuple(levels), mean, np.nan_to_num(rows), note,
         x, y, frame["error"].to_numpy(float), (counts > 0).sum(axis=2), uneven,
-        _said(sorted(frame["benchmark"].dropna().unique()), counts, differs, left_out), format.target_of_rows(frame),
+        _said(sorted(frame["benchmark"].dropna().unique()), counts, differs, left_out), fmt.target_of_rows(frame),
     )  # fmt: skip
 
 
@@ -126,9 +126,9 @@ def _said(names: list[str], counts: np.ndarray, differs: np.ndarray, left_out: p
         return ""
     held = [name for name, other in zip(names, np.asarray(differs.any(axis=(0, 1))), strict=True) if other]
     why = left_out[left_out["benchmark"].isin(held) & left_out["error"].notna()]["status"].dropna().unique()
-    rows = f", whose rows of status {format.listed(map(repr, sorted(why)))} are left out" if len(why) else ""
-    which = format.listed(map(format.named, held)) if len(held) <= 3 else f"{len(held)} of {len(names)}"
-    cells = format.count(int(differs.any(axis=2).sum()), "cell")
+    rows = f", whose rows of status {fmt.listed(map(repr, sorted(why)))} are left out" if len(why) else ""
+    which = fmt.listed(map(fmt.named, held)) if len(held) <= 3 else f"{len(held)} of {len(names)}"
+    cells = fmt.count(int(differs.any(axis=2).sum()), "cell")
     return (
         f"* {cells} of {int((counts.sum(axis=2) > 0).sum())} with another mix of benchmarks (in {which}{rows}): "
         "these means do not compare with the rest."
@@ -142,8 +142,8 @@ def _varied(frame: pd.DataFrame, names: tuple[str, ...]) -> str:
 
 def _labels(frame: pd.DataFrame, name: str) -> pd.Series:
     if pd.api.types.is_numeric_dtype(frame[name]):
-        return frame[name].map(lambda value: format.level(name, value))
-    return frame[name].fillna("not stated").astype(str).map(format.named)
+        return frame[name].map(lambda value: fmt.level(name, value))
+    return frame[name].fillna("not stated").astype(str).map(fmt.named)
 
 
 def _order(frame: pd.DataFrame, name: str, labels: pd.Series) -> list[str]:
@@ -153,8 +153,8 @@ def _order(frame: pd.DataFrame, name: str, labels: pd.Series) -> list[str]:
 def _note(frame: pd.DataFrame, mean: np.ndarray) -> str:
     parts = []
     if (seeds := frame["seed"].nunique()) > 0:
-        parts.append(format.count(int(seeds), "seed"))
+        parts.append(fmt.count(int(seeds), "seed"))
     missing = int(np.isnan(mean).sum())
     if 2 * missing <= mean.size:
-        parts.append(f"{format.count(missing, 'cell')} not measured" if missing else "every cell measured")
+        parts.append(f"{fmt.count(missing, 'cell')} not measured" if missing else "every cell measured")
     return "".join(f" · {part}" for part in parts)

@@ -12,7 +12,7 @@ from scalelaw.errors import ScalelawError
 from scalelaw.fit import FittedLaw, fit_law
 from scalelaw.report import series
 from scalelaw.report.collect import Study
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 _STEPS = 17
 _WIDE = 10.0
@@ -76,13 +76,13 @@ def relative(studies: Sequence[Study], along: str) -> Lines:
             tail = (1 - float(fitted.interval["level"])) / 2
             with np.errstate(invalid="ignore"):  # between two infinite draws
                 low, high = np.nanquantile(drawn / drawn[:, :1], (tail, 1 - tail), axis=0)
-        lines.append(Line(format.capital(study.name), values, mean / mean[0], low, high))
+        lines.append(Line(fmt.capital(study.name), values, mean / mean[0], low, high))
         counts.append(str(fitted.n_points))
     first = studies[0].fitted
-    name, target = (series.column(first, along), format.target_of(first)) if first else (along, "error")
+    name, target = (series.column(first, along), fmt.target_of(first)) if first else (along, "error")
     return Lines(
-        f"What more {format.named(name)} buy" if name.endswith("tokens") else f"What a larger {format.named(name)} buys",
-        name, f"{format.named(target)} (share of the first)",
+        f"What more {fmt.named(name)} buy" if name.endswith("tokens") else f"What a larger {fmt.named(name)} buys",
+        name, f"{fmt.named(target)} (share of the first)",
         f"n = {', '.join(dict.fromkeys(counts))}", tuple(lines),
     )  # fmt: skip
 
@@ -105,17 +105,17 @@ def compressors(frame: pd.DataFrame) -> list[Lines]:
         means = held.groupby(["compressor", "visual_tokens"])["error"].mean()[cells.index]
         lines = tuple(
             Line(
-                format.capital(format.named(str(name))),
+                fmt.capital(fmt.named(str(name))),
                 part.index.get_level_values(1).to_numpy(float),
                 part.to_numpy(),
                 look=order[name],
             )
             for name, part in means.groupby(level=0)
         )
-        benchmarks = format.count(int(held["benchmark"].nunique()), "benchmark")
-        title = format.capital(format.named(str(family)))
+        benchmarks = fmt.count(int(held["benchmark"].nunique()), "benchmark")
+        title = fmt.capital(fmt.named(str(family)))
         found.append(
-            Lines(title, "visual_tokens", f"mean {format.axis(format.target_of_rows(held))}",
+            Lines(title, "visual_tokens", f"mean {fmt.axis(fmt.target_of_rows(held))}",
                   f"n = {int(held.set_index(['compressor', 'visual_tokens']).index.isin(cells.index).sum())} · "
                   f"{benchmarks}", lines)
         )  # fmt: skip

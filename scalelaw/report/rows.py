@@ -11,7 +11,7 @@ import numpy as np
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series
 from scalelaw.report.collect import Study
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def beside(studies: Sequence[Study]) -> list[Rows]:
     for name in [bar.name for bar in series.numbers(first)]:
         held = np.array([_known(fitted, name) for fitted in fits], dtype=float)
         if np.isfinite(held[:, 0]).all():
-            title = format.greek(name)
+            title = fmt.greek(name)
             found.append(
-                Rows(title, f"{title} (no unit)", _counts(fits), tuple(format.capital(s.name) for s in studies),
+                Rows(title, f"{title} (no unit)", _counts(fits), tuple(fmt.capital(s.name) for s in studies),
                      (Dots(name, *held.T),))
             )  # fmt: skip
     return found
@@ -65,7 +65,7 @@ def changed(ablation: Sequence[Mapping[str, Any]], fitted: FittedLaw) -> list[Ro
         _, low, high = _known(fitted, name)
         if np.isfinite(values).sum() < 2:
             continue
-        title = format.greek(name)
+        title = fmt.greek(name)
         found.append(
             Rows(
                 title, f"{title} (no unit)", f"n = {fitted.n_points}", tuple(str(r["change"]) for r in rows),
@@ -85,14 +85,12 @@ def extrapolated(comparison: Mapping[str, Any]) -> Rows | None:
     for name in comparison["inputs"]:
         held = [(law["leave_largest_out"].get(name) or {}).get("score") for law in laws]
         if any(value is not None for value in held):
-            measures.append(
-                Dots(f"largest {format.named(name)} left out", np.array([_number(v) for v in held]))
-            )
-    unit = format.unit(comparison["target"]) if comparison["residual"] == "linear" else "log units"
+            measures.append(Dots(f"largest {fmt.named(name)} left out", np.array([_number(v) for v in held])))
+    unit = fmt.unit(comparison["target"]) if comparison["residual"] == "linear" else "log units"
     return Rows(
         "Laws by what they miss", f"root mean square of what is missed ({unit})", f"n = {comparison['n_points']}",
-        tuple(format.capital(format.law(law["law"])) for law in laws), tuple(measures),
-        side=tuple("" if law.get("weight") is None else f"weight {format.share(law['weight'])}" for law in laws),
+        tuple(fmt.capital(fmt.law(law["law"])) for law in laws), tuple(measures),
+        side=tuple("" if law.get("weight") is None else f"weight {fmt.share(law['weight'])}" for law in laws),
     )  # fmt: skip
 
 
@@ -100,18 +98,18 @@ def contrasted(contrast: Mapping[str, Any], target: str, n: int) -> list[Rows]:
     """What each kind of budget of the same size picks: the tokens, the size, the predicted error."""
     rows = contrast["rows"]
     base = rows[0]["best"]
-    labels = tuple(f"{format.kind(row['kind'])}: {format.cost(row['kind'], row['limit'])}" for row in rows)
+    labels = tuple(f"{fmt.kind(row['kind'])}: {fmt.cost(row['kind'], row['limit'])}" for row in rows)
     other = tuple(any(row["best"][k] != base[k] for k in ("model", "visual_tokens")) for row in rows)
-    note = f"n = {n}" if n else format.count(len(rows), "configuration")
+    note = f"n = {n}" if n else fmt.count(len(rows), "configuration")
     picks = [row["best"] for row in rows]
     found = [
-        Rows(format.capital(format.named(name)), "", note, labels,
+        Rows(fmt.capital(fmt.named(name)), "", note, labels,
              (Dots("pick", np.array([float(p[name]) for p in picks])),), column=name, marked=other)
         for name in ("visual_tokens", "n_params")
     ]  # fmt: skip
     errors = Dots("pick", np.array([float(p["error"]) for p in picks]))
-    title = format.capital(f"predicted {format.named(target)}")
-    return [*found, Rows(title, f"predicted {format.axis(target)}", note, labels, (errors,), marked=other)]
+    title = fmt.capital(f"predicted {fmt.named(target)}")
+    return [*found, Rows(title, f"predicted {fmt.axis(target)}", note, labels, (errors,), marked=other)]
 
 
 def _known(fitted: FittedLaw, name: str) -> tuple[float, float, float]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.text.format import level
 
 MOST_CURVES = 7
@@ -139,7 +139,7 @@ def slices(fitted: FittedLaw, along: str, by: str | None, mark: Mapping[str, Any
         )
     interval = None if curves[0].low is None else float(fitted.interval["level"])
     return Curves(
-        shown, shown_by, format.target_of(fitted), len(x), tuple(curves), span, tuple(np.unique(x)), interval,
+        shown, shown_by, fmt.target_of(fitted), len(x), tuple(curves), span, tuple(np.unique(x)), interval,
         nearest=len(values) > MOST_CURVES, mark=mark,
     )  # fmt: skip
 
@@ -154,7 +154,7 @@ def residuals(fitted: FittedLaw, by: str | None) -> Residuals:
         _label(column(fitted, by) if by else "", v): np.flatnonzero(owner == i) for i, v in enumerate(chosen)
     }
     return Residuals(
-        format.target_of(fitted), {column(fitted, n): v for n, v in inputs.items()}, np.asarray(fitted.points["target"]),
+        fmt.target_of(fitted), {column(fitted, n): v for n, v in inputs.items()}, np.asarray(fitted.points["target"]),
         predicted(fitted, inputs)[0], levels, column(fitted, by) if by else "", float(fitted.rmse),
     )  # fmt: skip
 
@@ -234,7 +234,7 @@ def numbers(fitted: FittedLaw) -> list[Bar]:
     held = {
         name: (value, fitted.intervals.get(name))
         for name, value in fitted.params.items()
-        if name.startswith("weight.") or not format.is_average(fitted.law)
+        if name.startswith("weight.") or not fmt.is_average(fitted.law)
     }
     held |= {name: (entry["value"], entry.get("interval")) for name, entry in fitted.derived.items()}
     return [

@@ -10,7 +10,7 @@ from scalelaw import plugins
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import ScalelawError
 from scalelaw.plan import find_cost
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 _MOST = 6
 
@@ -34,14 +34,14 @@ def shares_of_plans(optima: Sequence[Mapping[str, Any]], name: str = "") -> Shar
     told: list[tuple[Mapping[str, Any], Sequence[str]]] = []
     for optimum in optima:
         for choice in [optimum["best"], *optimum["runners_up"][: 0 if len(optima) > 2 else 3]]:
-            label = f"{format.plain_name(choice['model'])}, {format.tokens(choice['visual_tokens'])}"
+            label = f"{fmt.plain_name(choice['model'])}, {fmt.tokens(choice['visual_tokens'])}"
             parts = _parts(optimum, choice)
             if parts and all(label != held for held, _ in rows):
                 rows.append((label, parts))
-                best_in = format.of_model(choice)
+                best_in = fmt.of_model(choice)
                 told.append((choice["costs"], (
-                    label, format.error(choice["error"]), format.span(choice.get("error_interval"), format.error),
-                    "" if best_in is None else format.share(best_in),
+                    label, fmt.error(choice["error"]), fmt.span(choice.get("error_interval"), fmt.error),
+                    "" if best_in is None else fmt.share(best_in),
                 )))  # fmt: skip
     table = _table(("", "predicted error", "interval", "LLM best in"), told)
     return _together(rows, f"What the FLOPs are spent on{name}", table)
@@ -52,7 +52,7 @@ def shares_of_bills(bills: Sequence[Mapping[str, Any]]) -> Shares | None:
     return _together(
         [
             (
-                f"{bill['model']}, {format.tokens(bill['visual_tokens'])}",
+                f"{bill['model']}, {fmt.tokens(bill['visual_tokens'])}",
                 {row["part"]: float(row["flops"]) for row in bill["parts"]},
             )
             for bill in bills
@@ -60,10 +60,7 @@ def shares_of_bills(bills: Sequence[Mapping[str, Any]]) -> Shares | None:
         "What the FLOPs of each bill are spent on",
         _table(
             ("",),
-            [
-                (bill["costs"], (f"{bill['model']}, {format.tokens(bill['visual_tokens'])}",))
-                for bill in bills
-            ],
+            [(bill["costs"], (f"{bill['model']}, {fmt.tokens(bill['visual_tokens'])}",)) for bill in bills],
         ),
     )
 
@@ -73,8 +70,8 @@ def _table(
 ) -> tuple[tuple[str, ...], ...]:
     """A row for each configuration: what is told of it, then its costs in the kinds that all of them know."""
     kinds = [kind for kind in (told[0][0] if told else ()) if all(costs.get(kind) for costs, _ in told)][:5]
-    heads = (f"{format.kind(kind)} {format.meaning(kind)}".strip() for kind in kinds)
-    rows = ((*cells, *(format.cost(kind, costs[kind]) for kind in kinds)) for costs, cells in told)
+    heads = (f"{fmt.kind(kind)} {fmt.meaning(kind)}".strip() for kind in kinds)
+    rows = ((*cells, *(fmt.cost(kind, costs[kind]) for kind in kinds)) for costs, cells in told)
     return ((*header, *heads), *rows) if told else ()
 
 
@@ -91,9 +88,7 @@ def _together(
     named = sorted(weight, key=lambda name: -weight[name])
     large = [name for name in named if weight[name] > 0.005][:_MOST]
     shares = {
-        format.named(name): tuple(
-            parts.get(name, 0.0) / t for (_, parts), t in zip(rows, totals, strict=True)
-        )
+        fmt.named(name): tuple(parts.get(name, 0.0) / t for (_, parts), t in zip(rows, totals, strict=True))
         for name in large
     }
     rest = tuple(1 - sum(column) for column in zip(*shares.values(), strict=True))
@@ -104,7 +99,7 @@ def _together(
         totals,
         shares,
         title,
-        format.count(len(rows), "configuration"),
+        fmt.count(len(rows), "configuration"),
         table,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.table.read import bundled_tables, describe
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def subjects(studies: Sequence[Study]) -> list[str]:
         return [""] * len(studies)
     names: list[tuple[str, ...]] = [()] * len(studies)
     for feature in _FEATURES:
-        values = [format.named(feature(study)) for study in studies]
+        values = [fmt.named(feature(study)) for study in studies]
         longer = [
             (*name, value) if value and value not in name else name
             for name, value in zip(names, values, strict=True)
@@ -53,7 +53,7 @@ def source_of(fitted: FittedLaw) -> str:
 
 def _where(fitted: FittedLaw) -> str:
     held = fitted.checklist.get("where")
-    return ", ".join(format.named(str(v)) for v in held.values()) if isinstance(held, Mapping) else ""
+    return ", ".join(fmt.named(str(v)) for v in held.values()) if isinstance(held, Mapping) else ""
 
 
 def _of_fit(feature: Callable[[FittedLaw], str]) -> Callable[[Study], str]:
@@ -70,7 +70,7 @@ def _shared(column: str) -> Callable[[FittedLaw], str]:
 
 def _columns(fitted: FittedLaw) -> str:
     held = fitted.checklist.get("columns", {})
-    return ", ".join(format.named(column) for name, column in held.items() if name != "target")
+    return ", ".join(fmt.named(column) for name, column in held.items() if name != "target")
 
 
 _FEATURES: tuple[Callable[[Study], str], ...] = (
@@ -81,8 +81,8 @@ _FEATURES: tuple[Callable[[Study], str], ...] = (
         (
             lambda fitted: str(fitted.checklist.get("table", "")),
             _where,
-            lambda fitted: format.target_of(fitted),
-            lambda fitted: format.law(fitted.law),
+            lambda fitted: fmt.target_of(fitted),
+            lambda fitted: fmt.law(fitted.law),
             lambda fitted: f"{fitted.loss['kind']} loss",
             lambda fitted: f"{fitted.loss['residual']} residuals",
             _columns,

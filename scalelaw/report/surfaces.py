@@ -16,7 +16,7 @@ from scalelaw.costs._workload import Workload
 from scalelaw.fit import FittedLaw
 from scalelaw.plan import find_optimum
 from scalelaw.report.series import GRID, column, held, predicted, wider
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 REACH = 3.0
 EQUAL_COST = "linear_flops"
@@ -70,7 +70,7 @@ def surface(fitted: FittedLaw, along: str, by: str, optima: Sequence[Mapping[str
     grid_y = np.geomspace(*wider(spans[1], 1.3, *(c[by] for c in chosen)), GRID)
     mesh_x, mesh_y = np.meshgrid(grid_x, grid_y)
     return Surface(
-        along, by, (column(fitted, along), column(fitted, by)), format.target_of(fitted), len(x), grid_x, grid_y,
+        along, by, (column(fitted, along), column(fitted, by)), fmt.target_of(fitted), len(x), grid_x, grid_y,
         np.asarray(fitted.predict(None, **held(fitted, {along: mesh_x, by: mesh_y}))), (x, y), spans,
         _cost({along: mesh_x, by: mesh_y}, optima),
         tuple(o["budget"]["flops"] for o in optima if "flops" in o["budget"] and o["cost"] == EQUAL_COST),
@@ -88,7 +88,7 @@ def front(optima: Sequence[Mapping[str, Any]], fitted: FittedLaw | None) -> Fron
         known["text_tokens"] = np.full(len(points), float(optima[0]["text_tokens"]))
         _, low, high = predicted(fitted, {name: known[name] for name in fitted.inputs})
     return Front(
-        target="error" if fitted is None else format.target_of(fitted),
+        target="error" if fitted is None else fmt.target_of(fitted),
         n=None if fitted is None else fitted.n_points,
         kind=kind,
         points=tuple(points),

@@ -17,7 +17,7 @@ from matplotlib.ticker import (
 
 from scalelaw.report.render.pdf import text_width
 from scalelaw.report.style import TINY
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 MOST = 8
 """More measured values than these are not ticks of their own."""
@@ -38,19 +38,19 @@ def log_input(
     axis: Axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
-    (axes.set_xlabel if which == "x" else axes.set_ylabel)(format.axis(name))
+    (axes.set_xlabel if which == "x" else axes.set_ylabel)(fmt.axis(name))
     wanted = [v for v in dict.fromkeys(map(float, prefer)) if low <= v <= high]
     wanted = wanted if len(wanted) <= MOST else []
     values = _with_room(
         axes,
         which,
-        lambda v: format.level(name, v),
+        lambda v: fmt.level(name, v),
         wanted if len(wanted) > 1 else [*wanted, *round_numbers(low, high)],
         low,
         high,
     )
     axis.set_major_locator(FixedLocator(values))
-    axis.set_major_formatter(FixedFormatter([format.level(name, v) for v in values]))
+    axis.set_major_formatter(FixedFormatter([fmt.level(name, v) for v in values]))
     axis.set_minor_locator(NullLocator())
 
 
@@ -92,7 +92,7 @@ def alike(values: Sequence[float]) -> list[str]:
 
 def plain(value: float) -> str:
     """A tick's number: no powers of ten, no trailing zeros, a true minus sign."""
-    text = f"{value:.6f}".rstrip("0").rstrip(".") if abs(value) < 1e5 else format.si(value)
+    text = f"{value:.6f}".rstrip("0").rstrip(".") if abs(value) < 1e5 else fmt.si(value)
     return ("0" if text in ("-0", "") else text).replace("-", "−")
 
 

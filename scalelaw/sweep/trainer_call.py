@@ -1,7 +1,7 @@
 """How a sweep calls its trainer: with a place to save what it knows, and once more in smaller pieces without memory.
 
 A function of a trainer may take `saved: Path` (where it keeps what it knows: it goes on from what lies there, and when
-`scalelaw.jobs.preemption.asked` saves it and raises Preempted) and `splits: int` (divide the micro-batch by it and multiply
+`jobs.preemption.asked` saves it and raises Preempted) and `splits: int` (divide the micro-batch by it and multiply
 the accumulation: the same mathematics in less memory). One that takes neither is called without.
 """
 

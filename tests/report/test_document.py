@@ -20,7 +20,7 @@ from scalelaw.errors import InputError
 from scalelaw.report import write_report
 from scalelaw.report.collect import gather
 from scalelaw.report.render.pdf import Page
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def test_warnings_stand_in_words_on_the_first_page_and_in_the_checklist(
     first = " ".join(words_of(answer[0]).split())
     last = " ".join(" ".join(words_of(page).split()) for page in answer if "Checklist" in words_of(page))
     for message in [m for _, m in fitted.warnings] + [m for _, m in optimum.warnings]:
-        assert format.symbolic(message) in first
-        assert format.symbolic(message) in last
+        assert fmt.symbolic(message) in first
+        assert fmt.symbolic(message) in last
 
 
 def test_what_does_not_fit_on_the_first_page_is_counted_there_and_told_in_the_checklist(

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Answers as text and tables for a terminal."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalelaw.cli.show.printer import Printer
 from scalelaw.cli.show.sparklines import front, slope_axes, slopes
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 _BESIDE = 4
 """Fits by group that stand beside each other; more are a row each."""
@@ -49,8 +49,8 @@ def show_fit(fitted: FittedLaw) -> None:
         )
         out.table(("", "value", level), shown)
     if plotted := slopes(fitted):
-        along, by = (format.named(name) for name in slope_axes(fitted))
-        out.line(f"measured {format.target_of(fitted)} along {along}, a row for each {by}:", style="dim")
+        along, by = (fmt.named(name) for name in slope_axes(fitted))
+        out.line(f"measured {fmt.target_of(fitted)} along {along}, a row for each {by}:", style="dim")
         out.table(("", "", ""), plotted)
     levels = [f" ({name} {fitted.loss[name]:g})" for name in ("delta", "expectile") if fitted.loss.get(name)]
     loss = fitted.loss["kind"] + "".join(levels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from scalelaw.cli.show.fit import percent, short
 from scalelaw.cli.show.printer import Printer
 from scalelaw.cli.show.sparklines import bar
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 if TYPE_CHECKING:
     from scalelaw.plan import Bill, Calibration, Optimum
@@ -24,7 +24,7 @@ def show_optimum(optimum: Optimum) -> None:
     tower = optimum.searched.get("tower", "none")
     counted = "no vision tower counted" if tower == "none" else f"with {tower}"
     if gives := optimum.searched.get("compressor_gives"):
-        compressor = format.plain_name(optimum.searched["compressor"])
+        compressor = fmt.plain_name(optimum.searched["compressor"])
         counted += f"; {compressor} gives {', '.join(f'{n:g}' for n in gives)} tokens only"
     choices = [optimum.best, *optimum.runners_up[:4]]
     served = [f"{choice['dtype']} x {choice['batch']:g}" for choice in choices]
@@ -32,7 +32,7 @@ def show_optimum(optimum: Optimum) -> None:
     out.line(
         bold=_asked(optimum, budget),
         after=f" at {optimum.text_tokens:g} text and {optimum.generate:g} generated tokens "
-        f"({format.plain_name(optimum.cost)}, {counted}{f'; served {served[0]}' if alike else ''}):",
+        f"({fmt.plain_name(optimum.cost)}, {counted}{f'; served {served[0]}' if alike else ''}):",
     )
     kinds = list(optimum.budget)
     if (spent := (optimum.searched.get("rule") or {}).get("minimise")) and spent not in kinds:
@@ -43,7 +43,7 @@ def show_optimum(optimum: Optimum) -> None:
             *_choice(choice),
             *(f"{choice['costs'][kind]:.4g}" for kind in kinds),
             *([] if alike else [served[place]]),
-            "-" if choice.get("p_best") is None else format.share(choice["p_best"]),
+            "-" if choice.get("p_best") is None else fmt.share(choice["p_best"]),
         )
         for place, choice in enumerate(choices)
     )
@@ -52,11 +52,11 @@ def show_optimum(optimum: Optimum) -> None:
     if marked := [choice for choice in choices if choice.get("counted_as")]:
         told = "; ".join(f"{choice['model']}: {choice['counted_as']}" for choice in marked)
         out.line(f"* a mixture of experts; n_params is {told}.")
-    sure = format.of_model(optimum.best)
+    sure = fmt.of_model(optimum.best)
     if sure is not None and sure - optimum.best["p_best"] >= 0.01:
         out.line(
             f"p(best) is of just this number of visual tokens; with any number {optimum.best['model']} is best in "
-            f"{format.percent(sure)} of the refits."
+            f"{fmt.percent(sure)} of the refits."
         )
     if binding := optimum.best.get("binding"):
         out.line(f"What keeps a better one out: {binding}.")
@@ -222,7 +222,7 @@ def show_calibration(found: Calibration) -> None:
 
 def _choice(choice: dict[str, Any]) -> tuple[str, ...]:
     return (
-        f"{format.plain_name(choice['model'])}{'*' if choice.get('counted_as') else ''}",
+        f"{fmt.plain_name(choice['model'])}{'*' if choice.get('counted_as') else ''}",
         f"{choice['n_params']:.3g}",
         f"{choice['visual_tokens']:g}",
         f"{choice['error']:.4f}",

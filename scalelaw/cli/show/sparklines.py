@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 if TYPE_CHECKING:
     from scalelaw.fit import FittedLaw
@@ -72,6 +72,6 @@ def slopes(fitted: FittedLaw) -> list[tuple[str, str, str]]:
         means.append([sum(cells[x]) / len(cells[x]) for x in sorted(cells)])
     every = [value for row in means for value in row]
     return [
-        (format.level(by, float(level)), spark(row, min(every), max(every)), f"{row[0]:.4g} to {row[-1]:.4g}")
+        (fmt.level(by, float(level)), spark(row, min(every), max(every)), f"{row[0]:.4g} to {row[-1]:.4g}")
         for level, row in zip(levels, means, strict=True)
     ]

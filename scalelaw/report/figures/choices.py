@@ -11,7 +11,7 @@ from scalelaw.report.figures.parts import no_error_beyond, panel_heading
 from scalelaw.report.render.pdf import clip
 from scalelaw.report.series import Choices
 from scalelaw.report.style import MUTED, PETROFF10, SMALL, TINY
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.ticks import plain_target
 
 NAMES = 1.7
@@ -23,7 +23,7 @@ def draw_choices(axes: Axes, data: Choices) -> None:
     choices, target, n = data.choices, data.target, data.n
     spans = [c["error_interval"] or (c["error"], c["error"]) for c in choices]
     plain_target(
-        axes, "x", min(s[0] for s in spans), max(s[1] for s in spans), f"predicted {format.axis(target)}"
+        axes, "x", min(s[0] for s in spans), max(s[1] for s in spans), f"predicted {fmt.axis(target)}"
     )
     no_error_beyond(axes, "x", target)
     axes.set_ylim(len(choices) - 0.5, -0.5)
@@ -42,7 +42,7 @@ def draw_choices(axes: Axes, data: Choices) -> None:
             "annotation_clip": False,
         }
         axes.annotate(
-            clip(format.plain_name(choice["model"]), NAMES, SMALL, weight),
+            clip(fmt.plain_name(choice["model"]), NAMES, SMALL, weight),
             (0, row),
             (-10, 1),
             ha="right",
@@ -51,12 +51,12 @@ def draw_choices(axes: Axes, data: Choices) -> None:
             weight=weight,
             **place,
         )
-        axes.annotate(f"{format.tokens(choice['visual_tokens'])}", (0, row), (-10, -1), ha="right", va="top", size=TINY,
+        axes.annotate(f"{fmt.tokens(choice['visual_tokens'])}", (0, row), (-10, -1), ha="right", va="top", size=TINY,
                       color=MUTED, **place)  # fmt: skip
-        if (best_in := format.of_model(choice)) is not None:
-            axes.annotate(format.share(best_in), (1, row), (10, 0), ha="left", va="center", size=SMALL,
+        if (best_in := fmt.of_model(choice)) is not None:
+            axes.annotate(fmt.share(best_in), (1, row), (10, 0), ha="left", va="center", size=SMALL,
                           weight=weight, **place)  # fmt: skip
-    panel_heading(axes, "", f"n = {n}" if n else format.count(len(choices), "configuration"))
+    panel_heading(axes, "", f"n = {n}" if n else fmt.count(len(choices), "configuration"))
     if any(c.get("p_best") is not None for c in choices):
         axes.annotate("best in", (1, 1), (10, 8), xycoords="axes fraction", textcoords="offset points", ha="left",
                       va="bottom", size=TINY, color=MUTED, annotation_clip=False)  # fmt: skip

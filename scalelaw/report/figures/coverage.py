@@ -16,7 +16,7 @@ from scalelaw.report.figures.parts import HATCH, HATCH_COLOUR, panel_heading
 from scalelaw.report.grids import Coverage
 from scalelaw.report.render.pdf import clip, text_width
 from scalelaw.report.style import MUTED, ON_DARK, ON_LIGHT, PAPER, SURFACE, TINY
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.ticks import log_input
 
 _READABLE = 14
@@ -58,7 +58,7 @@ def _grid(axes: Axes, data: Coverage) -> None:
         axis.set_major_locator(FixedLocator([i + 0.5 for i in range(0, len(labels), every)]))
         axis.set_major_formatter(FixedFormatter([clip(label, 1.0, TINY) for label in labels[::every]]))
         axis.set_tick_params(length=0)
-        axis.set_label_text(format.axis(name) if name in format.INPUTS else format.named(name))
+        axis.set_label_text(fmt.axis(name) if name in fmt.INPUTS else fmt.named(name))
     for spine in axes.spines.values():
         spine.set_color(MUTED)
 
@@ -98,7 +98,7 @@ def _every(axes: Axes, labels: Sequence[str]) -> int:
 def _bar(axes: Axes, colours: ScalarMappable, target: str) -> None:
     figure = axes.get_figure(root=True)
     assert figure is not None
-    bar = figure.colorbar(colours, ax=axes, label=format.axis(target), pad=0.02, fraction=0.03)
+    bar = figure.colorbar(colours, ax=axes, label=fmt.axis(target), pad=0.02, fraction=0.03)
     bar.outline.set_visible(False)
 
 

@@ -15,7 +15,7 @@ from scalelaw.report.figures.parts import (
 )
 from scalelaw.report.series import Curve, Curves
 from scalelaw.report.style import INK, PAPER, look
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.ticks import log_input, plain_target
 
 
@@ -32,16 +32,16 @@ def draw_curves(
     """
     grid = data.curves[0].x
     log_input(axes, "x", data.along, float(grid[0]), float(grid[-1]), data.measured_values)
-    plain_target(axes, "y", *(extent or data.extent), format.axis(data.target))
+    plain_target(axes, "y", *(extent or data.extent), fmt.axis(data.target))
     no_error_beyond(axes, "y", data.target)
     hatch_beyond(axes, "x", data.measured_range)
     handles = [_curve(axes, index, curve) for index, curve in enumerate(data.curves)]
     if data.mark:
         handles.append(_mark(axes, data))
-    drawn = f"{format.capital(format.named(data.target))} against {format.named(data.along)}"
+    drawn = f"{fmt.capital(fmt.named(data.target))} against {fmt.named(data.along)}"
     panel_heading(axes, heading or drawn, _note(data))
     if legend:
-        title = format.capital(format.named(data.by)) if data.by else ""
+        title = fmt.capital(fmt.named(data.by)) if data.by else ""
         title += ", points at the nearest curve" if data.nearest else ""
         legend_below(axes, [*handles, beyond_handle()], title)
 

@@ -14,7 +14,7 @@ from scalelaw.report.figures.parts import legend_below, no_error_beyond, panel_h
 from scalelaw.report.render.pdf import clip
 from scalelaw.report.style import INK, MUTED, PAPER, SMALL, look
 from scalelaw.report.surfaces import Front
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.ticks import plain_target, round_numbers
 
 
@@ -27,12 +27,12 @@ def draw_front(axes: Axes, data: Front) -> None:
     ticks = [v for v in round_numbers(low, high) if low <= v <= high]
     ticks = ticks if len(ticks) < 7 else [v for v in ticks if f"{v:.0e}".startswith("1")]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_major_formatter(FixedFormatter([format.si(v) for v in ticks]))
+    axes.xaxis.set_major_formatter(FixedFormatter([fmt.si(v) for v in ticks]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel(f"cost ({format.cost_unit(data.kind) or data.kind})")
+    axes.set_xlabel(f"cost ({fmt.cost_unit(data.kind) or data.kind})")
     errors = [p["error"] for p in data.points]
     lowest, highest = (errors if held is None else held for held in (data.low, data.high))
-    plain_target(axes, "y", float(np.min(lowest)), float(np.max(highest)), format.axis(data.target))
+    plain_target(axes, "y", float(np.min(lowest)), float(np.max(highest)), fmt.axis(data.target))
     no_error_beyond(axes, "y", data.target)
     if data.low is not None and data.high is not None:
         axes.fill_between(costs, data.low, data.high, color=MUTED, alpha=0.25, linewidth=0, zorder=1.5)
@@ -51,7 +51,7 @@ def draw_front(axes: Axes, data: Front) -> None:
 
 
 def _note(data: Front) -> str:
-    return f"n = {data.n}" if data.n else format.count(len(data.points), "configuration")
+    return f"n = {data.n}" if data.n else fmt.count(len(data.points), "configuration")
 
 
 def _model(axes: Axes, index: int, name: str, held: Sequence[Mapping[str, Any]], kind: str) -> Line2D:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from scalelaw.report.figures.parts import legend_below, panel_heading
 from scalelaw.report.lines import Lines, Profile
 from scalelaw.report.style import INK, MUTED, PAPER, PETROFF10, TINY, look
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.ticks import log_input, plain_linear, plain_target
 
 
@@ -66,11 +66,11 @@ def draw_profile(axes: Axes, data: Profile) -> None:
     axes.set_ylim(-0.06 * float(data.rise.max()), 1.08 * max(float(data.rise.max()), 1.15 * data.threshold))
     plain_linear(axes.xaxis, *axes.get_xlim(), most=4)
     plain_linear(axes.yaxis, *axes.get_ylim(), most=5)
-    axes.set_xlabel(f"{format.greek(data.name)} held there (no unit{'; goes on' if data.cut else ''})")
+    axes.set_xlabel(f"{fmt.greek(data.name)} held there (no unit{'; goes on' if data.cut else ''})")
     axes.set_ylabel("F statistic (no unit)")
     axes.annotate(
         f"{100 * data.level:g} %", (1, data.threshold), (-2, 3), xycoords=("axes fraction", "data"),
         textcoords="offset points", ha="right", va="bottom", size=TINY, color=MUTED,
         bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
     )  # fmt: skip
-    panel_heading(axes, f"Profile of {format.greek(data.name)}", f"n = {data.n}")
+    panel_heading(axes, f"Profile of {fmt.greek(data.name)}", f"n = {data.n}")

@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 from scalelaw.report.figures.parts import panel_heading
 from scalelaw.report.series import Cloud, Intervals
 from scalelaw.report.style import INK, MUTED, PAPER, PETROFF10, TINY
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.ticks import plain_linear
 
 
@@ -20,8 +20,8 @@ def draw_cloud(axes: Axes, data: Cloud) -> None:
         x, y, linestyle="none", marker="o", markersize=2.2, color=PETROFF10[0], alpha=0.4, markeredgewidth=0
     )
     axes.plot(*best, marker="*", markersize=14, color=INK, markeredgecolor=PAPER)
-    axes.set_xlabel(f"{format.greek(x_name)} (no unit)")
-    axes.set_ylabel(f"{format.greek(y_name)} (no unit)")
+    axes.set_xlabel(f"{fmt.greek(x_name)} (no unit)")
+    axes.set_ylabel(f"{fmt.greek(y_name)} (no unit)")
     axes.set(xlim=_span(x, best[0]), ylim=_span(y, best[1]))
     plain_linear(axes.xaxis, *axes.get_xlim(), most=5)
     plain_linear(axes.yaxis, *axes.get_ylim(), most=5)
@@ -29,7 +29,7 @@ def draw_cloud(axes: Axes, data: Cloud) -> None:
     outside = int(np.sum((x < left) | (x > right) | (y < low) | (y > high)))
     panel_heading(
         axes,
-        f"{format.greek(y_name)} against {format.greek(x_name)}",
+        f"{fmt.greek(y_name)} against {fmt.greek(x_name)}",
         f"{len(x):,} draws" + (f", {outside} outside" if outside else ""),
     )
 
@@ -56,7 +56,7 @@ def draw_intervals(axes: Axes, data: Intervals) -> None:
     plain_linear(axes.xaxis, *axes.get_xlim())
     axes.set_xlabel(f"interval as a multiple of the fitted value (no unit{cut})")
     axes.yaxis.set_major_locator(FixedLocator(range(len(bars))))
-    axes.yaxis.set_major_formatter(FixedFormatter([format.greek(bar.name) for bar in bars]))
+    axes.yaxis.set_major_formatter(FixedFormatter([fmt.greek(bar.name) for bar in bars]))
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
     axes.axvline(1, color=INK, linewidth=0.8, zorder=1)
@@ -66,7 +66,7 @@ def draw_intervals(axes: Axes, data: Intervals) -> None:
                   solid_capstyle="butt")  # fmt: skip
         axes.plot(1, row, marker="*", markersize=10, color=INK, markeredgecolor=PAPER)
     for row, bar in enumerate(bars):
-        text = f"{format.short(bar.value)}  ({format.span((bar.low, bar.high))})"
+        text = f"{fmt.short(bar.value)}  ({fmt.span((bar.low, bar.high))})"
         axes.annotate(
             text, (1, row), (10, 0), xycoords=("axes fraction", "data"), textcoords="offset points", ha="left",
             va="center", size=TINY, color=MUTED, annotation_clip=False,

@@ -12,7 +12,7 @@ from scalelaw.report.figures.parts import legend_below, panel_heading, row_label
 from scalelaw.report.render.pdf import text_width
 from scalelaw.report.shares import Shares
 from scalelaw.report.style import INK, MUTED, PAPER, PETROFF10, TINY
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 _HATCHES = ("", "///", "\\\\\\", "...", "xx", "--", "++")
 
@@ -36,15 +36,15 @@ def draw_shares(axes: Axes, data: Shares) -> None:
         look: dict[str, Any] = {"facecolor": colour, "hatch": hatch, "edgecolor": PAPER, "linewidth": 0.8}
         axes.barh(range(count), [100 * v for v in values], left=left, height=0.62, **look)
         for row, value in enumerate(values):
-            text = format.share(value)
+            text = fmt.share(value)
             if 100 * value * inch > text_width(text, TINY) + 0.12:
                 axes.text(left[row] + 50 * value, row, text, ha="center", va="center", size=TINY, color=INK,
                           bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.2, "alpha": 0.85})  # fmt: skip
             left[row] += 100 * value
-        handles.append(Patch(**look, label=format.capital(name)))
+        handles.append(Patch(**look, label=fmt.capital(name)))
     for row, total in enumerate(data.totals):
         axes.annotate(
-            format.si(total, "FLOPs"), (1, row), (8, 0), xycoords=("axes fraction", "data"),
+            fmt.si(total, "FLOPs"), (1, row), (8, 0), xycoords=("axes fraction", "data"),
             textcoords="offset points", ha="left", va="center", size=TINY, color=MUTED, annotation_clip=False,
         )  # fmt: skip
     panel_heading(axes, data.title, data.note)

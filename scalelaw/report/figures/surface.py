@@ -15,7 +15,7 @@ from scalelaw.report.figures.parts import beyond_handle, hatch_around, legend_be
 from scalelaw.report.render.pdf import text_width
 from scalelaw.report.style import INK, ON_DARK, ON_LIGHT, SURFACE, TINY
 from scalelaw.report.surfaces import Surface
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.ticks import alike, log_input
 
 PATH = "#ff5d3b"
@@ -53,7 +53,7 @@ def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
                           markeredgewidth=0.6, label="measured"))  # fmt: skip
     beyond = data.target == "error" and (data.z.max() > 1 or data.z.min() < 0)
     note = f"n = {data.n}" + (" · beyond 0 to 1: no error" if beyond else "")
-    panel_heading(axes, f"Predicted {format.named(data.target)} ({format.unit(data.target)})", note)
+    panel_heading(axes, f"Predicted {fmt.named(data.target)} ({fmt.unit(data.target)})", note)
     if legend:
         legend_below(axes, handles)
 
@@ -63,7 +63,7 @@ def _equal_cost(axes: Axes, data: Surface, obstacles: list[np.ndarray]) -> Line2
     levels = _cost_levels(data)
     style = {"colors": ON_DARK, "linewidths": 1.1, "linestyles": [(0, (4, 3))], "zorder": 2.6}
     lines = axes.contour(data.x, data.y, data.cost, levels=levels, **style)
-    _label(axes, lines, [format.si(v, "FLOPs") for v in levels], obstacles, bold=True)
+    _label(axes, lines, [fmt.si(v, "FLOPs") for v in levels], obstacles, bold=True)
     obstacles += [
         axes.transData.transform(held) for segments in lines.allsegs for held in segments if len(held)
     ]

@@ -1,1 +1,1 @@
-"""TODO."""
+"""From pages to files: PDF, HTML, LaTeX, and single figures."""

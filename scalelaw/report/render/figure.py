@@ -16,7 +16,7 @@ from scalelaw.report.collect import Study, gather
 from scalelaw.report.figures import draw_curves, draw_front, draw_parity, draw_surface
 from scalelaw.report.sections.fit import axes_of
 from scalelaw.report.style import styled
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.text.glyphs import make_drawable
 
 _DATES: dict[str, dict[str, Any]] = {
@@ -93,7 +93,7 @@ def _families(studies: list[Study]) -> Figure:
         assert study.fitted is not None
         chosen = study.fitted.checklist["where"]
         name = chosen.get("benchmark", study.name) if isinstance(chosen, dict) else study.name
-        draw_curves(axes, data, extent, heading=format.capital(format.named(name)))
+        draw_curves(axes, data, extent, heading=fmt.capital(fmt.named(name)))
     return figure
 
 

@@ -21,7 +21,7 @@ from scalelaw.report.export import named_figures, outline_of
 from scalelaw.report.render.pdf import Page, Panel
 from scalelaw.report.style import INK, MUTED, PAPER, RULE
 from scalelaw.report.surfaces import Surface
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import Formula
 from scalelaw.results.envelope import plain
 
@@ -55,7 +55,7 @@ def page_text(pages: Sequence[Page], title: str, foot: str) -> str:
         f'<li><a href="#page-{number}">{html.escape(one_line(title))}</a></li>' for number, title in entries
     )
     nav = f"<nav><details><summary>Contents</summary><ol>{links}</ol></details></nav>"
-    template = Template((Path(__file__).parent / "interactive.html").read_text(encoding="utf-8"))
+    template = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
     data = json_safe(json.dumps(plain(hovers), ensure_ascii=False, allow_nan=False)).replace("<", "\\u003c")
     return template.substitute(
         title=html.escape(one_line(title)),
@@ -98,7 +98,7 @@ def _inline(text: str) -> str:
     if not isinstance(text, Formula):
         return html.escape(printable(text))
     plain_text = html.escape(text[1:-1])
-    text = _GREEK.sub(lambda m: format.greek(m[1]), plain_text).replace("\\,", " · ").replace("-", "−")
+    text = _GREEK.sub(lambda m: fmt.greek(m[1]), plain_text).replace("\\,", " · ").replace("-", "−")
     while (plainer := re.sub(r"\\mathrm\{([^{}]*)\}", r"\1", text)) != text:
         text = plainer
     text = re.sub(r"\^\{([^{}]*)\}", r"<sup>\1</sup>", text)
@@ -170,7 +170,7 @@ def _surface(axes: Axes, data: Surface, box: Bbox) -> dict[str, Any]:
         "high": _place(axes, frame.x1, frame.y1, box),
         "x": [float(data.x[0]), float(data.x[-1])],
         "y": [float(data.y[0]), float(data.y[-1])],
-        "names": [format.named(data.columns[0]), format.named(data.columns[1]), format.named(data.target)],
+        "names": [fmt.named(data.columns[0]), fmt.named(data.columns[1]), fmt.named(data.target)],
         "z": np.round(data.z[thin, thin], 5),
     }
 
@@ -180,4 +180,4 @@ def _short(label: str) -> str:
 
 
 def _number(value: float) -> str:
-    return format.si(value) if abs(value) >= 1e5 else format.short(value, 4)
+    return fmt.si(value) if abs(value) >= 1e5 else fmt.short(value, 4)

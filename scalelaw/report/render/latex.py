@@ -18,7 +18,7 @@ from scalelaw.report.export import named_figures
 from scalelaw.report.manifest import OwnedFolder
 from scalelaw.report.render.pdf import Page
 from scalelaw.report.study import facts_of
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import Formula, typeset
 from scalelaw.report.text.glyphs import drawable
 from scalelaw.report.text.sentences import mind_all, target
@@ -127,9 +127,9 @@ def _parameters(study: Study) -> str:
 
 
 def _status(fitted: FittedLaw) -> str:
-    if format.is_average(fitted.law):
+    if fmt.is_average(fitted.law):
         return "an average of laws"
-    return f"status {escape(format.named(fitted.status))}"
+    return f"status {escape(fmt.named(fitted.status))}"
 
 
 def _plans(study: Study) -> str:
@@ -140,8 +140,8 @@ def _plans(study: Study) -> str:
             low, high = (_number(float("nan") if end is None else end) for end in ends)
             rows.append(
                 (
-                    escape(format.budget(optimum["budget"], format.units_of(optimum))) if place == 0 else "",
-                    escape(format.plain_name(choice["model"])),
+                    escape(fmt.budget(optimum["budget"], fmt.units_of(optimum))) if place == 0 else "",
+                    escape(fmt.plain_name(choice["model"])),
                     f"{choice['visual_tokens']:g}",
                     f"{choice['error']:.4f}",
                     f"{low} to {high}",
@@ -159,8 +159,8 @@ def _laws(comparison: Any) -> str:
         missed = [(law["leave_largest_out"].get(n) or {}).get("score") for n in comparison["inputs"]]
         numbers = [law["aicc"], law["leave_one_out"], *missed]
         told = (_number(float("nan") if value is None else value) for value in numbers)
-        rows.append((escape(format.law(law["law"])), str(law["n_parameters"]), *told))
-    largest = [f"largest ${format.symbol(name)}$ left out" for name in comparison["inputs"]]
+        rows.append((escape(fmt.law(law["law"])), str(law["n_parameters"]), *told))
+    largest = [f"largest ${fmt.symbol(name)}$ left out" for name in comparison["inputs"]]
     header = ("law", "parameters", "AICc", "one left out", *largest)
     caption = f"Laws by the root mean square of what they miss; {comparison['n_points']} points."
     return _table("lr" + "r" * (len(header) - 2), header, rows, caption, "laws")
@@ -187,7 +187,7 @@ def escape(text: str) -> str:
 
 def _symbol(name: str) -> str:
     if name.startswith("weight."):
-        return escape(format.greek(name))
+        return escape(fmt.greek(name))
     greek = {"alpha": "$\\alpha$", "beta": "$\\beta$", "gamma": "$\\gamma$", "delta": "$\\delta$"}
     named = {
         "alpha_over_beta": "$\\alpha/\\beta$",
@@ -198,7 +198,7 @@ def _symbol(name: str) -> str:
 
 
 def _number(value: float) -> str:
-    text = format.short(value, 4)
+    text = fmt.short(value, 4)
     return {"∞": "$\\infty$", "−∞": "$-\\infty$", "not known": "--"}.get(text, text.replace("−", "$-$"))
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from scalelaw.report.collect import Contents, Study
 from scalelaw.report.study import facts_of, source_of
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.version import __version__
 
 Row = tuple[str, str]
@@ -92,8 +92,8 @@ def appendix(contents: Contents, command: str) -> Iterator[tuple[str, list[Row]]
 def glossary(contents: Contents) -> Iterator[tuple[str, list[Row]]]:
     """What the words of a report on fits or plans mean, in plain ones."""
     if contents.studies:
-        fits = [format.target_of(study.fitted) for study in contents.studies if study.fitted]
-        losses = [target == format.LOSS for target in fits]
+        fits = [fmt.target_of(study.fitted) for study in contents.studies if study.fitted]
+        losses = [target == fmt.LOSS for target in fits]
         meaning = [*([_LOSS] if any(losses) else []), *(_WORDS[1:] if losses and all(losses) else _WORDS)]
         yield "What the words mean", meaning
 
@@ -108,9 +108,9 @@ def _numbers(study: Study) -> list[Row]:
         *([("cite", cited)] if cited else []),
         ("law from", fitted.source or "the user's own"),
         ("data hash", str(held.get("data_hash", "not known"))),
-        ("seed", format.plainly(held.get("seed"))),
-        ("draws", format.plainly(held.get("bootstrap"))),
-        ("fitted with", format.plainly(held.get("versions", {}))),
+        ("seed", fmt.plainly(held.get("seed"))),
+        ("draws", fmt.plainly(held.get("bootstrap"))),
+        ("fitted with", fmt.plainly(held.get("versions", {}))),
     ]
 
 

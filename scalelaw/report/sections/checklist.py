@@ -10,7 +10,7 @@ from scalelaw.report.collect import Study
 from scalelaw.report.render.pdf import FOOT, LEADING, Page, wrap
 from scalelaw.report.series import numbers
 from scalelaw.report.style import BODY, MARGIN, MUTED, PAGE, TINY
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.text.sentences import served
 
 Row = tuple[str, str]
@@ -73,14 +73,14 @@ def _sections(study: Study, tag: str) -> Iterator[tuple[str, list[Row]]]:
         yield f"Status of the fit{tag}", _status(study.fitted)
         yield f"How well it fits{tag}", _rows(_quality(study.fitted))
         facts = {name: value for name, value in study.fitted.checklist.items() if name != "status"}
-        if format.is_average(study.fitted.law):
-            facts["law"] = format.formula(study.fitted.formula)
+        if fmt.is_average(study.fitted.law):
+            facts["law"] = fmt.formula(study.fitted.formula)
         yield f"The fit{tag}", _rows(facts)
     told: list[Row] = []
     for optimum in study.optima:
         rows = _plan(optimum)
         notes = [
-            ("warning" if i == 0 else "", format.symbolic(w["message"]))
+            ("warning" if i == 0 else "", fmt.symbolic(w["message"]))
             for i, w in enumerate(optimum["warnings"])
         ]
         title = "The plan" if not told else "Another plan, where it differs"
@@ -89,10 +89,9 @@ def _sections(study: Study, tag: str) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _status(fitted: FittedLaw) -> list[Row]:
-    rows = [("status", format.status(fitted))]
+    rows = [("status", fmt.status(fitted))]
     rows += [
-        ("warning" if i == 0 else "", format.symbolic(message))
-        for i, (_, message) in enumerate(fitted.warnings)
+        ("warning" if i == 0 else "", fmt.symbolic(message)) for i, (_, message) in enumerate(fitted.warnings)
     ]
     return rows
 
@@ -113,21 +112,19 @@ def _quality(fitted: FittedLaw) -> dict[str, Any]:
 
 
 def _parameters(fitted: FittedLaw) -> dict[str, Any]:
-    if not format.is_average(fitted.law):
-        derived = {format.greek(name): _derived(held) for name, held in fitted.derived.items()}
+    if not fmt.is_average(fitted.law):
+        derived = {fmt.greek(name): _derived(held) for name, held in fitted.derived.items()}
         return {"parameters": fitted.params, **({"derived": derived} if derived else {})}
-    return {
-        "weights": {format.greek(bar.name).removeprefix("weight of "): bar.value for bar in numbers(fitted)}
-    }
+    return {"weights": {fmt.greek(bar.name).removeprefix("weight of "): bar.value for bar in numbers(fitted)}}
 
 
 def _derived(held: Mapping[str, Any]) -> str:
-    span = format.span(held.get("interval"))
-    return "∞" if held["value"] is None else format.plainly(held["value"]) + (f" ({span})" if span else "")
+    span = fmt.span(held.get("interval"))
+    return "∞" if held["value"] is None else fmt.plainly(held["value"]) + (f" ({span})" if span else "")
 
 
 def _rows(facts: Mapping[str, Any]) -> list[Row]:
-    return [(format.named(str(name)), _columns(value) if name == "columns" else format.plainly(value))
+    return [(fmt.named(str(name)), _columns(value) if name == "columns" else fmt.plainly(value))
             for name, value in facts.items()]  # fmt: skip
 
 
@@ -136,15 +133,15 @@ def _columns(columns: Mapping[str, str]) -> str:
 
 
 def _plan(optimum: Mapping[str, Any]) -> list[Row]:
-    best, units = optimum["best"], format.units_of(optimum)
+    best, units = optimum["best"], fmt.units_of(optimum)
     facts: dict[str, Any] = {
-        "budget": format.budget(optimum["budget"], units),
-        "query": format.workload(optimum),
-        "cost": format.costing(optimum["cost"]),
-        "chosen": format.configuration(best),
-        "it costs": "; ".join(format.amount(kind, value, units) for kind, value in best["costs"].items()),
+        "budget": fmt.budget(optimum["budget"], units),
+        "query": fmt.workload(optimum),
+        "cost": fmt.costing(optimum["cost"]),
+        "chosen": fmt.configuration(best),
+        "it costs": "; ".join(fmt.amount(kind, value, units) for kind, value in best["costs"].items()),
         "served": served(optimum),
-        "binding": format.named(best["binding"]) if best.get("binding") else "nothing",
+        "binding": fmt.named(best["binding"]) if best.get("binding") else "nothing",
         "extrapolates": optimum["extrapolates"],
         **_searched(optimum["searched"]),
     }
@@ -168,11 +165,11 @@ def _searched(held: Mapping[str, Any]) -> dict[str, Any]:
         "units",
     )
     return {
-        "searched models": f"{format.plainly(held['models'])} ({held['models_from']})",
+        "searched models": f"{fmt.plainly(held['models'])} ({held['models_from']})",
         "searched tokens": f"{low:g} to {high:g} ({held['visual_tokens_from']})",
         "configurations": f"{held['configurations']:,}, of which {held['that_fit']:,} fit the budget",
         **{
-            name: format.named(value) if name in _PLUG_INS else value
+            name: fmt.named(value) if name in _PLUG_INS else value
             for name, value in held.items()
             if name not in told and value
         },

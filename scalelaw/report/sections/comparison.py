@@ -14,7 +14,7 @@ from scalelaw.report.figures.parts import WIDEST
 from scalelaw.report.render.pdf import FOOT, Page, clip, text_width
 from scalelaw.report.sections.fit import GAP, LEFT, TOP, WIDE, axes_of
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, SMALL, TINY
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 _PER_ROW = 5
 _MOST_ROWS, _MOST_BESIDE = 16, 96
@@ -26,8 +26,8 @@ def beside_pages(contents: Contents) -> Iterator[Page]:
         panels = rows.beside(studies)
         what = "Task families side by side" if _families(studies) else "Fits side by side"
         said = [str(held["words"]) for held in contents.sharing if held.get("words")]
-        line = f"{format.capital(format.law(_law(studies)))}, fitted to each apart. Bars are intervals."
-        left = [f"{format.count(more, 'more fit')} on page one and in report.json."] if more else []
+        line = f"{fmt.capital(fmt.law(_law(studies)))}, fitted to each apart. Bars are intervals."
+        left = [f"{fmt.count(more, 'more fit')} on page one and in report.json."] if more else []
         page = Page(what, " ".join([line, *said, *left]))
         below = len(studies) <= 6 and len(studies[0].fitted.inputs if studies[0].fitted else ()) > 1
         bottom = _in_rows(page, "side_by_side", panels, 0.3 * len(studies), page.top + 0.6)
@@ -45,7 +45,7 @@ def law_pages(contents: Contents) -> Iterator[Page]:
     for study in contents.studies:
         if study.fitted is not None and study.fitted.selection:
             fitted = study.fitted
-            chosen = {"laws": fitted.selection, "inputs": fitted.inputs, "target": format.target_of(fitted), "n_points":
+            chosen = {"laws": fitted.selection, "inputs": fitted.inputs, "target": fmt.target_of(fitted), "n_points":
                       fitted.n_points, "residual": fitted.loss["residual"]}  # fmt: skip
             held.append((chosen, study.name))
     for comparison, name in held:
@@ -53,11 +53,11 @@ def law_pages(contents: Contents) -> Iterator[Page]:
         if data is None:
             continue
         winner = comparison.get("winner")
-        verdict = f"{format.capital(format.law(winner))} wins." if winner else ""
+        verdict = f"{fmt.capital(fmt.law(winner))} wins." if winner else ""
         if winner == "":
             verdict = "No law wins clearly; weights are those of their average."
         if tie := comparison.get("tie"):
-            verdict = f"A tie: {' and '.join(map(format.law, tie))} predict the same."
+            verdict = f"A tie: {' and '.join(map(fmt.law, tie))} predict the same."
         line = f"Each law is fitted without some points and predicts them: the less it misses, the better. {verdict}"
         page = Page("Laws compared by extrapolation" + (f": {name}" if name else ""), line.strip())
         left = _room(data.labels)
@@ -71,7 +71,7 @@ def contrast_pages(study: Study, tag: str = "") -> Iterator[Page]:
     for optimum in study.optima:
         if not (contrast := optimum.get("contrast")):
             continue
-        target, n = (format.target_of(study.fitted), study.fitted.n_points) if study.fitted else ("error", 0)
+        target, n = (fmt.target_of(study.fitted), study.fitted.n_points) if study.fitted else ("error", 0)
         free = contrast.get("free_tokens")
         notes = [w["message"] for w in contrast.get("warnings", [])]
         if not notes and all(
@@ -99,15 +99,15 @@ def share_pages(contents: Contents) -> Iterator[Page]:
             data := shares.shares_of_plans(study.optima, f": {study.name}" if study.name else "")
         ):
             first = study.optima[0]
-            line = f"A query of {format.workload(first)}. {format.costing(first['cost'])}."
+            line = f"A query of {fmt.workload(first)}. {fmt.costing(first['cost'])}."
             held.append((study.name, line, data))
     if contents.bills and (data := shares.shares_of_bills(contents.bills)):
         bill = contents.bills[0]
-        held.append(("", f"A query of {format.workload(bill)}. {format.capital(str(bill['says']))}.", data))
+        held.append(("", f"A query of {fmt.workload(bill)}. {fmt.capital(str(bill['says']))}.", data))
     for first_one in range(0, len(held), 2):
         shown = held[first_one : first_one + 2]
         alike = len({line for _, line, _ in shown}) == 1
-        said = [f"{format.capital(name)}: {line}" if name and not alike else line for name, line, _ in shown]
+        said = [f"{fmt.capital(name)}: {line}" if name and not alike else line for name, line, _ in shown]
         page = Page("Where the cost goes", " ".join(dict.fromkeys(said)))
         left = max(_room(data.labels) for _, _, data in shown)
         top = max(TOP, page.top + 0.6)
@@ -207,7 +207,7 @@ def _alike(studies: Sequence[Study]) -> list[tuple[list[Study], int]]:
     for study in studies:
         if study.fitted is not None and not study.fitted.law.startswith("average:"):
             fitted = study.fitted
-            key = (fitted.law, format.target_of(fitted), tuple(fitted.params), tuple(fitted.inputs))
+            key = (fitted.law, fmt.target_of(fitted), tuple(fitted.params), tuple(fitted.inputs))
             groups.setdefault(key, []).append(study)
     parts: list[tuple[list[Study], int]] = []
     for held in groups.values():

@@ -14,7 +14,7 @@ from scalelaw.report.render.pdf import FOOT, LEADING, Column, Page, wrap
 from scalelaw.report.sections.fit import LEFT, WIDE
 from scalelaw.report.study import facts_of
 from scalelaw.report.style import MARGIN, MUTED, PAGE, SMALL
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.table.coverage import doubts_about
 from scalelaw.table.read import read_table
 from scalelaw.table.schema import COLUMNS
@@ -93,7 +93,7 @@ def about(name: str, frame: pd.DataFrame) -> str:
     facts = facts_of(name)
     title = facts.get("title") or (f"Table {Path(name).name}" if name else "A table of results")
     models = int(frame["model"].nunique())
-    held = [format.count(len(frame), "row"), *([format.count(models, "model")] if models else [])]
+    held = [fmt.count(len(frame), "row"), *([fmt.count(models, "model")] if models else [])]
     source = f" {facts['citation']}." if facts.get("citation") else ""
     return f"{title}: {', '.join(held)}.{source}"
 
@@ -115,6 +115,6 @@ def _points(study: Study) -> pd.DataFrame | None:
         return None
     labels = {name: held for name, held in fitted.points["labels"].items() if name in COLUMNS}
     held = {**labels, **inputs, "error": fitted.points["target"], "error_se": fitted.points["target_se"]}
-    if format.target_of(fitted) == format.LOSS:
-        held["direction"] = format.LOSS
+    if fmt.target_of(fitted) == fmt.LOSS:
+        held["direction"] = fmt.LOSS
     return read_table(pd.DataFrame(held))

@@ -24,7 +24,7 @@ from scalelaw.report.figures import (
 from scalelaw.report.render.pdf import Page
 from scalelaw.report.study import source_of
 from scalelaw.report.style import MARGIN
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
 from scalelaw.report.text.sentences import explained_symbols
 
@@ -48,7 +48,7 @@ def axes_of(fitted: FittedLaw) -> tuple[str, str | None]:
 def fit_page(fitted: FittedLaw, best: Mapping[str, Any] | None, tag: str = "") -> Page:
     """Error along each of the two inputs, curves and bands; one wide panel for a law of one input."""
     along, by = axes_of(fitted)
-    page = Page(f"How the {format.named(format.target_of(fitted))} falls{tag}", law_line(fitted))
+    page = Page(f"How the {fmt.named(fmt.target_of(fitted))} falls{tag}", law_line(fitted))
     room = 11.69 - 2 * MARGIN
     page.top = page.formula(MARGIN, page.top + 0.04, typeset(fitted.formula, fitted.params), room, size=12)
     page.told.append(("formula", typeset(fitted.formula, fitted.params)))
@@ -69,7 +69,7 @@ def residual_page(fitted: FittedLaw, tag: str = "") -> Page:
     along, by = axes_of(fitted)
     page = Page(
         f"What the law leaves unexplained{tag}",
-        f"Residual = measured − predicted. Grey band: ± the root mean square error, {format.short(fitted.rmse)}.",
+        f"Residual = measured − predicted. Grey band: ± the root mean square error, {fmt.short(fitted.rmse)}.",
     )
     data = series.residuals(fitted, by)
     width = (WIDE - GAP) / 2
@@ -90,9 +90,7 @@ def surface_page(study: Study, tag: str = "") -> Page:
     assert by is not None
     data = surfaces.surface(study.fitted, along, by, study.optima)
     fronts = [o for o in study.optima if len(o.get("pareto") or ()) > 1]
-    page = Page(
-        f"Where the {format.named(format.target_of(study.fitted))} is least{tag}", _surface_line(study)
-    )
+    page = Page(f"Where the {fmt.named(fmt.target_of(study.fitted))} is least{tag}", _surface_line(study))
     width = 5.6 if fronts else WIDE
     page.plot("surface", (LEFT, TOP, width, 4.3), draw_surface, data)
     if fronts:
@@ -106,7 +104,7 @@ def front_page(study: Study, tag: str = "") -> Page:
     """The least error for each cost, for optima whose fit is not at hand."""
     page = Page(
         f"What each budget buys{tag}",
-        f"A query of {format.workload(study.optima[0])}. {format.costing(study.optima[0]['cost'])}.",
+        f"A query of {fmt.workload(study.optima[0])}. {fmt.costing(study.optima[0]['cost'])}.",
     )
     page.plot("front", (LEFT, TOP, WIDE, 4.3), draw_front, surfaces.front(study.optima, None))
     return page
@@ -115,7 +113,7 @@ def front_page(study: Study, tag: str = "") -> Page:
 def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
     """Profiles of the parameters, the bootstrap draws pair by pair, the intervals: what is determined and what is
     not. None where the fit has neither, and for an average of laws, which has no parameters of its own."""
-    if format.is_average(fitted.law):
+    if fmt.is_average(fitted.law):
         return None
     draws = series.parameter_draws(fitted)
     names = [name for name, held in draws.items() if np.ptp(held) > 0]
@@ -173,8 +171,8 @@ def _two_kinds(fitted: FittedLaw) -> str:
 def law_line(fitted: FittedLaw) -> str:
     """The law by its name, what it was fitted to, and what its symbols stand for."""
     source = source_of(fitted)
-    fitted_to = f", fitted to {format.count(fitted.n_points, 'point')}" + (f" of {source}" if source else "")
-    return f"{format.capital(format.kind_of_law(fitted.law))}{fitted_to}. {explained_symbols(fitted)}"
+    fitted_to = f", fitted to {fmt.count(fitted.n_points, 'point')}" + (f" of {source}" if source else "")
+    return f"{fmt.capital(fmt.kind_of_law(fitted.law))}{fitted_to}. {explained_symbols(fitted)}"
 
 
 def _surface_line(study: Study) -> str:
@@ -182,7 +180,7 @@ def _surface_line(study: Study) -> str:
         return "The law evaluated everywhere. Framed: measured."
     first = study.optima[0]
     dashed = "" if first["cost"] == surfaces.EQUAL_COST else " Dashed lines: 2 N (Q + V + G), not this cost."
-    return f"A query of {format.workload(first)}. {format.costing(first['cost'])}. Framed: measured.{dashed}"
+    return f"A query of {fmt.workload(first)}. {fmt.costing(first['cost'])}. Framed: measured.{dashed}"
 
 
 def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from scalelaw.report.sections.data import about
 from scalelaw.report.sections.fit import axes_of
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, PETROFF10, SMALL, TINY
 from scalelaw.report.surfaces import front
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
 from scalelaw.report.text.sentences import (
     chosen,
@@ -51,13 +51,13 @@ def question(contents: Contents) -> str:
     if any(s.optima for s in contents.studies) or {"n_params", "visual_tokens"} <= inputs:
         return "How large should the LLM be, and how many visual tokens should it see?"
     if inputs:
-        names = " and ".join(format.named(name) for name in sorted(inputs))
+        names = " and ".join(fmt.named(name) for name in sorted(inputs))
         return f"How does the {_targets(contents)} depend on {names}?"
     return "What was measured?"
 
 
 def _targets(contents: Contents) -> str:
-    return format.LOSS if {target(s) for s in contents.studies if s.fitted} == {format.LOSS} else "error"
+    return fmt.LOSS if {target(s) for s in contents.studies if s.fitted} == {fmt.LOSS} else "error"
 
 
 def answer_page(contents: Contents, title: str | None) -> Page:
@@ -66,9 +66,9 @@ def answer_page(contents: Contents, title: str | None) -> Page:
     page.block(0, 0, PAGE[0], 0.12, PETROFF10[0])
     page.told.append(("title", title or question(contents)))
     targets = {target(study) for study in contents.studies if study.fitted}
-    key = _KEY if contents.studies and targets != {format.LOSS} else ""
+    key = _KEY if contents.studies and targets != {fmt.LOSS} else ""
     if key:
-        page.told.append(("paragraph", f"{format.capital(key)}."))
+        page.told.append(("paragraph", f"{fmt.capital(key)}."))
     room = _ROOM - (text_width(key, TINY) + 0.3 if key else 0)
     page.text(MARGIN, 0.43, key, _ROOM, size=TINY, colour=MUTED, align="right")
     page.top = (
@@ -94,7 +94,7 @@ def _warn(page: Page, notes: Sequence[str]) -> None:
         lines = min(len(wrap(note, _ROOM - 0.17, SMALL)), _WARNING_LINES)
         if place and column.top + lines * LEADING * SMALL / 72 > page.top + _WARNINGS:
             column.item(
-                f"{format.count(len(notes) - place, 'more warning')} on the checklist pages.", size=SMALL
+                f"{fmt.count(len(notes) - place, 'more warning')} on the checklist pages.", size=SMALL
             )
             page.told += [("item", left) for left in notes[place:]]
             break
@@ -154,7 +154,7 @@ def _several(page: Page, studies: Sequence[Study]) -> None:
 
 def _block(column: Column, study: Study) -> None:
     lead, headline, result = (chosen if study.optima else the_law)(study)
-    name = f"{format.capital(study.name)}. " if study.name else ""
+    name = f"{fmt.capital(study.name)}. " if study.name else ""
     column.paragraph(name + lead, size=11, colour=MUTED, after=0.03)
     column.page.told.append(("headline", headline))
     column.top = column.page.formula(MARGIN, column.top, headline, _ROOM, size=18) + 0.03
@@ -197,32 +197,32 @@ def _cells(
 
 
 def _row(study: Study) -> tuple[str, str, str, str, str]:
-    name = format.capital(study.name) or format.capital(target(study))
+    name = fmt.capital(study.name) or fmt.capital(target(study))
     if not study.optima:
         assert study.fitted is not None
-        law = format.formula(study.fitted.formula, study.fitted.params)
-        return name, "no budget", law, f"off by {format.short(study.fitted.rmse, 2)} (RMSE)", ""
+        law = fmt.formula(study.fitted.formula, study.fitted.params)
+        return name, "no budget", law, f"off by {fmt.short(study.fitted.rmse, 2)} (RMSE)", ""
     optimum = study.optima[0]
     best = optimum["best"]
-    span = format.span(best["error_interval"], format.error)
-    share = "" if (best_in := format.of_model(best)) is None else format.share(best_in)
-    error = format.error(best["error"]) + (f" ({span})" if span else "")
-    limits = format.budget(optimum["budget"], format.units_of(optimum))
-    return name, limits, format.configuration(best, begins=True), error, share
+    span = fmt.span(best["error_interval"], fmt.error)
+    share = "" if (best_in := fmt.of_model(best)) is None else fmt.share(best_in)
+    error = fmt.error(best["error"]) + (f" ({span})" if span else "")
+    limits = fmt.budget(optimum["budget"], fmt.units_of(optimum))
+    return name, limits, fmt.configuration(best, begins=True), error, share
 
 
 def _tables(page: Page, contents: Contents) -> None:
     rows = sum(len(frame) for _, frame in contents.tables)
     page.told += [
         ("paragraph", "No law was fitted and no budget planned. There are:"),
-        ("headline", format.count(rows, "measurement")),
+        ("headline", fmt.count(rows, "measurement")),
     ]
     page.top = (
         page.text(MARGIN, page.top, "No law was fitted and no budget planned. There are:", _ROOM, size=13)
         + 0.06
     )
     page.top = (
-        page.text(MARGIN, page.top, format.count(rows, "measurement"), _ROOM, size=27, weight="bold") + 0.25
+        page.text(MARGIN, page.top, fmt.count(rows, "measurement"), _ROOM, size=27, weight="bold") + 0.25
     )
     column = Column(page, MARGIN, page.top, _ROOM)
     for name, frame in contents.tables[:_MOST_TABLES]:
@@ -236,7 +236,7 @@ def _tables(page: Page, contents: Contents) -> None:
             column.item(f"and {len(doubts) - _MOST_DOUBTS} more; `scalelaw show` lists them.")
         column.top += 0.15
     if len(contents.tables) > _MOST_TABLES:
-        column.paragraph(f"and {format.count(len(contents.tables) - _MOST_TABLES, 'more table')}.")
+        column.paragraph(f"and {fmt.count(len(contents.tables) - _MOST_TABLES, 'more table')}.")
 
 
 def _reasons(column: Column, study: Study) -> None:
@@ -251,8 +251,8 @@ def _choices(page: Page, study: Study, top: float) -> float:
     every = [study.optima[0]["best"], *study.optima[0]["runners_up"]]
     choices = every[: 4 if study.fitted is not None else 8]
     cut = f" ({len(choices)} of {len(every)})" if len(choices) < len(every) else ""
-    names = max(min(text_width(format.plain_name(c["model"]), SMALL, "bold"), NAMES) for c in choices)
-    names = max(names, *(text_width(format.tokens(c["visual_tokens"]), TINY) for c in choices)) + 0.2
+    names = max(min(text_width(fmt.plain_name(c["model"]), SMALL, "bold"), NAMES) for c in choices)
+    names = max(names, *(text_width(fmt.tokens(c["visual_tokens"]), TINY) for c in choices)) + 0.2
     shares = 0.7 if choices[0].get("p_best") is not None else 0.1
     height = 0.37 * len(choices) + 0.1
     top = (
@@ -267,10 +267,10 @@ def _choices(page: Page, study: Study, top: float) -> float:
 def _parameters(page: Page, fitted: FittedLaw, left: float, top: float, width: float) -> None:
     """The law and its parameters with intervals, as a small table."""
     numbers = series.numbers(fitted)
-    known = any(format.span((bar.low, bar.high)) for bar in numbers)
+    known = any(fmt.span((bar.low, bar.high)) for bar in numbers)
     level = f"{100 * fitted.interval['level']:g} % interval" if known else ""
     rows = [("parameter", "value", level)]
-    rows += [(format.greek(b.name), format.short(b.value, 4), format.span((b.low, b.high))) for b in numbers]
+    rows += [(fmt.greek(b.name), fmt.short(b.value, 4), fmt.span((b.low, b.high))) for b in numbers]
     page.told += [("heading", "The law"), *(("row", "\t".join(row)) for row in rows)]
     if top + 1.3 > FOOT:  # the fit's own page and the checklist hold it
         return

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Numbers, formulas and sentences of a report."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from matplotlib.mathtext import MathTextParser
 
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 _GREEK = (
     "alpha",
@@ -36,16 +36,16 @@ class Formula(str):
 def typeset(formula: str, params: Mapping[str, float] | None = None, digits: int = 3) -> str:
     """The formula as mathtext (a Formula), with the numbers of `params` in their places where given; the plain
     words of `words.formula` where it is not of a form that can be set."""
-    plain = format.formula(formula, params, digits)
-    if format.is_sentence(plain):
+    plain = fmt.formula(formula, params, digits)
+    if fmt.is_sentence(plain):
         return plain
     terms, end = [], 0
-    for match in _TOKEN.finditer(source := format.formula(formula)):
+    for match in _TOKEN.finditer(source := fmt.formula(formula)):
         if match.start() != end:
             return plain
         terms.append(match[1])
         end = match.end()
-    text = _set(terms, {format.greek(name): value for name, value in (params or {}).items()}, digits)
+    text = _set(terms, {fmt.greek(name): value for name, value in (params or {}).items()}, digits)
     return Formula(text) if end == len(source) and text and _can_be_set(text) else plain
 
 
@@ -72,8 +72,8 @@ def _set(terms: list[str], params: Mapping[str, float], digits: int) -> str:
 
 def _atom(term: str, params: Mapping[str, float], digits: int) -> str:
     if term in params:
-        return format.short(params[term], digits).replace("−", "-")
-    letters = {format.greek(name): name for name in _GREEK if format.greek(name) != name}
+        return fmt.short(params[term], digits).replace("−", "-")
+    letters = {fmt.greek(name): name for name in _GREEK if fmt.greek(name) != name}
     if term in letters or term in _GREEK:
         return "\\" + letters.get(term, term) + " "
     if len(term) > 1 and term[0].isalpha():

@@ -12,7 +12,7 @@ from scalelaw.fit import FittedLaw
 from scalelaw.report import series
 from scalelaw.report.collect import Study
 from scalelaw.report.study import source_of
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
 
 _MOST_DOUBLINGS = 13.0
@@ -23,32 +23,30 @@ def chosen(study: Study) -> tuple[str, str, list[str]]:
     """The answer of an optimum: what was asked, the choice, and what is predicted of it and of the next best."""
     optimum = study.optima[0]
     best = optimum["best"]
-    lead = f"{format.ask(optimum)}:"
+    lead = f"{fmt.ask(optimum)}:"
     lines = [f"Predicted {target(study)} {outcome(best, study)}."]
     if rest := optimum["runners_up"]:
-        share = (
-            "" if (best_in := format.of_model(rest[0])) is None else f", best in {format.percent(best_in)}"
-        )
-        name = format.configuration(rest[0])
-        lines.append(f"Runner-up: {name}, predicted {target(study)} {format.error(rest[0]['error'])}{share}.")
+        share = "" if (best_in := fmt.of_model(rest[0])) is None else f", best in {fmt.percent(best_in)}"
+        name = fmt.configuration(rest[0])
+        lines.append(f"Runner-up: {name}, predicted {target(study)} {fmt.error(rest[0]['error'])}{share}.")
     else:
         lines.append("No other LLM of the catalogue fits this budget.")
-    return lead, format.configuration(best, begins=True), lines
+    return lead, fmt.configuration(best, begins=True), lines
 
 
 def the_law(study: Study) -> tuple[str, str, list[str]]:
     """The answer of a fit without an optimum: what was fitted, the law in numbers, what its symbols mean."""
     fitted = study.fitted
     assert fitted is not None
-    measured = format.count(fitted.n_points, "measurement")
-    lead = f"{measured}{_of(fitted)}, fitted by the {format.kind_of_law(fitted.law)}:"
+    measured = fmt.count(fitted.n_points, "measurement")
+    lead = f"{measured}{_of(fitted)}, fitted by the {fmt.kind_of_law(fitted.law)}:"
     return lead, typeset(fitted.formula, fitted.params), [explained_symbols(fitted)]
 
 
 def explained_symbols(fitted: FittedLaw) -> str:
     """What the symbols of the law stand for, as a sentence."""
     columns = {name: series.column(fitted, name) for name in fitted.inputs}
-    return format.symbols(fitted.units, columns) + "."
+    return fmt.symbols(fitted.units, columns) + "."
 
 
 def _of(fitted: FittedLaw) -> str:
@@ -58,19 +56,19 @@ def _of(fitted: FittedLaw) -> str:
 
 def target(study: Study) -> str:
     """What is predicted, by name."""
-    return format.named(format.target_of(study.fitted)) if study.fitted else "error"
+    return fmt.named(fmt.target_of(study.fitted)) if study.fitted else "error"
 
 
 def outcome(choice: Mapping[str, Any], study: Study) -> str:
     """A choice's error, its interval, and in how many refits its LLM is best: '0.4986 (95 % ...); best in 83 % ...'."""
-    text = format.error(choice["error"])
-    if span := format.span(choice.get("error_interval"), format.error):
+    text = fmt.error(choice["error"])
+    if span := fmt.span(choice.get("error_interval"), fmt.error):
         level = f"{100 * study.fitted.interval['level']:g} % interval " if study.fitted else "interval "
         text += f" ({level}{span})"
-    if (best_in := format.of_model(choice)) is not None:
-        text += f"; best in {format.percent(best_in)} of refits to redrawn data"
+    if (best_in := fmt.of_model(choice)) is not None:
+        text += f"; best in {fmt.percent(best_in)} of refits to redrawn data"
         if best_in - choice["p_best"] >= 0.01:
-            text += f", with just so many visual tokens in {format.percent(choice['p_best'])}"
+            text += f", with just so many visual tokens in {fmt.percent(choice['p_best'])}"
     return text
 
 
@@ -80,30 +78,30 @@ def grounds(study: Study) -> Iterator[str]:
     if optimum:
         yield _spent(optimum)
     if fitted is not None:
-        measured = format.count(fitted.n_points, "measurement")
+        measured = fmt.count(fitted.n_points, "measurement")
         inside = "; the choice lies inside" if optimum and not optimum["extrapolates"] else ""
         yield (
             f"The law was fitted to {measured}{_of(fitted)} ({_ranges(fitted)}{inside}). "
-            f"It misses them by {format.short(fitted.rmse, 2)} (root mean square){_explained(fitted)}."
+            f"It misses them by {fmt.short(fitted.rmse, 2)} (root mean square){_explained(fitted)}."
         )
-        said = format.status(fitted)
-        yield said if format.is_average(fitted.law) else f"Status: {said}"
+        said = fmt.status(fitted)
+        yield said if fmt.is_average(fitted.law) else f"Status: {said}"
         yield from _ratio(fitted)
     if optimum and (free := optimum.get("continuous")):
-        size, seen = format.parameters(free["n_params"]), format.tokens(free["visual_tokens"])
+        size, seen = fmt.parameters(free["n_params"]), fmt.tokens(free["visual_tokens"])
         beyond = any(w["code"] == "continuous_extrapolates" for w in optimum["warnings"])
         where = ", beyond the sizes that were measured" if beyond else ""
         yield (
             f"With continuous sizes: {size} with {seen}{where}, "
-            f"predicted {target(study)} {format.error(free['error'])}."
+            f"predicted {target(study)} {fmt.error(free['error'])}."
         )
     if optimum and (ties := [t for t in optimum["near_ties"] if t["model"] != optimum["best"]["model"]]):
-        name, value = format.configuration(ties[0]), format.error(ties[0]["error"])
+        name, value = fmt.configuration(ties[0]), fmt.error(ties[0]["error"])
         costs = ties[0]["costs"], optimum["best"]["costs"]
         cheap = all(costs[0].get(kind, math.inf) <= spent for kind, spent in costs[1].items())
         by = ties[0]["error"] - optimum["best"]["error"]
-        more = f" ({format.short(abs(by), 2)} {'more' if by > 0 else 'less'})" if by else ""
-        sure = (format.of_model(optimum["best"]) or 0.0) >= 0.9
+        more = f" ({fmt.short(abs(by), 2)} {'more' if by > 0 else 'less'})" if by else ""
+        sure = (fmt.of_model(optimum["best"]) or 0.0) >= 0.9
         rank = " The refits nearly always rank it second: they tell which is less, not that the difference matters."
         yield (
             f"Nearly as good{', and costs no more' if cheap else ''}: {name}, predicted {target(study)} {value}{more}."
@@ -117,20 +115,20 @@ def mind_all(blocks: Sequence[Study]) -> list[str]:
     for block in blocks:
         label = [
             block.name,
-            *(format.budget(optimum["budget"], format.units_of(optimum)) for optimum in block.optima),
+            *(fmt.budget(optimum["budget"], fmt.units_of(optimum)) for optimum in block.optima),
         ]
         for note in dict.fromkeys(mind(block)):
             about.setdefault(note, []).append(", ".join(part for part in label if part))
-    return [note if len(labels) == len(blocks) else f"{format.capital('; '.join(labels))}: {note}"
+    return [note if len(labels) == len(blocks) else f"{fmt.capital('; '.join(labels))}: {note}"
             for note, labels in about.items()]  # fmt: skip
 
 
 def mind(study: Study) -> Iterator[str]:
     """The warnings of the plan and of the fit."""
     for optimum in study.optima:
-        yield from (format.symbolic(w["message"]) for w in optimum["warnings"])
+        yield from (fmt.symbolic(w["message"]) for w in optimum["warnings"])
     if study.fitted is not None:
-        yield from (format.symbolic(message) for _, message in study.fitted.warnings)
+        yield from (fmt.symbolic(message) for _, message in study.fitted.warnings)
 
 
 def _ratio(fitted: FittedLaw) -> Iterator[str]:
@@ -138,14 +136,14 @@ def _ratio(fitted: FittedLaw) -> Iterator[str]:
     held = fitted.derived.get("alpha_over_beta")
     if not held or held["value"] is None or not 0 < held["value"] < math.inf:
         return  # an exponent of 0 or on its bound, which the status says
-    span, ratio = format.span(held["interval"]), format.short(held["value"])
+    span, ratio = fmt.span(held["interval"]), fmt.short(held["value"])
     level = f", {100 * fitted.interval['level']:g} % interval {span}" if span else ""
     towards = held["value"] if held["value"] >= 1 else 1 / held["value"] if held["value"] > 0 else math.inf
     if fitted.law == "product_power" and towards < _MOST_DOUBLINGS:
         one, other = (
             ("the LLM", "the visual tokens") if held["value"] >= 1 else ("the visual tokens", "the LLM")
         )
-        worth = f"Doubling {one} is worth {format.short(2.0**towards, 2)} times {other}"
+        worth = f"Doubling {one} is worth {fmt.short(2.0**towards, 2)} times {other}"
         yield f"{worth} (ratio of the exponents {ratio}{level})."
     else:
         yield f"The exponent of the LLM's size is {ratio} times that of visual tokens{level}."
@@ -153,13 +151,13 @@ def _ratio(fitted: FittedLaw) -> Iterator[str]:
 
 def _spent(optimum: Mapping[str, Any]) -> str:
     costs, limits = optimum["best"]["costs"], optimum["budget"]
-    units = format.units_of(optimum)
+    units = fmt.units_of(optimum)
     kinds = [kind for kind in costs if kind in limits]
     needs = [
-        f"{format.amount(kind, costs[kind], units)} (limit {format.cost(kind, limits[kind], units)})"
+        f"{fmt.amount(kind, costs[kind], units)} (limit {fmt.cost(kind, limits[kind], units)})"
         for kind in kinds
-    ] or [format.amount(kind, costs[kind], units) for kind in list(costs)[:1]]
-    return f"The choice needs {format.listed(needs)}. {format.costing(optimum['cost'])}."
+    ] or [fmt.amount(kind, costs[kind], units) for kind in list(costs)[:1]]
+    return f"The choice needs {fmt.listed(needs)}. {fmt.costing(optimum['cost'])}."
 
 
 def served(optimum: Mapping[str, Any]) -> str:
@@ -168,30 +166,28 @@ def served(optimum: Mapping[str, Any]) -> str:
     parts = [f"precision {best['dtype']}"] if best.get("dtype") else []
     if hardware := searched.get("hardware"):
         devices = searched.get("devices") or 1
-        many = f"{format.short(devices)} × " if devices != 1 else ""
+        many = f"{fmt.short(devices)} × " if devices != 1 else ""
         state = "calibrated" if searched.get("calibrated") else "not calibrated"
-        parts.insert(0, f"card {many}{format.plain_name(hardware)} ({state})")
+        parts.insert(0, f"card {many}{fmt.plain_name(hardware)} ({state})")
         if (price := searched.get("usd_per_hour")) is not None:
-            parts.append(f"${format.short(price)} per hour" + (" and card" if devices != 1 else ""))
+            parts.append(f"${fmt.short(price)} per hour" + (" and card" if devices != 1 else ""))
     if (batch := best.get("batch")) is not None:
-        parts.append(f"batch {format.short(batch)}")
-    parts.append(f"{format.count(searched.get('images', 1), 'image')} per query")
+        parts.append(f"batch {fmt.short(batch)}")
+    parts.append(f"{fmt.count(searched.get('images', 1), 'image')} per query")
     if (tower := searched.get("tower")) is not None:
-        parts.append(
-            "no vision encoder counted" if tower == "none" else f"encoder {format.plain_name(tower)}"
-        )
+        parts.append("no vision encoder counted" if tower == "none" else f"encoder {fmt.plain_name(tower)}")
     if compressor := searched.get("compressor"):
-        parts.append(f"compressor {format.named(compressor)}")
-    return f"{format.capital(', '.join(parts))}."
+        parts.append(f"compressor {fmt.named(compressor)}")
+    return f"{fmt.capital(', '.join(parts))}."
 
 
 def _ranges(fitted: FittedLaw) -> str:
     parts = []
     for name, ends in fitted.measured_range.items():
         column = series.column(fitted, name)
-        low, high = (format.level(column, end) for end in ends)
+        low, high = (fmt.level(column, end) for end in ends)
         parts.append(
-            f"{format.named(column)} {low} to {high}" if low != high else f"{format.named(column)} {low} only"
+            f"{fmt.named(column)} {low} to {high}" if low != high else f"{fmt.named(column)} {low} only"
         )
     return ", ".join(parts)
 
@@ -209,11 +205,11 @@ def extent(frame: pd.DataFrame) -> str:
     for name in ("n_params", "visual_tokens"):
         values = frame[name].dropna()
         if len(values):
-            low, high = format.level(name, float(values.min())), format.level(name, float(values.max()))
+            low, high = fmt.level(name, float(values.min())), fmt.level(name, float(values.max()))
             ends = low if low == high else f"{low} to {high}"
-            parts.append(f"{format.named(name)} {ends} ({format.count(int(values.nunique()), 'level')})")
-    target = format.target_of_rows(frame)
+            parts.append(f"{fmt.named(name)} {ends} ({fmt.count(int(values.nunique()), 'level')})")
+    target = fmt.target_of_rows(frame)
     parts.append(
-        f"{target} {format.error(float(frame['error'].min()))} to {format.error(float(frame['error'].max()))}"
+        f"{target} {fmt.error(float(frame['error'].min()))} to {fmt.error(float(frame['error'].max()))}"
     )
-    return format.capital("; ".join(parts)) + "."
+    return fmt.capital("; ".join(parts)) + "."

@@ -8,7 +8,7 @@ from typing import Any
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series
 from scalelaw.report.collect import Study
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 
 _SURE = 0.95
 Said = tuple[bool, str]
@@ -35,8 +35,8 @@ def _of_plan(optimum: Mapping[str, Any]) -> Iterator[Said]:
     for row in (optimum.get("contrast") or {}).get("rows", ())[1:]:
         other = row["best"]
         if other["model"] != best["model"] or not 0.5 <= other["visual_tokens"] / best["visual_tokens"] <= 2:
-            limit = format.budget({row["kind"]: row["limit"]}, format.units_of(optimum))
-            yield True, f"instead of this budget one of {limit}: then {format.configuration(other)}"
+            limit = fmt.budget({row["kind"]: row["limit"]}, fmt.units_of(optimum))
+            yield True, f"instead of this budget one of {limit}: then {fmt.configuration(other)}"
             break
     yield from _noise(optimum)
 
@@ -44,29 +44,29 @@ def _of_plan(optimum: Mapping[str, Any]) -> Iterator[Said]:
 def _budget(optimum: Mapping[str, Any]) -> Iterator[Said]:
     """The nearest budgets, below and above, at which another model is the choice: read off the front."""
     kind, limit = next(iter(optimum["budget"].items()))
-    units = format.units_of(optimum)
+    units = fmt.units_of(optimum)
     front = [point for point in optimum["pareto"] if kind in point["costs"]]
     model = optimum["best"]["model"]
     if (below := _stretch(front, limit, model, kind)) is not None:
-        cost, before = below[0]["costs"][kind], format.configuration(below[1])
+        cost, before = below[0]["costs"][kind], fmt.configuration(below[1])
         yield (
             True,
-            f"a budget below {format.amount(kind, cost, units)} ({_share(cost / limit)}): then {before}",
+            f"a budget below {fmt.amount(kind, cost, units)} ({_share(cost / limit)}): then {before}",
         )
     elif len([point for point in front if point["costs"][kind] <= limit]) > 1:
         yield False, "a smaller budget, which buys fewer visual tokens for the same LLM"
     more = [point for point in front if point["costs"][kind] > limit]
     above = next((point for point in more if point["model"] != model), None)
     if above is not None:
-        cost, after = above["costs"][kind], format.configuration(above)
+        cost, after = above["costs"][kind], fmt.configuration(above)
         yield (
             True,
-            f"a budget from {format.amount(kind, cost, units)} on ({_share(cost / limit)}): then {after}",
+            f"a budget from {fmt.amount(kind, cost, units)} on ({_share(cost / limit)}): then {after}",
         )
     elif more:
         yield False, "a larger budget, which buys more visual tokens for the same LLM"
     elif (binding := optimum["best"].get("binding")) not in (None, kind):
-        yield False, f"more {format.kind(kind)}, for {format.kind(binding)} is what limits"
+        yield False, f"more {fmt.kind(kind)}, for {fmt.kind(binding)} is what limits"
     elif front:
         yield False, "a larger budget, for nothing that was searched has less error"
 
@@ -74,8 +74,8 @@ def _budget(optimum: Mapping[str, Any]) -> Iterator[Said]:
 def _share(ratio: float) -> str:
     """A ratio as more or less: '12 % less', '32 % more', '4.5 times as much'."""
     if ratio >= 2:
-        return f"{format.short(ratio, 2)} times as much"
-    return f"{format.short(100 * abs(ratio - 1), 2)} % {'more' if ratio > 1 else 'less'}"
+        return f"{fmt.short(ratio, 2)} times as much"
+    return f"{fmt.short(100 * abs(ratio - 1), 2)} % {'more' if ratio > 1 else 'less'}"
 
 
 def _stretch(
@@ -99,13 +99,13 @@ def _target(optimum: Mapping[str, Any]) -> Iterator[Said]:
         return
     stricter = next((i for i in range(at, len(front)) if front[i]["model"] != model), None)
     if stricter is not None:
-        ends, after = format.error(front[stricter - 1]["error"]), format.configuration(front[stricter])
+        ends, after = fmt.error(front[stricter - 1]["error"]), fmt.configuration(front[stricter])
         yield True, f"a target below {ends}: then {after}"
     looser = next((front[i] for i in range(at, -1, -1) if front[i]["model"] != model), None)
     if looser is not None:
         yield (
             True,
-            f"a target of {format.error(looser['error'])} or more: then {format.configuration(looser)}",
+            f"a target of {fmt.error(looser['error'])} or more: then {fmt.configuration(looser)}",
         )
 
 
@@ -117,7 +117,7 @@ def _noise(optimum: Mapping[str, Any]) -> Iterator[Said]:
     if share is not None and share < _SURE:
         yield (
             True,
-            f"new measurements: another LLM is best in {format.percent(1 - share)} of the refits",
+            f"new measurements: another LLM is best in {fmt.percent(1 - share)} of the refits",
         )
     elif share is not None:
         yield (
@@ -135,5 +135,5 @@ def _of_law(fitted: FittedLaw | None) -> Iterator[Said]:
     ends = []
     for name, (_, high) in fitted.measured_range.items():
         column = series.column(fitted, name)
-        ends.append(f"{format.named(column)} {format.level(column, high)}")
+        ends.append(f"{fmt.named(column)} {fmt.level(column, high)}")
     yield True, f"measurements beyond {' or '.join(ends)}, the largest there are"

@@ -134,7 +134,8 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
     def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
         """As transformers has it; the LLM's own configuration follows, so that both are saved with the new size."""
         table: nn.Module = super().resize_token_embeddings(*args, **kwargs)
-        rows = int(self.get_input_embeddings().weight.shape[0])
+        embeddings: Any = self.get_input_embeddings()
+        rows = int(embeddings.weight.shape[0])
         for part in (self.language_model, self.language_model.base_model):
             part.config.get_text_config().vocab_size = rows
             if hasattr(part, "vocab_size"):
@@ -340,8 +341,12 @@ def _check_questions(rows: int, ids: torch.Tensor | None, lengths: torch.Tensor 
     """Raises InputError where the questions are not one for each row, of lengths that their ids have."""
     if ids is None and lengths is None:
         return
-    whole = ids is not None and lengths is not None and len(ids) == len(lengths) == rows
-    if not whole or (ids is not None and bool((lengths > ids.shape[1]).any())):  # type: ignore[operator]
+    if (
+        ids is None
+        or lengths is None
+        or not len(ids) == len(lengths) == rows
+        or bool((lengths > ids.shape[1]).any())
+    ):
         raise InputError(
             f"The questions are not one for each of the {rows} rows, with their lengths.",
             code="questions_do_not_match",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scalelaw.cli.show.fit import show_changes
 from scalelaw.report.render.pdf import clip, text_width, wrap
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
 from scalelaw.report.ticks import alike, plain, round_numbers
 
@@ -24,12 +24,12 @@ from scalelaw.report.ticks import alike, plain, round_numbers
     ],
 )  # fmt: skip
 def test_short_numbers(value: float, text: str) -> None:
-    assert format.short(value) == text
+    assert fmt.short(value) == text
 
 
 @given(st.floats(1e-12, 1e12))
 def test_a_short_number_says_the_number(value: float) -> None:
-    said = float(format.short(value).replace(",", "").replace("−", "-"))
+    said = float(fmt.short(value).replace(",", "").replace("−", "-"))
     assert said == pytest.approx(value, rel=5.1e-3)
 
 
@@ -46,28 +46,28 @@ def test_a_short_number_says_the_number(value: float) -> None:
     ],
 )
 def test_sizes(value: float, text: str) -> None:
-    assert format.parameters(value) == text
+    assert fmt.parameters(value) == text
 
 
 def test_budgets_and_costs() -> None:
-    assert format.budget({"flops": 8e11}) == "800 GFLOPs per query"
-    assert format.budget({"flops": 1.6e12}) == "1.6 TFLOPs per query"
-    assert format.budget({"latency_ms": 80.0}).startswith("80 ms from the request")
-    assert format.cost("memory_gb", 24.0) == "24 GB"
-    assert format.percent(0.83) == "83 %"
-    assert (format.percent(1.0), format.percent(0.0)) == ("more than 99 %", "less than 1 %")
-    assert (format.share(1.0), format.share(0.001)) == ("> 99 %", "< 1 %")
+    assert fmt.budget({"flops": 8e11}) == "800 GFLOPs per query"
+    assert fmt.budget({"flops": 1.6e12}) == "1.6 TFLOPs per query"
+    assert fmt.budget({"latency_ms": 80.0}).startswith("80 ms from the request")
+    assert fmt.cost("memory_gb", 24.0) == "24 GB"
+    assert fmt.percent(0.83) == "83 %"
+    assert (fmt.percent(1.0), fmt.percent(0.0)) == ("more than 99 %", "less than 1 %")
+    assert (fmt.share(1.0), fmt.share(0.001)) == ("> 99 %", "< 1 %")
 
 
 def test_intervals_that_are_not_known_are_left_out() -> None:
-    assert format.span((0.1, 0.2)) == "0.1 to 0.2"
-    assert format.span((0.1, math.inf)) == "0.1 to ∞"
-    assert format.span((math.nan, math.nan)) == format.span(None) == format.span((None, None)) == ""  # type: ignore[arg-type]
+    assert fmt.span((0.1, 0.2)) == "0.1 to 0.2"
+    assert fmt.span((0.1, math.inf)) == "0.1 to ∞"
+    assert fmt.span((math.nan, math.nan)) == fmt.span(None) == fmt.span((None, None)) == ""  # type: ignore[arg-type]
 
 
 def test_bounds_read_alike_from_an_object_and_from_json() -> None:
-    assert format.plainly({"A": [0.0, math.inf]}) == format.plainly({"A": [0.0, None]}) == "A 0 to ∞"
-    assert format.plainly([-math.inf, 1.0]) == format.plainly([None, 1.0]) == "−∞ to 1"
+    assert fmt.plainly({"A": [0.0, math.inf]}) == fmt.plainly({"A": [0.0, None]}) == "A 0 to ∞"
+    assert fmt.plainly([-math.inf, 1.0]) == fmt.plainly([None, 1.0]) == "−∞ to 1"
 
 
 PUBLISHED = "error = A * (n_params / 1e9)^-alpha * visual_tokens^-beta + D"
@@ -75,14 +75,14 @@ PUBLISHED = "error = A * (n_params / 1e9)^-alpha * visual_tokens^-beta + D"
 
 def test_a_formula_in_symbols_and_in_numbers() -> None:
     params = {"A": 0.59077, "alpha": 0.07094, "beta": 0.0151, "D": 0.0}
-    assert format.formula(PUBLISHED) == "error = A · N^−α · V^−β + D"
-    assert format.formula(PUBLISHED, params) == "error = 0.591 · N^−0.0709 · V^−0.0151"
+    assert fmt.formula(PUBLISHED) == "error = A · N^−α · V^−β + D"
+    assert fmt.formula(PUBLISHED, params) == "error = 0.591 · N^−0.0709 · V^−0.0151"
     assert typeset(PUBLISHED) == r"$\mathrm{error} = A\,N^{-\alpha }\,V^{-\beta } + D$"
     assert typeset(PUBLISHED, params) == r"$\mathrm{error} = 0.591\,N^{-0.0709}\,V^{-0.0151}$"
     flat = {**params, "beta": 0.0}
-    assert format.formula(PUBLISHED, flat) == "error = 0.591 · N^−0.0709"
+    assert fmt.formula(PUBLISHED, flat) == "error = 0.591 · N^−0.0709"
     assert typeset(PUBLISHED, flat) == r"$\mathrm{error} = 0.591\,N^{-0.0709}$"
-    units = format.symbols({"n_params": 1e9, "visual_tokens": 1.0})
+    units = fmt.symbols({"n_params": 1e9, "visual_tokens": 1.0})
     assert units == "N: LLM size in billions of parameters; V: visual tokens in tokens per image"
 
 
@@ -125,14 +125,14 @@ def test_what_cannot_be_told_to_have_moved_is_asked_not_denied(capsys: pytest.Ca
 
 
 def test_a_sentence_has_names_and_plain_numbers() -> None:
-    said = format.symbolic(
+    said = fmt.symbolic(
         "n_params (2.778e+05) of qwen-1.5: alpha_minus_beta -0.539 (-7.29e+03 to -0.109), 1e+10"
     )
     assert said == "LLM size (277,800) of qwen-1.5: α − β −0.539 (−7290 to −0.109), 10 B"
 
 
 def test_of_a_choice_the_llm_counts_and_names_are_listed() -> None:
-    assert format.of_model({"p_best": 0.42, "p_model": 0.99}) == 0.99
-    assert format.of_model({"p_best": 0.42}) == 0.42
-    assert format.of_model({"p_best": None, "p_model": None}) is None
-    assert [format.listed("abc"[:k]) for k in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
+    assert fmt.of_model({"p_best": 0.42, "p_model": 0.99}) == 0.99
+    assert fmt.of_model({"p_best": 0.42}) == 0.42
+    assert fmt.of_model({"p_best": None, "p_model": None}) is None
+    assert [fmt.listed("abc"[:k]) for k in (1, 2, 3)] == ["a", "a and b", "a, b and c"]

@@ -11,7 +11,7 @@ import pytest
 import scalelaw as sl
 from scalelaw.plan import contrast_budgets
 from scalelaw.report.collect import Study, gather
-from scalelaw.report.text import format
+from scalelaw.report.text import format as fmt
 from scalelaw.report.text.what_would_change import would_change
 
 QUERY: dict[str, Any] = {"text_tokens": 50, "cost": "linear_flops"}
@@ -22,7 +22,7 @@ def said(*items: Any) -> str:
 
 
 def pick(fitted: Any, flops: float) -> str:
-    return format.configuration(sl.find_optimum(fitted, {"flops": flops}, **QUERY).best)
+    return fmt.configuration(sl.find_optimum(fitted, {"flops": flops}, **QUERY).best)
 
 
 @pytest.mark.parametrize("budget", [1.5e11, 2e11, 4e11, 8e11])
