@@ -14,13 +14,14 @@ A family file defines
 and, where the family has them,
 
     count_video(frames, width, height, settings) -> Counted
-                  for the frames that the model is shown, after any sampling; `refused_video` where its processor refuses
+                  for the frames that the model is shown, after any sampling; `refused_video` where its processor
+                  refuses
     TOGETHER = True        count_image takes a fourth argument: how many images stand in the prompt
     CROSS_ATTENTION = True the visual tokens are read by cross-attention and take no place in the LLM's sequence
-    STEP(settings) -> int  sides are rounded to multiples of this, so an image that loses less than it is not downscaled
+    STEP(settings) -> int  sides are multiples of this, so an image that loses half of it by rounding is not reduced
 
-A family file imports neither torch nor transformers. The numbers are those of the processors in transformers, with which
-the tests compare every family on random sizes; a family that cannot be compared is not added. What is shared lies in the
-files that start with `_`. The tests of this folder find a new file by themselves and refuse one that has no processor to
-be compared with.
+A family file imports neither torch nor transformers. The numbers are those of the processors in transformers, with
+which the tests compare every family on random sizes; a family that cannot be compared is not added. What is shared
+lies in the files that start with `_`. The tests of this folder find a new file by themselves and refuse one that has
+no processor to be compared with.
 """

@@ -48,7 +48,8 @@ class Counted:
             what is padded; of one frame of a video.
         patches: that the encoder reads, over all tiles, the thumbnail and the frames; without class tokens.
         visual_tokens: that the LLM reads, with learned row breaks among them where the model has such.
-        markers: other tokens that the processor writes around and between them in the prompt: begin and end of the image,
+        markers: other tokens that the processor writes around and between them in the prompt: begin and end of the
+        image,
             names of tiles, breaks. A run of line breaks is one token.
         tiles: images that the encoder sees: tiles, thumbnail, frames.
         columns, rows: of the grid of tiles.

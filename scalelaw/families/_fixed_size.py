@@ -8,7 +8,11 @@ from scalelaw.families._contract import Counted, Setting, Settings, fixed
 
 
 def square_settings(
-    image_size: int, patch_size: int, *, config: str = "config.vision_config.", image: str = "image.size.height"
+    image_size: int,
+    patch_size: int,
+    *,
+    config: str = "config.vision_config.",
+    image: str = "image.size.height",
 ) -> tuple[Setting, Setting]:
     """Side of the image and of a patch, from the vision part of config.json."""
     return (

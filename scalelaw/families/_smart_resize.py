@@ -48,7 +48,9 @@ def pixel_settings(
 def patch_settings(patch_size: int, merge_size: int, *config: str) -> tuple[Setting, Setting]:
     """The two settings of the weights: the side of a patch, and of the square of patches that one token replaces."""
     return (
-        fixed("patch_size", "side of a patch", patch_size, "config.vision_config.patch_size", "image.patch_size"),
+        fixed(
+            "patch_size", "side of a patch", patch_size, "config.vision_config.patch_size", "image.patch_size"
+        ),
         fixed(
             "merge_size",
             "patches along a side that become one token",
@@ -60,8 +62,10 @@ def patch_settings(patch_size: int, merge_size: int, *config: str) -> tuple[Sett
     )
 
 
-def resized_area(height: int, width: int, factor: int, min_pixels: float, max_pixels: float) -> tuple[int, int]:
-    """Height and width as multiples of `factor` with an area within the limits. Raises for an aspect ratio above 200."""
+def resized_area(
+    height: int, width: int, factor: int, min_pixels: float, max_pixels: float
+) -> tuple[int, int]:
+    """Height and width as multiples of `factor`, with an area within the limits. Refuses ratios above 200."""
     _check_ratio(height, width)
     high, wide = round(height / factor) * factor, round(width / factor) * factor
     if high * wide > max_pixels:
@@ -85,7 +89,8 @@ def resized_volume(
     height, width = size
     if frames < temporal_factor:
         raise refuse(
-            f"A video of {frames} frame is shorter than the {temporal_factor} frames that become one step.", video=True
+            f"A video of {frames} frame is shorter than the {temporal_factor} frames that become one step.",
+            video=True,
         )
     if height < factor or width < factor:
         scale = max(factor / height, factor / width)
@@ -122,7 +127,6 @@ def step(settings: Settings) -> int:
 def steps_of(frames: int, temporal_patch_size: int) -> int:
     """Frames are filled up with copies of the last one to whole steps."""
     return -(-frames // temporal_patch_size)
-
 
 
 def _check_ratio(height: int, width: int, *, video: bool = False) -> None:

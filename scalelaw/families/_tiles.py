@@ -46,7 +46,9 @@ def tile_count_settings(
     )
 
 
-def tiled(grid: tuple[int, int], tile: int, settings: Settings, tokens_per_tile: int, *, thumbnail: bool = True) -> Counted:
+def tiled(
+    grid: tuple[int, int], tile: int, settings: Settings, tokens_per_tile: int, *, thumbnail: bool = True
+) -> Counted:
     """The count of an image cut into a grid of square tiles, with a thumbnail where it has more than one tile."""
     columns, rows = grid
     tiles = columns * rows + (1 if thumbnail and columns * rows > 1 else 0)

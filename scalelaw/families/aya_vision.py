@@ -27,7 +27,13 @@ SETTINGS = (
         "image.size.height",
     ),
     fixed("patch_size", "side of a patch", 14, "config.vision_config.patch_size"),
-    fixed("downsample_factor", "patches along a side that become one token", 2, "config.downsample_factor", unit="patches"),
+    fixed(
+        "downsample_factor",
+        "patches along a side that become one token",
+        2,
+        "config.downsample_factor",
+        unit="patches",
+    ),
 )
 
 
@@ -35,7 +41,9 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     """Each tile has a name in the prompt."""
     tile, grid = settings["image_size"], (1, 1)
     if settings["crop_to_patches"]:
-        grid = closest_grid(width, height, (tile, tile), grids(settings["min_patches"], settings["max_patches"]))
+        grid = closest_grid(
+            width, height, (tile, tile), grids(settings["min_patches"], settings["max_patches"])
+        )
     tokens = (tile // (settings["patch_size"] * settings["downsample_factor"])) ** 2
     counted = tiled(grid, tile, settings, tokens)
     return replace(counted, markers=2 + counted.tiles)

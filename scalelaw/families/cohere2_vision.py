@@ -1,4 +1,4 @@
-"""Command A Vision (Cohere2 Vision): tiles of 512 x 512 pixels in the smallest grid that holds the image, and a thumbnail.
+"""Command A Vision: tiles of 512 x 512 pixels in the smallest grid that holds the image, and a thumbnail.
 
     tokens = 256 (tiles + 1), or 256 for one tile; a tile is 32 x 32 patches, of which 2 x 2 become one
 
@@ -24,11 +24,19 @@ SETTINGS = (
     switch("crop_to_patches", "cut the image into tiles", True, "image.crop_to_patches"),
     fixed("image_size", "side of a tile", 512, "config.vision_config.image_size", "image.size.height"),
     fixed("patch_size", "side of a patch", 16, "config.vision_config.patch_size"),
-    fixed("downsample_factor", "patches along a side that become one token", 2, "config.downsample_factor", unit="patches"),
+    fixed(
+        "downsample_factor",
+        "patches along a side that become one token",
+        2,
+        "config.downsample_factor",
+        unit="patches",
+    ),
 )
 
 
-def smallest_holding(width: int, height: int, tile: int, candidates: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+def smallest_holding(
+    width: int, height: int, tile: int, candidates: tuple[tuple[int, int], ...]
+) -> tuple[int, int]:
     """The (columns, rows) that needs the least enlargement of the image, or else the least reduction."""
     scales = np.min(np.array(candidates) * tile / np.array([width, height]), axis=-1)
     if np.all(scales < 1):

@@ -22,7 +22,13 @@ SETTINGS = (
     fixed("image_size", "side of the global view", 1024, "image.size.height"),
     fixed("tile_size", "side of a tile", 768, "image.tile_size"),
     fixed("patch_size", "side of a patch", 16, "processor.patch_size"),
-    fixed("downsample_ratio", "patches along a side that become one token", 4, "processor.downsample_ratio", unit="patches"),
+    fixed(
+        "downsample_ratio",
+        "patches along a side that become one token",
+        4,
+        "processor.downsample_ratio",
+        unit="patches",
+    ),
 )
 
 
@@ -36,10 +42,14 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
         )
     seen = view if settings["crop_to_patches"] else tile
     if round(min(height, width) * (seen / max(height, width))) == 0:
-        raise refuse(f"An image of {width} x {height} pixels has no pixel left in its short side at {seen} pixels.")
+        raise refuse(
+            f"An image of {width} x {height} pixels has no pixel left in its short side at {seen} pixels."
+        )
     tiles = columns * rows
     side = math.ceil(view / patch / settings["downsample_ratio"])
     local = math.ceil(tile / patch / settings["downsample_ratio"])
     patches = (seen // patch) ** 2 + tiles * (tile // patch) ** 2
     wide, high = (columns * tile, rows * tile) if tiles else (seen, seen)
-    return Counted(wide, high, patches, side**2 + tiles * local**2 + 1, 0, tiles + 1, max(columns, 1), max(rows, 1))
+    return Counted(
+        wide, high, patches, side**2 + tiles * local**2 + 1, 0, tiles + 1, max(columns, 1), max(rows, 1)
+    )

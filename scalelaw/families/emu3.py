@@ -15,8 +15,12 @@ from scalelaw.families._smart_resize import resized_area
 MODEL_TYPES = ("emu3",)
 DOWNSAMPLING = 8
 SETTINGS = (
-    Setting("min_pixels", "smallest area of a resized image", 262144, ("image.min_pixels",), "pixels", 1, 10**9),
-    Setting("max_pixels", "largest area of a resized image", 1048576, ("image.max_pixels",), "pixels", 1, 10**9),
+    Setting(
+        "min_pixels", "smallest area of a resized image", 262144, ("image.min_pixels",), "pixels", 1, 10**9
+    ),
+    Setting(
+        "max_pixels", "largest area of a resized image", 1048576, ("image.max_pixels",), "pixels", 1, 10**9
+    ),
     fixed("spatial_factor", "sides are multiples of this", 8, "image.spatial_factor"),
 )
 

@@ -4,8 +4,8 @@
 
 Source: the class Ernie4_5_VLMoeImageProcessor of transformers, whose defaults these are.
 Counts: one token for each 2 x 2 patches; the resampler joins two frames of a video.
-Leaves out: the begin and end of an image, which the chat template writes; the sampling of a video's frames, and the time
-stamps drawn on them (an odd number of frames gets a copy of the last).
+Leaves out: the begin and end of an image, which the chat template writes; the sampling of a video's frames, and the
+time stamps drawn on them (an odd number of frames gets a copy of the last).
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ count_image = count_area
 
 def count_video(frames: int, width: int, height: int, settings: Settings) -> Counted:
     """Each frame is resized alone; pairs are joined after the encoder."""
-    limits, temporal = (settings["video_min_pixels"], settings["video_max_pixels"]), settings["temporal_patch_size"]
+    limits, temporal = (
+        (settings["video_min_pixels"], settings["video_max_pixels"]),
+        settings["temporal_patch_size"],
+    )
     high, wide = resized_area(height, width, step(settings), *limits)
     whole = frames + -frames % temporal
     one = merged(high, wide, settings, steps=whole, frames=whole)

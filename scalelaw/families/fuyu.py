@@ -1,8 +1,9 @@
-"""Fuyu: the image keeps its size up to 1920 x 1080 pixels; patches of 30 x 30 pixels go into the LLM without an encoder.
+"""Fuyu: patches of 30 x 30 pixels go into the LLM without an encoder; images keep their size up to 1920 x 1080.
 
     tokens = ceil(height / 30) ceil(width / 30), one for each patch
 
-Source: the Fuyu-8B release (adept.ai/blog/fuyu-8b) and the class FuyuProcessor of transformers; defaults of adept/fuyu-8b.
+Source: the Fuyu-8B release (adept.ai/blog/fuyu-8b) and the class FuyuProcessor of transformers; defaults of
+adept/fuyu-8b.
 Counts: one token for each patch; markers: a break after each row, and the begin of the text.
 Leaves out: nothing of the image.
 """

@@ -16,9 +16,7 @@ from scalelaw.families._contract import Counted, Setting, Settings, fixed, switc
 MODEL_TYPES = ("gemma3", "shieldgemma2")
 SETTINGS = (
     switch("do_pan_and_scan", "add crops of a long image", False),
-    Setting(
-        "pan_and_scan_max_num_crops", "most crops", 4, unit="crops", minimum=2, maximum=64
-    ),
+    Setting("pan_and_scan_max_num_crops", "most crops", 4, unit="crops", minimum=2, maximum=64),
     Setting(
         "pan_and_scan_min_crop_size",
         "smallest side of a crop",
@@ -35,7 +33,9 @@ SETTINGS = (
         minimum=1,
         maximum=100,
     ),
-    fixed("image_size", "side of the resized image", 896, "config.vision_config.image_size", "image.size.height"),
+    fixed(
+        "image_size", "side of the resized image", 896, "config.vision_config.image_size", "image.size.height"
+    ),
     fixed("patch_size", "side of a patch", 14, "config.vision_config.patch_size"),
     fixed(
         "image_seq_length",
@@ -52,9 +52,9 @@ def _crops(longer: int, shorter: int, settings: Settings) -> int:
     smallest = settings["pan_and_scan_min_crop_size"]
     if longer / shorter < settings["pan_and_scan_min_ratio_to_activate"]:
         return 0
-    crops = min(int(math.floor(longer / smallest)), int(math.floor(longer / shorter + 0.5)))
+    crops = min(math.floor(longer / smallest), math.floor(longer / shorter + 0.5))
     crops = min(settings["pan_and_scan_max_num_crops"], max(2, crops))
-    return 0 if min(int(math.ceil(longer / crops)), shorter) < smallest else crops
+    return 0 if min(math.ceil(longer / crops), shorter) < smallest else crops
 
 
 def count_image(width: int, height: int, settings: Settings) -> Counted:

@@ -3,8 +3,8 @@
     tokens = 256, from an encoder of convolutions whose last stage has 16 x 16 positions
 
 Source: the class Gemma3nProcessor of transformers; defaults of google/gemma-3n-E4B-it.
-Counts: the image tokens; markers: begin, end and the line breaks around the image. Patches are the positions of the last
-stage.
+Counts: the image tokens; markers: begin, end and the line breaks around the image. Patches are the positions of the
+last stage.
 Leaves out: the chat template; audio.
 """
 
@@ -17,6 +17,8 @@ MODEL_TYPES = ("gemma3n",)
 SETTINGS = (
     fixed("image_size", "side of the resized image", 768, "image.size.height"),
     fixed("patch_size", "pixels along a side of the last stage's positions", 48),
-    token_setting("image_seq_length", 256, "config.vision_soft_tokens_per_image", "processor.image_seq_length"),
+    token_setting(
+        "image_seq_length", 256, "config.vision_soft_tokens_per_image", "processor.image_seq_length"
+    ),
 )
 count_image = fixed_tokens("image_seq_length", markers=4)

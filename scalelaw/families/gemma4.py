@@ -16,9 +16,21 @@ from scalelaw.families._contract import Counted, Setting, Settings, fixed, refus
 MODEL_TYPES = ("gemma4", "gemma4_unified")
 BUDGETS = (70, 140, 280, 560, 1120)
 SETTINGS = (
-    Setting("max_soft_tokens", "most tokens of an image", 280, ("image.max_soft_tokens",), "tokens", allowed=BUDGETS),
     Setting(
-        "video_max_soft_tokens", "most tokens of a frame", 70, ("video.max_soft_tokens",), "tokens", allowed=BUDGETS
+        "max_soft_tokens",
+        "most tokens of an image",
+        280,
+        ("image.max_soft_tokens",),
+        "tokens",
+        allowed=BUDGETS,
+    ),
+    Setting(
+        "video_max_soft_tokens",
+        "most tokens of a frame",
+        70,
+        ("video.max_soft_tokens",),
+        "tokens",
+        allowed=BUDGETS,
     ),
     fixed("patch_size", "side of a patch", 16, "config.vision_config.patch_size", "image.patch_size"),
     fixed(
@@ -41,15 +53,15 @@ def _resized(height: int, width: int, budget: int, settings: Settings, *, video:
     patch, pool, side = settings["patch_size"], settings["pooling_kernel_size"], STEP(settings)
     most = budget * pool**2
     factor = math.sqrt(most * patch**2 / (height * width))
-    high = int(math.floor(factor * height / side)) * side
-    wide = int(math.floor(factor * width / side)) * side
+    high = math.floor(factor * height / side) * side
+    wide = math.floor(factor * width / side) * side
     longest = most // pool**2 * side
     if high == 0 and wide == 0:
         raise refuse(f"An image of {width} x {height} pixels becomes 0 x 0 pixels.", video=video)
     if high == 0:
-        high, wide = side, min(int(math.floor(width / height)) * side, longest)
+        high, wide = side, min(math.floor(width / height) * side, longest)
     elif wide == 0:
-        high, wide = min(int(math.floor(height / width)) * side, longest), side
+        high, wide = min(math.floor(height / width) * side, longest), side
     if high * wide > most * patch**2:
         raise refuse(
             f"An image of {width} x {height} pixels needs {high} x {wide} pixels, above the budget of {budget} tokens.",

@@ -41,6 +41,9 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
 
 def count_video(frames: int, width: int, height: int, settings: Settings) -> Counted:
     """frames x height x width stays within the video's limits."""
-    limits, temporal = (settings["video_min_pixels"], settings["video_max_pixels"]), settings["temporal_patch_size"]
+    limits, temporal = (
+        (settings["video_min_pixels"], settings["video_max_pixels"]),
+        settings["temporal_patch_size"],
+    )
     high, wide = resized_volume(frames, (height, width), step(settings), limits, temporal)
     return merged(high, wide, settings, steps=steps_of(frames, temporal), frames=frames)

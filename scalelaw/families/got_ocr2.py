@@ -26,5 +26,7 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     """Tiles only where they are switched on."""
     tile, grid = settings["image_size"], (1, 1)
     if settings["crop_to_patches"]:
-        grid = closest_grid(width, height, (tile, tile), grids(settings["min_patches"], settings["max_patches"]))
+        grid = closest_grid(
+            width, height, (tile, tile), grids(settings["min_patches"], settings["max_patches"])
+        )
     return tiled(grid, tile, settings, TOKENS)

@@ -1,6 +1,7 @@
 """HunyuanVL and HunyuanOCR: sides become multiples of 32 pixels, the area stays within min_pixels and max_pixels.
 
-    tokens = (height / 32) (width / 32 + 1) + 2: one for each 2 x 2 patches, a learned break after each row, begin and end
+    tokens = (height / 32) (width / 32 + 1) + 2: one for each 2 x 2 patches, a learned break after each row, begin
+    and end
 
 Source: the classes HunYuanVLImageProcessor and HunYuanVLProcessor of transformers, whose defaults these are.
 Counts: all of them: the breaks, begin and end are made by the model and stand among the image's tokens.

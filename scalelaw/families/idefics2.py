@@ -17,7 +17,13 @@ SETTINGS = (
     Setting("shortest_edge", "shortest side", 378, ("image.size.shortest_edge",), "pixels", 14, 980),
     Setting("longest_edge", "longest side", 980, ("image.size.longest_edge",), "pixels", 14, 980),
     fixed("patch_size", "side of a patch", 14, "config.vision_config.patch_size"),
-    fixed("image_seq_len", "tokens of an image", 64, "config.perceiver_config.resampler_n_latents", unit="tokens"),
+    fixed(
+        "image_seq_len",
+        "tokens of an image",
+        64,
+        "config.perceiver_config.resampler_n_latents",
+        unit="tokens",
+    ),
 )
 
 

@@ -21,7 +21,15 @@ LARGEST = 4096
 def split_settings(longest: int, tile: int, patch: int, scale: int) -> tuple[Setting, ...]:
     """The settings of Idefics3 and of SmolVLM, which differ in their values."""
     return (
-        Setting("longest_edge", "longer side of a resized image", longest, ("image.size.longest_edge",), "pixels", 1, LARGEST),
+        Setting(
+            "longest_edge",
+            "longer side of a resized image",
+            longest,
+            ("image.size.longest_edge",),
+            "pixels",
+            1,
+            LARGEST,
+        ),
         switch("do_image_splitting", "cut the image into tiles", True, "image.do_image_splitting"),
         fixed(
             "max_image_size",
@@ -31,7 +39,13 @@ def split_settings(longest: int, tile: int, patch: int, scale: int) -> tuple[Set
             "image.max_image_size.longest_edge",
         ),
         fixed("patch_size", "side of a patch", patch, "config.vision_config.patch_size"),
-        fixed("scale_factor", "patches along a side that become one token", scale, "config.scale_factor", unit="patches"),
+        fixed(
+            "scale_factor",
+            "patches along a side that become one token",
+            scale,
+            "config.scale_factor",
+            unit="patches",
+        ),
     )
 
 
@@ -80,4 +94,13 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
         return Counted(tile, tile, (tile // patch) ** 2, tokens, 3)
     images = tiles + 1
     markers = 2 * tiles + rows - 1 + 1 + 3  # the last row's line break and the one after it are one token
-    return Counted(columns * tile, rows * tile, images * (tile // patch) ** 2, images * tokens, markers, images, columns, rows)
+    return Counted(
+        columns * tile,
+        rows * tile,
+        images * (tile // patch) ** 2,
+        images * tokens,
+        markers,
+        images,
+        columns,
+        rows,
+    )

@@ -16,17 +16,44 @@ from scalelaw.families._smart_resize import merged, patch_settings, step
 
 MODEL_TYPES = ("kimi_k25",)
 SETTINGS = (
-    Setting("max_patches", "most patches of an image, before padding", 16384, ("image.max_patches",), "patches", 4, 10**7),
+    Setting(
+        "max_patches",
+        "most patches of an image, before padding",
+        16384,
+        ("image.max_patches",),
+        "patches",
+        4,
+        10**7,
+    ),
     Setting(
         "max_side_patches", "most patches along a side", 512, ("image.size.max_height",), "patches", 2, 10**5
     ),
-    Setting("video_max_patches", "most patches of a frame, before padding", 4096, ("video.max_patches",), "patches", 4, 10**7),
     Setting(
-        "video_max_side_patches", "most patches along a frame's side", 512, ("video.size.max_height",), "patches", 2, 10**5
+        "video_max_patches",
+        "most patches of a frame, before padding",
+        4096,
+        ("video.max_patches",),
+        "patches",
+        4,
+        10**7,
+    ),
+    Setting(
+        "video_max_side_patches",
+        "most patches along a frame's side",
+        512,
+        ("video.size.max_height",),
+        "patches",
+        2,
+        10**5,
     ),
     *patch_settings(14, 2, "image.merge_size"),
     Setting(
-        "temporal_patch_size", "frames of a video that share tokens", 4, ("video.temporal_patch_size",), "frames", knob=False
+        "temporal_patch_size",
+        "frames of a video that share tokens",
+        4,
+        ("video.temporal_patch_size",),
+        "frames",
+        knob=False,
     ),
 )
 STEP = step

@@ -18,8 +18,24 @@ from scalelaw.families._tiles import closest_grid, tile_count_settings
 
 MODEL_TYPES = ("lfm2_vl",)
 SETTINGS = (
-    Setting("min_image_tokens", "fewest tokens of a whole image", 64, ("image.min_image_tokens",), "tokens", 1, 4096),
-    Setting("max_image_tokens", "most tokens of a whole image", 256, ("image.max_image_tokens",), "tokens", 1, 4096),
+    Setting(
+        "min_image_tokens",
+        "fewest tokens of a whole image",
+        64,
+        ("image.min_image_tokens",),
+        "tokens",
+        1,
+        4096,
+    ),
+    Setting(
+        "max_image_tokens",
+        "most tokens of a whole image",
+        256,
+        ("image.max_image_tokens",),
+        "tokens",
+        1,
+        4096,
+    ),
     switch("do_image_splitting", "cut a large image into tiles", True, "image.do_image_splitting"),
     *tile_count_settings(2, 10, names=("min_tiles", "max_tiles")),
     switch("use_thumbnail", "add the whole image to its tiles", True, "image.use_thumbnail"),

@@ -19,11 +19,30 @@ from scalelaw.families._contract import Counted, Setting, Settings, fixed, switc
 
 MODEL_TYPES = ("llama4",)
 SETTINGS = (
-    Setting("max_patches", "most tiles of an image, without the thumbnail", 16, ("image.max_patches",), "tiles", 1, 64),
-    switch("resize_to_max_canvas", "take the canvas that enlarges the image most", False, "image.resize_to_max_canvas"),
+    Setting(
+        "max_patches",
+        "most tiles of an image, without the thumbnail",
+        16,
+        ("image.max_patches",),
+        "tiles",
+        1,
+        64,
+    ),
+    switch(
+        "resize_to_max_canvas",
+        "take the canvas that enlarges the image most",
+        False,
+        "image.resize_to_max_canvas",
+    ),
     fixed("image_size", "side of a tile", 336, "config.vision_config.image_size", "image.size.height"),
     fixed("patch_size", "side of a patch", 14, "config.vision_config.patch_size", "processor.patch_size"),
-    fixed("pixel_shuffle_ratio", "side of the pixel shuffle, inverse", 0.5, "config.vision_config.pixel_shuffle_ratio", unit="1"),
+    fixed(
+        "pixel_shuffle_ratio",
+        "side of the pixel shuffle, inverse",
+        0.5,
+        "config.vision_config.pixel_shuffle_ratio",
+        unit="1",
+    ),
 )
 
 
@@ -56,4 +75,6 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     patches, shuffled = (tile // settings["patch_size"]) ** 2, round(1 / settings["pixel_shuffle_ratio"] ** 2)
     images = tiles + 1 if tiles > 1 else 1
     markers = 3 + (rows * (columns - 1) + rows if tiles > 1 else 0)
-    return Counted(wide, high, images * patches, images * (patches // shuffled), markers, images, columns, rows)
+    return Counted(
+        wide, high, images * patches, images * (patches // shuffled), markers, images, columns, rows
+    )

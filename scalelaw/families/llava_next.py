@@ -1,6 +1,7 @@
 """LLaVA-NeXT (LLaVA-1.6): the whole image at 336 x 336 pixels, and tiles of a padded canvas near its aspect ratio.
 
-    tokens = 576 + rows of features x (columns of features + 1), without the padding's, with a learned break after each row
+    tokens = 576 + rows of features x (columns of features + 1), without the padding's, with a learned break after
+    each row
 
 Source: the LLaVA-NeXT release (llava-vl.github.io/blog/2024-01-30-llava-next) and the class LlavaNextProcessor of
 transformers; defaults of llava-hf/llava-v1.6-mistral-7b-hf.

@@ -2,7 +2,8 @@
 
     tokens = patches / 16 (or / 4) of the whole image and of each slice; a patch is 14 x 14 pixels
 
-Source: arXiv 2408.01800, section 3.1, and the class MiniCPMV4_6ImageProcessor of transformers, whose defaults these are.
+Source: arXiv 2408.01800, section 3.1, and the class MiniCPMV4_6ImageProcessor of transformers, whose defaults these
+are.
 Counts: the image tokens; markers: begin and end of the image and of each slice, and the line breaks between rows.
 Leaves out: the image's number, which is text; a video's stacked frames (`stack_frames` above 1) and its sampling.
 """

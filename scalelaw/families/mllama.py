@@ -12,12 +12,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalelaw.families._contract import Counted, Setting, Settings, fixed
+from scalelaw.families._contract import Counted, Settings, fixed
 
 MODEL_TYPES = ("mllama",)
 CROSS_ATTENTION = True
 SETTINGS = (
-    fixed("max_image_tiles", "most tiles of an image", 4, "config.vision_config.max_num_tiles", "image.max_image_tiles", unit="tiles"),
+    fixed(
+        "max_image_tiles",
+        "most tiles of an image",
+        4,
+        "config.vision_config.max_num_tiles",
+        "image.max_image_tiles",
+        unit="tiles",
+    ),
     fixed("image_size", "side of a tile", 560, "config.vision_config.image_size", "image.size.height"),
     fixed("patch_size", "side of a patch", 14, "config.vision_config.patch_size"),
 )

@@ -19,12 +19,28 @@ from scalelaw.families._contract import Counted, Setting, Settings, fixed
 
 MODEL_TYPES = ("molmo2",)
 SETTINGS = (
-    Setting("max_crops", "most crops of an image, without the whole one", 8, ("image.max_crops",), "crops", 1, 64),
+    Setting(
+        "max_crops", "most crops of an image, without the whole one", 8, ("image.max_crops",), "crops", 1, 64
+    ),
     fixed("image_size", "side of a crop", 378, "image.size.height"),
     fixed("patch_size", "side of a patch", 14, "image.patch_size"),
-    fixed("overlap_margins", "overlap of crops, left and right", (4, 4), "image.overlap_margins", unit="patches"),
-    fixed("pooling_size", "patches that become one token, along height and width", (2, 2), "image.pooling_size", unit="patches"),
-    fixed("video_pooling_size", "patches of a frame that become one token", (3, 3), "video.pooling_size", unit="patches"),
+    fixed(
+        "overlap_margins", "overlap of crops, left and right", (4, 4), "image.overlap_margins", unit="patches"
+    ),
+    fixed(
+        "pooling_size",
+        "patches that become one token, along height and width",
+        (2, 2),
+        "image.pooling_size",
+        unit="patches",
+    ),
+    fixed(
+        "video_pooling_size",
+        "patches of a frame that become one token",
+        (3, 3),
+        "video.pooling_size",
+        unit="patches",
+    ),
 )
 
 
@@ -56,7 +72,9 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     side_rows, side_columns = math.ceil(size // patch / pool_high), math.ceil(size // patch / pool_wide)
     images = rows * columns + 1
     tokens = side_rows * side_columns + seen_rows * seen_columns
-    return Counted(wide, high, images * (size // patch) ** 2, tokens, 4 + side_rows + seen_rows, images, columns, rows)
+    return Counted(
+        wide, high, images * (size // patch) ** 2, tokens, 4 + side_rows + seen_rows, images, columns, rows
+    )
 
 
 def count_video(frames: int, width: int, height: int, settings: Settings) -> Counted:

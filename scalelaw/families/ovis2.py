@@ -28,7 +28,13 @@ SETTINGS = (
     ),
     fixed("image_size", "side of a tile", 448, "config.vision_config.image_size", "image.size.height"),
     fixed("patch_size", "side of a patch", 14, "config.vision_config.patch_size"),
-    fixed("hidden_stride", "patches along a side that become one token", 2, "config.vision_config.hidden_stride", unit="patches"),
+    fixed(
+        "hidden_stride",
+        "patches along a side that become one token",
+        2,
+        "config.vision_config.hidden_stride",
+        unit="patches",
+    ),
 )
 
 

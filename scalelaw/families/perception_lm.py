@@ -17,7 +17,15 @@ from scalelaw.families._contract import Counted, Setting, Settings, fixed
 
 MODEL_TYPES = ("perception_lm",)
 SETTINGS = (
-    Setting("max_num_tiles", "most tiles of an image, without the thumbnail", 36, ("image.max_num_tiles",), "tiles", 1, 64),
+    Setting(
+        "max_num_tiles",
+        "most tiles of an image, without the thumbnail",
+        36,
+        ("image.max_num_tiles",),
+        "tiles",
+        1,
+        64,
+    ),
     Setting(
         "vision_input_type",
         "tiles and a thumbnail, or one image",
@@ -27,7 +35,14 @@ SETTINGS = (
     ),
     fixed("tile_size", "side of a tile", 448, "image.tile_size"),
     fixed("patch_size", "side of a patch", 14, "processor.patch_size"),
-    fixed("pooling_ratio", "patches along a side that become one token", 2, "config.projector_pooling_ratio", "processor.pooling_ratio", unit="patches"),
+    fixed(
+        "pooling_ratio",
+        "patches along a side that become one token",
+        2,
+        "config.projector_pooling_ratio",
+        "processor.pooling_ratio",
+        unit="patches",
+    ),
 )
 
 

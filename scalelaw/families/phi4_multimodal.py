@@ -1,6 +1,7 @@
 """Phi-4-multimodal: tiles of 448 x 448 pixels that hold the padded image, and a global view; padding makes no tokens.
 
-    tokens = 256 + 1 + 16 for the global view, its separator and row breaks, + tokens of the image in the tiles + its rows
+    tokens = 256 + 1 + 16 for the global view, its separator and row breaks, + tokens of the image in the tiles + its
+    rows
 
 A tile is 32 x 32 patches, of which 2 x 2 become one token.
 Source: arXiv 2503.01743, section 2.1, and the class Phi4MultimodalImageProcessor of transformers (at most 36 tiles).
@@ -20,7 +21,15 @@ MODEL_TYPES = ("phi4_multimodal",)
 SHORTEST = 10
 """Pixels of the resized image's shorter side."""
 SETTINGS = (
-    Setting("dynamic_hd", "most tiles of an image, without the global view", 36, ("image.dynamic_hd",), "tiles", 1, 64),
+    Setting(
+        "dynamic_hd",
+        "most tiles of an image, without the global view",
+        36,
+        ("image.dynamic_hd",),
+        "tiles",
+        1,
+        64,
+    ),
     fixed("image_size", "side of a tile", 448, "image.size.height"),
     fixed("patch_size", "side of a patch", 14, "config.vision_config.patch_size", "image.patch_size"),
 )
@@ -51,7 +60,9 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     else:
         inner_x, inner_y = int(width * ratio_y), high
     if min(inner_x, wide) < SHORTEST or min(inner_y, high) < SHORTEST:
-        raise refuse(f"An image of {width} x {height} pixels is too narrow: {inner_x} x {inner_y} pixels remain of it.")
+        raise refuse(
+            f"An image of {width} x {height} pixels is too narrow: {inner_x} x {inner_y} pixels remain of it."
+        )
     side = tile // patch
     seen_x = _kept(columns * side, wide - inner_x, patch, side)
     seen_y = _kept(rows * side, high - inner_y, patch, side)

@@ -18,8 +18,18 @@ MODEL_TYPES = ("pixtral",)
 
 def longest_edge_settings(longest: int, patch: int, merge: int) -> tuple[Setting, ...]:
     return (
-        Setting("longest_edge", "longest side of a resized image", longest, ("image.size.longest_edge",), "pixels", 1, 10**5),
-        fixed("patch_size", "side of a patch", patch, "config.vision_config.patch_size", "processor.patch_size"),
+        Setting(
+            "longest_edge",
+            "longest side of a resized image",
+            longest,
+            ("image.size.longest_edge",),
+            "pixels",
+            1,
+            10**5,
+        ),
+        fixed(
+            "patch_size", "side of a patch", patch, "config.vision_config.patch_size", "processor.patch_size"
+        ),
         fixed(
             "spatial_merge_size",
             "patches along a side that become one token",
@@ -44,7 +54,7 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     factor, longest = STEP(settings), settings["longest_edge"]
     ratio = max(height / longest, width / longest)
     if ratio > 1:
-        height, width = int(math.floor(height / ratio)), int(math.floor(width / ratio))
+        height, width = math.floor(height / ratio), math.floor(width / ratio)
     if min(height, width) < 1:
         raise refuse("The image has no pixel left in its short side.")
     rows, columns = (height - 1) // factor + 1, (width - 1) // factor + 1

@@ -43,4 +43,6 @@ def count_video(frames: int, width: int, height: int, settings: Settings) -> Cou
     """Each frame is resized as an image is, within the video's own limits."""
     limits = settings["video_min_pixels"], settings["video_max_pixels"]
     high, wide = resized_area(height, width, step(settings), *limits)
-    return merged(high, wide, settings, steps=steps_of(frames, settings["temporal_patch_size"]), frames=frames)
+    return merged(
+        high, wide, settings, steps=steps_of(frames, settings["temporal_patch_size"]), frames=frames
+    )

@@ -3,9 +3,10 @@
     tokens = (height / 32) (width / 32), one for each 2 x 2 patches of 16 x 16 pixels; a video: times ceil(frames / 2)
 
 The limits of a video hold for frames x height x width together.
-Source: arXiv 2511.21631; defaults of Qwen/Qwen3-VL-8B-Instruct (preprocessor_config.json, video_preprocessor_config.json).
-Counts: one token for each 2 x 2 patches; two frames of a video share their tokens. The deep-stacked features are added to
-the same tokens and make no more of them.
+Source: arXiv 2511.21631; defaults of Qwen/Qwen3-VL-8B-Instruct (preprocessor_config.json,
+video_preprocessor_config.json).
+Counts: one token for each 2 x 2 patches; two frames of a video share their tokens. The deep-stacked features are
+added to the same tokens and make no more of them.
 Leaves out: the begin and end of an image, which the chat template writes; the time stamps that the processor writes
 before the frames of a video; the sampling of its frames.
 """

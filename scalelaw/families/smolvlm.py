@@ -1,6 +1,7 @@
 """SmolVLM and SmolVLM2: the longer side becomes 1536 pixels, the image is cut into tiles of 384 x 384 pixels.
 
-    tokens = 81 (tiles + 1); a tile is 27 x 27 patches, of which 3 x 3 become one (pixel shuffle); a frame of a video: 81
+    tokens = 81 (tiles + 1); a tile is 27 x 27 patches, of which 3 x 3 become one (pixel shuffle); a frame of a
+    video: 81
 
 Source: arXiv 2504.05299, section 2; defaults of HuggingFaceTB/SmolVLM2-2.2B-Instruct. The 256M and 500M models have
 2048, 512, patches of 16 and a shuffle of 4: 64 tokens a tile.

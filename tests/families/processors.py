@@ -1,8 +1,8 @@
 """transformers' own processors, built from a family's settings: what the families are compared with.
 
-Run as a program: reads {"family": {"settings": {...}, "images": [[width, height], ...], "videos": [[frames, width, height],
-...], "together": n}} lists on stdin as JSON and writes, for each image and video, [visual tokens, markers, resized
-width, resized height] or the processor's own error as a string. Images are meta tensors: they have a size and no pixels.
+Run as a program: reads a JSON list of requests on stdin, {family, settings, images: [[width, height], ...], videos:
+[[frames, width, height], ...], together}, and writes for each image and video [visual tokens, markers, patches], or the
+processor's own error as a string. Images are meta tensors: they have a size and no pixels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from transformers.video_utils import VideoMetadata  # noqa: E402
 tf.logging.set_verbosity_error()
 for _name in ("llava", "llava_next_video", "perception_lm", "video_llava"):
     _module = importlib.import_module(f"transformers.models.{_name}.processing_{_name}")
-    _module.to_numpy_array = lambda image: np.broadcast_to(np.float32(0), tuple(image.shape))  # only its shape is used
+    _module.to_numpy_array = lambda image: np.broadcast_to(
+        np.float32(0), tuple(image.shape)
+    )  # only its shape is used
 Settings = dict[str, Any]
 TOKENS = {
     "image_token": "<image>",
@@ -65,7 +67,9 @@ _MARKER = re.compile(r"<[^<>\s]+>|</[^<>]+>|\[IMG\w*\]|\|[A-Z]+\||TILE_GLOBAL|TI
 def tokenizer() -> Any:
     """A tokenizer with every special token that a processor asks for."""
     words = ["[UNK]", "<s>", "</s>", "<pad>", "|SPEAKER|", "|NEWLINE|", "|ENDOFTEXT|", *TOKENS.values()]
-    core = Tokenizer(models.WordLevel({word: i for i, word in enumerate(dict.fromkeys(words))}, unk_token="[UNK]"))
+    core = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(dict.fromkeys(words))}, unk_token="[UNK]")
+    )
     core.pre_tokenizer = pre_tokenizers.Whitespace()
     return tf.PreTrainedTokenizerFast(
         tokenizer_object=core,
@@ -137,8 +141,15 @@ def got_ocr2(s: Settings) -> Made:
 def aya_vision(s: Settings) -> Made:
     image = tf.GotOcr2ImageProcessor(size=squares(s), **picked(s, "min_patches", "max_patches"))
     made = tf.AyaVisionProcessor(
-        image, tokenizer(), patch_size=s["patch_size"], img_size=s["image_size"], downsample_factor=s["downsample_factor"],
-        image_token="<image>", img_patch_token="<patch>", tile_token="TILE", tile_global_token="TILE_GLOBAL",
+        image,
+        tokenizer(),
+        patch_size=s["patch_size"],
+        img_size=s["image_size"],
+        downsample_factor=s["downsample_factor"],
+        image_token="<image>",
+        img_patch_token="<patch>",
+        tile_token="TILE",
+        tile_global_token="TILE_GLOBAL",
     )
     made.image_token = "<image>"
     return made, picked(s, "crop_to_patches"), {}
@@ -164,9 +175,17 @@ def deepseek_ocr2(s: Settings) -> Made:
 
 
 def lfm2_vl(s: Settings) -> Made:
-    names = ("min_image_tokens", "max_image_tokens", "do_image_splitting", "min_tiles", "max_tiles", "use_thumbnail")
+    names = (
+        "min_image_tokens",
+        "max_image_tokens",
+        "do_image_splitting",
+        "min_tiles",
+        "max_tiles",
+        "use_thumbnail",
+    )
     image = tf.Lfm2VlImageProcessor(
-        **picked(s, *names, "max_pixels_tolerance", "tile_size", "downsample_factor"), encoder_patch_size=s["patch_size"]
+        **picked(s, *names, "max_pixels_tolerance", "tile_size", "downsample_factor"),
+        encoder_patch_size=s["patch_size"],
     )
     made = tf.Lfm2VlProcessor(image, tokenizer())
     call = picked(s, *names, "tile_size", "downsample_factor")
@@ -289,7 +308,9 @@ def smolvlm(s: Settings) -> Made:
     processing_smolvlm.num2words = str
     tile = {"longest_edge": s["max_image_size"]}
     image = tf.SmolVLMImageProcessor(
-        size={"longest_edge": s["longest_edge"]}, max_image_size=tile, do_image_splitting=s["do_image_splitting"]
+        size={"longest_edge": s["longest_edge"]},
+        max_image_size=tile,
+        do_image_splitting=s["do_image_splitting"],
     )
     video = tf.SmolVLMVideoProcessor(size={"longest_edge": s["longest_edge"]}, max_image_size=tile)
     length = (s["max_image_size"] // s["patch_size"] // s["scale_factor"]) ** 2
@@ -310,7 +331,10 @@ def idefics2(s: Settings) -> Made:
     size = picked(s, "shortest_edge", "longest_edge")
     image = tf.Idefics2ImageProcessor(size=size, do_image_splitting=s["do_image_splitting"])
     made = _bare(tf.Idefics2Processor, image)
-    made.tokens_of = lambda inputs: (inputs["pixel_values"].shape[1] * s["image_seq_len"], inputs["pixel_values"].shape[1] + 1)
+    made.tokens_of = lambda inputs: (
+        inputs["pixel_values"].shape[1] * s["image_seq_len"],
+        inputs["pixel_values"].shape[1] + 1,
+    )
     return made, {"return_tensors": "pt"}, {}
 
 
@@ -334,10 +358,16 @@ def perception_lm(s: Settings) -> Made:
 def molmo2(s: Settings) -> Made:
     names = ("max_crops", "patch_size")
     image = tf.Molmo2ImageProcessor(
-        size=squares(s), overlap_margins=list(s["overlap_margins"]), pooling_size=list(s["pooling_size"]), **picked(s, *names)
+        size=squares(s),
+        overlap_margins=list(s["overlap_margins"]),
+        pooling_size=list(s["pooling_size"]),
+        **picked(s, *names),
     )
     video = tf.Molmo2VideoProcessor(
-        size=squares(s), patch_size=s["patch_size"], pooling_size=list(s["video_pooling_size"]), do_sample_frames=False
+        size=squares(s),
+        patch_size=s["patch_size"],
+        pooling_size=list(s["video_pooling_size"]),
+        do_sample_frames=False,
     )
     made = tf.Molmo2Processor(image, video, tokenizer())
     made.counted_token = "<im_patch>"
@@ -520,14 +550,26 @@ def _attempt(run: Callable[[], Any]) -> Any:
     try:
         with small_tensors_on_cpu():
             return run()
-    except (ValueError, RuntimeError, ZeroDivisionError, IndexError, AttributeError, TypeError, KeyError) as error:
+    except (
+        ValueError,
+        RuntimeError,
+        ZeroDivisionError,
+        IndexError,
+        AttributeError,
+        TypeError,
+        KeyError,
+    ) as error:
         return f"{type(error).__name__}: {error}"
 
 
 def _image(processor: Any, call: Settings, size: list[int], together: int) -> list[int]:
     width, height = size
     if call.pop("arithmetic", False):
-        return [*processor._get_num_multimodal_tokens(image_sizes=[[height, width]])["num_image_tokens"], -1, -1]
+        return [
+            *processor._get_num_multimodal_tokens(image_sizes=[[height, width]])["num_image_tokens"],
+            -1,
+            -1,
+        ]
     device = "cpu" if call.pop("real", False) else "meta"
     picture = torch.empty(3, height, width, dtype=torch.uint8, device=device)
     pictures = [[picture] * together] if together > 1 else [picture]
@@ -535,7 +577,9 @@ def _image(processor: Any, call: Settings, size: list[int], together: int) -> li
         inputs = processor.image_processor(pictures, input_data_format="channels_first", **call)
         return [*processor.tokens_of(inputs), _patches(processor, inputs)]
     defaults = processor._merge_kwargs()["images_kwargs"]
-    inputs, texts = processor._process_images(pictures, **{**defaults, "input_data_format": "channels_first", **call})
+    inputs, texts = processor._process_images(
+        pictures, **{**defaults, "input_data_format": "channels_first", **call}
+    )
     return [*_counts(processor, texts[0]), -1 if together > 1 else _patches(processor, inputs)]
 
 
@@ -543,7 +587,9 @@ def _patches(processor: Any, inputs: Any) -> int:
     """The patches of the encoder, read off what it is handed; -1 where that does not say."""
     if "num_tiles" in inputs:
         height, width = inputs["pixel_values"].shape[-2:]
-        return sum(inputs["num_tiles"][0]) * (height // processor.patch_side) * (width // processor.patch_side)
+        return (
+            sum(inputs["num_tiles"][0]) * (height // processor.patch_side) * (width // processor.patch_side)
+        )
     if "image_position_ids" in inputs:
         return int((inputs["image_position_ids"][0, :, 0] >= 0).sum())
     for name in ("image_grid_thw", "spatial_shapes", "target_sizes"):
@@ -560,10 +606,24 @@ def _patches(processor: Any, inputs: Any) -> int:
     return total or -1
 
 
-def _counts(processor: Any, text: str, token: str = "") -> list[int]:
-    for token in (token, getattr(processor, "counted_token", ""), "<patch>", "<IMG_ATOM>", "<context>", "[IMG]", "<image>", "<imgpad>", "|SPEAKER|", "<video>"):
-        if token and token in text:
+def _counts(processor: Any, text: str) -> list[int]:
+    token = ""
+    for known in (
+        getattr(processor, "counted_token", ""),
+        "<patch>",
+        "<IMG_ATOM>",
+        "<context>",
+        "[IMG]",
+        "<image>",
+        "<imgpad>",
+        "|SPEAKER|",
+        "<video>",
+    ):
+        if known and known in text:
+            token = known
             break
+    if not token:
+        return [0, len(_MARKER.findall(text))]
     return [text.count(token), len(_MARKER.findall(text.replace(token, "")))]
 
 
@@ -571,10 +631,21 @@ def _video(family: str, processor: Any, call: Settings, size: list[int]) -> list
     frames, width, height = size
     clip = torch.empty(frames, 3, height, width, dtype=torch.uint8, device="meta")
     about = VideoMetadata(
-        total_num_frames=frames, fps=2.0, duration=frames / 2, frames_indices=list(range(frames)), width=width, height=height
+        total_num_frames=frames,
+        fps=2.0,
+        duration=frames / 2,
+        frames_indices=list(range(frames)),
+        width=width,
+        height=height,
     )
     defaults = processor._merge_kwargs()["videos_kwargs"]
-    call = {**defaults, "do_sample_frames": False, "input_data_format": "channels_first", "return_metadata": True, **call}
+    call = {
+        **defaults,
+        "do_sample_frames": False,
+        "input_data_format": "channels_first",
+        "return_metadata": True,
+        **call,
+    }
     if family == "ernie4_5_vl":
         call["draw_on_frames"] = False
     _, texts = processor._process_videos([clip], video_metadata=[about], **call)

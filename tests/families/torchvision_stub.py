@@ -69,7 +69,12 @@ def install() -> None:
         parent, _, child = name.rpartition(".")
         if parent:
             setattr(modules[parent], child, module)
-    held: dict[str, Any] = {"InterpolationMode": InterpolationMode, "resize": resize, "pad": pad, "crop": crop}
+    held: dict[str, Any] = {
+        "InterpolationMode": InterpolationMode,
+        "resize": resize,
+        "pad": pad,
+        "crop": crop,
+    }
     held.update(dict.fromkeys(("normalize", "grayscale_to_rgb", "rgb_to_grayscale", "to_dtype"), same))
     held.update(dict.fromkeys(("to_image", "to_tensor", "pil_to_tensor", "to_pil_image"), same))
     for name in ("torchvision.transforms.functional", "torchvision.transforms.v2.functional"):
