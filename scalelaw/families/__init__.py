@@ -18,6 +18,7 @@ and, where the family has them,
                   refuses
     TOGETHER = True        count_image takes a fourth argument: how many images stand in the prompt
     CROSS_ATTENTION = True the visual tokens are read by cross-attention and take no place in the LLM's sequence
+    from_files(files)      further values, where a model's files have to be combined to know one
     STEP(settings) -> int  sides are multiples of this, so an image that loses half of it by rounding is not reduced
 
 A family file imports neither torch nor transformers. The numbers are those of the processors in transformers, with

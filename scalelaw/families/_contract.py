@@ -53,6 +53,8 @@ class Counted:
             names of tiles, breaks. A run of line breaks is one token.
         tiles: images that the encoder sees: tiles, thumbnail, frames.
         columns, rows: of the grid of tiles.
+        kept: width and height of the image itself at its smallest, where they are not the resized ones: before padding,
+            or before it is enlarged again.
     """
 
     resized_width: int
@@ -63,6 +65,7 @@ class Counted:
     tiles: int = 1
     columns: int = 1
     rows: int = 1
+    kept: tuple[int, int] | None = None
 
 
 def fixed(name: str, meaning: str, default: Any, *sources: str, unit: str = "pixels") -> Setting:

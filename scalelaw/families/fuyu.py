@@ -37,4 +37,9 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     if min(inner_high, inner_wide) < 1:
         raise refuse(f"An image of {width} x {height} pixels has no pixel left in its short side.")
     rows, columns = math.ceil(inner_high / patch), math.ceil(inner_wide / patch)
-    return Counted(columns * patch, rows * patch, rows * columns, rows * columns, rows + 1)
+    for side, most in ((rows * patch, most_high), (columns * patch, most_wide)):
+        if side > most:
+            raise refuse(f"The image fills {most} pixels, which is no multiple of {patch}.")
+    return Counted(
+        columns * patch, rows * patch, rows * columns, rows * columns, rows + 1, kept=(inner_wide, inner_high)
+    )

@@ -37,7 +37,7 @@ def _resized(height: int, width: int, settings: Settings) -> tuple[int, int]:
 
 
 def count_image(width: int, height: int, settings: Settings) -> Counted:
-    """The tokens do not depend on the size; the patches do."""
+    """The tokens do not depend on the size; the patches do: all parts are padded to the largest."""
     high, wide = _resized(height, width, settings)
     sizes = [(high, wide)]
     if settings["do_image_splitting"]:
@@ -46,5 +46,5 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
             raise refuse(f"An image of {width} x {height} pixels cannot be cut into quarters.")
         sizes += [_resized(part_y, part_x, settings) for part_y in halves[0] for part_x in halves[1]]
     patch, images = settings["patch_size"], len(sizes)
-    patches = sum((part_y // patch) * (part_x // patch) for part_y, part_x in sizes)
+    patches = images * (max(size[0] for size in sizes) // patch) * (max(size[1] for size in sizes) // patch)
     return Counted(wide, high, patches, images * settings["image_seq_len"], images + 1, images)

@@ -86,14 +86,15 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     tile, patch = settings["max_image_size"], settings["patch_size"]
     tokens = (tile // patch // settings["scale_factor"]) ** 2
     rows = columns = 1
+    kept = (tile, tile)
     if settings["do_image_splitting"]:
-        high, wide = _whole_tiles(*resized(height, width, settings["longest_edge"]), tile)
-        rows, columns = high // tile, wide // tile
-    tiles = rows * columns
-    if tiles == 1:
-        return Counted(tile, tile, (tile // patch) ** 2, tokens, 3)
-    images = tiles + 1
-    markers = 2 * tiles + rows - 1 + 1 + 3  # the last row's line break and the one after it are one token
+        first = resized(height, width, settings["longest_edge"])
+        high, wide = _whole_tiles(*first, tile)
+        rows, columns, kept = high // tile, wide // tile, (min(first[1], wide), min(first[0], high))
+    images = rows * columns + 1 if rows * columns > 1 else 1
+    markers = 3
+    if images > 1:  # the last row's line break and the one before the thumbnail are one token
+        markers += 2 * rows * columns + rows
     return Counted(
         columns * tile,
         rows * tile,
@@ -103,4 +104,5 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
         images,
         columns,
         rows,
+        kept,
     )

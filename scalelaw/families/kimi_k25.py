@@ -10,6 +10,7 @@ Leaves out: the time stamps and markers of a video's frames; the sampling of its
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from scalelaw.families._contract import Counted, Setting, Settings
 from scalelaw.families._smart_resize import merged, patch_settings, step
@@ -59,7 +60,8 @@ SETTINGS = (
 STEP = step
 
 
-def _padded(height: int, width: int, settings: Settings, prefix: str = "") -> tuple[int, int]:
+def _padded(height: int, width: int, settings: Settings, prefix: str = "") -> Counted:
+    """One image or frame, before any sharing of tokens."""
     patch, most_side = settings["patch_size"], settings[f"{prefix}max_side_patches"]
     patches = max(1.0, height // patch) * max(1.0, width // patch)
     scale = min(
@@ -69,19 +71,18 @@ def _padded(height: int, width: int, settings: Settings, prefix: str = "") -> tu
         most_side * patch / width,
     )
     factor = step(settings)
-    sides = (min(max(1, int(side * scale)), most_side * patch) for side in (height, width))
-    high, wide = ((factor - side % factor) % factor + side for side in sides)
-    return high, wide
+    inner = [min(max(1, int(side * scale)), most_side * patch) for side in (height, width)]
+    high, wide = ((factor - side % factor) % factor + side for side in inner)
+    return replace(merged(high, wide, settings), kept=(inner[1], inner[0]))
 
 
 def count_image(width: int, height: int, settings: Settings) -> Counted:
     """Never enlarged; padded on the right and below."""
-    return merged(*_padded(height, width, settings), settings)
+    return _padded(height, width, settings)
 
 
 def count_video(frames: int, width: int, height: int, settings: Settings) -> Counted:
     """The encoder sees every frame; the tokens of four are averaged."""
-    high, wide = _padded(height, width, settings, "video_")
-    one = merged(high, wide, settings)
+    one = _padded(height, width, settings, "video_")
     chunks = math.ceil(frames / settings["temporal_patch_size"])
-    return Counted(wide, high, frames * one.patches, chunks * one.visual_tokens, tiles=frames)
+    return replace(one, patches=frames * one.patches, visual_tokens=chunks * one.visual_tokens, tiles=frames)

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from scalelaw.families._any_resolution import best_canvas, unpadded
 from scalelaw.families._contract import Counted, Settings, fixed
+from scalelaw.families.llava import SELECTION, class_tokens, from_files
 
+__all__ = ["MODEL_TYPES", "SETTINGS", "count_image", "from_files"]
 MODEL_TYPES = ("llava_next",)
 CANVASES = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
 SETTINGS = (
@@ -34,6 +36,7 @@ SETTINGS = (
         "image.size.height",
     ),
     fixed("patch_size", "side of a patch", 14, "config.vision_config.patch_size", "processor.patch_size"),
+    *SELECTION,
 )
 
 
@@ -44,5 +47,5 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     rows, columns = canvas_high // tile, canvas_wide // tile
     seen_rows, seen_columns = unpadded(height, width, rows * side, columns * side)
     tiles = rows * columns + 1
-    tokens = side**2 + seen_rows * seen_columns + seen_rows
+    tokens = side**2 + class_tokens(settings) + seen_rows * seen_columns + seen_rows
     return Counted(canvas_wide, canvas_high, tiles * side**2, tokens, 0, tiles, columns, rows)

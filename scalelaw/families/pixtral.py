@@ -13,7 +13,7 @@ import math
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, refuse
 
-MODEL_TYPES = ("pixtral",)
+MODEL_TYPES = ("llava/pixtral",)
 
 
 def longest_edge_settings(longest: int, patch: int, merge: int) -> tuple[Setting, ...]:

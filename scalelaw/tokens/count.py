@@ -167,7 +167,7 @@ def _images(model: VisionModel, values: dict[str, Any], sizes: list[Size]) -> To
         patches=_total(entries, "patches"),
         settings=values,
         knobs=knob_effects(model, values, count, video=False),
-        cheapest=cheapest_covering(model, values, count, [tuple(size) for size in sizes]),
+        cheapest=cheapest_covering(model, values, count, [(size.width, size.height) for size in sizes]),
         files=model.files,
         warnings=list(model.warnings),
     )

@@ -11,7 +11,7 @@ from scalelaw.tokens.models import VisionModel
 from scalelaw.tokens.settings import check_pairs
 
 FACTORS = (0.25, 0.5, 2, 4)
-"""Of the present value: what is tried of a knob with many values."""
+"""Of the value from which a knob has an effect: what is tried of a knob with many values."""
 FEW = 64
 """Values of a knob that are all tried; of more, the smallest that covers is searched by halving."""
 Count = Callable[[Mapping[str, Any]], list[Counted]]
@@ -23,12 +23,14 @@ def knob_effects(
 ) -> list[dict[str, Any]]:
     """For each knob that matters here, other values and what they would give.
 
-    Returns rows {knob, value, visual_tokens, patches}; a value that the model refuses for these images is left out.
+    Returns rows {knob, value, visual_tokens, patches}; a value that changes nothing, or that the model refuses for
+    these images, is left out.
     """
-    rows = []
-    for setting in _knobs(model, video=video):
-        for value in _others(setting, values[setting.name]):
-            if (found := _try(count, {**values, setting.name: value})) is not None:
+    now, rows = _try(count, values), []
+    for setting in knobs_for(model, video=video):
+        for value in _others(setting, _binding(setting, values, count), values[setting.name]):
+            found = _try(count, {**values, setting.name: value})
+            if found is not None and found != now:
                 rows.append({"knob": setting.name, "value": value, **_sums(found)})
     return rows
 
@@ -51,7 +53,7 @@ def cheapest_covering(
         return {"settings": dict(changed), **_sums(found)}
 
     best = [found] if (found := covers({})) else []
-    for setting in _knobs(model, video=False):
+    for setting in knobs_for(model, video=False):
         best += [
             found for value in _covering(setting, values, covers) if (found := covers({setting.name: value}))
         ]
@@ -62,8 +64,11 @@ def cheapest_covering(
 
 def _covers(model: VisionModel, settings: Mapping[str, Any], counted: Counted, size: tuple[int, int]) -> bool:
     """A side may lose half a step, by rounding to the nearest multiple."""
+    if counted.kept is not None:
+        return counted.kept[0] >= size[0] and counted.kept[1] >= size[1]
     half = model.rules.STEP(settings) / 2 if hasattr(model.rules, "STEP") else 0
-    return counted.resized_width >= size[0] - half and counted.resized_height >= size[1] - half
+    width, height = counted.resized_width, counted.resized_height
+    return width >= size[0] - half and height >= size[1] - half
 
 
 def _covering(setting: Setting, values: Mapping[str, Any], covers: Callable[..., Any]) -> Iterator[Any]:
@@ -89,7 +94,8 @@ def _covering(setting: Setting, values: Mapping[str, Any], covers: Callable[...,
     yield low
 
 
-def _knobs(model: VisionModel, *, video: bool) -> Iterator[Setting]:
+def knobs_for(model: VisionModel, *, video: bool) -> Iterator[Setting]:
+    """The knobs that matter to images, or to videos."""
     both = {s.name.removeprefix("video_") for s in model.rules.SETTINGS if s.name.startswith("video_")}
     for setting in model.rules.SETTINGS:
         of_video = setting.name.startswith("video_") or setting.name == "cap_pixels_per_frame"
@@ -97,7 +103,30 @@ def _knobs(model: VisionModel, *, video: bool) -> Iterator[Setting]:
             yield setting
 
 
-def _others(setting: Setting, present: Any) -> list[Any]:
+def _binding(setting: Setting, values: Mapping[str, Any], count: Count) -> Any:
+    """The present value of a limit, or where it does not bind the value at which it would begin to."""
+    present = values[setting.name]
+    upper = "max_" in setting.name or setting.name == "longest_edge"
+    lower = "min_" in setting.name or setting.name == "shortest_edge"
+    if (
+        setting.allowed
+        or not isinstance(setting.default, int)
+        or (setting.maximum or 0) <= FEW
+        or not (upper or lower)
+    ):
+        return present
+    now = _try(count, values)
+    inner, outer = present, int((setting.minimum if upper else setting.maximum) or 1)
+    while abs(inner - outer) > 1:
+        middle = (inner + outer) // 2
+        if _try(count, {**values, setting.name: middle}) == now:
+            inner = middle
+        else:
+            outer = middle
+    return inner
+
+
+def _others(setting: Setting, base: Any, present: Any) -> list[Any]:
     if setting.allowed:
         others = [value for value in setting.allowed if value != present]
         if len(others) > 12:
@@ -108,7 +137,7 @@ def _others(setting: Setting, present: Any) -> list[Any]:
         return others
     low, high = setting.minimum, setting.maximum
     kind = int if isinstance(setting.default, int) else float
-    scaled = (kind(present * factor) for factor in FACTORS)
+    scaled = (kind(base * factor) for factor in FACTORS)
     inside = (
         min(max(value, kind(low if low is not None else value)), kind(high if high is not None else value))
         for value in scaled

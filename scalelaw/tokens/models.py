@@ -48,12 +48,18 @@ class VisionModel:
 
 
 def find_vision_model(model: str | os.PathLike[str]) -> VisionModel:
-    """The model of this name: a family (`qwen2.5-vl`), or a folder with a config.json, or that file.
+    """The model of this name: a family (`qwen2.5-vl`), a family's file of your own (`./my_family.py`), or a folder with a
+    config.json, or that file.
 
     Raises:
         InputError: `unknown_model`, `unsupported_family`, `no_vision_part`, `contradictory_preprocessor`, `bad_config`.
     """
     name = os.fspath(model)
+    if name.endswith(".py"):
+        rules = plugins.load(FAMILIES, name)
+        return VisionModel(
+            name, os.path.basename(name)[:-3], rules, {s.name: s.default for s in rules.SETTINGS}
+        )
     if os.path.exists(name):
         return _from_files(name)
     family = family_name(name)
@@ -84,7 +90,7 @@ def _plain(text: str) -> str:
 def _unknown(name: str) -> InputError:
     if "/" in name or name.startswith(".") or name.endswith(".json"):
         return InputError(f"There is no model configuration at {name}.", code="no_such_file")
-    error = unknown("model", name, (family.replace("_", "-") for family in plugins.names(FAMILIES)))
+    error = unknown("model", name, plugins.names(FAMILIES))
     error.hint += " Or give a folder with a config.json."
     return error
 

@@ -207,7 +207,8 @@ def _in_range(setting: Setting, value: Any) -> Any:
         and isinstance(setting.default, (int, float))
         and not isinstance(setting.default, bool)
     ):
-        low, high = (1 if isinstance(setting.default, int) else 1e-6), 10**6
+        high = 10**6
+        low = 0 if setting.unit == "tokens" else 1 if isinstance(setting.default, int) else 1e-6
     outside = (
         value not in allowed
         if allowed
