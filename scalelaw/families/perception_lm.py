@@ -2,7 +2,8 @@
 
     tokens = 256 (tiles + 1); a tile is 32 x 32 patches, pooled 2 x 2; a frame of a video is one tile
 
-The canvas is the smallest that holds the image; where none does, the one nearest to its aspect ratio.
+The canvas is the one that holds the image enlarged the most, so a small image takes many tiles; where none holds it,
+the one nearest to its aspect ratio.
 Source: arXiv 2504.13180, section 2; defaults of facebook/Perception-LM-1B.
 Counts: the image tokens. An image of one tile has a thumbnail, too.
 Leaves out: the sampling of a video's frames; the chat template.

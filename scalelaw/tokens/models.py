@@ -48,8 +48,11 @@ class VisionModel:
 
 
 def find_vision_model(model: str | os.PathLike[str]) -> VisionModel:
-    """The model of this name: a family (`qwen2.5-vl`), a family's file of your own (`./my_family.py`), or a folder with a
-    config.json, or that file.
+    """The model of this name.
+
+    Args:
+        model: a family (`qwen2.5-vl`), a file of your own family (`./my_family.py`), or a folder with a config.json,
+            or that file.
 
     Raises:
         InputError: `unknown_model`, `unsupported_family`, `no_vision_part`, `contradictory_preprocessor`, `bad_config`.
@@ -57,9 +60,7 @@ def find_vision_model(model: str | os.PathLike[str]) -> VisionModel:
     name = os.fspath(model)
     if name.endswith(".py"):
         rules = plugins.load(FAMILIES, name)
-        return VisionModel(
-            name, os.path.basename(name)[:-3], rules, {s.name: s.default for s in rules.SETTINGS}
-        )
+        return VisionModel(name, Path(name).stem, rules, {s.name: s.default for s in rules.SETTINGS})
     if os.path.exists(name):
         return _from_files(name)
     family = family_name(name)
