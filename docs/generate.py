@@ -125,6 +125,34 @@ def costs() -> str:
     return "\n\n".join(f"## {name}\n\n```text\n{doc}\n```" for name, doc in docs.items())
 
 
+def tokens() -> str:
+    """Visual tokens of a few sizes in every family, and its knobs."""
+    from scalelaw.errors import InputError
+    from scalelaw.tokens.count import count_one
+    from scalelaw.tokens.images import Size
+    from scalelaw.tokens.models import all_families, find_vision_model
+
+    sizes = [
+        Size(*size)
+        for size in ((336, 336), (640, 480), (1280, 720), (1920, 1080), (1080, 1920), (3840, 2160))
+    ]
+    rows = [
+        "| family | " + " | ".join(f"{size.width}x{size.height}" for size in sizes) + " | video | knobs |",
+        "| --- |" + " ---: |" * len(sizes) + " --- | --- |",
+    ]
+    for name, rules in all_families():
+        model, cells = find_vision_model(name), []
+        for size in sizes:
+            try:
+                cells.append(f"{count_one(model, size, model.settings).visual_tokens:,}")
+            except InputError:
+                cells.append("-")
+        knobs = ", ".join(f"`{setting.name}`" for setting in rules.SETTINGS if setting.knob) or "none"
+        video = "yes" if hasattr(rules, "count_video") else ""
+        rows.append(f"| `{name}` | {' | '.join(cells)} | {video} | {knobs} |")
+    return "\n".join(rows)
+
+
 def experiments() -> str:
     """Every key of an experiment file, section by section, with its default and what it is."""
     from pydantic import BaseModel
@@ -244,6 +272,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "experiments": experiments,
     "refits": refits,
     "scenes": scenes,
+    "tokens": tokens,
 }
 """Pages of docs/ that hold a generated part of their own name."""
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scalelaw.plan import Optimum, find_optimum
     from scalelaw.report import save_figure, write_report
     from scalelaw.table.read import read_table
+    from scalelaw.tokens import TokenCount, count_tokens
 
 _HOMES = {
     "FittedLaw": "scalelaw.fit",
@@ -33,13 +34,17 @@ _HOMES = {
     "Optimum": "scalelaw.plan",
     "find_optimum": "scalelaw.plan",
     "write_report": "scalelaw.report",
-    "read_table": "scalelaw.table.read",
+    "read_table": "scalelaw.table",
+    "TokenCount": "scalelaw.tokens",
+    "count_tokens": "scalelaw.tokens",
 }
 
 __all__ = [
     "FittedLaw",
     "Optimum",
+    "TokenCount",
     "__version__",
+    "count_tokens",
     "find_optimum",
     "fit_law",
     "load_fit",

@@ -30,9 +30,10 @@ HOLDS = {
     "datasets": ("Dataset|Conversations",),
     "executors": ("run",),
     "importers": ("read",),
+    "families": ("MODEL_TYPES", "SETTINGS", "count_image"),
 }
 """What a file of a drawer must hold to be one at all; laws are read with care of their own (`fit.law`)."""
-DRAWERS = ("laws", "costs", "compressors", "objectives", "datasets", "executors", "importers")
+DRAWERS = ("laws", "costs", "compressors", "objectives", "datasets", "executors", "importers", "families")
 
 
 def names(drawer: str) -> tuple[str, ...]:
@@ -63,7 +64,11 @@ def load(drawer: str, name: str) -> ModuleType:
     if name in _installed(drawer):
         module: ModuleType = _installed(drawer)[name].load()
         return module
-    raise unknown(drawer.removesuffix("s"), name, names(drawer))
+    raise unknown(_singular(drawer), name, names(drawer))
+
+
+def _singular(drawer: str) -> str:
+    return "family" if drawer == "families" else drawer.removesuffix("s")
 
 
 def import_module(name: str) -> ModuleType:
@@ -117,7 +122,7 @@ def _entries(drawer: str, places: tuple[str, ...]) -> dict[str, EntryPoint]:
 
 
 def _from_path(drawer: str, path: Path) -> ModuleType:
-    kind = drawer.removesuffix("s")
+    kind = _singular(drawer)
     if not os.path.isfile(path):
         raise InputError(
             f"There is no file {path}.", code="no_such_file", hint=f"Give the path of your own {kind}'s file."

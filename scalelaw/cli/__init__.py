@@ -4,7 +4,19 @@ With --json a command prints exactly one object on stdout (see `scalelaw.results
 stderr. Exit codes: see `scalelaw.errors`. Libraries are imported inside the commands, so that help is quick.
 """
 
-from scalelaw.cli import fit, meta, optimize, predict, report, sweep, tables
+from scalelaw.cli import fit, meta, optimize, predict, report, sweep, tables, tokens
 from scalelaw.cli.app import app, commands, main
 
-__all__ = ["app", "commands", "fit", "main", "meta", "optimize", "predict", "report", "sweep", "tables"]
+__all__ = [
+    "app",
+    "commands",
+    "fit",
+    "main",
+    "meta",
+    "optimize",
+    "predict",
+    "report",
+    "sweep",
+    "tables",
+    "tokens",
+]

@@ -17,6 +17,7 @@ SECTIONS = {
     "Uncertainty": "bootstrap resample cluster interval level seed ablate influence",
     "Question": "budget fit weight within target-error minimise tie contrast tolerance inverse explain",
     "Query": "text-tokens generate images tiles cached-prefix questions-per-image",
+    "Images": "image frames fps image-sizes",
     "Choices": "models visual-tokens tower compressor cost convention",
     "Hardware": "hardware batch dtype cache-dtype devices mfu mbu usd-per-hour",
     "Running": "executor jobs resources dry-run prepare status track",
@@ -38,7 +39,7 @@ def section(option: str, command: str) -> str:
 VALUES = {
     "NUMBER": (
         "delta expectile bootstrap level seed text-tokens generate images tiles cached-prefix questions-per-image "
-        "within target-error tolerance tie devices usd-per-hour jobs dpi visual-tokens-of batch-of"
+        "within target-error tolerance tie devices usd-per-hour jobs dpi visual-tokens-of batch-of frames fps"
     ),
     "NAME": (
         "loss residual resample interval minimise tower compressor cost hardware dtype cache-dtype convention executor "
@@ -60,6 +61,8 @@ VALUES = {
     "COLUMN=MAXIMUM": "score",
     "MARK": "decimal",
     "KEY=VALUE": "set",
+    "WIDTHxHEIGHT": "image",
+    "FILE.csv": "image-sizes",
     "AMOUNT": "budget explain",
     "TASK=FIT.json": "fit",
     "TASK=SHARE": "weight",

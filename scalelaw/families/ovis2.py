@@ -1,0 +1,74 @@
+"""Ovis2: tiles of 448 x 448 pixels in the smallest grid whose tiles cover 90% of the image, and a thumbnail.
+
+    tokens = 256 (tiles + 1), or 256 for one tile; a tile is 32 x 32 patches, of which 2 x 2 become one
+
+Source: arXiv 2405.20797 and the classes Ovis2ImageProcessor and Ovis2Processor of transformers; defaults of
+AIDC-AI/Ovis2-8B (at most 9 tiles).
+Counts: the image tokens; markers: begin, end, the grid, and the breaks between columns and rows.
+Leaves out: the chat template.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from scalelaw.families._contract import Counted, Settings, fixed, switch
+from scalelaw.families._tiles import closest_grid, grids, tile_count_settings, tiled
+
+MODEL_TYPES = ("ovis2",)
+COVERED = 0.9
+SETTINGS = (
+    *tile_count_settings(1, 9),
+    switch("crop_to_patches", "cut the image into tiles", True, "image.crop_to_patches"),
+    switch(
+        "use_covering_area_grid",
+        "take the smallest grid that covers the image, not the nearest aspect ratio",
+        True,
+        "image.use_covering_area_grid",
+    ),
+    fixed("image_size", "side of a tile", 448, "config.vision_config.image_size", "image.size.height"),
+    fixed("patch_size", "side of a patch", 14, "config.vision_config.patch_size"),
+    fixed(
+        "hidden_stride",
+        "patches along a side that become one token",
+        2,
+        "config.vision_config.hidden_stride",
+        unit="patches",
+    ),
+)
+
+
+def _covered(width: int, height: int, grid: tuple[int, int], side: int) -> float:
+    """The share of the image that the grid's tiles keep."""
+    step_y, step_x = height // grid[0], width // grid[1]
+    kept = 0.0
+    for row in range(grid[0]):
+        for column in range(grid[1]):
+            wide = (width if column == grid[1] - 1 else (column + 1) * step_x) - column * step_x
+            high = (height if row == grid[0] - 1 else (row + 1) * step_y) - row * step_y
+            longer, shorter = float(max(wide, high)), float(min(wide, high))
+            if longer > side:
+                longer, shorter = float(side), shorter / longer * side
+            kept += longer * shorter
+    return kept / (width * height)
+
+
+def _covering_grid(width: int, height: int, side: int, most: int) -> tuple[int, int]:
+    shares = [(grid, _covered(width, height, grid, side)) for grid in grids(1, most)]
+    enough = [found for found in shares if found[1] > COVERED]
+    if enough:
+        return min(enough, key=lambda found: (found[0][0] * found[0][1], -found[1]))[0]
+    return min(shares, key=lambda found: (-found[1], found[0][0] * found[0][1]))[0]
+
+
+def count_image(width: int, height: int, settings: Settings) -> Counted:
+    """The grid and the breaks between its columns and rows stand in the prompt."""
+    tile, most, grid = settings["image_size"], settings["max_patches"], (1, 1)
+    if settings["crop_to_patches"] and most > 1:
+        if settings["use_covering_area_grid"]:
+            grid = _covering_grid(width, height, tile, most)
+        else:
+            grid = closest_grid(width, height, (tile, tile), grids(settings["min_patches"], most))
+    counted = tiled(grid, tile, settings, (tile // settings["patch_size"] // settings["hidden_stride"]) ** 2)
+    breaks = counted.rows * (counted.columns - 1) + counted.rows - 1
+    return replace(counted, markers=3 + breaks)

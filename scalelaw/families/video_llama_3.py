@@ -1,0 +1,16 @@
+"""VideoLLaMA 3: sides become multiples of 14 pixels, the area stays within min_pixels and max_pixels.
+
+    tokens = (height / 14) (width / 14), one for each patch
+
+Source: arXiv 2501.13106, section 3.1; defaults of the class VideoLlama3ImageProcessor.
+Counts: one token for each patch.
+Leaves out: video, whose tokens are pruned by what the frames show; the chat template.
+"""
+
+from scalelaw.families._smart_resize import count_area, patch_settings, pixel_settings, step
+
+MODEL_TYPES = ("video_llama_3",)
+SETTINGS = (*pixel_settings(3136, 1003520), *patch_settings(14, 1, "config.merge_size"))
+STEP = step
+count_image = count_area
+__all__ = ["MODEL_TYPES", "SETTINGS", "STEP", "count_image"]

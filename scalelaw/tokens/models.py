@@ -1,0 +1,180 @@
+"""Which family a model belongs to, and the values of its settings: from a name, or from the model's own files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from scalelaw import plugins
+from scalelaw.errors import InputError, unknown
+from scalelaw.files.safe_load import parse_json, read_text
+from scalelaw.model_shapes.reading import read_config
+from scalelaw.tokens.settings import Files, read_settings
+
+FAMILIES = "families"
+OTHER_FILES = {
+    "image": "preprocessor_config.json",
+    "video": "video_preprocessor_config.json",
+    "processor": "processor_config.json",
+}
+NESTED = {"image": "image_processor", "video": "video_processor"}
+"""Where processor_config.json holds what the other two files held before."""
+
+
+@dataclass(frozen=True)
+class VisionModel:
+    """A model whose visual tokens can be counted.
+
+    Attributes:
+        name: as it was asked for.
+        family: name of its family's file.
+        rules: the family's module.
+        settings: a value for each of the family's settings.
+        files: the model's own files that were read.
+        warnings: (code, message) pairs.
+    """
+
+    name: str
+    family: str
+    rules: ModuleType
+    settings: Mapping[str, Any]
+    files: tuple[str, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = field(default=())
+
+
+def find_vision_model(model: str | os.PathLike[str]) -> VisionModel:
+    """The model of this name.
+
+    Args:
+        model: a family (`qwen2.5-vl`), a file of your own family (`./my_family.py`), or a folder with a config.json,
+            or that file.
+
+    Raises:
+        InputError: `unknown_model`, `unsupported_family`, `no_vision_part`, `contradictory_preprocessor`, `bad_config`.
+    """
+    name = os.fspath(model)
+    if name.endswith(".py"):
+        rules = plugins.load(FAMILIES, name)
+        return VisionModel(name, Path(name).stem, rules, {s.name: s.default for s in rules.SETTINGS})
+    if os.path.exists(name):
+        return _from_files(name)
+    family = family_name(name)
+    if family is None:
+        raise _unknown(name)
+    rules = plugins.load(FAMILIES, family)
+    return VisionModel(name, family, rules, {s.name: s.default for s in rules.SETTINGS})
+
+
+def family_name(text: str) -> str | None:
+    """The file of the family that is called so: `Qwen2.5-VL`, `qwen2_5_vl`, or None."""
+    wanted = _plain(text)
+    return next((name for name in plugins.names(FAMILIES) if _plain(name) == wanted), None)
+
+
+@cache
+def model_types() -> dict[str, str]:
+    """The family of each `model_type` of a config.json."""
+    return {
+        kind: name for name in plugins.names(FAMILIES) for kind in plugins.load(FAMILIES, name).MODEL_TYPES
+    }
+
+
+def _plain(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isalnum())
+
+
+def _unknown(name: str) -> InputError:
+    if "/" in name or name.startswith(".") or name.endswith(".json"):
+        return InputError(f"There is no model configuration at {name}.", code="no_such_file")
+    error = unknown("model", name, plugins.names(FAMILIES))
+    error.hint += " Or give a folder with a config.json."
+    return error
+
+
+def _from_files(path: str) -> VisionModel:
+    config, file = read_config(path)
+    family = _family_of(config, file)
+    rules = plugins.load(FAMILIES, family)
+    files, read = _other_files(file.parent)
+    files["config"] = config
+    needs = any(source.startswith("config.vision_config.") for s in rules.SETTINGS for source in s.sources)
+    if needs and not isinstance(config.get("vision_config"), dict):
+        raise _no_vision(file)
+    settings = read_settings(rules.SETTINGS, files, str(file.parent), getattr(rules, "from_files", None))
+    warnings = []
+    if not {"image", "processor"} & set(files):
+        knobs = ", ".join(s.name for s in rules.SETTINGS if s.knob and not s.name.startswith("video_"))
+        if knobs:
+            message = (
+                f"{file.parent} has no preprocessor_config.json: the family's defaults stand for {knobs}."
+            )
+            warnings.append(("default_settings", message))
+    return VisionModel(path, family, rules, settings, (str(file), *read), tuple(warnings))
+
+
+def _family_of(config: Mapping[str, Any], file: Path) -> str:
+    """By the model type together with that of the vision part, then by the model type alone."""
+    kind, vision = config.get("model_type"), config.get("vision_config")
+    inner = vision.get("model_type") if isinstance(vision, dict) else None
+    for wanted in (f"{kind}/{inner}", str(kind)):
+        if wanted in model_types():
+            return model_types()[wanted]
+    parts = (
+        "vision_config",
+        "vision_tower",
+        "mm_vision_tower",
+        "vision_model",
+        "visual",
+        "img_processor",
+        "vq_config",
+    )
+    if not any(config.get(part) for part in parts):
+        raise _no_vision(file)
+    raise InputError(
+        f"{file} is of the model type '{kind}', whose images scalelaw cannot count exactly.",
+        code="unsupported_family",
+        hint=f"Families: {', '.join(plugins.names(FAMILIES))}.",
+    )
+
+
+def _no_vision(file: Path) -> InputError:
+    return InputError(
+        f"{file} has no vision part: it takes no images.",
+        code="no_vision_part",
+        hint="Give the config.json of the whole vision-language model, not of its language model.",
+    )
+
+
+def _other_files(folder: Path) -> tuple[Files, tuple[str, ...]]:
+    files: Files = {}
+    read = []
+    for part, name in OTHER_FILES.items():
+        if (folder / name).is_file():
+            files[part] = _read_object(folder / name)
+            read.append(str(folder / name))
+    for part, key in NESTED.items():
+        nested = files.get("processor", {}).get(key)
+        if part not in files and isinstance(nested, dict):
+            files[part] = nested
+    return files, tuple(read)
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    try:
+        held = parse_json(read_text(file))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read: {error}.", code="bad_config") from error
+    if not isinstance(held, dict):
+        raise InputError(f"{file} is not a JSON object.", code="bad_config")
+    return held
+
+
+def all_families() -> Iterator[tuple[str, ModuleType]]:
+    """Every family with its rules."""
+    for name in plugins.names(FAMILIES):
+        yield name, plugins.load(FAMILIES, name)
