@@ -25,6 +25,8 @@ NAMES = plugins.names("families")
 SIZES = int(os.environ.get("FAMILY_SIZES", "24"))
 """Random sizes of each family; `python tests/families/compare.py` draws 10,000."""
 SEED = int(os.environ.get("FAMILY_SEED", "0"))
+NO_PILLOW = ("fuyu",)
+"""Families whose processor for pillow fails on every image, in transformers 5.23."""
 SHAPES = [
     (1, 1),
     (1, 8000),
@@ -147,6 +149,31 @@ def compared() -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", NAMES)
 def test_tokens_markers_patches_and_refusals_are_those_of_transformers(compared: Any, name: str) -> None:
     assert compared[name] == []
+
+
+@pytest.fixture(scope="module")
+def on_pixels() -> dict[str, list[str]]:
+    """The differences of each family whose image processor also works with pillow, on real images."""
+    compare, rng = load_compare(), random.Random(SEED)
+    asked = [
+        {
+            "family": name,
+            "settings": defaults(plugins.load("families", name)),
+            "images": [[rng.randint(1, 700), rng.randint(1, 500)] for _ in range(3)],
+        }
+        for name in NAMES
+    ]
+    found = compare.answers(asked, "--pil")
+    return {
+        request["family"]: compare.differences(request, theirs)
+        for request, theirs in zip(asked, found, strict=True)
+        if "unavailable" not in theirs and request["family"] not in NO_PILLOW
+    }
+
+
+def test_real_images_give_the_same(on_pixels: dict[str, list[str]]) -> None:
+    assert {name: lines for name, lines in on_pixels.items() if lines} == {}
+    assert len(on_pixels) >= 30
 
 
 def test_the_comparison_sees_a_difference() -> None:
