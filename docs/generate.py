@@ -1,7 +1,6 @@
-"""Write what could drift: of README.md the tree, the commands, the drawers, what the Python lines print; of docs/ the
-command reference, the costs, the refits.
+"""Write the parts of README.md, CONTRIBUTING.md and docs/ that could drift from the code.
 
-Run by `make docs`; the tests hold README.md to what this makes. A part stands between `<!-- NAME -->` and
+Run by `make docs`; the tests compare the files with what this makes. A part stands between `<!-- NAME -->` and
 `<!-- /NAME -->`.
 """
 
@@ -17,13 +16,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 
 ELSEWHERE = {
-    "data/": "published tables as found and in the schema, the model catalogue, hardware; each with its source",
-    "experiments/": "one YAML = one question, stating only its difference from the defaults; LOG.md: what was tried",
-    "docs/": "what needs more words than a docstring",
-    "reports/": "where PDFs go; generated, not committed, but for one example",
-    "tests/": "the mirror of scalelaw/; tests/benchmarks/ holds what `make bench` measures",
+    "data/": "published tables as found and in the schema, model catalogue, hardware; each with its source",
+    "experiments/": "one YAML per question, stating only its difference from the defaults; LOG.md: what was tried",
+    "docs/": "guides and reference",
+    "reports/": "where reports are written; only one example is committed",
+    "tests/": "one folder per package; tests/benchmarks/ holds what `make bench` measures",
 }
 
 
@@ -36,7 +36,7 @@ def caption(path: Path) -> str:
 
 
 def tree(root: Path = ROOT) -> str:
-    """The house with a caption for every room, a drawer's files by name."""
+    """The package with a caption for each module and folder."""
     package = root / "scalelaw"
     files = [p for p in sorted(package.glob("*.py")) if not p.name.startswith("_")]
     folders = [p for p in sorted(package.iterdir()) if (p / "__init__.py").is_file()]
@@ -62,13 +62,49 @@ def commands() -> str:
     return "\n".join(rows)
 
 
-def drawers() -> str:
-    """What lies in each drawer."""
+def plugin_packages() -> str:
+    """The plug-ins of each plug-in package."""
     from scalelaw import plugins
 
-    rows = ["| drawer | in it |", "| --- | --- |"]
+    rows = ["| package | plug-ins |", "| --- | --- |"]
     rows += [f"| `{d}` | {', '.join(f'`{n}`' for n in plugins.names(d))} |" for d in plugins.DRAWERS]
     return "\n".join(rows)
+
+
+def index() -> str:
+    """Every page of docs/ with its title."""
+    rows = []
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        title = path.read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# ")
+        rows.append(f"- [{title}](docs/{path.name})")
+    return "\n".join(rows)
+
+
+def _printed_by(*commands: list[str]) -> str:
+    """What the last of some commands prints to standard output, run in an empty folder."""
+    import tempfile
+
+    from scalelaw import cli
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for command in commands:
+            out, err = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = cli.main(command)
+            assert code == 0, err.getvalue()
+    lines = [line.rstrip() for line in out.getvalue().strip().splitlines()]
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def optimize_output() -> str:
+    """What the README's `optimize` command prints."""
+    fit = ["fit", "vlm_reasoning", "-o", "fit.json"]
+    return _printed_by(fit, ["optimize", "fit.json", "--budget", "8e11", "--text-tokens", "50"])
+
+
+def tokens_output() -> str:
+    """What the README's `tokens` command prints."""
+    return _printed_by(["tokens", "qwen2.5-vl", "--image", "1920x1080"])
 
 
 def python_lines(readme: str) -> str:
@@ -86,20 +122,29 @@ def printed(readme: str, folder: Path) -> str:
     return "```text\n" + out.getvalue().rstrip() + "\n```"
 
 
-def rendered(readme: str, folder: Path) -> str:
-    """README.md with every generated part as it should be now."""
-    parts: dict[str, Callable[[], str]] = {
-        "tree": tree,
-        "commands": commands,
-        "drawers": drawers,
+def parts_of(path: Path, folder: Path) -> dict[str, Callable[[], str]]:
+    """The generated parts of README.md or CONTRIBUTING.md."""
+    if path == CONTRIBUTING:
+        return {"tree": tree, "plugins": plugin_packages}
+    readme = path.read_text(encoding="utf-8")
+    return {
+        "optimize": optimize_output,
+        "tokens": tokens_output,
         "printed": lambda: printed(readme, folder),
+        "commands": commands,
+        "index": index,
     }
-    for name, make in parts.items():
+
+
+def rendered(path: Path, folder: Path) -> str:
+    """README.md or CONTRIBUTING.md with every generated part as it should be now."""
+    text = path.read_text(encoding="utf-8")
+    for name, make in parts_of(path, folder).items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        assert pattern.search(readme), f"README.md has no part {name}"
-        text = make()
-        readme = pattern.sub(lambda found, text=text: found.group(1) + text + "\n" + found.group(2), readme)  # type: ignore[misc]
-    return readme
+        assert pattern.search(text), f"{path.name} has no part {name}"
+        part = make()
+        text = pattern.sub(lambda found, part=part: found.group(1) + part + "\n" + found.group(2), text)  # type: ignore[misc]
+    return text
 
 
 def reference() -> str:
@@ -308,5 +353,6 @@ if __name__ == "__main__":
     for name in PAGES:
         (ROOT / "docs" / f"{name}.md").write_text(page(name), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        README.write_text(rendered(README.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
-    print(f"{README.name} is up to date.", file=sys.stderr)
+        for written in (README, CONTRIBUTING):
+            written.write_text(rendered(written, Path(folder)), encoding="utf-8")
+    print("README.md, CONTRIBUTING.md and docs/ are up to date.", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""How often 95 % intervals hold the truth: simulated tables on the published design, with the published noise.
+"""Coverage of 95% intervals: simulated tables on the published design, with the published noise.
 
     python experiments/coverage.py [TABLES] [DRAWS] > docs/coverage.md
 
@@ -76,19 +76,19 @@ def coverage(
 def lines(tables: int, draws: int) -> Iterator[str]:
     """The page, line by line."""
     error = 100 * np.sqrt(0.95 * 0.05 / tables)
-    yield "# How often 95 % intervals hold the truth\n"
+    yield "# Coverage of 95% intervals\n"
     yield (
-        f"`python experiments/coverage.py {tables} {draws}`: {tables} simulated tables a row, {draws} refits an "
-        f"interval, so each figure has a Monte-Carlo error of {error:.1f} points. Design, noise and truths are "
-        "described at the head of that file. `wild` is the default for squared loss, `neighbour` for Huber "
+        f"Result of `python experiments/coverage.py {tables} {draws}`: {tables} simulated tables per row and {draws} "
+        f"refits per interval, so the Monte Carlo error of each figure is {error:.1f} points. The head of that file "
+        "describes the design, the noise and the true parameters. `wild` is the default for squared loss, `neighbour` for Huber loss "
         "(delta 1e-3).\n"
     )
     yield (
-        "What to take from it: the defaults hold alpha/beta and V* in 94 to 97 of 100 tables, with equal and with "
-        "unequal noise, at 28 and at 12 points. alpha alone is harder: with D = .08 its lower end is cut off by D >= 0 "
-        "and only one tail can miss, so its intervals hold more often than they say, most of all at 12 points. "
-        "`residual` and `case` come close where the noise is equal; `residual` falls to 93 where it is not. BCa holds "
-        "alpha in about 85 of 100 at D = .08 and is offered for comparison only.\n"
+        "The default intervals of alpha/beta and V* contain the true value in 94% to 97% of the tables, with equal and "
+        "unequal noise, for 28 and 12 points. The exponent alpha alone is harder: with D = 0.08 the constraint D >= 0 "
+        "truncates its lower end and only one tail can miss, so its intervals cover more than 95%, most of all with 12 "
+        "points. `residual` and `case` come close under equal noise; `residual` falls to 93% under unequal noise. BCa "
+        "covers alpha in about 85% at D = 0.08 and is available for comparison only.\n"
     )
     yield "| loss | n | noise | D | method | " + " | ".join(QUANTITIES) + " |"
     yield "|---|---|---|---|---|---|---|---|"

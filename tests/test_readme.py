@@ -1,4 +1,4 @@
-"""README.md says what is: its generated parts are current, its commands parse, its law can be fitted."""
+"""README.md and CONTRIBUTING.md: generated parts are current, commands run, the law can be fitted."""
 
 import importlib.util
 import re
@@ -12,6 +12,7 @@ from scalelaw import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +25,14 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("part", ["tree", "commands", "drawers"])
+@pytest.mark.parametrize("part", ["commands", "index", "optimize_output", "tokens_output"])
 def test_a_generated_part_is_current(generate: ModuleType, part: str) -> None:
     assert getattr(generate, part)() in README, "run: make docs"
+
+
+@pytest.mark.parametrize("part", ["tree", "plugin_packages"])
+def test_a_generated_part_of_the_contributing_page_is_current(generate: ModuleType, part: str) -> None:
+    assert getattr(generate, part)() in CONTRIBUTING, "run: make docs"
 
 
 def test_the_python_lines_print_what_the_readme_says(generate: ModuleType, tmp_path: Path) -> None:
@@ -35,9 +41,9 @@ def test_the_python_lines_print_what_the_readme_says(generate: ModuleType, tmp_p
     assert len([line for line in generate.python_lines(README).splitlines() if line.strip()]) <= 8
 
 
-def test_every_room_of_the_house_has_a_caption(generate: ModuleType) -> None:
+def test_every_module_has_a_caption(generate: ModuleType) -> None:
     for path in (ROOT / "scalelaw").rglob("*.py"):
-        if path.name != "__init__.py" or path.parent != ROOT / "scalelaw":
+        if path.parent != ROOT / "scalelaw" or path.name != "__init__.py":
             assert len(generate.caption(path)) > 10, path
 
 
@@ -54,9 +60,11 @@ def test_the_commands_of_the_readme_run_as_they_stand(
         assert cli.main(arguments) == 0, (arguments, capsys.readouterr().err)
 
 
-def test_the_law_of_the_readme_is_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_law_of_the_contributing_page_is_fitted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     law = tmp_path / "my_law.py"
-    law.write_text(re.findall(r"```python\n(.*?)```", README, re.DOTALL)[1])
+    law.write_text(re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL)[0])
     assert cli.main(["fit", "vlm_reasoning", "--law", str(law), "--bootstrap", "0", "--json"]) == 0
     assert '"status": "identified"' in capsys.readouterr().out
 
