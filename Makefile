@@ -1,4 +1,4 @@
-# One way in: every target makes the environment it needs first.
+# Every target creates the environment it needs first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,12 +11,12 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help setup demo paper docs test check format lint types floors bench chaos fuzz clean
+.PHONY: help setup demo paper docs quick test check format lint types layers bench chaos fuzz clean
 
-help:  ## what there is to make
+help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP)  ## make the virtual environment in .venv
+setup: $(STAMP)  ## create the virtual environment in .venv
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -27,40 +27,43 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train,excel,slurm,ray]'
 	@touch $@
 
-# Shows a command as a person would type it, then runs it.
+# Prints a command as a user would type it, then runs it.
 define run
 @printf '\n$$ scalelaw %s\n' '$(1)'
 @$(BIN)/scalelaw $(1)
 endef
 
-demo: $(STAMP)  ## the main job, end to end: a published table, then a small real sweep, each to a PDF
-	@echo "== 1. A published table: fit a law, plan a budget, draw the report"
+demo: $(STAMP)  ## fit, plan and report a published table, then a small sweep trained here
+	@echo "== 1. A published table: fit a law, plan a budget, write a report (about 15 seconds)"
 	$(call run,fit vlm_reasoning -o reports/vlm_reasoning.fit.json)
 	$(call run,optimize reports/vlm_reasoning.fit.json --budget 8e11 --text-tokens 50 -o reports/vlm_reasoning.optimum.json)
 	$(call run,report reports/vlm_reasoning.fit.json reports/vlm_reasoning.optimum.json -o reports/vlm_reasoning.pdf)
-	@echo; echo "== 2. A small sweep of our own: trained and scored here, then the same three steps"
+	@echo; echo "== 2. A small sweep: 9 cells trained and scored here, then the same three steps (about 5 minutes)"
 	$(call run,sweep experiments/demo.yaml)
 	$(call run,fit sweeps/demo --where task_family=reasoning -o reports/demo.reasoning.fit.json)
 	$(call run,fit sweeps/demo --where task_family=ocr -o reports/demo.ocr.fit.json)
 	$(call run,optimize reports/demo.reasoning.fit.json --budget $(DEMO_BUDGET) --text-tokens 8 -o reports/demo.reasoning.optimum.json)
 	$(call run,optimize reports/demo.ocr.fit.json --budget $(DEMO_BUDGET) --text-tokens 8 -o reports/demo.ocr.optimum.json)
 	$(call run,report reports/demo.*.json -o reports/demo.pdf)
-	@echo; echo "== Where everything lies"
+	@echo; echo "== Files"
 	@echo "  reports/vlm_reasoning.pdf   the report on the published table"
 	@echo "  reports/demo.pdf            the report on the sweep that was run here"
 	@echo "  sweeps/demo/                its table (results.parquet), logs and trained parts"
 	@echo "Next, for your own numbers: . .venv/bin/activate && scalelaw fit YOUR.csv -o fit.json"
 
-paper: $(STAMP)  ## every published table: fit, optimum, PDF (in reports/paper), byte for byte the same each time
+paper: $(STAMP)  ## fit, plan and report every published table (in reports/paper); two runs give identical bytes
 	@SOURCE_DATE_EPOCH=0 $(BIN)/python experiments/paper.py reports/paper
 
-docs: $(STAMP)  ## bring the generated parts of README.md and its figure up to date
+docs: $(STAMP)  ## regenerate the generated parts of README.md, CONTRIBUTING.md, docs/ and the figures
 	@$(BIN)/python docs/generate.py
 
-test: $(STAMP)  ## the tests
+quick: format lint types layers  ## format, lint, types, layers and the fast tests, in under a minute
+	@$(BIN)/pytest -n 2 tests/test_language.py tests/test_errors.py tests/test_plugins.py tests/files tests/laws tests/costs tests/jobs
+
+test: $(STAMP)  ## all tests
 	@$(BIN)/pytest -n 2
 
-check: format lint types floors test  ## all that must hold: format, lint, types, floors, tests
+check: format lint types layers test  ## what CI runs: format, lint, types, layers, all tests
 
 format: $(STAMP)
 	@$(BIN)/ruff format --check .
@@ -71,16 +74,16 @@ lint: $(STAMP)
 types: $(STAMP)
 	@$(BIN)/mypy
 
-floors: $(STAMP)
+layers: $(STAMP)
 	@$(BIN)/lint-imports
 
-bench: $(STAMP)  ## what the benchmarks measure on this machine
+bench: $(STAMP)  ## run the benchmarks on this machine
 	@$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_* test_*' -p no:xdist --benchmark-only --benchmark-columns=min,median,max,rounds
 
-chaos: $(STAMP)  ## sweeps under 200 seeded faults, on every executor there is (Slurm and Ray included)
+chaos: $(STAMP)  ## sweeps under 200 seeded faults, on every executor (Slurm and Ray included)
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-200} $(BIN)/pytest tests/chaos -n 2
 
-fuzz: $(STAMP)  ## a million inputs made by chance for every reader and grammar; its figures go into docs/safety.md
+fuzz: $(STAMP)  ## a million random inputs for every reader and grammar; writes its figures to docs/safety.md
 	@$(BIN)/python tests/fuzz/run.py --inputs $${FUZZ_INPUTS:-1000000} --seed $${FUZZ_SEED:-0} --engine $${FUZZ_ENGINE:-seeded} --docs docs/safety.md
 
 clean:  ## remove what was generated (environment, caches, sweeps, reports)

@@ -80,8 +80,8 @@ def lines(tables: int, draws: int) -> Iterator[str]:
     yield (
         f"Result of `python experiments/coverage.py {tables} {draws}`: {tables} simulated tables per row and {draws} "
         f"refits per interval, so the Monte Carlo error of each figure is {error:.1f} points. The head of that file "
-        "describes the design, the noise and the true parameters. `wild` is the default for squared loss, `neighbour` for Huber loss "
-        "(delta 1e-3).\n"
+        "describes the design, the noise and the true parameters. `wild` is the default for squared loss, `neighbour` "
+        "for Huber loss (delta 1e-3).\n"
     )
     yield (
         "The default intervals of alpha/beta and V* contain the true value in 94% to 97% of the tables, with equal and "
