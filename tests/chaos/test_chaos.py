@@ -193,8 +193,8 @@ def kill_a_process(sweep: Sweep) -> str:
     """Any process below the runner, the nest, a Slurm job, a Ray worker, a cell: whichever chance picks."""
     runner = sweep.start()
     sweep.moment(runner)
-    words = {"slurm": ["_slurm_job"], "ray": ["ray::"]}.get(sweep.place, ["_nest"])
-    below = [*sweep.processes(*words), *sweep.processes("_nest")]
+    words = {"slurm": ["_slurm_job"], "ray": ["ray::"]}.get(sweep.place, ["_fork_server"])
+    below = [*sweep.processes(*words), *sweep.processes("_fork_server")]
     _kill([pid for pid in below if pid != runner.pid], sweep.chance)
     return sweep.ended(runner)
 

@@ -49,16 +49,21 @@ def test_what_a_table_covers(run: Run) -> None:
     )
 
 
-def test_an_unfinished_sweep_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import scalelaw as sl
-    from scalelaw.files.paths import SweepFolder
-    from scalelaw.table.read import write_table
+def test_an_unfinished_sweep_can_be_read(tmp_path: Path, run: Run) -> None:
+    from scalelaw.config import parse_experiment
+    from scalelaw.sweep import prepare_sweep
+    from scalelaw.sweep.grid import cells
+    from scalelaw.sweep.parts import write_part
 
-    folder = SweepFolder(tmp_path)
-    write_table(sl.read_table("vlm_ocr"), folder.cell("aaaa"), {})
-    folder.manifest.write_text(json.dumps({"experiment": "demo", "cells": ["aaaa", "bbbb", "cccc"]}))
-    assert cli.main(["show", str(tmp_path)]) == 0
-    assert "2 cells of the sweep have no result yet" in capsys.readouterr().out
+    experiment = parse_experiment({"question": "?", "name": "demo", "llms": ["16x1"], "visual_tokens": [1, 4, 16]})
+    folder, first = prepare_sweep(experiment, tmp_path), cells(experiment)[0]
+    row = {"task_family": "ocr", "error": 0.5, "model": "16x1", "n_params": 1e5, "visual_tokens": 1}
+    write_part(folder, first, [row], {"experiment": "demo"})
+    code, out, err = run("show", str(tmp_path))
+    assert code == 0, err
+    assert "2 cells of the sweep have no result yet" in out
+    code, out, _ = run("show", str(tmp_path), "--json")
+    assert json.loads(out)["data"]["n_rows"] == 1
 
 
 def test_show_compares_pair_by_pair(run: Run, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from scalelaw.jobs.task import Needs, Task
 
 MODULE = """
 import os, pathlib, signal, subprocess, sys, time
-from scalelaw import preemption
+from scalelaw.jobs import preemption
 
 def main(arguments):
     kind, result = arguments

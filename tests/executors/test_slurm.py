@@ -22,7 +22,7 @@ from scalelaw.jobs.task import Finished, Needs, Task
 
 MODULE = """
 import os, pathlib, signal, sys, time
-from scalelaw import preemption
+from scalelaw.jobs import preemption
 
 def main(arguments):
     kind, result = arguments[0], pathlib.Path(arguments[1])
@@ -174,7 +174,7 @@ def test_a_lost_node_is_seen_and_its_work_goes_elsewhere(
             for pid in (daemon, *steps):
                 os.kill(pid, signal.SIGKILL)
             for pid in _processes():
-                if "_slurm_job" in _command(pid) or "_nest" in _command(pid):
+                if "_slurm_job" in _command(pid) or "_fork_server" in _command(pid):
                     _kill_if_of(pid, job)
 
         ends = _meanwhile([once, other], lose, silence_s=6.0)

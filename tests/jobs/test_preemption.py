@@ -7,7 +7,7 @@ import sys
 
 CODE = """
 import os, signal, sys
-from scalelaw import preemption
+from scalelaw.jobs import preemption
 from scalelaw.errors import Preempted
 try:
     with preemption.heard():
