@@ -56,7 +56,7 @@ def tokens(
     """
     from scalelaw.tokens import count_tokens
 
-    found = count_tokens(
+    result = count_tokens(
         model,
         image or (),
         image_sizes=image_sizes,
@@ -68,6 +68,6 @@ def tokens(
     def words() -> None:
         from scalelaw.cli.show.tokens import show_tokens
 
-        show_tokens(found)
+        show_tokens(result)
 
-    give("tokens", found.to_dict(), found.warnings, as_json=as_json, output=output, words=words)
+    give("tokens", result.to_dict(), result.warnings, as_json=as_json, output=output, words=words)

@@ -10,8 +10,8 @@ from scalelaw.families._contract import Counted, Setting, Settings
 @lru_cache(maxsize=64)
 def grids(fewest: int, most: int) -> tuple[tuple[int, int], ...]:
     """(columns, rows) of `fewest` to `most` tiles, by their number; ties in the order of the columns."""
-    found = [(w, h) for w in range(1, most + 1) for h in range(1, most + 1) if fewest <= w * h <= most]
-    return tuple(sorted(found, key=lambda grid: grid[0] * grid[1]))
+    pairs = [(w, h) for w in range(1, most + 1) for h in range(1, most + 1) if fewest <= w * h <= most]
+    return tuple(sorted(pairs, key=lambda grid: grid[0] * grid[1]))
 
 
 def closest_grid(

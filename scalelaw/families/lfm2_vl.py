@@ -63,14 +63,14 @@ SETTINGS = (
 
 @lru_cache(maxsize=64)
 def _grids(fewest: int, most: int) -> tuple[tuple[int, int], ...]:
-    found = [
+    candidates = [
         (w, h)
         for n in range(fewest, most + 1)
         for w in range(1, n + 1)
         for h in range(1, n + 1)
         if fewest <= w * h <= most
     ]
-    return tuple(sorted(set(found), key=lambda grid: grid[0] * grid[1]))
+    return tuple(sorted(set(candidates), key=lambda grid: grid[0] * grid[1]))
 
 
 def _whole(height: int, width: int, settings: Settings) -> tuple[int, int]:

@@ -46,8 +46,8 @@ SETTINGS = (
 
 @lru_cache(maxsize=64)
 def _grids(most: int) -> tuple[tuple[int, int], ...]:
-    found = [(h, w) for h in range(1, most + 1) for w in range(1, most + 1) if h * w <= most]
-    return tuple(sorted(found, key=lambda grid: (grid[0] * grid[1], grid[0])))
+    tilings = [(h, w) for h in range(1, most + 1) for w in range(1, most + 1) if h * w <= most]
+    return tuple(sorted(tilings, key=lambda grid: (grid[0] * grid[1], grid[0])))
 
 
 def _grid(height: int, width: int, window: int, most: int) -> tuple[int, int]:

@@ -55,10 +55,10 @@ def _covered(width: int, height: int, grid: tuple[int, int], side: int) -> float
 
 def _covering_grid(width: int, height: int, side: int, most: int) -> tuple[int, int]:
     shares = [(grid, _covered(width, height, grid, side)) for grid in grids(1, most)]
-    enough = [found for found in shares if found[1] > COVERED]
+    enough = [entry for entry in shares if entry[1] > COVERED]
     if enough:
-        return min(enough, key=lambda found: (found[0][0] * found[0][1], -found[1]))[0]
-    return min(shares, key=lambda found: (-found[1], found[0][0] * found[0][1]))[0]
+        return min(enough, key=lambda entry: (entry[0][0] * entry[0][1], -entry[1]))[0]
+    return min(shares, key=lambda entry: (-entry[1], entry[0][0] * entry[0][1]))[0]
 
 
 def count_image(width: int, height: int, settings: Settings) -> Counted:

@@ -50,11 +50,11 @@ SETTINGS = (
 @lru_cache(maxsize=64)
 def _by_ratio(most: int) -> dict[float, list[tuple[int, int]]]:
     """(columns, rows) of up to `most` tiles, by their ratio."""
-    found: dict[float, list[tuple[int, int]]] = {}
+    groups: dict[float, list[tuple[int, int]]] = {}
     for tiles in range(most, 0, -1):
         for columns in (n for n in range(1, tiles + 1) if tiles % n == 0):
-            found.setdefault(columns / (tiles // columns), []).append((columns, tiles // columns))
-    return found
+            groups.setdefault(columns / (tiles // columns), []).append((columns, tiles // columns))
+    return groups
 
 
 def _inner(width: int, height: int, wide: int, high: int) -> tuple[float, float]:
@@ -78,13 +78,13 @@ def _holding(width: int, height: int, tile: int, most: int) -> tuple[int, int] |
 
 
 def _nearest(width: int, height: int, most: int) -> tuple[int, int] | None:
-    ratio, found = width / height, _by_ratio(most)
+    ratio, groups = width / height, _by_ratio(most)
     if ratio >= 1:
-        near = min((k for k in found if k <= ratio), key=lambda k: abs(k - ratio))
-        return max(found[near], key=lambda grid: grid[0])
-    above = [k for k in found if k > ratio]
+        near = min((k for k in groups if k <= ratio), key=lambda k: abs(k - ratio))
+        return max(groups[near], key=lambda grid: grid[0])
+    above = [k for k in groups if k > ratio]
     near = min(above, key=lambda k: abs(1 / k - 1 / ratio))
-    return max(found[near], key=lambda grid: grid[1])
+    return max(groups[near], key=lambda grid: grid[1])
 
 
 def count_image(width: int, height: int, settings: Settings) -> Counted:

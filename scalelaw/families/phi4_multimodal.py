@@ -37,14 +37,14 @@ SETTINGS = (
 
 @lru_cache(maxsize=64)
 def _grids(most: int) -> tuple[tuple[int, int], ...]:
-    found = {
+    candidates = {
         (i, j)
         for n in range(1, most + 1)
         for i in range(1, n + 1)
         for j in range(1, n + 1)
         if i * j <= most and i * j >= 1
     }
-    return tuple(sorted(found, key=lambda grid: grid[0] * grid[1]))
+    return tuple(sorted(candidates, key=lambda grid: grid[0] * grid[1]))
 
 
 def count_image(width: int, height: int, settings: Settings) -> Counted:

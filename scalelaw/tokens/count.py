@@ -57,9 +57,9 @@ class TokenCount:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        held = dict(vars(self))
-        del held["warnings"]
-        return held
+        content = dict(vars(self))
+        del content["warnings"]
+        return content
 
 
 def count_tokens(
@@ -85,22 +85,22 @@ def count_tokens(
         InputError: `bad_image_size`, `refused_image`, `refused_video`, `no_video`, `unknown_knob`, `knob_out_of_range`,
             `fixed_setting`, and those of `find_vision_model`.
     """
-    found = find_vision_model(model)
-    values = changed(found.rules.SETTINGS, found.settings, settings or {}, found.family)
+    result = find_vision_model(model)
+    values = changed(result.rules.SETTINGS, result.settings, settings or {}, result.family)
     if image_sizes is not None:
         if images or frames is not None:
             raise InputError("Image sizes stand alone: give no image and no frames besides.", code="usage")
         many = read_image_sizes(image_sizes) if isinstance(image_sizes, (str, os.PathLike)) else None
         pairs = many if many is not None else [(_size(one), 1) for one in image_sizes]  # type: ignore[union-attr]
-        return _distribution(found, values, pairs)
+        return _distribution(result, values, pairs)
     sizes = [_size(image) for image in images]
     if not sizes:
         raise InputError("There is no image.", code="usage", hint="Give a size such as 1920x1080.")
     if frames is None:
         if fps is not None:
             raise InputError("fps needs the number of frames.", code="usage", hint="Give frames, too.")
-        return _images(found, values, sizes)
-    return _videos(found, values, sizes, _frames(frames), fps)
+        return _images(result, values, sizes)
+    return _videos(result, values, sizes, _frames(frames), fps)
 
 
 def count_one(model: VisionModel, size: Size, values: Mapping[str, Any], together: int = 1) -> Counted:
@@ -236,9 +236,9 @@ def _distribution(model: VisionModel, values: dict[str, Any], sizes: list[tuple[
     rows = knob_effects(model, values, count, video=False) if len(numbers) <= 2000 else []
     for row in rows:
         settings = {**values, row["knob"]: row["value"]}
-        found = count(settings)
-        row["visual_tokens"] = float(np.average([one.visual_tokens for one in found], weights=weights))
-        row["patches"] = float(np.average([one.patches for one in found], weights=weights))
+        result = count(settings)
+        row["visual_tokens"] = float(np.average([one.visual_tokens for one in result], weights=weights))
+        row["patches"] = float(np.average([one.patches for one in result], weights=weights))
     return TokenCount(
         model=model.name,
         family=model.family,

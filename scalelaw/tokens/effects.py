@@ -29,9 +29,9 @@ def knob_effects(
     now, rows = _try(count, values), []
     for setting in knobs_for(model, video=video):
         for value in _others(setting, _binding(setting, values, count), values[setting.name]):
-            found = _try(count, {**values, setting.name: value})
-            if found is not None and found != now:
-                rows.append({"knob": setting.name, "value": value, **_sums(found)})
+            counts = _try(count, {**values, setting.name: value})
+            if counts is not None and counts != now:
+                rows.append({"knob": setting.name, "value": value, **_sums(counts)})
     return rows
 
 
@@ -45,17 +45,19 @@ def cheapest_covering(
 
     def covers(changed: Mapping[str, Any]) -> dict[str, Any] | None:
         settings = {**values, **changed}
-        found = _try(count, settings)
-        if found is None or not all(
-            _covers(model, settings, one, size) for one, size in zip(found, sizes, strict=True)
+        counts = _try(count, settings)
+        if counts is None or not all(
+            _covers(model, settings, one, size) for one, size in zip(counts, sizes, strict=True)
         ):
             return None
-        return {"settings": dict(changed), **_sums(found)}
+        return {"settings": dict(changed), **_sums(counts)}
 
-    best = [found] if (found := covers({})) else []
+    best = [counts] if (counts := covers({})) else []
     for setting in knobs_for(model, video=False):
         best += [
-            found for value in _covering(setting, values, covers) if (found := covers({setting.name: value}))
+            counts
+            for value in _covering(setting, values, covers)
+            if (counts := covers({setting.name: value}))
         ]
     return min(
         best, key=lambda row: (row["visual_tokens"], row["patches"], len(row["settings"])), default=None
@@ -153,8 +155,8 @@ def _try(count: Count, settings: Mapping[str, Any]) -> list[Counted] | None:
         return None
 
 
-def _sums(found: list[Counted]) -> dict[str, int]:
+def _sums(counts: list[Counted]) -> dict[str, int]:
     return {
-        "visual_tokens": sum(one.visual_tokens for one in found),
-        "patches": sum(one.patches for one in found),
+        "visual_tokens": sum(one.visual_tokens for one in counts),
+        "patches": sum(one.patches for one in counts),
     }

@@ -42,10 +42,10 @@ def read_image_size(text: str) -> Size:
         InputError: `bad_image_size`, `no_such_file`, `unreadable_image`.
         MissingDependency: a photo without pillow.
     """
-    if found := SIZE.fullmatch(text):
-        if max(len(part) for part in found.groups()) > len(str(LARGEST_SIDE)):
+    if matched := SIZE.fullmatch(text):
+        if max(len(part) for part in matched.groups()) > len(str(LARGEST_SIDE)):
             raise InputError(f"The image '{text[:40]}' is too large.", code="bad_image_size")
-        return checked(int(found[1]), int(found[2]), f"The image '{text}'")
+        return checked(int(matched[1]), int(matched[2]), f"The image '{text}'")
     if not os.path.isfile(text):
         raise InputError(
             f"The image '{text}' is neither a size nor a file.",
@@ -96,18 +96,18 @@ def read_image_sizes(path: str | os.PathLike[str]) -> list[tuple[Size, int]]:
                 code="bad_image_sizes",
                 hint="It needs a header with width and height in pixels, and may have count.",
             )
-        found = [_row(row, columns, number, os.fspath(path)) for number, row in enumerate(rows, 1)]
+        matched = [_row(row, columns, number, os.fspath(path)) for number, row in enumerate(rows, 1)]
     except csv.Error as error:
         raise InputError(f"{os.fspath(path)} is not a csv file: {error}.", code="bad_image_sizes") from error
-    if not any(count for _, count in found):
+    if not any(count for _, count in matched):
         raise InputError(f"{os.fspath(path)} has no image.", code="bad_image_sizes")
-    if len(found) > MOST_SIZES:
+    if len(matched) > MOST_SIZES:
         raise InputError(
-            f"{os.fspath(path)} has {len(found):,} rows, more than {MOST_SIZES:,}.",
+            f"{os.fspath(path)} has {len(matched):,} rows, more than {MOST_SIZES:,}.",
             code="too_large",
             hint="Join equal sizes and give their number in a column count.",
         )
-    return [(size, count) for size, count in found if count]
+    return [(size, count) for size, count in matched if count]
 
 
 def _row(row: dict[str, str], columns: dict[str, str], number: int, path: str) -> tuple[Size, int]:

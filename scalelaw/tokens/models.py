@@ -166,12 +166,12 @@ def _other_files(folder: Path) -> tuple[Files, tuple[str, ...]]:
 
 def _read_object(file: Path) -> dict[str, Any]:
     try:
-        held = parse_json(read_text(file))
+        content = parse_json(read_text(file))
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read: {error}.", code="bad_config") from error
-    if not isinstance(held, dict):
+    if not isinstance(content, dict):
         raise InputError(f"{file} is not a JSON object.", code="bad_config")
-    return held
+    return content
 
 
 def all_families() -> Iterator[tuple[str, ModuleType]]:

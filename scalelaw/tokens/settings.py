@@ -32,10 +32,12 @@ def read_settings(
     values: dict[str, Any] = {}
     further = dict(from_files(files)) if from_files else {}
     for setting in settings:
-        found = [
+        sources_read = [
             (source, value) for source in setting.sources if (value := _look_up(files, source)) is not None
         ]
-        read = [(source, _value(setting, value, f"{where}: {_place(source)}")) for source, value in found]
+        read = [
+            (source, _value(setting, value, f"{where}: {_place(source)}")) for source, value in sources_read
+        ]
         if not setting.knob:
             _check_agreement(setting, read, where)
         values[setting.name] = read[0][1] if read else further.get(setting.name, setting.default)
@@ -43,7 +45,7 @@ def read_settings(
 
 
 def changed(
-    settings: tuple[Setting, ...], values: Mapping[str, Any], given: Mapping[str, Any], family: str
+    settings: tuple[Setting, ...], values: Mapping[str, Any], changes: Mapping[str, Any], family: str
 ) -> dict[str, Any]:
     """The values with those that a user sets.
 
@@ -52,7 +54,7 @@ def changed(
     by_name = {setting.name: setting for setting in settings}
     knobs = [setting.name for setting in settings if setting.knob]
     result = dict(values)
-    for name, value in given.items():
+    for name, value in changes.items():
         if name not in by_name:
             error = unknown("knob", name, knobs, code="unknown_knob")
             error.message = f"{family} has no knob '{name}'."
@@ -103,12 +105,12 @@ def _text(value: Any) -> str:
 
 
 def _look_up(files: Files, source: str) -> Any:
-    held: Any = files
+    content: Any = files
     for part in source.split("."):
-        if not isinstance(held, dict):
+        if not isinstance(content, dict):
             return None
-        held = held.get(part)
-    return held
+        content = content.get(part)
+    return content
 
 
 def _place(source: str) -> str:

@@ -79,45 +79,45 @@ def requests_of(family: str, sizes: int, seed: int) -> list[dict[str, Any]]:
     if any(setting.knob for setting in rules.SETTINGS):
         settings += [draw_settings(rng, rules) for _ in range(SETTINGS_EACH - 1)]
     share = -(-min(sizes, SLOW.get(family, sizes)) // len(settings))
-    asked = []
+    requests = []
     for values in settings:
         request = {"family": family, "settings": values, "images": [draw_size(rng) for _ in range(share)]}
         if family in SLOW:
             request["images"] = [[width // 10 + 1, height // 10 + 1] for width, height in request["images"]]
         if hasattr(rules, "count_video"):
             request["videos"] = [[rng.randint(1, 48), *draw_size(rng)] for _ in range(-(-share // 4))]
-        asked.append(request)
+        requests.append(request)
     if getattr(rules, "TOGETHER", False):
-        asked.append({**asked[0], "videos": [], "together": 3})
-    return asked
+        requests.append({**requests[0], "videos": [], "together": 3})
+    return requests
 
 
-def answers(asked: list[dict[str, Any]], *options: str) -> list[dict[str, Any]]:
+def answers(requests: list[dict[str, Any]], *options: str) -> list[dict[str, Any]]:
     """The processors' own counts, from a process of their own; `--pil`: with real pixels, by pillow."""
     done = subprocess.run(
         [sys.executable, str(HERE / "processors.py"), *options],
-        input=json.dumps(asked),
+        input=json.dumps(requests),
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-4000:])
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return found
+    replies: list[dict[str, Any]] = json.loads(done.stdout)
+    return replies
 
 
-def differences(request: dict[str, Any], found: dict[str, Any]) -> list[str]:
+def differences(request: dict[str, Any], replies: dict[str, Any]) -> list[str]:
     """Where a family's count, its markers, its patches or its refusal is not the processor's."""
     rules = plugins.load("families", request["family"])
     settings, together = request["settings"], request.get("together", 1)
     more = (together,) if getattr(rules, "TOGETHER", False) else ()
     wrong = []
-    for size, theirs in zip(request["images"], found["images"], strict=True):
+    for size, theirs in zip(request["images"], replies["images"], strict=True):
         ours = _counted(lambda size=size: rules.count_image(*size, settings, *more))
         if not _agree(ours, theirs):
             wrong.append(f"{request['family']} {size} {settings}: {ours}, transformers {theirs}")
-    for size, theirs in zip(request.get("videos", []), found["videos"], strict=True):
+    for size, theirs in zip(request.get("videos", []), replies["videos"], strict=True):
         ours = _counted(lambda size=size: rules.count_video(*size, settings))
         if not _agree(
             ours[:1] if isinstance(ours, list) else ours, theirs[:1] if isinstance(theirs, list) else theirs
@@ -145,19 +145,19 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("families", nargs="*")
-    given = parser.parse_args()
+    options_given = parser.parse_args()
     failed = 0
-    families = given.families or plugins.names("families")
+    families = options_given.families or plugins.names("families")
     for family in families:
-        asked = requests_of(family, given.sizes, given.seed)
-        found = answers(asked)
-        wrong = [line for pair in zip(asked, found, strict=True) for line in differences(*pair)]
+        requests = requests_of(family, options_given.sizes, options_given.seed)
+        replies = answers(requests)
+        wrong = [line for pair in zip(requests, replies, strict=True) for line in differences(*pair)]
         images, videos = (
-            sum(len(request.get(part, [])) for request in asked) for part in ("images", "videos")
+            sum(len(request.get(part, [])) for request in requests) for part in ("images", "videos")
         )
-        refused = sum(isinstance(one, str) for part in found for one in part["images"])
+        refused = sum(isinstance(one, str) for part in replies for one in part["images"])
         print(
-            f"{family:20} {len(asked):3} settings {images:7,} images {videos:6,} videos {refused:6,} refused "
+            f"{family:20} {len(requests):3} settings {images:7,} images {videos:6,} videos {refused:6,} refused "
             f"{len(wrong):4} differences",
             flush=True,
         )

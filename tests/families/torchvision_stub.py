@@ -28,7 +28,7 @@ class InterpolationMode(enum.Enum):
 def resize(image: torch.Tensor, size: Any, *_: Any, **__: Any) -> torch.Tensor:
     """The tensor that a resize gives, without its pixels; a side of 0 is refused, as torch refuses it."""
     height, width = (int(side) for side in size)
-    if height <= 0 or width <= 0:
+    if min(height, width, *image.shape[-2:]) <= 0:
         raise ValueError(f"Input and output sizes should be greater than 0, but got {height} x {width}")
     return image.new_empty((*image.shape[:-2], height, width))
 
@@ -69,16 +69,16 @@ def install() -> None:
         parent, _, child = name.rpartition(".")
         if parent:
             setattr(modules[parent], child, module)
-    held: dict[str, Any] = {
+    functions: dict[str, Any] = {
         "InterpolationMode": InterpolationMode,
         "resize": resize,
         "pad": pad,
         "crop": crop,
     }
-    held.update(dict.fromkeys(("normalize", "grayscale_to_rgb", "rgb_to_grayscale", "to_dtype"), same))
-    held.update(dict.fromkeys(("to_image", "to_tensor", "pil_to_tensor", "to_pil_image"), same))
+    functions.update(dict.fromkeys(("normalize", "grayscale_to_rgb", "rgb_to_grayscale", "to_dtype"), same))
+    functions.update(dict.fromkeys(("to_image", "to_tensor", "pil_to_tensor", "to_pil_image"), same))
     for name in ("torchvision.transforms.functional", "torchvision.transforms.v2.functional"):
-        vars(modules[name]).update(held)
+        vars(modules[name]).update(functions)
     modules["torchvision.transforms"].InterpolationMode = InterpolationMode  # type: ignore[attr-defined]
     modules["torchvision.io"].ImageReadMode = modules["torchvision.io"].decode_image = None  # type: ignore[attr-defined]
     modules["torchvision.ops.boxes"].batched_nms = None  # type: ignore[attr-defined]

@@ -14,25 +14,25 @@ BAR = 40
 """Characters of the histogram's longest bar."""
 
 
-def show_tokens(found: TokenCount) -> None:
+def show_tokens(result: TokenCount) -> None:
     """Images, then what each knob would change, then the cheapest setting that does not reduce them."""
     out = Printer()
-    out.line(bold=f"{_number(found.visual_tokens)} visual tokens", after=_besides(found))
-    if found.distribution:
-        _show_distribution(out, found.distribution)
+    out.line(bold=f"{_number(result.visual_tokens)} visual tokens", after=_besides(result))
+    if result.distribution:
+        _show_distribution(out, result.distribution)
     else:
-        _show_entries(out, found.videos or found.images)
-    _show_settings(out, found)
-    _show_knobs(out, found)
-    if found.images:
-        _show_cheapest(out, found)
+        _show_entries(out, result.videos or result.images)
+    _show_settings(out, result)
+    _show_knobs(out, result)
+    if result.images:
+        _show_cheapest(out, result)
 
 
-def _besides(found: TokenCount) -> str:
-    mean = " an image, on average" if found.distribution else ""
+def _besides(result: TokenCount) -> str:
+    mean = " an image, on average" if result.distribution else ""
     return (
-        f"{mean} ({_number(found.prompt_tokens)} places in the prompt, {_number(found.patches)} patches); "
-        f"family {found.family}"
+        f"{mean} ({_number(result.prompt_tokens)} places in the prompt, {_number(result.patches)} patches); "
+        f"family {result.family}"
     )
 
 
@@ -83,26 +83,26 @@ def _show_distribution(out: Printer, spread: Mapping[str, Any]) -> None:
     out.table(["visual tokens", "images", ""], rows, left=(0, 2))
 
 
-def _show_settings(out: Printer, found: TokenCount) -> None:
-    knobs = list(knobs_for(find_vision_model(found.model), video=bool(found.videos)))
+def _show_settings(out: Printer, result: TokenCount) -> None:
+    knobs = list(knobs_for(find_vision_model(result.model), video=bool(result.videos)))
     if not knobs:
         out.line("This family has no knobs here.")
         return
     out.line(bold="Knobs")
     rows = [
-        [setting.name, _value(found.settings[setting.name]), range_of(setting), setting.meaning]
+        [setting.name, _value(result.settings[setting.name]), range_of(setting), setting.meaning]
         for setting in knobs
     ]
     out.table(["knob", "value", "allowed", ""], rows, left=(0, 2, 3))
 
 
-def _show_knobs(out: Printer, found: TokenCount) -> None:
-    if not found.knobs:
+def _show_knobs(out: Printer, result: TokenCount) -> None:
+    if not result.knobs:
         return
     out.line(bold="What a knob would change")
     rows = []
-    for row in found.knobs:
-        change = row["visual_tokens"] / found.visual_tokens - 1 if found.visual_tokens else 0.0
+    for row in result.knobs:
+        change = row["visual_tokens"] / result.visual_tokens - 1 if result.visual_tokens else 0.0
         rows.append(
             [
                 row["knob"],
@@ -115,8 +115,8 @@ def _show_knobs(out: Printer, found: TokenCount) -> None:
     out.table(["knob", "value", "visual tokens", "", "patches"], rows)
 
 
-def _show_cheapest(out: Printer, found: TokenCount) -> None:
-    cheapest = found.cheapest
+def _show_cheapest(out: Printer, result: TokenCount) -> None:
+    cheapest = result.cheapest
     if cheapest is None:
         out.line("No single knob keeps the whole image: it is reduced under every setting.")
         return
