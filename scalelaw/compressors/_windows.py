@@ -26,7 +26,7 @@ def refused(grid: tuple[int, int], visual_tokens: int, allowed: list[int]) -> In
         named = ", ".join(map(str, allowed))
     return InputError(
         f"A grid of {grid[0]} x {grid[1]} patches cannot give {visual_tokens} visual tokens.",
-        code="visual_tokens_not_allowed",
+        code="tokens_not_allowed",
         hint=f"Allowed: {named}.",
     )
 

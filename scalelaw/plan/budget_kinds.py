@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from scalelaw import plugins
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, typed
 from scalelaw.plan.grid import Grid, Place, workload_of
 from scalelaw.plan.objective import Rule, make_rule
 from scalelaw.plan.problem import Setting, make_setting
 from scalelaw.plan.search import nothing_fits, plain_choice, ranked
+from scalelaw.plan.workload import TYPES
 from scalelaw.results.envelope import answer, dumps
 
 
@@ -38,6 +39,7 @@ class Contrast:
         return dumps(answer("contrast", self.to_dict(), self.warnings))
 
 
+@typed(**TYPES)
 def contrast_budgets(
     fitted: Any,
     budget: Any,

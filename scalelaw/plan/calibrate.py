@@ -14,15 +14,15 @@ from scipy.optimize import least_squares
 
 from scalelaw.costs import latency
 from scalelaw.costs._workload import Device, Workload
-from scalelaw.errors import InputError, data_row, unknown
+from scalelaw.errors import InputError, data_row, typed, unknown
 from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.files.paths import write_text
 from scalelaw.model_shapes import LLMShape, TowerShape
-from scalelaw.plan.catalogue import Model, find_tower
-from scalelaw.plan.cost_breakdown import find_model
-from scalelaw.plan.encoders import assumed, of_one
+from scalelaw.plan.catalogue import Model
+from scalelaw.plan.cost_breakdown import find_model, workload_for
+from scalelaw.plan.encoders import assumed
 from scalelaw.plan.hardware import find_device, to_row
-from scalelaw.plan.workload import DEFAULT_TOWER, DTYPES
+from scalelaw.plan.workload import RANGES, TYPES, make_query, number_within
 
 COLUMNS = (
     "model",
@@ -36,6 +36,8 @@ COLUMNS = (
     "ttft_ms",
 )
 NEEDED = ("model", "visual_tokens")
+OPTIONS = ("text_tokens", "generate", "batch", "dtype", "tower")
+"""Columns that are options of a query, under the rules of `make_query`; an empty cell is the default."""
 KINDS = ("latency_ms", "ttft_ms")
 
 LEAST, SLOWEST = 1e-3, 10.0
@@ -73,6 +75,7 @@ class Calibration:
         write_text(path, yaml.safe_dump(to_row(self.device), sort_keys=False), by_user=True)
 
 
+@typed(source=("str", "Path"), hardware=TYPES["hardware"], devices=TYPES["devices"])
 def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibration:
     """Fit mfu, mbu and the overhead of a pass to measured latencies, by least squares on the relative residuals.
 
@@ -84,9 +87,7 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
     device = find_device(hardware)
     if device is None:
         raise InputError("A calibration needs the hardware's name.", code="unknown_hardware")
-    if not 1 <= devices <= 1e6:
-        raise InputError(f"devices must be a number from 1 to 1e6; it is {devices}.", code="bad_workload")
-    device = replace(device, count=devices)
+    device = replace(device, count=int(number_within("devices", devices, *RANGES["devices"])))
     shapes, works, measured = [], [], []
     read: dict[str, tuple[Model, TowerShape | None]] = {}
     for at, row in enumerate(_rows(Path(source)), start=1):
@@ -98,7 +99,7 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
             if row.get(kind):
                 shapes.append(shape)
                 works.append((work, visual, kind))
-                measured.append(_number(row, kind, at, None))
+                measured.append(_measured(row, kind, at))
     if len(measured) < 3:
         raise InputError(
             f"{len(measured)} measurement(s) do not tell mfu, mbu and overhead.",
@@ -204,26 +205,14 @@ def _of_models(read: list[tuple[Model, TowerShape | None]]) -> list[tuple[str, s
 
 
 def _query(row: dict[str, str], at: int) -> tuple[Model, Workload, float, bool]:
-    model = _model(row["model"])
-    dtype = row.get("dtype") or "bf16"
-    if dtype not in DTYPES:
-        raise unknown("dtype", dtype, DTYPES)
-    work = Workload(
-        text_tokens=_number(row, "text_tokens", at, 50.0),
-        generate=_number(row, "generate", at, 0.0),
-        batch=_number(row, "batch", at, 1.0),
-        weight_bytes=DTYPES[dtype],
-        tower=find_tower(row.get("tower") or DEFAULT_TOWER),
-    )
-    visual = _number(row, "visual_tokens", at, None, zero=True)
-    work, is_assumed = of_one(model, work, bool(row.get("tower")), visual > 0)
-    if work.tower is not None and visual > work.patches:
-        raise InputError(
-            f"In {data_row(at)}: {visual:g} visual tokens are more than the {work.patches:g} patches of "
-            f"{work.tower.name}.",
-            code="too_many_visual_tokens",
-        )
-    return model, work, visual, is_assumed
+    """The model, workload, visual tokens and whether the encoder is assumed, by the rules of `find_cost`."""
+    try:
+        model = _model(row["model"])
+        query = make_query(**{name: row[name] for name in OPTIONS if row.get(name)})  # type: ignore[arg-type]
+        return model, *workload_for(model, query, row["visual_tokens"])
+    except InputError as error:
+        message = f"In {data_row(at)}: {error.message}"
+        raise InputError(message, code=error.code, hint=error.hint) from error
 
 
 @lru_cache(maxsize=64)
@@ -231,18 +220,15 @@ def _model(name: str) -> Model:
     return find_model(name)
 
 
-def _number(row: dict[str, str], name: str, at: int, default: float | None, zero: bool = False) -> float:
-    text = row.get(name) or ""
-    if not text and default is not None:
-        return default
+def _measured(row: dict[str, str], name: str, at: int) -> float:
+    """A measured latency. Raises InputError (`bad_value`) for what is not a positive number."""
     try:
-        number = float(text)
+        number = float(row[name])
     except ValueError:
         number = float("nan")
-    if not (1e-9 <= number <= 1e9 or (number == 0 and (zero or default is not None))):
+    if not 1e-9 <= number <= 1e9:
         raise InputError(
-            f"{name} must be {'0 or ' if zero else ''}a positive number (1e-9 to 1e9); in {data_row(at)} it is "
-            f"'{text}'.",
+            f"{name} must be a positive number (1e-9 to 1e9); in {data_row(at)} it is '{row[name][:40]}'.",
             code="bad_value",
         )
     return number

@@ -18,8 +18,8 @@ from scalelaw.files.file_type import CONFIGURATION, otherwise
 from scalelaw.files.paths import bundled
 from scalelaw.files.safe_load import read_yaml
 from scalelaw.model_shapes import LLMShape, TowerShape, from_fields, made_for_size, tower_from_fields
+from scalelaw.model_shapes.count_shape import count_encoder, read_parts
 from scalelaw.model_shapes.reading import read_config
-from scalelaw.plan.count_shape import count_encoder, read_parts
 
 RUNGS = 64
 """Rungs of a ladder between two sizes."""

@@ -13,17 +13,17 @@ import numpy as np
 from scalelaw import plugins
 from scalelaw.costs import memory
 from scalelaw.costs._workload import Workload
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, typed, unknown
+from scalelaw.model_shapes.count_shape import shape_warnings
 from scalelaw.plan import flop_conventions
 from scalelaw.plan.budget import kinds
 from scalelaw.plan.catalogue import Model, find_models, model_of
-from scalelaw.plan.count_shape import doubts_of
 from scalelaw.plan.encoders import assumed, of_one
 from scalelaw.plan.grid import total
 from scalelaw.plan.hardware import uncalibrated
 from scalelaw.plan.tokens import can_give, refuse_tokens
 from scalelaw.plan.unused_options import idle_price
-from scalelaw.plan.workload import Query, Setup, make_query
+from scalelaw.plan.workload import TYPES, Query, Setup, make_query
 from scalelaw.results.envelope import answer, dumps
 
 
@@ -66,6 +66,7 @@ class Bill:
         return dumps(answer("cost", self.to_dict(), self.warnings))
 
 
+@typed(**TYPES)
 def find_cost(
     model: Any,
     visual_tokens: float = 576,
@@ -80,8 +81,9 @@ def find_cost(
     than the tower has patches.
     """
     asked = make_query(text_tokens, **query)
-    setup, found = _one_setup(asked), find_model(model)
-    work, visual, unsure = _query(found, asked, visual_tokens)
+    setup, found = one_setup(asked), find_model(model)
+    work, visual, is_assumed = workload_for(found, asked, visual_tokens)
+    unsure = assumed([found], work.tower) if is_assumed and work.tower else []
     shape = found.shape
     assert shape is not None
     if convention not in flop_conventions.CONVENTIONS:
@@ -117,15 +119,15 @@ def find_cost(
     )  # fmt: skip
 
 
+@typed(**TYPES)
 def explain_flops(
     value: str | float, model: Any, visual_tokens: float = 576, text_tokens: float = 50, **query: Any
 ) -> list[dict[str, Any]]:
     """Which convention and length give a published number for a model (see `conventions.explain`)."""
     asked = make_query(text_tokens, **query)
-    _one_setup(asked)
     found = find_model(model)
     assert found.shape is not None
-    work, visual, _ = _query(found, asked, visual_tokens)
+    work, visual, _ = workload_for(found, asked, visual_tokens)
     return flop_conventions.explain(value, found.shape, work, visual)
 
 
@@ -149,7 +151,7 @@ def find_model(model: Any) -> Model:
     return found[0]
 
 
-def _one_setup(asked: Query) -> Setup:
+def one_setup(asked: Query) -> Setup:
     """The one way to serve. Raises InputError where several batches or number types are given."""
     for name in ("dtype", "batch"):
         if len(several := list(dict.fromkeys(getattr(setup, name) for setup in asked.setups))) > 1:
@@ -162,14 +164,17 @@ def _one_setup(asked: Query) -> Setup:
     return asked.setups[0]
 
 
-def _query(model: Model, asked: Query, visual_tokens: Any) -> tuple[Workload, float, list[tuple[str, str]]]:
-    """The workload of one model, the visual tokens of an image, and the warnings of an assumed encoder."""
+def workload_for(model: Model, query: Query, visual_tokens: Any) -> tuple[Workload, float, bool]:
+    """The workload of one model, the visual tokens of an image, and whether its encoder is assumed.
+
+    Raises InputError for several ways to serve, and for a number of tokens that the encoder or compressor cannot give.
+    """
+    one_setup(query)
     number = count_of(visual_tokens)
-    work, is_assumed = of_one(
-        model, one_work(asked), asked.stated_tower, number > 0 and asked.work.images > 0
-    )
+    sees_images = number > 0 and query.work.images > 0
+    work, is_assumed = of_one(model, one_work(query), query.stated_tower, sees_images)
     _check_tokens(number, work)
-    return work, number, assumed([model], work.tower) if is_assumed and work.tower else []
+    return work, number, is_assumed
 
 
 def one_work(asked: Query) -> Workload:
@@ -256,7 +261,7 @@ def _warnings(model: Model, parts: dict[str, float], flops: float, work: Any) ->
             f"The vision tower is {100 * share:.0f} % of all FLOPs: fewer visual tokens or a smaller LLM save little; "
             "a lower resolution, a smaller tower, or its features cached between questions do.",
         ))  # fmt: skip
-    warnings += doubts_of(model.shape)
+    warnings += shape_warnings(model.shape)
     if model.counted_as:
         warnings.append((
             "mixture",

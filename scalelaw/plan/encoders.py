@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from scalelaw.costs._workload import Workload
 from scalelaw.model_shapes import TowerShape
+from scalelaw.model_shapes.count_shape import count_encoder
 from scalelaw.plan.catalogue import Model, tower_by_name
-from scalelaw.plan.count_shape import count_encoder
 
 
 def with_own_encoder(model: Model) -> Model:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 CHUNK = 4_000_000
 """Errors held at once (draws x configurations): 32 MB."""
 
-Draws = Callable[[np.ndarray, slice], np.ndarray]
+CHECKED = 48
+"""Sizes, and numbers of visual tokens, at which a draw is checked for falling with size."""
+
+Draws = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def spread(fitted: Any) -> float:
@@ -40,21 +43,34 @@ def shares_of_best(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The share of draws in which each configuration is the pick [M, K], and the least error that fits [n_draws].
 
-    draws(rows, columns) gives the errors of some models at some token counts [n_draws, rows, columns]. grids: the
-    configurations under each scenario of the efficiencies; draw d is judged under scenario d modulo their number.
-    Within a draw the rule decides as it does for the pick: the least error, then the least spent (more tokens never
-    cost less, so within a model that is the fewest tokens); or, of all that are good enough, the least spent, then
-    the least error.
-    A draw in which nothing fits, or nothing is good enough, counts for none.
+    draws(rows, columns) gives the errors of models at token counts, [n_draws, ...] in the broadcast shape of both.
+    grids: the configurations under each scenario of the efficiencies; draw d is judged under scenario d modulo their
+    number. Within a draw the rule decides as it does for the pick: the least error, then the least spent (more tokens
+    never cost less, so within a model that is the fewest tokens); or, of all that are good enough, the least spent,
+    then the least error. A draw in which nothing fits, or nothing is good enough, counts for none.
     """
     least = np.full(n_draws, np.inf)
     if not rule.least:
-        for held, _, _, errors in _blocks(draws, n_draws, grids):
-            least[held] = np.minimum(least[held], errors.min(axis=(1, 2)))
+        for which, _, _, errors in _blocks(draws, n_draws, grids):
+            least[which] = np.minimum(least[which], errors.min(axis=(1, 2)))
     good = rule.good(least)
-    winner = np.full((2, n_draws), -1)
-    score, second = np.full(n_draws, np.inf), np.full(n_draws, np.inf)
-    for held, rows, grid, errors in _blocks(draws, n_draws, grids):
+    leaders = _Leaders(n_draws)
+    screened = _screened(draws, n_draws, grids[0]) if rule.least else np.zeros(n_draws, dtype=bool)
+    for scenario, grid in enumerate(grids[:n_draws]) if screened.any() else ():
+        rows, columns = _candidates(grid)
+        errors = draws(rows, columns)[scenario :: len(grids)]
+        errors[~np.isfinite(errors)] = np.inf
+        order = np.lexsort((columns, rows, grid.spend[rows, columns]))
+        if not len(order):
+            continue
+        place = order[errors[:, order].argmin(axis=1)]  # of equal errors the first, which spends least
+        error, spend = (
+            np.take_along_axis(errors, place[:, None], axis=1)[:, 0],
+            grid.spend[rows, columns][place],
+        )
+        which = slice(scenario, n_draws, len(grids))
+        leaders.update(which, rows[place], columns[place], error, spend, screened)
+    for held, rows, grid, errors in _blocks(draws, n_draws, grids) if not screened.all() else ():
         if not rule.least:
             errors = _cheapest(errors, grid.spend[rows, : errors.shape[2]], good[held, None, None])
         place = errors.argmin(axis=2)
@@ -62,16 +78,66 @@ def shares_of_best(
         for j, row in enumerate(rows):
             spend = grid.spend[row, place[:, j]]
             key, other = (at[:, j], spend) if rule.least else (spend, at[:, j])
-            better = (key < score[held]) | ((key == score[held]) & (other < second[held]))
-            better &= np.isfinite(at[:, j])
-            winner[0, held] = np.where(better, row, winner[0, held])
-            winner[1, held] = np.where(better, place[:, j], winner[1, held])
-            score[held] = np.where(better, key, score[held])
-            second[held] = np.where(better, other, second[held])
+            key = np.where(np.isfinite(at[:, j]), key, np.inf)
+            leaders.update(held, np.full(len(key), row), place[:, j], key, other, ~screened)
     shares = np.zeros(grids[0].fits.shape)
-    settled = winner[0] >= 0
-    np.add.at(shares, (winner[0, settled], winner[1, settled]), 1)
-    return shares / n_draws, score if rule.least else least
+    settled = leaders.rows >= 0
+    np.add.at(shares, (leaders.rows[settled], leaders.columns[settled]), 1)
+    return shares / n_draws, leaders.key if rule.least else least
+
+
+class _Leaders:
+    """The best configuration of each draw so far: its row, its column and the two keys that it was ranked by."""
+
+    def __init__(self, n_draws: int) -> None:
+        self.rows, self.columns = np.full(n_draws, -1), np.full(n_draws, -1)
+        self.key, self.second = np.full(n_draws, np.inf), np.full(n_draws, np.inf)
+
+    def update(
+        self, draws: slice, rows: np.ndarray, columns: np.ndarray, key: np.ndarray, second: np.ndarray,
+        allowed: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Replace the leaders of some draws where a configuration has a lower key, or the same and a lower second."""
+        better = (key < self.key[draws]) | ((key == self.key[draws]) & (second < self.second[draws]))
+        better &= np.isfinite(key) & allowed[draws]
+        for values, new in (
+            (self.rows, rows),
+            (self.columns, columns),
+            (self.key, key),
+            (self.second, second),
+        ):
+            values[draws] = np.where(better, new, values[draws])
+
+
+def _screened(draws: Draws, n_draws: int, grid: Grid) -> np.ndarray:
+    """The draws in which the largest model that fits is best at every number of tokens, or size makes no difference
+    [n_draws]: only the configurations of `_candidates` can be their pick.
+
+    Checked on at most `CHECKED` sizes x token counts, and only where all errors do not fit into one block.
+    """
+    if n_draws * grid.error.size <= CHUNK:
+        return np.zeros(n_draws, dtype=bool)
+    order = np.argsort(grid.n_params, kind="stable")
+    order = order[np.r_[True, np.diff(grid.n_params[order]) > 0]]
+    rows, columns = (
+        np.unique(np.linspace(0, length - 1, min(length, CHECKED)).round().astype(int))
+        for length in (len(order), grid.error.shape[1])
+    )
+    errors = draws(order[rows][:, None], columns[None, :])
+    change = np.diff(errors, axis=1)
+    falls, constant = (change < 0).all(axis=(1, 2)), (change == 0).all(axis=(1, 2))
+    return np.asarray((falls | constant) & np.isfinite(errors).all(axis=(1, 2)))
+
+
+def _candidates(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the largest model that fits, and of the one that spends least, at each number of tokens."""
+    columns = np.flatnonzero(grid.fits.any(axis=0))
+    fits = grid.fits[:, columns]
+    sizes = np.where(fits, grid.n_params[:, None], -np.inf)
+    spend = np.where(fits, grid.spend[:, columns], np.inf)
+    largest = np.where(sizes == sizes.max(axis=0), spend, np.inf).argmin(axis=0)
+    rows = np.concatenate([largest, spend.argmin(axis=0)])
+    return rows, np.concatenate([columns, columns])
 
 
 def _cheapest(errors: np.ndarray, spend: np.ndarray, good: np.ndarray) -> np.ndarray:
@@ -92,8 +158,9 @@ def _blocks(
     step = max(1, CHUNK // (n_draws * any_fits.shape[1]))
     for first in range(0, len(useful), step):
         rows = useful[first : first + step]
-        columns = slice(0, int(np.flatnonzero(any_fits[rows].any(axis=0))[-1]) + 1)
-        every = draws(rows, columns)
+        last = int(np.flatnonzero(any_fits[rows].any(axis=0))[-1]) + 1
+        columns = slice(0, last)
+        every = draws(rows[:, None], np.arange(last)[None, :])
         every[~np.isfinite(every)] = np.inf
         for scenario, grid in enumerate(grids[:n_draws]):
             held = slice(scenario, n_draws, len(grids))
@@ -111,10 +178,15 @@ def certainties(
         return {place: dict.fromkeys(("error_interval", "p_best", "p_model", "regret")) for place in places}
     scale = spread(fitted)
 
-    def draws(rows: np.ndarray, columns: slice) -> np.ndarray:
-        sizes, counts = grid.n_params[rows, None], grid.visual_tokens[None, columns]
-        held = predict(fitted, sizes, counts, work, draws=True)
-        return held if scale == 1 else grid.error[rows, columns] + scale * (held - grid.error[rows, columns])
+    def draws(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        errors = predict(fitted, grid.n_params[rows], grid.visual_tokens[columns], work, draws=True)
+        if scale == 1:
+            return errors
+        fit = grid.error[rows, columns]
+        errors -= fit
+        errors *= scale
+        errors += fit
+        return errors
 
     at_rows, at_columns = map(list, zip(*places, strict=True))
     raw = predict(fitted, grid.n_params[at_rows], grid.visual_tokens[at_columns], work, draws=True)

@@ -11,7 +11,7 @@ import numpy as np
 from scalelaw import plugins
 from scalelaw.costs._compressor import allowed_tokens
 from scalelaw.costs._workload import Device, Workload
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, InputTypeError, unknown
 from scalelaw.plan.budget import FLOPS, check_budget, cost_of, kinds, kinds_with
 from scalelaw.plan.catalogue import Model, families_of_sizes, find_models, sizes_of
 from scalelaw.plan.encoders import assumed, with_own_encoder
@@ -157,6 +157,12 @@ def _units(cost: str) -> dict[str, str]:
 
 def check_law(fitted: Any) -> None:
     """Raises InputError where the law is not one of n_params and visual_tokens (text_tokens may join them)."""
+    if not all(hasattr(fitted, name) for name in ("inputs", "predict", "measured_range")):
+        raise InputTypeError(
+            f"A plan cannot be made on an object of type {type(fitted).__name__}.",
+            code="wrong_type",
+            hint="It takes a fitted law: fit_law(...), load_fit(...), or blend(...) of several.",
+        )
     inputs = list(fitted.inputs)
     if not set(REQUIRED) <= set(inputs) <= {*REQUIRED, "text_tokens"}:
         raise InputError(

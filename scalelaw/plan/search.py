@@ -15,16 +15,14 @@ from scalelaw.plan.grid import Grid, Place, use
 from scalelaw.plan.objective import Rule, check_error, make_rule
 from scalelaw.plan.pareto import pareto
 from scalelaw.plan.problem import Setting, make_setting
+from scalelaw.plan.workload import TYPES
 from scalelaw.results.optimum import Optimum
 
 
 @typed(
-    fitted=("FittedLaw", "Blend", "Mapping"), budget=("None", "str", "int", "float", "list", "tuple", "Mapping"),
-    text_tokens=("int", "float"), generate=("int", "float"), cost=("None", "str"),
-    hardware=("None", "str", "Path", "Device"),
-    within=("None", "int", "float"), target_error=("None", "int", "float"), minimise=("None", "str"),
-    tie=("int", "float"), tower=("None", "str"), compressor=("None", "str"), images=("int", "float"),
-    tiles=("int", "float"), cached_prefix=("int", "float"), devices=("int",), seed=("int",),
+    budget=("None", "str", "int", "float", "list", "tuple", "Mapping"),
+    cost=("None", "str"), within=("None", "int", "float"), target_error=("None", "int", "float"),
+    minimise=("None", "str"), tie=("int", "float"), **TYPES,
 )  # fmt: skip
 def find_optimum(
     fitted: Any,

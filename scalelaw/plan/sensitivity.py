@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, typed, unknown
 from scalelaw.plan.budget import FLOPS, check_budget, kinds_with
 from scalelaw.plan.continuous import continuous_optimum
 from scalelaw.plan.grid import Grid, Place
 from scalelaw.plan.objective import Rule, make_rule
 from scalelaw.plan.problem import Setting, make_setting
 from scalelaw.plan.search import nothing_fits, plain_choice, plain_count, ranked
+from scalelaw.plan.workload import TYPES
 
 
+@typed(**TYPES)
 def inverse_questions(fitted: Any, budget: Any, **options: Any) -> dict[str, list[dict[str, Any]]]:
     """The three below at once: {switch_points, tokens_against_text, relaxation}; the first kind of budget switches,
     the others hold.
@@ -38,6 +40,7 @@ def inverse_questions(fitted: Any, budget: Any, **options: Any) -> dict[str, lis
     }
 
 
+@typed(**TYPES)
 def switch_points(
     fitted: Any,
     kind: str = FLOPS,
@@ -113,6 +116,7 @@ def tokens_against_text(
     return found
 
 
+@typed(**TYPES)
 def relaxation(
     fitted: Any,
     budget: Any,

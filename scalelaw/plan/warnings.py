@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scalelaw.model_shapes.count_shape import shape_warnings
 from scalelaw.plan.catalogue import Model
-from scalelaw.plan.count_shape import doubts_of
 from scalelaw.plan.grid import Grid
 from scalelaw.plan.hull import among
 from scalelaw.plan.objective import Rule
@@ -251,6 +251,6 @@ def _unseen(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]
             f"{model.name} is a mixture of experts, and the law was measured on dense models: its n_params of "
             f"{model.n_params:.3g} is {model.counted_as}, a rule of thumb.",
         )
-    yield from doubts_of(model.shape)
+    yield from shape_warnings(model.shape)
     if pick["dtype"] in ("fp8", "int8", "int4"):
         yield "narrow_weights", f"The law does not know what error {pick['dtype']} weights add."

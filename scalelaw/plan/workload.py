@@ -20,6 +20,20 @@ DTYPES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "int4"
 
 DEFAULT_TOWER = "clip-vit-l-14-336"
 
+TYPES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("text_tokens", "generate", "images", "tiles", "cached_prefix", "questions_per_image"),
+        ("int", "float"),
+    ),
+    "tower": ("None", "str", "TowerShape"),
+    "compressor": ("None", "str"),
+    "hardware": ("None", "str", "Path", "Device"),
+    "usd_per_hour": ("None", "int", "float"),
+    "devices": ("int",),
+    "seed": ("int",),
+}
+"""Types of the options of a query in every function that takes them (see `errors.typed`)."""
+
 RANGES: dict[str, tuple[float, float]] = {
     "text_tokens": (0, 1e9),
     "generate": (0, 1e9),
@@ -81,10 +95,10 @@ def make_query(
     number, or a range (low, high) over which p_best is taken. usd_per_hour: the price of one device.
     Raises InputError for an unknown name and for a number out of range.
     """
-    held = {name: _number(name, value, *RANGES[name]) for name, value in (
+    held = {name: number_within(name, value, *RANGES[name]) for name, value in (
         ("text_tokens", text_tokens), ("generate", generate), ("images", images), ("tiles", tiles),
         ("cached_prefix", cached_prefix), ("questions_per_image", questions_per_image))}  # fmt: skip
-    batches = [_number("batch", b, *RANGES["batch"]) for b in _several(batch)]
+    batches = [number_within("batch", b, *RANGES["batch"]) for b in _several(batch)]
     types = [_dtype(t) for t in _several(dtype)]
     setups = tuple(Setup(t, b) for t in dict.fromkeys(types) for b in dict.fromkeys(batches))
     if not setups:
@@ -94,7 +108,7 @@ def make_query(
     device = find_device(hardware)
     scenarios: tuple[Device, ...] = ()
     if device is not None:
-        device = replace(device, count=int(_number("devices", devices, *RANGES["devices"])))
+        device = replace(device, count=int(number_within("devices", devices, *RANGES["devices"])))
         device, scenarios = _efficiency(device, mfu, mbu, seed)
     elif given := [name for name, value in (("mfu", mfu), ("mbu", mbu)) if value is not None]:
         raise InputError(
@@ -112,7 +126,7 @@ def make_query(
         device=device,
         price_per_hour=None
         if usd_per_hour is None
-        else _number("usd_per_hour", usd_per_hour, *RANGES["usd_per_hour"]),
+        else number_within("usd_per_hour", usd_per_hour, *RANGES["usd_per_hour"]),
     )
     return Query(work, setups, scenarios, stated_tower=bool(tower))
 
@@ -135,7 +149,8 @@ def _range(name: str, given: Any, default: float) -> tuple[float, float]:
     if given is None:
         return default, default
     ends = [
-        _number(name, value, 1e-6, 1) for value in (given if isinstance(given, tuple | list) else [given])
+        number_within(name, value, 1e-6, 1)
+        for value in (given if isinstance(given, tuple | list) else [given])
     ]
     if len(ends) > 2 or ends[0] > ends[-1]:
         told = ":".join(f"{end:g}" for end in ends)
@@ -158,7 +173,8 @@ def _several(given: Any) -> list[Any]:
     return list(given) if isinstance(given, Iterable) else [given]
 
 
-def _number(name: str, value: Any, least: float, most: float) -> float:
+def number_within(name: str, value: Any, least: float, most: float) -> float:
+    """A number in a range, from a number or its text. Raises InputError (`bad_workload`)."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -135,7 +135,7 @@ def check_tokens(experiment: Experiment, train: ModuleType, without: Collection[
             if tokens not in allowed:
                 raise InputError(
                     f"The compressor '{compressor}' cannot give {tokens} visual tokens here.",
-                    code="visual_tokens_not_allowed",
+                    code="tokens_not_allowed",
                     hint=f"It can give: {', '.join(map(str, allowed))}.",
                 )
 

@@ -11,20 +11,46 @@ Hours: FLOPs over GPUs x peak x the share that is used (`cluster`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from scalelaw.config import Experiment, Finetune, TrainingStage
 from scalelaw.costs import _compressor, _llm, _vision
 from scalelaw.datasets.llava_json import count_records
-from scalelaw.model_shapes import LLMShape, TowerShape, from_config, tower_from_config
+from scalelaw.model_shapes import LLMShape, TowerShape
+from scalelaw.model_shapes.count_shape import count_encoder, shape_of
+from scalelaw.model_shapes.reading import read_config
 
 Measured = Mapping[str, tuple[int, int]]
 
 
 def tower_of(experiment: Experiment) -> TowerShape:
-    """The shape of the tower, from its config.json. Raises InputError where it cannot be read."""
-    return tower_from_config(_recipe(experiment).tower)
+    """The shape of the vision encoder in the recipe's config.json, by the rule of every plan: by its closed form, else
+    counted on the model itself.
+
+    Raises InputError for a file that cannot be read, and (`cannot_count`) for an encoder that can be neither.
+    """
+    config, file = read_config(_recipe(experiment).tower)
+    return _tower(json.dumps(config, sort_keys=True, default=str), file.resolve().parent.name)
+
+
+@lru_cache(maxsize=32)
+def _tower(config: str, name: str) -> TowerShape:
+    return count_encoder(json.loads(config), name)
+
+
+def _language(path: str) -> LLMShape:
+    """The shape of the LLM in a folder: by its closed form, else counted on the model itself."""
+    config, _ = read_config(path)
+    return _counted(path, json.dumps(config, sort_keys=True, default=str))
+
+
+@lru_cache(maxsize=32)
+def _counted(path: str, config: str) -> LLMShape:
+    """One count for each configuration: a sweep asks for every cell."""
+    return shape_of(path)
 
 
 def rows_of(stage: TrainingStage) -> int:
@@ -36,7 +62,7 @@ def cell_flops(
     experiment: Experiment, llm: str, compressor: str, visual_tokens: int, measured: Measured | None = None
 ) -> float:
     """Training FLOPs of one cell; `measured`: {stage: (rows, tokens)} as seen, for those stages alone."""
-    recipe, shape, tower = _recipe(experiment), from_config(llm), tower_of(experiment)
+    recipe, shape, tower = _recipe(experiment), _language(llm), tower_of(experiment)
     patches = _compressor.patches_seen(compressor, tower, float(visual_tokens))
     seeing = float(_vision.tower_flops(tower, patches))
     joining = float(_compressor.compressor_flops(compressor, tower, float(visual_tokens), shape.width))
@@ -59,7 +85,7 @@ def cell_flops(
 
 def needs(experiment: Experiment, llm: str, compressor: str, visual_tokens: int) -> dict[str, float]:
     """{memory_gb: of each GPU in the hungriest stage, hours: of all stages} on the recipe's cluster."""
-    recipe, shape, tower = _recipe(experiment), from_config(llm), tower_of(experiment)
+    recipe, shape, tower = _recipe(experiment), _language(llm), tower_of(experiment)
     cluster = recipe.cluster
     shared = cluster.gpus if recipe.parallel == "fully_shard" else 1
     connecting = tower.width * shape.width + shape.width**2 + 21e6 * (tower.width / 1024) ** 2

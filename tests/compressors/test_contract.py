@@ -50,7 +50,7 @@ def test_refuses_other_numbers_and_names_those_it_can(plugin: Any) -> None:
     refused = next(n for n in range(2, 100) if n not in allowed)
     with pytest.raises(InputError) as caught:
         build(plugin, refused)
-    assert caught.value.code == "visual_tokens_not_allowed"
+    assert caught.value.code == "tokens_not_allowed"
     named = caught.value.hint.split("Allowed: ")[1].rstrip(".")
     assert named in (", ".join(map(str, allowed)), f"any number from {allowed[-1]} to {allowed[0]}")
 

@@ -25,7 +25,7 @@ def test_a_grid_that_the_window_does_not_divide_is_padded_below_and_on_the_right
 def test_the_count_must_be_that_of_the_windows() -> None:
     with pytest.raises(InputError) as caught:
         Windows((3, 5), 4, side=2)
-    assert caught.value.code == "visual_tokens_not_allowed"
+    assert caught.value.code == "tokens_not_allowed"
     assert caught.value.hint == "Allowed: 6."
 
 

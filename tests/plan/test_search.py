@@ -154,7 +154,7 @@ def test_warnings_at_the_edges(reasoning: Any) -> None:
         ({"tiles": 1e300}, "bad_workload"),
         ({"batch": 1e300}, "bad_workload"),
         ({"questions_per_image": 1e300}, "bad_workload"),
-        ({"hardware": "h100", "devices": 1e300}, "bad_workload"),
+        ({"hardware": "h100", "devices": 1e300}, "wrong_type"),
         ({"usd_per_hour": 1e300}, "bad_workload"),
         ({"budget": 1e-300}, "bad_budget"),
         ({"models": {"a": 1e300}}, "bad_catalogue"),
@@ -165,7 +165,7 @@ def test_warnings_at_the_edges(reasoning: Any) -> None:
         ({"budget": {}}, "bad_budget"),
         ({"budget": {"flop": 1e12}}, "unknown_budget"),
         ({"text_tokens": -1}, "bad_workload"),
-        ({"text_tokens": "many"}, "bad_workload"),
+        ({"text_tokens": "many"}, "wrong_type"),
         ({"generate": float("nan")}, "bad_workload"),
         ({"batch": 0}, "bad_workload"),
         ({"models": "qwen9"}, "unknown_model"),
@@ -346,3 +346,34 @@ def test_a_plan_over_many_models_takes_time_in_proportion(reasoning: Any) -> Non
 
     seconds(10)
     assert seconds(2000) < 8 * max(seconds(500), 0.05)
+
+
+@pytest.mark.parametrize("slope", ["falls", "constant", "mixed", "rises"])
+@pytest.mark.parametrize("hardware", [None, "h100"])
+def test_p_best_of_a_large_catalogue_is_that_of_every_configuration(
+    known_law: Any, monkeypatch: pytest.MonkeyPatch, slope: str, hardware: str | None
+) -> None:
+    """The draws that only need the largest and the cheapest models give what the whole enumeration gives."""
+    from scalelaw.plan import p_best
+
+    rng = np.random.default_rng(3)
+    alpha = {
+        "falls": rng.uniform(0.01, 0.2, 40),
+        "constant": np.zeros(40),
+        "mixed": np.where(np.arange(40) % 3 == 0, 0.0, rng.normal(0.03, 0.03, 40)),
+        "rises": rng.uniform(-0.2, -0.01, 40),
+    }[slope]
+    draws = {"A": np.full(40, 0.6), "alpha": alpha, "beta": rng.normal(0.02, 0.01, 40), "D": np.zeros(40)}
+    law = known_law({"A": 0.6, "alpha": 0.07, "beta": 0.015, "D": 0.0}, draws)
+    models = (
+        "qwen1.5" if hardware else {f"m{i}": float(n) for i, n in enumerate(np.geomspace(5e8, 1.4e10, 30))}
+    )
+    options: dict[str, Any] = {"hardware": hardware, "mfu": (0.3, 0.6)} if hardware else {}
+    budget = {"latency_ms": 60} if hardware else 8e11
+
+    def certainty(chunk: int) -> list[tuple[Any, ...]]:
+        monkeypatch.setattr(p_best, "CHUNK", chunk)
+        plan = find_optimum(law, budget, models=models, visual_tokens="1:40,576", **options)
+        return [(c["model"], c["p_best"], c["p_model"], c["regret"]) for c in [plan.best, *plan.runners_up]]
+
+    assert certainty(100) == certainty(10**9)

@@ -319,7 +319,7 @@ def test_token_counts_that_a_compressor_cannot_give_are_refused_before_anything_
 ) -> None:
     with pytest.raises(InputError, match="cannot give 5 visual tokens") as caught:
         sweep(experiment(visual_tokens=[1, 5]))
-    assert caught.value.code == "visual_tokens_not_allowed"
+    assert caught.value.code == "tokens_not_allowed"
     assert caught.value.hint == "It can give: 64, 16, 4, 1."
     with pytest.raises(InputError, match="cannot give 5"):
         plan_sweep(experiment(visual_tokens=[1, 5]), tmp_path / "sweep", train=stub)

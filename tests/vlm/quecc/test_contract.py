@@ -251,4 +251,4 @@ def test_a_configuration_within_another_runs_nothing(tmp_path: Path) -> None:
 def test_a_number_of_tokens_that_a_compressor_cannot_give_is_refused_alike(name: str, tokens: int) -> None:
     with pytest.raises(InputError) as caught:
         build(compressor=name, visual_tokens=tokens)
-    assert caught.value.code == "visual_tokens_not_allowed"
+    assert caught.value.code == "tokens_not_allowed"

@@ -8,17 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
-from scalelaw.model_shapes import (
-    FAMILIES,
-    Language,
-    LLMShape,
-    TowerShape,
-    encoder_of,
-    from_fields,
-    language_of,
-    tower_from_fields,
-)
+from scalelaw.model_shapes.architectures import FAMILIES, from_fields
+from scalelaw.model_shapes.parts import Language, encoder_of, language_of
 from scalelaw.model_shapes.reading import read_config
+from scalelaw.model_shapes.shapes import LLMShape, TowerShape
+from scalelaw.model_shapes.towers import tower_from_fields
 from scalelaw.plugins import import_module
 
 COUNTER = "scalelaw.vlm.count_flops"
@@ -87,7 +81,7 @@ def _language(
     return replace(shape, name=name), warnings if unset else ()
 
 
-def doubts_of(shape: LLMShape | None) -> list[tuple[str, str]]:
+def shape_warnings(shape: LLMShape | None) -> list[tuple[str, str]]:
     """The warnings (code, message) of a shape that is not a known family's."""
     if shape is None or shape.family in FAMILIES:
         return []

@@ -1,0 +1,140 @@
+"""One rule for an option in every command that takes it: `cost`, `optimize`, `--contrast` and `calibrate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalelaw.errors import ScalelawError
+from scalelaw.plan import calibrate, contrast_budgets, find_cost, find_optimum
+from scalelaw.plan.sensitivity import relaxation
+
+MODEL = "qwen1.5-7b"
+NUMBERS = (
+    "text_tokens",
+    "generate",
+    "images",
+    "tiles",
+    "cached_prefix",
+    "questions_per_image",
+    "usd_per_hour",
+)
+BAD = (float("nan"), float("inf"), -float("inf"), -1, 0, 1e12, 10**400, "", "x", None, True)
+SEVERAL: dict[str, tuple[Any, ...]] = {
+    "batch": (float("nan"), float("inf"), -1, 0, "", "x", "1,1", [2, 2], [], True),
+    "dtype": ("", "x", "bf16,bf16", "nan", "BF16", " int8 "),
+    "tower": ("x", "none", "NONE", "clip-vit-b-16"),
+    "compressor": ("x", "", "none", "quecc"),
+    "hardware": ("x", "", "h100", "H100", 3),
+    "devices": (0, -1, 1, 2.5, float("nan"), float("inf"), "2", None, True),
+    "mfu": (0, -1, 2, float("nan"), (0.2, 0.4), (0.4, 0.2), (0.1, 0.2, 0.3), "x"),
+    "mbu": (0, -1, 2, float("nan"), (0.2, 0.4), (0.4, 0.2), (0.1, 0.2, 0.3), "x"),
+    "cache_dtype": ("", "x", "fp8", "nan"),
+    "seed": (1.5, "x", 3),
+}
+CASES = [
+    *((name, value) for name in NUMBERS for value in BAD),
+    *((name, value) for name, values in SEVERAL.items() for value in values),
+]
+
+
+def code_of(call: Callable[[], Any]) -> str:
+    """The code of the error that a call ends in; empty where it ends in none."""
+    try:
+        call()
+    except ScalelawError as error:
+        return error.code
+    return ""
+
+
+@pytest.mark.parametrize(("name", "value"), CASES, ids=lambda value: str(value)[:20])
+def test_an_option_of_the_query(reasoning: Any, name: str, value: Any) -> None:
+    options = {"hardware": "h100", name: value}
+    budget = {"flops": 1e40}
+    codes = {
+        "cost": code_of(lambda: find_cost(MODEL, 576, **options)),
+        "optimize": code_of(
+            lambda: find_optimum(reasoning, budget, models=MODEL, visual_tokens=576, **options)
+        ),
+        "contrast": code_of(
+            lambda: contrast_budgets(reasoning, budget, models=MODEL, visual_tokens=576, **options)
+        ),
+        "relaxation": code_of(
+            lambda: relaxation(reasoning, budget, models=MODEL, visual_tokens=576, **options)
+        ),
+    }
+    assert len({code for code in codes.values() if code != "nothing_fits"}) == 1, codes
+    assert "nothing_fits" not in codes.values() or codes["cost"] == ""
+
+
+def table(path: Path, column: str, cell: str) -> Path:
+    """Four measurements that tell mfu from the overhead, and one more with this cell."""
+    lines = [f"model,visual_tokens,generate,batch,latency_ms{'' if column in COLUMNS else ',' + column}"]
+    rows = [("576", "0", "1"), ("16", "0", "1"), ("576", "16", "16"), ("576", "0", "64")]
+    rows.append(("16", "0", "16"))
+    for at, (visual, generate, batch) in enumerate(rows):
+        cells = {
+            "model": MODEL,
+            "visual_tokens": visual,
+            "generate": generate,
+            "batch": batch,
+            "latency_ms": "90",
+        }
+        if at == len(rows) - 1:
+            cells[column] = cell
+        cells.setdefault(column, "")
+        lines.append(",".join(f'"{cells[name]}"' for name in lines[0].split(",")))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+COLUMNS = ("model", "visual_tokens", "generate", "batch")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            (name, v)
+            for name in ("text_tokens", "generate")
+            for v in (float("nan"), float("inf"), -1, 0, 1e12)
+        ),
+        *(("batch", v) for v in (float("nan"), float("inf"), -1, 0, "x", "1,1", "1,2")),
+        *(("dtype", v) for v in ("x", "bf16,bf16", "fp8,int4", "INT8")),
+        *(("tower", v) for v in ("x", "none", "clip-vit-b-16")),
+        *(("visual_tokens", v) for v in (float("nan"), float("inf"), -1, 0, "", "x", "4,4", 577, 1e12)),
+        *(("model", v) for v in ("", "x", "qwen1.5", f"{MODEL},{MODEL}")),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_column_of_measured_latencies(tmp_path: Path, name: str, value: Any) -> None:
+    arguments = {"model": MODEL, "visual_tokens": 16, "hardware": "h100", name: value}
+    cost = code_of(lambda: find_cost(**arguments))
+    assert code_of(lambda: calibrate(table(tmp_path / "m.csv", name, str(value)), "h100")) == cost
+
+
+@pytest.mark.parametrize("name", ["hardware", "devices"])
+def test_an_argument_of_calibrate(tmp_path: Path, name: str) -> None:
+    path = table(tmp_path / "m.csv", "generate", "4")
+    for value in SEVERAL[name]:
+        cost = code_of(lambda value=value: find_cost(MODEL, 16, **{"hardware": "h100", name: value}))
+        assert code_of(lambda value=value: calibrate(path, **{"hardware": "h100", name: value})) == cost
+
+
+def test_visual_tokens_that_no_command_takes(reasoning: Any) -> None:
+    for value in (float("nan"), float("inf"), -1, "", "x", 1e12, -float("inf")):
+        assert code_of(lambda value=value: find_cost(MODEL, value)) == "bad_tokens"
+        assert code_of(lambda value=value: find_optimum(reasoning, 8e11, visual_tokens=value)) == "bad_tokens"
+
+
+def test_tokens_that_a_compressor_cannot_give_have_one_code(reasoning: Any) -> None:
+    from scalelaw import plugins
+
+    plugin = plugins.load("compressors", "quecc")
+    arguments = {"visual_tokens": 15, "compressor": "quecc"}
+    assert code_of(lambda: find_cost(MODEL, **arguments)) == "tokens_not_allowed"
+    assert code_of(lambda: find_optimum(reasoning, 2e12, models=MODEL, **arguments)) == "tokens_not_allowed"
+    assert code_of(lambda: plugin.Compressor((24, 24), 8, 32, 15, 8)) == "tokens_not_allowed"
