@@ -4,9 +4,11 @@ A query is a prompt of images and text and its generated answer. 1 FLOP = one mu
 multiply-accumulate is 2). A cost file says in its docstring what it counts and what it leaves out, and holds
 
     kinds       {kind: unit in words}: what a budget may name (`flops`, `latency_ms`, ...), the unit in the name
-    needs       what it cannot do without: any of "shape" (the LLM's layers and widths), "device", "price"
+    needs       what it cannot do without: any of "shape" (the LLM's layers and widths), "device",
+                "price" (of its hour), "power" (of the device), "answer" (generated tokens)
+    kind_needs  optional: {kind: needs} of single kinds, beside `needs`
     parts(n_params, shape, visual_tokens, workload) -> {part: array}
-                n_params: parameters as the law counts them; shape: a `ladder.LLMShape`, or None where `needs`
+                n_params: parameters as the law counts them; shape: a `model_shapes.LLMShape`, or None where `needs`
                 does not name it; visual_tokens: what the LLM sees of one image, a number or an array;
                 workload: a `Workload` (costs/_workload.py). numpy only; every array field broadcasts.
     totals(parts, workload) -> {kind: array}

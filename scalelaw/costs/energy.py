@@ -18,7 +18,7 @@ from scalelaw.errors import InputError
 from scalelaw.model_shapes import LLMShape
 
 kinds = {"energy_j": "joules per query"}
-needs = ("shape", "device")
+needs = ("shape", "device", "power")
 
 
 def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload) -> dict[str, Any]:

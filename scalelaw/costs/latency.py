@@ -28,6 +28,7 @@ kinds = {
     "ms_per_token": "milliseconds between generated tokens",
 }
 needs = ("shape", "device")
+kind_needs = {"ms_per_token": ("answer",)}
 
 
 def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload) -> dict[str, Any]:

@@ -9,9 +9,12 @@ import numpy as np
 
 from scalelaw import plugins
 from scalelaw.errors import InputError, typed
+from scalelaw.plan.budget import cost_of
+from scalelaw.plan.cost_needs import needs_of
 from scalelaw.plan.grid import Grid, Place, workload_of
+from scalelaw.plan.make_problem import make_problem
 from scalelaw.plan.objective import Rule, make_rule
-from scalelaw.plan.problem import Setting, make_setting
+from scalelaw.plan.problem import Problem
 from scalelaw.plan.search import nothing_fits, plain_choice, ranked
 from scalelaw.plan.workload import TYPES
 from scalelaw.results.envelope import answer, dumps
@@ -69,44 +72,45 @@ def contrast_budgets(
     rule = make_rule(within, None)
     if not (isinstance(tolerance, int | float) and 0 <= tolerance <= 1e6):
         raise InputError(f"tolerance must be a share of at least 0; it is {tolerance}.", code="bad_objective")
-    setting = make_setting(
+    problem = make_problem(
         fitted, budget, models, visual_tokens, cost,
         text_tokens=text_tokens, generate=generate, batch=batch, hardware=hardware, **query,
     )  # fmt: skip
-    if len(setting.budget) != 1:
+    if len(problem.budget) != 1:
         raise InputError("A contrast starts from one budget.", code="bad_budget")
-    memory = {k: v for k, v in setting.limits.items() if k not in setting.budget}
-    (kind,) = setting.budget
-    first, place = _row(setting, kind, setting.budget[kind], memory, rule)
-    grid = setting.grid(minimise=kind)
+    memory = {k: v for k, v in problem.limits.items() if k not in problem.budget}
+    (kind,) = problem.budget
+    first, place = _row(problem, kind, problem.budget[kind], memory, rule)
+    grid = problem.grid(minimise=kind)
     rows = [first]
-    for other in setting.kinds:
-        if other not in (kind, "ms_per_token") and grid.costs[other][place] > 0:
-            rows.append(_row(setting, other, float(grid.costs[other][place]), memory, rule)[0])
+    for other in problem.kinds:
+        is_rate = "answer" in needs_of(cost_of(other, problem.flop_cost), other)
+        if other != kind and not is_rate and grid.costs[other][place] > 0:
+            rows.append(_row(problem, other, float(grid.costs[other][place]), memory, rule)[0])
     return Contrast(
-        rows, _free_tokens(setting, place, grid, tolerance), [*_alone(setting, rows), *_disagreements(rows)]
+        rows, _free_tokens(problem, place, grid, tolerance), [*_alone(problem, rows), *_disagreements(rows)]
     )
 
 
 def _row(
-    setting: Setting, kind: str, limit: float, memory: dict[str, float], rule: Rule
+    problem: Problem, kind: str, limit: float, memory: dict[str, float], rule: Rule
 ) -> tuple[dict[str, Any], Place]:
     limits = {**memory, kind: limit}
-    grid = setting.grid(limits, minimise=kind)
+    grid = problem.grid(limits, minimise=kind)
     if not grid.fits.any():
-        raise nothing_fits(replace(setting, limits=limits), grid)
+        raise nothing_fits(replace(problem, limits=limits), grid)
     place = ranked(grid, rule)[0]
-    return {"kind": kind, "limit": limit, "best": plain_choice(setting, grid, place)}, place
+    return {"kind": kind, "limit": limit, "best": plain_choice(problem, grid, place)}, place
 
 
-def _alone(setting: Setting, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def _alone(problem: Problem, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """What other kinds of budget would need, where there is none to contrast with."""
     if len(rows) > 1:
         return []
-    bare = [model.name for model in setting.models if model.shape is None]
+    bare = [model.name for model in problem.models if model.shape is None]
     needs = ["models with a shape (models='qwen1.5') for memory"] if bare else []
-    needs += [] if setting.query.work.device else ["hardware for latency and energy"]
-    needs += [] if setting.query.work.price_per_hour is not None else ["usd_per_hour for dollars"]
+    needs += [] if problem.query.work.device else ["hardware for latency and energy"]
+    needs += [] if problem.query.work.price_per_hour is not None else ["usd_per_hour for dollars"]
     told = f"Only {rows[0]['kind']} can be reckoned, so nothing is contrasted: name {', '.join(needs)}."
     return [("one_kind_of_budget", told)] if needs else []
 
@@ -129,15 +133,15 @@ def _disagreements(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
     ]
 
 
-def _free_tokens(setting: Setting, place: Place, grid: Grid, tolerance: float) -> dict[str, Any] | None:
-    work, device = setting.query.work, setting.query.work.device
-    model, setup = setting.models[place[0]], setting.query.setups[grid.setup[place]]
+def _free_tokens(problem: Problem, place: Place, grid: Grid, tolerance: float) -> dict[str, Any] | None:
+    work, device = problem.query.work, problem.query.work.device
+    model, setup = problem.models[place[0]], problem.query.setups[grid.setup[place]]
     if device is None or model.shape is None:
         return None
     at = grid.setup[place]
     work = workload_of(model, work)
     work = replace(work, batch=float(work.batch[at]), weight_bytes=float(work.weight_bytes[at]))
-    most = max(float(setting.counts[-1]), work.patches)
+    most = max(float(problem.counts[-1]), work.patches)
     tokens = np.arange(1.0, most + 1)
     latency = sum(plugins.load("costs", "latency").parts(model.n_params, model.shape, tokens, work).values())
     return {

@@ -125,7 +125,7 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
     fitted = replace(device, mfu=mfu, mbu=mbu, overhead_s=overhead, calibrated=True)
     rms, worst = float(np.sqrt(np.mean(left**2))), float(np.abs(left).max())
     return Calibration(device.name, mfu, mbu, 1e3 * overhead, rms, worst, len(truth), unseen, fitted,
-                       [*_of_models(list(read.values())), *_doubts(unseen, worst, mfu, mbu, overhead)])  # fmt: skip
+                       [*_of_models(list(read.values())), *_warnings(unseen, worst, mfu, mbu, overhead)])  # fmt: skip
 
 
 def _check_rank(slopes: np.ndarray, n: int) -> None:
@@ -142,7 +142,7 @@ def _check_rank(slopes: np.ndarray, n: int) -> None:
         )
 
 
-def _doubts(unseen: tuple[str, ...], worst: float, mfu: float, mbu: float, overhead: float) -> Any:
+def _warnings(unseen: tuple[str, ...], worst: float, mfu: float, mbu: float, overhead: float) -> Any:
     for name in unseen:
         bound = {"mfu": "compute", "mbu": "bandwidth"}[name]
         yield "not_seen", f"No measurement is bound by {bound}: {name} keeps its default."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
@@ -18,9 +18,7 @@ from scalelaw.costs._workload import Workload
 from scalelaw.plan.budget import cost_of
 from scalelaw.plan.catalogue import Model
 from scalelaw.plan.grid import predict, reckon
-
-if TYPE_CHECKING:
-    from scalelaw.plan.problem import Setting
+from scalelaw.plan.problem import Problem
 
 SIZES = 64
 """Sizes of a family between which costs are interpolated; of more, as many evenly spaced."""
@@ -83,69 +81,69 @@ def _sharpen(along: Callable[[Any], np.ndarray], low: float, middle: float, high
     return float(result.x) if float(result.fun) <= least else middle
 
 
-def continuous_optimum(setting: Setting) -> dict[str, Any] | None:
+def continuous_optimum(problem: Problem) -> dict[str, Any] | None:
     """The optimum with every size allowed, under every limit (the device's memory too), each size served in the way
     (type, batch) that allows it; None where no size can be had.
 
     A cost that knows no shape is asked directly; for the others the catalogue's own costs are interpolated between
     the sizes of each family (linear in the logarithms), within its range; mixtures are left out where there are others.
     """
-    setting = replace(setting, models=_dense(setting))
-    needs_shape = _needs_shape(setting)
-    if needs_shape and len({m.n_params for m in setting.models}) < 2:
+    problem = replace(problem, models=_dense(problem))
+    needs_shape = _needs_shape(problem)
+    if needs_shape and len({m.n_params for m in problem.models}) < 2:
         return None
-    size_for = _between(setting) if needs_shape else _direct(setting)
+    size_for = _between(problem) if needs_shape else _direct(problem)
 
     def error(n_params: Any, tokens: Any) -> np.ndarray:
-        return predict(setting.fitted, n_params, tokens, setting.query.work)
+        return predict(problem.fitted, n_params, tokens, problem.query.work)
 
-    found = least_error(error, size_for, float(setting.counts[0]), float(setting.counts[-1]))
+    found = least_error(error, size_for, float(problem.counts[0]), float(problem.counts[-1]))
     return found if np.isfinite(found["error"]) else None
 
 
-def sizes_allowed(setting: Setting) -> str:
+def sizes_allowed(problem: Problem) -> str:
     """Which sizes the continuous optimum may have, in words."""
-    if not _needs_shape(setting):
+    if not _needs_shape(problem):
         return "any size, without bound"
-    dense = _dense(setting)
+    dense = _dense(problem)
     sizes = [model.n_params for model in dense]
-    left_out = "; mixtures are left out" if len(dense) < len(setting.models) else ""
+    left_out = "; mixtures are left out" if len(dense) < len(problem.models) else ""
     return f"any size between the catalogue's, {min(sizes):.3g} to {max(sizes):.3g}{left_out}"
 
 
-def _dense(setting: Setting) -> Sequence[Model]:
-    return [model for model in setting.models if not model.counted_as] or setting.models
+def _dense(problem: Problem) -> Sequence[Model]:
+    return [model for model in problem.models if not model.counted_as] or problem.models
 
 
-def _needs_shape(setting: Setting) -> bool:
-    return any("shape" in cost_of(kind, setting.flop_cost).needs for kind in setting.limits)
+def _needs_shape(problem: Problem) -> bool:
+    return any("shape" in cost_of(kind, problem.flop_cost).needs for kind in problem.limits)
 
 
-def _direct(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:
+def _direct(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
     """The largest size within the limits at a number of tokens, for costs that know no shape."""
-    givers = {kind: cost_of(kind, setting.flop_cost) for kind in setting.limits}
-    ways = _ways(setting)
-    return lambda tokens: np.max([size_within(givers, setting.limits, tokens, way) for way in ways], axis=0)
+    givers = {kind: cost_of(kind, problem.flop_cost) for kind in problem.limits}
+    ways = _ways(problem)
+    return lambda tokens: np.max([size_within(givers, problem.limits, tokens, way) for way in ways], axis=0)
 
 
-def _ways(setting: Setting) -> list[Workload]:
+def _ways(problem: Problem) -> list[Workload]:
     """The workload in each way to serve."""
-    work = setting.query.work
+    work = problem.query.work
     pairs = zip(work.batch, work.weight_bytes, strict=True)
     return [replace(work, batch=float(batch), weight_bytes=float(size)) for batch, size in pairs]
 
 
-def _between(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:
+def _between(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
     """The largest size within the limits at a number of tokens, between the sizes of a family of the catalogue."""
-    names = [model.family for model in setting.models]
-    families = [_thinned([m for m in setting.models if m.family == name]) for name in dict.fromkeys(names)]
-    setups = len(setting.query.setups)
+    names = [model.family for model in problem.models]
+    families = [_thinned([m for m in problem.models if m.family == name]) for name in dict.fromkeys(names)]
+    setups = len(problem.query.setups)
 
     def size_for(tokens: np.ndarray) -> np.ndarray:
         largest = np.full(len(tokens), -np.inf)
         for family in families:
-            costs = reckon(family, tokens, setting.query.work, setting.limits, setting.flop_cost, setups)
-            share = np.log(np.max([costs[kind] / limit for kind, limit in setting.limits.items()], axis=0))
+            costs = reckon(family, tokens, problem.query.work, problem.limits, problem.flop_cost, setups)
+            share = np.log(np.max([costs[kind] / limit for kind, limit in problem.limits.items()], axis=0))
             within = _largest(np.log([m.n_params for m in family]), np.maximum.accumulate(share, axis=0))
             largest = np.maximum(largest, within.max(axis=-1))
         return np.exp(largest)

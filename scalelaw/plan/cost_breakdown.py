@@ -16,8 +16,9 @@ from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError, typed, unknown
 from scalelaw.model_shapes.count_shape import shape_warnings
 from scalelaw.plan import flop_conventions
-from scalelaw.plan.budget import kinds
+from scalelaw.plan.budget import cost_of, kinds
 from scalelaw.plan.catalogue import Model, find_models, model_of
+from scalelaw.plan.cost_needs import missing
 from scalelaw.plan.encoders import assumed, of_one
 from scalelaw.plan.grid import total
 from scalelaw.plan.hardware import uncalibrated
@@ -25,6 +26,9 @@ from scalelaw.plan.tokens import can_give, refuse_tokens
 from scalelaw.plan.unused_options import idle_price
 from scalelaw.plan.workload import TYPES, Query, Setup, make_query
 from scalelaw.results.envelope import answer, dumps
+
+EXACT = "layer_flops"
+"""The FLOP accounting of the exact count."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def find_cost(
     assert shape is not None
     if convention not in flop_conventions.CONVENTIONS:
         raise unknown("convention", convention, flop_conventions.CONVENTIONS)
-    exact = {part: float(v) for part, v in _parts("layer_flops", found, visual, work).items() if float(v)}
+    exact = {part: float(v) for part, v in _parts(EXACT, found, visual, work).items() if float(v)}
     flops = sum(exact.values())
     parts = [
         {"part": p, "flops": v, "share": v / flops} for p, v in sorted(exact.items(), key=lambda i: -i[1])
@@ -217,18 +221,18 @@ def _parts(cost: str, model: Model, visual: float, work: Any) -> dict[str, Any]:
 
 
 def _costs(model: Model, visual: float, work: Any) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    lacks = {"device": work.device is None, "price": work.price_per_hour is None, "shape": False}
     costs: dict[str, float] = {}
     stages: dict[str, dict[str, float]] = {}
-    for name in sorted({name for givers in kinds().values() for name in givers}):
-        cost = plugins.load("costs", name)
-        if name == "linear_flops" or any(lacks[need] for need in cost.needs):
+    seen = set()
+    for kind in kinds():
+        cost = cost_of(kind, EXACT)
+        if cost.__name__ in seen or missing(cost, next(iter(cost.kinds)), [model], work):
             continue
-        if name == "energy" and work.device.watts is None:
-            continue
+        seen.add(cost.__name__)
         totals = total(cost, model, np.float64(visual), work)
         costs.update({kind: float(value) for kind, value in totals.items()})
-        stages[next(iter(cost.kinds))] = {p: float(v) for p, v in _parts(name, model, visual, work).items()}
+        parts = cost.parts(model.n_params, model.shape, np.float64(visual), work)
+        stages[next(iter(cost.kinds))] = {part: float(value) for part, value in parts.items()}
     return costs, stages
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from scalelaw.plan.grid import Grid, Place, predict
 from scalelaw.plan.objective import Rule
-
-if TYPE_CHECKING:
-    from scalelaw.plan.problem import Setting
+from scalelaw.plan.problem import Problem
 
 CHUNK = 4_000_000
 """Errors held at once (draws x configurations): 32 MB."""
@@ -169,11 +167,11 @@ def _blocks(
             yield held, rows, grid, errors
 
 
-def certainties(
-    setting: Setting, grid: Grid, rule: Rule, minimise: str | None, places: Sequence[Place]
+def confidence(
+    problem: Problem, grid: Grid, rule: Rule, minimise: str | None, places: Sequence[Place]
 ) -> dict[Place, dict[str, Any]]:
     """{error_interval, p_best, p_model, regret} of some places; None each where the fit has no draws."""
-    fitted, work = setting.fitted, setting.query.work
+    fitted, work = problem.fitted, problem.query.work
     if not has_draws(fitted):
         return {place: dict.fromkeys(("error_interval", "p_best", "p_model", "regret")) for place in places}
     scale = spread(fitted)
@@ -191,7 +189,7 @@ def certainties(
     at_rows, at_columns = map(list, zip(*places, strict=True))
     raw = predict(fitted, grid.n_params[at_rows], grid.visual_tokens[at_columns], work, draws=True)
     centre = grid.error[at_rows, at_columns]
-    grids = [setting.grid(minimise=minimise, device=device) for device in setting.query.scenarios] or [grid]
+    grids = [problem.grid(minimise=minimise, device=device) for device in problem.query.scenarios] or [grid]
     shares, least = shares_of_best(draws, len(raw), grids, rule)
     settled = np.isfinite(least)
     excess = np.maximum((centre + scale * (raw - centre))[settled] - least[settled, None], 0)

@@ -12,9 +12,10 @@ from scalelaw.plan import p_best, warnings
 from scalelaw.plan.budget import FLOPS, kinds
 from scalelaw.plan.continuous import continuous_optimum, sizes_allowed
 from scalelaw.plan.grid import Grid, Place, use
+from scalelaw.plan.make_problem import make_problem
 from scalelaw.plan.objective import Rule, check_error, make_rule
 from scalelaw.plan.pareto import pareto
-from scalelaw.plan.problem import Setting, make_setting
+from scalelaw.plan.problem import Problem
 from scalelaw.plan.workload import TYPES
 from scalelaw.results.optimum import Optimum
 
@@ -62,50 +63,50 @@ def find_optimum(
         raise InputError(
             "There is no budget.", code="bad_budget", hint="Give one (8e11, for example), or a target error."
         )
-    setting = make_setting(
+    problem = make_problem(
         fitted, budget, models, visual_tokens, cost,
         text_tokens=text_tokens, generate=generate, batch=batch, hardware=hardware, **query,
     )  # fmt: skip
-    spent = _minimised(setting, rule, minimise)
-    grid = setting.grid(minimise=spent)
+    spent = _minimised(problem, rule, minimise)
+    grid = problem.grid(minimise=spent)
     if not grid.fits.any():
-        raise nothing_fits(setting, grid)
+        raise nothing_fits(problem, grid)
     places = ranked(grid, rule)
     if not places:
-        raise _missed(setting, grid, rule)
-    known = p_best.certainties(setting, grid, rule, spent, places)
-    chosen = [{**plain_choice(setting, grid, place), **known[place]} for place in places]
+        raise _missed(problem, grid, rule)
+    known = p_best.confidence(problem, grid, rule, spent, places)
+    chosen = [{**plain_choice(problem, grid, place), **known[place]} for place in places]
     best = chosen[0]
-    best["binding"] = binding(grid, setting.limits, places[0], rule)
+    best["binding"] = binding(grid, problem.limits, places[0], rule)
     ties = near_ties(grid, places[0], tie, rule)
-    continuous = continuous_optimum(setting) if rule.target is None and setting.budget else None
-    front = _front(setting, next(iter(setting.budget), spent or FLOPS))
+    continuous = continuous_optimum(problem) if rule.target is None and problem.budget else None
+    front = _front(problem, next(iter(problem.budget), spent or FLOPS))
     return Optimum(
-        budget=setting.budget,
-        text_tokens=setting.query.work.text_tokens,
-        generate=setting.query.work.generate,
+        budget=problem.budget,
+        text_tokens=problem.query.work.text_tokens,
+        generate=problem.query.work.generate,
         batch=best["batch"],
-        cost=setting.flop_cost,
+        cost=problem.flop_cost,
         best=best,
         runners_up=chosen[1:],
         pareto=front,
         continuous=continuous,
-        extrapolates=warnings.is_outside(setting, best),
+        extrapolates=warnings.is_extrapolation(problem, best),
         warnings=[
-            *setting.warnings,
-            *warnings.of(setting, grid, best, rule),
-            *warnings.of_choices(fitted, [*chosen[1:], *front]),
-            *warnings.of_continuous(setting, continuous),
+            *problem.warnings,
+            *warnings.for_choice(problem, grid, best, rule),
+            *warnings.for_choices(fitted, [*chosen[1:], *front]),
+            *warnings.for_continuous(problem, continuous),
         ],
         law=str(fitted.law),
         searched={
-            **setting.facts,
-            "configurations": int(grid.error.size * len(setting.query.setups)),
+            **problem.facts,
+            "configurations": int(grid.error.size * len(problem.query.setups)),
             "that_fit": int(grid.fits.sum()),
-            "sizes_allowed": sizes_allowed(setting) if continuous else None,
+            "sizes_allowed": sizes_allowed(problem) if continuous else None,
             "rule": {"within": within, "target_error": target_error, "minimise": spent},
         },
-        near_ties=[plain_choice(setting, grid, place) for place in ties],
+        near_ties=[plain_choice(problem, grid, place) for place in ties],
     )
 
 
@@ -156,20 +157,20 @@ def near_ties(grid: Grid, pick: Place, tie: float, rule: Rule) -> list[Place]:
     return [(row, column) for _, row, column in sorted(found)]
 
 
-def nothing_fits(setting: Setting, grid: Grid) -> NoAnswer:
+def nothing_fits(problem: Problem, grid: Grid) -> NoAnswer:
     """The error that names the cheapest configuration: the one that exceeds the limits least."""
-    share = use(grid.costs, setting.limits)
+    share = use(grid.costs, problem.limits)
     if (possible := np.isfinite(grid.error)).any():
         share = np.where(possible, share, np.inf)
     row, column = divmod(int(np.argmin(share)), share.shape[1])
-    facts = plain_choice(setting, grid, (row, column))
+    facts = plain_choice(problem, grid, (row, column))
     over = {
-        kind: facts["costs"][kind] for kind in setting.limits if facts["costs"][kind] > setting.limits[kind]
+        kind: facts["costs"][kind] for kind in problem.limits if facts["costs"][kind] > problem.limits[kind]
     }
     spent = ", ".join(
-        f"{kind} {value:.6g} (the limit is {setting.limits[kind]:g})" for kind, value in over.items()
+        f"{kind} {value:.6g} (the limit is {problem.limits[kind]:g})" for kind, value in over.items()
     )
-    clash = _contradiction(setting)
+    clash = _contradiction(problem)
     return NoAnswer(
         f"No configuration fits the budget. The cheapest is {facts['model']} with {facts['visual_tokens']:g} visual "
         f"token(s): {spent}.{clash}",
@@ -179,10 +180,10 @@ def nothing_fits(setting: Setting, grid: Grid) -> NoAnswer:
     )
 
 
-def _contradiction(setting: Setting) -> str:
+def _contradiction(problem: Problem) -> str:
     """Which two limits contradict each other, though each alone can be held, and by how much."""
-    costs = setting.costs(setting.limits)
-    alone = {kind: costs[kind] / limit for kind, limit in setting.limits.items()}
+    costs = problem.costs(problem.limits)
+    alone = {kind: costs[kind] / limit for kind, limit in problem.limits.items()}
     if len(alone) < 2 or any(share.min() > 1 for share in alone.values()):
         return ""
     pairs = [(a, b) for a in alone for b in alone if a < b]
@@ -196,16 +197,16 @@ def _contradiction(setting: Setting) -> str:
     )
 
 
-def _front(setting: Setting, kind: str) -> list[dict[str, Any]]:
+def _front(problem: Problem, kind: str) -> list[dict[str, Any]]:
     """The least error at each cost of a kind, under the limits of every other kind."""
-    grid = setting.grid({k: limit for k, limit in setting.limits.items() if k != kind}, minimise=kind)
-    return [plain_choice(setting, grid, place) for place in pareto(grid, kind)]
+    grid = problem.grid({k: limit for k, limit in problem.limits.items() if k != kind}, minimise=kind)
+    return [plain_choice(problem, grid, place) for place in pareto(grid, kind)]
 
 
-def _missed(setting: Setting, grid: Grid, rule: Rule) -> NoAnswer:
+def _missed(problem: Problem, grid: Grid, rule: Rule) -> NoAnswer:
     at = np.where(grid.fits, grid.error, np.inf)
     row, column = divmod(int(np.argmin(at)), at.shape[1])
-    facts = plain_choice(setting, grid, (row, column))
+    facts = plain_choice(problem, grid, (row, column))
     return NoAnswer(
         f"No configuration that fits reaches an error of {rule.target:g}. The nearest is {facts['model']} with "
         f"{facts['visual_tokens']:g} visual token(s): {facts['error']:.4g}.",
@@ -215,28 +216,28 @@ def _missed(setting: Setting, grid: Grid, rule: Rule) -> NoAnswer:
     )
 
 
-def _minimised(setting: Setting, rule: Rule, minimise: str | None) -> str | None:
+def _minimised(problem: Problem, rule: Rule, minimise: str | None) -> str | None:
     if minimise is not None and rule.least:
         raise InputError(
             "What is to be least is asked with a tolerance (within) or a target error; a budget makes the error least.",
             code="bad_objective",
         )
-    if minimise is not None and minimise not in setting.kinds:
+    if minimise is not None and minimise not in problem.kinds:
         raise InputError(
             f"'{minimise}' cannot be made least here.",
             code="bad_objective",
-            hint=f"There are: {', '.join(setting.kinds)}; of all kinds: {', '.join(kinds())}.",
+            hint=f"There are: {', '.join(problem.kinds)}; of all kinds: {', '.join(kinds())}.",
         )
-    return None if rule.least else minimise or next(iter(setting.budget), FLOPS)
+    return None if rule.least else minimise or next(iter(problem.budget), FLOPS)
 
 
-def plain_choice(setting: Setting, grid: Grid, place: Place) -> dict[str, Any]:
+def plain_choice(problem: Problem, grid: Grid, place: Place) -> dict[str, Any]:
     """A configuration in plain facts; where several fits are planned on, with the error of each task."""
-    model, setup = setting.models[place[0]], setting.query.setups[grid.setup[place]]
+    model, setup = problem.models[place[0]], problem.query.setups[grid.setup[place]]
     tokens = grid.visual_tokens[place[1]]
     tasks = (
-        setting.fitted.by_task(n_params=model.n_params, visual_tokens=tokens)
-        if hasattr(setting.fitted, "by_task")
+        problem.fitted.by_task(n_params=model.n_params, visual_tokens=tokens)
+        if hasattr(problem.fitted, "by_task")
         else {}
     )
     return {

@@ -11,8 +11,9 @@ from scalelaw.errors import InputError, typed, unknown
 from scalelaw.plan.budget import FLOPS, check_budget, kinds_with
 from scalelaw.plan.continuous import continuous_optimum
 from scalelaw.plan.grid import Grid, Place
+from scalelaw.plan.make_problem import make_problem
 from scalelaw.plan.objective import Rule, make_rule
-from scalelaw.plan.problem import Setting, make_setting
+from scalelaw.plan.problem import Problem
 from scalelaw.plan.search import nothing_fits, plain_choice, plain_count, ranked
 from scalelaw.plan.workload import TYPES
 
@@ -61,10 +62,10 @@ def switch_points(
         raise unknown("kind of budget", kind, known, code="unknown_budget")
     held = check_budget(others, options.get("cost")) if others else {}
     rule = make_rule(within, None)
-    setting = make_setting(fitted, {**held, kind: 1e300}, **options)
-    grid = setting.grid(minimise=kind)
+    problem = make_problem(fitted, {**held, kind: 1e300}, **options)
+    grid = problem.grid(minimise=kind)
     if not grid.fits.any():
-        raise nothing_fits(setting, grid)
+        raise nothing_fits(problem, grid)
     cost, error = grid.costs[kind][grid.fits], grid.error[grid.fits]
     places = np.argwhere(grid.fits)
     order = np.lexsort((error, cost))
@@ -74,7 +75,7 @@ def switch_points(
     found: list[dict[str, Any]] = []
     for begin, i in zip(begins, order[picks], strict=True):
         place: Place = int(places[i][0]), int(places[i][1])
-        model = setting.models[place[0]].name
+        model = problem.models[place[0]].name
         if not found or found[-1]["model"] != model:
             found.append({
                 "budget": float(cost[order[begin]]),
@@ -101,8 +102,8 @@ def tokens_against_text(
     """
     rule, found = make_rule(within, None), []
     for text in text_tokens:
-        setting = make_setting(fitted, budget, text_tokens=text, **options)
-        grid = _grid(setting, setting.limits, rule)
+        problem = make_problem(fitted, budget, text_tokens=text, **options)
+        grid = _grid(problem, problem.limits, rule)
         facts: dict[str, Any] = {
             "text_tokens": float(text),
             "model": None,
@@ -110,9 +111,9 @@ def tokens_against_text(
             "error": None,
         }
         if grid.fits.any():
-            best = plain_choice(setting, grid, ranked(grid, rule)[0])
+            best = plain_choice(problem, grid, ranked(grid, rule)[0])
             facts.update({key: best[key] for key in ("model", "visual_tokens", "error")})
-        found.append({**facts, "continuous": continuous_optimum(setting)})
+        found.append({**facts, "continuous": continuous_optimum(problem)})
     return found
 
 
@@ -129,12 +130,12 @@ def relaxation(
     `gained` is how much the error falls. Raises as `find_optimum`; NoAnswer where nothing fits to begin with.
     """
     rule = make_rule(within, None)
-    setting = make_setting(fitted, check_budget(budget, options.get("cost")), **options)
-    base = _pick(setting, setting.limits, rule)
+    problem = make_problem(fitted, check_budget(budget, options.get("cost")), **options)
+    base = _pick(problem, problem.limits, rule)
     found = []
-    for kind, limit in setting.limits.items():
+    for kind, limit in problem.limits.items():
         for factor in factors:
-            best = _pick(setting, {**setting.limits, kind: factor * limit}, rule)
+            best = _pick(problem, {**problem.limits, kind: factor * limit}, rule)
             found.append({
                 "kind": kind,
                 "factor": float(factor),
@@ -147,13 +148,13 @@ def relaxation(
     return found
 
 
-def _grid(setting: Setting, limits: dict[str, float], rule: Rule) -> Grid:
+def _grid(problem: Problem, limits: dict[str, float], rule: Rule) -> Grid:
     """The configurations as the plan itself sees them (see `find_optimum`)."""
-    return setting.grid(limits, minimise=None if rule.least else next(iter(setting.budget)))
+    return problem.grid(limits, minimise=None if rule.least else next(iter(problem.budget)))
 
 
-def _pick(setting: Setting, limits: dict[str, float], rule: Rule) -> dict[str, Any]:
-    grid = _grid(setting, limits, rule)
+def _pick(problem: Problem, limits: dict[str, float], rule: Rule) -> dict[str, Any]:
+    grid = _grid(problem, limits, rule)
     if not grid.fits.any():
-        raise nothing_fits(setting, grid)
-    return plain_choice(setting, grid, ranked(grid, rule)[0])
+        raise nothing_fits(problem, grid)
+    return plain_choice(problem, grid, ranked(grid, rule)[0])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.plan.problem import check_law
+from scalelaw.plan.make_problem import check_law
 
 
 @dataclass(frozen=True)

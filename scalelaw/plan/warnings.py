@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +13,12 @@ from scalelaw.plan.grid import Grid
 from scalelaw.plan.hull import among
 from scalelaw.plan.objective import Rule
 from scalelaw.plan.p_best import has_draws
-
-if TYPE_CHECKING:
-    from scalelaw.plan.problem import Setting
-
+from scalelaw.plan.problem import Problem
 
 POOR = " Beyond a factor of 4 every law is poor."
 
 
-def outside(
+def out_of_range(
     fitted: Any, choice: dict[str, Any], text_tokens: float
 ) -> Iterator[tuple[str, float, float, float]]:
     """The inputs at which a choice lies outside the measured range: (input, value, nearest end, factor beyond it)."""
@@ -34,14 +31,14 @@ def outside(
             yield name, value, low, low / value if value > 0 else float("inf")
 
 
-def is_outside(setting: Setting, choice: dict[str, Any]) -> bool:
+def is_extrapolation(problem: Problem, choice: dict[str, Any]) -> bool:
     """Whether a choice lies outside what was measured: beyond the range of an input, or outside the points' hull."""
-    text = setting.query.work.text_tokens
-    ranged = any(True for _ in outside(setting.fitted, choice, text))
-    return ranged or not is_among(setting.fitted, choice, text)
+    text = problem.query.work.text_tokens
+    ranged = any(True for _ in out_of_range(problem.fitted, choice, text))
+    return ranged or not is_in_hull(problem.fitted, choice, text)
 
 
-def is_among(fitted: Any, choice: dict[str, Any], text_tokens: float) -> bool:
+def is_in_hull(fitted: Any, choice: dict[str, Any], text_tokens: float) -> bool:
     """Whether a choice lies in the hull of the points; of several fits, of every one that counts."""
     known = {**choice, "text_tokens": text_tokens}
     for fit in getattr(fitted, "counted", {"": fitted}).values():
@@ -51,19 +48,19 @@ def is_among(fitted: Any, choice: dict[str, Any], text_tokens: float) -> bool:
     return True
 
 
-def of(setting: Setting, grid: Grid, pick: dict[str, Any], rule: Rule) -> list[tuple[str, str]]:
+def for_choice(problem: Problem, grid: Grid, pick: dict[str, Any], rule: Rule) -> list[tuple[str, str]]:
     """The warnings (code, message) of a pick."""
-    fitted = setting.fitted
+    fitted = problem.fitted
     return [
-        *_range(setting, pick),
+        *_range(problem, pick),
         *_edges(grid, pick),
         *_fit(fitted, pick),
-        *(_measured(setting, grid, pick) if rule.least else ()),
-        *_unseen(setting, pick),
+        *(_measured(problem, grid, pick) if rule.least else ()),
+        *_unseen(problem, pick),
     ]
 
 
-def of_sizes(fitted: Any, models: Sequence[Model]) -> list[tuple[str, str]]:
+def for_sizes(fitted: Any, models: Sequence[Model]) -> list[tuple[str, str]]:
     """The warnings (code, message) of sizes that look like a slip: in billions, or not those of the configuration."""
     found = []
     largest = fitted.measured_range["n_params"][1]
@@ -85,9 +82,9 @@ def of_sizes(fitted: Any, models: Sequence[Model]) -> list[tuple[str, str]]:
     return found
 
 
-def of_continuous(setting: Setting, found: dict[str, Any] | None) -> list[tuple[str, str]]:
+def for_continuous(problem: Problem, found: dict[str, Any] | None) -> list[tuple[str, str]]:
     """The warnings (code, message) of the optimum with every size allowed."""
-    beyond = outside(setting.fitted, found, setting.query.work.text_tokens) if found else ()
+    beyond = out_of_range(problem.fitted, found, problem.query.work.text_tokens) if found else ()
     return [
         (
             "continuous_extrapolates",
@@ -108,7 +105,7 @@ def is_share(fitted: Any) -> bool:
     return bool(kind == "error")
 
 
-def of_choices(fitted: Any, choices: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def for_choices(fitted: Any, choices: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """The warning (code, message) of listed configurations whose predicted error no error can be."""
     if not is_share(fitted):
         return []
@@ -125,17 +122,17 @@ def of_choices(fitted: Any, choices: Sequence[dict[str, Any]]) -> list[tuple[str
     return [("impossible_errors", message)]
 
 
-def _range(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value, end, factor in outside(setting.fitted, pick, setting.query.work.text_tokens):
+def _range(problem: Problem, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value, end, factor in out_of_range(problem.fitted, pick, problem.query.work.text_tokens):
         side = "above the largest" if value > end else "below the smallest"
         yield (
             "extrapolates",
             f"The pick's {name} ({value:g}) lies a factor of {factor:.3g} {side} measured ({end:g}): "
             f"its error is extrapolated.{POOR if factor > 4 else ''}",
         )
-    text = setting.query.work.text_tokens
-    if not any(True for _ in outside(setting.fitted, pick, text)) and not is_among(
-        setting.fitted, pick, text
+    text = problem.query.work.text_tokens
+    if not any(True for _ in out_of_range(problem.fitted, pick, text)) and not is_in_hull(
+        problem.fitted, pick, text
     ):
         yield (
             "extrapolates",
@@ -180,10 +177,10 @@ def _fit(fitted: Any, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "impossible_error", f"The law predicts an error of {pick['error']:.3g}, which cannot be."
 
 
-def _measured(setting: Setting, grid: Grid, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _measured(problem: Problem, grid: Grid, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Where the pick itself was measured otherwise than the law has it, and where something inside the budget was
     measured better than the pick."""
-    fitted, runs = setting.fitted, _runs(setting)
+    fitted, runs = problem.fitted, _runs(problem)
     at_pick = runs.get((float(pick["n_params"]), float(pick["visual_tokens"])), np.empty(0))
     low, high = pick.get("error_interval") or (np.nan, np.nan)
     if at_pick.size:
@@ -231,10 +228,10 @@ def _times(runs: np.ndarray) -> str:
     return "once" if runs.size == 1 else f"{runs.size} times"
 
 
-def _runs(setting: Setting) -> dict[tuple[float, float], np.ndarray]:
+def _runs(problem: Problem) -> dict[tuple[float, float], np.ndarray]:
     """What was measured at each (n_params, visual tokens), where the law sees just these."""
-    held, target = setting.fitted.points["inputs"], setting.fitted.points.get("target")
-    if target is None or set(setting.fitted.inputs) != {"n_params", "visual_tokens"}:
+    held, target = problem.fitted.points["inputs"], problem.fitted.points.get("target")
+    if target is None or set(problem.fitted.inputs) != {"n_params", "visual_tokens"}:
         return {}
     places = np.stack([held["n_params"], held["visual_tokens"]], axis=1).astype(float)
     values, rows = np.unique(places, axis=0, return_inverse=True)
@@ -242,9 +239,9 @@ def _runs(setting: Setting) -> dict[tuple[float, float], np.ndarray]:
     return {(n, v): every[rows.ravel() == index] for index, (n, v) in enumerate(values.tolist())}
 
 
-def _unseen(setting: Setting, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _unseen(problem: Problem, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What the law cannot know of the way the pick is served."""
-    model = next(m for m in setting.models if m.name == pick["model"])
+    model = next(m for m in problem.models if m.name == pick["model"])
     if model.counted_as:
         yield (
             "mixture",

@@ -36,7 +36,8 @@ def test_it_says_what_it_counts_and_what_it_leaves_out(name: str) -> None:
     cost = plugins.load("costs", name)
     assert "counts" in cost.__doc__.lower()
     assert "leaves out" in cost.__doc__.lower()
-    assert set(cost.needs) <= {"shape", "device", "price"}
+    assert set(cost.needs) <= {"shape", "device", "price", "power", "answer"}
+    assert set(getattr(cost, "kind_needs", {})) <= set(cost.kinds)
     assert cost.kinds
     assert all(unit for unit in cost.kinds.values())
 

@@ -205,7 +205,7 @@ def test_no_visual_tokens_is_a_text_query_everywhere(tmp_path: Path) -> None:
         (tmp_path / "l.csv").write_text("\n".join([header, f"llama-2-7b,{bad},128,1,16.1"]))
         with pytest.raises(InputError) as refusal:
             calibrate(tmp_path / "l.csv", "a100-sxm-80")
-        assert refusal.value.code == "bad_value"
+        assert refusal.value.code == "bad_tokens"
 
 
 def test_a_compressor_gives_the_same_counts_in_a_bill_and_in_a_plan(reasoning: Any) -> None:

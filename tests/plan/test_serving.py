@@ -244,7 +244,7 @@ def test_a_default_tower_that_is_too_small_is_left_out_and_said_to_be(known_law:
         ({"budget": None}, "bad_budget"),
         ({"within": 0.1, "target_error": 0.1}, "bad_objective"),
         ({"within": -1}, "bad_objective"),
-        ({"target_error": "low"}, "bad_objective"),
+        ({"target_error": "low"}, "wrong_type"),
         ({"within": 0.1, "minimise": "latency_ms"}, "bad_objective"),
     ],
 )
