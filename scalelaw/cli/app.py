@@ -22,6 +22,7 @@ from scalelaw.errors import (
     ScalelawError,
     missing_dependency,
 )
+from scalelaw.files.environment import drop_invalid_epoch, drop_unknown_backend
 from scalelaw.files.paths import protected
 from scalelaw.files.safe_text import json_ascii, say
 from scalelaw.results.envelope import answer, dumps, refusal
@@ -112,8 +113,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code. A sentence, never a traceback, for what a user can cause."""
     given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     command = next((a for a in given if a in commands()), "scalelaw")
-    if not os.environ.get("SOURCE_DATE_EPOCH", "0").lstrip("-").isdigit():
-        del os.environ["SOURCE_DATE_EPOCH"]  # no number: numpy and matplotlib would end for it when imported
+    drop_invalid_epoch()
+    drop_unknown_backend()
     try:
         inputs, outputs = paths.named(given)
         streams.prepare(command, given, bool(outputs))

@@ -10,6 +10,7 @@ counted on the parser's events, before anything is built.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -183,6 +184,14 @@ class _Timed(io.RawIOBase):
             code="input_timeout",
             hint="Save the data to a file first.",
         )
+
+
+def note_read(path: str | os.PathLike[str]) -> None:
+    """Record a file that another library opens by its path as read, so that no output overwrites it."""
+    if (seen := opened.get()) is not None:
+        with contextlib.suppress(OSError):
+            info = os.stat(path)
+            seen[info.st_dev, info.st_ino] = os.fspath(path)
 
 
 def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError, missing_dependency
+from scalelaw.files.safe_load import read_bytes
 
 MOST_UNPACKED = 8 * 2**20
 """Bytes of a workbook's parts; a file of scores holds kilobytes."""
@@ -24,11 +26,12 @@ def workbook(path: Path) -> list[list[str]]:
     except ModuleNotFoundError as error:
         raise missing_dependency(error) from error
     try:
-        with zipfile.ZipFile(path) as packed:
+        content = io.BytesIO(read_bytes(path, MOST_UNPACKED))
+        with zipfile.ZipFile(content) as packed:
             size = sum(part.file_size for part in packed.infolist())
         if size > MOST_UNPACKED:
             raise _too_large(path, f"{size:,} bytes")
-        book = load_workbook(path, read_only=True, data_only=True)
+        book = load_workbook(content, read_only=True, data_only=True)
         try:
             filled = [lines for sheet in book.worksheets if (lines := _lines(sheet, path))]
         finally:

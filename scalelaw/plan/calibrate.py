@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from scalelaw.costs._workload import Device, Workload
 from scalelaw.errors import InputError, data_row, typed, unknown
 from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.files.paths import write_text
+from scalelaw.files.safe_load import read_text
 from scalelaw.model_shapes import LLMShape, TowerShape
 from scalelaw.plan.catalogue import Model
 from scalelaw.plan.cost_breakdown import find_model, workload_for
@@ -171,11 +173,10 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if wrong := otherwise(path, TABLE):
         raise InputError(f"{path} is not a csv of latencies.", code="wrong_kind", hint=wrong)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            names = [str(name).strip() for name in reader.fieldnames or []]
-            reader.fieldnames = names
-            rows = [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
+        reader = csv.DictReader(io.StringIO(read_text(path).removeprefix("\ufeff"), newline=""))
+        names = [str(name).strip() for name in reader.fieldnames or []]
+        reader.fieldnames = names
+        rows = [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
     except OSError as error:
         raise InputError(f"There is no file {path}.", code="no_such_file") from error
     except (csv.Error, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from scalelaw.errors import InputError
@@ -16,6 +17,8 @@ from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
 
 MANIFEST = "manifest.json"
 _SCHEMA = "scalelaw.report_manifest/1"
+_REMOVABLE = re.compile(r"\d\d_[\w.-]+\.(csv|pdf|svg|png)|report\.json|tables\.tex|references\.bib")
+"""Names of files that a report makes: whatever else a manifest lists is never removed or replaced."""
 
 
 class OwnedFolder:
@@ -50,7 +53,7 @@ class OwnedFolder:
     def finish(self) -> None:
         """Remove what an earlier report made and this one did not, and write the manifest."""
         for name in self._before:
-            if name not in self._made and "/" not in name and "\\" not in name and self._is_own(name):
+            if name not in self._made and _REMOVABLE.fullmatch(name) and self._is_own(name):
                 (self.folder / name).unlink(missing_ok=True)
         hashes = {name: _hash(self.folder / name) for name in self._made}
         held = json.dumps({"schema": _SCHEMA, "files": hashes}, indent=1, sort_keys=True)
@@ -64,7 +67,10 @@ class OwnedFolder:
             return False
         if name == MANIFEST:
             return bool(self._before)
-        return name in self._before and self._before[name] in ("", _hash(path))
+        known = self._before.get(name)
+        return known is not None and (
+            known == _hash(path) if known else _REMOVABLE.fullmatch(name) is not None
+        )
 
 
 def _hash(path: Path) -> str:

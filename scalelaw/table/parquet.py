@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scalelaw.errors import InputError
+from scalelaw.files.safe_load import note_read
 from scalelaw.table import cells
 from scalelaw.table.schema import COLUMNS
 
@@ -45,6 +46,7 @@ def readable_columns(path: Path) -> list[str]:
     process). A column of the schema counts whether the file has it or not: in a table it takes its room.
     """
     size = path.stat().st_size
+    note_read(path)
     with pq.ParquetFile(path) as file:
         groups = [file.metadata.row_group(g) for g in range(file.metadata.num_row_groups)]
         fields = [held for held in file.schema_arrow if not pa.types.is_nested(held.type)]

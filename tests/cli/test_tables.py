@@ -55,7 +55,9 @@ def test_an_unfinished_sweep_can_be_read(tmp_path: Path, run: Run) -> None:
     from scalelaw.sweep.grid import cells
     from scalelaw.sweep.parts import write_part
 
-    experiment = parse_experiment({"question": "?", "name": "demo", "llms": ["16x1"], "visual_tokens": [1, 4, 16]})
+    experiment = parse_experiment(
+        {"question": "?", "name": "demo", "llms": ["16x1"], "visual_tokens": [1, 4, 16]}
+    )
     folder, first = prepare_sweep(experiment, tmp_path), cells(experiment)[0]
     row = {"task_family": "ocr", "error": 0.5, "model": "16x1", "n_params": 1e5, "visual_tokens": 1}
     write_part(folder, first, [row], {"experiment": "demo"})

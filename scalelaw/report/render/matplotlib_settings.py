@@ -11,11 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-
-def drop_bad_epoch() -> None:
-    """Remove a SOURCE_DATE_EPOCH that is no number from this process: other libraries end for one when imported."""
-    if not os.environ.get("SOURCE_DATE_EPOCH", "0").lstrip("-").isdigit():
-        del os.environ["SOURCE_DATE_EPOCH"]
+from scalelaw.files.environment import drop_invalid_epoch
 
 
 def import_matplotlib() -> None:
@@ -54,5 +50,5 @@ def _readable(stated: str | None) -> bool:
     return True
 
 
-drop_bad_epoch()
+drop_invalid_epoch()
 import_matplotlib()

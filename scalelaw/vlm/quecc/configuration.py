@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -13,6 +14,12 @@ from scalelaw.errors import InputError
 TURNS = ("all", "last")
 OWN_COMPRESSOR = "To run that file, pass its path: from_pretrained(..., compressor='./mine.py')."
 _FRACTIONS = (12 / 24, 16 / 24, 22 / 24, 23 / 24)
+
+
+_OF_A_FILE = frozenset({"model_type", "architectures", "transformers_version"})
+"""Keys that a config.json has and a caller of QueccConfig does not pass: a configuration nested in another model's."""
+_NAMED_BY_CALLER: ContextVar[bool] = ContextVar("scalelaw_compressor_named", default=False)
+"""Whether the caller of from_dict named the compressor."""
 
 
 class QueccConfig(PreTrainedConfig):
@@ -49,6 +56,9 @@ class QueccConfig(PreTrainedConfig):
         image_token_index: int = 0,
         **kwargs: Any,
     ) -> None:
+        kwargs.pop("attribute_map", None)  # of the class; from a file it would redirect one key to another
+        if not _NAMED_BY_CALLER.get() and _OF_A_FILE & kwargs.keys():
+            plugins.name_from_file("compressors", compressor, "config.json", OWN_COMPRESSOR)
         if vision_config is None or text_config is None:
             raise InputError(
                 "A QueccConfig needs a vision_config and a text_config.",
@@ -85,12 +95,17 @@ class QueccConfig(PreTrainedConfig):
         Raises InputError `compressor_file` where config.json names a compressor by a path: such a file is run only
         where the caller names it.
         """
-        if "compressor" in kwargs:
+        named = "compressor" in kwargs
+        if named:
             config_dict = {**config_dict, "compressor": kwargs["compressor"]}
         elif "compressor" in config_dict:
             origin = config_dict.get("_name_or_path") or "config.json"
             plugins.name_from_file("compressors", config_dict["compressor"], origin, OWN_COMPRESSOR)
-        return super().from_dict(config_dict, **kwargs)
+        token = _NAMED_BY_CALLER.set(named)
+        try:
+            return super().from_dict(config_dict, **kwargs)
+        finally:
+            _NAMED_BY_CALLER.reset(token)
 
     @classmethod
     def from_json_file(cls, json_file: Any) -> Any:

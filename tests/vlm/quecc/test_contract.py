@@ -247,6 +247,30 @@ def test_a_configuration_within_another_runs_nothing(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
+def test_no_other_key_of_a_config_names_the_compressor(tmp_path: Path) -> None:
+    model, _ = build(compressor="average_pool")
+    model.save_pretrained(tmp_path)
+    own, marker = tmp_path / "evil.py", tmp_path / "ran"
+    own.write_text(EVIL.format(marker=str(marker)))
+    file = tmp_path / "config.json"
+    redirect = {"attribute_map": {"zz": "compressor"}, "zz": str(own)}
+    file.write_text(json.dumps({**json.loads(file.read_text()), **redirect}))
+    assert AutoConfig.from_pretrained(tmp_path).compressor == "average_pool"
+    AutoModelForImageTextToText.from_pretrained(tmp_path, trust_remote_code=False)
+    assert not marker.exists()
+
+
+def test_a_configuration_built_from_the_keys_of_a_file_names_no_path(tmp_path: Path) -> None:
+    keys = {
+        "vision_config": tower_config().to_dict(),
+        "text_config": llm_config().to_dict(),
+        "visual_tokens": 4,
+    }
+    with pytest.raises(InputError) as caught:
+        QueccConfig(model_type="quecc", compressor=str(tmp_path / "evil.py"), **keys)
+    assert caught.value.code == "compressor_file"
+
+
 @pytest.mark.parametrize(("name", "tokens"), [("average_pool", 5), ("matryoshka_query", 99), ("none", 4)])
 def test_a_number_of_tokens_that_a_compressor_cannot_give_is_refused_alike(name: str, tokens: int) -> None:
     with pytest.raises(InputError) as caught:
