@@ -6,6 +6,7 @@ import codecs
 import json
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -208,6 +209,7 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
+OVERFLOWS = re.compile(r"[+-]?\d+(\.\d*)?e\+?\d+|[+-]?\d{300,}")
 NO_SCORE = {"", "-", "–", "—", "n/a", "na", "nan", "none", "null"}
 """What stands in a cell that holds no score."""
 
@@ -215,7 +217,9 @@ NO_SCORE = {"", "-", "–", "—", "n/a", "na", "nan", "none", "null"}
 def is_no_score(written: str) -> bool:
     """Whether a cell stands for no score: empty, a sign for that, NaN, or infinite as a run that diverged has it."""
     plain = written.strip().lower()
-    return plain in NO_SCORE or plain.lstrip("+-") in ("inf", "infinity", "nan")
+    if plain in NO_SCORE or plain.lstrip("+-") in ("inf", "infinity", "nan"):
+        return True
+    return bool(OVERFLOWS.fullmatch(plain)) and math.isinf(float(plain))
 
 
 def as_score(value: Any) -> float:
