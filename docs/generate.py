@@ -312,6 +312,66 @@ def scenes() -> str:
     )
 
 
+def compressors() -> str:
+    """data/compressors.yaml: what a plan needs of each bundled compressor without loading torch, read off its code."""
+    import yaml
+
+    rows = {name: compressor_facts(name) for name in bundled_compressors()}
+    head = "# Generated from scalelaw/compressors by `make docs`; see `Facts` in scalelaw/costs/_compressor.py.\n"
+    return head + yaml.safe_dump({"compressors": rows}, sort_keys=False)
+
+
+def bundled_compressors() -> list[str]:
+    """The names of the files in scalelaw/compressors."""
+    return sorted(path.stem for path in (ROOT / "scalelaw" / "compressors").glob("[!_]*.py"))
+
+
+def compressor_facts(name: str) -> dict[str, object]:
+    """The facts of one compressor: the rule that gives its numbers of tokens on every grid, and the closed form that
+    gives its FLOPs. Raises StopIteration where no rule or no form does.
+    """
+    import numpy as np
+    import torch
+
+    from scalelaw import plugins
+    from scalelaw.costs import _compressor
+    from scalelaw.model_shapes import TowerShape
+
+    plugin, width, text = plugins.load("compressors", name), 64, 48
+    sides = (1, 2, 3, 4, 6, 12, 16, 24, 27, 40)
+    most = max(plugin.allowed_tokens((64, 64)))
+    rules = [("windows", None), ("all", None), ("any", None), ("any", most)]
+
+    def follows(tokens: str, limit: int | None) -> bool:
+        rule = _compressor.Facts(reads_question=False, tokens=tokens, flops="zero", most=limit)
+        return all(
+            _compressor.tokens_by_rule(rule, side).tolist() == sorted(plugin.allowed_tokens((side, side)))
+            for side in sides
+        )
+
+    tokens, limit = next(rule for rule in rules if follows(*rule))
+    counted, smaller = [], False
+    with torch.device("meta"):
+        for side in (2, 6, 12):
+            for count in plugin.allowed_tokens((side, side)):
+                module = plugin.Compressor((side, side), width, _compressor.MULTI * width, count, text)
+                smaller |= count < side * side and hasattr(module, "image_grid")
+                tower = TowerShape("", 1, width, 4 * width, 1, side)
+                counted.append((tower, np.float64(count), module.flops()))
+    form = next(
+        form
+        for form in _compressor.CLOSED_FORM
+        if all(
+            float(_compressor.closed_form(form, tower, count, text)) == flops
+            for tower, count, flops in counted
+        )
+    )
+    facts: dict[str, object] = {
+        "reads_question": bool(plugin.Compressor.reads_question), "tokens": tokens, "flops": form,
+    }  # fmt: skip
+    return facts | ({"most": limit} if limit else {}) | ({"patches": "tokens"} if smaller else {})
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "costs": costs,
     "experiments": experiments,
@@ -350,6 +410,7 @@ if __name__ == "__main__":
 
     draw(ROOT / "docs" / "figures" / "vlm_reasoning.png")
     (ROOT / "docs" / "commands.md").write_text(reference(), encoding="utf-8")
+    (ROOT / "data" / "compressors.yaml").write_text(compressors(), encoding="utf-8")
     for name in PAGES:
         (ROOT / "docs" / f"{name}.md").write_text(page(name), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.costs._compressor import MOST as MOST_OF
-from scalelaw.costs._compressor import allowed_tokens
+from scalelaw.costs._compressor import allowed_tokens, gives_any_number
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError
 
@@ -76,7 +75,7 @@ def can_give(work: Workload, counts: np.ndarray) -> np.ndarray:
     if allowed is None:
         return np.ones(len(counts), dtype=bool)
     each = counts / work.tiles
-    if work.compressor in MOST_OF:
+    if gives_any_number(work.compressor):
         return (each >= allowed[0] / work.tiles) & (each <= allowed[-1])
     return np.isclose(each[:, None], allowed[None, :], rtol=1e-9, atol=0).any(axis=1)
 
@@ -87,7 +86,7 @@ def refuse_tokens(work: Workload) -> InputError:
     counts = np.empty(0) if allowed is None else work.tiles * allowed
     gives = (
         f"{counts[0]:g} to {counts[-1]:g}"
-        if work.compressor in MOST_OF
+        if gives_any_number(work.compressor)
         else ", ".join(f"{n:g}" for n in counts)
     )
     return InputError(
