@@ -40,6 +40,7 @@ from scalelaw.sweep.schedule import (
     settings_of,
     tasks_for,
 )
+from scalelaw.table.read import stated_cells
 
 
 def plan_sweep(
@@ -102,6 +103,7 @@ def prepare_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAIN
     stated, folder = cells(experiment), SweepFolder(Path(out))
     check_tokens(experiment, trainer(train), _own_code(experiment)[0])
     folder.check()
+    _check_ours(folder)
     with _a_sentence_for(folder), only_runner(folder.lock):
         _state(folder, experiment, stated)
     return folder
@@ -136,6 +138,7 @@ def run_sweep(
     if not all(folder.cell(cell.name).exists() for cell in stated):
         check_tokens(experiment, trainer(train))
     folder.check()
+    _check_ours(folder)
     with _a_sentence_for(folder), only_runner(folder.lock), _ended_like_interrupted():
         warnings = _special(folder)
         _state(folder, experiment, stated)
@@ -187,6 +190,21 @@ def _needs(experiment: Experiment, cell: Cell, train: ModuleType) -> dict[str, f
     """What a trainer that can tell says that a cell needs: memory_gb of each GPU, hours."""
     tell = getattr(train, "cell_needs", None)
     return tell(experiment, cell.llm, cell.compressor, cell.visual_tokens) if tell else {}
+
+
+def _check_ours(folder: SweepFolder) -> None:
+    """Raises InputError `not_ours` where the folder has an experiment.yaml or cells.json that no sweep wrote there."""
+    files = [path for path in (folder.experiment, folder.manifest) if path.is_file()]
+    if not files or folder.cells.is_dir():
+        return
+    try:
+        stated_cells(folder)
+    except InputError as error:
+        raise InputError(
+            f"{files[0]} was not written by a sweep, and would be overwritten.",
+            code="not_ours",
+            hint="Give another folder with --out.",
+        ) from error
 
 
 def _state(folder: SweepFolder, experiment: Experiment, stated: list[Cell]) -> None:

@@ -380,3 +380,17 @@ def test_while_a_sweep_has_no_table_its_parts_are_read(
     folder.manifest.write_text("{}")
     with pytest.raises(InputError, match="cannot be read"):
         read_table(folder.root)
+
+
+@pytest.mark.parametrize("name", ["experiment.yaml", "cells.json"])
+def test_files_of_the_user_in_the_folder_are_not_overwritten(
+    name: str, experiment: Make, sweep: Sweep, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    own = tmp_path / "mine" / name
+    own.write_text("precious: 1\n")
+    with pytest.raises(InputError) as caught:
+        sweep(experiment(), tmp_path / "mine")
+    assert caught.value.code == "not_ours"
+    assert own.read_text() == "precious: 1\n"
+    assert [path.name for path in own.parent.iterdir()] == [name]
