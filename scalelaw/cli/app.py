@@ -100,6 +100,10 @@ LawFiles = Annotated[
         "--law", metavar="FILE.py", help="Your own law's file, for a fit that was made with it; repeatable."
     ),
 ]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", help="Print the whole answer; without it a terminal gets at most 25 lines."),
+]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the answer to this file.")]
 
 

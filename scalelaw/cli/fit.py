@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.app import Json, Output, Table, Where, app, give, names_of, number, numbers, pairs
+from scalelaw.cli.app import Json, Output, Table, Verbose, Where, app, give, names_of, number, numbers, pairs
 from scalelaw.cli.help import Sectioned
 from scalelaw.errors import InputError, NoAnswer
 
@@ -145,6 +145,7 @@ def fit(
             help="Exit 3 if the points do not determine the law (at_bound passes: a limit is an answer).",
         ),
     ] = False,
+    verbose: Verbose = False,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
@@ -154,6 +155,7 @@ def fit(
     """
     from scalelaw import fit as fits
     from scalelaw.cli.show.fit import show_changes, show_fit, show_groups
+    from scalelaw.cli.show.printer import MOST_LINES, at_most
     from scalelaw.files.safe_load import is_pipe
     from scalelaw.table.read import read_table
 
@@ -183,13 +185,18 @@ def fit(
         if laws is not None:
             raise InputError("--laws is for one --law auto, without --by.", code="usage")
         grouped = fits.fit_groups(table, by, law, _names(share), **asked)
+
+        def group_words() -> None:
+            with at_most(MOST_LINES, grouped.warnings, verbose):
+                show_groups(grouped)
+
         give(
             "fit_groups",
             grouped.to_dict(),
             grouped.warnings,
             as_json=as_json,
             output=output,
-            words=lambda: show_groups(grouped),
+            words=group_words,
         )
         return
     if share is not None:
@@ -204,8 +211,9 @@ def fit(
     refused = strict and fitted.status in ("not_identified", "not_converged")
 
     def words() -> None:
-        show_fit(fitted)
-        show_changes(data)
+        with at_most(MOST_LINES, fitted.warnings, verbose):
+            show_fit(fitted)
+            show_changes(data)
 
     told = None if as_json else words  # a refusal is itself the JSON object
     give("fit", data, fitted.warnings, as_json=as_json and not refused, output=output, words=told)

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.app import Json, LawFiles, Output, app, give, names_of, need_files, number, numbers, pairs
+from scalelaw.cli.app import (
+    Json,
+    LawFiles,
+    Output,
+    Verbose,
+    app,
+    give,
+    names_of,
+    need_files,
+    number,
+    numbers,
+    pairs,
+)
 from scalelaw.cli.help import Sectioned
 from scalelaw.errors import InputError
 
@@ -195,6 +207,7 @@ def optimize(
         ),
     ] = None,
     seed: Seed = 0,
+    verbose: Verbose = False,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
@@ -226,14 +239,16 @@ def optimize(
         data["inverse"] = plan.inverse_questions(law, limits, within=within, **asked)
     from scalelaw.cli.show.fit import show_front
     from scalelaw.cli.show.plan import show_contrast, show_inverse, show_optimum
+    from scalelaw.cli.show.printer import MOST_LINES, at_most
 
     def words() -> None:
-        show_optimum(optimum)
-        show_front(optimum)
-        if contrast:
-            show_contrast(data["contrast"])
-        if inverse:
-            show_inverse(data["inverse"])
+        with at_most(MOST_LINES, warnings, verbose):
+            show_optimum(optimum)
+            show_front(optimum)
+            if contrast:
+                show_contrast(data["contrast"])
+            if inverse:
+                show_inverse(data["inverse"])
 
     give("optimize", data, warnings, as_json=as_json, output=output, words=words)
 

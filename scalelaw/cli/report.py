@@ -39,6 +39,12 @@ def report(
     form: Annotated[
         str | None, typer.Option("--format", help="pdf or html. [default: what the output's name says]")
     ] = None,
+    figures: Annotated[
+        str | None,
+        typer.Option(
+            help="With --style paper, write only these figures and no tables: parity,surface. [default: all]"
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Draw one report from fits, optima and tables; its numbers lie beside it as JSON and csv.
@@ -54,9 +60,17 @@ def report(
     typed += ["--title", title] if title else []
     typed += ["--style", style] if style != "page" else []
     typed += ["--format", form] if form else []
+    typed += ["--figures", figures] if figures else []
     command = f"scalelaw {shlex.join(typed)}"
     written = write_report(
-        list(items), target, title=title, style=style, form=form, command=command, law=law_files or ()
+        list(items),
+        target,
+        title=title,
+        style=style,
+        form=form,
+        command=command,
+        law=law_files or (),
+        figures=[name for part in (figures or "").split(",") if (name := part.strip())],
     )
     give("report", {"report": written, "items": items}, as_json=as_json)
     say(f"The report is {written}.", sys.stderr)

@@ -104,6 +104,7 @@ def find_optimum(
             "configurations": int(grid.error.size * len(problem.query.setups)),
             "that_fit": int(grid.fits.sum()),
             "sizes_allowed": sizes_allowed(problem) if continuous else None,
+            **warnings.target_facts(fitted),
             "rule": {"within": within, "target_error": target_error, "minimise": spent},
         },
         near_ties=[plain_choice(problem, grid, place) for place in ties],

@@ -105,6 +105,17 @@ def is_share(fitted: Any) -> bool:
     return bool(kind == "error")
 
 
+def target_facts(fitted: Any) -> dict[str, str]:
+    """What the predictions of a plan are, where they are no error: `loss`, or `other` with the name of the column."""
+    kind = str(getattr(fitted, "target_kind", "error"))
+    if is_share(fitted):
+        return {}
+    return {
+        "target_kind": kind,
+        "target": kind if kind == "loss" else str(getattr(fitted, "target", "value")),
+    }
+
+
 def for_choices(fitted: Any, choices: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """The warning (code, message) of listed configurations whose predicted error no error can be."""
     if not is_share(fitted):

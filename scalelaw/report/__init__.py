@@ -1,13 +1,28 @@
-"""From fits and optima to one PDF; it draws and computes nothing.
+"""Reports and figures from fits, plans and tables.
 
-items: what was given, read and put in order; series, surfaces, grids: what the figures draw, made ready; figures:
-one function, one figure; words, formula, findings: numbers, laws and answers as text; style, page, ticks: paper,
-type, axes; answer, measured, pages, checklist: the pages; document: all of it, called `write_report`; single: one
-figure to a file; terminal, decisions: answers for a terminal.
+collect, study: the items of a report and their names; series, lines, rows, surfaces, grids, shares: the data of the
+figures; figures: one function per figure; text: numbers, laws and answers as text; sections: the pages; render: PDF,
+HTML, LaTeX and single figures; document: `write_report`.
+
+matplotlib is imported when something is drawn, so that `scalelaw.report.text` costs no start-up time.
 """
 
-from scalelaw.report.document import write_report
-from scalelaw.report.render import matplotlib_settings  # noqa: F401 - first: it imports matplotlib, whatever the user's settings
-from scalelaw.report.render.figure import save_figure
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scalelaw.report.document import write_report
+    from scalelaw.report.render.figure import save_figure
 
 __all__ = ["save_figure", "write_report"]
+
+_MODULES = {"save_figure": "scalelaw.report.render.figure", "write_report": "scalelaw.report.document"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    importlib.import_module("scalelaw.report.render")  # imports matplotlib with safe settings
+    return getattr(importlib.import_module(_MODULES[name]), name)

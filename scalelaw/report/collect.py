@@ -16,28 +16,13 @@ from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
 from scalelaw.fit import Comparison, FittedLaw, GroupedFit, load_fit
 from scalelaw.fit.load_fit import read_fit
 from scalelaw.plan import Bill, Contrast, Optimum, load_optimum
-from scalelaw.report.study import subjects
+from scalelaw.report.study import Study, subjects
 from scalelaw.results.envelope import read_answer
 from scalelaw.table.read import read_table
 
 _ALLOWED = (
     "Give fits, optima and tables: as objects, as FIT.json or OPTIMUM.json, tables by path or bundled name."
 )
-
-
-@dataclass
-class Study:
-    """A fit with the optima planned on it; either may be missing.
-
-    optima: the data of `scalelaw optimize --json`, its contrast where one was asked for. ablation: rows of `ablate`.
-    group: the value of the column by which it was fitted apart from others. name: what tells it from the others.
-    """
-
-    fitted: FittedLaw | None
-    optima: list[dict[str, Any]] = field(default_factory=list)
-    ablation: list[dict[str, Any]] = field(default_factory=list)
-    group: str = ""
-    name: str = ""
 
 
 @dataclass
@@ -71,13 +56,13 @@ def detailed(contents: Contents) -> Contents:
 def left_out(contents: Contents) -> str:
     """Which studies and tables have no pages of their own, in a sentence; nothing where all have."""
     parts = [
-        f"{len(held) - most} of {len(held)} {noun}"
-        for held, most, noun in (
+        f"{len(entries) - most} of {len(entries)} {noun}"
+        for entries, most, noun in (
             (contents.studies, MOST_STUDIES, "fits and plans"),
             (contents.tables, MOST_TABLES, "tables"),
             (contents.comparisons, MOST_STUDIES, "comparisons"),
         )
-        if len(held) > most
+        if len(entries) > most
     ]
     if not parts:
         return ""
@@ -91,27 +76,27 @@ def gather(items: Any, law: str | Path | Sequence[str | Path] = ()) -> Contents:
     Raises InputError for nothing at all, for a path that is not there or not readable, for an unknown kind.
     """
     one = isinstance(items, (str, Path, pd.DataFrame, Mapping, *_OBJECTS)) or not isinstance(items, Iterable)
-    given = [items] if one else list(items)
-    if not given:
+    sources = [items] if one else list(items)
+    if not sources:
         raise InputError("There is nothing to report on.", code="nothing_to_report", hint=_ALLOWED)
     contents, optima, contrasts = Contents(), [], []
-    for item in given:
-        kind, held = _read(item, law) if isinstance(item, str | Path) else _sort(item)
+    for item in sources:
+        kind, content = _read(item, law) if isinstance(item, str | Path) else _sort(item)
         if kind == "fit":
-            contents.studies.append(held)
+            contents.studies.append(content)
         elif kind == "groups":
-            contents.studies += [Study(fitted, group=group) for group, fitted in held.groups.items()]
-            contents.sharing += [dict(held.sharing)] if held.sharing else []
+            contents.studies += [Study(fitted, group=group) for group, fitted in content.groups.items()]
+            contents.sharing += [dict(content.sharing)] if content.sharing else []
         elif kind == "optimum":
-            optima.append(held)
+            optima.append(content)
         elif kind == "contrast":
-            contrasts.append(held)
+            contrasts.append(content)
         elif kind == "comparison":
-            contents.comparisons.append(held)
+            contents.comparisons.append(content)
         elif kind == "bill":
-            contents.bills.append(held)
+            contents.bills.append(content)
         else:
-            contents.tables.append(held)
+            contents.tables.append(content)
     for contrast in contrasts:
         _attach(optima, contrast)
     for optimum in optima:
@@ -176,28 +161,28 @@ def _read(source: str | Path, law: str | Path | Sequence[str | Path]) -> tuple[s
 
 
 def _table(frame: pd.DataFrame, name: str) -> tuple[str, pd.DataFrame]:
-    held = read_table(frame)
-    if held["error"].notna().sum() == 0:
-        there = ", ".join(str(c) for c in held.columns if held[c].notna().any()) or "none"
+    rows = read_table(frame)
+    if rows["error"].notna().sum() == 0:
+        there = ", ".join(str(c) for c in rows.columns if rows[c].notna().any()) or "none"
         raise InputError(
             f"{name or 'The table'} has no column 'error'.",
             code="missing_column",
             hint=f"There are: {there}.",
         )
-    return name or str(held.attrs["table"]), held
+    return name or str(rows.attrs["table"]), rows
 
 
 def _groups(path: Path, law: str | Path | Sequence[str | Path]) -> GroupedFit:
     """Fits by group, as `scalelaw fit --by` wrote them; warnings of a group begin with its name."""
-    held = read_answer(path, "fit_groups")
+    answer = read_answer(path, "fit_groups")
     try:
-        by, warnings = held["data"]["by"], [(w["code"], w["message"]) for w in held["warnings"]]
+        by, warnings = answer["data"]["by"], [(w["code"], w["message"]) for w in answer["warnings"]]
         groups = {}
-        for name, data in held["data"]["groups"].items():
+        for name, data in answer["data"]["groups"].items():
             start = f"{by}={name}: "
             mine = [(code, text.removeprefix(start)) for code, text in warnings if text.startswith(start)]
             groups[name] = read_fit(data, mine, path, law)
-        return GroupedFit(by, groups, held["data"]["sharing"], warnings)
+        return GroupedFit(by, groups, answer["data"]["sharing"], warnings)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} holds no fits by group: {error}.", code="wrong_schema") from error
 

@@ -10,18 +10,19 @@ from matplotlib.backends.backend_pdf import PdfPages
 
 from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files.paths import atomic, check_report, write_text
-from scalelaw.report.collect import Contents, Study, detailed, gather, left_out
+from scalelaw.report.collect import Contents, detailed, gather, left_out
 from scalelaw.report.export import (
     contents_of,
     csv_text,
     facts_of_contents,
     named_figures,
     outline_of,
+    select_figures,
     table_of,
 )
 from scalelaw.report.manifest import OwnedFolder
 from scalelaw.report.render.html import page_text
-from scalelaw.report.render.latex import write_paper
+from scalelaw.report.render.latex import paper_files
 from scalelaw.report.render.pdf import Page
 from scalelaw.report.render.pdf_outline import add_outline
 from scalelaw.report.sections.appendix import appendix, glossary, hashes
@@ -44,6 +45,7 @@ from scalelaw.report.sections.fit import (
     surface_page,
 )
 from scalelaw.report.sections.summary import answer_page, question
+from scalelaw.report.study import Study
 from scalelaw.report.style import styled
 from scalelaw.report.text.format import law as law_in_words
 from scalelaw.results.envelope import answer, dumps
@@ -60,6 +62,7 @@ _SUFFIXES = {"pdf": ("", ".pdf"), "html": ("", ".html", ".htm")}
     style=("str",),
     form=("None", "str"),
     law=("str", "Path", "list", "tuple"),
+    figures=("list", "tuple"),
 )
 def write_report(
     items: Any,
@@ -70,6 +73,7 @@ def write_report(
     form: str | None = None,
     command: str = "",
     law: str | Path | Sequence[str | Path] = (),
+    figures: Sequence[str] = (),
 ) -> Path:
     """Write a report on what is given, and return its path. The same input gives the same bytes.
 
@@ -80,6 +84,8 @@ def write_report(
     a path that ends so); `paper` is a folder of figures in column width, LaTeX tables and BibTeX entries.
     Beside it, in NAME.data/, lie report.json (its words and facts) and the numbers of every figure as csv.
     command: how it was asked for, printed in the appendix. law: the law files of fits given as JSON (see `load_fit`).
+    figures: for `paper`, the only figures to write, by name with or without the page number (03_parity, parity); then
+    no other figure and no table is written.
     A manifest there lists what the report made; a later run removes or replaces these files alone.
     Raises InputError for a path that is named as another format, files of the user's in NAME.data, nothing to report
     on, an item of an unknown kind, a path that is not there or cannot be read, and one that cannot be written.
@@ -96,23 +102,31 @@ def write_report(
             code="bad_format",
             hint=f"Name it {target.with_suffix('.' + form)}; there are .pdf and .html.",
         )
+    if figures and style != "paper":
+        raise InputError(
+            "Figures are selected for the style paper only.",
+            code="usage",
+            hint="Add style='paper' (--style paper), or leave out the figures.",
+        )
     if style == "page":
         check_report(target)
     contents = gather(items, law)
     with styled():
         pages = list(make_pages(contents, title, command))
+        if figures:
+            select_figures(pages, figures)
         records = _records(pages, contents, title)
-        beside = OwnedFolder(_data_folder(target / "report" if style == "paper" else target))
-        beside.claim(list(records))
+        data = OwnedFolder(_data_folder(target / "report" if style == "paper" else target), records)
+        data.check()
         if style == "paper":
-            write_paper(pages, contents, target)
+            paper = OwnedFolder(target, paper_files(pages, contents, not figures), data.folder)
+            paper.check()
+            paper.write()
         elif form == "html":
             write_text(target, page_text(pages, title or question(contents), _origin(contents)), by_user=True)
         else:
             _write_pdf(pages, contents, target, title)
-    for name, text in records.items():
-        write_text(beside.folder / name, text)
-    beside.finish()
+    data.write()
     return target
 
 
@@ -129,14 +143,13 @@ def _data_folder(path: Path) -> Path:
     return path.with_name(f"{path.stem}.data")
 
 
-def _records(pages: Sequence[Page], contents: Contents, title: str | None) -> dict[str, str]:
-    """The report's words and facts as JSON, the numbers of each figure as csv: {name: text}."""
+def _records(pages: Sequence[Page], contents: Contents, title: str | None) -> dict[str, bytes]:
+    """The report's text and facts as JSON, the numbers of each figure as csv: {name: bytes}."""
     facts = facts_of_contents(contents, title or question(contents), hashes(contents))
     tables = {f"{name}.csv": table_of(panel.data) for name, panel in named_figures(pages)}
-    return {
-        **{name: csv_text(table) for name, table in tables.items()},
-        "report.json": dumps(answer("report_contents", contents_of(pages, facts))),
-    }
+    texts = {name: csv_text(table) for name, table in tables.items()}
+    texts["report.json"] = dumps(answer("report_contents", contents_of(pages, facts)))
+    return {name: text.encode() for name, text in texts.items()}
 
 
 def make_pages(contents: Contents, title: str | None = None, command: str = "") -> Iterator[Page]:
@@ -183,8 +196,8 @@ def _study(study: Study, tag: str) -> Iterator[Page]:
 
 
 def _origin(contents: Contents) -> str:
-    held = hashes(contents)
-    return f"scalelaw {__version__}" + (f"  ·  data {', '.join(held)}" if held else "")
+    digests = hashes(contents)
+    return f"scalelaw {__version__}" + (f"  ·  data {', '.join(digests)}" if digests else "")
 
 
 def _metadata(contents: Contents, title: str | None) -> dict[str, Any]:

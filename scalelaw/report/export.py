@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scalelaw.errors import unknown
 from scalelaw.files.safe_text import one_line, printable
 from scalelaw.report.grids import Coverage
 from scalelaw.report.lines import Line, Lines, Profile
@@ -28,6 +29,20 @@ def named_figures(pages: Sequence[Page]) -> list[tuple[str, Any]]:
     ]
 
 
+def select_figures(pages: Sequence[Page], names: Sequence[str]) -> None:
+    """Keep only the figures with these names, with or without the page number (03_parity, parity).
+
+    Raises InputError for a name that no figure has.
+    """
+    figures = named_figures(pages)
+    known = dict.fromkeys(name for full, panel in figures for name in (panel.name, full))
+    for name in names:
+        if name not in known:
+            raise unknown("figure", name, known)
+    for number, page in enumerate(pages, 1):
+        page.panels = [p for p in page.panels if {p.name, f"{number:02d}_{p.name}"} & set(names)]
+
+
 def contents_of(pages: Sequence[Page], facts: dict[str, Any]) -> dict[str, Any]:
     """The data of report.json: `facts`, and page by page its words and the csv of each figure."""
     return {
@@ -35,7 +50,7 @@ def contents_of(pages: Sequence[Page], facts: dict[str, Any]) -> dict[str, Any]:
         "pages": [
             {
                 "page": number,
-                "said": [{"kind": kind, "text": text} for kind, text in page.told],
+                "said": [{"kind": kind, "text": text} for kind, text in page.texts],
                 "figures": [f"{number:02d}_{panel.name}.csv" for panel in page.panels],
             }
             for number, page in enumerate(pages, 1)
@@ -83,15 +98,15 @@ def table_of(data: Any) -> pd.DataFrame:
 def _curves(data: Curves) -> pd.DataFrame:
     frames = []
     for curve in data.curves:
-        held = {"curve": curve.label, data.along: curve.x, "predicted": curve.mean}
+        columns = {"curve": curve.label, data.along: curve.x, "predicted": curve.mean}
         if curve.low is not None and curve.high is not None:
-            held |= {"low": curve.low, "high": curve.high}
-        frames.append(pd.DataFrame(held).assign(kind="law"))
+            columns |= {"low": curve.low, "high": curve.high}
+        frames.append(pd.DataFrame(columns).assign(kind="law"))
         points = {"curve": curve.label, data.along: curve.at, "measured": curve.measured, "se": curve.spread}
         frames.append(pd.DataFrame(points).assign(kind="point"))
     if data.mark:
-        chosen = {data.along: [data.mark[data.along]], "predicted": [data.mark["error"]], "kind": ["chosen"]}
-        frames.append(pd.DataFrame(chosen))
+        pick = {data.along: [data.mark[data.along]], "predicted": [data.mark["error"]], "kind": ["chosen"]}
+        frames.append(pd.DataFrame(pick))
     return pd.concat([f for f in frames if len(f)], ignore_index=True)
 
 
@@ -105,10 +120,10 @@ def _residuals(data: Residuals) -> pd.DataFrame:
 @table_of.register
 def _surface(data: Surface) -> pd.DataFrame:
     x, y = np.meshgrid(data.x, data.y)
-    held = {data.columns[0]: x.ravel(), data.columns[1]: y.ravel(), "predicted": data.z.ravel()}
+    columns = {data.columns[0]: x.ravel(), data.columns[1]: y.ravel(), "predicted": data.z.ravel()}
     if data.cost is not None:
-        held["flops_2N(Q+V+G)"] = data.cost.ravel()
-    frames = [pd.DataFrame(held).assign(kind="law")]
+        columns["flops_2N(Q+V+G)"] = data.cost.ravel()
+    frames = [pd.DataFrame(columns).assign(kind="law")]
     for kind, places in (("path", data.path), ("any_size", data.free_path), ("chosen", data.picks)):
         if places:
             rows = [
@@ -147,8 +162,8 @@ def _choices(data: Choices) -> pd.DataFrame:
 
 
 def _choice(choice: Any) -> dict[str, Any]:
-    held = {name: choice[name] for name in ("model", "n_params", "visual_tokens", "error")}
-    return {**held, **choice["costs"]}
+    row = {name: choice[name] for name in ("model", "n_params", "visual_tokens", "error")}
+    return {**row, **choice["costs"]}
 
 
 @table_of.register
@@ -185,10 +200,10 @@ def _lines(data: Lines) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _banded(held: dict[str, Any], drawn: Line | Dots) -> pd.DataFrame:
+def _banded(columns: dict[str, Any], drawn: Line | Dots) -> pd.DataFrame:
     """A frame of what is held, with the band where one is drawn."""
     band = drawn.low is not None and drawn.high is not None
-    return pd.DataFrame({**held, "low": drawn.low, "high": drawn.high} if band else held)
+    return pd.DataFrame({**columns, "low": drawn.low, "high": drawn.high} if band else columns)
 
 
 @table_of.register
@@ -200,8 +215,8 @@ def _profile(data: Profile) -> pd.DataFrame:
 def _rows(data: Rows) -> pd.DataFrame:
     frames = []
     for series in data.series:
-        held = {"row": list(data.labels), "series": series.name, "value": series.values}
-        frames.append(_banded(held, series))
+        columns = {"row": list(data.labels), "series": series.name, "value": series.values}
+        frames.append(_banded(columns, series))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -1,4 +1,4 @@
-"""What a coverage figure draws, made ready: the grid of a table's measurements, per family of tasks and compressor."""
+"""Data of the coverage figure: the grid of a table's measurements, per family of tasks and compressor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS = ("n_params", "n_params_vision", "compressor", "model", "benchmark", "exp
 class Coverage:
     """A grid of what was measured. mean: [levels, columns] (NaN: not measured); rows: measurements per cell;
     benchmarks: how many different ones a cell averages (0: none stated); uneven: cells that do not average every
-    benchmark of the grid alike, told in `said`."""
+    benchmark of the grid alike, described in `mix_note`."""
 
     title: str
     along: str
@@ -35,7 +35,7 @@ class Coverage:
     error: np.ndarray | None = None
     benchmarks: np.ndarray | None = None
     uneven: np.ndarray | None = None
-    said: str = ""
+    mix_note: str = ""
     target: str = "error"
 
     @property
@@ -59,7 +59,7 @@ def coverage(frame: pd.DataFrame) -> list[Coverage]:
         return [_grid(known, f"Mean {fmt.target_of_rows(known)}", left_out)]
     filled = known.assign(**{c: known[c].fillna(f"{c}_not_stated") for c in keys})
     target = fmt.target_of_rows(known)
-    return [_grid(held, _title(name, target), left_out) for name, held in filled.groupby(keys, sort=True)]
+    return [_grid(group, _title(name, target), left_out) for name, group in filled.groupby(keys, sort=True)]
 
 
 def _title(name: object, target: str) -> str:
@@ -73,10 +73,10 @@ def _grid(frame: pd.DataFrame, title: str, left_out: pd.DataFrame) -> Coverage:
         frame,
         tuple(n for n in _ROWS if n != along),
     )
-    held = frame.assign(by=_labels(frame, by), along=_labels(frame, along))
-    levels, columns = (_order(frame, name, held[key]) for name, key in ((by, "by"), (along, "along")))
+    labeled = frame.assign(by=_labels(frame, by), along=_labels(frame, along))
+    levels, columns = (_order(frame, name, labeled[key]) for name, key in ((by, "by"), (along, "along")))
     mean, rows = (
-        held.pivot_table(index="by", columns="along", values="error", aggfunc=how)
+        labeled.pivot_table(index="by", columns="along", values="error", aggfunc=how)
         .reindex(levels)[columns]
         .to_numpy(float)
         for how in ("mean", "size")
@@ -84,7 +84,7 @@ def _grid(frame: pd.DataFrame, title: str, left_out: pd.DataFrame) -> Coverage:
     x, y = (
         frame[n].to_numpy(float) if pd.api.types.is_numeric_dtype(frame[n]) else None for n in (along, by)
     )
-    counts = _of_each(held, levels, columns)
+    counts = _of_each(labeled, levels, columns)
     differs = _differs(counts) if along != "benchmark" != by else np.zeros(counts.shape, bool)
     uneven = np.asarray(differs.any(axis=2))
     note = _note(frame, mean) + (
@@ -93,19 +93,19 @@ def _grid(frame: pd.DataFrame, title: str, left_out: pd.DataFrame) -> Coverage:
     return Coverage(
         title, along, by, len(frame), tuple(columns), tuple(levels), mean, np.nan_to_num(rows), note,
         x, y, frame["error"].to_numpy(float), (counts > 0).sum(axis=2), uneven,
-        _said(sorted(frame["benchmark"].dropna().unique()), counts, differs, left_out), fmt.target_of_rows(frame),
+        _mix_note(sorted(frame["benchmark"].dropna().unique()), counts, differs, left_out), fmt.target_of_rows(frame),
     )  # fmt: skip
 
 
-def _of_each(held: pd.DataFrame, levels: list[str], columns: list[str]) -> np.ndarray:
+def _of_each(rows: pd.DataFrame, levels: list[str], columns: list[str]) -> np.ndarray:
     """How many rows each cell has of each benchmark, in alphabetical order: [levels, columns, benchmarks]."""
-    found = [
+    cells = [
         part.pivot_table(index="by", columns="along", values="error", aggfunc="size")
         .reindex(index=levels, columns=columns)
         .to_numpy(float)
-        for _, part in held.groupby("benchmark", sort=True)
+        for _, part in rows.groupby("benchmark", sort=True)
     ]
-    return np.nan_to_num(np.stack(found, axis=2)) if found else np.zeros((len(levels), len(columns), 1))
+    return np.nan_to_num(np.stack(cells, axis=2)) if cells else np.zeros((len(levels), len(columns), 1))
 
 
 def _differs(counts: np.ndarray) -> np.ndarray:
@@ -120,14 +120,22 @@ def _differs(counts: np.ndarray) -> np.ndarray:
     return measured[..., None] & ((usual > 0) & (ratio < most - 1e-6) | (usual == 0) & (counts > 0))
 
 
-def _said(names: list[str], counts: np.ndarray, differs: np.ndarray, left_out: pd.DataFrame) -> str:
+def _mix_note(names: list[str], counts: np.ndarray, differs: np.ndarray, left_out: pd.DataFrame) -> str:
     """How many cells average another mix of benchmarks, in which, and why where the table says it."""
     if not differs.any():
         return ""
-    held = [name for name, other in zip(names, np.asarray(differs.any(axis=(0, 1))), strict=True) if other]
-    why = left_out[left_out["benchmark"].isin(held) & left_out["error"].notna()]["status"].dropna().unique()
+    differing = [
+        name for name, other in zip(names, np.asarray(differs.any(axis=(0, 1))), strict=True) if other
+    ]
+    why = (
+        left_out[left_out["benchmark"].isin(differing) & left_out["error"].notna()]["status"]
+        .dropna()
+        .unique()
+    )
     rows = f", whose rows of status {fmt.listed(map(repr, sorted(why)))} are left out" if len(why) else ""
-    which = fmt.listed(map(fmt.named, held)) if len(held) <= 3 else f"{len(held)} of {len(names)}"
+    which = (
+        fmt.listed(map(fmt.named, differing)) if len(differing) <= 3 else f"{len(differing)} of {len(names)}"
+    )
     cells = fmt.count(int(differs.any(axis=2).sum()), "cell")
     return (
         f"* {cells} of {int((counts.sum(axis=2) > 0).sum())} with another mix of benchmarks (in {which}{rows}): "

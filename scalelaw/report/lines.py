@@ -1,4 +1,4 @@
-"""What is drawn as lines along one input, made ready: fits beside each other, compressors, profiles of parameters."""
+"""Data of the line figures along one input: fits beside each other, compressors, profiles of parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from scalelaw.errors import ScalelawError
 from scalelaw.fit import FittedLaw, fit_law
 from scalelaw.report import series
-from scalelaw.report.collect import Study
+from scalelaw.report.study import Study
 from scalelaw.report.text import format as fmt
 
 _STEPS = 17
@@ -69,10 +69,10 @@ def relative(studies: Sequence[Study], along: str) -> Lines:
         fitted = study.fitted
         assert fitted is not None
         values = np.unique(fitted.points["inputs"][along])
-        mean, _, _ = series.predicted(fitted, series.held(fitted, {along: values}))
+        mean, _, _ = series.predicted(fitted, series.with_medians(fitted, {along: values}))
         low = high = None
         if series.parameter_draws(fitted):
-            drawn = np.asarray(fitted.predict_draws(**series.held(fitted, {along: values})))
+            drawn = np.asarray(fitted.predict_draws(**series.with_medians(fitted, {along: values})))
             tail = (1 - float(fitted.interval["level"])) / 2
             with np.errstate(invalid="ignore"):  # between two infinite draws
                 low, high = np.nanquantile(drawn / drawn[:, :1], (tail, 1 - tail), axis=0)
@@ -91,18 +91,18 @@ def compressors(frame: pd.DataFrame) -> list[Lines]:
     """The mean error of each compressor along visual tokens, a panel per family of tasks, of the benchmarks and
     models that were measured for every point shown: none is compared on easier tasks than another."""
     known = frame[frame[["error", "visual_tokens", "compressor"]].notna().all(axis=1)]
-    found = []
+    curves = []
     order = {name: place for place, name in enumerate(sorted(known["compressor"].unique()))}
     filled = known.assign(task_family=known["task_family"].fillna("tasks not stated"))
-    for family, held in filled.groupby("task_family", sort=True):
-        held = held.assign(case=_cases(held))
-        cells = held.groupby(["compressor", "visual_tokens"])["case"].agg(set)
+    for family, rows in filled.groupby("task_family", sort=True):
+        rows = rows.assign(case=_cases(rows))
+        cells = rows.groupby(["compressor", "visual_tokens"])["case"].agg(set)
         shared = _shared(list(cells))
         cells = cells[[shared <= cell for cell in cells]]
         if not shared or cells.index.get_level_values(0).nunique() < 2:
             continue
-        held = held[held["case"].isin(shared)]
-        means = held.groupby(["compressor", "visual_tokens"])["error"].mean()[cells.index]
+        rows = rows[rows["case"].isin(shared)]
+        means = rows.groupby(["compressor", "visual_tokens"])["error"].mean()[cells.index]
         lines = tuple(
             Line(
                 fmt.capital(fmt.named(str(name))),
@@ -112,14 +112,14 @@ def compressors(frame: pd.DataFrame) -> list[Lines]:
             )
             for name, part in means.groupby(level=0)
         )
-        benchmarks = fmt.count(int(held["benchmark"].nunique()), "benchmark")
+        benchmarks = fmt.count(int(rows["benchmark"].nunique()), "benchmark")
         title = fmt.capital(fmt.named(str(family)))
-        found.append(
-            Lines(title, "visual_tokens", f"mean {fmt.axis(fmt.target_of_rows(held))}",
-                  f"n = {int(held.set_index(['compressor', 'visual_tokens']).index.isin(cells.index).sum())} · "
+        curves.append(
+            Lines(title, "visual_tokens", f"mean {fmt.axis(fmt.target_of_rows(rows))}",
+                  f"n = {int(rows.set_index(['compressor', 'visual_tokens']).index.isin(cells.index).sum())} · "
                   f"{benchmarks}", lines)
         )  # fmt: skip
-    return found
+    return curves
 
 
 def _cases(frame: pd.DataFrame) -> pd.Series:
@@ -149,7 +149,7 @@ def profiles(fitted: FittedLaw) -> list[Profile]:
     if not plain or spare < 1 or fitted.objective <= 0 or fitted.law.startswith("average:"):
         return []
     threshold = float(f.ppf(float(fitted.interval["level"]), 1, spare))
-    found = []
+    profiles = []
     for name in free:
         low, high = (
             np.nan if end is None else float(end) for end in fitted.intervals.get(name, (None, None))
@@ -164,22 +164,22 @@ def profiles(fitted: FittedLaw) -> list[Profile]:
         rise = (np.array([_least(fitted, name, value) for value in values]) / fitted.objective - 1) * spare
         shown = np.isfinite(rise) & (rise <= _REACH * threshold)
         if shown.sum() > 2:
-            found.append(
+            profiles.append(
                 Profile(name, values[shown], np.maximum(rise[shown], 0.0), threshold, float(fitted.interval["level"]),
                         best, fitted.n_points, cut)
             )  # fmt: skip
-    return found
+    return profiles
 
 
 def _least(fitted: FittedLaw, name: str, value: float) -> float:
     """The least objective with the parameter held at a value; NaN where there is no such fit."""
     frame = pd.DataFrame({**fitted.points["inputs"], fitted.target: fitted.points["target"]})
-    held = {n: low for n, (low, high) in fitted.bounds.items() if low == high}
-    bounds = {n: ends for n, ends in fitted.bounds.items() if n not in held and n != name}
+    fixed = {n: low for n, (low, high) in fitted.bounds.items() if low == high}
+    bounds = {n: ends for n, ends in fitted.bounds.items() if n not in fixed and n != name}
     try:
         refit = fit_law(
             frame, fitted.law, {n: n for n in fitted.inputs}, fitted.target, bootstrap=0,
-            fix={**held, name: float(value)}, bounds=bounds, residual=fitted.loss["residual"],
+            fix={**fixed, name: float(value)}, bounds=bounds, residual=fitted.loss["residual"],
         )  # fmt: skip
     except ScalelawError:
         return np.nan

@@ -1,7 +1,8 @@
-"""A folder that a report writes into: a manifest there lists what the report made, and nothing else is touched.
+"""A folder that a report writes into: a manifest lists the report's files, and no other file is touched.
 
-A file is the report's own where the manifest holds its name and the hash of its bytes. Folders of earlier versions have
-no manifest: there report.json, which such a report wrote, names its files.
+A file belongs to the report where the manifest holds its name and a hash of its bytes. The manifest is written before
+the files, with the old and the new hash of each, so that a run that stops midway leaves only files of its own. Folders
+of earlier versions have no manifest: there report.json names the files.
 """
 
 from __future__ import annotations
@@ -9,55 +10,73 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from scalelaw.errors import InputError
-from scalelaw.files.paths import write_text
+from scalelaw.files.paths import atomic, write_text
 from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
 
 MANIFEST = "manifest.json"
 _SCHEMA = "scalelaw.report_manifest/1"
-_REMOVABLE = re.compile(r"\d\d_[\w.-]+\.(csv|pdf|svg|png)|report\.json|tables\.tex|references\.bib")
+_REMOVABLE = re.compile(r"\d\d+_[\w.-]+\.(csv|pdf|svg|png)|report\.json|tables\.tex|references\.bib")
 """Names of files that a report makes: whatever else a manifest lists is never removed or replaced."""
+_ANY = ""
+"""In place of a hash: the bytes are not known."""
 
 
 class OwnedFolder:
-    """What an earlier report made in a folder, and what this one makes."""
+    """The files of an earlier report in a folder, and those of this one.
 
-    def __init__(self, folder: Path, records: Path | None = None) -> None:
-        """records: of a folder of figures without a manifest, the folder with the report.json that names them."""
+    files: {name: bytes} to write. records: of a folder of figures without a manifest, the folder with the report.json
+    that names them.
+    """
+
+    def __init__(self, folder: Path, files: Mapping[str, bytes], records: Path | None = None) -> None:
         self.folder = folder
+        self._files = files
+        self._hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         self._before = _manifest(folder, records)
-        self._made: list[str] = []
 
-    def claim(self, names: list[str]) -> None:
-        """Say which files are about to be written. Raises InputError where one of them is there and is not a report's:
-        nothing has been written then."""
+    def check(self) -> None:
+        """Raises InputError where a file of the user is in the way; nothing is written."""
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(
                 f"{self.folder} is not a folder, and the report's data go there.",
                 code="not_ours",
                 hint="Give the report another name with -o.",
             )
-        foreign = [name for name in [*names, MANIFEST] if not self._is_own(name)]
+        foreign = [name for name in [*self._files, MANIFEST] if not self._is_own(name)]
         if foreign:
             more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
             raise InputError(
-                f"{self.folder} holds files that no report wrote, or that were changed since: "
+                f"{self.folder} contains files that no report wrote, or that were changed since: "
                 f"{', '.join(foreign[:3])}{more}.",
                 code="not_ours",
                 hint="Move them, or give the report another name with -o.",
             )
-        self._made = names
 
-    def finish(self) -> None:
-        """Remove what an earlier report made and this one did not, and write the manifest."""
+    def write(self) -> None:
+        """Write the files, then remove those of an earlier report that this one does not have."""
+        names = dict.fromkeys([*self._before, *self._files])
+        self._write_manifest(
+            {
+                name: [*self._before.get(name, ()), *([self._hashes[name]] if name in self._hashes else [])]
+                for name in names
+            }
+        )
+        for name, content in self._files.items():
+            with atomic(self.folder / name) as part:
+                part.write_bytes(content)
         for name in self._before:
-            if name not in self._made and _REMOVABLE.fullmatch(name) and self._is_own(name):
+            if name not in self._files and _REMOVABLE.fullmatch(name) and self._is_own(name):
                 (self.folder / name).unlink(missing_ok=True)
-        hashes = {name: _hash(self.folder / name) for name in self._made}
-        held = json.dumps({"schema": _SCHEMA, "files": hashes}, indent=1, sort_keys=True)
-        write_text(self.folder / MANIFEST, held + "\n")
+        self._write_manifest({name: [value] for name, value in self._hashes.items()})
+
+    def _write_manifest(self, hashes: Mapping[str, list[str]]) -> None:
+        files = {name: values[0] if len(values) == 1 else values for name, values in hashes.items()}
+        text = json.dumps({"schema": _SCHEMA, "files": files}, indent=1, sort_keys=True)
+        write_text(self.folder / MANIFEST, text + "\n")
 
     def _is_own(self, name: str) -> bool:
         path = self.folder / name
@@ -67,21 +86,26 @@ class OwnedFolder:
             return False
         if name == MANIFEST:
             return bool(self._before)
-        known = self._before.get(name)
-        return known is not None and (
-            known == _hash(path) if known else _REMOVABLE.fullmatch(name) is not None
-        )
+        known = self._before.get(name, [])
+        if _ANY in known:
+            return _REMOVABLE.fullmatch(name) is not None
+        return bool(known) and _hash(path) in known
 
 
 def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _manifest(folder: Path, records: Path | None) -> dict[str, str]:
-    """What an earlier report made here: names with hashes ('' where they are not known)."""
-    held = _json(folder / MANIFEST)
-    if isinstance(held, dict) and held.get("schema") == _SCHEMA and isinstance(held.get("files"), dict):
-        return {str(name): str(value) for name, value in held["files"].items()}
+def _manifest(folder: Path, records: Path | None) -> dict[str, list[str]]:
+    """The files of an earlier report in the folder: names with the hashes that they may have."""
+    manifest = _json(folder / MANIFEST)
+    if isinstance(manifest, dict) and manifest.get("schema") == _SCHEMA:
+        files = manifest.get("files")
+        if isinstance(files, dict):
+            return {
+                str(name): [str(v) for v in value] if isinstance(value, list) else [str(value)]
+                for name, value in files.items()
+            }
     if (folder / MANIFEST).exists():
         return {}
     old = _json((records or folder) / "report.json")
@@ -89,9 +113,9 @@ def _manifest(folder: Path, records: Path | None) -> dict[str, str]:
         if isinstance(old, dict) and old["schema"] == "scalelaw.report_contents/1":
             names = [str(name) for page in old["data"]["pages"] for name in page["figures"]]
             if records is None:
-                return dict.fromkeys([*names, "report.json"], "")
-            drawn = [f"{Path(name).stem}.{kind}" for name in names for kind in ("pdf", "svg", "png")]
-            return dict.fromkeys([*drawn, "tables.tex", "references.bib"], "")
+                return {name: [_ANY] for name in [*names, "report.json"]}
+            figures = [f"{Path(name).stem}.{suffix}" for name in names for suffix in ("pdf", "svg", "png")]
+            return {name: [_ANY] for name in [*figures, "tables.tex", "references.bib"]}
     except (KeyError, TypeError):
         pass
     return {}

@@ -1,4 +1,4 @@
-"""What is compared row by row, made ready: fits side by side, laws, kinds of budget, choices of the fit."""
+"""Data of the row figures: fits side by side, laws, kinds of budget, choices of the fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series
-from scalelaw.report.collect import Study
+from scalelaw.report.study import Study
 from scalelaw.report.text import format as fmt
 
 
@@ -44,36 +44,36 @@ def beside(studies: Sequence[Study]) -> list[Rows]:
     """Each parameter and derived quantity of fits of one law, a row per fit."""
     fits = [s.fitted for s in studies if s.fitted is not None]
     first = fits[0]
-    found = []
+    panels = []
     for name in [bar.name for bar in series.numbers(first)]:
-        held = np.array([_known(fitted, name) for fitted in fits], dtype=float)
-        if np.isfinite(held[:, 0]).all():
+        numbers_of = np.array([_known(fitted, name) for fitted in fits], dtype=float)
+        if np.isfinite(numbers_of[:, 0]).all():
             title = fmt.greek(name)
-            found.append(
+            panels.append(
                 Rows(title, f"{title} (no unit)", _counts(fits), tuple(fmt.capital(s.name) for s in studies),
-                     (Dots(name, *held.T),))
+                     (Dots(name, *numbers_of.T),))
             )  # fmt: skip
-    return found
+    return panels
 
 
 def changed(ablation: Sequence[Mapping[str, Any]], fitted: FittedLaw) -> list[Rows]:
     """What each other choice does to each quantity; the band is the interval of the fit as asked for."""
     rows = [row for row in ablation if row["params"]]
-    found = []
+    panels = []
     for name in [*rows[0]["params"], *rows[0]["derived"]]:
         values = np.array([_number({**row["params"], **row["derived"]}.get(name)) for row in rows])
         _, low, high = _known(fitted, name)
         if np.isfinite(values).sum() < 2:
             continue
         title = fmt.greek(name)
-        found.append(
+        panels.append(
             Rows(
                 title, f"{title} (no unit)", f"n = {fitted.n_points}", tuple(str(r["change"]) for r in rows),
                 (Dots(name, values),), band=(low, high) if np.isfinite([low, high]).all() else None,
                 marked=tuple(name in (r.get("moved") or ()) for r in rows),
             )
         )  # fmt: skip
-    return found
+    return panels
 
 
 def extrapolated(comparison: Mapping[str, Any]) -> Rows | None:
@@ -83,9 +83,11 @@ def extrapolated(comparison: Mapping[str, Any]) -> Rows | None:
         return None
     measures = [Dots("one point left out", np.array([_number(law.get("leave_one_out")) for law in laws]))]
     for name in comparison["inputs"]:
-        held = [(law["leave_largest_out"].get(name) or {}).get("score") for law in laws]
-        if any(value is not None for value in held):
-            measures.append(Dots(f"largest {fmt.named(name)} left out", np.array([_number(v) for v in held])))
+        scores = [(law["leave_largest_out"].get(name) or {}).get("score") for law in laws]
+        if any(value is not None for value in scores):
+            measures.append(
+                Dots(f"largest {fmt.named(name)} left out", np.array([_number(v) for v in scores]))
+            )
     unit = fmt.unit(comparison["target"]) if comparison["residual"] == "linear" else "log units"
     return Rows(
         "Laws by what they miss", f"root mean square of what is missed ({unit})", f"n = {comparison['n_points']}",
@@ -102,14 +104,14 @@ def contrasted(contrast: Mapping[str, Any], target: str, n: int) -> list[Rows]:
     other = tuple(any(row["best"][k] != base[k] for k in ("model", "visual_tokens")) for row in rows)
     note = f"n = {n}" if n else fmt.count(len(rows), "configuration")
     picks = [row["best"] for row in rows]
-    found = [
+    panels = [
         Rows(fmt.capital(fmt.named(name)), "", note, labels,
              (Dots("pick", np.array([float(p[name]) for p in picks])),), column=name, marked=other)
         for name in ("visual_tokens", "n_params")
     ]  # fmt: skip
     errors = Dots("pick", np.array([float(p["error"]) for p in picks]))
     title = fmt.capital(f"predicted {fmt.named(target)}")
-    return [*found, Rows(title, f"predicted {fmt.axis(target)}", note, labels, (errors,), marked=other)]
+    return [*panels, Rows(title, f"predicted {fmt.axis(target)}", note, labels, (errors,), marked=other)]
 
 
 def _known(fitted: FittedLaw, name: str) -> tuple[float, float, float]:
@@ -117,9 +119,9 @@ def _known(fitted: FittedLaw, name: str) -> tuple[float, float, float]:
     if name in fitted.params:
         low, high = fitted.intervals.get(name, (None, None))
         return fitted.params[name], _number(low), _number(high)
-    held = fitted.derived.get(name, {"value": None, "interval": None})
-    low, high = held["interval"] or (None, None)
-    return _number(held["value"]), _number(low), _number(high)
+    entry = fitted.derived.get(name, {"value": None, "interval": None})
+    low, high = entry["interval"] or (None, None)
+    return _number(entry["value"]), _number(low), _number(high)
 
 
 def _number(value: Any) -> float:

@@ -1,4 +1,4 @@
-"""What the figures draw, made ready: numbers from a fit's `predict` and `predict_draws`, and from an optimum's fields.
+"""Data of the figures: numbers from a fit's `predict` and `predict_draws`, and from an optimum's fields.
 
 Nothing is estimated here: curves and surfaces are the law evaluated on a grid, bands are quantiles of its draws.
 """
@@ -57,11 +57,11 @@ class Curves:
 
         A band that leaves the measured range may go anywhere; it must not press what was measured into a line.
         """
-        held = np.concatenate([v for c in self.curves for v in (c.mean, c.measured)])
-        held = held[np.isfinite(held)]
-        least, most = float(held.min()), float(held.max())
+        values = np.concatenate([v for c in self.curves for v in (c.mean, c.measured)])
+        values = values[np.isfinite(values)]
+        least, most = float(values.min()), float(values.max())
         room = 0.5 * (most - least)
-        bands = np.concatenate([held, *(v for c in self.curves for v in (c.low, c.high) if v is not None)])
+        bands = np.concatenate([values, *(v for c in self.curves for v in (c.low, c.high) if v is not None)])
         bands = np.clip(
             bands[np.isfinite(bands)], least - room if least > 2 * room else 0.5 * least, most + room
         )
@@ -124,16 +124,18 @@ def slices(fitted: FittedLaw, along: str, by: str | None, mark: Mapping[str, Any
     low, high = wider(span, 1.6, *([mark[along]] if mark and along in mark else []))
     grid = np.geomspace(low, high, GRID)
     values = np.unique(inputs[by]) if by else np.array([np.nan])
-    chosen = values if len(values) <= MOST_CURVES else _spaced(values, MOST_CURVES)
-    owner = _nearest(np.asarray(inputs[by]), chosen) if by else np.zeros(len(x), int)
+    levels = values if len(values) <= MOST_CURVES else _spaced(values, MOST_CURVES)
+    owner = _nearest(np.asarray(inputs[by]), levels) if by else np.zeros(len(x), int)
     shown, shown_by = column(fitted, along), column(fitted, by) if by else ""
     if mark is not None and along in mark:
         mark = {**mark, shown: mark[along]}
     curves = []
-    for index, value in enumerate([*chosen, *_unmeasured(mark, by, chosen)]):
-        mean, below, above = predicted(fitted, held(fitted, {along: grid, **({by: value} if by else {})}))
+    for index, value in enumerate([*levels, *_unmeasured(mark, by, levels)]):
+        mean, below, above = predicted(
+            fitted, with_medians(fitted, {along: grid, **({by: value} if by else {})})
+        )
         mine = owner == index
-        label = _label(shown_by, value) + ("" if index < len(chosen) else ", not measured")
+        label = _label(shown_by, value) + ("" if index < len(levels) else ", not measured")
         curves.append(
             Curve(label, float(value), grid, mean, below, above, x[mine], target[mine], spread[mine])
         )
@@ -148,10 +150,10 @@ def residuals(fitted: FittedLaw, by: str | None) -> Residuals:
     """Measured and predicted values of every point, coloured by `by`."""
     inputs = {name: np.asarray(values) for name, values in fitted.points["inputs"].items()}
     values = np.unique(inputs[by]) if by else np.array([0.0])
-    chosen = values if len(values) <= MOST_CURVES else _spaced(values, MOST_CURVES)
-    owner = _nearest(inputs[by], chosen) if by else np.zeros(len(fitted.points["target"]), int)
+    nearest = values if len(values) <= MOST_CURVES else _spaced(values, MOST_CURVES)
+    owner = _nearest(inputs[by], nearest) if by else np.zeros(len(fitted.points["target"]), int)
     levels = {
-        _label(column(fitted, by) if by else "", v): np.flatnonzero(owner == i) for i, v in enumerate(chosen)
+        _label(column(fitted, by) if by else "", v): np.flatnonzero(owner == i) for i, v in enumerate(nearest)
     }
     return Residuals(
         fmt.target_of(fitted), {column(fitted, n): v for n, v in inputs.items()}, np.asarray(fitted.points["target"]),
@@ -161,8 +163,8 @@ def residuals(fitted: FittedLaw, by: str | None) -> Residuals:
 
 def column(fitted: FittedLaw, name: str) -> str:
     """The table's column that an input of the law was read from: what its axis is about."""
-    held = fitted.checklist.get("columns", {}).get(name, name)
-    return str(held).partition("=")[0]
+    column_name = fitted.checklist.get("columns", {}).get(name, name)
+    return str(column_name).partition("=")[0]
 
 
 def predicted(
@@ -178,17 +180,17 @@ def predicted(
     return mean, low, high
 
 
-def _unmeasured(mark: Mapping[str, Any] | None, by: str | None, chosen: np.ndarray) -> list[float]:
+def _unmeasured(mark: Mapping[str, Any] | None, by: str | None, levels: np.ndarray) -> list[float]:
     """The level of the chosen configuration, where none of the curves has it."""
-    if mark is None or by is None or np.isclose(chosen, mark[by], rtol=1e-9).any():
+    if mark is None or by is None or np.isclose(levels, mark[by], rtol=1e-9).any():
         return []
     return [float(mark[by])]
 
 
-def held(fitted: FittedLaw, given: Mapping[str, Any]) -> dict[str, Any]:
-    """All inputs of the law: those given, the others at their median."""
-    others = {n: float(np.median(v)) for n, v in fitted.points["inputs"].items() if n not in given}
-    return {name: {**others, **given}[name] for name in fitted.inputs}
+def with_medians(fitted: FittedLaw, values: Mapping[str, Any]) -> dict[str, Any]:
+    """All inputs of the law: the values, and the median for the others."""
+    others = {n: float(np.median(v)) for n, v in fitted.points["inputs"].items() if n not in values}
+    return {name: {**others, **values}[name] for name in fitted.inputs}
 
 
 def _spread(fitted: FittedLaw, n: int) -> np.ndarray:
@@ -205,8 +207,8 @@ def _spaced(values: np.ndarray, count: int) -> np.ndarray:
     return np.unique(values[np.linspace(0, len(values) - 1, count).round().astype(int)])
 
 
-def _nearest(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    return np.abs(np.log(values[:, None]) - np.log(chosen[None, :])).argmin(axis=1)
+def _nearest(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    return np.abs(np.log(values[:, None]) - np.log(levels[None, :])).argmin(axis=1)
 
 
 def _label(by: str, value: float) -> str:
@@ -215,8 +217,8 @@ def _label(by: str, value: float) -> str:
 
 def parameter_draws(fitted: FittedLaw) -> dict[str, np.ndarray]:
     """The bootstrap draws of every parameter, {name: [draws]}; empty without a bootstrap."""
-    draws = {name: np.asarray(held, float) for name, held in fitted.draws.items()}
-    return draws if draws and all(held.size for held in draws.values()) else {}
+    draws = {name: np.asarray(column, float) for name, column in fitted.draws.items()}
+    return draws if draws and all(column.size for column in draws.values()) else {}
 
 
 @dataclass(frozen=True)
@@ -231,15 +233,15 @@ class Bar:
 
 def numbers(fitted: FittedLaw) -> list[Bar]:
     """Every parameter and derived number, as the fit reports them; of an average of laws the weights alone."""
-    held = {
+    entries = {
         name: (value, fitted.intervals.get(name))
         for name, value in fitted.params.items()
         if name.startswith("weight.") or not fmt.is_average(fitted.law)
     }
-    held |= {name: (entry["value"], entry.get("interval")) for name, entry in fitted.derived.items()}
+    entries |= {name: (entry["value"], entry.get("interval")) for name, entry in fitted.derived.items()}
     return [
         Bar(name, _known(value, np.inf), *(_known(end, np.nan) for end in ends or (None, None)))
-        for name, (value, ends) in held.items()
+        for name, (value, ends) in entries.items()
     ]
 
 

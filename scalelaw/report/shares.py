@@ -1,4 +1,4 @@
-"""Where the cost of a query goes, made ready: parts of the FLOPs of chosen configurations, and of bills."""
+"""Data of the cost figures: the FLOPs of planned configurations and of bills, by part."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class Shares:
 def shares_of_plans(optima: Sequence[Mapping[str, Any]], name: str = "") -> Shares | None:
     """The picks and those behind them, by the FLOP accounting of their plan. None where it has no parts for them."""
     rows: list[tuple[str, dict[str, float]]] = []
-    told: list[tuple[Mapping[str, Any], Sequence[str]]] = []
+    bills: list[tuple[Mapping[str, Any], Sequence[str]]] = []
     for optimum in optima:
         for choice in [optimum["best"], *optimum["runners_up"][: 0 if len(optima) > 2 else 3]]:
             label = f"{fmt.plain_name(choice['model'])}, {fmt.tokens(choice['visual_tokens'])}"
             parts = _parts(optimum, choice)
-            if parts and all(label != held for held, _ in rows):
+            if parts and all(label != known for known, _ in rows):
                 rows.append((label, parts))
                 best_in = fmt.of_model(choice)
-                told.append((choice["costs"], (
+                bills.append((choice["costs"], (
                     label, fmt.error(choice["error"]), fmt.span(choice.get("error_interval"), fmt.error),
                     "" if best_in is None else fmt.share(best_in),
                 )))  # fmt: skip
-    table = _table(("", "predicted error", "interval", "LLM best in"), told)
+    table = _table(("", "predicted error", "interval", "LLM best in"), bills)
     return _together(rows, f"What the FLOPs are spent on{name}", table)
 
 
@@ -66,13 +66,15 @@ def shares_of_bills(bills: Sequence[Mapping[str, Any]]) -> Shares | None:
 
 
 def _table(
-    header: Sequence[str], told: Sequence[tuple[Mapping[str, Any], Sequence[str]]]
+    header: Sequence[str], bills: Sequence[tuple[Mapping[str, Any], Sequence[str]]]
 ) -> tuple[tuple[str, ...], ...]:
-    """A row for each configuration: what is told of it, then its costs in the kinds that all of them know."""
-    kinds = [kind for kind in (told[0][0] if told else ()) if all(costs.get(kind) for costs, _ in told)][:5]
+    """A row for each configuration: its description, then its costs in the kinds that all of them know."""
+    kinds = [kind for kind in (bills[0][0] if bills else ()) if all(costs.get(kind) for costs, _ in bills)][
+        :5
+    ]
     heads = (f"{fmt.kind(kind)} {fmt.meaning(kind)}".strip() for kind in kinds)
-    rows = ((*cells, *(fmt.cost(kind, costs[kind]) for kind in kinds)) for costs, cells in told)
-    return ((*header, *heads), *rows) if told else ()
+    rows = ((*cells, *(fmt.cost(kind, costs[kind]) for kind in kinds)) for costs, cells in bills)
+    return ((*header, *heads), *rows) if bills else ()
 
 
 def _together(
@@ -106,19 +108,19 @@ def _together(
 
 def _parts(optimum: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, float]:
     """The FLOPs of one configuration, part by part; nothing where they are not those that the plan counted."""
-    asked = {"text_tokens": optimum["text_tokens"], "generate": optimum["generate"]}
+    workload = {"text_tokens": optimum["text_tokens"], "generate": optimum["generate"]}
     try:
         if optimum["cost"] == "linear_flops":
-            load = Workload(**asked)
-            found = plugins.load("costs", "linear_flops").parts(
+            load = Workload(**workload)
+            parts_of = plugins.load("costs", "linear_flops").parts(
                 choice["n_params"], None, choice["visual_tokens"], load
             )
-            parts = {f"{name} tokens": float(value) for name, value in found.items() if float(value) > 0}
+            parts = {f"{name} tokens": float(value) for name, value in parts_of.items() if float(value) > 0}
         else:
             served = {name: optimum["searched"].get(name) for name in ("tower", "compressor")}
             if served["compressor"] is not None:
                 plugins.name_from_file("compressors", served["compressor"], "The optimum")
-            bill = find_cost(str(choice["model"]), choice["visual_tokens"], **asked, **served)
+            bill = find_cost(str(choice["model"]), choice["visual_tokens"], **workload, **served)
             parts = {row["part"]: float(row["flops"]) for row in bill.parts}
     except ScalelawError:
         return {}

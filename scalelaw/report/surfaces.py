@@ -1,4 +1,4 @@
-"""What the surface and the front draw, made ready: the law over two inputs, costs, the path of the optimum.
+"""Data of the surface and of the front: the law over two inputs, costs, the path of the optimum.
 
 The law comes from the fit's `predict`, costs from the costs' files, the path from the optimum's own front.
 """
@@ -15,7 +15,7 @@ from scalelaw import plugins
 from scalelaw.costs._workload import Workload
 from scalelaw.fit import FittedLaw
 from scalelaw.plan import find_optimum
-from scalelaw.report.series import GRID, column, held, predicted, wider
+from scalelaw.report.series import GRID, column, predicted, wider, with_medians
 from scalelaw.report.text import format as fmt
 
 REACH = 3.0
@@ -65,13 +65,13 @@ def surface(fitted: FittedLaw, along: str, by: str, optima: Sequence[Mapping[str
     picks = tuple(o["best"] for o in optima)
     spans = (float(x.min()), float(x.max())), (float(y.min()), float(y.max()))
     path, free = _path(optima), _free_path(fitted, optima)
-    chosen = [*picks, *path]
-    grid_x = np.geomspace(*wider(spans[0], 1.3, *(c[along] for c in chosen)), GRID)
-    grid_y = np.geomspace(*wider(spans[1], 1.3, *(c[by] for c in chosen)), GRID)
+    picks_and_path = [*picks, *path]
+    grid_x = np.geomspace(*wider(spans[0], 1.3, *(c[along] for c in picks_and_path)), GRID)
+    grid_y = np.geomspace(*wider(spans[1], 1.3, *(c[by] for c in picks_and_path)), GRID)
     mesh_x, mesh_y = np.meshgrid(grid_x, grid_y)
     return Surface(
         along, by, (column(fitted, along), column(fitted, by)), fmt.target_of(fitted), len(x), grid_x, grid_y,
-        np.asarray(fitted.predict(None, **held(fitted, {along: mesh_x, by: mesh_y}))), (x, y), spans,
+        np.asarray(fitted.predict(None, **with_medians(fitted, {along: mesh_x, by: mesh_y}))), (x, y), spans,
         _cost({along: mesh_x, by: mesh_y}, optima),
         tuple(o["budget"]["flops"] for o in optima if "flops" in o["budget"] and o["cost"] == EQUAL_COST),
         path, tuple(p for p in free if all(g[0] <= p[n] <= g[-1] for n, g in ((along, grid_x), (by, grid_y)))), picks,
@@ -130,7 +130,7 @@ def _free_path(fitted: FittedLaw, optima: Sequence[Mapping[str, Any]]) -> tuple[
     if first["cost"] != EQUAL_COST or set(first["budget"]) != {"flops"} or len(path) < 2:
         return tuple(o["continuous"] for o in optima if o["continuous"])
     bare = replace(fitted, draws={})
-    asked = {
+    options = {
         "text_tokens": first["text_tokens"],
         "generate": first["generate"],
         "models": {p["model"]: p["n_params"] for p in path},
@@ -139,6 +139,6 @@ def _free_path(fitted: FittedLaw, optima: Sequence[Mapping[str, Any]]) -> tuple[
     }
     ends = path[0]["costs"]["flops"], path[-1]["costs"]["flops"]
     places = [
-        find_optimum(bare, {"flops": float(b)}, **asked).continuous for b in np.geomspace(*ends, 15)[:-1]
+        find_optimum(bare, {"flops": float(b)}, **options).continuous for b in np.geomspace(*ends, 15)[:-1]
     ]
     return tuple(place for place in places if place)

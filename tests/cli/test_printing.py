@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from scalelaw.cli.show.printer import Printer, at_most
 from scalelaw.files.safe_text import json_safe, one_line, printable
 
 Run = Callable[..., tuple[int, str, str]]
@@ -139,3 +140,24 @@ def test_odd_settings_end_no_figure(settings: dict[str, str], tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_terminal_gets_a_bounded_answer(
+    verbose: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    with at_most(25, [("code", "message")] * 3, verbose):
+        for i in range(60):
+            Printer().line(f"line {i}")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == (60 if verbose else 22)
+    assert verbose or "39 more lines" in lines[-1]
+
+
+def test_fit_starts_without_matplotlib() -> None:
+    code = (
+        "import scalelaw.report.text.format, scalelaw.cli.show.fit, sys; print('matplotlib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -74,9 +74,9 @@ def test_the_terminal_shows_the_budgets_own_quantity_and_the_way_to_serve(
     assert "latency_ms  memory_gb" in told
     assert "int8 x 1" in told
     assert "with clip-vit-l-14-336" in told
-    assert "What keeps a better one out: latency_ms." in told
+    assert "Binding constraint: latency_ms." in told
     assert cli.main([*asked, "--models", "qwen1.5", "--tie", "0.1"]) == 0
-    assert "models tie nearly; the cheapest of them is" in capsys.readouterr().out
+    assert "models are nearly tied; the cheapest of them is" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def ocr() -> Any:
 
 @pytest.fixture(scope="session")
 def optimum(fitted: Any) -> Any:
-    """The plan for 800 GFLOPs and 50 text tokens: 7 B with 7 visual tokens."""
+    """The plan for 800 GFLOPs and 50 text tokens: 7B with 7 visual tokens."""
     return sl.find_optimum(fitted, {"flops": 8e11}, text_tokens=50, cost="linear_flops")
 
 

@@ -34,12 +34,12 @@ def test_the_first_page_answers(answer: list[Page], words_of: Callable[..., str]
     page = words_of(answer[0])
     assert "Under 800 GFLOPs per query with 50 text tokens:" in page
     assert "Qwen-1.5 7B with 7 visual tokens" in page
-    assert "Predicted error 0.4997 (95 % interval 0.4" in page
-    assert "best in more than 99 % of refits to redrawn data." in page
+    assert "Predicted error 0.4997 (95% interval 0.4" in page
+    assert "best in more than 99% of refits to redrawn data." in page
     assert "Runner-up: Qwen-1.5 4B with 50 visual tokens, predicted error 0.5047" in page
     assert "Status: at bound." in page
     assert (
-        "What would change it: a budget below 756 GFLOPs per query (5.5 % less): then Qwen-1.5 4B with 44"
+        "What would change it: a budget below 756 GFLOPs per query (5.5% less): then Qwen-1.5 4B with 44"
         in page
     )
     assert "optimal_visual_tokens" not in page
@@ -55,14 +55,14 @@ def test_warnings_stand_in_words_on_the_first_page_and_in_the_checklist(
         assert fmt.symbolic(message) in last
 
 
-def test_what_does_not_fit_on_the_first_page_is_counted_there_and_told_in_the_checklist(
+def test_warnings_without_room_on_the_first_page_are_counted_there_and_listed_in_the_checklist(
     fitted: Any, optimum: Any, drawn: Callable[..., Any], words_of: Callable[..., str]
 ) -> None:
     notes = [
         (f"n{i}", f"Something that one should know and that takes some room, number {i}.") for i in range(40)
     ]
     made = drawn([fitted, dataclasses.replace(optimum, warnings=notes)])
-    assert re.search(r"\d+ more notes on the checklist page\.", words_of(made[0]))
+    assert re.search(r"\d+ more warnings on the checklist pages\.", words_of(made[0]))
     checklist = " ".join(" ".join(words_of(page).split()) for page in made if "Checklist" in words_of(page))
     assert all(message in checklist for _, message in notes)
 
@@ -179,7 +179,7 @@ def test_a_path_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
 def test_an_average_of_laws_predicts_and_is_told_in_words(drawn: Callable[..., Any]) -> None:
     fitted = sl.fit_law("scenes", law="auto", where={"benchmark": "scenes_digits"}, bootstrap=20, seed=0)
     assert fitted.law.startswith("average:")
-    told = [text for page in drawn(fitted) for _, text in page.told]
+    told = [text for page in drawn(fitted) for _, text in page.texts]
     assert any("it predicts and has no parameters of its own" in text for text in told)
     assert not [text for text in told if "@" in text or "average:" in text or "sumof" in text]
     assert not [text for text in told if "determine every number" in text or "may be believed" in text]
@@ -203,7 +203,7 @@ def test_doubts_stand_under_the_grid_and_a_fit_alone_has_its_grid_too(
         covered = [page for page in drawn(items) if "What was measured" in words_of(page)]
         assert [panel.name for page in covered for panel in page.panels] == ["coverage_1"]
         said = " ".join(words_of(covered[0]).split())
-        assert "Doubts about these numbers" in said
+        assert "Limitations of these numbers" in said
         assert "The cell 7B at V=576 equals 4B at V=576 to ten digits" in said
 
 
@@ -232,32 +232,32 @@ def test_cells_that_average_another_mix_of_benchmarks_are_marked_and_counted(
         "* 4 cells of 16 with another mix of benchmarks (in scenes knowledge, whose rows of status 'plateau'"
     )
     assert note in " ".join(said.split())
-    assert [text for kind, text in page.told if text.startswith(note)]
+    assert [text for kind, text in page.texts if text.startswith(note)]
     for even in ("vlm_reasoning", "superclass_data_scaling"):
         assert not [page for page in drawn(even) if "*" in words_of(page)]
 
 
 def test_what_each_configuration_costs_stands_under_the_bars_of_a_plan(answer: list[Page]) -> None:
-    (page,) = (page for page in answer if ("title", "Where the cost goes") in page.told)
-    rows = [text.split("\t") for kind, text in page.told if kind == "row"]
+    (page,) = (page for page in answer if ("title", "Where the cost goes") in page.texts)
+    rows = [text.split("\t") for kind, text in page.texts if kind == "row"]
     assert rows[0] == ["", "predicted error", "interval", "LLM best in", "compute per query"]
-    assert rows[1][:2] + rows[1][3:] == ["Qwen-1.5 7B, 7 visual tokens", "0.4997", "> 99 %", "798 GFLOPs"]
+    assert rows[1][:2] + rows[1][3:] == ["Qwen-1.5 7B, 7 visual tokens", "0.4997", "> 99%", "798 GFLOPs"]
     assert len(rows) == 5
 
 
 def test_the_words_of_page_one_are_explained_at_the_end(
     answer: list[Page], words_of: Callable[..., str]
 ) -> None:
-    assert "error = 1 − score, 0 is perfect; the words are explained at the end" in words_of(answer[0])
+    assert "error = 1 − score, 0 is perfect; terms are explained at the end" in words_of(answer[0])
     assert "What the words mean" in words_of(answer[-1])
-    named = " ".join(text.partition("\t")[0] for kind, text in answer[-1].told if kind == "row")
+    named = " ".join(text.partition("\t")[0] for kind, text in answer[-1].texts if kind == "row")
     for word in ("error", "visual tokens", "FLOPs", "refits", "interval", "at bound", "root mean square"):
         assert word in named
 
 
 def test_where_two_kinds_of_interval_stand_it_is_said_which_and_why(answer: list[Page]) -> None:
-    (page,) = (page for page in answer if ("title", "What may be believed") in page.told)
-    said = page.told[1][1]
+    (page,) = (page for page in answer if ("title", "What may be believed") in page.texts)
+    said = page.texts[1][1]
     assert "on page one and in the files: intervals by refits (wild bootstrap)" in said
     assert "a profile takes all noise as alike" in said
 
@@ -267,11 +267,11 @@ def test_a_near_tie_does_not_contradict_how_often_the_pick_is_best(
 ) -> None:
     optimum = sl.find_optimum(fitted, {"flops": 8e11}, text_tokens=50, cost="linear_flops", tie=0.006)
     first = " ".join(words_of(drawn([fitted, optimum])[0]).split())
-    assert "best in more than 99 % of refits" in first
+    assert "best in more than 99% of refits" in first
     assert "Nearly as good, and no dearer: Qwen-1.5 4B with" in first
     assert "they tell which is less, not that the difference matters." in first
     spread = {**optimum.best, "p_best": 0.42}
     first = " ".join(words_of(drawn([fitted, dataclasses.replace(optimum, best=spread)])[0]).split())
     assert (
-        "best in more than 99 % of refits to redrawn data, with just so many visual tokens in 42 %." in first
+        "best in more than 99% of refits to redrawn data, with this number of visual tokens in 42%." in first
     )

@@ -16,11 +16,12 @@ import pytest
 
 import scalelaw as sl
 from scalelaw.errors import InputError
-from scalelaw.report.collect import Study, gather
+from scalelaw.report.collect import gather
 from scalelaw.report.document import make_pages
 from scalelaw.report.export import csv_text
 from scalelaw.report.render.pdf import FOOT, Page
 from scalelaw.report.render.pdf_outline import add_outline
+from scalelaw.report.study import Study
 from scalelaw.report.style import PAGE, styled
 from scalelaw.report.text.glyphs import drawable
 from scalelaw.report.text.sentences import grounds
@@ -118,7 +119,7 @@ def test_a_table_that_leaves_a_law_at_a_limit_has_a_report(name: str) -> None:
 
 def test_warnings_stand_before_the_pick(fitted: Any, optimum: Any) -> None:
     named = replace(optimum, warnings=[("assumed_encoder", "The encoder is assumed.")])
-    told = [text for _, text in _pages([fitted, named])[0].told]
+    told = [text for _, text in _pages([fitted, named])[0].texts]
     pick = next(place for place, text in enumerate(told) if text.endswith("with 7 visual tokens"))
     assert told.index("The encoder is assumed.") < pick
 
@@ -128,7 +129,7 @@ def test_each_amount_of_a_pick_has_its_unit_and_meaning(fitted: Any, optimum: An
     units = {"carbon_g": "grams of CO2 per query"}
     searched = {**optimum.searched, "units": units, "hardware": "h100-sxm", "usd_per_hour": 2.5, "images": 3}
     plan = replace(optimum, budget=dict(costs), best={**optimum.best, "costs": costs}, searched=searched)
-    told = " ".join(text for _, text in _pages([fitted, plan])[0].told)
+    told = " ".join(text for _, text in _pages([fitted, plan])[0].texts)
     for amount in ("0.207 ms per generated token", "112 ms to the first token", "$21.7 per million queries",
                    "3 grams of CO2 per query", "800 GFLOPs per query"):  # fmt: skip
         assert f"{amount} (limit" in told
@@ -227,7 +228,7 @@ def test_a_loss_is_no_share_of_one(plain: Any) -> None:
     labels = {**plain.points["labels"], "direction": ["loss"] * plain.n_points}
     points = {**plain.points, "labels": labels, "target": [3.0 + v for v in plain.points["target"]]}
     pages = _pages(replace(plain, points=points, params={**plain.params, "D": 3.0}))
-    told = "\n".join(text for page in pages for _, text in page.told)
+    told = "\n".join(text for page in pages for _, text in page.texts)
     drawn = "\n".join(
         t.get_text() for page in pages for t in page.figure.findobj(match=lambda a: hasattr(a, "get_text"))
     )
@@ -249,7 +250,7 @@ def test_many_fits_have_a_summary_an_outline_and_a_word_on_what_is_left_out(ocr:
         first, rows = answer_page(contents, None), 0
         page: Page | None = first
         while page is not None:
-            rows += sum(kind == "row" and "table-" in text for kind, text in page.told)
+            rows += sum(kind == "row" and "table-" in text for kind, text in page.texts)
             page = page.next
     assert rows == 40
 
@@ -264,3 +265,15 @@ def test_a_pdf_has_an_outline(ocr: Any, tmp_path: Path) -> None:
     (tmp_path / "none.pdf").write_bytes(b"not a pdf")
     add_outline(tmp_path / "none.pdf", ["a"])
     assert (tmp_path / "none.pdf").read_bytes() == b"not a pdf"
+
+
+def test_a_plan_of_a_loss_without_its_fit_says_loss(plain: Any) -> None:
+    points = {**plain.points, "target": [3.0 + v for v in plain.points["target"]]}
+    fitted = replace(plain, points=points, params={**plain.params, "D": 3.0}, target_kind="loss")
+    optimum = sl.find_optimum(fitted, 1e12, text_tokens=50, models="qwen1.5")
+    assert optimum.searched["target_kind"] == optimum.searched["target"] == "loss"
+    with styled():
+        pages = list(make_pages(gather(optimum)))
+    words = "\n".join(text for _, text in pages[0].texts)
+    assert "Predicted loss" in words
+    assert "1 − score" not in words

@@ -19,10 +19,9 @@ def test_a_foreign_manifest_removes_no_file_of_the_user(tmp_path: Path) -> None:
     files = {"notes.txt": _digest("mine"), "01_old.csv": _digest("old")}
     (tmp_path / "01_old.csv").write_text("old")
     (tmp_path / MANIFEST).write_text(json.dumps({"schema": "scalelaw.report_manifest/1", "files": files}))
-    folder = OwnedFolder(tmp_path)
-    folder.claim(["02_new.csv"])
-    (tmp_path / "02_new.csv").write_text("new")
-    folder.finish()
+    folder = OwnedFolder(tmp_path, {"02_new.csv": b"new"})
+    folder.check()
+    folder.write()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["02_new.csv", MANIFEST, "notes.txt"]
 
 
@@ -32,11 +31,10 @@ def test_a_folder_of_an_earlier_version_gives_up_figures_only(tmp_path: Path) ->
     answer = {"schema": "scalelaw.report_contents/1", "data": {"pages": [{"figures": figures}]}}
     (tmp_path / "report.json").write_text(json.dumps(answer))
     (tmp_path / "01_old.csv").write_text("old")
-    folder = OwnedFolder(tmp_path)
     with pytest.raises(InputError) as caught:
-        folder.claim(["notes.txt"])
+        OwnedFolder(tmp_path, {"notes.txt": b"new"}).check()
     assert caught.value.code == "not_ours"
-    folder.claim(["report.json"])
-    (tmp_path / "report.json").write_text("{}")
-    folder.finish()
+    folder = OwnedFolder(tmp_path, {"report.json": b"{}"})
+    folder.check()
+    folder.write()
     assert sorted(path.name for path in tmp_path.iterdir()) == [MANIFEST, "notes.txt", "report.json"]

@@ -14,7 +14,7 @@ from scalelaw.report import grids, series, surfaces
 
 def test_curves_are_the_law_and_bands_its_draws(fitted: Any) -> None:
     held = series.slices(fitted, "visual_tokens", "n_params")
-    assert [c.label for c in held.curves] == ["0.5 B", "1.8 B", "4 B", "7 B"]
+    assert [c.label for c in held.curves] == ["0.5B", "1.8B", "4B", "7B"]
     assert (held.n, held.measured_range, held.interval) == (28, (1.0, 576.0), 0.95)
     curve = held.curves[3]
     p = fitted.params
@@ -36,7 +36,7 @@ def test_without_draws_there_is_no_band(fitted: Any) -> None:
 def test_a_choice_off_the_curves_gets_its_own(fitted: Any) -> None:
     mark = {"n_params": 1.4e10, "visual_tokens": 64, "error": 0.46}
     held = series.slices(fitted, "visual_tokens", "n_params", mark)
-    assert held.curves[-1].label == "14 B, not measured"
+    assert held.curves[-1].label == "14B, not measured"
     assert len(held.curves[-1].at) == 0
 
 
@@ -84,7 +84,7 @@ def test_coverage_counts_what_is_there_and_what_is_not() -> None:
     (grid,) = grids.coverage(sl.read_table("vlm_ocr"))
     assert (grid.columns, grid.levels) == (
         ("1", "4", "16", "36", "64", "144", "576"),
-        ("0.5 B", "1.8 B", "4 B", "7 B"),
+        ("0.5B", "1.8B", "4B", "7B"),
     )
     assert grid.mean[0, 0] == pytest.approx(0.9021, abs=5e-5)
     assert grid.rows.sum() == 28

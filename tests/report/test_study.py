@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any
 
 import scalelaw as sl
-from scalelaw.report.collect import Study, gather
-from scalelaw.report.study import source_of, subjects
+from scalelaw.report.collect import gather
+from scalelaw.report.study import Study, source_of, subjects
 
 
 def test_one_alone_needs_no_name(fitted: Any) -> None:

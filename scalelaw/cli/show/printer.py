@@ -1,9 +1,13 @@
-"""Where every answer for a terminal is printed (rich): text is escaped, tables are cut to the width there is."""
+"""Printing on a terminal (rich): text is escaped, tables are fitted to the width."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -13,9 +17,37 @@ from rich.text import Text
 from scalelaw.files.safe_text import one_line, printable
 
 _PIPED_WIDTH = 120
-"""Columns where there is no terminal to ask, and COLUMNS is not set."""
+"""Columns where there is no terminal and COLUMNS is not set."""
+MOST_LINES = 25
+"""Lines of an answer on a terminal, unless all are requested."""
+_LEAST_LINES = 12
 _GAP = 2
 _LEAST = 6
+
+
+_KEPT: ContextVar[list[str] | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def at_most(lines: int, warnings: Iterable[tuple[str, str]] = (), verbose: bool = False) -> Iterator[None]:
+    """On a terminal without `verbose`, print at most this many lines, those of the warnings before them included, but
+    not fewer than `_LEAST_LINES`; the last line counts the rest."""
+    if verbose or not sys.stdout.isatty():
+        yield
+        return
+    token = _KEPT.set(kept := [])
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+        whole = "".join(kept).splitlines(keepends=True)
+        width = Printer().width
+        above = sum(1 + (len("warning: ") + len(message)) // width for _, message in warnings)
+        lines = max(lines - above, _LEAST_LINES)
+        if len(whole) > lines:
+            left = len(whole) - lines + 1
+            whole = [*whole[: lines - 1], f"... {left} more lines: --verbose prints all\n"]
+        sys.stdout.write("".join(whole))
 
 
 class Printer:
@@ -38,11 +70,21 @@ class Printer:
         whole = Text(printable(bold), "bold")
         whole.append(printable(text), style or None)
         whole.append(printable(after), style or None)
-        self._console.print(whole, overflow="fold")
+        self._print(whole, overflow="fold")
+
+    def _print(self, item: Text | Table, **options: Any) -> None:
+        """Print, or keep the text for `at_most`. The ASCII minus can be copied into an option."""
+        with self._console.capture() as captured:
+            self._console.print(item, **options)
+        text = captured.get().replace("−", "-")
+        if (kept := _KEPT.get()) is None:
+            self._console.file.write(text)
+        else:
+            kept.append(text)
 
     def raw(self, text: str) -> None:
         """Print a line that is not wrapped, such as a path."""
-        self._console.print(Text(printable(text)), soft_wrap=True)
+        self._print(Text(printable(text)), soft_wrap=True)
 
     def table(
         self,
@@ -83,10 +125,10 @@ class Printer:
                 )
             for row in cells:
                 table.add_row(*(Text(row[place]) for place in places))
-            self._console.print(table)
+            self._print(table)
 
     def _parts(self, widths: list[int], keys: int) -> list[list[int]]:
-        """Columns by table; columns wider than there is room are narrowed in place (their cells are folded)."""
+        """Columns by table; columns wider than the terminal are narrowed in place (their cells are folded)."""
         if _needs(widths) <= self.width:
             return [list(range(len(widths)))]
         own, rest = list(range(min(keys, len(widths)))), list(range(keys, len(widths)))

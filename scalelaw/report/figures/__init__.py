@@ -1,4 +1,4 @@
-"""The figures of a report. One function = one figure: it takes Axes and data made ready, and only draws.
+"""The figures of a report. One function = one figure: it takes Axes and prepared data, and only draws.
 
 Every panel carries its number of points and, on its axes, its units; what lies beyond the measured range is
 hatched. Curves differ in colour, marker and line style at once.

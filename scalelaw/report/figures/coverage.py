@@ -33,7 +33,7 @@ def _grid(axes: Axes, data: Coverage) -> None:
     rows, columns = data.mean.shape
     axes.set(xlim=(0, columns), ylim=(0, rows))
     axes.grid(False)
-    told = _cells_hold_numbers(axes, rows, columns)
+    numbered = _cells_hold_numbers(axes, rows, columns)
     low, high = float(np.nanmin(data.mean)), float(np.nanmax(data.mean))
     for row, column in np.ndindex(rows, columns):
         value = float(data.mean[row, column])
@@ -46,12 +46,12 @@ def _grid(axes: Axes, data: Coverage) -> None:
             continue
         colour = colormaps[SURFACE]((value - low) / (high - low) if high > low else 0.5)
         axes.add_patch(Rectangle((column, row), 1, 1, facecolor=colour, edgecolor=PAPER, linewidth=1.5))
-        if told:
-            held = int(data.rows[row, column])
+        if numbered:
+            count = int(data.rows[row, column])
             star = "*" if data.uneven is not None and data.uneven[row, column] else ""
-            text = f"{value:.3f}{star}" + (f"\n× {held}" if held > 1 else "")
+            text = f"{value:.3f}{star}" + (f"\n× {count}" if count > 1 else "")
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", size=TINY, color=_ink(colour))
-    if not told and high > low:
+    if not numbered and high > low:
         _bar(axes, ScalarMappable(Normalize(low, high), SURFACE), data.target)
     for axis, labels, name in ((axes.xaxis, data.columns, data.along), (axes.yaxis, data.levels, data.by)):
         every = _every(axes, labels) if axis is axes.xaxis else -(-len(labels) // _READABLE)

@@ -73,5 +73,5 @@ def _mark(axes: Axes, data: Curves) -> Line2D:
 
 
 def _note(data: Curves) -> str:
-    band = f" · bands: {100 * data.interval:g} %" if data.interval else ""
+    band = f" · bands: {100 * data.interval:g}%" if data.interval else ""
     return f"n = {data.n}{band}"

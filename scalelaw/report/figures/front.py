@@ -31,14 +31,14 @@ def draw_front(axes: Axes, data: Front) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(f"cost ({fmt.cost_unit(data.kind) or data.kind})")
     errors = [p["error"] for p in data.points]
-    lowest, highest = (errors if held is None else held for held in (data.low, data.high))
+    lowest, highest = (errors if points is None else points for points in (data.low, data.high))
     plain_target(axes, "y", float(np.min(lowest)), float(np.max(highest)), fmt.axis(data.target))
     no_error_beyond(axes, "y", data.target)
     if data.low is not None and data.high is not None:
         axes.fill_between(costs, data.low, data.high, color=MUTED, alpha=0.25, linewidth=0, zorder=1.5)
     handles = [
-        _model(axes, i, name, held, data.kind)
-        for i, (name, held) in enumerate(_by_model(data.points).items())
+        _model(axes, i, name, points, data.kind)
+        for i, (name, points) in enumerate(_by_model(data.points).items())
     ]
     for pick in data.picks:
         axes.plot(pick["costs"][data.kind], pick["error"], marker="*", markersize=16, color=INK, markeredgecolor=PAPER,
@@ -54,9 +54,9 @@ def _note(data: Front) -> str:
     return f"n = {data.n}" if data.n else fmt.count(len(data.points), "configuration")
 
 
-def _model(axes: Axes, index: int, name: str, held: Sequence[Mapping[str, Any]], kind: str) -> Line2D:
+def _model(axes: Axes, index: int, name: str, points: Sequence[Mapping[str, Any]], kind: str) -> Line2D:
     colour, marker, style = look(index)
-    x, y = [p["costs"][kind] for p in held], [p["error"] for p in held]
+    x, y = [p["costs"][kind] for p in points], [p["error"] for p in points]
     (line,) = axes.plot(
         x, y, linestyle=style, marker=marker, markevery=max(1, len(x) // 6), color=colour, markeredgecolor=PAPER,
         markeredgewidth=0.6, markersize=6.5, label=clip(name, 1.5, SMALL), zorder=3,

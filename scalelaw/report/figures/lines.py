@@ -21,8 +21,8 @@ def draw_lines(axes: Axes, data: Lines) -> None:
     low, high = float(x.min()), float(x.max())
     room = (high / low) ** 0.05 if high > low else 2.0
     log_input(axes, "x", data.along, low / room, high * room, tuple(np.unique(x)))
-    held = np.concatenate([v for ln in data.lines for v in (ln.y, ln.low, ln.high) if v is not None])
-    plain_target(axes, "y", float(np.nanmin(held)), float(np.nanmax(held)), data.target)
+    values = np.concatenate([v for ln in data.lines for v in (ln.y, ln.low, ln.high) if v is not None])
+    plain_target(axes, "y", float(np.nanmin(values)), float(np.nanmax(values)), data.target)
     handles = []
     for index, line in enumerate(data.lines):
         colour, marker, style = look(index if line.look is None else line.look)
@@ -69,7 +69,7 @@ def draw_profile(axes: Axes, data: Profile) -> None:
     axes.set_xlabel(f"{fmt.greek(data.name)} held there (no unit{'; goes on' if data.cut else ''})")
     axes.set_ylabel("F statistic (no unit)")
     axes.annotate(
-        f"{100 * data.level:g} %", (1, data.threshold), (-2, 3), xycoords=("axes fraction", "data"),
+        f"{100 * data.level:g}%", (1, data.threshold), (-2, 3), xycoords=("axes fraction", "data"),
         textcoords="offset points", ha="right", va="bottom", size=TINY, color=MUTED,
         bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
     )  # fmt: skip

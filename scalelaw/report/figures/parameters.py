@@ -35,7 +35,7 @@ def draw_cloud(axes: Axes, data: Cloud) -> None:
 
 
 def _span(values: np.ndarray, best: float) -> tuple[float, float]:
-    """The middle 99 % of the values, no further than 5 quartile ranges from the quartiles, and the fitted one, with
+    """The middle 99% of the values, no further than 5 quartile ranges from the quartiles, and the fitted one, with
     some room: far draws would hide the rest."""
     low, first, third, high = map(float, np.quantile(values, (0.005, 0.25, 0.75, 0.995)))
     if (reach := 5 * (third - first)) > 0:

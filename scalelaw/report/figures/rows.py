@@ -31,11 +31,11 @@ def draw_rows(axes: Axes, data: Rows, labels: bool = True) -> None:
 
 
 def _scale(axes: Axes, data: Rows) -> None:
-    held = np.concatenate(
+    finite = np.concatenate(
         [np.ravel([v for v in (s.values, s.low, s.high) if v is not None]) for s in data.series]
     )
-    held = np.concatenate([held[np.isfinite(held)], data.band or ()])
-    low, high = (float(held.min()), float(held.max())) if held.size else (0.0, 1.0)
+    finite = np.concatenate([finite[np.isfinite(finite)], data.band or ()])
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     values = np.concatenate([s.values[np.isfinite(s.values)] for s in data.series])
     if values.size:  # an interval without an end must not hide the others
         reach = 4 * max(float(np.ptp(values)), float(np.abs(values).max()))
@@ -43,7 +43,7 @@ def _scale(axes: Axes, data: Rows) -> None:
             low, high = max(low, float(values.min()) - reach), min(high, float(values.max()) + reach)
     if data.column:
         room = (high / low) ** 0.08 if high > low else 2.0
-        log_input(axes, "x", data.column, low / room, high * room, tuple(np.unique(held)))
+        log_input(axes, "x", data.column, low / room, high * room, tuple(np.unique(finite)))
     else:
         plain_target(axes, "x", low, high, data.axis)
 

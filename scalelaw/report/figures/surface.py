@@ -65,7 +65,10 @@ def _equal_cost(axes: Axes, data: Surface, obstacles: list[np.ndarray]) -> Line2
     lines = axes.contour(data.x, data.y, data.cost, levels=levels, **style)
     _label(axes, lines, [fmt.si(v, "FLOPs") for v in levels], obstacles, bold=True)
     obstacles += [
-        axes.transData.transform(held) for segments in lines.allsegs for held in segments if len(held)
+        axes.transData.transform(segment)
+        for segments in lines.allsegs
+        for segment in segments
+        if len(segment)
     ]
     return Line2D([], [], color=INK, linewidth=1.1, linestyle=(0, (4, 3)), label="equal 2 N (Q + V + G)")
 
@@ -91,9 +94,9 @@ def _choices(axes: Axes, data: Surface) -> list[Line2D]:
         x, y = ([p[name] for p in data.path] for name in (data.along, data.by))
         axes.plot(x, y, color=PATH, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=3.3)
         for _, stretch in groupby(data.path, key=lambda p: p[data.by]):
-            held = list(stretch)
-            axes.plot([p[data.along] for p in held], [p[data.by] for p in held], color=PATH, linewidth=2.2, zorder=3.4,
-                      path_effects=_HALO)  # fmt: skip
+            points = list(stretch)
+            x, y = ([p[name] for p in points] for name in (data.along, data.by))
+            axes.plot(x, y, color=PATH, linewidth=2.2, zorder=3.4, path_effects=_HALO)
         handles.append(Line2D([], [], color=PATH, linewidth=2.2, path_effects=_HALO,
                               label="best of the catalogue by budget"))  # fmt: skip
     for pick in data.picks:
@@ -108,12 +111,12 @@ def _choices(axes: Axes, data: Surface) -> list[Line2D]:
 def _places(axes: Axes, data: Surface) -> list[np.ndarray]:
     """What labels keep away from, in pixels: points, the frame of the measured range, paths, picks."""
     choices = [*data.path, *data.free_path, *data.picks]
-    chosen = np.array([[c[data.along], c[data.by]] for c in choices]).reshape(-1, 2)
+    picks = np.array([[c[data.along], c[data.by]] for c in choices]).reshape(-1, 2)
     (left, right), (low, high) = data.measured
     across, up = np.geomspace(left, right, 60), np.geomspace(low, high, 40)
     frame = [np.column_stack([across, np.full(60, y)]) for y in (low, high)]
     frame += [np.column_stack([np.full(40, x), up]) for x in (left, right)]
-    return [axes.transData.transform(np.vstack([np.column_stack(data.at), chosen, *frame]))]
+    return [axes.transData.transform(np.vstack([np.column_stack(data.at), picks, *frame]))]
 
 
 def _label(axes: Axes, lines: Any, texts: list[str], obstacles: list[np.ndarray], bold: bool = False) -> None:
@@ -122,12 +125,12 @@ def _label(axes: Axes, lines: Any, texts: list[str], obstacles: list[np.ndarray]
     places, edge = [], axes.get_window_extent()
     figure = axes.get_figure(root=True)
     assert figure is not None
-    for segments, said in zip(lines.allsegs, texts, strict=False):
+    for segments, label in zip(lines.allsegs, texts, strict=False):
         line = np.vstack([np.empty((0, 2)), *segments])
         at = axes.transData.transform(line)
         if len(at) < 2:
             continue
-        half = text_width(said, TINY, "bold" if bold else "normal") * figure.dpi / 2
+        half = text_width(label, TINY, "bold" if bold else "normal") * figure.dpi / 2
         along = np.gradient(at, axis=0)
         along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
         spread = at[:, None] + along[:, None] * np.linspace(-half, half, 7)[None, :, None]  # [line, 7, 2]

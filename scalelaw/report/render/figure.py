@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.paths import atomic
 from scalelaw.report import series, surfaces
-from scalelaw.report.collect import Study, gather
+from scalelaw.report.collect import gather
 from scalelaw.report.figures import draw_curves, draw_front, draw_parity, draw_surface
 from scalelaw.report.sections.fit import axes_of
+from scalelaw.report.study import Study
 from scalelaw.report.style import styled
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.glyphs import make_drawable
@@ -91,8 +92,8 @@ def _families(studies: list[Study]) -> Figure:
     for index, (study, data) in enumerate(zip(studies, drawn, strict=True)):
         axes = figure.add_axes((wide * (index + 0.13), 0.265, 0.83 * wide, 0.65))
         assert study.fitted is not None
-        chosen = study.fitted.checklist["where"]
-        name = chosen.get("benchmark", study.name) if isinstance(chosen, dict) else study.name
+        where = study.fitted.checklist["where"]
+        name = where.get("benchmark", study.name) if isinstance(where, dict) else study.name
         draw_curves(axes, data, extent, heading=fmt.capital(fmt.named(name)))
     return figure
 

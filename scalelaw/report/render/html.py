@@ -46,9 +46,9 @@ def page_text(pages: Sequence[Page], title: str, foot: str) -> str:
                 mark = name if kind == "broad" else f"{name}-{kind}"
                 drawing, hovers[mark] = _figure(mark, panel, width)
                 figures.append(f'<figure class="{kind}" id="{mark}" data-name="{mark}">{drawing}</figure>')
-        held = "".join(_told(page.told))
+        body = "".join(_tags_of(page.texts))
         sections.append(
-            f'<section id="page-{number}">{held}<div class="figures">{"".join(figures)}</div></section>'
+            f'<section id="page-{number}">{body}<div class="figures">{"".join(figures)}</div></section>'
         )
     entries = [(number, title) for number, title in enumerate(outline_of(pages), 1) if title]
     links = "".join(
@@ -66,7 +66,7 @@ def page_text(pages: Sequence[Page], title: str, foot: str) -> str:
     )
 
 
-def _told(told: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _tags_of(texts: Sequence[tuple[str, str]]) -> Iterator[str]:
     """The words of a page; neighbouring items and rows become one list and one table."""
     tags = {
         "title": "h2",
@@ -76,7 +76,7 @@ def _told(told: Sequence[tuple[str, str]]) -> Iterator[str]:
         "formula": "p class=formula",
     }
     before = ""
-    for kind, text in told:
+    for kind, text in texts:
         if kind != before and before in ("item", "row"):
             yield "</ul>" if before == "item" else "</table></div>"
         if kind != before and kind in ("item", "row"):
@@ -119,11 +119,11 @@ def _figure(name: str, panel: Panel, width: float) -> tuple[str, dict[str, Any]]
     for colour, variable in _VARIABLES.items():
         drawing = re.sub(rf"(?<=[: \"]){colour}\b", f"var(--{variable})", drawing)
     axes = figure.axes[0]
-    said = html.escape(f"{axes.get_title(loc='left')}, {axes.get_xlabel()}", quote=True)
+    alt = html.escape(f"{axes.get_title(loc='left')}, {axes.get_xlabel()}", quote=True)
     drawing = re.sub(r'<svg ([^>]*?)width="[^"]+" height="[^"]+"|<svg ([^>]*?)height="[^"]+" ([^>]*?)width="[^"]+"',
                      lambda m: f"<svg {''.join(g or '' for g in m.groups())}", drawing, count=1)  # fmt: skip
-    drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{said}" ', 1)
-    under: dict[str, Any] = {"points": [p for held in figure.axes for p in _points(held, box)]}
+    drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{alt}" ', 1)
+    under: dict[str, Any] = {"points": [p for axis in figure.axes for p in _points(axis, box)]}
     if isinstance(panel.data, Surface):
         under["surface"] = _surface(axes, panel.data, box)
     return drawing, under

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from scalelaw import plugins
-from scalelaw.files.paths import atomic, bundled, write_text
+from scalelaw.files.paths import bundled
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series
 from scalelaw.report.alone import alone
-from scalelaw.report.collect import Contents, Study
+from scalelaw.report.collect import Contents
 from scalelaw.report.export import named_figures
-from scalelaw.report.manifest import OwnedFolder
 from scalelaw.report.render.pdf import Page
-from scalelaw.report.study import facts_of
+from scalelaw.report.study import Study, facts_of
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import Formula, typeset
 from scalelaw.report.text.glyphs import drawable
@@ -34,46 +33,40 @@ _UNDATED: dict[str, dict[str, Any]] = {
 _ARXIV = re.compile(r"\d{4}\.\d{5}")
 
 
-def write_paper(pages: Sequence[Page], contents: Contents, folder: Path) -> list[str]:
-    """Write figures (PDF, SVG, PNG at 300 dpi), tables.tex (booktabs) and references.bib into `folder`; their names.
+def paper_files(pages: Sequence[Page], contents: Contents, tables: bool = True) -> dict[str, bytes]:
+    """Figures (PDF, SVG, PNG at 300 dpi) and, with `tables`, tables.tex (booktabs) and references.bib: {name: bytes}.
 
-    To be called inside `style.styled()`. Raises InputError where the folder cannot be written.
+    Call it inside `style.styled()`.
     """
-    written: list[str] = []
-    figures = [
-        (n, p) for n, p in named_figures(pages) if not isinstance(p.data, series.Intervals)
-    ]  # in tables.tex
-    names = [f"{name}.{kind}" for name, _ in figures for kind in _UNDATED]
-    own = OwnedFolder(folder, folder / "report.data")
-    own.claim([*names, "tables.tex", "references.bib"])
-    for name, panel in figures:
+    files: dict[str, bytes] = {}
+    for name, panel in named_figures(pages):
+        if tables and isinstance(panel.data, series.Intervals):
+            continue  # tables.tex has these numbers
         figure, box = alone(panel, COLUMN)
         for kind, undated in _UNDATED.items():
-            with atomic(folder / f"{name}.{kind}") as part:
-                figure.savefig(part, format=kind, dpi=300, bbox_inches=box, metadata=undated)
-            written.append(f"{name}.{kind}")
-    for name, text in (
-        ("tables.tex", "\n".join(_tables(contents))),
-        ("references.bib", bibliography(contents)),
-    ):
-        write_text(folder / name, text)
-        written.append(name)
-    own.finish()
-    return written
+            drawing = io.BytesIO()
+            figure.savefig(drawing, format=kind, dpi=300, bbox_inches=box, metadata=undated)
+            files[f"{name}.{kind}"] = drawing.getvalue()
+    if tables:
+        files["tables.tex"] = "\n".join(_tables(contents)).encode()
+        files["references.bib"] = bibliography(contents).encode()
+    return files
 
 
 def bibliography(contents: Contents) -> str:
     """The BibTeX entry of every law and data set used; a comment for what has none here."""
-    said = [*(study.fitted.source for study in contents.studies if study.fitted)]
+    sources = [*(study.fitted.source for study in contents.studies if study.fitted)]
     for comparison in contents.comparisons:
-        said += [_source(law["law"]) for law in comparison["laws"]]
+        sources += [_source(law["law"]) for law in comparison["laws"]]
     names = [str(s.fitted.checklist.get("table", "")) for s in contents.studies if s.fitted]
-    said += [facts_of(name).get("citation", "") for name in [*names, *(name for name, _ in contents.tables)]]
-    wanted = dict.fromkeys(number for text in said for number in _ARXIV.findall(text))
+    sources += [
+        facts_of(name).get("citation", "") for name in [*names, *(name for name, _ in contents.tables)]
+    ]
+    wanted = dict.fromkeys(number for text in sources for number in _ARXIV.findall(text))
     entries = re.split(r"\n(?=@)", bundled("references.bib").read_text(encoding="utf-8"))
-    known = {found[0]: entry.strip() for entry in entries if (found := _ARXIV.findall(entry))}
-    held = [known.get(number, f"% arXiv {number} has no entry here") for number in wanted]
-    return "\n\n".join(held) + "\n" if held else "% nothing that was used is published\n"
+    known = {numbers[0]: entry.strip() for entry in entries if (numbers := _ARXIV.findall(entry))}
+    entry_texts = [known.get(number, f"% arXiv {number} has no entry here") for number in wanted]
+    return "\n\n".join(entry_texts) + "\n" if entry_texts else "% nothing that was used is published\n"
 
 
 def _source(law: str) -> str:
@@ -158,8 +151,8 @@ def _laws(comparison: Any) -> str:
     for law in comparison["laws"]:
         missed = [(law["leave_largest_out"].get(n) or {}).get("score") for n in comparison["inputs"]]
         numbers = [law["aicc"], law["leave_one_out"], *missed]
-        told = (_number(float("nan") if value is None else value) for value in numbers)
-        rows.append((escape(fmt.law(law["law"])), str(law["n_parameters"]), *told))
+        cells = (_number(float("nan") if value is None else value) for value in numbers)
+        rows.append((escape(fmt.law(law["law"])), str(law["n_parameters"]), *cells))
     largest = [f"largest ${fmt.symbol(name)}$ left out" for name in comparison["inputs"]]
     header = ("law", "parameters", "AICc", "one left out", *largest)
     caption = f"Laws by the root mean square of what they miss; {comparison['n_points']} points."

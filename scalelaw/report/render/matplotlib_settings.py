@@ -22,9 +22,9 @@ def import_matplotlib() -> None:
     backend = os.environ.pop("MPLBACKEND", None)
     before = os.environ.get("MATPLOTLIBRC")
     if not _readable(before):
-        found = importlib.util.find_spec("matplotlib")
-        if found is not None and found.origin is not None:
-            os.environ["MATPLOTLIBRC"] = str(Path(found.origin).parent / "mpl-data" / "matplotlibrc")
+        spec = importlib.util.find_spec("matplotlib")
+        if spec is not None and spec.origin is not None:
+            os.environ["MATPLOTLIBRC"] = str(Path(spec.origin).parent / "mpl-data" / "matplotlibrc")
     try:
         import matplotlib
 
@@ -39,9 +39,9 @@ def import_matplotlib() -> None:
                 os.environ.pop(name, None)
 
 
-def _readable(stated: str | None) -> bool:
+def _readable(setting: str | None) -> bool:
     """Whether the matplotlibrc of the working directory, or the one that is stated, is text where it is there."""
-    for path in (Path("matplotlibrc"), *((Path(stated), Path(stated) / "matplotlibrc") if stated else ())):
+    for path in (Path("matplotlibrc"), *((Path(setting), Path(setting) / "matplotlibrc") if setting else ())):
         if path.is_file():
             try:
                 path.read_text(encoding="utf-8")

@@ -83,7 +83,7 @@ def clip(text: str, width: float, size: float, weight: str = "normal") -> str:
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure of a page: its name, what it draws (the data made ready), and how: draw(axes, data)."""
+    """A figure of a page: its name, what it draws (prepared data), and how: draw(axes, data)."""
 
     name: str
     data: Any
@@ -93,7 +93,7 @@ class Panel:
 class Page:
     """One A4 page; all places and sizes in inches, from the top left corner.
 
-    panels: its figures. told: its words in order, (kind, text), kind one of title, headline, heading, paragraph,
+    panels: its figures. texts: its text in order, (kind, text), kind one of title, headline, heading, paragraph,
     item, row (name, tab, value): what a page without paper shows. next: the page that goes on with what had no room.
 
     Nothing is drawn off the page: text is cut at its foot, a panel without room goes to a following page.
@@ -106,7 +106,7 @@ class Page:
         self.title = title
         self.next: Page | None = None
         self._spilled: Page | None = None
-        self.told: list[tuple[str, str]] = [
+        self.texts: list[tuple[str, str]] = [
             (kind, text) for kind, text in (("title", title), ("paragraph", subtitle)) if text
         ]
         self.figure = Figure(figsize=PAGE)
@@ -277,7 +277,7 @@ class Column:
     def heading(self, text: str) -> None:
         """A small heading."""
         self.need(0.6)
-        self.page.told.append(("heading", text))
+        self.page.texts.append(("heading", text))
         self.top = (
             self.page.text(self.left, self.top, text, self.width, size=11, weight="bold", lines=2) + 0.05
         )
@@ -287,7 +287,7 @@ class Column:
     ) -> None:
         """A paragraph, followed by `after` inches of space."""
         self.need(len(wrap(text, self.width, size, weight)) * LEADING * size / 72)
-        self.page.told.append(("paragraph", text))
+        self.page.texts.append(("paragraph", text))
         end = self.page.text(self.left, self.top, text, self.width, size=size, colour=colour, weight=weight)
         self.top = end + after
 
@@ -296,7 +296,7 @@ class Column:
         indent = 0.17
         count = len(wrap(text, self.width - indent, size))
         self.need(min(count, lines or count) * LEADING * size / 72)
-        self.page.told.append(("item", text))
+        self.page.texts.append(("item", text))
         self.page.text(self.left, self.top, mark, indent, size=size, colour=MUTED)
         left, width = self.left + indent, self.width - indent
         end = self.page.text(left, self.top, text, width, size=size, lines=lines)

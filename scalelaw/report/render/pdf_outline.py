@@ -42,9 +42,9 @@ def add_outline(path: Path, titles: Sequence[str]) -> None:
             f"<< /Title <{name}> /Parent {outline} 0 R /Dest [{page.decode()} 0 R /Fit]{near} >>".encode()
         )
     places, body = {}, b"" if data.endswith(b"\n") else b"\n"
-    for number, held in objects.items():
+    for number, content in objects.items():
         places[number] = len(data) + len(body)
-        body += f"{number} 0 obj\n".encode() + held + b"\nendobj\n"
+        body += f"{number} 0 obj\n".encode() + content + b"\nendobj\n"
     table = b"".join(f"{number} 1\n{places[number]:010d} 00000 n \n".encode() for number in sorted(places))
     end = len(data) + len(body)
     info = re.search(rb"/Info \d+ 0 R", data)

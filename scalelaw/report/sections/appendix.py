@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scalelaw.report.collect import Contents, Study
-from scalelaw.report.study import facts_of, source_of
+from scalelaw.report.collect import Contents
+from scalelaw.report.study import Study, facts_of, source_of
 from scalelaw.report.text import format as fmt
 from scalelaw.version import __version__
 
@@ -22,41 +22,41 @@ _MADE_WITH = ("numpy", "scipy", "pandas", "matplotlib")
 
 _LOSS: Row = (
     "loss",
-    "What training makes least, in its own unit (nats a token): less is better; it is no share of 1.",
+    "The training objective in its own unit (nats per token): lower is better; it is not a share of 1.",
 )
 _WORDS: tuple[Row, ...] = (
-    ("error", "1 − score, as a fraction: 0 is perfect, 1 is all wrong."),
-    ("size, N", "Parameters (weights) of the LLM; 7 B: 7 billion."),
+    ("error", "1 − score, as a fraction: 0 is perfect."),
+    ("size, N", "Parameters (weights) of the LLM; 7B: 7 billion."),
     (
         "visual tokens, V",
-        "The pieces in which the LLM sees an image; each costs about as much as a piece of text.",
+        "The tokens that represent an image in the LLM; each costs about as much as a text token.",
     ),
     (
         "FLOPs",
-        "Arithmetic operations of one query (GFLOPs: 10⁹, TFLOPs: 10¹²). Q: text tokens asked, G: tokens answered.",
+        "Arithmetic operations of one query (GFLOPs: 10⁹, TFLOPs: 10¹²). Q: text tokens, G: generated tokens.",
     ),
     ("law", "A formula fitted to the measurements."),
     (
         "α, β, D",
-        "How steeply the error falls with size and with visual tokens, and the floor that neither lowers.",
+        "The exponents of size and of visual tokens, and the irreducible error.",
     ),
     (
         "interval",
-        "The range that holds the true number in about 95 of 100 such studies (95 %), if the law is right.",
+        "A range that contains the true value in about 95 of 100 such studies (95%), if the law is right.",
     ),
     (
         "refits, best in",
-        "The law is fitted again to redrawn measurements (bootstrap), often: in which share of these fits "
-        "this LLM is best inside the budget. It tells which is least, not by how much, under this law.",
+        "The law is fitted many times to resampled measurements (bootstrap): the share of these fits in which "
+        "this LLM is best within the budget. It says nothing about the size of the difference.",
     ),
-    ("profile", "How much worse the fit gets with a number held."),
+    ("profile", "The increase of the objective with one parameter fixed."),
     (
         "root mean square, R²",
-        "By how much the law misses the measurements on average; the share of their variance it explains.",
+        "The typical distance of the measurements from the law, and the share of their variance that it explains.",
     ),
     (
         "at bound, not identified",
-        "The measurements leave a number of the law on the edge of what is allowed, or open.",
+        "A parameter lies on its bound, or the measurements do not determine it.",
     ),
     ("extrapolated", "Predicted where nothing was measured around: the further, the less sure."),
     ("held out", "Measurements kept from a fit to test it."),
@@ -101,26 +101,26 @@ def glossary(contents: Contents) -> Iterator[tuple[str, list[Row]]]:
 def _numbers(study: Study) -> list[Row]:
     fitted = study.fitted
     assert fitted is not None
-    held = fitted.checklist
-    cited = facts_of(str(held.get("table", ""))).get("citation")
+    facts = fitted.checklist
+    cited = facts_of(str(facts.get("table", ""))).get("citation")
     return [
         ("fitted to", source_of(fitted) or "a table without a name"),
         *([("cite", cited)] if cited else []),
         ("law from", fitted.source or "the user's own"),
-        ("data hash", str(held.get("data_hash", "not known"))),
-        ("seed", fmt.plainly(held.get("seed"))),
-        ("draws", fmt.plainly(held.get("bootstrap"))),
-        ("fitted with", fmt.plainly(held.get("versions", {}))),
+        ("data hash", str(facts.get("data_hash", "not known"))),
+        ("seed", fmt.plainly(facts.get("seed"))),
+        ("draws", fmt.plainly(facts.get("bootstrap"))),
+        ("fitted with", fmt.plainly(facts.get("versions", {}))),
     ]
 
 
 def hashes(contents: Contents) -> Sequence[str]:
     """The hashes of all numbers in the report, each once."""
-    held = [str(s.fitted.checklist["data_hash"]) for s in contents.studies if s.fitted is not None]
-    return list(dict.fromkeys([*held, *(hash_of(frame) for _, frame in contents.tables)]))
+    digests = [str(s.fitted.checklist["data_hash"]) for s in contents.studies if s.fitted is not None]
+    return list(dict.fromkeys([*digests, *(hash_of(frame) for _, frame in contents.tables)]))
 
 
 def hash_of(frame: pd.DataFrame) -> str:
     """SHA-256 (16 hex digits) of a table's rows and columns."""
-    held = np.asarray(pd.util.hash_pandas_object(frame, index=False)).tobytes()
-    return hashlib.sha256(" ".join(map(str, frame.columns)).encode() + held).hexdigest()[:16]
+    content = np.asarray(pd.util.hash_pandas_object(frame, index=False)).tobytes()
+    return hashlib.sha256(" ".join(map(str, frame.columns)).encode() + content).hexdigest()[:16]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report.collect import Study
 from scalelaw.report.render.pdf import FOOT, LEADING, Page, wrap
 from scalelaw.report.series import numbers
+from scalelaw.report.study import Study
 from scalelaw.report.style import BODY, MARGIN, MUTED, PAGE, TINY
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.sentences import served
@@ -35,8 +35,8 @@ def pages_of(heading: str, line: str, sections: Iterable[tuple[str, list[Row]]])
     for title, rows in sections:
         for index, (name, value) in enumerate(rows):
             if index == 0:
-                page.told.append(("heading", title))
-            page.told.append(("row", f"{name}\t{value}"))
+                page.texts.append(("heading", title))
+            page.texts.append(("row", f"{name}\t{value}"))
             lines = wrap(value, _COLUMN - _NAME, _SIZE)
             for part, first in _split(lines, begin):
                 shown = title if index == 0 and first else ""
@@ -76,16 +76,16 @@ def _sections(study: Study, tag: str) -> Iterator[tuple[str, list[Row]]]:
         if fmt.is_average(study.fitted.law):
             facts["law"] = fmt.formula(study.fitted.formula)
         yield f"The fit{tag}", _rows(facts)
-    told: list[Row] = []
+    shown: list[Row] = []
     for optimum in study.optima:
         rows = _plan(optimum)
         notes = [
             ("warning" if i == 0 else "", fmt.symbolic(w["message"]))
             for i, w in enumerate(optimum["warnings"])
         ]
-        title = "The plan" if not told else "Another plan, where it differs"
-        yield f"{title}{tag}", [*(row for row in rows if row not in told), *notes]
-        told = rows
+        title = "The plan" if not shown else "Another plan, where it differs"
+        yield f"{title}{tag}", [*(row for row in rows if row not in shown), *notes]
+        shown = rows
 
 
 def _status(fitted: FittedLaw) -> list[Row]:
@@ -104,7 +104,7 @@ def _quality(fitted: FittedLaw) -> dict[str, Any]:
         "RMSE": fitted.rmse,
         "R²": fitted.r2,
         "AICc": fitted.aicc,
-        "intervals": f"{100 * fitted.interval['level']:g} %, {fitted.interval['method']}",
+        "intervals": f"{100 * fitted.interval['level']:g}%, {fitted.interval['method']}",
         "gap to a better fit (share of the objective)": fitted.certificate["gap"],
         "gradient norm": fitted.certificate["gradient_norm"],
         **({"held out": fitted.holdout} if fitted.holdout else {}),
@@ -113,14 +113,14 @@ def _quality(fitted: FittedLaw) -> dict[str, Any]:
 
 def _parameters(fitted: FittedLaw) -> dict[str, Any]:
     if not fmt.is_average(fitted.law):
-        derived = {fmt.greek(name): _derived(held) for name, held in fitted.derived.items()}
+        derived = {fmt.greek(name): _derived(entry) for name, entry in fitted.derived.items()}
         return {"parameters": fitted.params, **({"derived": derived} if derived else {})}
     return {"weights": {fmt.greek(bar.name).removeprefix("weight of "): bar.value for bar in numbers(fitted)}}
 
 
-def _derived(held: Mapping[str, Any]) -> str:
-    span = fmt.span(held.get("interval"))
-    return "∞" if held["value"] is None else fmt.plainly(held["value"]) + (f" ({span})" if span else "")
+def _derived(entry: Mapping[str, Any]) -> str:
+    span = fmt.span(entry.get("interval"))
+    return "∞" if entry["value"] is None else fmt.plainly(entry["value"]) + (f" ({span})" if span else "")
 
 
 def _rows(facts: Mapping[str, Any]) -> list[Row]:
@@ -148,12 +148,12 @@ def _plan(optimum: Mapping[str, Any]) -> list[Row]:
     return _rows(facts)
 
 
-def _searched(held: Mapping[str, Any]) -> dict[str, Any]:
+def _searched(searched: Mapping[str, Any]) -> dict[str, Any]:
     """What was enumerated, and with what; what was not given is left out."""
-    if not held:
+    if not searched:
         return {}
-    low, high = held["visual_tokens"]
-    told = (
+    low, high = searched["visual_tokens"]
+    listed = (
         "models",
         "models_from",
         "visual_tokens",
@@ -165,12 +165,12 @@ def _searched(held: Mapping[str, Any]) -> dict[str, Any]:
         "units",
     )
     return {
-        "searched models": f"{fmt.plainly(held['models'])} ({held['models_from']})",
-        "searched tokens": f"{low:g} to {high:g} ({held['visual_tokens_from']})",
-        "configurations": f"{held['configurations']:,}, of which {held['that_fit']:,} fit the budget",
+        "searched models": f"{fmt.plainly(searched['models'])} ({searched['models_from']})",
+        "searched tokens": f"{low:g} to {high:g} ({searched['visual_tokens_from']})",
+        "configurations": f"{searched['configurations']:,}, of which {searched['that_fit']:,} fit the budget",
         **{
             name: fmt.named(value) if name in _PLUG_INS else value
-            for name, value in held.items()
-            if name not in told and value
+            for name, value in searched.items()
+            if name not in listed and value
         },
     }

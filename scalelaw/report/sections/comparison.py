@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 
 from scalelaw.report import lines, rows, shares
-from scalelaw.report.collect import Contents, Study
+from scalelaw.report.collect import Contents
 from scalelaw.report.figures import draw_lines, draw_rows, draw_shares
 from scalelaw.report.figures.parts import WIDEST
 from scalelaw.report.render.pdf import FOOT, Page, clip, text_width
 from scalelaw.report.sections.fit import GAP, LEFT, TOP, WIDE, axes_of
+from scalelaw.report.study import Study
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, SMALL, TINY
 from scalelaw.report.text import format as fmt
 
@@ -25,10 +26,10 @@ def beside_pages(contents: Contents) -> Iterator[Page]:
     for studies, more in _alike(contents.studies):
         panels = rows.beside(studies)
         what = "Task families side by side" if _families(studies) else "Fits side by side"
-        said = [str(held["words"]) for held in contents.sharing if held.get("words")]
+        texts = [str(sharing["words"]) for sharing in contents.sharing if sharing.get("words")]
         line = f"{fmt.capital(fmt.law(_law(studies)))}, fitted to each apart. Bars are intervals."
         left = [f"{fmt.count(more, 'more fit')} on page one and in report.json."] if more else []
-        page = Page(what, " ".join([line, *said, *left]))
+        page = Page(what, " ".join([line, *texts, *left]))
         below = len(studies) <= 6 and len(studies[0].fitted.inputs if studies[0].fitted else ()) > 1
         bottom = _in_rows(page, "side_by_side", panels, 0.3 * len(studies), page.top + 0.6)
         if below and bottom + 2.6 < FOOT:
@@ -41,14 +42,14 @@ def beside_pages(contents: Contents) -> Iterator[Page]:
 
 def law_pages(contents: Contents) -> Iterator[Page]:
     """Laws compared by how they extrapolate, for each comparison, and each fit that was chosen by one."""
-    held = [(c, str(c.get("table", ""))) for c in contents.comparisons]
+    pairs = [(c, str(c.get("table", ""))) for c in contents.comparisons]
     for study in contents.studies:
         if study.fitted is not None and study.fitted.selection:
             fitted = study.fitted
-            chosen = {"laws": fitted.selection, "inputs": fitted.inputs, "target": fmt.target_of(fitted), "n_points":
+            selection = {"laws": fitted.selection, "inputs": fitted.inputs, "target": fmt.target_of(fitted), "n_points":
                       fitted.n_points, "residual": fitted.loss["residual"]}  # fmt: skip
-            held.append((chosen, study.name))
-    for comparison, name in held:
+            pairs.append((selection, study.name))
+    for comparison, name in pairs:
         data = rows.extrapolated(comparison)
         if data is None:
             continue
@@ -82,7 +83,7 @@ def contrast_pages(study: Study, tag: str = "") -> Iterator[Page]:
             notes.append(
                 f"{free['tokens']} of {free['of']} visual tokens are free for {free['model']} at batch "
                 f"{free['batch']:g} on {free['hardware']}: "
-                f"the latency rises by less than {100 * free['tolerance']:g} %."
+                f"the latency rises by less than {100 * free['tolerance']:g}%."
             )
         line = "Each budget allows of its own kind what the first pick costs. Ringed: another pick than the first."
         page = Page(f"The kind of budget decides{tag}", " ".join([line, *notes]))
@@ -93,22 +94,22 @@ def contrast_pages(study: Study, tag: str = "") -> Iterator[Page]:
 
 def share_pages(contents: Contents) -> Iterator[Page]:
     """What the FLOPs of the picks, of those behind them, and of bills are spent on: two to a page."""
-    held: list[tuple[str, str, shares.Shares]] = []
+    panels: list[tuple[str, str, shares.Shares]] = []
     for study in contents.studies:
         if study.optima and (
             data := shares.shares_of_plans(study.optima, f": {study.name}" if study.name else "")
         ):
             first = study.optima[0]
             line = f"A query of {fmt.workload(first)}. {fmt.costing(first['cost'])}."
-            held.append((study.name, line, data))
+            panels.append((study.name, line, data))
     if contents.bills and (data := shares.shares_of_bills(contents.bills)):
         bill = contents.bills[0]
-        held.append(("", f"A query of {fmt.workload(bill)}. {fmt.capital(str(bill['says']))}.", data))
-    for first_one in range(0, len(held), 2):
-        shown = held[first_one : first_one + 2]
+        panels.append(("", f"A query of {fmt.workload(bill)}. {fmt.capital(str(bill['says']))}.", data))
+    for first_one in range(0, len(panels), 2):
+        shown = panels[first_one : first_one + 2]
         alike = len({line for _, line, _ in shown}) == 1
-        said = [f"{fmt.capital(name)}: {line}" if name and not alike else line for name, line, _ in shown]
-        page = Page("Where the cost goes", " ".join(dict.fromkeys(said)))
+        texts = [f"{fmt.capital(name)}: {line}" if name and not alike else line for name, line, _ in shown]
+        page = Page("Where the cost goes", " ".join(dict.fromkeys(texts)))
         left = max(_room(data.labels) for _, _, data in shown)
         top = max(TOP, page.top + 0.6)
         for place, (_, _, data) in enumerate(shown):
@@ -126,12 +127,12 @@ def _costs(page: Page, table: Sequence[Sequence[str]], top: float) -> None:
     if len(table) < 2 or top + 0.6 + 0.3 * len(table) > FOOT:
         return
     top = page.text(MARGIN, top, "What each costs and gives", WIDE, size=11, weight="bold") + 0.08
-    page.told.append(("heading", "What each costs and gives"))
+    page.texts.append(("heading", "What each costs and gives"))
     room = 11.69 - 2 * MARGIN
     first = max(text_width(row[0], BODY) for row in table) + 0.3
     step = (room - first) / (len(table[0]) - 1)
     for number, row in enumerate(table):
-        page.told.append(("row", "\t".join(row)))
+        page.texts.append(("row", "\t".join(row)))
         size, colour = (SMALL, MUTED) if number == 0 else (BODY, INK)
         for place, cell in enumerate(row):
             width = first if place == 0 else first + place * step
@@ -150,11 +151,11 @@ def ablation_page(study: Study, tag: str = "") -> Page | None:
     if not panels:
         return None
     failed = [row for row in study.ablation if not row["params"]]
-    said = f" Could not be refitted: {', '.join(str(row['change']) for row in failed)}." if failed else ""
+    failures = f" Could not be refitted: {', '.join(str(row['change']) for row in failed)}." if failed else ""
     page = Page(
         f"The fit under other choices{tag}",
         "One choice changed at a time. Grey band: the interval of the fit as asked for. Ringed: outside it."
-        + said,
+        + failures,
     )
     _in_rows(page, "ablation", panels, 0.2 * len(panels[0].labels), max(page.top + 0.6, TOP))
     return page
@@ -210,18 +211,18 @@ def _alike(studies: Sequence[Study]) -> list[tuple[list[Study], int]]:
             key = (fitted.law, fmt.target_of(fitted), tuple(fitted.params), tuple(fitted.inputs))
             groups.setdefault(key, []).append(study)
     parts: list[tuple[list[Study], int]] = []
-    for held in groups.values():
-        starts = range(0, min(len(held), _MOST_BESIDE), _MOST_ROWS) if len(held) > 1 else ()
+    for group in groups.values():
+        starts = range(0, min(len(group), _MOST_BESIDE), _MOST_ROWS) if len(group) > 1 else ()
         for start in starts:
-            part = held[start : start + _MOST_ROWS]
-            last = start + _MOST_ROWS >= min(len(held), _MOST_BESIDE)
-            parts.append((part, max(len(held) - _MOST_BESIDE, 0) if last else 0))
+            part = group[start : start + _MOST_ROWS]
+            last = start + _MOST_ROWS >= min(len(group), _MOST_BESIDE)
+            parts.append((part, max(len(group) - _MOST_BESIDE, 0) if last else 0))
     return parts
 
 
 def _families(studies: Sequence[Study]) -> bool:
-    held: list[Mapping[str, Any]] = [s.fitted.points["labels"] for s in studies if s.fitted]
-    families = [set(labels.get("task_family", ())) for labels in held]
+    label_sets: list[Mapping[str, Any]] = [s.fitted.points["labels"] for s in studies if s.fitted]
+    families = [set(labels.get("task_family", ())) for labels in label_sets]
     return all(len(names) == 1 for names in families) and len({tuple(names) for names in families}) == len(
         studies
     )

@@ -1,4 +1,4 @@
-"""The pages on what was measured: the grid of a table, or of a fit's own points, and the doubts about the numbers."""
+"""The pages on the measurements: the grid of a table, or of the points of a fit, and the limitations."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from scalelaw.report import grids
-from scalelaw.report.collect import Contents, Study
+from scalelaw.report.collect import Contents
 from scalelaw.report.figures import draw_coverage
 from scalelaw.report.render.pdf import FOOT, LEADING, Column, Page, wrap
 from scalelaw.report.sections.fit import LEFT, WIDE
-from scalelaw.report.study import facts_of
+from scalelaw.report.study import Study, facts_of
 from scalelaw.report.style import MARGIN, MUTED, PAGE, SMALL
 from scalelaw.report.text import format as fmt
 from scalelaw.table.coverage import doubts_about
@@ -20,8 +20,8 @@ from scalelaw.table.read import read_table
 from scalelaw.table.schema import COLUMNS
 
 _ROOM = PAGE[0] - 2 * MARGIN
-_DOUBTS, _MOST_DOUBTS = 2.2, 30
-"""Inches that are kept free for doubts on the page of the first grid, and how many are printed; those without room
+_LIMITATIONS, _MOST_LIMITATIONS = 2.2, 30
+"""Inches that are kept free for limitations on the page of the first grid, and how many are printed; those without room
 go on on a following page."""
 _BELOW = 0.95
 """Room for a panel's ticks and label, and the next heading, in inches."""
@@ -36,8 +36,8 @@ def measured_pages(contents: Contents) -> Iterator[Page]:
         fitted, points_of = study.fitted, _points(study)
         if fitted is None or points_of is None:
             continue
-        held = fitted.checklist
-        name, points = str(held.get("table", "not named")), str(held.get("data_hash", id(fitted)))
+        facts = fitted.checklist
+        name, points = str(facts.get("table", "not named")), str(facts.get("data_hash", id(fitted)))
         if not {Path(name).name, points} & shown:
             shown.add(points)
             named = "" if name == "not named" else name
@@ -45,30 +45,30 @@ def measured_pages(contents: Contents) -> Iterator[Page]:
 
 
 def coverage_pages(name: str, frame: pd.DataFrame, tag: str = "") -> Iterator[Page]:
-    """The grids of what was measured, one per family of tasks and compressor, as many to a page as can be read; on
-    the first page the doubts about the numbers stand under them."""
+    """The grids of what was measured, one per family of tasks and compressor, as many to a page as can be read; the
+    limitations follow on the first page."""
     panels = grids.coverage(frame)
     title = f"What was measured{tag or (f': {Path(name).name}' if name else '')}"
-    doubts, first = doubts_about(frame, name), 0
-    while first < len(panels) or (first == 0 and doubts):
+    limitations, first = doubts_about(frame, name), 0
+    while first < len(panels) or (first == 0 and limitations):
         page = Page(title, about(name, frame) if first == 0 else "")
-        top, below = page.top + 0.55, min(_height(doubts), _DOUBTS) if first == 0 else 0.0
+        top, below = page.top + 0.55, min(_height(limitations), _LIMITATIONS) if first == 0 else 0.0
         shown = _together(panels[first:], FOOT - top - below)
         for row, (data, height) in enumerate(shown):
             wide = max(3.4, 1.9 * len(data.columns)) if data.is_grid else WIDE - 0.55
             place = (LEFT + 0.3, top, min(WIDE - 0.3, wide), height)
             page.plot(f"coverage_{first + row + 1}", place, draw_coverage, data)
-            if data.said:
-                page.told.append(("paragraph", data.said))
-                page.text(MARGIN, top + height + 0.48, data.said, _ROOM, size=SMALL, colour=MUTED)
+            if data.mix_note:
+                page.texts.append(("paragraph", data.mix_note))
+                page.text(MARGIN, top + height + 0.48, data.mix_note, _ROOM, size=SMALL, colour=MUTED)
             top += height + _below(data)
         if below:
             column = Column(page, MARGIN, top - 0.2, _ROOM)
-            column.heading("Doubts about these numbers")
-            for doubt in doubts[:_MOST_DOUBTS]:
-                column.item(doubt)
-            if len(doubts) > _MOST_DOUBTS:
-                column.item(f"and {len(doubts) - _MOST_DOUBTS} more; `scalelaw show` lists them.")
+            column.heading("Limitations of these numbers")
+            for limitation in limitations[:_MOST_LIMITATIONS]:
+                column.item(limitation)
+            if len(limitations) > _MOST_LIMITATIONS:
+                column.item(f"and {len(limitations) - _MOST_LIMITATIONS} more; `scalelaw show` lists them.")
         yield page
         first += max(len(shown), 1)
 
@@ -77,15 +77,17 @@ def _together(panels: Sequence[grids.Coverage], room: float) -> list[tuple[grids
     """The first panels that a page has `room` for, at least one, each with its height in inches."""
     wanted = [min(2.05, 0.3 + 0.55 * len(p.levels)) if p.is_grid else 2.05 for p in panels]
     below = [_below(panel) for panel in panels]
-    held = sum(sum(wanted[: k + 1]) + sum(below[: k + 1]) <= room for k in range(len(panels)))
-    if held > 1:
-        return list(zip(panels[:held], wanted, strict=False))
+    count = sum(sum(wanted[: k + 1]) + sum(below[: k + 1]) <= room for k in range(len(panels)))
+    if count > 1:
+        return list(zip(panels[:count], wanted, strict=False))
     return [(p, min(4.6, 1.15 * len(p.levels) if p.is_grid else 4.6, room - below[0])) for p in panels[:1]]
 
 
 def _below(panel: grids.Coverage) -> float:
-    """Room under a panel in inches: its ticks, label, what is said of its cells, and the next heading."""
-    return _BELOW + (len(wrap(panel.said, _ROOM, SMALL)) * LEADING * SMALL / 72 if panel.said else 0.0)
+    """Room under a panel in inches: its ticks, label, the note on its cells, and the next heading."""
+    return _BELOW + (
+        len(wrap(panel.mix_note, _ROOM, SMALL)) * LEADING * SMALL / 72 if panel.mix_note else 0.0
+    )
 
 
 def about(name: str, frame: pd.DataFrame) -> str:
@@ -93,15 +95,15 @@ def about(name: str, frame: pd.DataFrame) -> str:
     facts = facts_of(name)
     title = facts.get("title") or (f"Table {Path(name).name}" if name else "A table of results")
     models = int(frame["model"].nunique())
-    held = [fmt.count(len(frame), "row"), *([fmt.count(models, "model")] if models else [])]
+    parts = [fmt.count(len(frame), "row"), *([fmt.count(models, "model")] if models else [])]
     source = f" {facts['citation']}." if facts.get("citation") else ""
-    return f"{title}: {', '.join(held)}.{source}"
+    return f"{title}: {', '.join(parts)}.{source}"
 
 
-def _height(doubts: Sequence[str]) -> float:
-    """How much of a page the doubts take, in inches."""
-    lines = sum(len(wrap(doubt, _ROOM - 0.17, SMALL + 0.5)) for doubt in doubts)
-    return 0.35 + lines * LEADING * (SMALL + 0.5) / 72 + 0.07 * len(doubts) if doubts else 0.0
+def _height(limitations: Sequence[str]) -> float:
+    """Height of the limitations on a page, in inches."""
+    lines = sum(len(wrap(limitation, _ROOM - 0.17, SMALL + 0.5)) for limitation in limitations)
+    return 0.35 + lines * LEADING * (SMALL + 0.5) / 72 + 0.07 * len(limitations) if limitations else 0.0
 
 
 def _points(study: Study) -> pd.DataFrame | None:
@@ -113,8 +115,8 @@ def _points(study: Study) -> pd.DataFrame | None:
     inputs = {columns.get(name, name): values for name, values in fitted.points["inputs"].items()}
     if not set(inputs) <= set(COLUMNS):
         return None
-    labels = {name: held for name, held in fitted.points["labels"].items() if name in COLUMNS}
-    held = {**labels, **inputs, "error": fitted.points["target"], "error_se": fitted.points["target_se"]}
+    labels = {name: column for name, column in fitted.points["labels"].items() if name in COLUMNS}
+    column = {**labels, **inputs, "error": fitted.points["target"], "error_se": fitted.points["target_se"]}
     if fmt.target_of(fitted) == fmt.LOSS:
-        held["direction"] = fmt.LOSS
-    return read_table(pd.DataFrame(held))
+        column["direction"] = fmt.LOSS
+    return read_table(pd.DataFrame(column))

@@ -10,7 +10,6 @@ import numpy as np
 
 from scalelaw.fit import FittedLaw
 from scalelaw.report import lines, series, surfaces
-from scalelaw.report.collect import Study
 from scalelaw.report.figures import (
     draw_cloud,
     draw_curves,
@@ -22,7 +21,7 @@ from scalelaw.report.figures import (
     draw_surface,
 )
 from scalelaw.report.render.pdf import Page
-from scalelaw.report.study import source_of
+from scalelaw.report.study import Study, source_of
 from scalelaw.report.style import MARGIN
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
@@ -51,7 +50,7 @@ def fit_page(fitted: FittedLaw, best: Mapping[str, Any] | None, tag: str = "") -
     page = Page(f"How the {fmt.named(fmt.target_of(fitted))} falls{tag}", law_line(fitted))
     room = 11.69 - 2 * MARGIN
     page.top = page.formula(MARGIN, page.top + 0.04, typeset(fitted.formula, fitted.params), room, size=12)
-    page.told.append(("formula", typeset(fitted.formula, fitted.params)))
+    page.texts.append(("formula", typeset(fitted.formula, fitted.params)))
     if by is None:
         page.plot("fit", (LEFT, TOP, WIDE, 4.5), draw_curves, series.slices(fitted, along, None, best))
         return page
@@ -77,9 +76,9 @@ def residual_page(fitted: FittedLaw, tag: str = "") -> Page:
     names = [along] if by is None else [along, by]
     height = 4.6 if by is None else 1.8
     for row, name in enumerate(names):
-        held = replace(data, against=series.column(fitted, name))
+        against = replace(data, against=series.column(fitted, name))
         place = (LEFT + width + GAP, TOP + row * (height + 1.0), width, height)
-        page.plot(f"residuals_along_{held.against}", place, draw_residuals, held)
+        page.plot(f"residuals_along_{against.against}", place, draw_residuals, against)
     return page
 
 
@@ -116,14 +115,14 @@ def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
     if fmt.is_average(fitted.law):
         return None
     draws = series.parameter_draws(fitted)
-    names = [name for name, held in draws.items() if np.ptp(held) > 0]
+    names = [name for name, values in draws.items() if np.ptp(values) > 0]
     clouds = [
         series.Cloud(x, y, draws[x], draws[y], (fitted.params[x], fitted.params[y])) for x, y in _pairs(names)
     ]
     curves, bars = lines.profiles(fitted)[:4], series.bars(fitted)
     if not clouds and not curves:
         return None
-    said = [
+    texts = [
         *(
             [
                 "Above: how much worse the fit gets with a number held elsewhere (profile), its interval shaded."
@@ -133,7 +132,7 @@ def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
         *(["Dots: refits to redrawn measurements; star: the fit."] * bool(clouds)),
         *([_two_kinds(fitted)] * bool(curves and clouds)),
     ]
-    page = Page(f"What may be believed{tag}", " ".join(said))
+    page = Page(f"What may be believed{tag}", " ".join(texts))
     top = page.top + 0.6
     rows = bool(curves) + bool(clouds)
     room = (_LOWEST - top - _ROW * len(bars)) / rows - _UNDER

@@ -1,4 +1,4 @@
-"""Page one: the answer in words and numbers, how sure it is, and what to mind."""
+"""Page one: the answer in text and numbers, its uncertainty, and the warnings."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import replace
 from scalelaw.files.safe_text import one_line
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series
-from scalelaw.report.collect import Contents, Study
+from scalelaw.report.collect import Contents
 from scalelaw.report.figures import draw_choices, draw_curves, draw_front
 from scalelaw.report.figures.choices import NAMES
 from scalelaw.report.render.pdf import FOOT, LEADING, Column, Page, clip, text_width, wrap
 from scalelaw.report.sections.data import about
 from scalelaw.report.sections.fit import axes_of
+from scalelaw.report.study import Study
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, PETROFF10, SMALL, TINY
 from scalelaw.report.surfaces import front
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
 from scalelaw.report.text.sentences import (
-    chosen,
     explained_symbols,
     extent,
     grounds,
@@ -28,6 +28,7 @@ from scalelaw.report.text.sentences import (
     served,
     target,
     the_law,
+    the_plan,
 )
 from scalelaw.report.text.what_would_change import would_change
 from scalelaw.table.coverage import doubts_about
@@ -37,16 +38,16 @@ _LEFT = 5.1
 """Width of the left column."""
 _RIGHT = MARGIN + _LEFT + 0.55
 _WIDTH = PAGE[0] - MARGIN - _RIGHT
-_KEY = "error = 1 − score, 0 is perfect; the words are explained at the end"
+_KEY = "error = 1 − score, 0 is perfect; terms are explained at the end"
 _WARNINGS, _WARNING_LINES = 1.9, 3
 """Inches that the warnings at the top of the page may take, and lines of one of them."""
-_MOST_TABLES, _MOST_DOUBTS = 20, 6
+_MOST_TABLES, _MOST_LIMITATIONS = 20, 6
 _BLOCKS = 3
 """More answers than these are a table."""
 
 
 def question(contents: Contents) -> str:
-    """What the report answers, in a sentence: the title where none is given."""
+    """The question that the report answers: the default title."""
     inputs = {name for s in contents.studies if s.fitted for name in s.fitted.inputs}
     if any(s.optima for s in contents.studies) or {"n_params", "visual_tokens"} <= inputs:
         return "How large should the LLM be, and how many visual tokens should it see?"
@@ -57,18 +58,20 @@ def question(contents: Contents) -> str:
 
 
 def _targets(contents: Contents) -> str:
-    return fmt.LOSS if {target(s) for s in contents.studies if s.fitted} == {fmt.LOSS} else "error"
+    return (
+        fmt.LOSS if {target(s) for s in contents.studies if s.fitted or s.optima} == {fmt.LOSS} else "error"
+    )
 
 
 def answer_page(contents: Contents, title: str | None) -> Page:
-    """The first page, whatever was given: one answer, several, a law alone, or tables alone."""
+    """The first page: one answer, several answers, a law alone, or tables alone."""
     page = Page()
     page.block(0, 0, PAGE[0], 0.12, PETROFF10[0])
-    page.told.append(("title", title or question(contents)))
-    targets = {target(study) for study in contents.studies if study.fitted}
-    key = _KEY if contents.studies and targets != {fmt.LOSS} else ""
+    page.texts.append(("title", title or question(contents)))
+    targets = {target(study) for study in contents.studies}
+    key = _KEY if "error" in targets else ""
     if key:
-        page.told.append(("paragraph", f"{fmt.capital(key)}."))
+        page.texts.append(("paragraph", f"{fmt.capital(key)}."))
     room = _ROOM - (text_width(key, TINY) + 0.3 if key else 0)
     page.text(MARGIN, 0.43, key, _ROOM, size=TINY, colour=MUTED, align="right")
     page.top = (
@@ -96,7 +99,7 @@ def _warn(page: Page, notes: Sequence[str]) -> None:
             column.item(
                 f"{fmt.count(len(notes) - place, 'more warning')} on the checklist pages.", size=SMALL
             )
-            page.told += [("item", left) for left in notes[place:]]
+            page.texts += [("item", left) for left in notes[place:]]
             break
         column.item(note, size=SMALL, lines=_WARNING_LINES)
     page.top = column.top + 0.06
@@ -104,18 +107,18 @@ def _warn(page: Page, notes: Sequence[str]) -> None:
 
 def _one(page: Page, study: Study) -> None:
     _warn(page, list(mind(study)))
-    lead, headline, result = (chosen if study.optima else the_law)(study)
+    lead, headline, result = (the_plan if study.optima else the_law)(study)
     page.top = page.text(MARGIN, page.top, lead, _ROOM, size=13, lines=4) + 0.06
-    page.told += [("paragraph", lead), ("headline", headline), *(("paragraph", line) for line in result)]
+    page.texts += [("paragraph", lead), ("headline", headline), *(("paragraph", line) for line in result)]
     size = next((s for s in (27, 24, 21, 18) if text_width(headline, s, "bold") <= _ROOM), 15)
     page.top = page.formula(MARGIN, page.top, headline, _ROOM, size=size) + 0.08
     for line, (letters, colour) in zip(result, ((13, INK), (11, MUTED)), strict=False):
         page.top = page.text(MARGIN, page.top, line, _ROOM, size=letters, colour=colour, lines=3) + 0.03
     if study.optima:
-        page.told.append(("paragraph", served(study.optima[0])))
+        page.texts.append(("paragraph", served(study.optima[0])))
         page.top = page.text(MARGIN, page.top + 0.02, served(study.optima[0]), _ROOM, size=BODY, lines=2)
     if changes := would_change(study):
-        page.told.append(("paragraph", changes))
+        page.texts.append(("paragraph", changes))
         page.top = page.text(MARGIN, page.top + 0.03, changes, _ROOM, size=10.5, lines=4)
     page.rule(MARGIN, page.top + 0.1, _ROOM)
     top = page.top + 0.26
@@ -133,7 +136,7 @@ def _one(page: Page, study: Study) -> None:
 
 
 def _several(page: Page, studies: Sequence[Study]) -> None:
-    """Several answers: a block each, or a table where they are many; then what to mind about all of them."""
+    """Several answers: the warnings about all of them, then a block for each, or a table for many."""
     blocks = [replace(s, optima=[o]) for s in studies for o in s.optima] + [
         s for s in studies if not s.optima
     ]
@@ -153,10 +156,10 @@ def _several(page: Page, studies: Sequence[Study]) -> None:
 
 
 def _block(column: Column, study: Study) -> None:
-    lead, headline, result = (chosen if study.optima else the_law)(study)
+    lead, headline, result = (the_plan if study.optima else the_law)(study)
     name = f"{fmt.capital(study.name)}. " if study.name else ""
     column.paragraph(name + lead, size=11, colour=MUTED, after=0.03)
-    column.page.told.append(("headline", headline))
+    column.page.texts.append(("headline", headline))
     column.top = column.page.formula(MARGIN, column.top, headline, _ROOM, size=18) + 0.03
     column.paragraph(" ".join(result), size=BODY, after=0.03)
     if study.optima:
@@ -167,13 +170,13 @@ def _block(column: Column, study: Study) -> None:
 
 
 def _table(column: Column, blocks: Sequence[Study]) -> None:
-    """A row per answer: what it is about, the budget, the choice, its error, how often it is the best."""
+    """A row per answer: subject, budget, best configuration, error, and the share of refits in which it is best."""
     planned = any(block.optima for block in blocks)
     places = (0.0, 2.3, 4.2, 7.2, 9.55) if planned else (0.0, 4.0, 4.0, 8.3, 10.3)
     widths = (2.2, 1.8, 2.9, 2.25, 0.85) if planned else (3.9, 0.01, 4.2, 1.95, 0.05)
-    rows = [("about", "budget", "choice", "predicted error", "best in"), *map(_row, blocks)]
+    rows = [("subject", "budget", "best configuration", "predicted error", "best in"), *map(_row, blocks)]
     if not planned:
-        rows = [("about", "", "law", "it is", ""), *((r[0], "", *r[2:]) for r in rows[1:])]
+        rows = [("subject", "", "law", "RMSE", ""), *((r[0], "", *r[2:]) for r in rows[1:])]
     for index, row in enumerate(rows):
         before = column.page
         column.need(0.5)
@@ -186,7 +189,7 @@ def _cells(
     column: Column, row: Sequence[str], places: Sequence[float], widths: Sequence[float], header: bool
 ) -> None:
     """One row of the table of answers."""
-    column.page.told.append(("row", "\t".join(" ".join(cell.split()) for cell in row if cell)))
+    column.page.texts.append(("row", "\t".join(" ".join(cell.split()) for cell in row if cell)))
     for index, (place, width, cell) in enumerate(zip(places, widths, row, strict=True)):
         weight = "bold" if index == 2 and not header else "normal"
         size, colour = (SMALL, MUTED) if header else (BODY, INK)
@@ -201,7 +204,7 @@ def _row(study: Study) -> tuple[str, str, str, str, str]:
     if not study.optima:
         assert study.fitted is not None
         law = fmt.formula(study.fitted.formula, study.fitted.params)
-        return name, "no budget", law, f"off by {fmt.short(study.fitted.rmse, 2)} (RMSE)", ""
+        return name, "no budget", law, fmt.short(study.fitted.rmse, 2), ""
     optimum = study.optima[0]
     best = optimum["best"]
     span = fmt.span(best["error_interval"], fmt.error)
@@ -213,12 +216,18 @@ def _row(study: Study) -> tuple[str, str, str, str, str]:
 
 def _tables(page: Page, contents: Contents) -> None:
     rows = sum(len(frame) for _, frame in contents.tables)
-    page.told += [
-        ("paragraph", "No law was fitted and no budget planned. There are:"),
+    page.texts += [
+        ("paragraph", "No law was fitted and no budget was planned. The report covers:"),
         ("headline", fmt.count(rows, "measurement")),
     ]
     page.top = (
-        page.text(MARGIN, page.top, "No law was fitted and no budget planned. There are:", _ROOM, size=13)
+        page.text(
+            MARGIN,
+            page.top,
+            "No law was fitted and no budget was planned. The report covers:",
+            _ROOM,
+            size=13,
+        )
         + 0.06
     )
     page.top = (
@@ -229,25 +238,25 @@ def _tables(page: Page, contents: Contents) -> None:
         column.need(1.0)
         column.paragraph(about(name, frame), weight="bold", after=0.03)
         column.paragraph(extent(frame), after=0.06)
-        doubts = doubts_about(frame, name)
-        for doubt in doubts[:_MOST_DOUBTS]:
-            column.item(doubt)
-        if len(doubts) > _MOST_DOUBTS:
-            column.item(f"and {len(doubts) - _MOST_DOUBTS} more; `scalelaw show` lists them.")
+        limitations = doubts_about(frame, name)
+        for limitation in limitations[:_MOST_LIMITATIONS]:
+            column.item(limitation)
+        if len(limitations) > _MOST_LIMITATIONS:
+            column.item(f"and {len(limitations) - _MOST_LIMITATIONS} more; `scalelaw show` lists them.")
         column.top += 0.15
     if len(contents.tables) > _MOST_TABLES:
         column.paragraph(f"and {fmt.count(len(contents.tables) - _MOST_TABLES, 'more table')}.")
 
 
 def _reasons(column: Column, study: Study) -> None:
-    column.heading("Why, and how sure")
+    column.heading("Reasons and uncertainty")
     for sentence in grounds(study):
         if column.fits(sentence, BODY):
             column.item(sentence)
 
 
 def _choices(page: Page, study: Study, top: float) -> float:
-    """The choice and those behind it as a figure; returns where it ends."""
+    """The best configuration and the runners-up as a figure; returns the height of its end."""
     every = [study.optima[0]["best"], *study.optima[0]["runners_up"]]
     choices = every[: 4 if study.fitted is not None else 8]
     cut = f" ({len(choices)} of {len(every)})" if len(choices) < len(every) else ""
@@ -268,10 +277,10 @@ def _parameters(page: Page, fitted: FittedLaw, left: float, top: float, width: f
     """The law and its parameters with intervals, as a small table."""
     numbers = series.numbers(fitted)
     known = any(fmt.span((bar.low, bar.high)) for bar in numbers)
-    level = f"{100 * fitted.interval['level']:g} % interval" if known else ""
+    level = f"{100 * fitted.interval['level']:g}% interval" if known else ""
     rows = [("parameter", "value", level)]
     rows += [(fmt.greek(b.name), fmt.short(b.value, 4), fmt.span((b.low, b.high))) for b in numbers]
-    page.told += [("heading", "The law"), *(("row", "\t".join(row)) for row in rows)]
+    page.texts += [("heading", "The law"), *(("row", "\t".join(row)) for row in rows)]
     if top + 1.3 > FOOT:  # the fit's own page and the checklist hold it
         return
     top = page.text(left, top, "The law", width, size=11, weight="bold") + 0.03

@@ -1,4 +1,4 @@
-"""Numbers and findings in words: how a report writes sizes, costs, errors, budgets, statuses. Text in, text out."""
+"""Text of numbers, costs, budgets, names and statuses, for reports and for the terminal."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ LOSS = "loss"
 """What a target is called whose values are losses: no share of 1, and 0 is no perfect score."""
 
 STATUS = {
-    "identified": "The data determine every number of the law.",
-    "at_bound": "A number of the law lies on the edge of what is allowed: a limit, not a measurement.",
-    "not_identified": "The data leave numbers of the law open: other values fit as well. Trust no single exponent.",
-    "not_converged": "The search did not settle: the numbers are the best found so far, not an answer.",
+    "identified": "The data determine every parameter of the law.",
+    "at_bound": "A parameter lies on its bound: a limit, not an estimate.",
+    "not_identified": "The data do not determine every parameter: other values fit as well.",
+    "not_converged": "The optimizer did not converge: the parameters are not an optimum.",
 }
 
 _GREEK = {
@@ -84,36 +84,53 @@ def error(value: float) -> str:
 
 
 def si(value: float, unit: str = "", digits: int = 3) -> str:
-    """A number with an SI prefix: 800 GFLOPs, 25 k."""
+    """A number with an SI prefix: 800 GFLOPs, 25k."""
     for scale, prefix in _SI:
         if abs(value) >= scale * 0.9995:
-            return f"{short(value / scale, digits)} {prefix}{unit}"
+            return f"{short(value / scale, digits)}{' ' if unit else ''}{prefix}{unit}"
     return f"{short(value, digits)} {unit}".strip()
 
 
 def parameters(value: float) -> str:
-    """A number of parameters as the field writes it: 0.5 B, 7 B, 25 k."""
+    """A number of parameters as the field writes it: 0.5B, 7B, 25k."""
     if 2.5e8 <= value < 1e12:
-        return f"{short(value / 1e9)} B"
+        return f"{short(value / 1e9)}B"
     return si(value)
 
 
 def level(name: str, value: float) -> str:
-    """A value of an input as a label: 7 B for a size, 16 for tokens, 3.2 M for a large count."""
+    """A value of an input as a label: 7B for a size, 16 for tokens, 3.2M for a large count."""
     if name.startswith("n_params") and name != "n_params_vision":
         return parameters(value)
     return si(value) if value >= 1e5 else short(value)
 
 
 def percent(share: float) -> str:
-    """A share as a percentage without false precision: 83 %, more than 99 %, less than 1 %."""
+    """A share as a percentage without false precision: 83%, more than 99%, less than 1%."""
     if share > 0.99:
-        return "more than 99 %"
-    return "less than 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+        return "more than 99%"
+    return "less than 1%" if share < 0.01 else f"{100 * share:.0f}%"
+
+
+def fraction(value: float | None) -> str:
+    """A part of a whole in percent: 83%, 0.4%, 0%; a dash where it is not known."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{short(100 * value, 2) if 0 < abs(value) < 0.01 else round(100 * value)}%"
+
+
+def cell(value: float | None, digits: int = 4) -> str:
+    """A number in a table; a dash where it is not known."""
+    return "-" if value is None or math.isnan(value) else short(value, digits)
+
+
+def cell_span(interval: Sequence[float] | None, digits: int = 4) -> str:
+    """An interval in a table; a dash where it is not known."""
+    return span(interval, lambda end: short(end, digits)) or "-"
 
 
 def share(value: float) -> str:
-    """A share as a short percentage: 83 %, > 99 %, < 1 %."""
+    """A share as a short percentage: 83%, > 99%, < 1%."""
     return percent(value).replace("more than", ">").replace("less than", "<")
 
 
@@ -141,7 +158,7 @@ def tokens(value: float) -> str:
 
 
 def configuration(choice: Mapping[str, Any], begins: bool = False) -> str:
-    """One configuration: 'Qwen-1.5 7B with 7 visual tokens', 'a 7 B LLM with 7 visual tokens' where the model has
+    """One configuration: 'Qwen-1.5 7B with 7 visual tokens', 'a 7B LLM with 7 visual tokens' where the model has
     no name but its size; `begins`: at the beginning of a sentence."""
     name = plain_name(choice["model"])
     article = "A" if begins else "a"
@@ -203,8 +220,8 @@ def meaning(kind: str, units: Mapping[str, str] | None = None) -> str:
     or its name."""
     if kind in _MEANINGS:
         return _MEANINGS[kind]
-    said = cost_unit(kind) or (units or {}).get(kind, "")
-    return said.partition(" ")[2] if said else f"({kind})"
+    phrase = cost_unit(kind) or (units or {}).get(kind, "")
+    return phrase.partition(" ")[2] if phrase else f"({kind})"
 
 
 def amount(kind: str, value: float, units: Mapping[str, str] | None = None) -> str:
@@ -214,8 +231,8 @@ def amount(kind: str, value: float, units: Mapping[str, str] | None = None) -> s
 
 def units_of(optimum: Mapping[str, Any]) -> Mapping[str, str]:
     """The units of the kinds of cost that a user's own cost file gave to a plan."""
-    stated = (optimum.get("searched") or {}).get("units")
-    return {str(k): one_line(v) for k, v in stated.items()} if isinstance(stated, Mapping) else {}
+    units = (optimum.get("searched") or {}).get("units")
+    return {str(k): one_line(v) for k, v in units.items()} if isinstance(units, Mapping) else {}
 
 
 def budget(limits: Mapping[str, float], units: Mapping[str, str] | None = None) -> str:
@@ -313,10 +330,19 @@ def target_of(fitted: FittedLaw) -> str:
     return LOSS if fitted.target == "error" and (kind == LOSS or directions == {LOSS}) else fitted.target
 
 
+def target_of_plan(optimum: Mapping[str, Any]) -> str:
+    """The same for a plan, as its `searched` records it."""
+    return str((optimum.get("searched") or {}).get("target") or "error")
+
+
 def target_of_rows(frame: Any) -> str:
     """The same for a table's column `error`."""
-    held = frame["direction"].dropna().unique() if "direction" in frame else ()
-    return LOSS if len(held) and set(held) == {LOSS} and frame["direction"].notna().all() else "error"
+    directions = frame["direction"].dropna().unique() if "direction" in frame else ()
+    return (
+        LOSS
+        if len(directions) and set(directions) == {LOSS} and frame["direction"].notna().all()
+        else "error"
+    )
 
 
 def unit(name: str) -> str:
@@ -325,7 +351,9 @@ def unit(name: str) -> str:
         return INPUTS[name][2]
     if name == LOSS:
         return "in its own unit"
-    return {"": "units of the table", "1": "fraction"}.get(held := COLUMNS.get(name, ("", "", ""))[1], held)
+    return {"": "units of the table", "1": "fraction"}.get(
+        unit_name := COLUMNS.get(name, ("", "", ""))[1], unit_name
+    )
 
 
 def axis(name: str) -> str:
@@ -359,7 +387,7 @@ def formula(text: str, params: Mapping[str, float] | None = None, digits: int = 
     """A law's formula in symbols: N^−α · V^−β; with the fitted numbers in the places of `params` where given."""
     for name in INPUTS:
         text = re.sub(rf"\({name} / [0-9.e+]+\)|\b{name}\b", symbol(name), text)
-    for name, value in sorted((params or {}).items(), key=lambda held: -len(held[0])):
+    for name, value in sorted((params or {}).items(), key=lambda item: -len(item[0])):
         text = re.sub(rf"(?<![A-Za-z_]){re.escape(name)}(?![A-Za-z_(])", short(value, digits), text)
     text = re.sub(r"(?<![A-Za-z])(alpha|beta|gamma|delta)(?![A-Za-z])", lambda m: _GREEK[m[0]], text)
     text = re.sub(r" \* \w+\^-0(?![\w.])", "", text)

@@ -79,6 +79,6 @@ def make_drawable_axes(axes: Axes) -> None:
             axis.set_major_formatter(FixedFormatter([drawable(str(text)) for text in formatter.seq]))
     for text in axes.findobj(Text):
         assert isinstance(text, Text)
-        held = str(text.get_text())
-        if not text.get_parse_math() and (drawn := drawable(held)) != held:
+        content = str(text.get_text())
+        if not text.get_parse_math() and (drawn := drawable(content)) != content:
             text.set_text(drawn)

@@ -1,4 +1,4 @@
-"""Findings in sentences: what to choose, why, how sure, and what to mind. Text from fits and optima, nothing drawn."""
+"""The answer of a report in sentences: the choice, its reasons, its uncertainty, and the warnings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pandas as pd
 
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series
-from scalelaw.report.collect import Study
-from scalelaw.report.study import source_of
+from scalelaw.report.study import Study, source_of
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
 
@@ -19,7 +18,7 @@ _MOST_DOUBLINGS = 13.0
 """A ratio of exponents beyond which no number of times is written: 2 to its power would say nothing."""
 
 
-def chosen(study: Study) -> tuple[str, str, list[str]]:
+def the_plan(study: Study) -> tuple[str, str, list[str]]:
     """The answer of an optimum: what was asked, the choice, and what is predicted of it and of the next best."""
     optimum = study.optima[0]
     best = optimum["best"]
@@ -56,24 +55,26 @@ def _of(fitted: FittedLaw) -> str:
 
 def target(study: Study) -> str:
     """What is predicted, by name."""
-    return fmt.named(fmt.target_of(study.fitted)) if study.fitted else "error"
+    if study.fitted:
+        return fmt.named(fmt.target_of(study.fitted))
+    return fmt.named(fmt.target_of_plan(study.optima[0])) if study.optima else "error"
 
 
 def outcome(choice: Mapping[str, Any], study: Study) -> str:
-    """A choice's error, its interval, and in how many refits its LLM is best: '0.4986 (95 % ...); best in 83 % ...'."""
+    """A choice's error, its interval, and in how many refits its LLM is best: '0.4986 (95% ...); best in 83% ...'."""
     text = fmt.error(choice["error"])
     if span := fmt.span(choice.get("error_interval"), fmt.error):
-        level = f"{100 * study.fitted.interval['level']:g} % interval " if study.fitted else "interval "
+        level = f"{100 * study.fitted.interval['level']:g}% interval " if study.fitted else "interval "
         text += f" ({level}{span})"
     if (best_in := fmt.of_model(choice)) is not None:
         text += f"; best in {fmt.percent(best_in)} of refits to redrawn data"
         if best_in - choice["p_best"] >= 0.01:
-            text += f", with just so many visual tokens in {fmt.percent(choice['p_best'])}"
+            text += f", with this number of visual tokens in {fmt.percent(choice['p_best'])}"
     return text
 
 
 def grounds(study: Study) -> Iterator[str]:
-    """Why the answer is what it is, and how sure it is, a sentence each."""
+    """The reasons for the answer and its uncertainty, one sentence each."""
     fitted, optimum = study.fitted, study.optima[0] if study.optima else None
     if optimum:
         yield _spent(optimum)
@@ -82,10 +83,10 @@ def grounds(study: Study) -> Iterator[str]:
         inside = "; the choice lies inside" if optimum and not optimum["extrapolates"] else ""
         yield (
             f"The law was fitted to {measured}{_of(fitted)} ({_ranges(fitted)}{inside}). "
-            f"It misses them by {fmt.short(fitted.rmse, 2)} (root mean square){_explained(fitted)}."
+            f"The RMSE is {fmt.short(fitted.rmse, 2)}{_explained(fitted)}."
         )
-        said = fmt.status(fitted)
-        yield said if fmt.is_average(fitted.law) else f"Status: {said}"
+        status = fmt.status(fitted)
+        yield status if fmt.is_average(fitted.law) else f"Status: {status}"
         yield from _ratio(fitted)
     if optimum and (free := optimum.get("continuous")):
         size, seen = fmt.parameters(free["n_params"]), fmt.tokens(free["visual_tokens"])
@@ -102,7 +103,7 @@ def grounds(study: Study) -> Iterator[str]:
         by = ties[0]["error"] - optimum["best"]["error"]
         more = f" ({fmt.short(abs(by), 2)} {'more' if by > 0 else 'less'})" if by else ""
         sure = (fmt.of_model(optimum["best"]) or 0.0) >= 0.9
-        rank = " The refits nearly always rank it second: they tell which is less, not that the difference matters."
+        rank = " The refits nearly always rank it second, but the difference is small."
         yield (
             f"Nearly as good{', and costs no more' if cheap else ''}: {name}, predicted {target(study)} {value}{more}."
             f"{rank if sure else ''}"
@@ -133,15 +134,17 @@ def mind(study: Study) -> Iterator[str]:
 
 def _ratio(fitted: FittedLaw) -> Iterator[str]:
     """The ratio of the two exponents, and what it means where the law is a product of powers."""
-    held = fitted.derived.get("alpha_over_beta")
-    if not held or held["value"] is None or not 0 < held["value"] < math.inf:
+    entry = fitted.derived.get("alpha_over_beta")
+    if not entry or entry["value"] is None or not 0 < entry["value"] < math.inf:
         return  # an exponent of 0 or on its bound, which the status says
-    span, ratio = fmt.span(held["interval"]), fmt.short(held["value"])
-    level = f", {100 * fitted.interval['level']:g} % interval {span}" if span else ""
-    towards = held["value"] if held["value"] >= 1 else 1 / held["value"] if held["value"] > 0 else math.inf
+    span, ratio = fmt.span(entry["interval"]), fmt.short(entry["value"])
+    level = f", {100 * fitted.interval['level']:g}% interval {span}" if span else ""
+    towards = (
+        entry["value"] if entry["value"] >= 1 else 1 / entry["value"] if entry["value"] > 0 else math.inf
+    )
     if fitted.law == "product_power" and towards < _MOST_DOUBLINGS:
         one, other = (
-            ("the LLM", "the visual tokens") if held["value"] >= 1 else ("the visual tokens", "the LLM")
+            ("the LLM", "the visual tokens") if entry["value"] >= 1 else ("the visual tokens", "the LLM")
         )
         worth = f"Doubling {one} is worth {fmt.short(2.0**towards, 2)} times {other}"
         yield f"{worth} (ratio of the exponents {ratio}{level})."
@@ -157,7 +160,7 @@ def _spent(optimum: Mapping[str, Any]) -> str:
         f"{fmt.amount(kind, costs[kind], units)} (limit {fmt.cost(kind, limits[kind], units)})"
         for kind in kinds
     ] or [fmt.amount(kind, costs[kind], units) for kind in list(costs)[:1]]
-    return f"The choice needs {fmt.listed(needs)}. {fmt.costing(optimum['cost'])}."
+    return f"Cost: {fmt.listed(needs)}. {fmt.costing(optimum['cost'])}."
 
 
 def served(optimum: Mapping[str, Any]) -> str:
@@ -195,8 +198,8 @@ def _ranges(fitted: FittedLaw) -> str:
 def _explained(fitted: FittedLaw) -> str:
     if not math.isfinite(fitted.r2):
         return ""
-    share = f"{100 * fitted.r2:.1f} %" if fitted.r2 < 0.9995 else "more than 99.9 %"
-    return f" and explains {share} of their variance"
+    share = f"{fitted.r2:.3f}" if fitted.r2 < 0.9995 else "more than 0.9995"
+    return f", R² is {share}"
 
 
 def extent(frame: pd.DataFrame) -> str:

@@ -7,25 +7,25 @@ from typing import Any
 
 from scalelaw.fit import FittedLaw
 from scalelaw.report import series
-from scalelaw.report.collect import Study
+from scalelaw.report.study import Study
 from scalelaw.report.text import format as fmt
 
 _SURE = 0.95
-Said = tuple[bool, str]
+Change = tuple[bool, str]
 """Whether something would change the answer, and what it is."""
 
 
 def would_change(study: Study) -> str:
     """What would change a plan (or a law that stands alone), and what would not: 'What would change it: ...'."""
-    said = list(_of_plan(study.optima[0]) if study.optima else _of_law(study.fitted))
-    would = [text for changes, text in said if changes]
-    not_so = [text for changes, text in said if not changes]
+    answers = list(_of_plan(study.optima[0]) if study.optima else _of_law(study.fitted))
+    would = [text for changes, text in answers if changes]
+    not_so = [text for changes, text in answers if not changes]
     parts = [f"What would change it: {'; '.join(would)}."] if would else []
     parts += [f"What would not: {'; '.join(not_so)}."] if not_so else []
     return " ".join(parts)
 
 
-def _of_plan(optimum: Mapping[str, Any]) -> Iterator[Said]:
+def _of_plan(optimum: Mapping[str, Any]) -> Iterator[Change]:
     rule = optimum["searched"].get("rule") or {}
     if rule.get("target_error") is not None:
         yield from _target(optimum)
@@ -41,7 +41,7 @@ def _of_plan(optimum: Mapping[str, Any]) -> Iterator[Said]:
     yield from _noise(optimum)
 
 
-def _budget(optimum: Mapping[str, Any]) -> Iterator[Said]:
+def _budget(optimum: Mapping[str, Any]) -> Iterator[Change]:
     """The nearest budgets, below and above, at which another model is the choice: read off the front."""
     kind, limit = next(iter(optimum["budget"].items()))
     units = fmt.units_of(optimum)
@@ -72,24 +72,24 @@ def _budget(optimum: Mapping[str, Any]) -> Iterator[Said]:
 
 
 def _share(ratio: float) -> str:
-    """A ratio as more or less: '12 % less', '32 % more', '4.5 times as much'."""
+    """A ratio as more or less: '12% less', '32% more', '4.5 times as much'."""
     if ratio >= 2:
         return f"{fmt.short(ratio, 2)} times as much"
-    return f"{fmt.short(100 * abs(ratio - 1), 2)} % {'more' if ratio > 1 else 'less'}"
+    return f"{fmt.short(100 * abs(ratio - 1), 2)}% {'more' if ratio > 1 else 'less'}"
 
 
 def _stretch(
     front: Sequence[Mapping[str, Any]], limit: float, model: str, kind: str
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
     """The cheapest point from which on the front is of this model up to the limit, and the point before it."""
-    held = [point for point in front if point["costs"][kind] <= limit]
-    for before, point in zip(held[-2::-1], held[:0:-1], strict=True):
+    within = [point for point in front if point["costs"][kind] <= limit]
+    for before, point in zip(within[-2::-1], within[:0:-1], strict=True):
         if before["model"] != model:
             return (point, before) if point["model"] == model else None
     return None
 
 
-def _target(optimum: Mapping[str, Any]) -> Iterator[Said]:
+def _target(optimum: Mapping[str, Any]) -> Iterator[Change]:
     """The nearest errors, stricter and looser, at which another model is the choice."""
     kind = next(iter(optimum["budget"]), "flops")
     front = [point for point in optimum["pareto"] if kind in point["costs"]]
@@ -109,7 +109,7 @@ def _target(optimum: Mapping[str, Any]) -> Iterator[Said]:
         )
 
 
-def _noise(optimum: Mapping[str, Any]) -> Iterator[Said]:
+def _noise(optimum: Mapping[str, Any]) -> Iterator[Change]:
     """Whether repeating the measurements might: how often another LLM is the best in the refits."""
     share = optimum["best"].get("p_model", optimum["best"].get("p_best"))
     if optimum["extrapolates"]:
@@ -126,7 +126,7 @@ def _noise(optimum: Mapping[str, Any]) -> Iterator[Said]:
         )
 
 
-def _of_law(fitted: FittedLaw | None) -> Iterator[Said]:
+def _of_law(fitted: FittedLaw | None) -> Iterator[Change]:
     """What might change a law: what its status leaves open, and where it was not measured."""
     if fitted is None:
         return

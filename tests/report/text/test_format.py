@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalelaw.cli.show.fit import show_changes
@@ -36,13 +36,13 @@ def test_a_short_number_says_the_number(value: float) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (5e8, "0.5 B"),
-        (1.8e9, "1.8 B"),
-        (7e9, "7 B"),
-        (6500, "6.5 k"),
-        (1.2e6, "1.2 M"),
-        (1.1e11, "110 B"),
-        (133e6, "133 M"),
+        (5e8, "0.5B"),
+        (1.8e9, "1.8B"),
+        (7e9, "7B"),
+        (6500, "6.5k"),
+        (1.2e6, "1.2M"),
+        (1.1e11, "110B"),
+        (133e6, "133M"),
     ],
 )
 def test_sizes(value: float, text: str) -> None:
@@ -54,9 +54,9 @@ def test_budgets_and_costs() -> None:
     assert fmt.budget({"flops": 1.6e12}) == "1.6 TFLOPs per query"
     assert fmt.budget({"latency_ms": 80.0}).startswith("80 ms from the request")
     assert fmt.cost("memory_gb", 24.0) == "24 GB"
-    assert fmt.percent(0.83) == "83 %"
-    assert (fmt.percent(1.0), fmt.percent(0.0)) == ("more than 99 %", "less than 1 %")
-    assert (fmt.share(1.0), fmt.share(0.001)) == ("> 99 %", "< 1 %")
+    assert fmt.percent(0.83) == "83%"
+    assert (fmt.percent(1.0), fmt.percent(0.0)) == ("more than 99%", "less than 1%")
+    assert (fmt.share(1.0), fmt.share(0.001)) == ("> 99%", "< 1%")
 
 
 def test_intervals_that_are_not_known_are_left_out() -> None:
@@ -91,6 +91,7 @@ def test_a_formula_that_cannot_be_set_stays_words(text: str) -> None:
     assert typeset(text) == text
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("abcdefghij _$-0"), max_size=120), st.floats(0.5, 4))
 def test_wrapped_lines_fit_and_lose_nothing(text: str, width: float) -> None:
     lines = wrap(text, width, 10)
@@ -128,7 +129,7 @@ def test_a_sentence_has_names_and_plain_numbers() -> None:
     said = fmt.symbolic(
         "n_params (2.778e+05) of qwen-1.5: alpha_minus_beta -0.539 (-7.29e+03 to -0.109), 1e+10"
     )
-    assert said == "LLM size (277,800) of qwen-1.5: α − β −0.539 (−7290 to −0.109), 10 B"
+    assert said == "LLM size (277,800) of qwen-1.5: α − β −0.539 (−7290 to −0.109), 10B"
 
 
 def test_of_a_choice_the_llm_counts_and_names_are_listed() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 import scalelaw as sl
 from scalelaw.plan import contrast_budgets
-from scalelaw.report.collect import Study, gather
+from scalelaw.report.collect import gather
+from scalelaw.report.study import Study
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.what_would_change import would_change
 
@@ -45,7 +46,7 @@ def test_below_and_above_stands_what_the_planner_picks_there(fitted: Any, budget
 def test_where_more_buys_tokens_only_it_is_no_change(fitted: Any, optimum: Any) -> None:
     text = said(fitted, optimum)
     assert text == (
-        "What would change it: a budget below 756 GFLOPs per query (5.5 % less): then Qwen-1.5 4B with 44 "
+        "What would change it: a budget below 756 GFLOPs per query (5.5% less): then Qwen-1.5 4B with 44 "
         "visual tokens. "
         "What would not: a larger budget, which buys more visual tokens for the same LLM; "
         "the noise of the measurements."
@@ -55,7 +56,7 @@ def test_where_more_buys_tokens_only_it_is_no_change(fitted: Any, optimum: Any) 
 
 def test_doubtful_picks_say_that_new_measurements_might(fitted: Any, optimum: Any) -> None:
     doubtful = dataclasses.replace(optimum, best={**optimum.best, "p_model": 0.7})
-    assert "new measurements: another LLM is best in 30 % of the refits" in said(fitted, doubtful)
+    assert "new measurements: another LLM is best in 30% of the refits" in said(fitted, doubtful)
     outside = dataclasses.replace(optimum, extrapolates=True)
     assert "which is beyond those there are" in said(fitted, outside)
 
@@ -91,5 +92,5 @@ def test_another_kind_of_budget_that_picks_otherwise_is_named(fitted: Any) -> No
 
 def test_a_law_alone_names_where_it_was_not_measured(fitted: Any) -> None:
     assert would_change(Study(fitted)) == (
-        "What would change it: measurements beyond LLM size 7 B or visual tokens 576, the largest there are."
+        "What would change it: measurements beyond LLM size 7B or visual tokens 576, the largest there are."
     )
