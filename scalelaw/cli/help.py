@@ -21,7 +21,7 @@ SECTIONS = {
     "Choices": "models visual-tokens tower compressor cost convention",
     "Hardware": "hardware batch dtype cache-dtype devices mfu mbu usd-per-hour",
     "Running": "executor jobs resources dry-run prepare status track",
-    "Output": "output out title style figure size dpi format json help",
+    "Output": "output out title style figures verbose figure size dpi format json help",
 }
 """Heading -> options. `NAME-of` is NAME in a command that has no budget."""
 PLANS = ("optimize", "cost")

@@ -27,7 +27,7 @@ _ALLOWED = (
 
 @dataclass
 class Contents:
-    """Everything a report shows: studies in the order given, then comparisons of laws, bills, tables with names."""
+    """The contents of a report: studies in the order of the items, comparisons of laws, bills, tables with names."""
 
     studies: list[Study] = field(default_factory=list)
     tables: list[tuple[str, pd.DataFrame]] = field(default_factory=list)
@@ -70,7 +70,7 @@ def left_out(contents: Contents) -> str:
 
 
 def gather(items: Any, law: str | Path | Sequence[str | Path] = ()) -> Contents:
-    """Read what was given. An optimum goes to the fit that predicts its error, else it stands alone; each study gets
+    """Read the items. An optimum goes to the fit that predicts its error, else it stands alone; each study gets
     a name that tells it from the others.
 
     Raises InputError for nothing at all, for a path that is not there or not readable, for an unknown kind.

@@ -75,7 +75,7 @@ def write_report(
     law: str | Path | Sequence[str | Path] = (),
     figures: Sequence[str] = (),
 ) -> Path:
-    """Write a report on what is given, and return its path. The same input gives the same bytes.
+    """Write a report on the items and return its path. The same input gives the same bytes.
 
     items: one, or a list, of FittedLaw, GroupedFit, Optimum, Contrast, Comparison, Bill, DataFrame in the table's
     schema, and paths: what `scalelaw fit, optimize, compare, cost` wrote as JSON, a table (parquet, csv, a sweep's
@@ -171,7 +171,7 @@ def _pages(contents: Contents, title: str | None, command: str) -> Iterator[Page
     yield from law_pages(contents)
     yield from share_pages(contents)
     yield from compressor_pages(contents.tables)
-    line = "What was done, so that it can be judged and made again, and what the words mean."
+    line = "The settings needed to judge and to reproduce the results, and the terms."
     if (left := left_out(whole)) != "":
         line = f"{line} {left}"
     sections = *checklist(contents.studies), *appendix(contents, command), *glossary(contents)

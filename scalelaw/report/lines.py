@@ -47,7 +47,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Profile:
-    """How much worse the fit gets as a parameter is held elsewhere. values, rise: [m]; rise is the F statistic
+    """The increase of the objective with a parameter fixed at other values. values, rise: [m]; rise is the F statistic
     (objective - least) / (least / (n - p)); threshold: its quantile at `level`; best: the fitted value."""
 
     name: str
@@ -137,7 +137,7 @@ def _shared(cells: Sequence[set[str]]) -> set[str]:
 
 
 def profiles(fitted: FittedLaw) -> list[Profile]:
-    """The profile of each free parameter: refits with it held at values across and beyond its interval.
+    """The profile of each free parameter: refits with it fixed at values across and beyond its interval.
 
     Nothing where that would say nothing: other losses than squares, weights, no interval, no freedom.
     """
@@ -172,7 +172,7 @@ def profiles(fitted: FittedLaw) -> list[Profile]:
 
 
 def _least(fitted: FittedLaw, name: str, value: float) -> float:
-    """The least objective with the parameter held at a value; NaN where there is no such fit."""
+    """The least objective with the parameter fixed at a value; NaN where there is no such fit."""
     frame = pd.DataFrame({**fitted.points["inputs"], fitted.target: fitted.points["target"]})
     fixed = {n: low for n, (low, high) in fitted.bounds.items() if low == high}
     bounds = {n: ends for n, ends in fitted.bounds.items() if n not in fixed and n != name}

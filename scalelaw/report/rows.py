@@ -27,7 +27,7 @@ class Dots:
 @dataclass(frozen=True)
 class Rows:
     """Values in rows. column: the input whose axis this is, else `axis` is the label of a plain one; band: what the
-    values are held against; marked: rows to be seen; side: a text at the right of each row."""
+    values are compared with; marked: rows to be seen; side: a text at the right of each row."""
 
     title: str
     axis: str
@@ -57,7 +57,7 @@ def beside(studies: Sequence[Study]) -> list[Rows]:
 
 
 def changed(ablation: Sequence[Mapping[str, Any]], fitted: FittedLaw) -> list[Rows]:
-    """What each other choice does to each quantity; the band is the interval of the fit as asked for."""
+    """What each other choice does to each quantity; the band is the interval of the original fit."""
     rows = [row for row in ablation if row["params"]]
     panels = []
     for name in [*rows[0]["params"], *rows[0]["derived"]]:

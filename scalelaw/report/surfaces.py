@@ -88,7 +88,7 @@ def front(optima: Sequence[Mapping[str, Any]], fitted: FittedLaw | None) -> Fron
         known["text_tokens"] = np.full(len(points), float(optima[0]["text_tokens"]))
         _, low, high = predicted(fitted, {name: known[name] for name in fitted.inputs})
     return Front(
-        target="error" if fitted is None else fmt.target_of(fitted),
+        target=fmt.target_of_plan(optima[0]) if fitted is None else fmt.target_of(fitted),
         n=None if fitted is None else fitted.n_points,
         kind=kind,
         points=tuple(points),

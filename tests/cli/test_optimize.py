@@ -53,7 +53,7 @@ def test_budgets_of_another_kind_and_inverse_questions(run: Run, fit_file: Path)
     assert {"switch_points", "tokens_against_text", "relaxation"} == set(data["inverse"])
     code, out, _ = run(*given, "--contrast", "--inverse")
     assert code == 0
-    assert "visual tokens are free" in out
+    assert "visual tokens cost no latency" in out
 
 
 def test_several_tasks_at_once(run: Run, fit_file: Path, tmp_path: Path) -> None:

@@ -63,5 +63,5 @@ def test_what_no_error_can_be_is_said_on_the_page_in_the_figure_and_in_the_termi
     assert "no error is above 1" in surface
     assert "beyond 0 to 1: no error" in surface
     show_front(optimum)
-    assert "errors outside 0 to 1 cannot be" in capsys.readouterr().out
+    assert "an error is between 0 and 1" in capsys.readouterr().out
     assert "no error is above 1" not in " ".join(map(words_of, drawn([fitted])))

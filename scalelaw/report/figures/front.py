@@ -46,7 +46,7 @@ def draw_front(axes: Axes, data: Front) -> None:
     handles.append(Line2D([], [], linestyle="none", marker="*", markersize=12, color=INK, label="chosen"))
     for limit in data.budgets:
         axes.axvline(limit, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1.8)
-    panel_heading(axes, "Least error by cost", _note(data))
+    panel_heading(axes, f"Least {fmt.named(data.target)} by cost", _note(data))
     legend_below(axes, handles)
 
 

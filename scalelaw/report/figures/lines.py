@@ -1,4 +1,4 @@
-"""Lines along one input, and profiles: how much worse a fit gets as a parameter is held elsewhere."""
+"""Lines along one input, and profiles: how much worse a fit gets as a parameter is fixed at other values."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def draw_profile(axes: Axes, data: Profile) -> None:
     axes.set_ylim(-0.06 * float(data.rise.max()), 1.08 * max(float(data.rise.max()), 1.15 * data.threshold))
     plain_linear(axes.xaxis, *axes.get_xlim(), most=4)
     plain_linear(axes.yaxis, *axes.get_ylim(), most=5)
-    axes.set_xlabel(f"{fmt.greek(data.name)} held there (no unit{'; goes on' if data.cut else ''})")
+    axes.set_xlabel(f"{fmt.greek(data.name)} fixed (no unit{'; goes on' if data.cut else ''})")
     axes.set_ylabel("F statistic (no unit)")
     axes.annotate(
         f"{100 * data.level:g}%", (1, data.threshold), (-2, 3), xycoords=("axes fraction", "data"),

@@ -1,4 +1,4 @@
-"""What may be believed: draws of two parameters against each other, and how wide each interval is."""
+"""Uncertainty of the parameters: draws of two parameters against each other, and how wide each interval is."""
 
 from __future__ import annotations
 

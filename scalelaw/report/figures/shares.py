@@ -1,4 +1,4 @@
-"""Where the cost goes: a bar per configuration, cut into its parts."""
+"""Cost by part: a bar per configuration, cut into its parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report as one self-contained web page: the same words and figures, with what lies under the pointer said."""
+"""A report as one self-contained web page: the same text and figures, with the values under the pointer."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import pandas as pd
 from scalelaw.report.collect import Contents
 from scalelaw.report.study import Study, facts_of, source_of
 from scalelaw.report.text import format as fmt
+from scalelaw.report.text.sentences import target
 from scalelaw.version import __version__
 
 Row = tuple[str, str]
@@ -58,15 +59,15 @@ _WORDS: tuple[Row, ...] = (
         "at bound, not identified",
         "A parameter lies on its bound, or the measurements do not determine it.",
     ),
-    ("extrapolated", "Predicted where nothing was measured around: the further, the less sure."),
-    ("held out", "Measurements kept from a fit to test it."),
+    ("extrapolated", "Predicted outside the measured range: the further, the less certain."),
+    ("held out", "Measurements left out of a fit to test it."),
 )
 
 
 def appendix(contents: Contents, command: str) -> Iterator[tuple[str, list[Row]]]:
     """Sections of rows (name, value), as the checklist has them."""
     yield (
-        "How this was made",
+        "Provenance",
         [
             ("command", command or "scalelaw.write_report, from Python"),
             ("scalelaw", __version__),
@@ -90,12 +91,11 @@ def appendix(contents: Contents, command: str) -> Iterator[tuple[str, list[Row]]
 
 
 def glossary(contents: Contents) -> Iterator[tuple[str, list[Row]]]:
-    """What the words of a report on fits or plans mean, in plain ones."""
+    """Definitions of the terms of a report on fits or plans."""
     if contents.studies:
-        fits = [fmt.target_of(study.fitted) for study in contents.studies if study.fitted]
-        losses = [target == fmt.LOSS for target in fits]
+        losses = [target(study) == fmt.LOSS for study in contents.studies]
         meaning = [*([_LOSS] if any(losses) else []), *(_WORDS[1:] if losses and all(losses) else _WORDS)]
-        yield "What the words mean", meaning
+        yield "Terms", meaning
 
 
 def _numbers(study: Study) -> list[Row]:
@@ -106,7 +106,7 @@ def _numbers(study: Study) -> list[Row]:
     return [
         ("fitted to", source_of(fitted) or "a table without a name"),
         *([("cite", cited)] if cited else []),
-        ("law from", fitted.source or "the user's own"),
+        ("law from", fitted.source or "a custom law"),
         ("data hash", str(facts.get("data_hash", "not known"))),
         ("seed", fmt.plainly(facts.get("seed"))),
         ("draws", fmt.plainly(facts.get("bootstrap"))),

@@ -97,7 +97,7 @@ def _status(fitted: FittedLaw) -> list[Row]:
 
 
 def _quality(fitted: FittedLaw) -> dict[str, Any]:
-    """How close the law comes and how sure the search was; no durations, so that a second run gives the same page."""
+    """Goodness of fit and the certificate of the search; no durations, so that a second run gives the same page."""
     return {
         **_parameters(fitted),
         "objective": fitted.objective,
@@ -138,7 +138,7 @@ def _plan(optimum: Mapping[str, Any]) -> list[Row]:
         "budget": fmt.budget(optimum["budget"], units),
         "query": fmt.workload(optimum),
         "cost": fmt.costing(optimum["cost"]),
-        "chosen": fmt.configuration(best),
+        "best configuration": fmt.configuration(best),
         "it costs": "; ".join(fmt.amount(kind, value, units) for kind, value in best["costs"].items()),
         "served": served(optimum),
         "binding": fmt.named(best["binding"]) if best.get("binding") else "nothing",
@@ -149,7 +149,7 @@ def _plan(optimum: Mapping[str, Any]) -> list[Row]:
 
 
 def _searched(searched: Mapping[str, Any]) -> dict[str, Any]:
-    """What was enumerated, and with what; what was not given is left out."""
+    """The search space and its settings; unset ones are left out."""
     if not searched:
         return {}
     low, high = searched["visual_tokens"]

@@ -41,7 +41,7 @@ def beside_pages(contents: Contents) -> Iterator[Page]:
 
 
 def law_pages(contents: Contents) -> Iterator[Page]:
-    """Laws compared by how they extrapolate, for each comparison, and each fit that was chosen by one."""
+    """Laws compared by how they extrapolate, for each comparison, and each fit that was selected by one."""
     pairs = [(c, str(c.get("table", ""))) for c in contents.comparisons]
     for study in contents.studies:
         if study.fitted is not None and study.fitted.selection:
@@ -58,8 +58,8 @@ def law_pages(contents: Contents) -> Iterator[Page]:
         if winner == "":
             verdict = "No law wins clearly; weights are those of their average."
         if tie := comparison.get("tie"):
-            verdict = f"A tie: {' and '.join(map(fmt.law, tie))} predict the same."
-        line = f"Each law is fitted without some points and predicts them: the less it misses, the better. {verdict}"
+            verdict = f"Tie: {' and '.join(map(fmt.law, tie))} give the same predictions."
+        line = f"Each law is fitted without some points and predicts them: lower errors are better. {verdict}"
         page = Page("Laws compared by extrapolation" + (f": {name}" if name else ""), line.strip())
         left = _room(data.labels)
         height = min(0.45 * len(data.labels), 4.2)
@@ -68,25 +68,28 @@ def law_pages(contents: Contents) -> Iterator[Page]:
 
 
 def contrast_pages(study: Study, tag: str = "") -> Iterator[Page]:
-    """What a budget of another kind and the same size would pick, for each optimum that was asked for it."""
+    """The best configuration under each kind of budget of the same size, for each plan with a contrast."""
     for optimum in study.optima:
         if not (contrast := optimum.get("contrast")):
             continue
-        target, n = (fmt.target_of(study.fitted), study.fitted.n_points) if study.fitted else ("error", 0)
+        target, n = (
+            (fmt.target_of(study.fitted), study.fitted.n_points)
+            if study.fitted
+            else (fmt.target_of_plan(optimum), 0)
+        )
         free = contrast.get("free_tokens")
         notes = [w["message"] for w in contrast.get("warnings", [])]
         if not notes and all(
             row["best"]["model"] == contrast["rows"][0]["best"]["model"] for row in contrast["rows"]
         ):
-            notes = ["Every kind of budget picks about the same."]
+            notes = ["Every kind of budget gives about the same configuration."]
         if free:
             notes.append(
-                f"{free['tokens']} of {free['of']} visual tokens are free for {free['model']} at batch "
-                f"{free['batch']:g} on {free['hardware']}: "
-                f"the latency rises by less than {100 * free['tolerance']:g}%."
+                f"{free['tokens']} of {free['of']} visual tokens cost no latency for {free['model']} at batch "
+                f"{free['batch']:g} on {free['hardware']} (less than {100 * free['tolerance']:g}% more)."
             )
-        line = "Each budget allows of its own kind what the first pick costs. Ringed: another pick than the first."
-        page = Page(f"The kind of budget decides{tag}", " ".join([line, *notes]))
+        line = "Each budget is the cost of the first configuration in its own unit. Ringed: another configuration."
+        page = Page(f"Kinds of budget{tag}", " ".join([line, *notes]))
         panels = rows.contrasted(contrast, target, n)
         _in_rows(page, "contrast", panels, 0.42 * len(contrast["rows"]), max(page.top + 0.6, TOP))
         yield page
@@ -109,7 +112,7 @@ def share_pages(contents: Contents) -> Iterator[Page]:
         shown = panels[first_one : first_one + 2]
         alike = len({line for _, line, _ in shown}) == 1
         texts = [f"{fmt.capital(name)}: {line}" if name and not alike else line for name, line, _ in shown]
-        page = Page("Where the cost goes", " ".join(dict.fromkeys(texts)))
+        page = Page("Cost by part", " ".join(dict.fromkeys(texts)))
         left = max(_room(data.labels) for _, _, data in shown)
         top = max(TOP, page.top + 0.6)
         for place, (_, _, data) in enumerate(shown):
@@ -151,10 +154,10 @@ def ablation_page(study: Study, tag: str = "") -> Page | None:
     if not panels:
         return None
     failed = [row for row in study.ablation if not row["params"]]
-    failures = f" Could not be refitted: {', '.join(str(row['change']) for row in failed)}." if failed else ""
+    failures = f" Not refitted: {', '.join(str(row['change']) for row in failed)}." if failed else ""
     page = Page(
-        f"The fit under other choices{tag}",
-        "One choice changed at a time. Grey band: the interval of the fit as asked for. Ringed: outside it."
+        f"Ablation of the fit{tag}",
+        "One choice changed at a time. Grey band: the interval of the original fit. Ringed: outside it."
         + failures,
     )
     _in_rows(page, "ablation", panels, 0.2 * len(panels[0].labels), max(page.top + 0.6, TOP))

@@ -1,4 +1,4 @@
-"""The pages on one fit, one plan: the fit, residuals, what may be believed, the surface."""
+"""The pages on one fit, one plan: the fit, residuals, the surface, the uncertainty of the parameters."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def axes_of(fitted: FittedLaw) -> tuple[str, str | None]:
 def fit_page(fitted: FittedLaw, best: Mapping[str, Any] | None, tag: str = "") -> Page:
     """Error along each of the two inputs, curves and bands; one wide panel for a law of one input."""
     along, by = axes_of(fitted)
-    page = Page(f"How the {fmt.named(fmt.target_of(fitted))} falls{tag}", law_line(fitted))
+    page = Page(f"The fitted {fmt.named(fmt.target_of(fitted))}{tag}", law_line(fitted))
     room = 11.69 - 2 * MARGIN
     page.top = page.formula(MARGIN, page.top + 0.04, typeset(fitted.formula, fitted.params), room, size=12)
     page.texts.append(("formula", typeset(fitted.formula, fitted.params)))
@@ -67,7 +67,7 @@ def residual_page(fitted: FittedLaw, tag: str = "") -> Page:
     """Measured against predicted, and residuals along each of at most two inputs."""
     along, by = axes_of(fitted)
     page = Page(
-        f"What the law leaves unexplained{tag}",
+        f"Residuals{tag}",
         f"Residual = measured − predicted. Grey band: ± the root mean square error, {fmt.short(fitted.rmse)}.",
     )
     data = series.residuals(fitted, by)
@@ -89,7 +89,7 @@ def surface_page(study: Study, tag: str = "") -> Page:
     assert by is not None
     data = surfaces.surface(study.fitted, along, by, study.optima)
     fronts = [o for o in study.optima if len(o.get("pareto") or ()) > 1]
-    page = Page(f"Where the {fmt.named(fmt.target_of(study.fitted))} is least{tag}", _surface_line(study))
+    page = Page(f"The surface of the {fmt.named(fmt.target_of(study.fitted))}{tag}", _surface_line(study))
     width = 5.6 if fronts else WIDE
     page.plot("surface", (LEFT, TOP, width, 4.3), draw_surface, data)
     if fronts:
@@ -102,7 +102,7 @@ def surface_page(study: Study, tag: str = "") -> Page:
 def front_page(study: Study, tag: str = "") -> Page:
     """The least error for each cost, for optima whose fit is not at hand."""
     page = Page(
-        f"What each budget buys{tag}",
+        f"Least {fmt.named(fmt.target_of_plan(study.optima[0]))} by budget{tag}",
         f"A query of {fmt.workload(study.optima[0])}. {fmt.costing(study.optima[0]['cost'])}.",
     )
     page.plot("front", (LEFT, TOP, WIDE, 4.3), draw_front, surfaces.front(study.optima, None))
@@ -124,15 +124,13 @@ def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
         return None
     texts = [
         *(
-            [
-                "Above: how much worse the fit gets with a number held elsewhere (profile), its interval shaded."
-            ]
+            ["Above: profiles, the increase of the objective with one parameter fixed; intervals are shaded."]
             * bool(curves)
         ),
-        *(["Dots: refits to redrawn measurements; star: the fit."] * bool(clouds)),
+        *(["Dots: refits to resampled measurements; star: the fit."] * bool(clouds)),
         *([_two_kinds(fitted)] * bool(curves and clouds)),
     ]
-    page = Page(f"What may be believed{tag}", " ".join(texts))
+    page = Page(f"Uncertainty of the parameters{tag}", " ".join(texts))
     top = page.top + 0.6
     rows = bool(curves) + bool(clouds)
     room = (_LOWEST - top - _ROW * len(bars)) / rows - _UNDER
@@ -162,8 +160,7 @@ def _two_kinds(fitted: FittedLaw) -> str:
         return "Intervals below, on page one and in the files are by profile too."
     return (
         f"Below, on page one and in the files: intervals by refits ({method}). They differ from profiles where noise "
-        "is unequal or a number lies on its bound, as a profile takes all noise as alike, one number at a time: "
-        "believe the wider."
+        "is unequal or a parameter lies on its bound, as a profile assumes equal noise: use the wider interval."
     )
 
 

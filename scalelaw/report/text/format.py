@@ -241,16 +241,22 @@ def budget(limits: Mapping[str, float], units: Mapping[str, str] | None = None) 
 
 
 def ask(optimum: Mapping[str, Any]) -> str:
-    """What was asked for, as the beginning of a sentence: 'Under 800 GFLOPs per query with 50 text tokens'."""
+    """The budget, objective and workload of a plan: 'Under 800 GFLOPs per query with 50 text tokens'."""
     rule = optimum["searched"].get("rule") or {}
     under = (
         f"Under {budget(optimum['budget'], units_of(optimum))}" if optimum["budget"] else "Without a budget"
     )
     if rule.get("target_error") is not None:
-        under += f", at the least cost that reaches an error of {error(rule['target_error'])}"
+        under += (
+            f", at the least cost that reaches {_a(target_of_plan(optimum))} of {error(rule['target_error'])}"
+        )
     elif rule.get("within"):
-        under += f", at the least cost within {error(rule['within'])} of the least error"
+        under += f", at the least cost within {error(rule['within'])} of the least {target_of_plan(optimum)}"
     return f"{under}{', ' if ',' in under else ' '}with {workload(optimum)}"
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeio' else 'a'} {noun}"
 
 
 def workload(optimum: Mapping[str, Any]) -> str:
@@ -397,7 +403,7 @@ def formula(text: str, params: Mapping[str, float] | None = None, digits: int = 
 
 
 def is_sentence(formula: str) -> bool:
-    """Whether a formula is said in words, as that of an average is: two of them side by side."""
+    """Whether a formula is a sentence, as that of an average is: two of them side by side."""
     return re.search(r"[A-Za-z_]{2,} [A-Za-z_]{2,}", formula) is not None
 
 

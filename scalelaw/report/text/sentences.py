@@ -19,7 +19,7 @@ _MOST_DOUBLINGS = 13.0
 
 
 def the_plan(study: Study) -> tuple[str, str, list[str]]:
-    """The answer of an optimum: what was asked, the choice, and what is predicted of it and of the next best."""
+    """The answer of an optimum: the question, the best configuration, and the predictions for it and the runner-up."""
     optimum = study.optima[0]
     best = optimum["best"]
     lead = f"{fmt.ask(optimum)}:"

@@ -1,4 +1,4 @@
-"""What would change the answer, in a sentence that a manager reads: a budget, a target, the data. Text, no figure."""
+"""What would change the answer, in one sentence: a budget, a target, the data."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _budget(optimum: Mapping[str, Any]) -> Iterator[Change]:
             f"a budget below {fmt.amount(kind, cost, units)} ({_share(cost / limit)}): then {before}",
         )
     elif len([point for point in front if point["costs"][kind] <= limit]) > 1:
-        yield False, "a smaller budget, which buys fewer visual tokens for the same LLM"
+        yield False, "a smaller budget, which gives fewer visual tokens for the same LLM"
     more = [point for point in front if point["costs"][kind] > limit]
     above = next((point for point in more if point["model"] != model), None)
     if above is not None:
@@ -64,11 +64,11 @@ def _budget(optimum: Mapping[str, Any]) -> Iterator[Change]:
             f"a budget from {fmt.amount(kind, cost, units)} on ({_share(cost / limit)}): then {after}",
         )
     elif more:
-        yield False, "a larger budget, which buys more visual tokens for the same LLM"
+        yield False, "a larger budget, which gives more visual tokens for the same LLM"
     elif (binding := optimum["best"].get("binding")) not in (None, kind):
-        yield False, f"more {fmt.kind(kind)}, for {fmt.kind(binding)} is what limits"
+        yield False, f"more {fmt.kind(kind)}: the binding constraint is {fmt.kind(binding)}"
     elif front:
-        yield False, "a larger budget, for nothing that was searched has less error"
+        yield False, f"a larger budget: no searched configuration has less {fmt.target_of_plan(optimum)}"
 
 
 def _share(ratio: float) -> str:
@@ -113,7 +113,7 @@ def _noise(optimum: Mapping[str, Any]) -> Iterator[Change]:
     """Whether repeating the measurements might: how often another LLM is the best in the refits."""
     share = optimum["best"].get("p_model", optimum["best"].get("p_best"))
     if optimum["extrapolates"]:
-        yield True, "measurements where the choice lies, which is beyond those there are"
+        yield True, "measurements near the choice, which lies outside the measured range"
     if share is not None and share < _SURE:
         yield (
             True,
@@ -131,9 +131,9 @@ def _of_law(fitted: FittedLaw | None) -> Iterator[Change]:
     if fitted is None:
         return
     if fitted.status == "not_identified":
-        yield True, "measurements that tell its parameters apart, which these do not"
+        yield True, "measurements that determine its parameters, which these do not"
     ends = []
     for name, (_, high) in fitted.measured_range.items():
         column = series.column(fitted, name)
         ends.append(f"{fmt.named(column)} {fmt.level(column, high)}")
-    yield True, f"measurements beyond {' or '.join(ends)}, the largest there are"
+    yield True, f"measurements beyond {' or '.join(ends)}, the largest measured values"

@@ -48,7 +48,7 @@ def test_where_more_buys_tokens_only_it_is_no_change(fitted: Any, optimum: Any) 
     assert text == (
         "What would change it: a budget below 756 GFLOPs per query (5.5% less): then Qwen-1.5 4B with 44 "
         "visual tokens. "
-        "What would not: a larger budget, which buys more visual tokens for the same LLM; "
+        "What would not: a larger budget, which gives more visual tokens for the same LLM; "
         "the noise of the measurements."
     )
     assert pick(fitted, 5e13).startswith("Qwen-1.5 7B")
@@ -58,7 +58,7 @@ def test_doubtful_picks_say_that_new_measurements_might(fitted: Any, optimum: An
     doubtful = dataclasses.replace(optimum, best={**optimum.best, "p_model": 0.7})
     assert "new measurements: another LLM is best in 30% of the refits" in said(fitted, doubtful)
     outside = dataclasses.replace(optimum, extrapolates=True)
-    assert "which is beyond those there are" in said(fitted, outside)
+    assert "which lies outside the measured range" in said(fitted, outside)
 
 
 def test_a_target_names_the_nearest_targets_with_another_pick(fitted: Any) -> None:
@@ -92,5 +92,5 @@ def test_another_kind_of_budget_that_picks_otherwise_is_named(fitted: Any) -> No
 
 def test_a_law_alone_names_where_it_was_not_measured(fitted: Any) -> None:
     assert would_change(Study(fitted)) == (
-        "What would change it: measurements beyond LLM size 7B or visual tokens 576, the largest there are."
+        "What would change it: measurements beyond LLM size 7B or visual tokens 576, the largest measured values."
     )
