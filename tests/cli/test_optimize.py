@@ -38,7 +38,7 @@ def test_the_bill_of_a_query(run: Run) -> None:
     assert held["data"]["flops"] == pytest.approx(8.719755e12, abs=5e5)
     code, out, _ = run("cost", "llava-1.5-7b")
     assert code == 0
-    assert "tower" in out
+    assert "vision encoder" in out
     code, out, _ = run("cost", "llava-1.5-7b", "--explain", "3.82e12")
     assert code == 0
     assert "pyramiddrop" in out

@@ -42,6 +42,8 @@ _KEY = "error = 1 − score, 0 is perfect; terms are explained at the end"
 _WARNINGS, _WARNING_LINES = 1.9, 3
 """Inches that the warnings at the top of the page may take, and lines of one of them."""
 _MOST_TABLES, _MOST_LIMITATIONS = 20, 6
+_BELOW_CHOICES = 0.66
+"""Inches below the figure of the choices: its ticks and its label."""
 _BLOCKS = 3
 """More answers than these are a table."""
 
@@ -258,7 +260,8 @@ def _reasons(column: Column, study: Study) -> None:
 def _choices(page: Page, study: Study, top: float) -> float:
     """The best configuration and the runners-up as a figure; returns the height of its end."""
     every = [study.optima[0]["best"], *study.optima[0]["runners_up"]]
-    choices = every[: 4 if study.fitted is not None else 8]
+    room = int((FOOT - top - 0.3 - _BELOW_CHOICES - 0.1) / 0.37)
+    choices = every[: max(1, min(room, 4 if study.fitted is not None else 8))]
     cut = f" ({len(choices)} of {len(every)})" if len(choices) < len(every) else ""
     names = max(min(text_width(fmt.plain_name(c["model"]), SMALL, "bold"), NAMES) for c in choices)
     names = max(names, *(text_width(fmt.tokens(c["visual_tokens"]), TINY) for c in choices)) + 0.2
@@ -270,7 +273,7 @@ def _choices(page: Page, study: Study, top: float) -> float:
     )
     data = series.Choices(tuple(choices), target(study), study.fitted.n_points if study.fitted else 0)
     page.plot("choices", (_RIGHT + names, top, _WIDTH - names - shares, height), draw_choices, data)
-    return top + height + 0.66
+    return top + height + _BELOW_CHOICES
 
 
 def _parameters(page: Page, fitted: FittedLaw, left: float, top: float, width: float) -> None:
