@@ -35,7 +35,8 @@ def at_most(lines: int, warnings: Iterable[tuple[str, str]] = (), verbose: bool 
     if verbose or not sys.stdout.isatty():
         yield
         return
-    token = _KEPT.set(kept := [])
+    kept: list[str] = []
+    token = _KEPT.set(kept)
     try:
         yield
     finally:
