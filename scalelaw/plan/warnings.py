@@ -107,9 +107,9 @@ def is_share(fitted: Any) -> bool:
 
 def target_facts(fitted: Any) -> dict[str, str]:
     """What the predictions of a plan are, where they are no error: `loss`, or `other` with the name of the column."""
-    kind = str(getattr(fitted, "target_kind", "error"))
     if is_share(fitted):
         return {}
+    kind = str(getattr(fitted, "target_kind", "other"))
     return {
         "target_kind": kind,
         "target": kind if kind == "loss" else str(getattr(fitted, "target", "value")),
