@@ -40,7 +40,7 @@ PENDING = (
     "scalelaw/cli", "scalelaw/compressors", "scalelaw/config.py", "scalelaw/costs", "scalelaw/datasets",
     "scalelaw/errors.py",
     "scalelaw/executors", "scalelaw/files", "scalelaw/fit", "scalelaw/importers", "scalelaw/jobs", "scalelaw/laws",
-    "scalelaw/model_shapes", "scalelaw/objectives", "scalelaw/plan", "scalelaw/plugins.py", "scalelaw/report",
+    "scalelaw/model_shapes", "scalelaw/objectives", "scalelaw/plan", "scalelaw/plugins.py",
     "scalelaw/results", "scalelaw/sweep", "scalelaw/table", "scalelaw/vlm",
     "tests", "experiments", "docs", "data", "README.md", "examples",
 )  # fmt: skip

@@ -19,14 +19,14 @@ def choice(cost: float, error: float) -> dict[str, Any]:
 
 def test_the_bars_are_as_long_as_the_errors() -> None:
     rows = front([choice(2e9, 0.2), choice(1e9, 0.4)], "flops")
-    assert rows == [("1e+09", "tiny, 4", "0.4000", "█" * 24), ("2e+09", "tiny, 4", "0.2000", "█" * 12)]
+    assert rows == [("1 GFLOPs", "tiny, 4", "0.4000", "█" * 24), ("2 GFLOPs", "tiny, 4", "0.2000", "█" * 12)]
     assert front([choice(1e9, 0.4)], "flops") == []
 
 
 def test_of_many_eight_are_shown_with_both_ends() -> None:
     rows = front([choice(1e9 * (i + 1), 0.5 - i / 100) for i in range(30)], "flops")
     assert len(rows) == 8
-    assert (rows[0][0], rows[-1][0]) == ("1e+09", "3e+10")
+    assert (rows[0][0], rows[-1][0]) == ("1 GFLOPs", "30 GFLOPs")
 
 
 @pytest.mark.parametrize(("columns", "bars"), [("120", True), ("40", False)])

@@ -315,10 +315,11 @@ def show_coverage(coverage: Coverage) -> None:
     ):
         if text:
             out.line(f"{name}: {text}")
-    for limitation in coverage.doubts[:_MOST_LIMITATIONS]:
+    limitations = coverage.doubts
+    for limitation in limitations[:_MOST_LIMITATIONS]:
         out.line(f"limitation: {limitation}")
-    if len(coverage.doubts) > _MOST_LIMITATIONS:
-        out.line(f"limitation: and {len(coverage.doubts) - _MOST_LIMITATIONS} more; --json contains all")
+    if len(limitations) > _MOST_LIMITATIONS:
+        out.line(f"limitation: and {len(limitations) - _MOST_LIMITATIONS} more; --json contains all")
 
 
 def show_pairs(pairs: Any, by: str, baseline: str) -> None:
