@@ -34,7 +34,10 @@ def test_a_run_that_stops_midway_leaves_only_its_own_files(
     again = OwnedFolder(folder, {"01_a.csv": b"5", "02_b.csv": b"6"})
     again.check()
     again.write()
-    assert {path.name: path.read_bytes() for path in folder.glob("*.csv")} == {"01_a.csv": b"5", "02_b.csv": b"6"}
+    assert {path.name: path.read_bytes() for path in folder.glob("*.csv")} == {
+        "01_a.csv": b"5",
+        "02_b.csv": b"6",
+    }
 
 
 def test_a_file_edited_after_a_stopped_run_is_not_replaced(
