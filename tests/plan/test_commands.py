@@ -148,7 +148,7 @@ def test_many_switches_are_shown_as_a_table_that_can_be_read(
     asked = ["optimize", fit_file, "--budget", "8e11", "--models", "ladder:0.5e9:14e9", "--inverse"]
     assert cli.main(asked) == 0
     told = capsys.readouterr().out
-    table = told.split("Smallest budget for each model")[1].split("Visual tokens against")[0]
+    table = told.split("Smallest budget for each model")[1].split("Visual tokens by text length")[0]
     assert len(table.strip().splitlines()) < 25
     assert "20 of " in table
     assert "--json" in table

@@ -174,6 +174,14 @@ def _table(
 def escape(text: str) -> str:
     """Text that LaTeX prints as it stands."""
     special = {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "−": "$-$"}
+    special |= {
+        "α": "$\\alpha$",
+        "β": "$\\beta$",
+        "γ": "$\\gamma$",
+        "δ": "$\\delta$",
+        "²": "$^2$",
+        "×": "$\\times$",
+    }
     drawn = drawable(" ".join(str(text).split()))
     return "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in drawn if c != "\u200e")
 
