@@ -67,7 +67,7 @@ def plugin_packages() -> str:
     from scalelaw import plugins
 
     rows = ["| package | plug-ins |", "| --- | --- |"]
-    rows += [f"| `{d}` | {', '.join(f'`{n}`' for n in plugins.names(d))} |" for d in plugins.DRAWERS]
+    rows += [f"| `{d}` | {', '.join(f'`{n}`' for n in plugins.names(d))} |" for d in plugins.PACKAGES]
     return "\n".join(rows)
 
 

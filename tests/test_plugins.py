@@ -8,14 +8,14 @@ from scalelaw import plugins
 from scalelaw.errors import InputError
 
 
-@pytest.mark.parametrize("drawer", plugins.DRAWERS)
+@pytest.mark.parametrize("drawer", plugins.PACKAGES)
 def test_every_plug_in_is_listed_with_a_line_that_says_what_it_is(drawer: str) -> None:
     assert plugins.names(drawer), f"the drawer {drawer} is empty"
     for name in plugins.names(drawer):
         assert len(plugins.summary(drawer, name)) > 10
 
 
-@pytest.mark.parametrize("drawer", plugins.DRAWERS)
+@pytest.mark.parametrize("drawer", plugins.PACKAGES)
 def test_the_drawers_label_says_what_its_plug_ins_are_and_holds_no_code(drawer: str) -> None:
     label = (plugins.PACKAGE / drawer / "__init__.py").read_text().strip()
     assert label.startswith('"""')
@@ -23,8 +23,8 @@ def test_the_drawers_label_says_what_its_plug_ins_are_and_holds_no_code(drawer: 
 
 
 def test_listing_imports_nothing() -> None:
-    code = "import sys; from scalelaw import plugins; [plugins.names(d) for d in plugins.DRAWERS];"
-    code += "[plugins.summary(d, n) for d in plugins.DRAWERS for n in plugins.names(d)];"
+    code = "import sys; from scalelaw import plugins; [plugins.names(d) for d in plugins.PACKAGES];"
+    code += "[plugins.summary(d, n) for d in plugins.PACKAGES for n in plugins.names(d)];"
     code += "print([m for m in sys.modules if m in ('torch', 'pandas', 'scipy') or m.startswith('scalelaw.laws.')])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -42,24 +42,26 @@ app = typer.Typer(
 
 
 def names_of(kind: str) -> Callable[[str], list[str]]:
-    """For shell completion: the names of a drawer or catalogue (`schemas`, `tables`, ...) that begin as typed; of
-    tables also the files."""
+    """For shell completion: the names of a plug-in package or catalogue (`schemas`, `tables`, ...) with a prefix.
+
+    The names of tables include files.
+    """
 
     def complete(incomplete: str) -> list[str]:
-        found = [name for name in listed(kind) if name.startswith(incomplete)]
+        matches = [name for name in listed(kind) if name.startswith(incomplete)]
         if kind != "tables":
-            return found
+            return matches
         paths = Path().glob(f"{incomplete}*") if not incomplete.startswith(("/", ".", "~")) else ()
-        return found + sorted(f"{path}/" if path.is_dir() else str(path) for path in paths)
+        return matches + sorted(f"{path}/" if path.is_dir() else str(path) for path in paths)
 
     return complete
 
 
 def listed(kind: str) -> dict[str, str]:
-    """What there is of a kind, by name, with a line on each: the plug-ins of a drawer, models, hardware, tables."""
+    """What there is of a kind, by name, with a line on each: plug-ins, models, hardware, tables."""
     from scalelaw import plugins
 
-    if kind in plugins.DRAWERS:
+    if kind in plugins.PACKAGES:
         return {name: plugins.summary(kind, name).removeprefix(f"{name}: ") for name in plugins.names(kind)}
     if kind == "tables":
         from scalelaw.table.read import bundled_tables, describe
@@ -79,7 +81,12 @@ def listed(kind: str) -> dict[str, str]:
     return by_kind[kind]()
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, words on stderr.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print one JSON object on stdout and text on stderr.", rich_help_panel="Output"
+    ),
+]
 Table = Annotated[
     str,
     typer.Argument(
@@ -91,20 +98,34 @@ Table = Annotated[
 Where = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="COLUMN=VALUE", help="Keep the rows that hold this value; repeatable: all must hold."
+        metavar="COLUMN=VALUE",
+        help="Use only the rows with this value; repeatable, every condition applies.",
+        rich_help_panel="Data",
     ),
 ]
 LawFiles = Annotated[
     list[str] | None,
     typer.Option(
-        "--law", metavar="FILE.py", help="Your own law's file, for a fit that was made with it; repeatable."
+        "--law",
+        metavar="FILE.py",
+        help="The law file of a fit that was made with one; repeatable.",
+        rich_help_panel="Law",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", help="Write the answer to this file.", metavar="FILE", rich_help_panel="Output"
     ),
 ]
 Verbose = Annotated[
     bool,
-    typer.Option("--verbose", help="Print the whole answer; without it a terminal gets at most 25 lines."),
+    typer.Option(
+        "--verbose",
+        help="Print the whole answer; without it a terminal gets at most 25 lines.",
+        rich_help_panel="Output",
+    ),
 ]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the answer to this file.")]
 
 
 MOST_WARNINGS = 20
@@ -115,20 +136,20 @@ _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF, errno.EFBIG)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code. A sentence, never a traceback, for what a user can cause."""
-    given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    command = next((a for a in given if a in commands()), "scalelaw")
+    argv = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    command = next((a for a in argv if a in commands()), "scalelaw")
     drop_invalid_epoch()
     drop_unknown_backend()
     try:
-        inputs, outputs = paths.named(given)
-        streams.prepare(command, given, bool(outputs))
+        inputs, outputs = paths.named(argv)
+        streams.prepare(command, argv, bool(outputs))
         warnings.simplefilter("ignore", PredictionWarning)  # an answer has warnings of its own
-        if "" in given:
+        if "" in argv:
             hint = "A variable of the shell may be unset."
             raise InputError("One of the arguments is empty.", code="usage", hint=hint)
         with protected(inputs):
-            paths.check(command, given, inputs, outputs)
-            code = int(app(given, prog_name="scalelaw", standalone_mode=False) or 0)
+            paths.check(command, argv, inputs, outputs)
+            code = int(app(argv, prog_name="scalelaw", standalone_mode=False) or 0)
         if code == Interrupted.exit_code:  # newer typers turn Ctrl-C into this code
             raise KeyboardInterrupt
         sys.stdout.flush()
@@ -139,35 +160,41 @@ def main(arguments: list[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001
         if isinstance(error, SystemExit) and isinstance(error.__context__, OSError):
             return 0  # so typer and rich end where whoever read the answer had enough of it
-        return _end(command, given, error)
+        return _end(command, argv, error)
 
 
-def _end(command: str, given: list[str], error: BaseException) -> int:
+def _end(command: str, argv: list[str], error: BaseException) -> int:
     """Say what ended a command; its exit code."""
     if isinstance(error, ScalelawError):
-        return _refuse(command, given, error)
+        return _refuse(command, argv, error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         sentence = "Interrupted; what is finished is kept."
-        return _refuse(command, given, Interrupted(sentence, code="interrupted"))
+        return _refuse(command, argv, Interrupted(sentence, code="interrupted"))
     if hasattr(error, "format_message"):  # what typer says of a wrong option or argument
         hint = f"See: {command if command == 'scalelaw' else f'scalelaw {command}'} --help"
-        return _refuse(command, given, InputError(error.format_message(), code="usage", hint=hint))
+        return _refuse(command, argv, InputError(error.format_message(), code="usage", hint=hint))
     if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
         streams.discard(sys.stdout)  # nor could what is still held back be written
         sentence = f"The answer could not be written: {error.strerror}."
-        return _refuse(command, [], InputError(sentence, code="cannot_write", hint="Make room, or use -o."))
+        return _refuse(
+            command,
+            [],
+            InputError(
+                sentence, code="cannot_write", hint="Free some space, or write to another disk with -o."
+            ),
+        )
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in EXTRA_OF:
-        return _refuse(command, given, missing_dependency(error))
+        return _refuse(command, argv, missing_dependency(error))
     if os.environ.get("SCALELAW_DEBUG"):
         raise error
     sentence = f"Unexpected {type(error).__name__}: {error}"
     hint = "This is a fault of scalelaw's; SCALELAW_DEBUG=1 shows where."
-    return _refuse(command, given, ScalelawError(sentence, code="unexpected", hint=hint))
+    return _refuse(command, argv, ScalelawError(sentence, code="unexpected", hint=hint))
 
 
 def commands() -> tuple[str, ...]:
     """The names of the commands, as typed."""
-    return tuple(str(held.name) for held in app.registered_commands)
+    return tuple(str(command.name) for command in app.registered_commands)
 
 
 def give(
@@ -227,15 +254,15 @@ def need_files(paths: Iterable[str]) -> None:
 
 def pairs(terms: list[str] | None, option: str, empty: bool = False) -> dict[str, str]:
     """`a=b` terms as a dict; `a=` is one where `empty`. Raises InputError for another form, and for a name twice."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for term in terms or []:
         name, equals, value = (part.strip() for part in term.partition("="))
         if not equals or not name or not (value or empty):
             raise InputError(f"{option} takes name=value; '{term}' is not of that form.", code="usage")
-        if name in found:
+        if name in values:
             raise InputError(f"{option} names '{name}' twice.", code="usage")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def number(text: str, option: str) -> float:
@@ -251,15 +278,15 @@ def numbers(terms: list[str] | None, option: str) -> dict[str, float]:
     return {name: number(value, option) for name, value in pairs(terms, option).items()}
 
 
-def _refuse(command: str, given: list[str], error: ScalelawError) -> int:
-    if "--json" in given:
+def _refuse(command: str, argv: list[str], error: ScalelawError) -> int:
+    if "--json" in argv:
         print_json(dumps(refusal(command, error)))
     say(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), sys.stderr)
     return error.exit_code
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         say(f"scalelaw {__version__}")
         raise typer.Exit
 

@@ -65,5 +65,5 @@ def _devices() -> list[dict[str, Any]]:
     import torch
 
     count = torch.cuda.device_count()
-    held = [torch.cuda.get_device_properties(index) for index in range(count)]
-    return [{"name": device.name, "memory_gb": device.total_memory / 1e9} for device in held]
+    devices = [torch.cuda.get_device_properties(index) for index in range(count)]
+    return [{"name": device.name, "memory_gb": device.total_memory / 1e9} for device in devices]

@@ -16,24 +16,37 @@ Inputs = Annotated[
         "--input",
         help="Read a law's input from another column: n_params=size. NAME= keeps a name of a formula a parameter; "
         "repeatable.",
+        metavar="INPUT=COLUMN",
+        rich_help_panel="Data",
     ),
 ]
-Target = Annotated[str, typer.Option(help="The column that the law explains.")]
+Target = Annotated[
+    str, typer.Option(help="The column that the law explains.", metavar="COLUMN", rich_help_panel="Data")
+]
 Scores = Annotated[
     list[str] | None,
-    typer.Option("--score", help="Explain 1 - COLUMN/MAX in place of --target: acc=100."),
+    typer.Option(
+        "--score",
+        help="Explain 1 - COLUMN/MAX in place of --target: acc=100.",
+        metavar="COLUMN=MAXIMUM",
+        rich_help_panel="Data",
+    ),
 ]
 Scales = Annotated[
     list[str] | None,
     typer.Option(
         "--scale",
         help="Multiply a column of the table: n_params=1e9 for billions; repeatable.",
+        metavar="COLUMN=FACTOR",
+        rich_help_panel="Data",
     ),
 ]
 AsIs = Annotated[
     bool,
     typer.Option(
-        "--as-is", help="Fit a target that looks like a score, and values whose unit looks wrong, unchanged."
+        "--as-is",
+        help="Fit a target that looks like a score, and values whose unit looks wrong, unchanged.",
+        rich_help_panel="Data",
     ),
 ]
 
@@ -46,13 +59,17 @@ def fit(
         typer.Option(
             autocompletion=names_of("laws"),
             help="A law's name (scalelaw list laws), auto, your own file (./mine.py), or a formula: 'E + A*N**-a'.",
+            metavar="LAW",
+            rich_help_panel="Law",
         ),
     ] = "product_power",
     laws: Annotated[
         str | None,
         typer.Option(
-            help="With --law auto: the laws to choose among, separated by commas. "
-            "[default: all whose inputs the table has]"
+            help="With --law auto: the candidate laws, separated by commas. "
+            "[default: all whose inputs the table has]",
+            metavar="LAW,...",
+            rich_help_panel="Law",
         ),
     ] = None,
     where: Where = None,
@@ -64,85 +81,167 @@ def fit(
     loss: Annotated[
         str,
         typer.Option(
-            help="What is made least: squared, huber (outliers count less) or expectile (one side counts more)."
+            help="Loss to minimize: squared, huber (robust to outliers) or expectile (asymmetric).",
+            metavar="NAME",
+            rich_help_panel="Loss",
         ),
     ] = "squared",
     delta: Annotated[
         float | None,
-        typer.Option(help="With --loss huber: quadratic up to this residual, linear beyond. [default: 1e-3]"),
+        typer.Option(
+            help="With --loss huber: the residual up to which the loss is quadratic. [default: 1e-3]",
+            metavar="NUMBER",
+            rich_help_panel="Loss",
+        ),
     ] = None,
     expectile: Annotated[
         float | None,
         typer.Option(
-            help="With --loss expectile: how much points above the law count against those below (0 to 1)."
+            help="With --loss expectile: the weight of points above the law, between 0 and 1.",
+            metavar="NUMBER",
+            rich_help_panel="Loss",
         ),
     ] = None,
     residual: Annotated[
         str | None,
         typer.Option(
-            help="What is compared: linear (y - f) or log (ln y - ln f). [default: linear; auto with one input: log]"
+            help="Residual: linear (y - f) or log (ln y - ln f). [default: linear; auto with one input: log]",
+            metavar="NAME",
+            rich_help_panel="Loss",
         ),
     ] = None,
     weights: Annotated[
         str | None,
         typer.Option(
             help="How much points count: error_se (then 1 / se^2), or a column that holds the weights. "
-            "[default: all alike]"
+            "[default: all alike]",
+            metavar="COLUMN",
+            rich_help_panel="Data",
         ),
     ] = None,
     tail_weight: Annotated[
         list[str] | None,
         typer.Option(
-            help="Let points count by an input to this power: 1.5 (every input), or n_params=1.5; repeatable."
+            help="Multiply the weights by an input to this power: 1.5 (the first input) or n_params=1.5; repeatable.",
+            metavar="[INPUT=]NUMBER",
+            rich_help_panel="Loss",
         ),
     ] = None,
-    fix: Annotated[list[str] | None, typer.Option(help="Hold a parameter: D=0; repeatable.")] = None,
-    bound: Annotated[list[str] | None, typer.Option(help="Bound a parameter: alpha=0:1; repeatable.")] = None,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Fix a parameter: D=0; repeatable.",
+            metavar="PARAMETER=NUMBER",
+            rich_help_panel="Parameters",
+        ),
+    ] = None,
+    bound: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Bound a parameter: alpha=0:1; repeatable.",
+            metavar="PARAMETER=LOW:HIGH",
+            rich_help_panel="Parameters",
+        ),
+    ] = None,
     tie: Annotated[
-        list[str] | None, typer.Option(help="Tie a parameter to others: alpha=beta; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Tie a parameter to others: alpha=beta; repeatable.",
+            metavar="PARAMETER=PARAMETER",
+            rich_help_panel="Parameters",
+        ),
     ] = None,
     bootstrap: Annotated[
-        int, typer.Option(min=0, help="Bootstrap refits for the intervals; 0 for none.")
+        int,
+        typer.Option(
+            min=0,
+            help="Bootstrap refits for the intervals; 0 for none.",
+            metavar="NUMBER",
+            rich_help_panel="Uncertainty",
+        ),
     ] = 1000,
     resample: Annotated[
         str | None,
         typer.Option(
-            help="What a refit draws anew: wild, neighbour, residual, case or cluster. [default: what suits the loss]"
+            help="How a refit is drawn: wild, neighbour, residual, case or cluster. [default: what suits the loss]",
+            metavar="NAME",
+            rich_help_panel="Uncertainty",
         ),
     ] = None,
     cluster: Annotated[
-        str | None, typer.Option(help="The column that says which rows belong together: model.")
+        str | None,
+        typer.Option(
+            help="With --resample cluster: the column that groups the rows, such as model.",
+            metavar="COLUMN",
+            rich_help_panel="Uncertainty",
+        ),
     ] = None,
     interval: Annotated[
         str,
         typer.Option(
-            help="How they are made: percentile (covers as often as it says), bca (exponents too rarely) or profile."
+            help="Method of the intervals: percentile (nominal coverage), bca (lower for exponents) or profile.",
+            metavar="NAME",
+            rich_help_panel="Uncertainty",
         ),
     ] = "percentile",
-    level: Annotated[float, typer.Option(help="Level of the intervals: 0.95 for 95 %.")] = 0.95,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    level: Annotated[
+        float,
+        typer.Option(
+            help="Confidence level of the intervals: 0.95 for 95%.",
+            metavar="NUMBER",
+            rich_help_panel="Uncertainty",
+        ),
+    ] = 0.95,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Seed of the bootstrap.", metavar="NUMBER", rich_help_panel="Uncertainty"),
+    ] = 0,
     holdout: Annotated[
         str | None,
-        typer.Option(help="Also fit without the largest and predict it: largest, or largest:INPUT."),
+        typer.Option(
+            help="Also fit without the largest value and predict it: largest, or largest:INPUT.",
+            metavar="RULE",
+            rich_help_panel="Law",
+        ),
     ] = None,
-    by: Annotated[str | None, typer.Option(help="Fit each value of this column apart: task_family.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Fit each value of this column separately: task_family.",
+            metavar="COLUMN",
+            rich_help_panel="Data",
+        ),
+    ] = None,
     share: Annotated[
         str | None,
         typer.Option(
-            help="With --by: say whether these parameters may be the same in all groups: alpha,beta."
+            help="With --by: test whether the groups share these parameters: alpha,beta.",
+            metavar="PARAMETER,...",
+            rich_help_panel="Law",
         ),
     ] = None,
     ablate: Annotated[
-        bool, typer.Option("--ablate", help="Also refit under other choices and say which conclusions move.")
+        bool,
+        typer.Option(
+            "--ablate",
+            help="Also refit with other options and report which conclusions change.",
+            rich_help_panel="Uncertainty",
+        ),
     ] = False,
     influence: Annotated[
-        bool, typer.Option("--influence", help="Also say what each point does to the conclusions.")
+        bool,
+        typer.Option(
+            "--influence",
+            help="Also report the influence of each point on the conclusions.",
+            rich_help_panel="Uncertainty",
+        ),
     ] = False,
     strict: Annotated[
         bool,
         typer.Option(
             "--strict",
-            help="Exit 3 if the points do not determine the law (at_bound passes: a limit is an answer).",
+            help="Exit with code 3 if the points do not identify the law (at_bound passes).",
+            rich_help_panel="Law",
         ),
     ] = False,
     verbose: Verbose = False,
@@ -159,7 +258,7 @@ def fit(
     from scalelaw.files.safe_load import is_pipe
     from scalelaw.table.read import read_table
 
-    asked: dict[str, Any] = {
+    options: dict[str, Any] = {
         "where": where,
         "inputs": _inputs(inputs),
         "target": target,
@@ -184,7 +283,7 @@ def fit(
     if by is not None:
         if laws is not None:
             raise InputError("--laws is for one --law auto, without --by.", code="usage")
-        grouped = fits.fit_groups(table, by, law, _names(share), **asked)
+        grouped = fits.fit_groups(table, by, law, _names(share), **options)
 
         def group_words() -> None:
             with at_most(MOST_LINES, grouped.warnings, verbose):
@@ -202,12 +301,12 @@ def fit(
     if share is not None:
         raise InputError("--share needs --by COLUMN.", code="usage")
     rows = read_table(table) if table == "-" or is_pipe(table) else table  # a pipe can be read only once
-    fitted = fits.fit_law(rows, law, laws=_names(laws) or None, **asked)
+    fitted = fits.fit_law(rows, law, laws=_names(laws) or None, **options)
     data = fitted.to_dict()
     if ablate:
-        data["ablation"] = fits.ablate(rows, law, **asked)
+        data["ablation"] = fits.ablate(rows, law, **options)
     if influence:
-        data["influence"] = fits.influence(rows, law, **asked)
+        data["influence"] = fits.influence(rows, law, **options)
     refused = strict and fitted.status in ("not_identified", "not_converged")
 
     def words() -> None:
@@ -215,8 +314,8 @@ def fit(
             show_fit(fitted)
             show_changes(data)
 
-    told = None if as_json else words  # a refusal is itself the JSON object
-    give("fit", data, fitted.warnings, as_json=as_json and not refused, output=output, words=told)
+    printed = None if as_json else words  # a refusal is itself the JSON object
+    give("fit", data, fitted.warnings, as_json=as_json and not refused, output=output, words=printed)
     if refused:
         raise NoAnswer(f"The law is {fitted.status.replace('_', ' ')}.", code=fitted.status, best=data)
 
@@ -226,7 +325,11 @@ def compare(
     table: Table,
     laws: Annotated[
         str | None,
-        typer.Option(help="The laws, separated by commas. [default: all whose inputs the table has]"),
+        typer.Option(
+            help="The laws, separated by commas. [default: all whose inputs the table has]",
+            metavar="LAW,...",
+            rich_help_panel="Law",
+        ),
     ] = None,
     where: Where = None,
     inputs: Inputs = None,
@@ -237,7 +340,9 @@ def compare(
     residual: Annotated[
         str | None,
         typer.Option(
-            help="What is compared: linear (y - f) or log (ln y - ln f). [default: linear; with one input, log]"
+            help="Residual: linear (y - f) or log (ln y - ln f). [default: linear; with one input, log]",
+            metavar="NAME",
+            rich_help_panel="Loss",
         ),
     ] = None,
     output: Output = None,
@@ -254,7 +359,7 @@ def compare(
     from scalelaw.cli.show.fit import show_comparison
     from scalelaw.fit import compare as compare_laws
 
-    found = compare_laws(
+    comparison = compare_laws(
         table,
         _names(laws) or None,
         _inputs(inputs),
@@ -265,11 +370,11 @@ def compare(
     )
     give(
         "compare",
-        found.to_dict(),
-        found.warnings,
+        comparison.to_dict(),
+        comparison.warnings,
         as_json=as_json,
         output=output,
-        words=lambda: show_comparison(found),
+        words=lambda: show_comparison(comparison),
     )
 
 
@@ -284,13 +389,13 @@ def _names(text: str | None) -> list[str]:
 
 def _inputs(terms: list[str] | None) -> dict[str, str | float]:
     """Columns by input; a number is the input's value for all rows."""
-    found: dict[str, str | float] = {}
+    inputs: dict[str, str | float] = {}
     for name, value in pairs(terms, "--input", empty=True).items():
         try:
-            found[name] = float(value)
+            inputs[name] = float(value)
         except ValueError:
-            found[name] = value
-    return found
+            inputs[name] = value
+    return inputs
 
 
 def _tail(terms: list[str] | None) -> Any:

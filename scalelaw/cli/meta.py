@@ -15,18 +15,18 @@ from scalelaw.files.safe_text import json_safe
 
 @app.command("doctor", cls=Sectioned)
 def doctor(as_json: Json = False) -> None:
-    """Say what is installed, which devices and schedulers there are, and what each missing extra would give.
+    """Show what is installed, the devices and schedulers, and what each missing extra adds.
 
     Example: scalelaw doctor
     """
     from scalelaw.cli.doctor import examine
 
-    found = examine()
+    checks = examine()
     if not as_json:
         from scalelaw.cli.show.fit import show_doctor
 
-        show_doctor(found)
-    give("doctor", found, as_json=as_json)
+        show_doctor(checks)
+    give("doctor", checks, as_json=as_json)
 
 
 @app.command("schema", cls=Sectioned)
@@ -35,7 +35,7 @@ def schema(
         str,
         typer.Argument(
             metavar="COMMAND",
-            help="Whose answer: fit, optimize, cost, ...",
+            help="The command: fit, optimize, cost, ...",
             autocompletion=names_of("schemas"),
         ),
     ],
@@ -47,7 +47,7 @@ def schema(
     """
     from scalelaw.results import schema
 
-    found = schema.schema(command)
+    document = schema.schema(command)
     if not as_json:
-        sys.stdout.write(json_safe(json.dumps(found, indent=2, ensure_ascii=False)) + "\n")
-    give("schema", found, as_json=as_json)
+        sys.stdout.write(json_safe(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
+    give("schema", document, as_json=as_json)

@@ -16,99 +16,29 @@ from scalelaw.cli.app import (
     give,
     names_of,
     need_files,
-    number,
     numbers,
     pairs,
 )
 from scalelaw.cli.help import Sectioned
-from scalelaw.errors import InputError
-
-TextTokens = Annotated[float, typer.Option(help="Text tokens of a query.")]
-Generate = Annotated[
-    float,
-    typer.Option(
-        help="Tokens generated per query: so many passes after the prefill, the last token's own among them."
-    ),
-]
-Images = Annotated[float, typer.Option(help="Images per query.")]
-Tiles = Annotated[float, typer.Option(help="Tiles per image: the tower runs once for each.")]
-Prefix = Annotated[float, typer.Option(help="Share of the text whose keys and values are cached (0 to 1).")]
-Questions = Annotated[float, typer.Option(help="Questions asked of one image: the tower runs once for all.")]
-Tower = Annotated[
-    str | None,
-    typer.Option(
-        help="A vision tower's name (scalelaw list towers), its config.json, or none. [default: clip-vit-l-14-336]"
-    ),
-]
-Compressor = Annotated[
-    str | None,
-    typer.Option(help="The compressor whose own cost counts (scalelaw list compressors). [default: none]"),
-]
-Hardware = Annotated[
-    str | None,
-    typer.Option(
-        autocompletion=names_of("hardware"), help="A card's name (scalelaw list hardware), or its YAML file."
-    ),
-]
-Devices = Annotated[int, typer.Option(min=1, help="Cards that serve one model together.")]
-Mfu = Annotated[
-    str | None,
-    typer.Option(
-        help="Share of the card's peak that prefill reaches: 0.5, or a range 0.3:0.6. [default: the card's, else 0.5]"
-    ),
-]
-Mbu = Annotated[
-    str | None,
-    typer.Option(
-        help="Share of the card's bandwidth that is reached: 0.8, or a range. [default: the card's, else 0.8]"
-    ),
-]
-Price = Annotated[
-    float | None, typer.Option("--usd-per-hour", help="Price of one card for an hour, in dollars.")
-]
-CacheType = Annotated[
-    str,
-    typer.Option("--cache-dtype", help="Number type of the KV cache: fp32, fp16, bf16, fp8, int8 or int4."),
-]
-Seed = Annotated[
-    int, typer.Option(min=0, help="Seed of the efficiencies drawn from ranges of --mfu and --mbu.")
-]
-
-QUERY = (
-    "text_tokens",
-    "generate",
-    "hardware",
-    "batch",
-    "dtype",
-    "cache_dtype",
-    "images",
-    "tiles",
-    "cached_prefix",
-    "questions_per_image",
-    "tower",
-    "compressor",
-    "devices",
-    "usd_per_hour",
-    "seed",
+from scalelaw.cli.workload import (
+    CacheType,
+    Compressor,
+    Devices,
+    Generate,
+    Hardware,
+    Images,
+    Mbu,
+    Mfu,
+    Prefix,
+    Price,
+    Questions,
+    Seed,
+    TextTokens,
+    Tiles,
+    Tower,
+    workload_options,
 )
-"""The options that say what a query is and what serves it, as `plan.query.make_query` takes them."""
-
-
-def _query(given: dict[str, Any]) -> dict[str, Any]:
-    """The query among a command's arguments."""
-    if empty := [
-        name for name in ("tower", "compressor") if given[name] is not None and not given[name].strip()
-    ]:
-        raise InputError(f"--{empty[0]} is empty.", code="usage", hint="Name one, or none.")
-    shares = {name: _share(given[name], f"--{name}") for name in ("mfu", "mbu")}
-    return {name: given[name] for name in QUERY} | shares
-
-
-def _share(text: str | None, option: str) -> Any:
-    if text is None:
-        return None
-    ends = tuple(number(end, option) for end in text.split(":"))
-    return ends[0] if len(ends) == 1 else ends
+from scalelaw.errors import InputError
 
 
 @app.command("optimize", cls=Sectioned)
@@ -123,18 +53,27 @@ def optimize(
     budget: Annotated[
         list[str] | None,
         typer.Option(
-            help="FLOPs per query (1e12), or another kind: latency_ms=80, memory_gb=24; repeatable: all must hold."
+            help="FLOPs per query (1e12), or another kind: latency_ms=80, memory_gb=24; repeatable.",
+            metavar="AMOUNT",
+            rich_help_panel="Question",
         ),
     ] = None,
     fits: Annotated[
         list[str] | None,
-        typer.Option("--fit", help="A task's fit: ocr=ocr.json; repeatable: plan for them all."),
+        typer.Option(
+            "--fit",
+            help="The fit of a task: ocr=ocr.json; repeatable, the plan covers every task.",
+            metavar="TASK=FIT.json",
+            rich_help_panel="Question",
+        ),
     ] = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(
             "--weight",
-            help="A task's share of the error: ocr=0.3; repeatable. [default: equal shares of what is left]",
+            help="Weight of a task's error: ocr=0.3; repeatable. [default: equal shares of the rest]",
+            metavar="TASK=SHARE",
+            rich_help_panel="Question",
         ),
     ] = None,
     law_files: LawFiles = None,
@@ -144,48 +83,90 @@ def optimize(
         str | None,
         typer.Option(
             autocompletion=names_of("models"),
-            help="A family, names, all, ladder:LOW:HIGH (made to measure between two sizes), or a YAML file. "
-            "[default: the sizes that were measured]",
+            help="A family, names, all, ladder:LOW:HIGH (custom sizes between two), or a YAML file. "
+            "[default: the measured sizes]",
+            metavar="MODELS",
+            rich_help_panel="Choices",
         ),
     ] = None,
     visual_tokens: Annotated[
-        str | None, typer.Option(help="Counts to choose from: 1,4,16 or 1:576. [default: the measured range]")
+        str | None,
+        typer.Option(
+            help="Candidate token counts: 1,4,16 or 1:576. [default: the measured range]",
+            metavar="NUMBER,...",
+            rich_help_panel="Choices",
+        ),
     ] = None,
     within: Annotated[
-        float | None, typer.Option(help="Take the cheapest whose error is at most so much above the least.")
+        float | None,
+        typer.Option(
+            help="Choose the cheapest whose error exceeds the lowest by at most this much.",
+            metavar="NUMBER",
+            rich_help_panel="Question",
+        ),
     ] = None,
     target_error: Annotated[
-        float | None, typer.Option(help="Take the cheapest that reaches this error.")
+        float | None,
+        typer.Option(
+            help="Choose the cheapest that reaches this error.", metavar="NUMBER", rich_help_panel="Question"
+        ),
     ] = None,
     minimise: Annotated[
         str | None,
         typer.Option(
-            help="With --within or --target-error: the kind of cost that is to be least. "
-            "[default: the first budget's, else flops]"
+            help="With --within or --target-error: the kind of cost to minimize. "
+            "[default: the first budget's, else flops]",
+            metavar="NAME",
+            rich_help_panel="Question",
         ),
     ] = None,
-    tie: Annotated[float, typer.Option(help="Errors closer than this to the pick's are near ties.")] = 0.001,
+    tie: Annotated[
+        float,
+        typer.Option(
+            help="Configurations whose error is this close to the best are near ties.",
+            metavar="NUMBER",
+            rich_help_panel="Question",
+        ),
+    ] = 0.001,
     contrast: Annotated[
         bool,
-        typer.Option("--contrast", help="Also the pick under every other kind of budget of the same size."),
+        typer.Option(
+            "--contrast",
+            help="Also find the optimum under every other kind of budget of the same size.",
+            rich_help_panel="Question",
+        ),
     ] = False,
     tolerance: Annotated[
         float | None,
         typer.Option(
-            help="With --contrast: tokens are free while latency rises by less than this share. [default: 0.05]"
+            help="With --contrast: tokens are free while latency rises by less than this share. [default: 0.05]",
+            metavar="NUMBER",
+            rich_help_panel="Question",
         ),
     ] = None,
     inverse: Annotated[
-        bool, typer.Option("--inverse", help="Also where the next model pays, and what a larger budget buys.")
+        bool,
+        typer.Option(
+            "--inverse",
+            help="Also report when the next larger model pays off, and what a larger budget gains.",
+            rich_help_panel="Question",
+        ),
     ] = False,
     hardware: Hardware = None,
     batch: Annotated[
-        str, typer.Option(help="Queries served together; several to choose from: 1,8,32.")
+        str,
+        typer.Option(
+            help="Queries per batch; several candidates: 1,8,32.",
+            metavar="NUMBER,...",
+            rich_help_panel="Hardware",
+        ),
     ] = "1",
     dtype: Annotated[
         str,
         typer.Option(
-            help="Number type of the weights: fp32, fp16, bf16, fp8, int8 or int4; several to choose from: bf16,int8."
+            help="Number type of the weights: fp32, fp16, bf16, fp8, int8 or int4; several candidates: bf16,int8.",
+            metavar="NAME",
+            rich_help_panel="Hardware",
         ),
     ] = "bf16",
     cache_dtype: CacheType = "bf16",
@@ -203,7 +184,9 @@ def optimize(
         str | None,
         typer.Option(
             help="How FLOPs are counted: layer_flops, linear_flops, or your own file. "
-            "[default: layer_flops where shapes are known, else linear_flops]"
+            "[default: layer_flops where shapes are known, else linear_flops]",
+            metavar="NAME",
+            rich_help_panel="Choices",
         ),
     ] = None,
     seed: Seed = 0,
@@ -211,13 +194,32 @@ def optimize(
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Find the configuration with the least error inside a budget.
+    """Find the configuration with the lowest error within a budget.
 
     Example: scalelaw optimize fit.json --budget 8e11 --text-tokens 50
     """
     from scalelaw import plan
 
-    asked = {**_query(locals()), "models": models, "visual_tokens": visual_tokens, "cost": cost}
+    workload = workload_options(
+        text_tokens=text_tokens,
+        generate=generate,
+        hardware=hardware,
+        batch=batch,
+        dtype=dtype,
+        cache_dtype=cache_dtype,
+        images=images,
+        tiles=tiles,
+        cached_prefix=cached_prefix,
+        questions_per_image=questions_per_image,
+        tower=tower,
+        compressor=compressor,
+        devices=devices,
+        mfu=mfu,
+        mbu=mbu,
+        usd_per_hour=usd_per_hour,
+        seed=seed,
+    )
+    options = {**workload, "models": models, "visual_tokens": visual_tokens, "cost": cost}
     limits = plan.parse_budget(budget, cost) if budget else None
     if target_error is not None and (contrast or inverse):
         raise InputError(
@@ -227,16 +229,16 @@ def optimize(
         raise InputError("--tolerance belongs to --contrast.", code="usage")
     law = _law(fit_file, pairs(fits, "--fit"), numbers(weights, "--weight"), law_files or [])
     optimum = plan.find_optimum(
-        law, limits, within=within, target_error=target_error, minimise=minimise, tie=tie, **asked
+        law, limits, within=within, target_error=target_error, minimise=minimise, tie=tie, **options
     )
     data, warnings = optimum.to_dict(), list(optimum.warnings)
     if contrast:
         free: dict[str, Any] = {} if tolerance is None else {"tolerance": tolerance}
-        found = plan.contrast_budgets(law, limits, within=within, **free, **asked)
-        data["contrast"] = found.to_dict()
-        warnings += [held for held in found.warnings if held not in warnings]
+        contrasted = plan.contrast_budgets(law, limits, within=within, **free, **options)
+        data["contrast"] = contrasted.to_dict()
+        warnings += [warning for warning in contrasted.warnings if warning not in warnings]
     if inverse:
-        data["inverse"] = plan.inverse_questions(law, limits, within=within, **asked)
+        data["inverse"] = plan.inverse_questions(law, limits, within=within, **options)
     from scalelaw.cli.show.fit import show_front
     from scalelaw.cli.show.plan import show_contrast, show_inverse, show_optimum
     from scalelaw.cli.show.printer import MOST_LINES, at_most
@@ -275,23 +277,40 @@ def cost(
             metavar="MODEL", autocompletion=names_of("models"), help="A model's name, or its config.json."
         ),
     ],
-    visual_tokens: Annotated[float, typer.Option(help="Visual tokens that the LLM sees of an image.")] = 576,
+    visual_tokens: Annotated[
+        float,
+        typer.Option(help="Visual tokens per image in the LLM.", metavar="NUMBER", rich_help_panel="Choices"),
+    ] = 576,
     text_tokens: TextTokens = 50,
     generate: Generate = 0,
     convention: Annotated[
         str,
         typer.Option(
-            help="What is counted as FLOPs: exact, all-logits, useful-causal, 2N, fastv, pyramiddrop or vtw."
+            help="FLOP convention: exact, all-logits, useful-causal, 2N, fastv, pyramiddrop or vtw.",
+            metavar="NAME",
+            rich_help_panel="Choices",
         ),
     ] = "exact",
     explain: Annotated[
         str | None,
-        typer.Option(help="A published number of FLOPs (3.82e12): which convention and length give it?"),
+        typer.Option(
+            help="A published number of FLOPs (3.82e12): find the convention and length that give it.",
+            metavar="AMOUNT",
+            rich_help_panel="Question",
+        ),
     ] = None,
     hardware: Hardware = None,
-    batch: Annotated[int, typer.Option(min=1, help="Queries served together.")] = 1,
+    batch: Annotated[
+        int,
+        typer.Option(min=1, help="Queries per batch.", metavar="NUMBER", rich_help_panel="Hardware"),
+    ] = 1,
     dtype: Annotated[
-        str, typer.Option(help="Number type of the weights: fp32, fp16, bf16, fp8, int8 or int4.")
+        str,
+        typer.Option(
+            help="Number type of the weights: fp32, fp16, bf16, fp8, int8 or int4.",
+            metavar="NAME",
+            rich_help_panel="Hardware",
+        ),
     ] = "bf16",
     cache_dtype: CacheType = "bf16",
     images: Images = 1,
@@ -307,13 +326,31 @@ def cost(
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Say what one query costs, part by part.
+    """Compute the cost of one query, by component.
 
     Example: scalelaw cost llava-1.5-7b --visual-tokens 576 --text-tokens 50
     """
     from scalelaw.plan import explain_flops, find_cost
 
-    query = _query(locals() | {"seed": 0})
+    query = workload_options(
+        text_tokens=text_tokens,
+        generate=generate,
+        hardware=hardware,
+        batch=batch,
+        dtype=dtype,
+        cache_dtype=cache_dtype,
+        images=images,
+        tiles=tiles,
+        cached_prefix=cached_prefix,
+        questions_per_image=questions_per_image,
+        tower=tower,
+        compressor=compressor,
+        devices=devices,
+        mfu=mfu,
+        mbu=mbu,
+        usd_per_hour=usd_per_hour,
+        seed=0,
+    )
     bill = find_cost(model, visual_tokens, convention=convention, **query)
     data = bill.to_dict()
     if explain is not None:
@@ -338,10 +375,24 @@ def calibrate(
             metavar="LATENCIES.csv", help="Columns model, visual_tokens, latency_ms or ttft_ms, ..."
         ),
     ],
-    hardware: Annotated[str, typer.Option(help="The card they were measured on (scalelaw list hardware).")],
+    hardware: Annotated[
+        str,
+        typer.Option(
+            help="The card of the measurements (scalelaw list hardware).",
+            metavar="NAME",
+            rich_help_panel="Hardware",
+        ),
+    ],
     devices: Devices = 1,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write the card as YAML: --hardware takes it.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Write the calibrated card as YAML, for --hardware.",
+            metavar="FILE",
+            rich_help_panel="Output",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -351,13 +402,13 @@ def calibrate(
     """
     from scalelaw import plan
 
-    found = plan.calibrate(measured, hardware, devices)
+    card = plan.calibrate(measured, hardware, devices)
     if output is not None:
-        found.write(output)
+        card.write(output)
 
     def words() -> None:
         from scalelaw.cli.show.plan import show_calibration
 
-        show_calibration(found)
+        show_calibration(card)
 
-    give("calibrate", found.to_dict(), found.warnings, as_json=as_json, words=words)
+    give("calibrate", card.to_dict(), card.warnings, as_json=as_json, words=words)

@@ -92,9 +92,9 @@ def _holds(layout: SweepFolder, output: str) -> bool:
 def _stdout_is(inputs: Sequence[str]) -> bool:
     try:
         out = os.fstat(1)
-        found = [os.stat(path) for path in inputs]
+        infos = [os.stat(path) for path in inputs]
     except (OSError, ValueError):
         return False
     if not stat.S_ISREG(out.st_mode):
         return False
-    return any((info.st_dev, info.st_ino) == (out.st_dev, out.st_ino) for info in found)
+    return any((info.st_dev, info.st_ino) == (out.st_dev, out.st_ino) for info in infos)

@@ -25,9 +25,15 @@ def predict(
             metavar="NAME=VALUE|FILE.csv",
             help="An input and its value, or several values: visual_tokens=64,144; repeatable, every combination is "
             "predicted. Or a csv with a column for each input.",
+            rich_help_panel="Data",
         ),
     ] = None,
-    level: Annotated[float, typer.Option(help="Level of the intervals, between 0 and 1.")] = 0.95,
+    level: Annotated[
+        float,
+        typer.Option(
+            help="Level of the intervals, between 0 and 1.", metavar="NUMBER", rich_help_panel="Uncertainty"
+        ),
+    ] = 0.95,
     law_files: LawFiles = None,
     output: Output = None,
     as_json: Json = False,
@@ -40,14 +46,14 @@ def predict(
     from scalelaw.fit.predictions import predict_places
 
     need_files(law_files or [])
-    found = predict_places(load_fit(fit_file, law_files or []), _places(at), level)
+    predictions = predict_places(load_fit(fit_file, law_files or []), _places(at), level)
 
     def show() -> None:
         from scalelaw.cli.show.fit import show_predictions
 
-        show_predictions(found)
+        show_predictions(predictions)
 
-    give("predict", found.to_dict(), found.warnings, as_json=as_json, output=output, words=show)
+    give("predict", predictions.to_dict(), predictions.warnings, as_json=as_json, output=output, words=show)
 
 
 def _places(terms: list[str] | None) -> Any:
@@ -79,21 +85,39 @@ def plot(
     items: Annotated[
         list[str],
         typer.Argument(
-            metavar="FIT.json|OPTIMUM.json|TABLE", help="What fit, optimize or compare wrote, and tables."
+            metavar="FIT.json|OPTIMUM.json|TABLE", help="Answers of fit, optimize or compare, and tables."
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="The figure to write; .pdf, .svg or .png is the format.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The figure to write; .pdf, .svg or .png is the format.",
+            metavar="FILE",
+            rich_help_panel="Output",
+        ),
     ],
     figure: Annotated[
         str,
-        typer.Option(autocompletion=names_of("figures"), help="The figure's name (scalelaw list figures)."),
+        typer.Option(
+            autocompletion=names_of("figures"),
+            help="The figure's name (scalelaw list figures).",
+            metavar="NAME",
+            rich_help_panel="Output",
+        ),
     ] = "overview",
     size: Annotated[
         str | None,
-        typer.Option(metavar="WIDTHxHEIGHT", help="Size in inches: 6.4x4.8. [default: the figure's own]"),
+        typer.Option(
+            metavar="WIDTHxHEIGHT",
+            help="Size in inches: 6.4x4.8. [default: the figure's own]",
+            rich_help_panel="Output",
+        ),
     ] = None,
-    dpi: Annotated[int, typer.Option(min=30, help="Dots per inch of a .png.")] = 160,
+    dpi: Annotated[
+        int, typer.Option(min=30, help="Dots per inch of a .png.", metavar="NUMBER", rich_help_panel="Output")
+    ] = 160,
     law_files: LawFiles = None,
     as_json: Json = False,
 ) -> None:

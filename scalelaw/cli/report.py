@@ -22,32 +22,51 @@ def report(
         list[str],
         typer.Argument(
             metavar="FIT.json|OPTIMUM.json|TABLE",
-            help="What fit, optimize, compare or cost wrote, and tables: by path or bundled name.",
+            help="Answers of fit, optimize, compare or cost, and tables: by path or bundled name.",
         ),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="The file (for paper: the folder) to write. [default: report.pdf]"
+            "-o",
+            "--output",
+            help="The file (for paper: the folder) to write. [default: report.pdf]",
+            metavar="FILE",
+            rich_help_panel="Output",
         ),
     ] = None,
     law_files: LawFiles = None,
-    title: Annotated[str | None, typer.Option(help="The title on page one.")] = None,
+    title: Annotated[
+        str | None, typer.Option(help="The title on page one.", metavar="TEXT", rich_help_panel="Output")
+    ] = None,
     style: Annotated[
-        str, typer.Option(help="page: one document; paper: figures in column width, LaTeX tables, BibTeX.")
+        str,
+        typer.Option(
+            help="page: one document; paper: figures in column width, LaTeX tables, BibTeX.",
+            metavar="NAME",
+            rich_help_panel="Output",
+        ),
     ] = "page",
     form: Annotated[
-        str | None, typer.Option("--format", help="pdf or html. [default: what the output's name says]")
+        str | None,
+        typer.Option(
+            "--format",
+            help="pdf or html. [default: by the output's suffix]",
+            metavar="NAME",
+            rich_help_panel="Output",
+        ),
     ] = None,
     figures: Annotated[
         str | None,
         typer.Option(
-            help="With --style paper, write only these figures and no tables: parity,surface. [default: all]"
+            help="With --style paper, write only these figures and no tables: parity,surface. [default: all]",
+            metavar="NAME,...",
+            rich_help_panel="Output",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Draw one report from fits, optima and tables; its numbers lie beside it as JSON and csv.
+    """Write a report on fits, optima and tables, and its numbers as JSON and csv.
 
     Example: scalelaw report fit.json optimum.json vlm_reasoning -o report.pdf
     """

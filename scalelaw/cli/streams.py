@@ -24,7 +24,7 @@ WRITES_ELSEWHERE = ("sweep", "run-cell", "report", "import")
 """Commands whose result is not on standard output, unless --json asks for it."""
 
 
-def prepare(command: str, given: list[str], has_output: bool) -> None:
+def prepare(command: str, argv: list[str], has_output: bool) -> None:
     """Make the standard streams usable: none is closed, no text fails to print, no warning of Python is an error.
 
     Raises InputError where standard output is closed and the answer would have gone there.
@@ -46,7 +46,7 @@ def prepare(command: str, given: list[str], has_output: bool) -> None:
             stream.reconfigure(errors="scalelaw_plain")
     if sys.warnoptions:  # PYTHONWARNINGS=error: the warnings of libraries are none of an answer's
         warnings.simplefilter("default")
-    if closed and ("--json" in given or not (has_output or command in WRITES_ELSEWHERE)):
+    if closed and ("--json" in argv or not (has_output or command in WRITES_ELSEWHERE)):
         raise InputError(
             "Standard output is closed, so there is nowhere to write the answer.",
             code="cannot_write",

@@ -21,44 +21,84 @@ def sweep(
     experiment: Annotated[
         Path,
         typer.Argument(
-            metavar="EXPERIMENT.yaml", help="The experiment, or the folder of a sweep that was begun."
+            metavar="EXPERIMENT.yaml", help="The experiment, or the folder of an unfinished sweep."
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The sweep's folder. [default: sweeps/NAME]")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="The sweep's folder. [default: sweeps/NAME]",
+            metavar="DIR",
+            rich_help_panel="Output",
+        ),
     ] = None,
     executor: Annotated[
         str,
         typer.Option(
-            help="Where cells run: inline, local, slurm or ray (scalelaw list executors), or your own file."
+            help="Where cells run: inline, local, slurm or ray (scalelaw list executors), or your own file.",
+            metavar="NAME",
+            rich_help_panel="Running",
         ),
     ] = "local",
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Cells at once. [default: the cores; with slurm 256, with ray 1000]"),
+        typer.Option(
+            min=1,
+            help="Cells at once. [default: the cores; with slurm 256, with ray 1000]",
+            metavar="NUMBER",
+            rich_help_panel="Running",
+        ),
     ] = None,
     resources: Annotated[
-        Path | None, typer.Option(help="A YAML file of rules: what cells ask for, by the LLM's size.")
+        Path | None,
+        typer.Option(
+            help="A YAML file of rules: the resources of a cell, by the LLM's size.",
+            metavar="FILE.yaml",
+            rich_help_panel="Running",
+        ),
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Print the cells, their FLOPs and what would be asked for; train nothing."
+            "--dry-run",
+            help="Print the cells, their FLOPs and their resources; train nothing.",
+            rich_help_panel="Running",
         ),
     ] = False,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="Write the sweep's folder for run-cell; train nothing.")
+        bool,
+        typer.Option(
+            "--prepare",
+            help="Write the sweep's folder for run-cell; train nothing.",
+            rich_help_panel="Running",
+        ),
     ] = False,
     status: Annotated[
-        bool, typer.Option("--status", help="Say what is done, failed, missing, and stale and why.")
+        bool,
+        typer.Option(
+            "--status",
+            help="Show which cells are done, failed, missing or stale, and why.",
+            rich_help_panel="Running",
+        ),
     ] = False,
     track: Annotated[
         list[str] | None,
-        typer.Option(help="Send each cell's log to tensorboard, trackio or wandb as well; repeatable."),
+        typer.Option(
+            help="Also send each cell's log to tensorboard, trackio or wandb; repeatable.",
+            metavar="NAME",
+            rich_help_panel="Running",
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Override a key of the experiment: recipe.steps=100; repeatable."),
+        typer.Option(
+            "--set",
+            help="Override a key of the experiment: recipe.steps=100; repeatable.",
+            metavar="KEY=VALUE",
+            rich_help_panel="Data",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -70,22 +110,22 @@ def sweep(
     from scalelaw.files.paths import SweepFolder
     from scalelaw.sweep import plan_sweep, prepare_sweep, run_sweep
 
-    asked = [f"track=[{', '.join(track)}]"] if track else []
+    extra = [f"track=[{', '.join(track)}]"] if track else []
     if experiment.is_dir():
         out, experiment = out or experiment, SweepFolder(experiment).experiment
-    stated = read_experiment(experiment, [*(changes or []), *asked])
+    spec = read_experiment(experiment, [*(changes or []), *extra])
     if resources is not None:
-        stated = stated.model_copy(update={"resources": read_resources(resources)})
-    folder = out or Path("sweeps") / stated.name
+        spec = spec.model_copy(update={"resources": read_resources(resources)})
+    folder = out or Path("sweeps") / spec.name
     if folder.is_file():
         raise InputError(f"{folder} is a file, not a sweep's folder.", code="not_a_folder")
     if status:
-        _status(stated, folder, as_json)
+        _status(spec, folder, as_json)
         return
     if prepare:
-        prepare_sweep(stated, folder)
+        prepare_sweep(spec, folder)
     if dry_run or prepare:
-        planned = plan_sweep(stated, folder, executor, jobs)
+        planned = plan_sweep(spec, folder, executor, jobs)
 
         def words() -> None:
             from scalelaw.cli.show.fit import show_cells
@@ -96,7 +136,7 @@ def sweep(
 
         give("sweep", planned.to_dict(), planned.warnings, as_json=as_json, words=words)
         return
-    result = run_sweep(stated, folder, executor=executor, jobs=jobs)
+    result = run_sweep(spec, folder, executor=executor, jobs=jobs)
 
     def summary() -> None:
         from scalelaw.cli.show.fit import show_sweep
@@ -106,38 +146,39 @@ def sweep(
     give("sweep", result.to_dict(), result.warnings, as_json=as_json, words=summary)
 
 
-def _status(stated: Experiment, folder: Path, as_json: bool) -> None:
+def _status(spec: Experiment, folder: Path, as_json: bool) -> None:
     from scalelaw.sweep import sweep_status
 
-    found = sweep_status(stated, folder)
+    status = sweep_status(spec, folder)
     if not as_json:
-        counts = ", ".join(f"{count} {state}" for state, count in found.counts().items() if count)
-        runner = "; a runner is at work" if found.running else ""
-        say(f"{len(found.cells)} cell{'s' * (len(found.cells) != 1)}: {counts}{runner}")
-        for cell in found.cells:
+        counts = ", ".join(f"{count} {state}" for state, count in status.counts().items() if count)
+        runner = "; a runner is at work" if status.running else ""
+        say(f"{len(status.cells)} cell{'s' * (len(status.cells) != 1)}: {counts}{runner}")
+        for cell in status.cells:
             if cell["state"] != "done":
                 say(
                     f"{cell['state']:8} {cell['cell']} {cell['label']}{': ' if cell['reason'] else ''}{cell['reason']}"
                 )
-        for cell in found.stale:
+        for cell in status.stale:
             say(f"stale    {cell['cell']}: {cell['why']}")
-    give("sweep", found.to_dict(), as_json=as_json)
+    give("sweep", status.to_dict(), as_json=as_json)
 
 
 @app.command("run-cell", cls=Sectioned)
 def run_cell(
     cell: Annotated[
         str,
-        typer.Argument(
-            metavar="ID", help="A cell's or stage's name, or its place among the cells: 0, 1, ..."
-        ),
+        typer.Argument(metavar="ID", help="The name of a cell or stage, or the index of a cell: 0, 1, ..."),
     ],
     sweep: Annotated[
-        Path, typer.Option(metavar="DIR", help="The sweep's folder (scalelaw sweep --prepare).")
+        Path,
+        typer.Option(
+            metavar="DIR", help="The sweep's folder (scalelaw sweep --prepare).", rich_help_panel="Data"
+        ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Make one cell of a sweep, and what it needs, unless it is there: for any scheduler.
+    """Run one cell of a sweep and its stages where they are missing, under any scheduler.
 
     Example: scalelaw run-cell 0 --sweep sweeps/demo
     """

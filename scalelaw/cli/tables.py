@@ -14,7 +14,7 @@ from scalelaw.cli.help import Sectioned
 from scalelaw.errors import unknown
 from scalelaw.files.safe_text import one_line, say
 
-LISTS = (*plugins.DRAWERS, "models", "towers", "hardware", "tables", "figures")
+LISTS = (*plugins.PACKAGES, "models", "towers", "hardware", "tables", "figures")
 
 
 @app.command("import", cls=Sectioned)
@@ -28,34 +28,59 @@ def import_(
         ),
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The file or folder to import.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The table to write (parquet).")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="The table to write (parquet).", metavar="FILE", rich_help_panel="Output"
+        ),
+    ],
     models: Annotated[
         Path | None,
-        typer.Option(help="YAML with what the files do not say: sizes, token counts, metrics, columns."),
+        typer.Option(
+            help="YAML with what the files lack: sizes, token counts, metrics, columns.",
+            metavar="FILE.yaml",
+            rich_help_panel="Data",
+        ),
     ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
-            help="A column of the table, and of the csv the one that holds it: n_params=size; repeatable."
+            help="A column of the table and the csv's column for it: n_params=size; repeatable.",
+            metavar="COLUMN=NAME",
+            rich_help_panel="Data",
         ),
     ] = None,
     scale: Annotated[
         list[str] | None,
-        typer.Option(help="Multiply a column of the table: n_params=1e9 for billions; repeatable."),
+        typer.Option(
+            help="Multiply a column of the table: n_params=1e9 for billions; repeatable.",
+            metavar="COLUMN=FACTOR",
+            rich_help_panel="Data",
+        ),
     ] = None,
     score: Annotated[
         list[str] | None,
         typer.Option(
-            help="A column (of a long csv: a benchmark) of scores, and its maximum: GQA=100; repeatable."
+            help="A column (of a long csv: a benchmark) of scores, and its maximum: GQA=100; repeatable.",
+            metavar="COLUMN=MAXIMUM",
+            rich_help_panel="Data",
         ),
     ] = None,
     decimal: Annotated[
-        str | None, typer.Option(help="The csv's decimal mark, . or , (the other then groups thousands).")
+        str | None,
+        typer.Option(
+            help="The csv's decimal mark, . or , (the other then groups thousands).",
+            metavar="MARK",
+            rich_help_panel="Data",
+        ),
     ] = None,
-    experiment: Annotated[str | None, typer.Option(help="What the table calls the experiment.")] = None,
+    experiment: Annotated[
+        str | None,
+        typer.Option(help="The experiment's name in the table.", metavar="NAME", rich_help_panel="Data"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Turn another tool's results or published numbers into a results table.
+    """Convert another tool's results or published numbers to a results table.
 
     Example: scalelaw import lmms_eval results/ --models models.yaml -o results.parquet
     """
@@ -69,21 +94,21 @@ def import_(
         "scale": dict(numbers(scale, "--scale")),
         "scores": dict(numbers(score, "--score")),
     }
-    for name, given in flags.items():
-        if given:
-            options[name] = {**(options.get(name) or {}), **given}
-    for name, said in (("experiment", experiment), ("decimal", decimal)):
-        if said is not None:
-            options[name] = said
+    for name, pairs_of in flags.items():
+        if pairs_of:
+            options[name] = {**(options.get(name) or {}), **pairs_of}
+    for name, text in (("experiment", experiment), ("decimal", decimal)):
+        if text is not None:
+            options[name] = text
     importer = plugins.load("importers", form)
     for name in options:
         if name not in getattr(importer, "OPTIONS", options):
             raise unknown(f"option of {form}", name, importer.OPTIONS, code="unknown_option")
-    found = importer.read(path, options)
-    write_table(found.rows, output, versions(), by_user=True)
-    data = {"format": form, "table": output, **found.to_dict()}
-    give("import", data, found.warnings, as_json=as_json)
-    say(f"{len(found.rows)} rows written to {output}.", sys.stderr)
+    imported = importer.read(path, options)
+    write_table(imported.rows, output, versions(), by_user=True)
+    data = {"format": form, "table": output, **imported.to_dict()}
+    give("import", data, imported.warnings, as_json=as_json)
+    say(f"{len(imported.rows)} rows written to {output}.", sys.stderr)
 
 
 @app.command("show", cls=Sectioned)
@@ -93,13 +118,14 @@ def show(
         str | None,
         typer.Option(
             metavar="COLUMN=BASELINE",
-            help="Compare a column's values with one of them, pair by pair: compressor=downsample.",
+            help="Compare the values of a column with a baseline, paired by cell: compressor=downsample.",
+            rich_help_panel="Data",
         ),
     ] = None,
     where: Where = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a table covers: its grid, what is missing, what is doubted, and its source; or a paired comparison.
+    """Show what a table covers: its grid, missing cells, warnings and source; or a paired comparison.
 
     Example: scalelaw show vlm_reasoning
     """
@@ -118,12 +144,12 @@ def show(
             show_pairs(compared, by, baseline)
         give("show", {"by": by, "baseline": baseline, "rows": compared.to_dict("records")}, as_json=as_json)
         return
-    found = coverage(table, where)
+    covered = coverage(table, where)
     if not as_json:
         from scalelaw.cli.show.fit import show_coverage
 
-        show_coverage(found)
-    give("show", found.to_dict(), as_json=as_json)
+        show_coverage(covered)
+    give("show", covered.to_dict(), as_json=as_json)
 
 
 @app.command("list", cls=Sectioned)
@@ -138,7 +164,7 @@ def list_(
     ],
     as_json: Json = False,
 ) -> None:
-    """List what there is: plug-ins, models, towers, hardware, tables.
+    """List the plug-ins, models, vision encoders (towers), hardware and tables.
 
     Example: scalelaw list laws
     """
@@ -149,5 +175,5 @@ def list_(
         width = max((len(one_line(name)) for name in entries), default=0)
         for name, meaning in entries.items():
             say(f"{one_line(name):<{width}}  {one_line(meaning)}".rstrip())
-    told = [{"name": name, "summary": meaning} for name, meaning in entries.items()]
-    give("list", {what: told}, as_json=as_json)
+    rows = [{"name": name, "summary": meaning} for name, meaning in entries.items()]
+    give("list", {what: rows}, as_json=as_json)

@@ -24,26 +24,44 @@ def tokens(
     ],
     image: Annotated[
         list[str] | None,
-        typer.Option(help="An image: its size, or the path of a photo; repeatable: all in one prompt."),
+        typer.Option(
+            help="An image: its size, or the path of a photo; repeatable: all in one prompt.",
+            metavar="WIDTHxHEIGHT",
+            rich_help_panel="Images",
+        ),
     ] = None,
     frames: Annotated[
         int | None,
         typer.Option(
-            help="Count videos of this many frames, as the model is shown; --image is a frame's size."
+            help="Count videos of this many frames, as the model is shown; --image is a frame's size.",
+            metavar="NUMBER",
+            rich_help_panel="Images",
         ),
     ] = None,
     fps: Annotated[
-        float | None, typer.Option(help="Frames per second, which gives the seconds that a video spans.")
+        float | None,
+        typer.Option(
+            help="Frames per second, which gives the seconds that a video spans.",
+            metavar="NUMBER",
+            rich_help_panel="Images",
+        ),
     ] = None,
     image_sizes: Annotated[
         Path | None,
         typer.Option(
-            help="A csv of many images, each alone: width, height, and count where a row is several."
+            help="A csv of many images, each alone: width, height, and count where a row is several.",
+            metavar="FILE.csv",
+            rich_help_panel="Images",
         ),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A knob of the family: max_pixels=602112; repeatable."),
+        typer.Option(
+            "--set",
+            help="A knob of the family: max_pixels=602112; repeatable.",
+            metavar="KEY=VALUE",
+            rich_help_panel="Data",
+        ),
     ] = None,
     output: Output = None,
     as_json: Json = False,

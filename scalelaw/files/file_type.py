@@ -23,7 +23,7 @@ _READERS = {
     "what an import needs to know of models": "`scalelaw import --models` reads it",
     CARD: "`scalelaw optimize --hardware` and `scalelaw cost --hardware` read it",
     "a spreadsheet": "`scalelaw import wide_csv` and `long_csv` read it",
-    "Python": "`scalelaw fit --law` reads a law of one's own",
+    "Python": "`scalelaw fit --law` reads a law file",
     "a PDF": "no command reads it",
 }
 _ANSWERS = {
@@ -56,8 +56,8 @@ def otherwise(path: str | Path, wanted: str) -> str:
             head = opened.read(_HEAD)
     except (OSError, ValueError, InputError):
         return ""
-    if found := _SCHEMA.match(head):
-        command = found.group(1).decode()
+    if match := _SCHEMA.match(head):
+        command = match.group(1).decode()
         written = "scalelaw fit --by" if command == "fit_groups" else f"scalelaw {command}"
         reads = _ANSWERS.get(command, "no command reads it")
         return "" if wanted == ANSWER else f"It is what `{written}` wrote: {reads}."

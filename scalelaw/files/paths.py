@@ -48,14 +48,14 @@ def protected(named: Iterable[str]) -> Iterator[None]:
 
     A file is known by its device and inode, so links, hard links and other spellings of a path are seen through.
     """
-    held = {}
+    inputs = {}
     for path in named:
         with suppress(OSError, ValueError):
             info = os.stat(path)
             if stat.S_ISREG(info.st_mode):
-                held[info.st_dev, info.st_ino] = path
+                inputs[info.st_dev, info.st_ino] = path
     opened: dict[tuple[int, int], str] = {}
-    token, outer = _inputs.set(_Inputs(held, opened)), safe_load.opened.set(opened)
+    token, outer = _inputs.set(_Inputs(inputs, opened)), safe_load.opened.set(opened)
     try:
         yield
     finally:
@@ -106,10 +106,10 @@ def _check_length(name: str) -> None:
 
 
 def _is_input(info: os.stat_result, by_user: bool) -> bool:
-    held, key = _inputs.get(), (info.st_dev, info.st_ino)
-    if held is None:
+    inputs, key = _inputs.get(), (info.st_dev, info.st_ino)
+    if inputs is None:
         return False
-    return key in held.named or (by_user and key in held.opened)
+    return key in inputs.named or (by_user and key in inputs.opened)
 
 
 def _would_overwrite(name: str | os.PathLike[str]) -> InputError:
@@ -197,8 +197,8 @@ def _own_handle(path: Path) -> int | None:
     """The number of the open file that /dev/stdout, /dev/fd/N or /proc/self/fd/N (or a link to one) stands for."""
     place = os.fspath(path)
     for _ in range(8):
-        if found := re.fullmatch(rf"/(?:dev|proc/self|proc/{os.getpid()})/fd/(\d+)", place):
-            return int(found.group(1))
+        if match := re.fullmatch(rf"/(?:dev|proc/self|proc/{os.getpid()})/fd/(\d+)", place):
+            return int(match.group(1))
         try:
             place = os.path.join(os.path.dirname(place), os.readlink(place))
         except (OSError, ValueError):
@@ -340,7 +340,7 @@ class SweepFolder:
 @cache
 def versions() -> Mapping[str, str]:
     """What made a file: this package's version, and the git revision where it runs from a checkout; asked once."""
-    found = {"scalelaw.version": __version__}
+    facts = {"scalelaw.version": __version__}
     if (PACKAGE.parent / ".git").exists():
         command = [
             "git",
@@ -359,7 +359,7 @@ def versions() -> Mapping[str, str]:
             ValueError,
             subprocess.SubprocessError,
         ):  # no git on the path, or one that cannot be run
-            return found
+            return facts
         if answer.returncode == 0 and answer.stdout.strip():
-            found["scalelaw.git"] = answer.stdout.strip()
-    return found
+            facts["scalelaw.git"] = answer.stdout.strip()
+    return facts

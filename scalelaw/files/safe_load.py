@@ -307,37 +307,43 @@ def _check(text: str) -> None:
             continue
         if anchor is not None:
             sizes[anchor] = size
-        within, held = open_[-1]
-        open_[-1] = (within, held + size)
-        if held + size > MOST_VALUES:
+        within, value = open_[-1]
+        open_[-1] = (within, value + size)
+        if value + size > MOST_VALUES:
             raise InputError(f"stands for more than {MOST_VALUES:,} values", code="bad_yaml")
 
 
-def parse_json(text: str) -> Any:
-    """What a JSON text holds; half of a surrogate pair, which nothing could print, becomes U+FFFD.
+def parse_json(text: str, origin: str | os.PathLike[str] = "The JSON text") -> Any:
+    """The value of a JSON text; half of a surrogate pair, which nothing could print, becomes U+FFFD.
 
-    Raises ValueError for what is no JSON, is nested too deep, holds a number of too many digits or a key twice.
+    Raises:
+        InputError: `duplicate_key` for an object that has a key twice; the message begins with `origin`.
+        ValueError: the text is not JSON, is nested too deep, or has a number of too many digits.
     """
     try:
-        held = json.loads(text, object_pairs_hook=_unique)
-        return _printable(held) if "\\ud" in text.lower() else held
+        value = json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, origin))
+        return _printable(value) if "\\ud" in text.lower() else value
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    held = dict(pairs)
-    if len(held) < len(pairs):
-        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        raise ValueError(f"the key '{twice[:80]}' stands twice in one object")
-    return held
+def _unique(pairs: list[tuple[str, Any]], origin: str | os.PathLike[str]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise InputError(
+            f"{os.fspath(origin)} has the key '{_printable(name[:60])}' twice in one object.",
+            code="duplicate_key",
+            hint="Remove one of the two: which value counts is not defined.",
+        )
+    return unique
 
 
-def _printable(held: Any) -> Any:
-    if isinstance(held, str):
-        return held.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(held, list):
-        return [_printable(value) for value in held]
-    if isinstance(held, dict):
-        return {_printable(key): _printable(value) for key, value in held.items()}
-    return held
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    return value

@@ -13,10 +13,14 @@ from scalelaw.fit.problem import opening
 
 
 @typed(
-    table=("str", "Path", "DataFrame", "stream"), law=("str",), inputs=("None", "Mapping"), target=("str",),
-    where=("None", "str", "list", "tuple", "Mapping"), laws=("None", "list", "tuple", "set"), loss=("str",),
+    table=("str", "Path", "DataFrame", "stream"), law=("str",), inputs=("None", "Mapping of text or numbers"),
+    target=("str",), where=("None", "str", "paths", "Mapping"), laws=("None", "paths", "set"), loss=("str",),
     delta=("None", "int", "float"), residual=("None", "str"), expectile=("None", "int", "float"),
-    fix=("None", "Mapping"), bounds=("None", "Mapping"), tie=("None", "Mapping"), bootstrap=("int",), seed=("int",),
+    fix=("None", "Mapping of numbers"), bounds=("None", "Mapping of pairs of numbers"),
+    tie=("None", "Mapping of text"), parameters=("None", "Parameters"),
+    weights=("None", "str", "list", "tuple", "ndarray", "Series"),
+    tail_weight=("int", "float", "Mapping of numbers"), score=("None", "Mapping of numbers"),
+    scale=("None", "Mapping of numbers"), as_is=("bool",), bootstrap=("int",), seed=("int",),
     resample=("None", "str"), cluster=("None", "str"), interval=("str",), level=("int", "float"),
     holdout=("None", "str"), starts=("None", "int"),
 )  # fmt: skip

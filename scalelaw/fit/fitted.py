@@ -11,7 +11,7 @@ import numpy as np
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.formula_law import SHORTHAND, rename
-from scalelaw.fit.input_checks import check_errors, check_units
+from scalelaw.fit.input_checks import check_errors, check_numbers, check_units
 from scalelaw.fit.law import Law
 from scalelaw.fit.law_average import PREFIX, effective_parameters
 from scalelaw.fit.load_law import load_law
@@ -145,6 +145,8 @@ class FittedLaw:
                 code="missing_input",
                 hint=f"Its inputs are {', '.join(self.inputs)}.",
             )
+        for name, values in inputs.items():
+            check_numbers(name, values)
         check_units(inputs, self.measured_range, self.checklist.get("columns", {}))
 
     def with_column_names(self) -> FittedLaw:

@@ -46,6 +46,14 @@ def check_units(
                 break
 
 
+def check_numbers(name: str, values: Any) -> None:
+    """Raises InputError `bad_value` for an input of a prediction that is not a number or an array of numbers."""
+    try:
+        np.asarray(values, float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"'{name}' must be a number or an array of numbers.", code="bad_value") from error
+
+
 def check_errors(values: np.ndarray, target: str, measured: Any) -> None:
     """A PredictionWarning for predicted errors outside 0 to 1, where every measured error lies inside."""
     seen = np.asarray(measured, float)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from scalelaw.errors import InputError
 from scalelaw.fit.law_checks import MAGNITUDES, TINY, check, is_analytic, probe
 from scalelaw.fit.signature import bad_law, matched, matched_gradient
 
@@ -215,6 +216,8 @@ def make_law(name: str, names: Mapping[str, Any]) -> Law:
             notes=names.get("notes", {}),
             signed=tuple(map(str, names.get("signed", ()))),
         )
+    except InputError:
+        raise
     except (TypeError, ValueError, AttributeError) as error:
         raise bad_law(name, f"has units or bounds of another shape: {error}") from error
     if not law.units or not law.bounds:

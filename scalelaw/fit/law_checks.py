@@ -131,6 +131,8 @@ def is_analytic(law: Law) -> bool:
                 good = np.isfinite(finite) & np.isfinite(noise)
                 if not (np.abs(slope - finite) <= 1e-3 * np.abs(finite) + noise)[good].all():
                     return False
+    except InputError:
+        raise
     except (TypeError, ValueError):
         return False
     return True

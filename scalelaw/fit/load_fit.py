@@ -24,7 +24,7 @@ _HELD_OUT = ("left_out", "max_abs_error", "rmse", "predicted", "measured")
 _COMPARED = ("law", "n_parameters", "aicc", "weight", "leave_largest_out")
 
 
-@typed(path=("str", "Path"), law=("str", "Path", "list", "tuple"))
+@typed(path=("str", "Path"), law=("str", "Path", "paths"))
 def load_fit(path: str | Path, law: str | Path | Sequence[str | Path] = ()) -> FittedLaw:
     """Read a fit back from the JSON that `to_json` (or `scalelaw fit --json`) wrote.
 
@@ -52,6 +52,8 @@ def read_fit(
     try:
         fitted = FittedLaw(**_values(held), warnings=list(warnings))
         _check(fitted)
+    except InputError:
+        raise
     except KeyError as error:
         raise _not_a_fit(path, f"it lacks {error}") from error
     except (TypeError, AttributeError, ValueError, OverflowError) as error:

@@ -75,6 +75,8 @@ class Options:
                 code="bad_value",
                 hint="For example 0.95.",
             )
+        if self.seed < 0:
+            raise InputError(f"The seed must not be negative, and it is {self.seed}.", code="bad_value")
         if self.starts is not None and self.starts < 1:
             raise InputError("At least one start is needed.", code="bad_value")
         return make_objective(self.loss, self.delta, self.residual, self.expectile)

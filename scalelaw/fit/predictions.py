@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scalelaw.errors import InputError, NoAnswer, unknown
+from scalelaw.errors import InputError, NoAnswer, typed, unknown
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.results.envelope import answer, dumps, plain
 from scalelaw.table.cells import numbers
@@ -47,6 +47,7 @@ class Predictions:
         return dumps(answer("predict", self.to_dict(), self.warnings))
 
 
+@typed(fitted=("FittedLaw",), at=("Mapping", "DataFrame", "list", "tuple"), level=("int", "float"))
 def predict_places(
     fitted: FittedLaw, at: Mapping[str, Any] | pd.DataFrame | Sequence[Mapping[str, Any]], level: float = 0.95
 ) -> Predictions:
@@ -65,7 +66,9 @@ def predict_places(
         InputError: a missing or unknown input, a value that is not a positive number, more than 100,000 places.
     """
     if not 0 < level < 1:
-        raise InputError(f"The level of an interval lies between 0 and 1, not {level:g}.", code="bad_value")
+        raise InputError(
+            f"The level of an interval lies between 0 and 1, not {str(level)[:40]}.", code="bad_value"
+        )
     inputs = _columns(at, fitted.inputs)
     value = np.atleast_1d(fitted.predict(**inputs))
     warnings: list[tuple[str, str]] = []
@@ -104,10 +107,10 @@ def _columns(at: Any, names: Iterable[str]) -> dict[str, Any]:
         }
         count = int(np.prod([len(values) for values in levels.values()], dtype=float))
         _check_count(count)
-        frame = pd.DataFrame(list(itertools.product(*levels.values())), columns=list(levels))
+        frame = pd.DataFrame(list(itertools.product(*levels.values())), columns=list(levels), dtype=object)
     elif isinstance(at, Sequence) and not isinstance(at, str) and all(isinstance(p, Mapping) for p in at):
         _check_count(len(at))
-        frame = pd.DataFrame([dict(place) for place in at])
+        frame = pd.DataFrame([dict(place) for place in at], dtype=object)
     else:
         raise InputError(
             "Places are a mapping of input to value, a list of such mappings, or a DataFrame.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import math
 import os
 import re
@@ -22,7 +21,7 @@ Warnings = list[tuple[str, str]]
 
 
 @dataclass
-class Found:
+class FoundFiles:
     """What a search for results met: `files` to read, `again` (links to files that are read already), `others`."""
 
     files: list[Path] = field(default_factory=list)
@@ -64,7 +63,7 @@ def check_there(path: Path) -> None:
         raise InputError(f"There is no file {path}.", code="no_such_file")
 
 
-def find(root: str | Path, wanted: Callable[[Path], bool]) -> Found:
+def find(root: str | Path, wanted: Callable[[Path], bool]) -> FoundFiles:
     """The wanted files under `root`, each real file once, and everything else that lies there.
 
     Real files come first, so a link is only followed to what is not reached otherwise; a folder is entered
@@ -75,23 +74,23 @@ def find(root: str | Path, wanted: Callable[[Path], bool]) -> Found:
     if not os.path.isdir(root):
         if os.path.exists(root):
             check_there(root)
-            return Found([root])
+            return FoundFiles([root])
         raise InputError(f"There is no file or folder {root}.", code="no_such_file")
-    found, seen = Found(), set[str]()
+    files, seen = FoundFiles(), set[str]()
     waiting = [root]
     while waiting:
         links: list[Path] = []
         for start in waiting:
             if start.is_dir():
-                _walk(start, wanted, found, links, seen)
+                _walk(start, wanted, files, links, seen)
             else:
-                _take(start, wanted, found, seen)
+                _take(start, wanted, files, seen)
         waiting = sorted(links)
-    return Found(sorted(found.files), sorted(found.again), sorted(found.others))
+    return FoundFiles(sorted(files.files), sorted(files.again), sorted(files.others))
 
 
 def _walk(
-    start: Path, wanted: Callable[[Path], bool], found: Found, links: list[Path], seen: set[str]
+    start: Path, wanted: Callable[[Path], bool], files: FoundFiles, links: list[Path], seen: set[str]
 ) -> None:
     for folder, inner, names in os.walk(start):
         real = os.path.realpath(folder)
@@ -104,15 +103,15 @@ def _walk(
             if path.is_symlink():
                 links.append(path)
             elif name in names:
-                _take(path, wanted, found, seen)
+                _take(path, wanted, files, seen)
 
 
-def _take(path: Path, wanted: Callable[[Path], bool], found: Found, seen: set[str]) -> None:
+def _take(path: Path, wanted: Callable[[Path], bool], files: FoundFiles, seen: set[str]) -> None:
     if not path.is_file() or not wanted(path):
-        found.others.append(path)
+        files.others.append(path)
         return
     real = os.path.realpath(path)
-    (found.again if real in seen else found.files).append(path)
+    (files.again if real in seen else files.files).append(path)
     seen.add(real)
 
 
@@ -146,33 +145,15 @@ def read_json(path: Path) -> Any:
 def json_of(written: str, origin: str) -> Any:
     """What a JSON text holds. Raises InputError, which begins with `origin`, as `read_json` does."""
     try:
-        found = parse_json(written)
-        json.loads(written, object_pairs_hook=_unique)
-        return found
-    except _Twice as error:
-        raise InputError(
-            f"{origin} names the key '{text(str(error)[:60])}' twice in one mapping.",
-            code="duplicate_key",
-            hint="Which of the two values counts is not defined: remove one.",
-        ) from error
+        return parse_json(written, origin)
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{origin} is not JSON, or is cut off: {error}.",
             code="unreadable_file",
             hint="Was the run killed while it wrote? Remove the file, or evaluate again.",
         ) from error
-
-
-class _Twice(Exception):
-    """A key that a mapping names twice."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> None:
-    names = set[str]()
-    for name, _ in pairs:
-        if name in names:
-            raise _Twice(name)
-        names.add(name)
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -182,11 +163,11 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 def section(content: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
     """The mapping under `key`. Raises InputError where there is something else."""
-    found = content.get(key)
-    if not isinstance(found, dict):
+    value = content.get(key)
+    if not isinstance(value, dict):
         what = f"'{key}' in {path}" if key else str(path)
         raise InputError(f"{what} is not a mapping.", code="not_this_format", hint=otherwise(path, ""))
-    return found
+    return value
 
 
 def optional(content: Any, *keys: str) -> Any:
@@ -203,10 +184,10 @@ def number(value: Any) -> float | None:
     if isinstance(value, str) and "_" in value:
         return None
     try:
-        found = float(value)
+        number_ = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return number_ if math.isfinite(number_) else None
 
 
 OVERFLOWS = re.compile(r"[+-]?\d+(\.\d*)?e\+?\d+|[+-]?\d{300,}")
@@ -232,8 +213,8 @@ def as_score(value: Any) -> float:
 
 def count(value: Any) -> int | None:
     """A positive whole number that a float holds exactly, or None."""
-    found = number(value)
-    return int(found) if found is not None and found == int(found) and 0 < found <= 2**53 else None
+    value_ = number(value)
+    return int(value_) if value_ is not None and value_ == int(value_) and 0 < value_ <= 2**53 else None
 
 
 def text(value: Any) -> str | None:

@@ -47,17 +47,17 @@ def read_runs(
     """
     if Path(path).is_file():
         refuse_other(path, tool, layout_of(path))
-    found = find(path, wanted)
-    if not found.files:
+    result = find(path, wanted)
+    if not result.files:
         raise nothing_found(
             path, tool, "results",
             "Files are looked for under the tool's own names; one of another name can be given itself.",
         )  # fmt: skip
     warnings: Warnings = []
-    found.report(path, warnings)
+    result.report(path, warnings)
     scores: list[Score] = []
     read: list[str] = []
-    for file in found.files:
+    for file in result.files:
         try:
             content = read_json(file)
             refuse_other(file, tool, of_json(content))
@@ -77,14 +77,16 @@ def model_name(run: Mapping[str, Any]) -> str | None:
     arguments = optional(run, "config", "model_args")
     if isinstance(arguments, Mapping):
         arguments = ",".join(f"{k}={v}" for k, v in arguments.items())
-    found = text(run.get("model_name"))
+    result = text(run.get("model_name"))
     for prefix in ("pretrained=", "model=", "model_version=", "path="):
-        if found is None and isinstance(arguments, str):
-            found = next((text(a[len(prefix) :]) for a in arguments.split(",") if a.startswith(prefix)), None)
-    found = found or text(optional(run, "config", "model"))
-    if found and (cached := SNAPSHOT.search(found)):
+        if result is None and isinstance(arguments, str):
+            result = next(
+                (text(a[len(prefix) :]) for a in arguments.split(",") if a.startswith(prefix)), None
+            )
+    result = result or text(optional(run, "config", "model"))
+    if result and (cached := SNAPSHOT.search(result)):
         return cached[1].replace("--", "/")
-    return found
+    return result
 
 
 def _scores(
@@ -162,12 +164,12 @@ def _tasks(
 def _groups(run: Mapping[str, Any]) -> dict[str, str]:
     """Task -> the group whose mean it enters."""
     groups = run.get("group_subtasks")
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for group, tasks in groups.items() if isinstance(groups, Mapping) else ():
         for task in tasks if isinstance(tasks, list) else ():
             if isinstance(task, str) and task != group and (name := text(str(group))):
-                found.setdefault(task, name)
-    return found
+                result.setdefault(task, name)
+    return result
 
 
 def _n_shot(run: Mapping[str, Any], task: str) -> int | None:
@@ -192,8 +194,8 @@ def _examples(run: dict[str, Any], task: str) -> tuple[int | None, str]:
 
 
 def _judge(run: dict[str, Any], task: str) -> str | None:
-    held = optional(run, "configs", task, "metadata")
-    for entry in held if isinstance(held, list) else [held]:
+    metadata = optional(run, "configs", task, "metadata")
+    for entry in metadata if isinstance(metadata, list) else [metadata]:
         if judge := text(optional(entry, "gpt_eval_model_name")):
             return judge
     return None

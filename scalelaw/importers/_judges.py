@@ -36,7 +36,7 @@ class Names:
 
     benchmarks: known in every folder; judges: named by the user. families: beginnings that the registry has with a
     `*`. beside: folder -> names with predictions or a status there. judge: (folder, benchmark) -> the judge that
-    status.json states; done: those whose scores it holds. doubtful: file -> the end that may be a judge.
+    status.json states; done: those whose scores it holds. ambiguous: file -> the end that may be a judge.
     """
 
     benchmarks: set[str]
@@ -45,7 +45,7 @@ class Names:
     beside: dict[Path, set[str]] = field(default_factory=dict)
     judge: dict[tuple[Path, str], str | None] = field(default_factory=dict)
     done: set[tuple[Path, str]] = field(default_factory=set)
-    doubtful: dict[str, str] = field(default_factory=dict)
+    ambiguous: dict[str, str] = field(default_factory=dict)
 
     def learn(self, rests: Iterable[str]) -> None:
         """Note the benchmarks that a usual judge's name, or one of the user's, reveals."""
@@ -54,7 +54,7 @@ class Names:
                 self.benchmarks.add(rest.removesuffix(f"_{judge}"))
 
     def split(self, rest: str, folder: Path, source: str) -> tuple[str, str | None]:
-        """(benchmark, judge) of what stands between the model and the suffix; a doubtful one is noted."""
+        """(benchmark, judge) of what stands between the model and the suffix; a ambiguous one is noted."""
         here = self.beside.get(folder, set())
         if rest in self.benchmarks or (folder, rest) in self.judge:
             return rest, None
@@ -67,7 +67,7 @@ class Names:
             return rest.removesuffix(f"_{judge}"), judge
         tail = rest.rpartition("_")[2]
         if rest not in here and tail != rest and not NO_JUDGE.fullmatch(tail):
-            self.doubtful[source] = tail
+            self.ambiguous[source] = tail
         return rest, None
 
     def _certain(self, rest: str) -> str | None:
@@ -83,9 +83,9 @@ class Names:
 
     def report(self, warnings: list[tuple[str, str]]) -> None:
         """Add the files in whose names a judge may stand unseen to `warnings`."""
-        if self.doubtful:
-            files = [f"{source} ('{tail}')" for source, tail in sorted(self.doubtful.items())]
-            judge = next(iter(self.doubtful.values()))
+        if self.ambiguous:
+            files = [f"{source} ('{tail}')" for source, tail in sorted(self.ambiguous.items())]
+            judge = next(iter(self.ambiguous.values()))
             warnings.append(
                 (
                     "judge_not_known",

@@ -26,22 +26,22 @@ MOST_FILES = 3000
 """Files of a folder that are looked at."""
 
 
-def refuse_other(path: str | Path, tool: str, found: str) -> None:
+def refuse_other(path: str | Path, tool: str, layout: str) -> None:
     """Raises InputError where `found` is another tool's layout than `tool`, with the importer that reads it."""
-    if found and found != tool:
+    if layout and layout != tool:
         raise InputError(
-            f"{path} is a result of {NAMES[found]}, not of {NAMES.get(tool, 'a table of your own')}: "
-            f"`scalelaw import {found}` reads it.",
+            f"{path} is a result of {NAMES[layout]}, not of {NAMES.get(tool, 'a table of your own')}: "
+            f"`scalelaw import {layout}` reads it.",
             code="other_format",
-            hint=f"scalelaw import {found} {path} ...",
+            hint=f"scalelaw import {layout} {path} ...",
         )
 
 
 def nothing_found(path: str | Path, tool: str, files: str, hint: str = "") -> InputError:
     """The error for a folder without a file of the tool: which importer reads what lies there, if one does."""
-    found = layout_of(path)
-    if found and found != tool:
-        hint = f"It holds results of {NAMES[found]}: scalelaw import {found} {path} ..."
+    layout = layout_of(path)
+    if layout and layout != tool:
+        hint = f"It holds results of {NAMES[layout]}: scalelaw import {layout} {path} ..."
     return InputError(f"{path} holds no {files} of {NAMES[tool]}.", code="no_scores", hint=hint)
 
 
@@ -49,7 +49,7 @@ def layout_of(path: str | Path) -> str:
     """The importer that reads a file or what a folder holds, by names and contents; "" where nothing is plain."""
     path = Path(path)
     files: Iterable[Path] = _files(path) if os.path.isdir(path) else [path]
-    return next((found for file in files if (found := _of_file(file))), "")
+    return next((layout for file in files if (layout := _of_file(file))), "")
 
 
 def _files(folder: Path) -> Iterator[Path]:

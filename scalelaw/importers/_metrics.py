@@ -77,39 +77,39 @@ def metric(entry: Any, **known: Any) -> Metric:
         raise InputError(
             f"A metric must be a mapping like {{maximum: 100}}, not {entry!r}.", code="bad_metric"
         )
-    given = {**known, **{str(key): value for key, value in entry.items()}}
-    for key in given:
+    merged = {**known, **{str(key): value for key, value in entry.items()}}
+    for key in merged:
         if key not in (keys := [f.name for f in fields(Metric)]):
             raise unknown("key of a metric", key, keys)
-    label = f"{given.get('task', '*')}/{given.get('metric', '?')}"
-    if given.get("ignore") is True:
-        return Metric(str(given.get("task", "*")), str(given.get("metric", "*")), ignore=True)
-    loss = given.get("direction", "score") == "loss"
-    if given.get("direction", "score") not in ("score", "loss"):
-        raise unknown("direction", str(given["direction"]), ("score", "loss"))
-    if given.get("aggregate", "other") not in AGGREGATES:
-        raise unknown("aggregate", str(given["aggregate"]), AGGREGATES)
-    maximum = None if loss else number(given.get("maximum"))
+    label = f"{merged.get('task', '*')}/{merged.get('metric', '?')}"
+    if merged.get("ignore") is True:
+        return Metric(str(merged.get("task", "*")), str(merged.get("metric", "*")), ignore=True)
+    loss = merged.get("direction", "score") == "loss"
+    if merged.get("direction", "score") not in ("score", "loss"):
+        raise unknown("direction", str(merged["direction"]), ("score", "loss"))
+    if merged.get("aggregate", "other") not in AGGREGATES:
+        raise unknown("aggregate", str(merged["aggregate"]), AGGREGATES)
+    maximum = None if loss else number(merged.get("maximum"))
     if not loss and (maximum is None or maximum <= 0):
         raise InputError(f"The score {label} needs a positive maximum.", code="bad_metric")
     return Metric(
-        task=str(given.get("task", "*")),
-        metric=str(given.get("metric", "*")),
-        unit=str(given.get("unit", "")),
+        task=str(merged.get("task", "*")),
+        metric=str(merged.get("metric", "*")),
+        unit=str(merged.get("unit", "")),
         maximum=maximum,
         direction="loss" if loss else "score",
-        chance=number(given.get("chance")),
-        aggregate=str(given.get("aggregate", "other")),
-        stderr=given.get("stderr") is not False,
-        n_examples=count(given.get("n_examples")),
-        family=None if given.get("family") is None else str(given["family"]),
+        chance=number(merged.get("chance")),
+        aggregate=str(merged.get("aggregate", "other")),
+        stderr=merged.get("stderr") is not False,
+        n_examples=count(merged.get("n_examples")),
+        family=None if merged.get("family") is None else str(merged["family"]),
     )
 
 
 @cache
 def _bundled() -> dict[str, tuple[Metric, ...]]:
-    held = yaml.safe_load(bundled("metrics.yaml").read_text(encoding="utf-8"))
-    return {tool: tuple(metric(entry) for entry in entries) for tool, entries in held.items()}
+    content = yaml.safe_load(bundled("metrics.yaml").read_text(encoding="utf-8"))
+    return {tool: tuple(metric(entry) for entry in entries) for tool, entries in content.items()}
 
 
 class Metrics:
@@ -121,11 +121,11 @@ class Metrics:
         for name in section or {}:
             if name not in (known := {tool, *names("importers")}):
                 raise unknown("importer", str(name), known, code="unknown_tool")
-        given = (section or {}).get(tool) or []
-        if not isinstance(given, list):
+        merged = (section or {}).get(tool) or []
+        if not isinstance(merged, list):
             raise InputError(f"'metrics: {tool}:' must be a list of metrics.", code="bad_yaml")
         self.tool = tool
-        self.own = tuple(metric(entry) for entry in given)
+        self.own = tuple(metric(entry) for entry in merged)
         self.entries = (*self.own, *_bundled().get(tool, ()))
         self.used: set[int] = set()
         self.missing: dict[tuple[str, str], float] = {}
@@ -148,10 +148,10 @@ class Metrics:
 
     def get(self, task: str, name: str, value: float) -> Metric | None:
         """As `find`, and remembers a miss for `check`."""
-        found = self.find(task, name)
-        if found is None:
+        known = self.find(task, name)
+        if known is None:
             self.missing.setdefault((task, name), value)
-        return found
+        return known
 
     def check(self) -> None:
         """Raises InputError, with the lines to add, if a metric was asked for that the registry does not hold."""

@@ -80,8 +80,8 @@ class Models:
             try:
                 self.patterns[str(pattern)] = {str(c): fact(str(c), v) for c, v in columns.items()}
             except InputError as error:
-                told = f"'{pattern}' in 'models': {error.message}"
-                raise InputError(told, code=error.code, hint=error.hint) from error
+                message = f"'{pattern}' in 'models': {error.message}"
+                raise InputError(message, code=error.code, hint=error.hint) from error
         self.unmatched: dict[str, None] = {}
         self.without: dict[str, None] = {}
         self.unused = set(self.patterns)

@@ -228,12 +228,12 @@ def _report_families(families: Any, rows: Sequence[Entry], warnings: Warnings) -
 def _gathered(warnings: Warnings, most: int = 5) -> Iterator[tuple[str, str]]:
     """The warnings, each once, and of a code that comes often the first few and how many more there are."""
     codes = Counter(code for code, _ in dict.fromkeys(warnings))
-    said: Counter[str] = Counter()
+    notes: Counter[str] = Counter()
     for code, message in dict.fromkeys(warnings):
-        said[code] += 1
-        if said[code] <= most:
+        notes[code] += 1
+        if notes[code] <= most:
             yield code, message
-        elif said[code] == most + 1:
+        elif notes[code] == most + 1:
             yield code, f"... and {codes[code] - most} more of the kind '{code}'."
 
 
@@ -288,10 +288,10 @@ def _row(
 
 
 def _family(score: Score, means: Metric, options: Mapping[str, Any]) -> str | None:
-    given = options.get("task_families") or {}
-    if not isinstance(given, Mapping):
+    families = options.get("task_families") or {}
+    if not isinstance(families, Mapping):
         raise InputError("'task_families' must map benchmarks to families.", code="bad_yaml")
-    for pattern, family in given.items():
+    for pattern, family in families.items():
         if fnmatchcase(score.benchmark, str(pattern)):
             return text(str(family))
     return score.family or means.family

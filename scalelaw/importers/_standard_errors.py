@@ -36,21 +36,21 @@ def standard_error(
     binomial = (
         math.sqrt(p * (1 - p) / n) if n and means.aggregate == "proportion" and 0 <= share <= 1 else None
     )
-    given = reported
-    if given is None and means.aggregate != "other" and means.maximum == 1:
-        given = of_examples
-    elif given is None and of_examples:
+    standard_error = reported
+    if standard_error is None and means.aggregate != "other" and means.maximum == 1:
+        standard_error = of_examples
+    elif standard_error is None and of_examples:
         note("stderr_on_another_scale")
-    if given is not None and (
-        given < 0 or not means.stderr or _impossible(given / scale, means, n, binomial)
+    if standard_error is not None and (
+        standard_error < 0 or not means.stderr or _impossible(standard_error / scale, means, n, binomial)
     ):
         note("stderr_on_another_scale")
-        given = None
-    if given == 0:
+        standard_error = None
+    if standard_error == 0:
         note("zero_standard_error")
-        given = None
-    if given is not None:
-        return given / scale, REPORTED
+        standard_error = None
+    if standard_error is not None:
+        return standard_error / scale, REPORTED
     if binomial is not None:
         note("binomial_standard_error")
         return binomial, BINOMIAL

@@ -44,8 +44,8 @@ def read_sheet(path: str | Path, decimal: Any = None) -> list[Record]:
     """
     file = Path(path)
     if file.is_dir():
-        found = layout_of(file)
-        reads = f"It holds results of {NAMES[found]}: scalelaw import {found} {file} ..." if found else ""
+        result = layout_of(file)
+        reads = f"It holds results of {NAMES[result]}: scalelaw import {result} {file} ..." if result else ""
         raise InputError(f"There is no file {file}: it is a folder.", code="no_such_file", hint=reads)
     check_there(file)
     if file.suffix.lower() != ".xlsx" and (wrong := otherwise(file, TABLE)):
@@ -135,8 +135,8 @@ def not_a_number(written: str, at: int, column: str = "") -> InputError:
         hint = "Say what the commas are: --decimal . where they group thousands, --decimal , where they are decimal."
     elif number(written.rstrip("*†‡§ ")) is not None:
         hint = "Take the mark away, and keep what it means in the column 'source'."
-    told = f"'{written[:40]}'{where} is not a number, in {data_row(at)}."
-    return InputError(told, code="bad_value", hint=hint)
+    message = f"'{written[:40]}'{where} is not a number, in {data_row(at)}."
+    return InputError(message, code="bad_value", hint=hint)
 
 
 @dataclass(frozen=True)
@@ -172,19 +172,21 @@ class Mapped:
         constants, rename = options.get("constants") or {}, options.get("rename") or {}
         if not isinstance(constants, Mapping):
             raise InputError("'constants' must map columns to values.", code="bad_yaml")
-        if not isinstance(rename, Mapping) or not all(isinstance(held, Mapping) for held in rename.values()):
+        if not isinstance(rename, Mapping) or not all(
+            isinstance(content, Mapping) for content in rename.values()
+        ):
             raise InputError("'rename' must map columns to {old value: new value}.", code="bad_yaml")
         for name in (*constants, *rename):
             if name not in allowed:
                 raise unknown("column", str(name), allowed)
-        renamed = {str(c): {str(old): new for old, new in held.items()} for c, held in rename.items()}
+        renamed = {str(c): {str(old): new for old, new in content.items()} for c, content in rename.items()}
         model = options.get("model")
         citation = text(str(options.get("citation") or "")) or origin
         return cls(columns, scale, renamed, constants, None if model is None else str(model), citation)
 
     def score(self, record: Record, at: int) -> Score:
         """The line's facts as a score without a value. Raises InputError for a cell that its column cannot hold."""
-        held: Record = dict(self.constants)
+        content: Record = dict(self.constants)
         for name, column in self.columns.items():
             value = (
                 record[column] if column in record else _filled(column, record, at) if "{" in column else None
@@ -194,31 +196,31 @@ class Mapped:
                 value = read * self.scale[name]
                 value = nearly_whole(value) if COLUMNS[name][0] == "count" else value
             if value not in (None, ""):
-                held[name] = value
+                content[name] = value
         try:
-            facts = {name: fact(name, held[name]) for name in FACTS if name in held}
+            facts = {name: fact(name, content[name]) for name in FACTS if name in content}
         except InputError as error:
-            told = f"{error.message.removesuffix('.')}, in {data_row(at)}."
-            raise InputError(told, code=error.code, hint=error.hint) from error
+            message = f"{error.message.removesuffix('.')}, in {data_row(at)}."
+            raise InputError(message, code=error.code, hint=error.hint) from error
         model = self._name(record, facts, at)
-        noted = text(str(held["source"])) if "source" in held else None
+        noted = text(str(content["source"])) if "source" in content else None
         return Score(
             model=model or f"row {at}",
             unnamed=model is None,
             place=f"data row {at}",
             also=tuple(str(v) for v in record.values() if isinstance(v, str) and v),
-            benchmark=text(str(held.get("benchmark", ""))) or "unnamed",
-            metric=text(str(held.get("metric", ""))) or "score",
+            benchmark=text(str(content.get("benchmark", ""))) or "unnamed",
+            metric=text(str(content.get("metric", ""))) or "score",
             value=float("nan"),
             facts={k: v for k, v in facts.items() if k != "model"},
-            se=_read(held, "error_se", number, at),
-            n_examples=_read(held, "n_examples", count, at),
-            n_shot=_read(held, "n_shot", _not_negative, at),
-            judge=text(str(held["judge"])) if "judge" in held else None,
-            family=text(str(held["task_family"])) if "task_family" in held else None,
-            status=text(str(held.get("status", OK))) or OK,
-            started_at=text(str(held["started_at"])) if "started_at" in held else None,
-            seconds=number(held.get("seconds")),
+            se=_read(content, "error_se", number, at),
+            n_examples=_read(content, "n_examples", count, at),
+            n_shot=_read(content, "n_shot", _not_negative, at),
+            judge=text(str(content["judge"])) if "judge" in content else None,
+            family=text(str(content["task_family"])) if "task_family" in content else None,
+            status=text(str(content.get("status", OK))) or OK,
+            started_at=text(str(content["started_at"])) if "started_at" in content else None,
+            seconds=number(content.get("seconds")),
             source=f"{self.citation}; {noted}" if noted else self.citation,
         )
 
@@ -250,9 +252,9 @@ def _not_negative(value: Any) -> int | None:
     return 0 if number(value) == 0 else count(value)
 
 
-def _read(held: Record, name: str, kind: Callable[[Any], Any], at: int) -> Any:
+def _read(content: Record, name: str, kind: Callable[[Any], Any], at: int) -> Any:
     """A number that a line may state; None where it states none. Raises InputError for what is no number."""
-    written = str(held.get(name, ""))
+    written = str(content.get(name, ""))
     if is_no_score(written):
         return None
     if (value := kind(written)) is None:
@@ -262,11 +264,11 @@ def _read(held: Record, name: str, kind: Callable[[Any], Any], at: int) -> Any:
 
 def _filled(pattern: str, record: Record, at: int, n_params_billion: float | None = None) -> str | None:
     """A format string filled from a line's columns. Raises InputError where it names something else."""
-    given = record if n_params_billion is None else {**record, "n_params_billion": n_params_billion}
-    return formatted(pattern, given, f"from {data_row(at)}")
+    fields = record if n_params_billion is None else {**record, "n_params_billion": n_params_billion}
+    return formatted(pattern, fields, f"from {data_row(at)}")
 
 
-def formatted(pattern: str, given: Mapping[str, Any], whence: str) -> str | None:
+def formatted(pattern: str, fields: Mapping[str, Any], whence: str) -> str | None:
     """A format string filled: names and plain formats alone, as Python's own reach into objects and pad to any length.
 
     Raises InputError for a name that is not given and for another format.
@@ -278,28 +280,28 @@ def formatted(pattern: str, given: Mapping[str, Any], whence: str) -> str | None
             if name is not None:
                 if conversion or not PLAIN_FORMAT.fullmatch(form or ""):
                     raise ValueError(f"{{{name}}} has a format that is not plain")
-                parts.append(format(given[name], form or ""))
+                parts.append(format(fields[name], form or ""))
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"'{pattern[:80]}' cannot be filled {whence}: {error}.",
             code="bad_pattern",
-            hint=f"It may name the columns {', '.join(map(str, given))}.",
+            hint=f"It may name the columns {', '.join(map(str, fields))}.",
         ) from error
     return text("".join(parts))
 
 
 def strings(options: Mapping[str, Any], key: str) -> dict[str, str]:
     """A section of texts. Raises InputError where it is no mapping."""
-    held = options.get(key) or {}
-    if not isinstance(held, Mapping):
+    content = options.get(key) or {}
+    if not isinstance(content, Mapping):
         raise InputError(f"'{key}' must be a mapping.", code="bad_yaml")
-    return {str(name): str(value) for name, value in held.items()}
+    return {str(name): str(value) for name, value in content.items()}
 
 
 def scales(options: Mapping[str, Any], columns: Iterable[str]) -> dict[str, float]:
     """The `scale` section: column of the table -> factor. Raises InputError for a column that is not among `columns`
     or holds text, and for a factor that is not positive."""
-    found = {}
+    result = {}
     for name, written in strings(options, "scale").items():
         if name not in columns:
             raise unknown("column", name, columns)
@@ -309,32 +311,32 @@ def scales(options: Mapping[str, Any], columns: Iterable[str]) -> dict[str, floa
             raise InputError(
                 f"The scale of '{name}' must be a positive number, not {written[:40]}.", code="bad_value"
             )
-        found[name] = factor
-    return found
+        result[name] = factor
+    return result
 
 
 def score_specs(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The `scores` section: name -> registry entry; `GQA: 100` is short for {maximum: 100}, `loss` for a loss."""
-    held = options.get("scores") or {}
-    if not isinstance(held, Mapping):
+    content = options.get("scores") or {}
+    if not isinstance(content, Mapping):
         raise InputError("'scores' must map columns or benchmarks to their maximum.", code="bad_yaml")
     specs: dict[str, dict[str, Any]] = {}
-    for name, given in held.items():
-        if isinstance(given, Mapping):
-            if given.get("direction") == "loss" and given.get("maximum") is not None:
+    for name, fields in content.items():
+        if isinstance(fields, Mapping):
+            if fields.get("direction") == "loss" and fields.get("maximum") is not None:
                 raise InputError(
                     f"'{name}' in 'scores' is a loss and has a maximum.",
                     code="bad_metric",
                     hint="A loss is its own error: leave `maximum` out; a score has `direction: score`.",
                 )
-            specs[str(name)] = {str(key): value for key, value in given.items()}
-        elif given == "loss":
+            specs[str(name)] = {str(key): value for key, value in fields.items()}
+        elif fields == "loss":
             specs[str(name)] = {"direction": "loss"}
-        elif number(given) is not None:
-            specs[str(name)] = {"maximum": number(given)}
+        elif number(fields) is not None:
+            specs[str(name)] = {"maximum": number(fields)}
         else:
             raise InputError(
-                f"The maximum of '{name}' must be a number, or `loss`, not {given!r}.", code="bad_metric"
+                f"The maximum of '{name}' must be a number, or `loss`, not {fields!r}.", code="bad_metric"
             )
     return specs
 

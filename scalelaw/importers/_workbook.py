@@ -55,7 +55,7 @@ def _lines(sheet: Any, path: Path) -> list[list[str]]:
     from openpyxl.cell.cell import ERROR_CODES
 
     sheet.reset_dimensions()  # which the file states, true or not
-    found, cells = [], 0
+    rows, cells = [], 0
     for count, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         cells += len(row)
         if count > MOST_ROWS or cells > MOST_CELLS:
@@ -64,9 +64,9 @@ def _lines(sheet: Any, path: Path) -> list[list[str]]:
         while line and not line[-1]:
             line.pop()
         if line:
-            found.append(line)
-    return found
+            rows.append(line)
+    return rows
 
 
-def _too_large(path: Path, held: str) -> InputError:
-    return InputError(f"{path} holds {held}: samples, not scores.", code="file_too_large")
+def _too_large(path: Path, amount: str) -> InputError:
+    return InputError(f"{path} holds {amount}: samples, not scores.", code="file_too_large")

@@ -49,19 +49,19 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     """Rows of every `stats.json` under `path` (or of the one that `path` is) and the run_spec.json beside it."""
     if Path(path).is_file():
         refuse_other(path, "helm", layout_of(path))
-    found = find(path, lambda file: file.name == "stats.json")
-    if not found.files:
+    files = find(path, lambda file: file.name == "stats.json")
+    if not files.files:
         raise nothing_found(path, "helm", "stats.json")
     warnings: Warnings = []
-    found.report(path, warnings, ("run_spec.json",))
+    files.report(path, warnings, ("run_spec.json",))
     scores: list[Score] = []
     read_files: list[str] = []
-    for file in found.files:
+    for file in files.files:
         try:
             scores.extend(_scores(file, named(file, path), warnings))
             read_files.append(named(file, path))
         except InputError as error:
-            if len(found.files) == 1:
+            if len(files.files) == 1:
                 raise
             warnings.append((error.code, f"Left out: {error.message}"))
     return assemble("helm", scores, options, warnings=warnings, files=read_files)

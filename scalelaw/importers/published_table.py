@@ -108,8 +108,8 @@ def _row(
         row[name] = _value(record[column], name, scale.get(name), at)
     if "model" in options:
         size = number(row.get("n_params"))
-        given = {"n_params_billion": float("nan") if size is None else size / 1e9}
-        row["model"] = formatted(str(options["model"]), given, f"from {data_row(at)}")
+        fields = {"n_params_billion": float("nan") if size is None else size / 1e9}
+        row["model"] = formatted(str(options["model"]), fields, f"from {data_row(at)}")
     key = "/".join(
         str(row.get(name)) for name in ("experiment", "model", "compressor", "visual_tokens", "benchmark")
     )

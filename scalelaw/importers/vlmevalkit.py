@@ -26,7 +26,7 @@ from scalelaw.errors import InputError
 from scalelaw.importers import _scores
 from scalelaw.importers._duplicates import these
 from scalelaw.importers._files import (
-    Found,
+    FoundFiles,
     Warnings,
     find,
     is_no_score,
@@ -56,21 +56,21 @@ DEEPEST = 20
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     """Rows of every status.json and score file under `path`, or of the one file that `path` is."""
-    found = find(path, lambda file: file.name == "status.json" or bool(SCORE_FILE.fullmatch(file.name)))
-    if not found.files:
+    files = find(path, lambda file: file.name == "status.json" or bool(SCORE_FILE.fullmatch(file.name)))
+    if not files.files:
         raise nothing_found(path, "vlmevalkit", "score files")
     warnings: Warnings = []
-    found.report(path, warnings)
+    files.report(path, warnings)
     metrics = Metrics("vlmevalkit", options.get("metrics"))
-    names = _names(found, metrics, options)
+    names = _names(files, metrics, options)
     scores: list[Score] = []
     read_files: list[str] = []
     passed_over: list[str] = []
-    for file in sorted(found.files, key=lambda f: f.name != "status.json"):
+    for file in sorted(files.files, key=lambda f: f.name != "status.json"):
         source = named(file, path)
         try:
             if file.name == "status.json":
-                made = list(_stated(file, source, metrics, names, warnings))
+                made = list(_reported(file, source, metrics, names, warnings))
             else:
                 made = list(_scored(file, source, metrics, names, passed_over, warnings))
         except InputError as error:
@@ -91,11 +91,11 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     return assemble("vlmevalkit", scores, options, warnings=warnings, files=sorted(read_files))
 
 
-def _names(found: Found, metrics: Metrics, options: Mapping[str, Any]) -> Names:
+def _names(files: FoundFiles, metrics: Metrics, options: Mapping[str, Any]) -> Names:
     """The benchmarks and judges that the options, the registry and the files' names reveal."""
     exact = {entry.task for entry in metrics.entries if not WILD.search(entry.task)}
     names = Names(exact | listed(options, "benchmarks"), listed(options, "judges"))
-    for file in (*found.files, *found.others):
+    for file in (*files.files, *files.others):
         model = _place(file)[0]
         score = SCORE_FILE.fullmatch(file.name)
         if score and score[1].startswith(f"{model}_"):
@@ -108,7 +108,7 @@ def _names(found: Found, metrics: Metrics, options: Mapping[str, Any]) -> Names:
     return names
 
 
-def _stated(file: Path, source: str, metrics: Metrics, names: Names, warnings: Warnings) -> Iterator[Score]:
+def _reported(file: Path, source: str, metrics: Metrics, names: Names, warnings: Warnings) -> Iterator[Score]:
     run = read_mapping(file)
     refuse_other(file, "vlmevalkit", of_json(run))
     model = text(run.get("model_name")) or _place(file)[0]
@@ -119,9 +119,9 @@ def _stated(file: Path, source: str, metrics: Metrics, names: Names, warnings: W
         judge = text(optional(facts, "judge_model"))
         names.beside.setdefault(file.parent, set()).add(str(dataset))
         names.judge[file.parent, str(dataset)] = judge
-        held = optional(facts, "metrics")
+        content = optional(facts, "metrics")
         state = text(optional(facts, "status")) or "unknown"
-        if state != "done" or not isinstance(held, dict) or not held:
+        if state != "done" or not isinstance(content, dict) or not content:
             why = (
                 text(optional(facts, "error_message")) or text(optional(facts, "skip_reason")) or "no metrics"
             )
@@ -130,7 +130,7 @@ def _stated(file: Path, source: str, metrics: Metrics, names: Names, warnings: W
             )
             continue
         names.done.add((file.parent, str(dataset)))
-        flat = {str(key): value for key, value in held.items()}
+        flat = {str(key): value for key, value in content.items()}
         when = _utc(optional(facts, "updated_at")) or _place(file)[1]
         yield from _headline(flat, model, str(dataset), judge, when, source, metrics, warnings)
 
@@ -207,14 +207,14 @@ def _table(lines: list[list[str]], file: Path) -> dict[str, Any]:
     return flat
 
 
-def _flatten(held: Any, prefix: tuple[str, ...], flat: dict[str, Any], file: Path) -> None:
+def _flatten(content: Any, prefix: tuple[str, ...], flat: dict[str, Any], file: Path) -> None:
     if len(prefix) > DEEPEST:
         raise InputError(f"{file} is nested too deeply.", code="unreadable_file")
-    if isinstance(held, dict | list):
-        for key, value in held.items() if isinstance(held, dict) else enumerate(held):
+    if isinstance(content, dict | list):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
             _flatten(value, (*prefix, str(key)), flat, file)
     elif prefix:
-        flat["|".join(prefix)] = held
+        flat["|".join(prefix)] = content
     else:
         raise InputError(f"{file} is not a mapping.", code="not_this_format")
 
@@ -252,15 +252,17 @@ def _headline(
         warnings.append(
             ("not_used", f"{dataset} in {source}: {len(words)} value(s) are no numbers: {these(words)}.")
         )
-    whole = {labels: held for labels, held in rows.items() if all(label.lower() in WHOLE for label in labels)}
+    whole = {
+        labels: content for labels, content in rows.items() if all(label.lower() in WHOLE for label in labels)
+    }
     left_out = sum(map(len, rows.values()))
-    for labels, held in (whole or rows).items():
+    for labels, content in (whole or rows).items():
         benchmark = dataset if whole or len(rows) == 1 else f"{dataset}[{','.join(labels)}]"
-        known = [name for name in held if metrics.find(benchmark, name) is not None]
+        known = [name for name in content if metrics.find(benchmark, name) is not None]
         headline = (
             known
-            or [name for name in held if name.lower() in ("overall", "final score", "acc")]
-            or list(held)
+            or [name for name in content if name.lower() in ("overall", "final score", "acc")]
+            or list(content)
         )
         left_out -= len(headline)
         for name in headline:
@@ -269,7 +271,7 @@ def _headline(
                 also=(source,),
                 benchmark=text(benchmark) or "unnamed",
                 metric=text(name) or "unnamed",
-                value=held[name],
+                value=content[name],
                 written=empty.get((labels, name), ""),
                 judge=judge,
                 status=OK,

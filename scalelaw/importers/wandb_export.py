@@ -69,11 +69,11 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
         if {"summary", "config"} <= set(records[0]):
             records = [_flat({k: _literal(v, file) for k, v in record.items()}, file) for record in records]
     there = {column for record in records for column in record}
-    found = {name: next((c for c in candidates if c in there), None) for name, candidates in KNOWN.items()}
+    names = {name: next((c for c in candidates if c in there), None) for name, candidates in KNOWN.items()}
     for record in records:
-        if (column := found["status"]) and record.get(column):
+        if (column := names["status"]) and record.get(column):
             record[column] = OK if record[column] == "finished" else record[column]
-    columns = {name: column for name, column in found.items() if column}
+    columns = {name: column for name, column in names.items() if column}
     if "model" in options:
         columns.pop("model", None)
     columns |= strings(options, "columns")
@@ -126,12 +126,12 @@ def _flat(run: Any, file: Path) -> Record:
         raise InputError(f"{file} is not a list of runs.", code="not_this_format")
     summary: Any = next((run[key] for key in SUMMARY if key in run), {})
     parts: dict[str, Record] = {"config": {}, "summary": {}}
-    for part, held in (("config", run.get("config") or {}), ("summary", summary or {})):
-        if isinstance(held, str):
-            held = json_of(held, f"The {part} of a run in {file}")
-        if not isinstance(held, dict):
+    for part, content in (("config", run.get("config") or {}), ("summary", summary or {})):
+        if isinstance(content, str):
+            content = json_of(content, f"The {part} of a run in {file}")
+        if not isinstance(content, dict):
             raise InputError(f"The {part} of a run in {file} is not a mapping.", code="not_this_format")
-        _spread(held, "", parts[part], file)
+        _spread(content, "", parts[part], file)
     both = {k for k in parts["config"] if k in parts["summary"] and parts["config"][k] != parts["summary"][k]}
     record: Record = {
         str(k): str(v)
@@ -144,10 +144,10 @@ def _flat(run: Any, file: Path) -> Record:
     return record
 
 
-def _spread(held: dict[Any, Any], prefix: str, into: Record, file: Path, depth: int = 0) -> None:
+def _spread(content: dict[Any, Any], prefix: str, into: Record, file: Path, depth: int = 0) -> None:
     if depth > DEEPEST:
         raise InputError(f"{file} is nested too deeply.", code="unreadable_file")
-    for key, value in held.items():
+    for key, value in content.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and set(value) <= {"value", "desc"} and "value" in value:
             value = value["value"]

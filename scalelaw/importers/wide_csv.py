@@ -98,10 +98,10 @@ def _score(
     benchmark = str(spec.get("benchmark", column))
     if (value := score_of(written, means[benchmark].maximum)) is None:
         raise not_a_number(written, at, column)
-    stated = str(record.get(str(spec["se"]), "")) if "se" in spec else ""
-    se = line.se if is_no_score(stated) else score_of(stated, means[benchmark].maximum)
-    if se is None and not is_no_score(stated):
-        raise not_a_number(stated, at, str(spec["se"]))
+    text_ = str(record.get(str(spec["se"]), "")) if "se" in spec else ""
+    se = line.se if is_no_score(text_) else score_of(text_, means[benchmark].maximum)
+    if se is None and not is_no_score(text_):
+        raise not_a_number(text_, at, str(spec["se"]))
     return replace(
         line, benchmark=benchmark, metric=str(spec.get("metric", line.metric)), value=value, written=written, se=se,
         n_examples=line.n_examples or means[benchmark].n_examples, means=means[benchmark],

@@ -26,7 +26,9 @@ def read_config(path: str | Path) -> tuple[dict[str, Any], Path]:
     if wrong := otherwise(file, CONFIGURATION):
         raise InputError(f"{file} is not a model's configuration.", code="bad_config", hint=wrong)
     try:
-        config: Any = parse_json(read_text(file))
+        config: Any = parse_json(read_text(file), file)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"There is no model configuration at {file}.", code="no_such_file") from error
     except ValueError as error:
@@ -40,6 +42,8 @@ def understood(make: Callable[[], Made], where: str, needed: str) -> Made:
     """What `make` reads of a configuration. Raises InputError, which begins with `where`, for what cannot be read."""
     try:
         return make()
+    except InputError:
+        raise
     except KeyError as error:
         raise InputError(
             f"{where} lacks the field {error}.", code="bad_config", hint=f"It needs {needed}."

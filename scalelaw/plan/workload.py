@@ -11,7 +11,7 @@ import numpy as np
 
 from scalelaw.costs._compressor import reads_question
 from scalelaw.costs._workload import Device, Workload
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, typed, unknown
 from scalelaw.plan.catalogue import find_tower
 from scalelaw.plan.hardware import find_device
 
@@ -68,6 +68,7 @@ class Query:
     stated_tower: bool = False
 
 
+@typed()
 def make_query(
     text_tokens: float = 50,
     generate: float = 0,

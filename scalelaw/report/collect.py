@@ -134,7 +134,9 @@ def _read(source: str | Path, law: str | Path | Sequence[str | Path]) -> tuple[s
     if path.suffix != ".json":
         return "table", _table(read_table(source), str(source))
     try:
-        schema = parse_json(read_text(path, MOST_ANSWER_BYTES)).get("schema")
+        schema = parse_json(read_text(path, MOST_ANSWER_BYTES), path).get("schema")
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"There is no file {path}.", code="no_such_file", hint=_ALLOWED) from error
     except (ValueError, AttributeError) as error:
@@ -183,6 +185,8 @@ def _groups(path: Path, law: str | Path | Sequence[str | Path]) -> GroupedFit:
             mine = [(code, text.removeprefix(start)) for code, text in warnings if text.startswith(start)]
             groups[name] = read_fit(data, mine, path, law)
         return GroupedFit(by, groups, answer["data"]["sharing"], warnings)
+    except InputError:
+        raise
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} holds no fits by group: {error}.", code="wrong_schema") from error
 

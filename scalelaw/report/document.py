@@ -61,7 +61,7 @@ _SUFFIXES = {"pdf": ("", ".pdf"), "html": ("", ".html", ".htm")}
     title=("None", "str"),
     style=("str",),
     form=("None", "str"),
-    law=("str", "Path", "list", "tuple"),
+    law=("str", "Path", "paths"),
     figures=("list", "tuple"),
 )
 def write_report(

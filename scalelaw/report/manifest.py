@@ -125,6 +125,8 @@ def _json(path: Path) -> object:
     if path.is_symlink() or not path.is_file():
         return None
     try:
-        return parse_json(read_text(path, MOST_ANSWER_BYTES))
+        return parse_json(read_text(path, MOST_ANSWER_BYTES), path)
+    except InputError:
+        raise
     except (OSError, ValueError):
         return None

@@ -43,30 +43,32 @@ def read_answer(path: str | Path, command: str) -> dict[str, Any]:
     """Read an answer of `command` from a file. Raises InputError where it is missing, not JSON, or of another kind."""
     file = Path(path)
     try:
-        held = parse_json(read_text(file, MOST_ANSWER_BYTES))
+        content = parse_json(read_text(file, MOST_ANSWER_BYTES), file)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(
             f"There is no file {file}.", code="no_such_file", hint=_first(command, file)
         ) from error
     except ValueError as error:
-        said = f"an answer of `scalelaw {command}`" if otherwise(file, ANSWER) else f"JSON: {error}"
+        kind = f"an answer of `scalelaw {command}`" if otherwise(file, ANSWER) else f"JSON: {error}"
         raise InputError(
-            f"{file} is not {said}.", code="unreadable_json", hint=_first(command, file)
+            f"{file} is not {kind}.", code="unreadable_json", hint=_first(command, file)
         ) from error
-    if isinstance(held, dict) and held.get("ok") is False and isinstance(held.get("error"), dict):
+    if isinstance(content, dict) and content.get("ok") is False and isinstance(content.get("error"), dict):
         raise InputError(
-            f"{file} holds no answer but why there was none: {str(held['error'].get('message'))[:400]}",
+            f"{file} holds no answer but why there was none: {str(content['error'].get('message'))[:400]}",
             code="refused_before",
-            hint=f"Write it anew with `scalelaw {command} ... -o FILE.json`.",
+            hint=f"Write it again with `scalelaw {command} ... -o FILE.json`.",
         )
-    schema = held.get("schema") if isinstance(held, dict) else None
-    if schema != f"scalelaw.{command}/1" or not isinstance(held.get("data"), dict):
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != f"scalelaw.{command}/1" or not isinstance(content.get("data"), dict):
         raise InputError(
             f"{file} is not an answer of `scalelaw {command}` (its schema is {schema!r}).",
             code="wrong_schema",
             hint=_first(command, file, schema),
         )
-    return held
+    return content
 
 
 def _first(command: str, file: Path, schema: Any = None) -> str:
@@ -85,11 +87,11 @@ def _first(command: str, file: Path, schema: Any = None) -> str:
 def plain(value: Any) -> Any:
     """`value` with numpy and mapping types turned into JSON's own; NaN and infinity become null."""
     if isinstance(value, Mapping):
-        return {str(key): plain(held) for key, held in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
         return plain(value.tolist())
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(held) for held in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, float):

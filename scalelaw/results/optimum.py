@@ -62,16 +62,16 @@ def load_optimum(path: str | Path) -> Optimum:
 
     Raises InputError where it cannot be read, or where a field is missing or is not what it must be.
     """
-    held = read_answer(path, "optimize")["data"]
+    content = read_answer(path, "optimize")["data"]
     data = {
-        name: held[name] for name in Optimum.__dataclass_fields__ if name in held
+        name: content[name] for name in Optimum.__dataclass_fields__ if name in content
     }  # a contrast may lie beside
-    for name, (holds, told) in FIELDS.items():
+    for name, (holds, expected) in FIELDS.items():
         field_ = Optimum.__dataclass_fields__[name]
         if name not in data and not (field_.default is MISSING and field_.default_factory is MISSING):
             continue
         if name not in data or not holds(data[name]):
-            raise InputError(f"{path} is not an optimum: its {name} is not {told}.", code="wrong_schema")
+            raise InputError(f"{path} is not an optimum: its {name} is not {expected}.", code="wrong_schema")
     if unknown := [kind for kind in data["budget"] if kind not in data["best"]["costs"]]:
         raise InputError(
             f"{path} is not an optimum: its best has no cost of kind '{unknown[0]}'.", code="wrong_schema"
@@ -126,8 +126,8 @@ def _is_continuous(value: Any) -> bool:
 
 def _are_warnings(value: Any) -> bool:
     return isinstance(value, list) and all(
-        isinstance(held, dict) and isinstance(held.get("code"), str) and isinstance(held.get("message"), str)
-        for held in value
+        isinstance(item, dict) and isinstance(item.get("code"), str) and isinstance(item.get("message"), str)
+        for item in value
     )
 
 

@@ -14,7 +14,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 def described() -> list[str]:
     """The answers that have a schema."""
-    return sorted(_held()["commands"])
+    return sorted(_schemas()["commands"])
 
 
 def schema(command: str) -> dict[str, Any]:
@@ -22,9 +22,9 @@ def schema(command: str) -> dict[str, Any]:
 
     Raises InputError for a name that has none (with those there are).
     """
-    held = _held()
-    if command not in held["commands"]:
-        raise unknown("command", command, held["commands"], code="unknown_schema")
+    content = _schemas()
+    if command not in content["commands"]:
+        raise unknown("command", command, content["commands"], code="unknown_schema")
     warning = {
         "type": "object",
         "required": ["code", "message"],
@@ -34,7 +34,7 @@ def schema(command: str) -> dict[str, Any]:
     return {
         "$schema": DRAFT,
         "title": f"scalelaw.{command}/1",
-        "$defs": held["definitions"],
+        "$defs": content["definitions"],
         "type": "object",
         "required": ["schema", "ok", "warnings"],
         "properties": {
@@ -43,12 +43,15 @@ def schema(command: str) -> dict[str, Any]:
             "warnings": {"type": "array", "items": warning},
         },
         "oneOf": [
-            {"required": ["data"], "properties": {"ok": {"const": True}, "data": held["commands"][command]}},
+            {
+                "required": ["data"],
+                "properties": {"ok": {"const": True}, "data": content["commands"][command]},
+            },
             {"required": ["error"], "properties": {"ok": {"const": False}, "error": error}},
         ],
     }
 
 
-def _held() -> dict[str, Any]:
-    held: dict[str, Any] = yaml.safe_load(bundled("schemas.yaml").read_text(encoding="utf-8"))
-    return held
+def _schemas() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(bundled("schemas.yaml").read_text(encoding="utf-8"))
+    return content

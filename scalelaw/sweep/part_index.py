@@ -131,6 +131,8 @@ def _kept(folder: SweepFolder) -> Gathered:
         marks = {str(name): (int(a), int(b), int(c), int(d)) for name, (a, b, c, d) in notes.items()}
         if found.checked and set(pc.unique(rows["cell"]).to_pylist()) == set(marks):
             return Gathered(rows, marks, {}, 0)
+    except InputError:
+        raise
     except BrokenPart as error:
         sentence = f"{folder.gathered} is not used, and every part is read again: {error}."
         return replace(nothing, warnings=(("broken_gathered", sentence),))

@@ -219,11 +219,11 @@ def choose(table: pd.DataFrame, where: Where) -> pd.DataFrame:
         if column not in chosen:
             raise unknown("column", column, map(str, chosen.columns))
         held = chosen[column]
-        match = held.astype(str) == str(value)
+        match = held.astype(str) == str(value).encode("utf-8", "replace").decode()
         if pd.api.types.is_numeric_dtype(held):
             try:
                 match = held == float(value)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise InputError(
                     f"Column '{column}' holds numbers; '{value}' is not one.", code="bad_where"
                 ) from error

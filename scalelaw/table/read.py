@@ -95,7 +95,7 @@ UNNAMED = ("the DataFrame", "the stream", "standard input")
 Where = Mapping[str, Any] | Sequence[str] | str | None
 
 
-@typed(source=("str", "Path", "DataFrame", "stream"), where=("None", "str", "list", "tuple", "Mapping"))
+@typed(source=("str", "Path", "DataFrame", "stream"), where=("None", "str", "paths", "Mapping"))
 def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None) -> pd.DataFrame:
     """Read a results table: a parquet or csv file, a sweep's folder, `-` (csv on stdin), or a bundled name.
 
@@ -182,6 +182,8 @@ def _parsed_stream(source: Any, name: str) -> pd.DataFrame:
         )
     try:
         content = csv_reader.read_stream(source, name)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:  # a stream that is closed, or is no text
         raise InputError(f"{name} cannot be read: {error}.", code="unreadable_table") from error
     return csv_reader.parse(content, name)
@@ -281,11 +283,13 @@ def _stated(folder: SweepFolder) -> tuple[str, list[Path]]:
 def stated_cells(folder: SweepFolder) -> tuple[str, list[str]]:
     """The name of a sweep's experiment and its cells, in its order. Raises InputError where that cannot be read."""
     try:
-        stated = parse_json(read_text(folder.manifest))
+        stated = parse_json(read_text(folder.manifest), folder.manifest)
         cells = [str(cell) for cell in stated["cells"]]
         if strange := [cell for cell in cells if not (cell.isalnum() and cell.isascii() and len(cell) < 100)]:
             raise ValueError(f"'{strange[0][:40]}' is no cell")
         return str(stated["experiment"]), cells
+    except InputError:
+        raise
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{folder.manifest} cannot be read: {error}.",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, typed
 from scalelaw.families._contract import Counted
 from scalelaw.tokens.effects import cheapest_covering, knob_effects
 from scalelaw.tokens.images import Size, checked, read_image_size, read_image_sizes
@@ -62,6 +62,10 @@ class TokenCount:
         return content
 
 
+@typed(
+    model=("str", "Path"), images=("list", "tuple"), image_sizes=("None", "str", "Path", "list", "tuple"),
+    frames=("None", "int"), fps=("None", "int", "float"), settings=("None", "Mapping"),
+)  # fmt: skip
 def count_tokens(
     model: str | os.PathLike[str],
     images: Sequence[str | tuple[int, int]] = (),

@@ -166,7 +166,9 @@ def _other_files(folder: Path) -> tuple[Files, tuple[str, ...]]:
 
 def _read_object(file: Path) -> dict[str, Any]:
     try:
-        content = parse_json(read_text(file))
+        content = parse_json(read_text(file), file)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read: {error}.", code="bad_config") from error
     if not isinstance(content, dict):

@@ -77,6 +77,8 @@ def _said(folder: str) -> Iterator[None]:
     """A sentence for a folder that brings code along, which is run only where the experiment says so."""
     try:
         yield
+    except InputError:
+        raise
     except ValueError as error:
         if "trust_remote_code" not in str(error):
             raise

@@ -132,7 +132,7 @@ def test_an_empty_argument_and_a_full_disk_get_a_sentence(capfd: pytest.CaptureF
 
 
 def test_an_unexpected_fault_is_a_sentence_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scalelaw.table.bundled_tables", lambda: 1 / 0)
+    monkeypatch.setattr("scalelaw.table.read.bundled_tables", lambda: 1 / 0)
     code, out, err = run("list", "tables", "--json")
     assert code == 1
     assert json.loads(out)["error"]["code"] == "unexpected"
@@ -143,7 +143,7 @@ def test_an_interrupt_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("scalelaw.table.bundled_tables", interrupt)
+    monkeypatch.setattr("scalelaw.table.read.bundled_tables", interrupt)
     code, out, err = run("list", "tables", "--json")
     assert code == 130
     assert json.loads(out)["error"]["code"] == "interrupted"

@@ -28,6 +28,9 @@ ASKED = {
     "show": ["show", "vlm_reasoning"],
     "list": ["list", "laws"],
     "report": ["report", "vlm_reasoning", "-o", "{folder}/report.pdf"],
+    "predict": ["predict", "{fit}", "--at", "n_params=7e9", "--at", "visual_tokens=64,144"],
+    "plot": ["plot", "{fit}", "--figure", "curves", "-o", "{folder}/curves.svg"],
+    "tokens": ["tokens", "qwen2.5-vl", "--image", "640x480"],
     "doctor": ["doctor"],
     "schema": ["schema", "fit"],
     "import": ["import", "long_csv", "{csv}", "--column", "visual_tokens=tokens", "--column", "value=score",
@@ -58,7 +61,7 @@ def test_an_answer_has_the_shape_its_schema_states(name: str, tmp_path: Path, an
     (tmp_path / "a.csv").write_text("task,tokens,score\nGQA,16,61.0\nGQA,64,63.0\n")
     rows = [f"qwen1.5-{size},{v},{ms}" for size, ms in (("1.8b", 9.0), ("7b", 21.0)) for v in (16, 144, 576)]
     (tmp_path / "m.csv").write_text("model,visual_tokens,latency_ms\n" + "\n".join(rows) + "\n")
-    if name == "optimize":
+    if "{fit}" in ASKED[name]:
         assert cli.main(["fit", "vlm_reasoning", "--bootstrap", "20", "-o", str(tmp_path / "fit.json")]) == 0
     places = {
         "fit": tmp_path / "fit.json",

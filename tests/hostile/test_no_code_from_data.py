@@ -47,7 +47,7 @@ def answers() -> dict[str, str]:
     return {"fit": fitted.to_json(), "optimum": optimum.to_json()}
 
 
-@pytest.mark.parametrize("package", plugins.DRAWERS)
+@pytest.mark.parametrize("package", plugins.PACKAGES)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_name_from_a_file_is_bundled_or_installed(package: str, way: str, here: Path) -> None:
     with pytest.raises(InputError) as refusal:

@@ -34,8 +34,12 @@ def fitted() -> sl.FittedLaw:
     return sl.fit_law("vlm_reasoning", bootstrap=0)
 
 
+def _plan(fitted: Any) -> sl.Optimum:
+    return sl.find_optimum(fitted, 8e11)
+
+
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda value: type(value).__name__)
-@pytest.mark.parametrize("call", [sl.read_table, sl.load_fit, sl.fit_law, sl.find_optimum])
+@pytest.mark.parametrize("call", [sl.read_table, sl.load_fit, sl.fit_law, _plan])
 def test_the_first_argument(call: Callable[..., Any], wrong: Any) -> None:
     with pytest.raises(InputTypeError) as refusal:
         call(wrong)

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files.paths import atomic
 from scalelaw.report import series, surfaces
 from scalelaw.report.collect import gather
@@ -27,6 +27,10 @@ _DATES: dict[str, dict[str, Any]] = {
 }
 
 
+@typed(
+    name=("str",), path=("str", "Path"), dpi=("int",), size=("None", "pairs of numbers"),
+    law=("str", "Path", "paths"),
+)  # fmt: skip
 def save_figure(
     name: str,
     items: Any,
@@ -49,6 +53,12 @@ def save_figure(
         raise unknown("figure", name, FIGURES)
     if target.suffix not in _DATES:
         raise unknown("figure format", target.suffix or target.name, _DATES)
+    if not (1 <= dpi <= 2400 and all(0.1 <= side <= 100 for side in size or ())):
+        raise InputError(
+            f"A figure of {size or 'its own size'} at {dpi} dpi cannot be drawn.",
+            code="bad_value",
+            hint="dpi lies between 1 and 2400, width and height between 0.1 and 100 inches.",
+        )
     studies = [study for study in gather(items, law).studies if study.fitted is not None]
     if not studies:
         raise InputError(

@@ -1,0 +1,117 @@
+"""The command line in odd environments: right answers, or one error message, and never a traceback.
+
+Each environment runs its commands in one process; starting Python for every command would take minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import scalelaw as sl
+
+ROOT = Path(sl.__file__).parents[1]
+CSV = "model,n_params,visual_tokens,error\n" + "".join(
+    f"m{n},{n * 10**9},{v},{0.3 / n**0.3 + 0.3 / v**0.2:.6f}\n" for n in (1, 2, 4, 8) for v in (1, 4, 16, 64)
+)
+FIT = "fit t.csv --bootstrap 0 --seed 0"
+RUNNER = """
+import sys
+from scalelaw.cli import main
+codes = [main(line.split()) for line in sys.argv[1].split(";")]
+open("codes", "w").write(" ".join(map(str, codes)))
+"""
+MANY = {
+    f"{FIT} -o fit.json": 0,
+    f"{FIT} --json": 0,
+    "optimize fit.json --budget 1e13 -o optimum.json": 0,
+    "report fit.json optimum.json -o report.html": 0,
+    "show t.csv": 0,
+    "list laws": 0,
+    "fit --help": 0,
+    "--help": 0,
+    "fit nowhere.csv": 2,
+    "fit \u00fcn\u00ef.csv --json": 2,
+}
+FEW = {f"{FIT} -o fit.json": 0, "list laws": 0, "fit nowhere.csv": 2}
+PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def _environment(**changes: str | None) -> dict[str, str]:
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    merged = {**os.environ, "PYTHONPATH": paths, **changes}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _run(
+    folder: Path, lines: dict[str, int], redirect: str = "", **changes: str | None
+) -> subprocess.CompletedProcess[bytes]:
+    (folder / "t.csv").write_text(CSV)
+    (folder / "run.py").write_text(RUNNER, encoding="utf-8")
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" run.py "$1" {redirect}', sys.executable, ";".join(lines)],
+        cwd=folder,
+        env=_environment(**changes),
+        capture_output=True,
+        check=False,
+        timeout=600,
+    )
+    assert b"Traceback" not in done.stdout + done.stderr, done.stderr.decode(errors="replace")[-3000:]
+    codes = (folder / "codes").read_text().split()
+    assert dict(zip(lines, map(int, codes), strict=True)) == lines
+    return done
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_an_output_that_is_not_utf8(encoding: str, tmp_path: Path) -> None:
+    done = _run(tmp_path, MANY, **PLAIN_C, PYTHONIOENCODING=encoding)
+    done.stdout.decode(encoding)
+    assert json.loads((tmp_path / "fit.json").read_text(encoding="utf-8"))["ok"]
+    assert (tmp_path / "report.html").read_bytes()
+
+
+def test_an_environment_with_odd_values(tmp_path: Path) -> None:
+    lines = {**FEW, "report fit.json -o report.html": 0}
+    odd = {"PATH": "/nowhere", "HOME": None, "MPLBACKEND": "no_such_backend", "SOURCE_DATE_EPOCH": "yesterday",
+           "COLUMNS": "0", "LINES": "x", "TERM": "no-such-terminal", "TZ": "No/Where"}  # fmt: skip
+    _run(tmp_path, lines, **odd)
+
+
+def test_warnings_are_errors_and_docstrings_are_removed(tmp_path: Path) -> None:
+    lines = {**FEW, "fit --help": 0, "report fit.json -o report.html": 0}
+    _run(tmp_path, lines, PYTHONWARNINGS="error", PYTHONOPTIMIZE="2")
+
+
+@pytest.mark.parametrize("redirect", ["<&- >&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(redirect: str, tmp_path: Path) -> None:
+    no_output = ">&-" in redirect.replace("2>&-", "")
+    lines = {f"{FIT} -o fit.json": 0, f"{FIT} --json": 2 if no_output else 0, "fit nowhere.csv": 2}
+    _run(tmp_path, lines, redirect)
+    assert json.loads((tmp_path / "fit.json").read_text(encoding="utf-8"))["ok"]
+
+
+def test_a_working_directory_that_was_removed(tmp_path: Path) -> None:
+    target = tmp_path / "fit.json"
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = (
+        "import os, sys; os.rmdir(os.getcwd()); from scalelaw.cli import main; "
+        "sys.exit(main(['fit', 'vlm_reasoning', '--bootstrap', '0', '-o', sys.argv[1]]) "
+        "or (main(['fit', 't.csv']) != 2))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(target)],
+        cwd=gone,
+        env=_environment(),
+        capture_output=True,
+        check=False,
+        timeout=600,
+    )
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert json.loads(target.read_text())["ok"]
