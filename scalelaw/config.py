@@ -295,7 +295,7 @@ def _parse(model: type[Section], raw: dict[str, Any], origin: str) -> Section:
         return model.model_validate(raw)
     except ValidationError as error:
         first = min(
-            error.errors(), key=lambda held: held["type"] != "extra_forbidden"
+            error.errors(), key=lambda item: item["type"] != "extra_forbidden"
         )  # a misspelt key first
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
@@ -315,8 +315,8 @@ def _parse(model: type[Section], raw: dict[str, Any], origin: str) -> Section:
 
 def _allowed(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     for part in place:
-        held: Any = model if isinstance(part, int) else model.model_fields[part].annotation
-        model = next((kind for kind in get_args(held)), held)
+        annotation: Any = model if isinstance(part, int) else model.model_fields[part].annotation
+        model = next((kind for kind in get_args(annotation)), annotation)
     return list(model.model_fields)
 
 

@@ -70,13 +70,13 @@ class WindowAttention(Projections):
 
         real: Bool[Tensor, "windows patches"], the patches that are no padding; None where all are real.
         """
-        given = (self.queries(query), keys, values, real)
+        inputs = (self.queries(query), keys, values, real)
         if not self.folded:
-            attended = self.attend(*given)
+            attended = self.attend(*inputs)
         elif self.heads > self.size and torch.is_grad_enabled():
-            attended = checkpoint(self.attend_folded, *given, use_reentrant=False, preserve_rng_state=False)
+            attended = checkpoint(self.attend_folded, *inputs, use_reentrant=False, preserve_rng_state=False)
         else:
-            attended = self.attend_folded(*given)
+            attended = self.attend_folded(*inputs)
         return self.out(attended.flatten(2))
 
     def attend(
@@ -123,10 +123,10 @@ class CrossAttention(Projections):
 
     def forward(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """[batch, queries, width], [batch, keys, width] twice -> [batch, queries, width]."""
-        asked = self.queries(queries).transpose(1, 2)
-        told = self.key_in(keys).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        given = self.value_in(values).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        attended = (asked @ told.transpose(-1, -2)).softmax(-1) @ given
+        q = self.queries(queries).transpose(1, 2)
+        k = self.key_in(keys).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        v = self.value_in(values).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        attended = (q @ k.transpose(-1, -2)).softmax(-1) @ v
         return self.out(attended.transpose(1, 2).flatten(2))
 
     def flops(self, queries: int, keys: int) -> float:

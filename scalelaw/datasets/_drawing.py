@@ -48,8 +48,8 @@ def draw_shapes(
     x = (np.arange(width)[None, None, :] - centre[:, 1, None, None]) / radius[:, None, None]
     mask = np.zeros(images.shape[:3], bool)
     for kind in range(len(SHAPES)):
-        if (chosen := shape == kind).any():
-            mask[chosen] = _inside(kind, y[chosen], x[chosen])
+        if (selected := shape == kind).any():
+            mask[selected] = _inside(kind, y[selected], x[selected])
     np.copyto(images, ink[:, None, None, :], where=mask[..., None])
 
 

@@ -20,17 +20,17 @@ class Table:
     """Entries, `per` of them for each thing, one thing after the other.
 
     frequencies, lots [entries]: how often each is drawn, and by which lot it belongs to a split (see `kept`).
-    told: whether text tells the entries of every split; if not, those of `dev` and `test` stand nowhere else.
+    in_text: whether text tells the entries of every split; if not, those of `dev` and `test` stand nowhere else.
     """
 
     per: int
     frequencies: np.ndarray
     lots: np.ndarray
-    told: bool = True
+    in_text: bool = True
 
     def cumulated(self, split: str) -> np.ndarray:
         """The cumulated frequencies [entries] in a split; an entry that is kept out has none."""
-        split = "train" if split == "text" and not self.told else split
+        split = "train" if split == "text" and not self.in_text else split
         frequencies = np.where(kept(split, self.lots), self.frequencies, 0.0)
         cumulated: np.ndarray = np.cumsum(frequencies / frequencies.sum())
         return cumulated

@@ -104,8 +104,8 @@ class Conversations:
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.records))
 
     def _order(self, epoch: int) -> np.ndarray:
-        held = self._orders.get(epoch)
-        return self.order(epoch) if held is None else held
+        known = self._orders.get(epoch)
+        return self.order(epoch) if known is None else known
 
     def rows(self, start: int, count: int) -> np.ndarray:
         """The records number start..start+count-1 of an endless run through the epochs."""
@@ -121,16 +121,16 @@ class Conversations:
     @staticmethod
     def opened(folder: Path, names: Sequence[str]) -> list[Image.Image]:
         """Images of a folder, RGB. Raises InputError for one that cannot be read."""
-        found = []
+        pictures = []
         for name in names:
             if trouble := _trouble(folder, name):
                 raise InputError(f"{trouble}: {folder / name}.", code="bad_image")
             try:
                 with Image.open(folder / name, formats=FORMATS) as image:
-                    found.append(image.convert("RGB"))
+                    pictures.append(image.convert("RGB"))
             except SPOILT as error:  # what is found only when all of it is read
                 raise InputError(f"image corrupt: {folder / name}: {error}.", code="bad_image") from error
-        return found
+        return pictures
 
     @staticmethod
     def _checked(raw: Any, known: dict[str, str]) -> tuple[Record | None, str]:
@@ -224,13 +224,13 @@ def _absent(names: Sequence[str], folder: Path) -> set[str]:
     for name in names:
         by_folder.setdefault(os.path.dirname(name), []).append(name)
     absent = set[str]()
-    for place, held in by_folder.items():
+    for place, files in by_folder.items():
         try:
             with os.scandir(folder / place) as entries:
                 there = {entry.name for entry in entries if entry.is_file()}
         except OSError:
             there = set()
-        absent |= {name for name in held if os.path.basename(name) not in there}
+        absent |= {name for name in files if os.path.basename(name) not in there}
     return absent
 
 
@@ -251,8 +251,8 @@ def _likely(path: Path) -> set[str]:
         head = file.read(16)
     if len(head) < 16:  # shorter than any image, and some of pillow's tests would read beyond its end
         return set(FORMATS)
-    told = {form for form, (_, accepts) in Image.OPEN.items() if accepts and accepts(head)}
-    return told or {Image.registered_extensions().get(path.suffix.lower(), "")}
+    formats = {form for form, (_, accepts) in Image.OPEN.items() if accepts and accepts(head)}
+    return formats or {Image.registered_extensions().get(path.suffix.lower(), "")}
 
 
 def count_records(file: str | Path) -> int:
@@ -266,11 +266,11 @@ def read_records(file: Path) -> Sequence[Any]:
         text = file.read_text(encoding="utf-8")
         if file.suffix == ".jsonl":
             return [json.loads(line) for line in text.splitlines() if line.strip()]
-        held = json.loads(text)
+        records = json.loads(text)
     except OSError as error:
         raise InputError(f"Cannot read {file}: {error.strerror or error}.", code="no_such_file") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is not JSON: {error}.", code="bad_json") from error
-    if not isinstance(held, list):
+    if not isinstance(records, list):
         raise InputError(f"{file} is not a list of conversations.", code="bad_json")
-    return held
+    return records

@@ -116,16 +116,16 @@ class Dataset:
         for option in options:
             if option not in (known := [f.name for f in fields(Options)]):
                 raise unknown("option of scenes", option, known, code="unknown_option")
-        self.options = chosen = Options(**options)
-        self.seed, self.kinds = seed, chosen.kinds
-        self._mixtures = {"text": chosen.shares(chosen.text_mixture)}
-        self._mixture = chosen.shares(chosen.mixture)
+        self.options = selected = Options(**options)
+        self.seed, self.kinds = seed, selected.kinds
+        self._mixtures = {"text": selected.shares(selected.text_mixture)}
+        self._mixture = selected.shares(selected.mixture)
         self.benchmarks = {f"scenes_{kind}": FAMILIES[kind] for kind in self.kinds}
-        self._relations, self._answers = _names(chosen.relations, 2), _names(chosen.answers, 3)
-        draws = uniform((seed, _FACTS), np.arange(len(OBJECTS) * chosen.relations), 3)
+        self._relations, self._answers = _names(selected.relations, 2), _names(selected.answers, 3)
+        draws = uniform((seed, _FACTS), np.arange(len(OBJECTS) * selected.relations), 3)
         self._fact_answers = (draws[:, 0] * len(self._answers)).astype(int)
         rank = np.argsort(np.argsort(draws[:, 1])) + 1
-        facts = Table(chosen.relations, (rank + chosen.head) ** -chosen.zipf, draws[:, 2])
+        facts = Table(selected.relations, (rank + selected.head) ** -selected.zipf, draws[:, 2])
         self._tables = {"knowledge": facts, "relations": self._chains(facts), "counting": self._sums()}
 
     def _chains(self, facts: Table) -> Table:
@@ -134,7 +134,7 @@ class Dataset:
         self._kin = np.argsort(lots, axis=1)  # [kin, object]: every object is somebody's friend
         frequencies = facts.frequencies.reshape(len(OBJECTS), facts.per)[self._kin.T].ravel()
         lots = uniform((self.seed, _FACTS, 3), np.arange(frequencies.size), 1)[:, 0]
-        return Table(self.options.kin * facts.per, frequencies, lots, told=False)
+        return Table(self.options.kin * facts.per, frequencies, lots, in_text=False)
 
     def _sums(self) -> Table:
         """For each number of dots, each factor and each summand, all alike.
@@ -170,8 +170,8 @@ class Dataset:
         entry = self._tables["knowledge"].draw(split, u[:, 1])
         for name in ("relations", "counting"):
             if name in self.kinds:
-                chosen = kind == self.kinds.index(name)
-                entry[chosen] = self._tables[name].draw(split, u[chosen, 1])
+                mask = kind == self.kinds.index(name)
+                entry[mask] = self._tables[name].draw(split, u[mask, 1])
         per = np.array([self._table(kind).per for kind in self.kinds])[kind]
         return {"index": index, "u": u, "kind": kind, "entry": entry, "thing": entry // per,
                 "shown": self._shown(split, index, u), "digits": self._digits(split, u[:, 2])}  # fmt: skip
@@ -204,10 +204,10 @@ class Dataset:
         images = drawing.ground(noise.reshape(-1, height, width), u[:, 3])
         kind = np.array(self.kinds)[scene["kind"]]
         for drawn, draw in (("digits", self._draw_digits), ("counting", self._draw_dots)):
-            chosen = kind == drawn
-            images[chosen] = draw(images[chosen], split, {k: v[chosen] for k, v in scene.items()})
-        chosen = (kind != "digits") & (kind != "counting")
-        images[chosen] = self._draw_object(images[chosen], {k: v[chosen] for k, v in scene.items()})
+            mask = kind == drawn
+            images[mask] = draw(images[mask], split, {k: v[mask] for k, v in scene.items()})
+        mask = (kind != "digits") & (kind != "counting")
+        images[mask] = self._draw_object(images[mask], {k: v[mask] for k, v in scene.items()})
         pixels: np.ndarray = (np.clip(images, 0, 1) * 255).round().astype(np.uint8)
         return pixels
 
@@ -255,9 +255,9 @@ class Dataset:
         u = uniform((self.seed, _QUESTION, SPLITS.index(split), turn), scene["index"], 1)[:, 0]
         if turn:
             for number, kind in enumerate(self.kinds):
-                chosen = scene["kind"] == number
-                thing = scene["thing"][chosen]
-                scene["entry"][chosen] = self._table(kind).again(split, thing, u[chosen])
+                mask = scene["kind"] == number
+                thing = scene["thing"][mask]
+                scene["entry"][mask] = self._table(kind).again(split, thing, u[mask])
         ask = {
             "knowledge": self._ask_fact,
             "relations": self._ask_chain,
@@ -271,8 +271,8 @@ class Dataset:
             plain = (lots < self.options.describe) & (np.array(self.kinds)[scene["kind"]] != "digits")
             for row in np.flatnonzero(plain):
                 seen = examples[row].caption
-                told = seen.removeprefix("a ")
-                examples[row] = Example("scenes_attributes", seen, "what is this ?", told)
+                answer = seen.removeprefix("a ")
+                examples[row] = Example("scenes_attributes", seen, "what is this ?", answer)
         return examples
 
     def _fact(self, thing: int, relation: int) -> str:
@@ -305,8 +305,8 @@ class Dataset:
 
     def _ask_attribute(self, scene: dict[str, np.ndarray], row: int, u: float) -> Example:
         thing = int(scene["thing"][row])
-        asked, answer = ("colour", OBJECTS[thing][0]) if u < 0.5 else ("shape", OBJECTS[thing][1])
-        return Example("scenes_attributes", f"a {_name(thing)}", f"what is the {asked} of this ?", answer)
+        attribute, answer = ("colour", OBJECTS[thing][0]) if u < 0.5 else ("shape", OBJECTS[thing][1])
+        return Example("scenes_attributes", f"a {_name(thing)}", f"what is the {attribute} of this ?", answer)
 
 
 def _name(thing: int) -> str:

@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
     heard: list[int] = []
     for number in HEARD:
         signal.signal(number, lambda number, frame: heard.append(number))
-    lifeline, held = os.pipe()
+    lifeline, writer = os.pipe()
     woken = _woken_by_ends()
     tasks: dict[int, _Task] = {}
     text = b""
@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> int:
             for line in lines:
                 order = json.loads(line)
                 limit = time.monotonic() + (order["seconds"] or float("inf"))
-                tasks[_fork(order, lifeline, held)] = _Task(order["name"], limit)
+                tasks[_fork(order, lifeline, writer)] = _Task(order["name"], limit)
         if heard:
             heard.clear()
             for pid, task in tasks.items():
@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> int:
                 _end_group(pid, signal.SIGKILL)
             if _has_ended(pid):
                 _end_group(pid, signal.SIGKILL)  # whatever it left behind
-                _tell(tasks.pop(pid), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                _report(tasks.pop(pid), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     _end(tasks, grace)
     return 0
 
@@ -101,14 +101,14 @@ def _woken_by_ends() -> int:
     return reader
 
 
-def _tell(task: _Task, code: int) -> None:
+def _report(task: _Task, code: int) -> None:
     if code > 0 and task.killed_at < float("inf"):  # a launcher between us and the work has a code of its own
         code = Preempted.exit_code
     with contextlib.suppress(BrokenPipeError):  # whoever asked is gone; the lifeline says so next
         os.write(1, json.dumps({"name": task.name, "code": code, "late": task.late}).encode() + b"\n")
 
 
-def _fork(order: dict[str, Any], lifeline: int, held: int) -> int:
+def _fork(order: dict[str, Any], lifeline: int, writer: int) -> int:
     """Start a task as the leader of a process group of its own. Returns its number."""
     _prepare(order)
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # none may come while the handlers are the nest's
@@ -121,12 +121,12 @@ def _fork(order: dict[str, Any], lifeline: int, held: int) -> int:
         for number in (*HEARD, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
-        os.close(held)
+        os.close(writer)
         output = _output(Path(order["output"]))
-        for given, own in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
-            os.dup2(given, own)
+        for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
+            os.dup2(source, target)
         os.environ.update(order["environment"])
-        threading.Thread(target=_end_with_the_nest, args=(lifeline,), daemon=True).start()
+        threading.Thread(target=_end_with_the_server, args=(lifeline,), daemon=True).start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         code = int(importlib.import_module(order["module"]).main(order["arguments"]) or 0)
     except BaseException:  # noqa: BLE001 - whatever it is, this process must not go on as a second nest
@@ -155,7 +155,7 @@ def _prepare(order: dict[str, Any]) -> None:
         gc.freeze()
 
 
-def _end_with_the_nest(lifeline: int) -> None:
+def _end_with_the_server(lifeline: int) -> None:
     os.read(lifeline, 1)
     os.killpg(0, signal.SIGKILL)
 
@@ -179,7 +179,7 @@ def _end(tasks: dict[int, _Task], grace: float) -> None:
         _end_group(pid, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         with contextlib.suppress(BrokenPipeError):  # nobody may listen any more
-            _tell(task, code if ended else -signal.SIGKILL)
+            _report(task, code if ended else -signal.SIGKILL)
 
 
 def _end_group(pid: int, with_signal: int) -> None:

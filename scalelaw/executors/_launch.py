@@ -26,10 +26,10 @@ TORCHRUN = "scalelaw.executors._torchrun"
 
 def environment() -> dict[str, str]:
     """The environment of a process that runs tasks: this one's, one thread, and a safe path."""
-    held = {**os.environ, **ONE_THREAD, **SAFE_PATH}
-    if "PYTHONPATH" in held:
-        held["PYTHONPATH"] = os.pathsep.join(filter(None, held["PYTHONPATH"].split(os.pathsep)))
-    return held
+    variables = {**os.environ, **ONE_THREAD, **SAFE_PATH}
+    if "PYTHONPATH" in variables:
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, variables["PYTHONPATH"].split(os.pathsep)))
+    return variables
 
 
 def order_of(task: Task, environment: dict[str, str] | None = None) -> dict[str, Any]:

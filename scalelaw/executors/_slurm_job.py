@@ -41,40 +41,44 @@ def main(arguments: list[str]) -> int:
     """Run the tasks of this job that have no result yet."""
     batch, place = Path(arguments[0]), os.environ["SLURM_ARRAY_TASK_ID"]
     orders = json.loads((batch / "orders.json").read_text(encoding="utf-8"))
-    said = Batch(batch, "", []).ends(int(place))  # in an earlier life of this job
-    failed = {name for name, held in said.items() if held["code"] > 0 and held["code"] != Preempted.exit_code}
+    earlier = Batch(batch, "", []).ends(int(place))  # in an earlier life of this job
+    failed = {
+        name
+        for name, report in earlier.items()
+        if report["code"] > 0 and report["code"] != Preempted.exit_code
+    }
     tasks = [task for task in map(task_from, orders["jobs"][int(place)]) if not task.result.exists()]
     tasks = [task for task in tasks if task.name not in failed]
     before = _got(tasks)
     first = os.environ.get("SLURM_PROCID", "0") == "0"
     with (
         _alive(batch / f"alive-{place}" if first else None),
-        _asked() as asked,
+        _received_signals() as signals,
         contextlib.suppress(Preempted),
     ):
         several = orders["nodes"] > 1
-        for end in _several_nodes(tasks, asked) if several else _one_node(tasks, orders["grace_s"]):
+        for end in _several_nodes(tasks, signals) if several else _one_node(tasks, orders["grace_s"]):
             if end.code == -signal.SIGUSR2 and not end.reason:  # it heard Slurm itself, before it could save
                 end = replace(end, reason=UNSAVED)
             if first:
-                _tell(batch / f"ends-{place}.jsonl", end)
-    if first and _goes_back(tasks, before, asked):
+                _report(batch / f"ends-{place}.jsonl", end)
+    if first and _goes_back(tasks, before, signals):
         me = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{place}"
         subprocess.run(["scontrol", "requeue", me], check=False)
-    elif first and asked and signal.SIGTERM not in asked:
+    elif first and signals and signal.SIGTERM not in signals:
         for task in tasks:
             if not task.result.exists() and task.name not in Batch(batch, "", []).ends(int(place)):
-                _tell(batch / f"ends-{place}.jsonl", Finished(task, -signal.SIGUSR2, 0.0, UNSAVED))
+                _report(batch / f"ends-{place}.jsonl", Finished(task, -signal.SIGUSR2, 0.0, UNSAVED))
     return 0
 
 
-def _goes_back(tasks: list[Task], before: list[float], asked: list[int]) -> bool:
+def _goes_back(tasks: list[Task], before: list[float], signals: list[int]) -> bool:
     """Whether the job puts itself back into the queue: it was asked to make room (and not cancelled), work is left, and
     it got somewhere, or may begin again as often as its tasks may."""
     if (
-        not asked
+        not signals
         or all(task.result.exists() for task in tasks)
-        or (signal.SIGTERM in asked and not _runs_on())
+        or (signal.SIGTERM in signals and not _runs_on())
     ):
         return False
     restarts = int(os.environ.get("SLURM_RESTART_COUNT", 0))
@@ -100,40 +104,40 @@ def _one_node(tasks: list[Task], grace: float) -> Iterator[Finished]:
     return local.run(once, jobs=1, settings={"grace_s": grace})
 
 
-def _several_nodes(tasks: list[Task], asked: list[int]) -> Iterator[Finished]:
+def _several_nodes(tasks: list[Task], signals: list[int]) -> Iterator[Finished]:
     """By torchrun on each node; they meet at the first."""
     rank, job = int(os.environ["SLURM_PROCID"]), int(os.environ["SLURM_JOB_ID"])
     port = 20000 + job % 20000
     for task in tasks:
-        if asked:
+        if signals:
             return
-        module, given = launched(task.module, task.arguments, task.needs, rank, _first_node(), port)
+        module, arguments = launched(task.module, task.arguments, task.needs, rank, _first_node(), port)
         output = task.output if rank == 0 else task.output.with_suffix(f".node{rank}.out")
         start = time.monotonic()
         with open(opened_anew(output), "w", encoding="utf-8") as file:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, *given],
+                [sys.executable, "-P", "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=environment(),
                 start_new_session=True,
             )
-            code = _wait(process, task.needs.minutes * 60 or float("inf"), asked)
+            code = _wait(process, task.needs.minutes * 60 or float("inf"), signals)
         yield Finished(task, code, time.monotonic() - start)
 
 
-def _wait(process: subprocess.Popen[bytes], limit: float, asked: list[int]) -> int:
+def _wait(process: subprocess.Popen[bytes], limit: float, signals: list[int]) -> int:
     """Wait for the launcher; have it end, once, when the job is asked to or the time is up."""
-    ends_at, told = time.monotonic() + limit, False
+    ends_at, signaled = time.monotonic() + limit, False
     while process.poll() is None:
-        if not told and (asked or time.monotonic() > ends_at):
-            told = True
+        if not signaled and (signals or time.monotonic() > ends_at):
+            signaled = True
             process.send_signal(signal.SIGTERM)
         time.sleep(0.1)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # whatever it left behind
-    return Preempted.exit_code if told and process.returncode > 0 else process.returncode
+    return Preempted.exit_code if signaled and process.returncode > 0 else process.returncode
 
 
 def _first_node() -> str:
@@ -144,18 +148,18 @@ def _first_node() -> str:
 
 
 @contextlib.contextmanager
-def _asked() -> Iterator[list[int]]:
+def _received_signals() -> Iterator[list[int]]:
     """What was asked of this job: SIGTERM (its end, or room), SIGUSR2 (its time is nearly up)."""
-    asked: list[int] = []
+    received: list[int] = []
 
     def hear(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
+        received.append(number)
         if number == signal.SIGTERM:
             os.kill(os.getpid(), signal.SIGUSR2)  # which `local` passes on to the tasks
 
     for number in preemption.SIGNALS:
         signal.signal(number, hear)
-    yield asked
+    yield received
 
 
 @contextlib.contextmanager
@@ -177,7 +181,7 @@ def _alive(path: Path | None) -> Iterator[None]:
     thread.join()
 
 
-def _tell(path: Path, end: Finished) -> None:
+def _report(path: Path, end: Finished) -> None:
     with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:  # the result is what counts
         file.write(
             dumps({"name": end.task.name, "code": end.code, "seconds": end.seconds, "reason": end.reason})

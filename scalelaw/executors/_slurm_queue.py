@@ -62,7 +62,7 @@ class Batch:
         """How tasks of one job ended, as the job says: name -> {code, seconds, reason}; the last word counts."""
         with contextlib.suppress(OSError, ValueError):
             lines = (self.folder / f"ends-{place}.jsonl").read_text(encoding="utf-8").splitlines()
-            return {held["name"]: held for held in map(json.loads, lines)}
+            return {end["name"]: end for end in map(json.loads, lines)}
         return {}
 
 
@@ -87,8 +87,8 @@ class Queue:
             if waits.longest() > UNREACHABLE:
                 return []
             time.sleep(1.0)
-        found = range(len(batch.names))
-        return [place for place in found if _state(states, batch.job, place).partition(" ")[0] not in OVER]
+        places = range(len(batch.names))
+        return [place for place in places if _state(states, batch.job, place).partition(" ")[0] not in OVER]
 
     def lost(self, jobs: set[Job]) -> dict[Job, str]:
         """Those of the jobs that are over, and the state that Slurm gives; none where it does not answer."""
@@ -106,29 +106,29 @@ class Queue:
         )
         running = any(state.startswith("RUNNING") for state in known.values())
         if waiting and not running:
-            told = ", ".join(f"{count} for {reason}" for reason, count in sorted(waiting.items()))
-            reasons.append(f"No job runs yet; jobs wait in Slurm's queue: {told}.")
+            counts = ", ".join(f"{count} for {reason}" for reason, count in sorted(waiting.items()))
+            reasons.append(f"No job runs yet; jobs wait in Slurm's queue: {counts}.")
         self._waits.reasons(*reasons)
-        found: dict[Job, str] = {}
+        ended: dict[Job, str] = {}
         for job, state in known.items():
             self._say_why(state)
             if state.partition(" ")[0] in OVER:
                 self._over[job] = self._over.get(job, 0) + 1
                 if self._over[job] >= SETTLED:
-                    found[job] = state
+                    ended[job] = state
                     if state.endswith(")"):  # it waits for ever
                         _scancel([f"{job[0].job}_{job[1]}"], job[0].cluster)
             elif state.startswith("RUNNING") and self._is_silent(job):
-                found[job] = f"no sign of life for {self._silence:g} s, its node may be lost"
+                ended[job] = f"no sign of life for {self._silence:g} s, its node may be lost"
                 _scancel([f"{job[0].job}_{job[1]}"], job[0].cluster)
             else:
                 self._over.pop(job, None)
-        unknown = [job for job, state in found.items() if state == "UNKNOWN"]
+        unknown = [job for job, state in ended.items() if state == "UNKNOWN"]
         for cluster in sorted({batch.cluster for batch, _ in unknown}):
             here = [job for job in unknown if job[0].cluster == cluster]
-            told_last = last_states(sorted({batch.job for batch, _ in here}), cluster)
-            found |= {job: _state(told_last, job[0].job, job[1]) for job in here}
-        return found
+            final = last_states(sorted({batch.job for batch, _ in here}), cluster)
+            ended |= {job: _state(final, job[0].job, job[1]) for job in here}
+        return ended
 
     def _say_why(self, state: str) -> None:
         """Tell, once, a reason for which a job waits that is more than its turn."""
@@ -153,9 +153,9 @@ class Queue:
 
     def cancel(self, batches: Iterable[Batch]) -> None:
         """End jobs."""
-        found = list(batches)
-        for cluster in sorted({batch.cluster for batch in found}):
-            _scancel([batch.job for batch in found if batch.cluster == cluster], cluster)
+        listed = list(batches)
+        for cluster in sorted({batch.cluster for batch in listed}):
+            _scancel([batch.job for batch in listed if batch.cluster == cluster], cluster)
 
 
 def _on(cluster: str) -> list[str]:
@@ -167,27 +167,27 @@ def _states(jobs: list[str], cluster: str = "", folder: str = "") -> dict[str, s
     """States of the jobs that the controller remembers, by `JOB_PLACE`; only of those whose script lies in `folder`.
     None where it does not answer."""
     command = ["squeue", "-h", "-r", "-t", "all", "-o", "%i|%T|%r|%o", "-j", ",".join(jobs), *_on(cluster)]
-    asked = _answer(command)
-    if asked is None or (asked.returncode and "Invalid job id" not in asked.stderr):
+    answer = _answer(command)
+    if answer is None or (answer.returncode and "Invalid job id" not in answer.stderr):
         return None
-    found = {}
-    for line in asked.stdout.splitlines():
+    states = {}
+    for line in answer.stdout.splitlines():
         if line.count("|") < 3:  # the name of a cluster
             continue
         number, state, reason, script = line.split("|", 3)
         if folder in script:
             if state == "PENDING":
                 state = f"{'FAILED' if reason in NEVER else state} ({reason})"
-            found[number] = state
-    return found
+            states[number] = state
+    return states
 
 
 def last_states(jobs: Iterable[str], cluster: str = "") -> dict[str, str]:
     """What the accounting says of jobs, by `JOB_PLACE`; nothing where there is none."""
-    asked = _answer(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs), *_on(cluster)])
-    if asked is None or asked.returncode:
+    answer = _answer(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs), *_on(cluster)])
+    if answer is None or answer.returncode:
         return {}
-    return dict(line.split("|", 1) for line in asked.stdout.splitlines() if "|" in line)
+    return dict(line.split("|", 1) for line in answer.stdout.splitlines() if "|" in line)
 
 
 def _state(states: dict[str, str], job: str, place: int) -> str:

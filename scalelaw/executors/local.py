@@ -53,63 +53,63 @@ def run(
     waiting = list(tasks)
     ended: set[str] = set()
     running: dict[str, tuple[Task, float]] = {}  # and when it started, by the monotonic clock
-    nest = _Nest(tasks, slots.grace)
-    with _passed_on(nest) as told:
+    server = _ForkServer(tasks, slots.grace)
+    with _passed_on(server) as signals:
         try:
             while True:
-                while not told and len(running) < jobs and (task := next_ready(waiting, ended, slots.fit)):
+                while not signals and len(running) < jobs and (task := next_ready(waiting, ended, slots.fit)):
                     waiting.remove(task)
                     if task.blocked:
                         ended.add(task.name)
                         yield Finished(task, None)
                     else:
                         running[task.name] = (task, time.monotonic())
-                        nest.start(task, slots.take(task))
+                        server.start(task, slots.take(task))
                 if not running:
-                    if told and waiting:
+                    if signals and waiting:
                         raise preempted()
                     return
-                ends = nest.wait()
+                ends = server.wait()
                 if ends is None:  # it was killed, and all that it ran with it
-                    nest.restart()
+                    server.restart()
                     ends = [{"name": name, "code": -signal.SIGKILL, "late": False} for name in running]
-                for held in ends:
-                    task, start = running.pop(held["name"])
+                for message in ends:
+                    task, start = running.pop(message["name"])
                     slots.give(task)
-                    end = Finished(task, held["code"], time.monotonic() - start, _reason(task, held))
-                    if not told and tries.again(end):
+                    end = Finished(task, message["code"], time.monotonic() - start, _reason(task, message))
+                    if not signals and tries.again(end):
                         waiting.insert(0, task)
-                    elif told and end.ended_from_outside and not task.result.exists():
+                    elif signals and end.ended_from_outside and not task.result.exists():
                         waiting.append(task)
                     else:
                         ended.add(task.name)
                         yield end
         finally:
-            nest.close()
+            server.close()
 
 
-def _reason(task: Task, held: Mapping[str, Any]) -> str:
-    return f"It was ended after {task.needs.minutes:g} minutes, its limit." if held["late"] else ""
+def _reason(task: Task, message: Mapping[str, Any]) -> str:
+    return f"It was ended after {task.needs.minutes:g} minutes, its limit." if message["late"] else ""
 
 
 @contextlib.contextmanager
-def _passed_on(nest: _Nest) -> Iterator[list[int]]:
+def _passed_on(server: _ForkServer) -> Iterator[list[int]]:
     """Pass SIGUSR1 and SIGUSR2 on to the tasks as SIGUSR2 (in the main thread, the only one that receives signals).
     Yields the signals received."""
-    told: list[int] = []
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield told
+        yield received
         return
 
     def hear(number: int, frame: FrameType | None) -> None:
-        told.append(number)
-        nest.signal(signal.SIGUSR2)
+        received.append(number)
+        server.signal(signal.SIGUSR2)
         if callable(handler := before[signal.Signals(number)]):
             handler(number, frame)
 
     before = {number: signal.signal(number, hear) for number in USER}
     try:
-        yield told
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -119,9 +119,9 @@ class _Slots:
     """The GPUs of this machine, and who has them. Raises InputError for tasks that they can never serve."""
 
     def __init__(self, tasks: Sequence[Task], settings: Mapping[str, Any] | None) -> None:
-        held = checked("local", settings, SETTINGS)
-        self.grace = float(held["grace_s"])
-        self.free = {str(gpu): 1.0 for gpu in held["gpus"]}
+        options = checked("local", settings, SETTINGS)
+        self.grace = float(options["grace_s"])
+        self.free = {str(gpu): 1.0 for gpu in options["gpus"]}
         self._taken: dict[str, dict[str, float]] = {}
         for task in tasks:
             if task.needs.nodes > 1:
@@ -153,13 +153,13 @@ class _Slots:
             self.free[gpu] += share
 
     def _choice(self, task: Task) -> dict[str, float] | None:
-        asked = task.needs.gpus or 1.0
-        share, count = (asked, 1) if asked < 1 else (1.0, int(-(-asked // 1)))
+        needed = task.needs.gpus or 1.0
+        share, count = (needed, 1) if needed < 1 else (1.0, int(-(-needed // 1)))
         open_ = [gpu for gpu, left in self.free.items() if left >= share - 1e-9]
         return dict.fromkeys(open_[:count], share) if len(open_) >= count else None
 
 
-class _Nest:
+class _ForkServer:
     """The process that the tasks are forked from (see `_nest`)."""
 
     def __init__(self, tasks: Sequence[Task], grace: float) -> None:

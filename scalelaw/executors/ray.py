@@ -47,13 +47,13 @@ def asks(
     tasks: Sequence[Task], *, jobs: int, settings: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
     """What Ray would be asked for. Raises InputError for what it cannot give."""
-    held = checked("ray", settings, SETTINGS)
+    options = checked("ray", settings, SETTINGS)
     groups: dict[Needs, int] = {}
     for task in tasks:
         groups[task.needs] = groups.get(task.needs, 0) + 1
     return [
         {
-            "address": address_of(held) or "started here",
+            "address": address_of(options) or "started here",
             "tasks": count,
             "cells_per_job": needs.cells_per_job,
             **_options(needs),
@@ -72,9 +72,9 @@ def run(
         return
     ray = _ray()
     ours = not ray.is_initialized()
-    here = ours and not address_of(held := checked("ray", settings, SETTINGS))
+    here = ours and not address_of(options := checked("ray", settings, SETTINGS))
     if ours:
-        _begin(ray, held)
+        _begin(ray, options)
     try:
         _check_room(ray, tasks, grows=not here)
     except InputError:
@@ -91,8 +91,8 @@ def run(
                 yield Finished(task, None)
             if line.ready and len(running) <= jobs * 3 // 4:
                 for part in line.parts(jobs - len(running)):
-                    given = [facts_of(task) for task in part]
-                    running[remote.options(**_options(part[0].needs)).remote(given, os.getcwd())] = part
+                    facts = [facts_of(task) for task in part]
+                    running[remote.options(**_options(part[0].needs)).remote(facts, os.getcwd())] = part
             if not running:
                 continue
             over, _ = ray.wait(list(running), num_returns=1, timeout=LOOK)
@@ -123,10 +123,10 @@ def run_in_worker(facts: list[dict[str, Any]], place: str = "") -> list[tuple[in
 
     if os.path.isdir(place):
         os.chdir(place)
-    given = [task_from(held) for held in facts]
-    once = [replace(task, needs=replace(task.needs, retries=0)) for task in given if not task.result.exists()]
+    tasks = [task_from(task_facts) for task_facts in facts]
+    once = [replace(task, needs=replace(task.needs, retries=0)) for task in tasks if not task.result.exists()]
     ends = {end.task.name: (end.code, end.seconds, end.reason) for end in local.run(once, jobs=1)}
-    return [ends.get(task.name, (0, 0.0, "")) for task in given]
+    return [ends.get(task.name, (0, 0.0, "")) for task in tasks]
 
 
 def _any_began(running: Mapping[Any, tuple[Task, ...]]) -> bool:
@@ -136,7 +136,7 @@ def _any_began(running: Mapping[Any, tuple[Task, ...]]) -> bool:
 def _ends(ray: ModuleType, reference: Any, part: tuple[Task, ...]) -> list[Finished]:
     try:
         return [
-            Finished(task, *held) for task, held in zip(part, ray.get(reference, timeout=LOOK), strict=True)
+            Finished(task, *end) for task, end in zip(part, ray.get(reference, timeout=LOOK), strict=True)
         ]
     except ray.exceptions.RayError as error:
         last = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -153,8 +153,8 @@ def _options(needs: Needs) -> dict[str, Any]:
 
 def address_of(settings: Mapping[str, Any] | None = None) -> str:
     """Where Ray is: by the settings, else by RAY_ADDRESS; empty where one is started here."""
-    found = str((settings or {}).get("address") or os.environ.get("RAY_ADDRESS", ""))
-    return "" if found == "local" else found
+    address = str((settings or {}).get("address") or os.environ.get("RAY_ADDRESS", ""))
+    return "" if address == "local" else address
 
 
 def _check_room(ray: ModuleType, tasks: Sequence[Task], *, grows: bool) -> None:
@@ -163,13 +163,13 @@ def _check_room(ray: ModuleType, tasks: Sequence[Task], *, grows: bool) -> None:
     nodes = [node.get("Resources", {}) for node in ray.nodes() if node.get("Alive")]
     for needs in dict.fromkeys(task.needs for task in tasks):
         options = _options(needs)
-        asked = {"CPU": options["num_cpus"], "GPU": options["num_gpus"], "memory": options.get("memory", 0)}
-        if any(all(node.get(key, 0) >= count - 1e-9 for key, count in asked.items()) for node in nodes):
+        request = {"CPU": options["num_cpus"], "GPU": options["num_gpus"], "memory": options.get("memory", 0)}
+        if any(all(node.get(key, 0) >= count - 1e-9 for key, count in request.items()) for node in nodes):
             continue
-        most = {key: max((node.get(key, 0) for node in nodes), default=0) for key in asked}
+        most = {key: max((node.get(key, 0) for node in nodes), default=0) for key in request}
         sentence = (
             f"No node of Ray has what {sum(task.needs == needs for task in tasks)} task(s) ask for together: "
-            f"{_in_words(asked)}. The most that nodes have: {_in_words(most)}."
+            f"{_in_words(request)}. The most that nodes have: {_in_words(most)}."
         )
         hint = "Lower the rules of `resources`, or use a cluster with such a node (settings.ray.address)."
         if not grows:
@@ -185,7 +185,7 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address := address_of(settings):
         _knock(address)
-        path = {"PYTHONPATH": held} if (held := os.environ.get("PYTHONPATH")) else {}
+        path = {"PYTHONPATH": python_path} if (python_path := os.environ.get("PYTHONPATH")) else {}
         where: dict[str, Any] = {"address": address, "runtime_env": {"env_vars": path}}
     else:
         cpus = settings["cpus"] or len(os.sched_getaffinity(0))
@@ -194,16 +194,16 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
         print("Ray is being started, which takes up to a minute.", file=sys.stderr, flush=True)
     for left in reversed(range(1 if address else BEGINS)):
         try:
-            with _its_own_signals(), _in_an_empty_folder():
+            with _keep_sigterm(), _in_an_empty_folder():
                 ray.init(**where, log_to_driver=False, logging_level="ERROR")
             return
         except Exception as error:  # where it does not start in time, Ray raises no more than that
             if left:  # it gives itself half a minute, which a busy machine may not have
                 ray.shutdown()
                 continue
-            said = (str(error) or repr(error)).splitlines()[0]
+            reason = (str(error) or repr(error)).splitlines()[0]
             raise InputError(
-                f"Ray does not answer at '{address or 'local'}': {said}", code="no_ray"
+                f"Ray does not answer at '{address or 'local'}': {reason}", code="no_ray"
             ) from error
 
 
@@ -229,11 +229,16 @@ def _in_an_empty_folder() -> Iterator[None]:
 
 
 @contextmanager
-def _its_own_signals() -> Iterator[None]:
-    """What this process does when it is asked to end stays as it was: Ray would have it leave at once."""
+def _keep_sigterm() -> Iterator[None]:
+    """Keep the handler of SIGTERM, which Ray replaces by one that exits at once.
+
+    Raises KeyboardInterrupt where SIGTERM arrives while Ray's handler is in place.
+    """
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)

@@ -57,16 +57,16 @@ def asks(
     tasks: Sequence[Task], *, jobs: int, settings: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
     """The arrays that would be submitted, with the lines of their sbatch files. Raises as `run`."""
-    submitit, held = _submitit(), _settings(settings)
-    found = []
+    submitit, options = _submitit(), _settings(settings)
+    requests = []
     for needs in dict.fromkeys(task.needs for task in tasks):
         group = [task for task in tasks if task.needs == needs]
         count = math.ceil(len(group) / needs.cells_per_job)
-        asked = _parameters(needs, needs.cells_per_job, jobs, held)
-        text = submitit.slurm.slurm._make_sbatch_string("", "logs", map_count=count, **asked)
+        parameters = _parameters(needs, needs.cells_per_job, jobs, options)
+        text = submitit.slurm.slurm._make_sbatch_string("", "logs", map_count=count, **parameters)
         lines = [line.removeprefix("#SBATCH ") for line in text.splitlines() if line.startswith("#SBATCH")]
-        found.append({"jobs": count, "tasks": len(group), "sbatch": lines})
-    return found
+        requests.append({"jobs": count, "tasks": len(group), "sbatch": lines})
+    return requests
 
 
 def run(
@@ -76,10 +76,10 @@ def run(
 
     Raises MissingDependency without submitit, InputError where there is no Slurm or it refuses a job.
     """
-    held = _settings(settings)
+    options = _settings(settings)
     if not tasks:
         return
-    cluster = _Cluster(tasks, jobs, held)
+    cluster = _Cluster(tasks, jobs, options)
     cluster.take_over()
     tries, line = Tries(), Line([task for task in tasks if task.name not in cluster.running])
     began = dict.fromkeys(cluster.running, time.monotonic())
@@ -92,7 +92,7 @@ def run(
             began |= dict.fromkeys((task.name for part in parts for task in part), time.monotonic())
             if not cluster.running:
                 continue
-            time.sleep(held["poll_s"])
+            time.sleep(options["poll_s"])
             for end in cluster.ends():
                 if tries.again(end):
                     line.ready.append(end.task)
@@ -171,28 +171,32 @@ class _Cluster:
     def _read_answer(self, answer: bytes | str) -> str:
         """The number of the job that sbatch took, and its cluster: as it says, else as it was chosen."""
         lines = (answer.decode(errors="replace") if isinstance(answer, bytes) else answer).splitlines()
-        found = [match for line in lines if (match := TAKEN.fullmatch(line.strip()))]
-        if not found:
+        matches = [match for line in lines if (match := TAKEN.fullmatch(line.strip()))]
+        if not matches:
             raise self._submitit.core.utils.FailedSubmissionError(
                 f"sbatch answered {' '.join(lines)[:200]!r}, which names no job; look for it with squeue"
             )
-        self._cluster = found[-1][2] or _chosen_cluster(self._settings)
-        return str(found[-1][1])
+        self._cluster = matches[-1][2] or _chosen_cluster(self._settings)
+        return str(matches[-1][1])
 
     def ends(self) -> Iterator[Finished]:
         """What has ended since: what has its result; what its job says has ended; what has no job any more."""
         there = _there([self.tasks[name].result for name in self.running])
         done = {name: job for name, job in self.running.items() if self.tasks[name].result in there}
-        told = {job: job[0].ends(job[1]) for job in set(done.values())}
+        reports = {job: job[0].ends(job[1]) for job in set(done.values())}
         for name, job in done.items():
             del self.running[name]
-            yield Finished(self.tasks[name], 0, told[job].get(name, {}).get("seconds", 0.0))
+            yield Finished(self.tasks[name], 0, reports[job].get(name, {}).get("seconds", 0.0))
         jobs = set(self.running.values())
         lost = self._queue.lost(jobs)
-        told = {job: job[0].ends(job[1]) for job in jobs}
+        reports = {job: job[0].ends(job[1]) for job in jobs}
         for name, job in list(self.running.items()):
-            said, state = told[job].get(name), lost.get(job)
-            end = Finished(self.tasks[name], said["code"], said["seconds"], said["reason"]) if said else None
+            report, state = reports[job].get(name), lost.get(job)
+            end = (
+                Finished(self.tasks[name], report["code"], report["seconds"], report["reason"])
+                if report
+                else None
+            )
             if end and state is None and end.ended_from_outside:
                 continue  # it goes on with its job
             if end is None and state is not None:
@@ -210,8 +214,8 @@ def _chosen_cluster(settings: Mapping[str, Any]) -> str:
     """The cluster that sbatch is asked for: by the settings, else by the environment; empty for the default one."""
     more = settings.get("additional_parameters") or {}
     by_environment = os.environ.get("SBATCH_CLUSTERS") or os.environ.get("SLURM_CLUSTERS")
-    chosen = str(more.get("clusters") or more.get("M") or by_environment or "")
-    return chosen if CLUSTER.fullmatch(chosen) else ""
+    cluster = str(more.get("clusters") or more.get("M") or by_environment or "")
+    return cluster if CLUSTER.fullmatch(cluster) else ""
 
 
 @contextmanager
@@ -235,16 +239,16 @@ def _ended_by_slurm(state: str) -> tuple[int, float, str]:
 
 def _there(results: list[Path]) -> set[Path]:
     """Those of the files that exist: by folder, as there may be thousands."""
-    found = set[Path]()
+    files = set[Path]()
     for parent in {path.parent for path in results}:
         if parent.is_dir():
-            found |= set(parent.iterdir())
-    return found.intersection(results)
+            files |= set(parent.iterdir())
+    return files.intersection(results)
 
 
 def _parameters(needs: Needs, cells: int, jobs: int, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What submitit is told: what the tasks need, overridden by the settings."""
-    asked: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "job_name": "scalelaw",
         "time": math.ceil(needs.minutes * cells) or None,
         "nodes": needs.nodes,
@@ -256,17 +260,19 @@ def _parameters(needs: Needs, cells: int, jobs: int, settings: Mapping[str, Any]
         "wckey": None,
     }
     if needs.gpus:
-        asked["gpus_per_node"] = math.ceil(needs.gpus)
+        parameters["gpus_per_node"] = math.ceil(needs.gpus)
     if needs.memory_gb:
-        asked["mem"] = f"{math.ceil(needs.memory_gb * 1024)}MB"
-    asked |= {key: value for key, value in settings.items() if key not in SETTINGS}
-    return asked | {"additional_parameters": {"requeue": True, **asked.get("additional_parameters", {})}}
+        parameters["mem"] = f"{math.ceil(needs.memory_gb * 1024)}MB"
+    parameters |= {key: value for key, value in settings.items() if key not in SETTINGS}
+    return parameters | {
+        "additional_parameters": {"requeue": True, **parameters.get("additional_parameters", {})}
+    }
 
 
-def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+def _settings(settings: Mapping[str, Any] | None) -> dict[str, Any]:
     theirs = dict.fromkeys(_submitit().SlurmExecutor._valid_parameters())
-    held = checked("slurm", given, {**theirs, **SETTINGS})
-    for name, value in (given or {}).items():
+    options = checked("slurm", settings, {**theirs, **SETTINGS})
+    for name, value in (settings or {}).items():
         if name not in COMMANDS and not _one_line(value):
             raise InputError(
                 f"settings.slurm.{name} holds a line break: it would end its line of the sbatch file.",
@@ -279,13 +285,13 @@ def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
                 code="bad_value",
                 hint="A list of lines of shell." if name in COMMANDS else "",
             )
-    return {key: value for key, value in held.items() if key in SETTINGS or key in (given or {})}
+    return {key: value for key, value in options.items() if key in SETTINGS or key in (settings or {})}
 
 
 def _one_line(value: Any) -> bool:
     """Whether nothing in a setting begins a new line, where the shell would read what follows as a command."""
     if isinstance(value, Mapping):
-        return all(_one_line(key) and _one_line(held) for key, held in value.items())
+        return all(_one_line(key) and _one_line(item) for key, item in value.items())
     if isinstance(value, list | tuple):
         return all(map(_one_line, value))
     return not isinstance(value, str) or len(value.splitlines()) <= 1

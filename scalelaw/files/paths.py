@@ -320,8 +320,8 @@ class SweepFolder:
         """What the training of a cell or a stage knows, while it is not done."""
         return self.root / "saved" / f"{name}.pt"
 
-    def turn(self, name: str) -> Path:
-        """Held by the process that makes a cell or a stage, while it does."""
+    def lock_of(self, name: str) -> Path:
+        """The lock of the process that makes a cell or a stage."""
         return self.root / "locks" / f"{name}.lock"
 
     def failure(self, name: str) -> Path:

@@ -1,6 +1,6 @@
 """Making room: a process that is asked to end (SIGTERM, SIGUSR1, SIGUSR2) may save what it knows first.
 
-What can save says so (`listening`), looks whether it was `asked`, saves and raises Preempted. Where nothing can, the
+What can save says so (`listening`), looks whether it was `requested`, saves and raises Preempted. Where nothing can, the
 signal raises Preempted at once.
 """
 
@@ -18,9 +18,9 @@ USER = (signal.SIGUSR1, signal.SIGUSR2)
 """By which schedulers announce the end of a job."""
 SIGNALS = (signal.SIGTERM, *USER)
 
-_asked = threading.Event()
+_requested = threading.Event()
 _listeners: list[object] = []
-_told_again: set[int] = set()
+_ignored: set[int] = set()
 """Signals that are ignored since they were heard."""
 
 
@@ -28,17 +28,17 @@ _told_again: set[int] = set()
 def heard() -> Iterator[None]:
     """Hear the signals that the process does not handle otherwise, in its main thread; then as before."""
     main = threading.current_thread() is threading.main_thread()
-    ours = [n for n in SIGNALS if main and (signal.getsignal(n) is signal.SIG_DFL or n in _told_again)]
+    ours = [n for n in SIGNALS if main and (signal.getsignal(n) is signal.SIG_DFL or n in _ignored)]
     if ours:
-        _asked.clear()
+        _requested.clear()
     for number in ours:
         signal.signal(number, _hear)
     try:
         yield
     finally:
         for number in ours:
-            if number in USER and _asked.is_set():
-                _told_again.add(
+            if number in USER and _requested.is_set():
+                _ignored.add(
                     number
                 )  # schedulers tell twice, and it must not end who is leaving with its own code
                 signal.signal(number, signal.SIG_IGN)
@@ -48,7 +48,7 @@ def heard() -> Iterator[None]:
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """While this holds, signals raise nothing: whoever holds it looks at `asked` often, and saves."""
+    """While this holds, signals raise nothing: whoever holds it looks at `requested` often, and saves."""
     me = object()
     _listeners.append(me)
     try:
@@ -57,9 +57,9 @@ def listening() -> Iterator[None]:
         _listeners.remove(me)
 
 
-def asked() -> bool:
+def requested() -> bool:
     """Whether this process was asked to make room."""
-    return _asked.is_set()
+    return _requested.is_set()
 
 
 def preempted() -> Preempted:
@@ -70,7 +70,7 @@ def preempted() -> Preempted:
 
 
 def _hear(number: int, frame: FrameType | None) -> None:
-    first = not _asked.is_set()
-    _asked.set()
+    first = not _requested.is_set()
+    _requested.set()
     if first and not _listeners:
         raise preempted()

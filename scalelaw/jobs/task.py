@@ -138,12 +138,12 @@ class Line:
 
     def blocked(self) -> list[Task]:
         """Take out those that are ready but cannot be done: a task before them left no result."""
-        found = [task for task in self.ready if task.after and task.blocked]
-        if found:
-            self.ready = [task for task in self.ready if task not in found]
-            for task in found:
+        tasks = [task for task in self.ready if task.after and task.blocked]
+        if tasks:
+            self.ready = [task for task in self.ready if task not in tasks]
+            for task in tasks:
                 self.end(task.name)
-        return found
+        return tasks
 
     def parts(self, most: int | None = None) -> list[tuple[Task, ...]]:
         """Take out what may share a job, at most so many jobs: tasks of the same needs, `cells_per_job` of each."""
@@ -166,10 +166,10 @@ def next_ready(
     return next((t for t in waiting if all(before.name in ended for before in t.after) and fit(t)), None)
 
 
-def checked(executor: str, given: Mapping[str, Any] | None, allowed: Mapping[str, Any]) -> dict[str, Any]:
+def checked(executor: str, settings: Mapping[str, Any] | None, allowed: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of an executor, its defaults with what was given. Raises InputError for a name it does not know and
     for a value of another kind."""
-    for name, value in (given or {}).items():
+    for name, value in (settings or {}).items():
         if name not in allowed:
             raise unknown(f"setting of {executor}", name, allowed)
         default = allowed[name]
@@ -179,4 +179,4 @@ def checked(executor: str, given: Mapping[str, Any] | None, allowed: Mapping[str
         )
         if default is not None and not isinstance(value, kind):
             raise InputError(f"settings.{executor}.{name} cannot be {value!r}.", code="bad_value")
-    return {**allowed, **(given or {})}
+    return {**allowed, **(settings or {})}

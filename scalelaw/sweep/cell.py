@@ -25,7 +25,7 @@ from scalelaw.files.safe_text import say
 from scalelaw.jobs import preemption
 from scalelaw.sweep import fingerprint, stages, trainer_call
 from scalelaw.sweep.grid import TRAINER, Cell, Stage, find, trainer
-from scalelaw.sweep.locks import turn
+from scalelaw.sweep.locks import hold
 from scalelaw.sweep.parts import BrokenPart, read_part, set_aside, write_part
 from scalelaw.sweep.run_log import attempt, read_failure
 from scalelaw.table.read import stated_cells
@@ -49,7 +49,7 @@ def run(root: str | Path, name: str, train: ModuleType | None = None, place: int
             return stages.make(folder, work, train)
         if int(os.environ.get("RANK", "0")):
             return _help(folder, work, train)
-        with turn(folder.turn(name)):
+        with hold(folder.lock_of(name)):
             if not _is_done(folder, name):
                 _train(folder, work, train, experiment.name)
         return folder.cell(name)
@@ -88,7 +88,7 @@ def run_one(root: str | Path, cell: str, train: ModuleType | None = None) -> tup
 
 
 def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) -> None:
-    with attempt(folder, cell.name, cell.label, cell.stated) as log:
+    with attempt(folder, cell.name, cell.label, cell.full_experiment) as log:
         made = {stage.kind: stages.make(folder, stage, train) for stage in cell.stages}
         start = log.seconds
         rows = _rows(cell, train, made, folder.saved(cell.name), log)
@@ -131,10 +131,10 @@ def _rows(
 def _experiment(path: Path) -> Experiment:
     """What the sweep is about; a file that has not changed since is not read again."""
     try:
-        held = path.stat()
+        stat = path.stat()
     except OSError:
         return read_experiment(path)  # which says what is wrong
-    return _read(path, held.st_size, held.st_mtime_ns, held.st_ino)
+    return _read(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
 
 @lru_cache(maxsize=1)
@@ -167,16 +167,16 @@ def _one_thread() -> Iterator[None]:
 
 def prepare(arguments: list[str]) -> None:
     """What `main` would do for every cell of a sweep alike; a process that forks many of them does it once."""
-    _experiment(SweepFolder(Path(_given(arguments).folder)).experiment)
+    _experiment(SweepFolder(Path(_parse(arguments).folder)).experiment)
     versions()
 
 
 def main(arguments: list[str]) -> int:
     """Run one cell. Returns 0, or the exit code of what went wrong, which stands in the sweep's folder."""
-    given = _given(arguments)
+    options = _parse(arguments)
     try:
         with preemption.heard():
-            run(given.folder, given.name, trainer(given.trainer), given.place)
+            run(options.folder, options.name, trainer(options.trainer), options.place)
     except ScalelawError as error:
         say(f"error: {error.message}\n  {error.hint}".rstrip())
         return error.exit_code
@@ -186,7 +186,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _given(arguments: list[str]) -> argparse.Namespace:
+def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scalelaw.sweep.cell", description="Run one cell of a sweep."
     )

@@ -42,18 +42,22 @@ LOOKS, LOOK = 64, 1 << 16
 
 def sections_text(experiment: Experiment, sections: Sections) -> str:
     """Sections as canonical JSON; a plug-in that is the user's own file is in it by its content, not its place."""
-    held = {}
+    contents = {}
     for name, left_out in sections.items():
-        stated = getattr(experiment, name)
-        usual = {key for key in LATER.get(name, set()) if getattr(stated, key) == _default(stated, key)}
-        facts: dict[str, Any] = stated.model_dump(mode="json", exclude=left_out | usual)
-        for section, key, drawer in (("dataset", "name", "datasets"), ("vision", "objective", "objectives")):
+        section_values = getattr(experiment, name)
+        usual = {
+            key
+            for key in LATER.get(name, set())
+            if getattr(section_values, key) == _default(section_values, key)
+        }
+        facts: dict[str, Any] = section_values.model_dump(mode="json", exclude=left_out | usual)
+        for section, key, package in (("dataset", "name", "datasets"), ("vision", "objective", "objectives")):
             if name == section:
-                facts[key] = plugin_content(drawer, facts[key])
-        held[name] = facts
+                facts[key] = plugin_content(package, facts[key])
+        contents[name] = facts
     if experiment.finetune is not None:
-        held["finetune"] = _finetune_content(experiment.finetune)
-    return _canonical(held)
+        contents["finetune"] = _finetune_content(experiment.finetune)
+    return _canonical(contents)
 
 
 def _default(section: Any, key: str) -> Any:
@@ -75,9 +79,9 @@ def narrowed(experiment: Experiment, sections: Sections, **choices: list[Any]) -
     nothing: dict[str, Any] = {"llms": [], "compressors": [], "visual_tokens": [], "seeds": []}
     kept: dict[str, Any] = {}
     for section, left_out in sections.items():
-        stated = getattr(experiment, section)
-        facts = {key: value for key, value in stated if key not in left_out}
-        kept[section] = type(stated).model_construct(**facts)
+        section_values = getattr(experiment, section)
+        facts = {key: value for key, value in section_values if key not in left_out}
+        kept[section] = type(section_values).model_construct(**facts)
     kept["finetune"] = experiment.finetune
     return Experiment.model_construct(question="", **nothing | choices | kept)
 
@@ -87,12 +91,12 @@ def is_own_file(plugin: str) -> bool:
     return plugin.endswith(".py")
 
 
-def plugin_content(drawer: str, plugin: str) -> Any:
+def plugin_content(package: str, plugin: str) -> Any:
     """What determines a plug-in: what its file holds, defaults included, with the drawer's shared files (`_*.py`); for
     the user's own file that file, wherever it lies; for an installed one its name."""
     if is_own_file(plugin):
         return {"file": _digest(Path(plugin))}
-    folder = PACKAGE / drawer
+    folder = PACKAGE / package
     files = [folder / f"{plugin}.py", *sorted(folder.glob("_[!_]*.py"))]
     return {plugin: [_digest(file) for file in files]} if files[0].is_file() else plugin
 

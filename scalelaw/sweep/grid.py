@@ -37,7 +37,7 @@ class Work:
     name: str
     label: str
     identity: str
-    stated: Experiment = field(repr=False)
+    full_experiment: Experiment = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Stage(Work):
     def experiment(self) -> Experiment:
         """What is handed to the training: only what the name holds."""
         choices = {"llms": [self.llm]} if self.llm else {}
-        return fingerprint.narrowed(self.stated, fingerprint.STAGES[self.kind], **choices)
+        return fingerprint.narrowed(self.full_experiment, fingerprint.STAGES[self.kind], **choices)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Cell(Work):
     def experiment(self) -> Experiment:
         """What is handed to the training: only what the name holds."""
         return fingerprint.narrowed(
-            self.stated,
+            self.full_experiment,
             fingerprint.CELL,
             llms=[self.llm],
             compressors=[self.compressor],
@@ -92,10 +92,10 @@ def cells(experiment: Experiment) -> list[Cell]:
     Raises InputError for an entry that is given twice, an unknown plug-in, and an LLM that cannot be read.
     """
     _check_entries(experiment)
-    found = list(_cells(experiment))
-    if len({cell.name for cell in found}) < len(found):
+    listed = list(_cells(experiment))
+    if len({cell.name for cell in listed}) < len(listed):
         raise InputError("Two entries of the experiment hold the same content.", code="duplicate_entry")
-    return found
+    return listed
 
 
 def find(experiment: Experiment, name: str, place: int | None = None) -> Cell | Stage:
@@ -157,8 +157,8 @@ def _cells(experiment: Experiment, only: int | None = None) -> Iterator[Cell]:
         experiment.seeds,
         experiment.rate_factors,
     )
-    chosen = itertools.islice(enumerate(grid), only, None if only is None else only + 1)
-    for place, (compressor, llm, tokens, seed, factor) in chosen:
+    entries = itertools.islice(enumerate(grid), only, None if only is None else only + 1)
+    for place, (compressor, llm, tokens, seed, factor) in entries:
         choices = {"compressor": compressors[compressor], "llm": contents[llm], "visual_tokens": tokens}
         rates = {} if factor == 1 else {"rate_factor": factor}
         identity = fingerprint.identity(sections, **choices, seed=seed, **rates)
@@ -167,7 +167,7 @@ def _cells(experiment: Experiment, only: int | None = None) -> Iterator[Cell]:
             name=fingerprint.name(identity),
             label=label,
             identity=identity,
-            stated=experiment,
+            full_experiment=experiment,
             llm=llm,
             compressor=compressor,
             visual_tokens=tokens,
@@ -224,11 +224,11 @@ def _check_entries(experiment: Experiment) -> None:
     for key, entries in axes.items():
         if twice := [entry for entry, times in Counter(entries).items() if times > 1]:
             raise InputError(f"{key} names {twice[0]} twice.", code="duplicate_entry", hint="Name each once.")
-    asked = [("datasets", experiment.dataset.name), ("objectives", experiment.vision.objective)]
-    for drawer, name in [*asked, *(("compressors", name) for name in experiment.compressors)]:
+    plugin_names = [("datasets", experiment.dataset.name), ("objectives", experiment.vision.objective)]
+    for package, name in [*plugin_names, *(("compressors", name) for name in experiment.compressors)]:
         own = fingerprint.is_own_file(name) and os.path.isfile(name)
-        if not own and name not in (there := plugins.names(drawer)):
-            raise unknown(drawer.removesuffix("s"), name, there)
+        if not own and name not in (there := plugins.names(package)):
+            raise unknown(package.removesuffix("s"), name, there)
     for llm in experiment.llms:
         if os.path.isdir(llm):
             model_shapes.from_config(llm)

@@ -16,7 +16,7 @@ from scalelaw.jobs.waiting import Waits
 
 
 @contextmanager
-def turn(path: Path) -> Iterator[None]:
+def hold(path: Path) -> Iterator[None]:
     """Hold the lock at `path`, waiting for it as long as another process holds it; a long wait is said on stderr.
 
     Raises InputError where the lock's folder cannot be written.

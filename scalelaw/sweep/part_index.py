@@ -106,7 +106,7 @@ def _unverified(folder: SweepFolder, count: int) -> list[tuple[str, str]]:
 
 def _marks(folder: SweepFolder) -> tuple[dict[str, Mark], set[str]]:
     """The marks of the parts, and the cells in whose place something else than a file lies."""
-    found, special = {}, set()
+    marks, special = {}, set()
     try:
         with os.scandir(folder.cells) as entries:
             for entry in entries:
@@ -117,19 +117,19 @@ def _marks(folder: SweepFolder) -> tuple[dict[str, Mark], set[str]]:
                     special.add(name)
                     continue
                 stat = entry.stat()
-                found[name] = (stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns)
+                marks[name] = (stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns)
     except FileNotFoundError:
         pass
-    return found, special
+    return marks, special
 
 
 def _kept(folder: SweepFolder) -> Gathered:
     nothing = Gathered(schema().empty_table(), {}, {}, 0)
     try:
-        found = read_verified(folder.gathered)
-        rows, notes = _in_schema(found.rows), json.loads(found.notes[NOTE])
+        table = read_verified(folder.gathered)
+        rows, notes = _in_schema(table.rows), json.loads(table.notes[NOTE])
         marks = {str(name): (int(a), int(b), int(c), int(d)) for name, (a, b, c, d) in notes.items()}
-        if found.checked and set(pc.unique(rows["cell"]).to_pylist()) == set(marks):
+        if table.checked and set(pc.unique(rows["cell"]).to_pylist()) == set(marks):
             return Gathered(rows, marks, {}, 0)
     except InputError:
         raise

@@ -85,8 +85,8 @@ class Progress:
             with item.log.open("rb") as file:
                 file.seek(max(0, file.seek(0, 2) - 4096))
                 lines = [line for line in file.read().split(b"\n")[:-1] if line.startswith(b"{")]
-            found: dict[str, Any] = json.loads(lines[-1])
-            return found
+            facts: dict[str, Any] = json.loads(lines[-1])
+            return facts
         except (OSError, ValueError, IndexError):
             return None
 

@@ -15,13 +15,13 @@ def needs_of(work: Stage | Cell, resources: Resources) -> Needs:
     """What `work` asks for: of the rules that apply to it, each overrides those before it, key by key."""
     kind = work.kind if isinstance(work, Stage) else "cell"
     size = rung_size(work.llm) if work.llm else 0
-    asked: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for rule in resources.rules:
-        held = rule.model_dump(exclude_none=True)
-        of, above, below = held.pop("work", kind), held.pop("above"), held.pop("below", None)
+        keys = rule.model_dump(exclude_none=True)
+        of, above, below = keys.pop("work", kind), keys.pop("above"), keys.pop("below", None)
         if of == kind and size >= above and (below is None or size < below):
-            asked |= held
-    return Needs(**asked)
+            values |= keys
+    return Needs(**values)
 
 
 def rung_size(llm: str) -> int:

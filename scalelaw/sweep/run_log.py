@@ -37,7 +37,9 @@ class Failure:
 class Log:
     """A log as JSON lines, begun anew with each try; every line has `seconds` since the start."""
 
-    def __init__(self, folder: SweepFolder, name: str, label: str, stated: Experiment | None = None) -> None:
+    def __init__(
+        self, folder: SweepFolder, name: str, label: str, experiment: Experiment | None = None
+    ) -> None:
         self._trackers, path = Trackers({}, self), folder.log(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,8 +49,8 @@ class Log:
         self.started_at = now()
         self._start = time.monotonic()
         self(event="start", name=name, label=label, started_at=self.started_at)
-        if stated is not None and stated.track:
-            self._trackers = opened(stated.track, folder, stated.name, name, label, self)
+        if experiment is not None and experiment.track:
+            self._trackers = opened(experiment.track, folder, experiment.name, name, label, self)
 
     def __call__(self, facts: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         """Write one line: facts such as step, steps, loss."""
@@ -74,12 +76,14 @@ class Log:
 
 
 @contextmanager
-def attempt(folder: SweepFolder, name: str, label: str, stated: Experiment | None = None) -> Iterator[Log]:
+def attempt(
+    folder: SweepFolder, name: str, label: str, experiment: Experiment | None = None
+) -> Iterator[Log]:
     """Try something: its log inside, heard by the trackers that `stated` asks for; afterwards either no failure on
     record, or why (and the error goes on). To be asked to make room is no failure."""
     started_at = now()
     try:
-        log = Log(folder, name, label, stated)
+        log = Log(folder, name, label, experiment)
         try:
             yield log
         finally:
@@ -101,8 +105,8 @@ def read_failure(folder: SweepFolder, name: str) -> Failure | None:
     try:
         if not folder.failure(name).is_file():
             return None
-        held = json.loads(folder.failure(name).read_text(encoding="utf-8"))
-        return Failure(**{key: str(held[key]) for key in ("reason", "code", "started_at", "traceback")})
+        facts = json.loads(folder.failure(name).read_text(encoding="utf-8"))
+        return Failure(**{key: str(facts[key]) for key in ("reason", "code", "started_at", "traceback")})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

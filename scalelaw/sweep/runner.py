@@ -58,15 +58,15 @@ def plan_sweep(
     Raises InputError for an experiment that cannot be run and for what an executor cannot give.
     """
     trackers.known(experiment.track)
-    stated, module, folder = cells(experiment), trainer(train), SweepFolder(Path(out))
+    listed, module, folder = cells(experiment), trainer(train), SweepFolder(Path(out))
     engine = plugins.load("executors", executor)
     settings = settings_of(engine, executor, experiment.resources)
     own, warnings = _own_code(experiment)
     check_tokens(experiment, module, own)
     with _a_sentence_for(folder):
-        parts = gather(folder, [cell.name for cell in stated], keep=False)
-    plain = [cell for cell in stated if cell.compressor not in own]
-    flops: dict[str, float | None] = dict.fromkeys((cell.name for cell in stated), None)
+        parts = gather(folder, [cell.name for cell in listed], keep=False)
+    plain = [cell for cell in listed if cell.compressor not in own]
+    flops: dict[str, float | None] = dict.fromkeys((cell.name for cell in listed), None)
     flops |= predicted_flops(experiment, plain, module)
     planned = tuple(
         {
@@ -81,16 +81,16 @@ def plan_sweep(
             "done": cell.name in parts,
             **(_needs(experiment, cell, module) if cell.compressor not in own else {}),
         }
-        for cell in stated
+        for cell in listed
     )
-    missing = [cell for cell in stated if cell.name not in parts]
+    missing = [cell for cell in listed if cell.name not in parts]
     needed = missing_stages(folder, missing)
     tasks = [task for task, _ in tasks_for(folder, experiment, missing, train, flops)]
     asks = asked_for(engine, tasks, jobs_of(engine, jobs, settings), settings)
     cluster = experiment.finetune.cluster.model_dump() if experiment.finetune is not None else None
     if missing:
         warnings += getattr(module, "check_data", lambda _: [])(experiment)
-    warnings += [*_said(folder, parts), *_left_out(folder, stated), *_too_large(planned, cluster)]
+    warnings += [*_part_warnings(folder, parts), *_left_out(folder, listed), *_too_large(planned, cluster)]
     labels = tuple(stage.label for stage in needed)
     return SweepPlan(planned, labels, tuple(asks), tuple(warnings), cluster)
 
@@ -100,12 +100,12 @@ def prepare_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAIN
     it, makes the cells. Raises InputError as `run_sweep`; no Python file that the experiment names is run.
     """
     trackers.check(experiment.track)
-    stated, folder = cells(experiment), SweepFolder(Path(out))
+    listed, folder = cells(experiment), SweepFolder(Path(out))
     check_tokens(experiment, trainer(train), _own_code(experiment)[0])
     folder.check()
     _check_ours(folder)
     with _a_sentence_for(folder), only_runner(folder.lock):
-        _state(folder, experiment, stated)
+        _write_state(folder, experiment, listed)
     return folder
 
 
@@ -130,24 +130,24 @@ def run_sweep(
     """
     start = time.monotonic()
     trackers.check(experiment.track)
-    stated, folder = cells(experiment), SweepFolder(Path(out))
-    names = [cell.name for cell in stated]
+    listed, folder = cells(experiment), SweepFolder(Path(out))
+    names = [cell.name for cell in listed]
     engine = plugins.load("executors", executor)
     settings = settings_of(engine, executor, experiment.resources)
     jobs = jobs_of(engine, jobs, settings)
-    if not all(folder.cell(cell.name).exists() for cell in stated):
+    if not all(folder.cell(cell.name).exists() for cell in listed):
         check_tokens(experiment, trainer(train))
     folder.check()
     _check_ours(folder)
     with _a_sentence_for(folder), only_runner(folder.lock), _ended_like_interrupted():
         warnings = _special(folder)
-        _state(folder, experiment, stated)
+        _write_state(folder, experiment, listed)
         _tidy(folder)
         parts = gather(folder, names)
         for name in parts.broken:
             set_aside(folder.cell(name))
-        warnings += [*_said(folder, parts), *_left_out(folder, stated)]
-        missing = [cell for cell in stated if cell.name not in parts]
+        warnings += [*_part_warnings(folder, parts), *_left_out(folder, listed)]
+        missing = [cell for cell in listed if cell.name not in parts]
         before, reasons = tuple(name for name in names if name in parts), dict[str, str]()
         if missing:
             tasks = tasks_for(folder, experiment, missing, train)
@@ -169,7 +169,7 @@ def run_sweep(
         tuple(warnings),
     )
     if failed:
-        raise _failed_cells(folder, stated, result)
+        raise _failed_cells(folder, listed, result)
     return result
 
 
@@ -207,19 +207,19 @@ def _check_ours(folder: SweepFolder) -> None:
         ) from error
 
 
-def _state(folder: SweepFolder, experiment: Experiment, stated: list[Cell]) -> None:
+def _write_state(folder: SweepFolder, experiment: Experiment, listed: list[Cell]) -> None:
     """Write down what the sweep is now about; a table of what it was about before does not stay."""
     folder.results.unlink(missing_ok=True)
     text = yaml.safe_dump(_anywhere(experiment).model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_text(folder.experiment, text)
-    names = [cell.name for cell in stated]
+    names = [cell.name for cell in listed]
     write_text(folder.manifest, dumps({"experiment": experiment.name, "cells": names}))
 
 
 def _tidy(folder: SweepFolder) -> None:
     """Remove what processes that died while they wrote left of their results and checkpoints."""
     for leftover in (*folder.cells.glob(".*.part"), *folder.saved("").parent.glob(".*.part")):
-        if not is_held(folder.turn(leftover.name[1:].partition(".")[0])):
+        if not is_held(folder.lock_of(leftover.name[1:].partition(".")[0])):
             leftover.unlink(missing_ok=True)
 
 
@@ -235,9 +235,9 @@ def _anywhere(experiment: Experiment) -> Experiment:
     finetune = experiment.finetune
     if finetune is not None:
         stages = [s.model_copy(update={"files": [there(f) for f in s.files]}) for s in finetune.stages]
-        asked = [q.model_copy(update={"file": there(q.file)}) for q in finetune.questions]
+        questions = [q.model_copy(update={"file": there(q.file)}) for q in finetune.questions]
         places = {"tower": there(finetune.tower), "images": there(finetune.images)}
-        finetune = finetune.model_copy(update={**places, "stages": stages, "questions": asked})
+        finetune = finetune.model_copy(update={**places, "stages": stages, "questions": questions})
     return experiment.model_copy(
         update={
             "finetune": finetune,
@@ -252,22 +252,22 @@ def _anywhere(experiment: Experiment) -> Experiment:
 def _special(folder: SweepFolder) -> Warnings:
     """Set aside what stands in the place of a file or a folder of the sweep and is none."""
     files = (folder.experiment, folder.manifest, folder.results, folder.gathered)
-    found = [warning for path in files for warning in set_aside_special(path)]
+    warnings = [warning for path in files for warning in set_aside_special(path)]
     for place in (folder.root / name for name in ("failed", "locks", "logs", "saved")):
         if place.is_dir():
             with os.scandir(place) as entries:
                 names = [e.name for e in entries if not e.is_file() and e.name != "slurm"]
-            found += [warning for name in names for warning in set_aside_special(place / name)]
+            warnings += [warning for name in names for warning in set_aside_special(place / name)]
     for place in folder.stages.iterdir() if folder.stages.is_dir() else ():
         if not place.is_dir():
             sentence = (
                 f"{place} is a stage's place, and no folder: it is set aside as {set_aside(place).name}."
             )
-            found.append(("special_file", sentence))
-    return found
+            warnings.append(("special_file", sentence))
+    return warnings
 
 
-def _said(folder: SweepFolder, parts: Gathered) -> Warnings:
+def _part_warnings(folder: SweepFolder, parts: Gathered) -> Warnings:
     broken = [
         ("broken_part", f"{folder.cell(name)} is set aside and made again: {why}.")
         for name, why in parts.broken.items()
@@ -275,8 +275,8 @@ def _said(folder: SweepFolder, parts: Gathered) -> Warnings:
     return [*parts.warnings, *broken]
 
 
-def _left_out(folder: SweepFolder, stated: list[Cell]) -> Warnings:
-    others = {path.stem for path in folder.cells.glob("*.parquet")} - {cell.name for cell in stated}
+def _left_out(folder: SweepFolder, listed: list[Cell]) -> Warnings:
+    others = {path.stem for path in folder.cells.glob("*.parquet")} - {cell.name for cell in listed}
     if not others:
         return []
     sentence = (
@@ -315,10 +315,10 @@ def _too_large(planned: tuple[dict[str, Any], ...], cluster: dict[str, float] | 
     return [("does_not_fit", sentence)]
 
 
-def _failed_cells(folder: SweepFolder, stated: list[Cell], result: SweepResult) -> FailedCells:
-    first = next(cell for cell in stated if cell.name in result.failed)
+def _failed_cells(folder: SweepFolder, listed: list[Cell], result: SweepResult) -> FailedCells:
+    first = next(cell for cell in listed if cell.name in result.failed)
     return FailedCells(
-        f"{len(result.failed)} of {len(stated)} cells failed; the first, {first.label}: {result.failed[first.name]}",
+        f"{len(result.failed)} of {len(listed)} cells failed; the first, {first.label}: {result.failed[first.name]}",
         code="failed_cells",
         hint=f"The reasons lie in {folder.root / 'failed'}; running the sweep again tries these cells again.",
         best={**result.to_dict(), "warnings": [{"code": c, "message": m} for c, m in result.warnings]},

@@ -34,14 +34,14 @@ def missing_stages(folder: SweepFolder, missing: list[Cell]) -> list[Stage]:
     return [stage for stage in needed.values() if not is_made(folder, stage)]
 
 
-def predicted_flops(experiment: Experiment, stated: list[Cell], train: ModuleType) -> dict[str, float]:
+def predicted_flops(experiment: Experiment, cells: list[Cell], train: ModuleType) -> dict[str, float]:
     """The training FLOPs of cells by their names; seeds do not change them."""
     known: dict[tuple[str, str, int], float] = {}
-    for cell in stated:
+    for cell in cells:
         choice = (cell.llm, cell.compressor, cell.visual_tokens)
         if choice not in known:
             known[choice] = float(train.cell_flops(experiment, *choice))
-    return {cell.name: known[cell.llm, cell.compressor, cell.visual_tokens] for cell in stated}
+    return {cell.name: known[cell.llm, cell.compressor, cell.visual_tokens] for cell in cells}
 
 
 def tasks_for(
@@ -56,14 +56,14 @@ def tasks_for(
     flops: of each cell, None where it is not known; without them they are predicted.
     """
     tasks: dict[str, tuple[Task, Item]] = {}
-    asked: dict[tuple[str, str], Needs] = {}
+    needs: dict[tuple[str, str], Needs] = {}
 
     def add(work: Stage | Cell, result: Path, before: tuple[Stage, ...], flops: float, *place: str) -> None:
         arguments = (str(folder.root.resolve()), work.name, "--trainer", train, *place)
         after = tuple(tasks[stage.name][0] for stage in before if stage.name in tasks)
         kind = work.kind if isinstance(work, Stage) else "cell"
-        if (kind, work.llm) not in asked:
-            asked[kind, work.llm] = needs_of(work, experiment.resources)
+        if (kind, work.llm) not in needs:
+            needs[kind, work.llm] = needs_of(work, experiment.resources)
         task = Task(
             work.name,
             "scalelaw.sweep.cell",
@@ -72,7 +72,7 @@ def tasks_for(
             folder.output(work.name),
             after,
             (train,),
-            asked[kind, work.llm],
+            needs[kind, work.llm],
             folder.saved(work.name),
         )
         tasks[work.name] = (task, Item(work.name, work.label, flops, folder.log(work.name)))
@@ -102,10 +102,10 @@ def settings_of(engine: ModuleType, executor: str, resources: Resources) -> dict
     for name in resources.settings:
         if name not in known and name != executor and not is_own_file(name):
             raise unknown("executor in settings", name, known)
-    held = resources.settings.get(executor, {})
-    if held and "settings" not in inspect.signature(engine.run).parameters:
+    settings = resources.settings.get(executor, {})
+    if settings and "settings" not in inspect.signature(engine.run).parameters:
         raise InputError(f"The executor '{executor}' has no settings.", code="unknown_key")
-    return {"settings": held} if held else {}
+    return {"settings": settings} if settings else {}
 
 
 def asked_for(
@@ -113,8 +113,8 @@ def asked_for(
 ) -> list[dict[str, Any]]:
     """What running these tasks would ask for: as the executor says it, else how many tasks need what."""
     if hasattr(engine, "asks"):
-        found: list[dict[str, Any]] = engine.asks(tasks, jobs=jobs, **settings)
-        return found
+        requests: list[dict[str, Any]] = engine.asks(tasks, jobs=jobs, **settings)
+        return requests
     return [{"tasks": count, **vars(needs)} for needs, count in Counter(t.needs for t in tasks).items()]
 
 
@@ -136,7 +136,7 @@ def do(
         items = {item.name: item for _, item in tasks}
         progress.begin(list(items.values()), jobs)
         for task, item in tasks:
-            if is_held(lock := folder.turn(task.name)):
+            if is_held(lock := folder.lock_of(task.name)):
                 progress.note(f"{item.label} is being made by {holder(lock)}: its result is waited for.")
         for end in ends:
             name = end.task.name
@@ -152,8 +152,8 @@ def _reason(
     folder: SweepFolder, end: Finished, items: dict[str, Item], reasons: dict[str, str], warnings: Warnings
 ) -> str:
     """Why a task has no result: what it says itself, what it lacked, or how its process ended."""
-    if said := read_failure(folder, end.task.name):
-        return said.reason
+    if failure := read_failure(folder, end.task.name):
+        return failure.reason
     code = "process_ended"
     if end.code is None:
         lacked = next(task.name for task in end.task.after if not task.result.exists())

@@ -13,7 +13,7 @@ from scalelaw.files.paths import SweepFolder
 from scalelaw.results.envelope import dumps
 from scalelaw.sweep import trainer_call
 from scalelaw.sweep.grid import Stage
-from scalelaw.sweep.locks import turn
+from scalelaw.sweep.locks import hold
 from scalelaw.sweep.parts import set_aside
 from scalelaw.sweep.run_log import Log, attempt
 from scalelaw.version import __version__
@@ -39,9 +39,9 @@ def make(folder: SweepFolder, stage: Stage, train: ModuleType) -> Path:
     Two processes never make one stage twice: the second waits for the first. Raises what the training raises.
     """
     before = [make(folder, needed, train) for needed in stage.after]
-    with turn(folder.turn(stage.name)):
+    with hold(folder.lock_of(stage.name)):
         if not is_made(folder, stage):
-            with attempt(folder, stage.name, stage.label, stage.stated) as log:
+            with attempt(folder, stage.name, stage.label, stage.full_experiment) as log:
                 _make(folder, stage, before, train, log)
     return folder.stage(stage.name)
 
@@ -95,8 +95,8 @@ def _checksums(folder: Path) -> dict[str, int]:
 
 
 def _checksum(path: Path) -> int:
-    held = 0
+    checksum = 0
     with path.open("rb") as file:
         while block := file.read(1 << 20):
-            held = zlib.crc32(block, held)
-    return held
+            checksum = zlib.crc32(block, checksum)
+    return checksum

@@ -43,19 +43,19 @@ class SweepStatus:
 
 def sweep_status(experiment: Experiment, out: str | Path) -> SweepStatus:
     """How the sweep of `experiment` in the folder `out` stands; writes nothing, and may be asked while it runs."""
-    stated, folder = cells(experiment), SweepFolder(Path(out))
-    parts = gather(folder, [cell.name for cell in stated], keep=False)
+    listed, folder = cells(experiment), SweepFolder(Path(out))
+    parts = gather(folder, [cell.name for cell in listed], keep=False)
     at_work = {path.stem for path in (folder.root / "locks").glob("*.lock")}
     shown = []
-    for cell in stated:
+    for cell in listed:
         reason = parts.broken.get(cell.name, "")
         state = "done" if cell.name in parts else "broken" if reason else "missing"
-        if state == "missing" and cell.name in at_work and is_held(folder.turn(cell.name)):
+        if state == "missing" and cell.name in at_work and is_held(folder.lock_of(cell.name)):
             state = "running"
         elif state == "missing" and (failure := read_failure(folder, cell.name)):
             state, reason = "failed", failure.reason
         shown.append({"cell": cell.name, "label": cell.label, "state": state, "reason": reason})
-    ours = {cell.name: json.loads(cell.identity) for cell in stated}
+    ours = {cell.name: json.loads(cell.identity) for cell in listed}
     stale = tuple(
         {"cell": path.stem, "why": _why(path, ours)}
         for path in sorted(folder.cells.glob("*.parquet"))
@@ -74,26 +74,26 @@ def _why(path: Path, ours: Mapping[str, dict[str, Any]]) -> str:
         choices = _flat(theirs["choices"])
     except (OSError, ArrowException, ValueError, KeyError, TypeError):
         return "It cannot be read."
-    same = [held for held in ours.values() if _flat(held["choices"]) == choices]
+    same = [identity for identity in ours.values() if _flat(identity["choices"]) == choices]
     if not same:
         for key in ("llm", "compressor", "visual_tokens", "seed"):
-            asked = {_word(held["choices"][key]) for held in ours.values()}
-            if (word := _word(theirs["choices"][key])) not in asked:
+            words = {_word(identity["choices"][key]) for identity in ours.values()}
+            if (word := _word(theirs["choices"][key])) not in words:
                 return f"{key} {word} is not asked for now."
         return _differences(choices, _flat(next(iter(ours.values()))["choices"]))
     return _differences(_flat({**theirs, "choices": {}}), _flat({**same[0], "choices": {}}))
 
 
 def _differences(theirs: dict[str, Any], now: dict[str, Any]) -> str:
-    found = []
+    lines = []
     for key in sorted({*theirs, *now}):
         if theirs.get(key) != now.get(key):
             name = key.removeprefix("sections.")
             if "file" in name or isinstance(now.get(key), list) or ("." in name and "{" in str(now.get(key))):
-                found.append(f"a file of {name} has changed")
+                lines.append(f"a file of {name} has changed")
             else:
-                found.append(f"{name} was {theirs.get(key)}, is {now.get(key)}")
-    return "; ".join(found) + "." if found else "Its name was made by another rule."
+                lines.append(f"{name} was {theirs.get(key)}, is {now.get(key)}")
+    return "; ".join(lines) + "." if lines else "Its name was made by another rule."
 
 
 def _word(choice: Any) -> str:
@@ -101,10 +101,10 @@ def _word(choice: Any) -> str:
     return str(next(iter(choice))) if isinstance(choice, dict) else str(choice)
 
 
-def _flat(held: Any, place: str = "") -> dict[str, Any]:
-    if not isinstance(held, dict):
-        return {place: held}
-    found: dict[str, Any] = {}
-    for key, value in held.items():
-        found |= _flat(value, f"{place}.{key}" if place else str(key))
-    return found
+def _flat(node: Any, place: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {place: node}
+    entries: dict[str, Any] = {}
+    for key, value in node.items():
+        entries |= _flat(value, f"{place}.{key}" if place else str(key))
+    return entries

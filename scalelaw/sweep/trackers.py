@@ -61,8 +61,8 @@ class _Run:
 class Trackers:
     """Those that are asked for, for one cell or stage."""
 
-    def __init__(self, opened: Mapping[str, Tracker], told: Callable[..., None]) -> None:
-        self._opened, self._told, self._step = dict(opened), told, 0
+    def __init__(self, opened: Mapping[str, Tracker], log: Callable[..., None]) -> None:
+        self._opened, self._told, self._step = dict(opened), log, 0
 
     def line(self, facts: Mapping[str, Any]) -> None:
         """A line of the log: its numbers, if it is one of training; one whose step is no number is passed over."""
@@ -71,19 +71,19 @@ class Trackers:
         stage = f"{facts['stage']}/" if "stage" in facts else ""
         try:
             self._step = int(facts["step"])
-            held = {stage + key: float(value) for key, value in facts.items() if _tells(key, value)}
+            numbers = {stage + key: float(value) for key, value in facts.items() if _tells(key, value)}
         except (TypeError, ValueError, OverflowError):
             return
-        self._each(lambda tracker: tracker.numbers(held, self._step))
+        self._each(lambda tracker: tracker.numbers(numbers, self._step))
 
     def scores(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The rows of a cell that is done: the error of each benchmark."""
-        held = {
+        numbers = {
             f"error/{row.get('benchmark') or row.get('task_family')}": float(row["error"])
             for row in rows
             if _tells("error", row.get("error"))
         }
-        self._each(lambda tracker: tracker.numbers(held, self._step))
+        self._each(lambda tracker: tracker.numbers(numbers, self._step))
 
     def end(self) -> None:
         """There is no more to hear."""
@@ -100,17 +100,17 @@ class Trackers:
                 self._told(event="tracker left out", tracker=name, reason=f"{type(error).__name__}: {error}")
 
 
-def known(asked: Sequence[str]) -> None:
+def known(names: Sequence[str]) -> None:
     """Raises InputError for an unknown tracker."""
-    for name in asked:
+    for name in names:
         if name not in NAMES:
             raise unknown("tracker", name, NAMES)
 
 
-def check(asked: Sequence[str]) -> None:
+def check(names: Sequence[str]) -> None:
     """Raises InputError for an unknown tracker, MissingDependency for one that is not installed."""
-    known(asked)
-    for name in asked:
+    known(names)
+    for name in names:
         spec = find_spec(name)
         if (
             spec is None or spec.origin is None
@@ -123,27 +123,27 @@ def check(asked: Sequence[str]) -> None:
 
 
 def opened(
-    asked: Sequence[str],
+    names: Sequence[str],
     folder: SweepFolder,
     project: str,
     name: str,
     label: str,
-    told: Callable[..., None],
+    log: Callable[..., None],
 ) -> Trackers:
     """The trackers that are asked for; one that cannot be opened is left out and `told` hears it. Raises as `check`."""
-    check(asked)
-    found: dict[str, Tracker] = {}
-    for kind in asked:
+    check(names)
+    trackers: dict[str, Tracker] = {}
+    for kind in names:
         try:
             if kind == "tensorboard":
-                found[kind] = _TensorBoard(folder, project, name, label)
+                trackers[kind] = _TensorBoard(folder, project, name, label)
             else:
-                found[kind] = _Run(kind, project, name, label)
+                trackers[kind] = _Run(kind, project, name, label)
         except ScalelawError:
             raise
         except Exception as error:  # noqa: BLE001 - no key, no network: as `Trackers`
-            told(event="tracker left out", tracker=kind, reason=f"{type(error).__name__}: {error}")
-    return Trackers(found, told)
+            log(event="tracker left out", tracker=kind, reason=f"{type(error).__name__}: {error}")
+    return Trackers(trackers, log)
 
 
 def _tells(key: str, value: Any) -> bool:

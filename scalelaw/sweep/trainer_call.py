@@ -1,7 +1,7 @@
 """How a sweep calls its trainer: with a place to save what it knows, and once more in smaller pieces without memory.
 
 A function of a trainer may take `saved: Path` (where it keeps what it knows: it goes on from what lies there, and when
-`jobs.preemption.asked` saves it and raises Preempted) and `splits: int` (divide the micro-batch by it and multiply
+`jobs.preemption.requested` saves it and raises Preempted) and `splits: int` (divide the micro-batch by it and multiply
 the accumulation: the same mathematics in less memory). One that takes neither is called without.
 """
 
@@ -20,7 +20,7 @@ from scalelaw.errors import Preempted, ScalelawError
 from scalelaw.files.paths import write_text
 
 
-def call(function: Callable[..., Any], *given: Any, saved: Path, log: Any, **choices: Any) -> Any:
+def call(function: Callable[..., Any], *arguments: Any, saved: Path, log: Any, **choices: Any) -> Any:
     """Call a function of the trainer. Without memory it is called once more with `splits=2`, where it takes that.
 
     Raises ScalelawError `out_of_memory` where that is not enough, Preempted where several processes of torchrun are to
@@ -31,7 +31,7 @@ def call(function: Callable[..., Any], *given: Any, saved: Path, log: Any, **cho
         saved.parent.mkdir(parents=True, exist_ok=True)
         choices["saved"] = saved
     if "splits" in takes and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        return _together(partial(function, *given, **choices), halves_note(saved))
+        return _together(partial(function, *arguments, **choices), halves_note(saved))
     reason = ""
     for splits in (1, 2) if "splits" in takes else (1,):
         if splits > 1:
@@ -39,7 +39,7 @@ def call(function: Callable[..., Any], *given: Any, saved: Path, log: Any, **cho
             choices["splits"] = splits
             _free()
         try:
-            return function(*given, **choices)
+            return function(*arguments, **choices)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -62,10 +62,10 @@ def _together(function: Callable[..., Any], note: Path) -> Any:
     except Exception as error:
         if is_out_of_memory(error):
             write_text(note, f"{splits} {_first_line(error)}")
-        told, _, reason = note.read_text(encoding="utf-8").partition(" ") if note.exists() else ("", "", "")
-        if told == "2":
+        tried, _, reason = note.read_text(encoding="utf-8").partition(" ") if note.exists() else ("", "", "")
+        if tried == "2":
             raise _no_memory(reason, halves=True) from error
-        if told and splits == 1:  # it, or another whose end this process felt
+        if tried and splits == 1:  # it, or another whose end this process felt
             raise Preempted(
                 f"It ran out of memory: {reason}",
                 code="out_of_memory",

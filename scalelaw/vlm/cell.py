@@ -110,7 +110,7 @@ def run_cell(
 
     store = images_of("train", recipe.images)
     order = Batches(recipe.images, recipe.batch, seed)
-    asked = _Questions(dataset, tokenizer, recipe.images)
+    questions = _Questions(dataset, tokenizer, recipe.images)
     text = TextStream(dataset, tokenizer, recipe.text_batch, (seed + 1) << 40, device())
     size = (recipe.steps, recipe.batch)
     kept: dict[str, Any] = {
@@ -127,20 +127,20 @@ def run_cell(
     def loss(step: int, part: int = 0) -> torch.Tensor:
         meter.tick()
         turn, whole = order.of(step)
-        encoded, places = asked.of(turn), np.array_split(np.arange(len(whole)), parts)[part]
+        encoded, places = questions.of(turn), np.array_split(np.arange(len(whole)), parts)[part]
         rows = whole[places]
         batch = encoded.batch(rows, device())
         shown = _draw_tokens(model.compressor, seed, step) or visual_tokens
         kept["tokens"] += int(batch.total.sum()) + shown * len(rows)
         losses = model(torch.from_numpy(store[rows]).to(device()).float(), batch)
         kept["losses"][step, places] = losses.detach().cpu()
-        kept["kinds"][step, places] = torch.from_numpy(asked.kinds[rows])
+        kept["kinds"][step, places] = torch.from_numpy(questions.kinds[rows])
         if not recipe.text_batch:
             return losses.mean() * (len(rows) / len(whole))
-        told = text.of(step, part, parts)
-        kept["tokens"] += int(told.total.sum())
-        said = text_losses(model.llm, told)
-        return (losses.sum() + said.sum()) / (len(whole) + recipe.text_batch)
+        text_batch = text.of(step, part, parts)
+        kept["tokens"] += int(text_batch.total.sum())
+        text_loss = text_losses(model.llm, text_batch)
+        return (losses.sum() + text_loss.sum()) / (len(whole) + recipe.text_batch)
 
     new = [*model.compressor.parameters(), *model.projector.parameters()]
     (factor,) = experiment.rate_factors
@@ -156,10 +156,10 @@ def run_cell(
     meter.tick()
     if _training_tokens(squeeze):
         squeeze.visual_tokens = visual_tokens
-    last = asked.of(order.of(recipe.steps - 1)[0])
+    last = questions.of(order.of(recipe.steps - 1)[0])
     names = np.array(list(dataset.benchmarks))[kept["kinds"].numpy()]
     stuck = plateaus(
-        list(zip(names, kept["losses"].numpy(), strict=True)), asked.texts, asked.benchmarks, last
+        list(zip(names, kept["losses"].numpy(), strict=True)), questions.texts, questions.benchmarks, last
     )
     tested = experiment.evaluation.examples * len(dataset.benchmarks)
     vision = int(json.loads((tower / "facts.json").read_text(encoding="utf-8"))["n_params"])
@@ -251,7 +251,7 @@ def cell_flops(experiment: Experiment, llm: str, compressor: str, visual_tokens:
     if experiment.finetune is not None:
         return cost_estimate.cell_flops(experiment, llm, compressor, visual_tokens)
     recipe, shape = experiment.recipe, llm_shape(llm, dataset_of(experiment).words)
-    question, answer, told, said = _mean_lengths(experiment.model_dump_json(), llm)
+    question, answer, prompt, target = _mean_lengths(experiment.model_dump_json(), llm)
     with torch.device("meta"):
         module: Any = _compressor(experiment, compressor, visual_tokens, shape.width)
     head = 2 * shape.width * shape.vocab
@@ -263,7 +263,7 @@ def cell_flops(experiment: Experiment, llm: str, compressor: str, visual_tokens:
         body = _prefill(shape, count + question + answer) + answer * head
         seen += (module.flops() + projector + body) / len(counts)
     reading = _prefill(shape, question) if module.reads_question else 0.0
-    text = 3 * (_prefill(shape, told + said) + said * head)
+    text = 3 * (_prefill(shape, prompt + target) + target * head)
     return recipe.steps * (recipe.batch * (3 * seen + reading) + recipe.text_batch * text)
 
 

@@ -15,11 +15,11 @@ from scalelaw.files.paths import atomic
 from scalelaw.jobs import preemption
 
 
-def write(path: Path, held: dict[str, Any]) -> None:
+def write(path: Path, state: dict[str, Any]) -> None:
     """Write plain data and tensors beside the name, then move it. Raises InputError where there is no room."""
     with atomic(path) as part:
         try:
-            torch.save(held, part)
+            torch.save(state, part)
         except RuntimeError as error:  # what torch makes of a full disk
             raise OSError(f"the checkpoint does not fit ({str(error).splitlines()[0]})") from error
 
@@ -34,10 +34,10 @@ def read(path: Path | None) -> dict[str, Any] | None:
     if path is None or not path.is_file():
         return None
     with preemption.listening():
-        held = _read(path)
-    if preemption.asked():
+        state = _read(path)
+    if preemption.requested():
         raise preemption.preempted()
-    return held
+    return state
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -45,8 +45,8 @@ def _read(path: Path) -> dict[str, Any] | None:
         with zipfile.ZipFile(path) as archive:
             whole = archive.testzip() is None
         if whole:
-            held: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            return held
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            return state
     except (ScalelawError, MemoryError):
         raise
     except FileNotFoundError:

@@ -151,7 +151,7 @@ def train(
             if seen.step % max(1, plan.steps // 50) == 0 or seen.step == plan.steps:
                 progress({"stage": stage, "step": seen.step, "steps": plan.steps, "loss": value,
                           "tokens_per_s": seen.tokens / max(seen.seconds, 1e-9)})  # fmt: skip
-            leave = _any(preemption.asked(), world, device)
+            leave = _any(preemption.requested(), world, device)
             due = plan.save_every and seen.step % plan.save_every == 0
             if saved is not None and seen.step < plan.steps and (due or leave):
                 _save(saved, model, optimiser, rate, stage, seen, before)
@@ -203,7 +203,7 @@ def _blocks(model: Any) -> Sequence[Any]:
     """The layers of the LLM: sharded each for itself, gathered one at a time."""
     base = getattr(model, "language_model", model)
     lists: list[Any] = [m for m in base.modules() if isinstance(m, torch.nn.ModuleList)]
-    return list(sorted(lists, key=lambda held: -len(list(held)))[0]) if lists else []
+    return list(sorted(lists, key=lambda modules: -len(list(modules)))[0]) if lists else []
 
 
 def _last_only(runner: Any, last: bool) -> Any:
@@ -232,9 +232,9 @@ def _local(term: Any) -> torch.Tensor:
 def _any(flag: bool, world: int, device: torch.device) -> bool:
     if world == 1:
         return flag
-    told = torch.tensor(int(flag), device=device)
-    dist.all_reduce(told)
-    return bool(told)
+    count = torch.tensor(int(flag), device=device)
+    dist.all_reduce(count)
+    return bool(count)
 
 
 def _cast(device: torch.device, precision: str) -> Any:
@@ -265,9 +265,9 @@ def _save(
     options = states.StateDictOptions(full_state_dict=True, cpu_offload=True)
     weights, moments = states.get_state_dict(model, optimiser, options=options)
     if _place()[0] == 0:
-        held = {"stage": stage, "before": before or {}, "seen": vars(seen), "model": weights, "optimiser": moments,
+        state = {"stage": stage, "before": before or {}, "seen": vars(seen), "model": weights, "optimiser": moments,
                 "rate": rate.state_dict(), "random": checkpoint.random_states()}  # fmt: skip
-        checkpoint.write(saved, held)
+        checkpoint.write(saved, state)
     if dist.is_initialized():
         dist.barrier()
 
@@ -283,14 +283,14 @@ def whole(model: Any, fresh: Callable[[], Any]) -> Any:
     return again
 
 
-def _restore(held: dict[str, Any], model: Any, optimiser: Any, rate: Any) -> Seen:
+def _restore(state: dict[str, Any], model: Any, optimiser: Any, rate: Any) -> Seen:
     options = states.StateDictOptions(full_state_dict=True)
-    states.set_model_state_dict(model, held["model"], options=options)
+    states.set_model_state_dict(model, state["model"], options=options)
     # a parameter that never had a gradient has no moments, and none are kept of it
     options = states.StateDictOptions(full_state_dict=True, strict=False)
-    states.set_optimizer_state_dict(model, optimiser, held["optimiser"], options=options)
-    rate.load_state_dict(held["rate"])
-    checkpoint.set_random_states(held["random"])
-    seen = Seen(**held["seen"])
-    held.clear()  # whoever gave it need not let go of it first: it is as large as the model and its moments
+    states.set_optimizer_state_dict(model, optimiser, state["optimiser"], options=options)
+    rate.load_state_dict(state["rate"])
+    checkpoint.set_random_states(state["random"])
+    seen = Seen(**state["seen"])
+    state.clear()  # whoever gave it need not let go of it first: it is as large as the model and its moments
     return seen

@@ -51,14 +51,14 @@ def build(
             raise InputError(f"{folder} holds no weights.", code="no_weights",
                              hint="Put the pretrained model there, as save_pretrained writes it.")  # fmt: skip
     trust = {"trust_remote_code": recipe.trust_remote_code}
-    with _said(llm):
+    with _refuse_remote_code(llm):
         tokenizer = AutoTokenizer.from_pretrained(llm, local_files_only=True, **trust)
-    with _said(recipe.tower):
+    with _refuse_remote_code(recipe.tower):
         images = AutoImageProcessor.from_pretrained(recipe.tower, local_files_only=True, **trust)
     processor = QueccProcessor(images, tokenizer,
                                visual_tokens, recipe.question_turns, chat_template=recipe.chat_template)  # fmt: skip
     torch.manual_seed(seed)
-    with _said(f"{recipe.tower} or {llm}"):
+    with _refuse_remote_code(f"{recipe.tower} or {llm}"):
         model = QueccForConditionalGeneration.from_parts(
             recipe.tower,
             llm,
@@ -73,7 +73,7 @@ def build(
 
 
 @contextmanager
-def _said(folder: str) -> Iterator[None]:
+def _refuse_remote_code(folder: str) -> Iterator[None]:
     """A sentence for a folder that brings code along, which is run only where the experiment says so."""
     try:
         yield
@@ -110,8 +110,8 @@ def run_cell(
         loaded, missing = _load_data(recipe, seed, say)
         model.to(_device())
         began = time.perf_counter()
-        held = _believed(checkpoint.read(saved), [*(stage.name for stage in recipe.stages), TRAINED])
-        reached, done = (held["stage"], held["before"]) if held else ("", {})
+        restored = _usable(checkpoint.read(saved), [*(stage.name for stage in recipe.stages), TRAINED])
+        reached, done = (restored["stage"], restored["before"]) if restored else ("", {})
         for stage in recipe.stages:
             if stage.name in done:
                 continue  # the checkpoint is of a later one
@@ -120,15 +120,15 @@ def run_cell(
             plan = plan_of(recipe, stage, len(data), splits, factor)
             draw = _drawing(model, processor, seed)
             seen = train(model, _batches(processor, data, plan, recipe, draw), plan, stage=stage.name, progress=say,
-                         saved=saved, before=done, begun=held if stage.name == reached else None)  # fmt: skip
+                         saved=saved, before=done, begun=restored if stage.name == reached else None)  # fmt: skip
             done = {**done, stage.name: _facts(seen)}
             flops = _flops(experiment, llm, compressor, visual_tokens, {stage.name: done[stage.name]})
             say({"event": "stage", "stage": stage.name, "samples": seen.rows, "tokens": seen.tokens, "flops": flops,
                  "seconds_inside": seen.seconds, "outside": seen.outside_s / max(seen.seconds, 1e-9),
                  **rates(flops, done[stage.name], seen.tokens, _device(), world)})  # fmt: skip
             model = whole(model, lambda: build(recipe, llm, compressor, visual_tokens, seed)[0])
-        if held and reached == TRAINED:
-            model.load_state_dict(held.pop("model"))
+        if restored and reached == TRAINED:
+            model.load_state_dict(restored.pop("model"))
     # the group of processes has ended: nobody waits in it, for as long as scoring takes, until it is taken for dead
     if rank:
         return []
@@ -158,7 +158,8 @@ def run_cell(
     batch = max(1, experiment.evaluation.batch // splits)
     try:
         return [
-            {**shared, **score(model, processor, recipe, asked, batch, say)} for asked in recipe.questions
+            {**shared, **score(model, processor, recipe, questions, batch, say)}
+            for questions in recipe.questions
         ]
     except BaseException:
         if saved is not None:  # whatever it is, the training need not be done again
@@ -178,27 +179,27 @@ def _load_data(recipe: Finetune, seed: int, say: Log) -> tuple[dict[str, Convers
              "left_out": dict(data.left_out)})  # fmt: skip
         _check_missing(recipe, f"stage '{stage.name}'", data.left_out, len(data) + data.left_out.total())
         loaded[stage.name], missing = data, missing + data.left_out.total()
-    for asked in recipe.questions:
-        records, left_out = read_questions(recipe, asked)
-        say({"event": "data", "benchmark": asked.benchmark, "records": len(records),
+    for questions in recipe.questions:
+        records, left_out = read_questions(recipe, questions)
+        say({"event": "data", "benchmark": questions.benchmark, "records": len(records),
              "left_out": dict(left_out)})  # fmt: skip
     return loaded, missing
 
 
-def read_questions(recipe: Finetune, asked: Questions) -> tuple[list[dict[str, Any]], Counter[str]]:
+def read_questions(recipe: Finetune, questions: Questions) -> tuple[list[dict[str, Any]], Counter[str]]:
     """The questions of a benchmark whose images can be read, and why the others were left out.
 
     Raises InputError for a question without a text or answers, a file without a question, and `images_missing` where
     more than `max_missing` of the questions were left out, or all.
     """
-    records = [_question(raw, asked.file) for raw in read_records(Path(asked.file))]
+    records = [_question(raw, questions.file) for raw in read_records(Path(questions.file))]
     if not records:
-        raise InputError(f"{asked.file} holds no question.", code="no_records")
+        raise InputError(f"{questions.file} holds no question.", code="no_records")
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda r: trouble_with(Path(recipe.images), r["images"]), records))
-    left_out = Counter(filter(None, found))
-    usable = [record for record, trouble in zip(records, found, strict=True) if not trouble]
-    _check_missing(recipe, f"benchmark '{asked.benchmark}'", left_out, len(records))
+        troubles = list(pool.map(lambda r: trouble_with(Path(recipe.images), r["images"]), records))
+    left_out = Counter(filter(None, troubles))
+    usable = [record for record, trouble in zip(records, troubles, strict=True) if not trouble]
+    _check_missing(recipe, f"benchmark '{questions.benchmark}'", left_out, len(records))
     return usable, left_out
 
 
@@ -224,12 +225,12 @@ def check_data(experiment: Experiment) -> list[tuple[str, str]]:
     """Warnings on the data of a recipe, before anything is trained: every image is looked for, a sample is decoded."""
     if (recipe := experiment.finetune) is None:
         return []
-    found: list[tuple[str, str]] = []
+    warnings: list[tuple[str, str]] = []
     parts = [(f"stage '{stage.name}'", stage.files) for stage in recipe.stages]
-    parts += [(f"benchmark '{asked.benchmark}'", [asked.file]) for asked in recipe.questions]
+    parts += [(f"benchmark '{questions.benchmark}'", [questions.file]) for questions in recipe.questions]
     for place, (what, files) in enumerate(parts):
         if absent := [file for file in files if not Path(file).is_file()]:
-            found.append(
+            warnings.append(
                 ("data_not_checked", f"{absent[0]} is not here: the images of {what} are not checked.")
             )
             continue
@@ -238,16 +239,18 @@ def check_data(experiment: Experiment) -> list[tuple[str, str]]:
             records = [_as_conversation(_question(raw, files[0])) for raw in records]
         look = survey(records, Path(recipe.images))
         if message := too_many_missing(recipe, what, look.left_out, look.records):
-            found.append(("images_missing", f"{message} The cells will fail."))
+            warnings.append(("images_missing", f"{message} The cells will fail."))
         elif look.left_out:
             reasons = ", ".join(f"{n} {reason}" for reason, n in look.left_out.most_common())
-            found.append(("images_missing", f"Left out of the {look.records} records of {what}: {reasons}."))
+            warnings.append(
+                ("images_missing", f"Left out of the {look.records} records of {what}: {reasons}.")
+            )
         if look.unreadable:
             sentence = (
                 f"{look.unreadable} of {look.sampled} images of {what} that were decoded cannot be read."
             )
-            found.append(("images_missing", sentence))
-    return found
+            warnings.append(("images_missing", sentence))
+    return warnings
 
 
 def _as_conversation(question: dict[str, Any]) -> dict[str, Any]:
@@ -255,14 +258,14 @@ def _as_conversation(question: dict[str, Any]) -> dict[str, Any]:
     return {"id": question["id"], "image": question["images"], "conversations": turns}
 
 
-def _believed(held: dict[str, Any] | None, order: list[str]) -> dict[str, Any] | None:
+def _usable(state: dict[str, Any] | None, order: list[str]) -> dict[str, Any] | None:
     """What a checkpoint holds if it is of one of these stages and keeps the facts of each before it; else None, and all
     begins anew (one that an older version wrote, say).
     """
-    stage, before = (held.get("stage"), held.get("before")) if held else (None, None)
+    stage, before = (state.get("stage"), state.get("before")) if state else (None, None)
     if stage not in order or not isinstance(before, dict) or list(before) != order[: order.index(stage)]:
         return None
-    return held if all(isinstance(of, dict) and set(of) == set(FACTS) for of in before.values()) else None
+    return state if all(isinstance(of, dict) and set(of) == set(FACTS) for of in before.values()) else None
 
 
 def _facts(seen: Seen) -> dict[str, Any]:
@@ -277,7 +280,7 @@ def _flops(
     experiment: Experiment, llm: str, compressor: str, visual_tokens: int, done: dict[str, dict[str, Any]]
 ) -> float:
     """Of these stages, with the rows and tokens that were seen."""
-    measured = {stage: (held["rows"], held["tokens"]) for stage, held in done.items()}
+    measured = {stage: (facts["rows"], facts["tokens"]) for stage, facts in done.items()}
     return cell_flops(experiment, llm, compressor, visual_tokens, measured)
 
 
@@ -328,13 +331,13 @@ def _drawing(model: Any, processor: QueccProcessor, seed: int) -> Callable[[int]
 
 
 def score(
-    model: Any, processor: QueccProcessor, recipe: Finetune, asked: Questions, batch: int, say: Log
+    model: Any, processor: QueccProcessor, recipe: Finetune, questions: Questions, batch: int, say: Log
 ) -> dict[str, Any]:
     """Greedy answers to a file of questions, and their mean score with its standard error; each answer in the log.
 
     Raises InputError for a question without a text or answers.
     """
-    records, left_out = read_questions(recipe, asked)
+    records, left_out = read_questions(recipe, questions)
     model.eval()
     scores, lengths, ends = [], [], _ends(model, processor)
     for start in range(0, len(records), batch):
@@ -348,20 +351,20 @@ def score(
         with torch.no_grad():
             written = model.generate(**inputs, max_new_tokens=recipe.answer_tokens, do_sample=False,
                                      eos_token_id=ends, pad_token_id=processor.tokenizer.pad_token_id)  # fmt: skip
-        said = processor.tokenizer.batch_decode(
+        outputs = processor.tokenizer.batch_decode(
             written[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
         )
         shown = inputs["attention_mask"].sum(dim=1) - (inputs["input_ids"] == processor.image_token_id).sum(
             dim=1
         )
-        for row, text, length in zip(rows, said, shown.tolist(), strict=True):
-            scores.append(METRICS[asked.metric](text, row["answers"]))
+        for row, text, length in zip(rows, outputs, shown.tolist(), strict=True):
+            scores.append(METRICS[questions.metric](text, row["answers"]))
             lengths.append(length)
-            say({"stage": "score", "step": len(scores), "steps": len(records), "benchmark": asked.benchmark,
+            say({"stage": "score", "step": len(scores), "steps": len(records), "benchmark": questions.benchmark,
                  "id": row["id"], "said": text.strip(), "answers": row["answers"], "score": scores[-1]})  # fmt: skip
     value = float(np.mean(scores))
     spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else math.nan
-    return {"benchmark": asked.benchmark, "task_family": asked.family, "metric": asked.metric, "value": value,
+    return {"benchmark": questions.benchmark, "task_family": questions.family, "metric": questions.metric, "value": value,
             "error": 1 - value, "error_se": spread / math.sqrt(len(scores)), "n_examples": len(scores),
             "skipped_examples": left_out.total(),
             "text_tokens": float(np.mean(lengths))}  # fmt: skip
@@ -369,24 +372,24 @@ def score(
 
 def _ends(model: Any, processor: QueccProcessor) -> list[int]:
     """The tokens that end an answer: the tokenizer's own, and those that the LLM came with."""
-    given = model.generation_config.eos_token_id
-    held = given if isinstance(given, list) else [] if given is None else [given]
-    return sorted({int(processor.tokenizer.eos_token_id), *held})
+    eos = model.generation_config.eos_token_id
+    ids = eos if isinstance(eos, list) else [] if eos is None else [eos]
+    return sorted({int(processor.tokenizer.eos_token_id), *ids})
 
 
 def _question(raw: Any, file: str) -> dict[str, Any]:
-    held = raw if isinstance(raw, dict) else {}
-    text = held.get("question", held.get("text"))
-    answers = held.get("answers", held.get("answer"))
+    record = raw if isinstance(raw, dict) else {}
+    text = record.get("question", record.get("text"))
+    answers = record.get("answers", record.get("answer"))
     answers = [answers] if isinstance(answers, str | int | float) else answers
     if not isinstance(text, str) or not answers:
         raise InputError(f"{file}: a question lacks `question` or `answers`: {str(raw)[:80]}.", code="bad_question",
                          hint="Each is {id, image, question, answers: [...]}.")  # fmt: skip
-    image = held.get("image") or []
+    image = record.get("image") or []
     images = [image] if isinstance(image, str) else image
     if not isinstance(images, list) or not all(isinstance(name, str) for name in images):
         raise InputError(f"{file}: `image` is neither a path nor a list of them.", code="bad_question")
-    return {"id": str(held.get("id", held.get("question_id", ""))), "images": images,
+    return {"id": str(record.get("id", record.get("question_id", ""))), "images": images,
             "question": text.replace("<image>", "").strip(), "answers": [str(a) for a in answers]}  # fmt: skip
 
 
@@ -398,8 +401,8 @@ def allowed_tokens(experiment: Experiment, compressor: str) -> list[int]:
     side = math.isqrt(tower.patches)
     if (window := recipe.compressor_options.get("side")) is not None:
         return [int(-(-side // window)) ** 2]
-    found: list[int] = plugins.load("compressors", compressor).allowed_tokens((side, side))
-    return found
+    counts: list[int] = plugins.load("compressors", compressor).allowed_tokens((side, side))
+    return counts
 
 
 def _recipe(experiment: Experiment) -> Finetune:

@@ -52,15 +52,15 @@ class Energy:
         """counter -> (joules, joules at which it begins anew)"""
         if self._card is not None:
             return {} if math.isnan(joules := self._card()) else {"card": (joules, math.inf)}
-        found = {}
+        counters = {}
         for zone in sorted(RAPL.glob("intel-rapl:*")):
             if zone.name.count(":") == 1:  # a package; what is below it is in it
                 try:
-                    held = [int((zone / name).read_text()) for name in ("energy_uj", "max_energy_range_uj")]
+                    values = [int((zone / name).read_text()) for name in ("energy_uj", "max_energy_range_uj")]
                 except (OSError, ValueError):
                     return {}
-                found[zone.name] = (held[0] / 1e6, held[1] / 1e6)
-        return found
+                counters[zone.name] = (values[0] / 1e6, values[1] / 1e6)
+        return counters
 
 
 def _card(device: torch.device) -> Any:
@@ -74,38 +74,38 @@ def _card(device: torch.device) -> Any:
     known = library.nvmlInit_v2() == 0 and library.nvmlDeviceGetHandleByUUID(name, ctypes.byref(handle)) == 0
 
     def read() -> float:
-        told = known and library.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(value)) == 0
-        return value.value / 1e3 if told else math.nan
+        ok = known and library.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(value)) == 0
+        return value.value / 1e3 if ok else math.nan
 
     return read
 
 
 class Meter:
-    """Adds the seconds and joules of training to `held` (as train_s, train_j), step by step.
+    """Adds the seconds and joules of training to `totals` (as train_s, train_j), step by step.
 
-    What lies in `held` when the first step begins, from a checkpoint say, is added to: time between two processes is in
+    What lies in `totals` when the first step begins, from a checkpoint say, is added to: time between two processes is in
     neither.
     """
 
-    def __init__(self, held: dict[str, Any], device: torch.device) -> None:
-        self.held, self._energy = held, Energy(device)
-        held.update(train_s=0.0, train_j=0.0)
+    def __init__(self, totals: dict[str, Any], device: torch.device) -> None:
+        self.totals, self._energy = totals, Energy(device)
+        totals.update(train_s=0.0, train_j=0.0)
         self._last = time.perf_counter()
 
     def tick(self) -> None:
         """All since the last tick was training."""
         now = time.perf_counter()
-        self.held["train_s"] += now - self._last
-        self.held["train_j"] += self._energy.spent()
+        self.totals["train_s"] += now - self._last
+        self.totals["train_j"] += self._energy.spent()
         self._last = now
 
 
 def rates(
-    flops: float, held: Mapping[str, Any], tokens: float, device: torch.device, devices: int = 1
+    flops: float, totals: Mapping[str, Any], tokens: float, device: torch.device, devices: int = 1
 ) -> dict[str, Any]:
-    """{tokens_per_s, mfu, energy_j} of training that took held's train_s and train_j; None where it is not known."""
-    seconds = max(float(held["train_s"]), 1e-9)
-    joules, peak = float(held["train_j"]), peak_flops(device)
+    """{tokens_per_s, mfu, energy_j} of training that took totals' train_s and train_j; None where it is not known."""
+    seconds = max(float(totals["train_s"]), 1e-9)
+    joules, peak = float(totals["train_j"]), peak_flops(device)
     return {
         "tokens_per_s": tokens / seconds,
         "mfu": flops / seconds / (peak * devices) if peak else None,

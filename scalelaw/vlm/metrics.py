@@ -17,23 +17,23 @@ def plain(text: str) -> str:
     return " ".join(ARTICLES.sub(" ", text).split())
 
 
-def exact_match(said: str, answers: Sequence[str]) -> float:
+def exact_match(output: str, answers: Sequence[str]) -> float:
     """1 where it is one of the answers, after `plain`."""
-    return float(plain(said) in {plain(answer) for answer in answers})
+    return float(plain(output) in {plain(answer) for answer in answers})
 
 
-def vqa_accuracy(said: str, answers: Sequence[str]) -> float:
+def vqa_accuracy(output: str, answers: Sequence[str]) -> float:
     """min(1, people who said so / 3), averaged over leaving each person out (VQA, arXiv 1505.00468, section 4)."""
-    ours, theirs = plain(said), [plain(answer) for answer in answers]
+    ours, theirs = plain(output), [plain(answer) for answer in answers]
     if len(theirs) < 2:
         return float(ours in theirs)
     others = [theirs[:i] + theirs[i + 1 :] for i in range(len(theirs))]
-    return sum(min(1.0, held.count(ours) / 3) for held in others) / len(others)
+    return sum(min(1.0, subset.count(ours) / 3) for subset in others) / len(others)
 
 
-def anls(said: str, answers: Sequence[str]) -> float:
+def anls(output: str, answers: Sequence[str]) -> float:
     """Best of 1 - edit distance / longer length over the answers; below one half it is 0 (arXiv 1907.00490, eq. 1)."""
-    ours = " ".join(said.lower().split())
+    ours = " ".join(output.lower().split())
     best = 0.0
     for answer in (" ".join(a.lower().split()) for a in answers):
         longer = max(len(ours), len(answer))
@@ -41,10 +41,10 @@ def anls(said: str, answers: Sequence[str]) -> float:
     return best if best >= THRESHOLD else 0.0
 
 
-def multiple_choice(said: str, answers: Sequence[str]) -> float:
+def multiple_choice(output: str, answers: Sequence[str]) -> float:
     """1 where the first letter that stands alone (`B`, `(B)`, `B.`) is that of the answer."""
-    found = re.search(r"(?<![A-Za-z])([A-Z])(?![A-Za-z'])", said.strip())
-    return float(found is not None and found.group(1) in {answer.strip().upper()[:1] for answer in answers})
+    match = re.search(r"(?<![A-Za-z])([A-Z])(?![A-Za-z'])", output.strip())
+    return float(match is not None and match.group(1) in {answer.strip().upper()[:1] for answer in answers})
 
 
 METRICS: dict[str, Callable[[str, Sequence[str]], float]] = {

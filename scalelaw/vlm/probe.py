@@ -27,7 +27,7 @@ from scalelaw.vlm.tokens import ids_of, padded, word_tokenizer
 from scalelaw.vlm.tower import Tower
 from scalelaw.vlm.train_loop import Progress, optimise
 
-PROBED, ASKED, CANDIDATES = 4000, 2000, 100
+PROBED, TESTED, CANDIDATES = 4000, 2000, 100
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def measure(dataset: Any, run: Run, progress: Progress) -> dict[str, float]:
     losses = optimise([{"params": parameters, "lr": rate}], loss, steps=max(1, run.samples // run.batch), warmup=0.05,
                       clip=1.0, stage=f"{run.objective} {run.width}", progress=progress)  # fmt: skip
     tower.eval().requires_grad_(False)
-    train, test = (_features(dataset, words, tower, s, n) for s, n in (("train", PROBED), ("test", ASKED)))
+    train, test = (_features(dataset, words, tower, s, n) for s, n in (("train", PROBED), ("test", TESTED)))
     probe = _probe(train, test, len(words), words.all_special_ids)
     shot = _zero_shot(train, test, len(words), words.all_special_ids, run.seed)
     return {
@@ -111,13 +111,13 @@ def _features(
     dataset: Any, words: Any, tower: Tower, split: str, count: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(features [count, width], captions [count, longest])"""
-    found, told = [], []
+    features, all_captions = [], []
     for start in range(0, count, 500):
         images, captions = _batch(dataset, words, split, np.arange(start, min(start + 500, count)))
         state = tower(images)[-1]
-        found.append(functional.layer_norm(state, state.shape[-1:]).mean(dim=1))
-        told.append(functional.pad(captions, (0, 16 - captions.shape[1]), value=words.pad_token_id))
-    return torch.cat(found), torch.cat(told)
+        features.append(functional.layer_norm(state, state.shape[-1:]).mean(dim=1))
+        all_captions.append(functional.pad(captions, (0, 16 - captions.shape[1]), value=words.pad_token_id))
+    return torch.cat(features), torch.cat(all_captions)
 
 
 def _hot(captions: torch.Tensor, vocab: int, special: list[int]) -> torch.Tensor:
@@ -128,19 +128,19 @@ def _hot(captions: torch.Tensor, vocab: int, special: list[int]) -> torch.Tensor
 
 def _probe(train: Any, test: Any, vocab: int, special: list[int]) -> np.ndarray:
     """The share of each test caption's words among as many top words of a ridge regression."""
-    (x, captions), (z, asked) = train, test
+    (x, captions), (z, test_captions) = train, test
     mean, spread = x.mean(dim=0), x.std(dim=0) + 1e-6
-    x, z = (functional.pad((held - mean) / spread, (0, 1), value=1.0).double() for held in (x, z))
-    y, wanted = _hot(captions, vocab, special), _hot(asked, vocab, special)
+    x, z = (functional.pad((part - mean) / spread, (0, 1), value=1.0).double() for part in (x, z))
+    y, wanted = _hot(captions, vocab, special), _hot(test_captions, vocab, special)
     weights = torch.linalg.solve(x.T @ x + 1e-2 * len(x) * torch.eye(x.shape[1], dtype=x.dtype), x.T @ y)
     order = (z @ weights).argsort(dim=1, descending=True)
-    found = wanted.gather(1, order).cumsum(1).gather(1, wanted.sum(1, keepdim=True).long() - 1)[:, 0]
-    return (found / wanted.sum(1)).numpy()
+    hits = wanted.gather(1, order).cumsum(1).gather(1, wanted.sum(1, keepdim=True).long() - 1)[:, 0]
+    return (hits / wanted.sum(1)).numpy()
 
 
 def _zero_shot(train: Any, test: Any, vocab: int, special: list[int], seed: int) -> np.ndarray:
     """Whether each test image picks its own caption among a hundred, after the text side learned the locked tower."""
-    (x, captions), (z, asked) = train, test
+    (x, captions), (z, test_captions) = train, test
     torch.manual_seed(seed)
     matcher = Clip(x.shape[1], vocab, special)
     draws = np.random.default_rng((seed, 2))
@@ -154,10 +154,10 @@ def _zero_shot(train: Any, test: Any, vocab: int, special: list[int], seed: int)
              stage="zero-shot", progress=lambda _: None)  # fmt: skip
     matcher.eval()
     with torch.no_grad():
-        scores = matcher.images(z[:, None]) @ matcher.captions(asked).T
+        scores = matcher.images(z[:, None]) @ matcher.captions(test_captions).T
     right = []
     for start in range(0, len(z) - CANDIDATES + 1, CANDIDATES):
         block = slice(start, start + CANDIDATES)
         picked = scores[block, block].argmax(dim=1)
-        right.append((asked[block][picked] == asked[block]).all(dim=1))
+        right.append((test_captions[block][picked] == test_captions[block]).all(dim=1))
     return torch.cat(right).double().numpy()

@@ -54,11 +54,11 @@ def score(
     benchmarks = np.array([e.benchmark for e in examples])
     rows_out = []
     for benchmark, family in dataset.benchmarks.items():
-        chosen = benchmarks == benchmark
-        n, value = int(chosen.sum()), float(right[chosen].mean())
+        mask = benchmarks == benchmark
+        n, value = int(mask.sum()), float(right[mask].mean())
         rows_out.append({"benchmark": benchmark, "task_family": family, "value": value, "error": 1 - value,
                          "error_se": math.sqrt(value * (1 - value) / n), "n_examples": n,
-                         "text_tokens": float(encoded.prompt[chosen].mean())})  # fmt: skip
+                         "text_tokens": float(encoded.prompt[mask].mean())})  # fmt: skip
     return rows_out
 
 
@@ -91,8 +91,8 @@ def _blind_loss(questions: np.ndarray, rows: np.ndarray, encoded: Encoded) -> fl
     entropy, tokens = 0.0, 0
     _, kind, counts = np.unique(questions[rows], return_inverse=True, return_counts=True)
     for index in np.flatnonzero(counts >= OFTEN):
-        asked = rows[kind == index]
-        answers = [tuple(encoded.ids[r, encoded.prompt[r] : encoded.total[r]]) for r in asked]
+        group = rows[kind == index]
+        answers = [tuple(encoded.ids[r, encoded.prompt[r] : encoded.total[r]]) for r in group]
         for place in range(max(map(len, answers))):
             there = np.array(list(Counter(a[place] for a in answers if place < len(a)).values()))
             entropy -= float((there * np.log(there / there.sum())).sum())

@@ -98,8 +98,8 @@ def pretrain_tower(
             images, captions = batch("dev", 0, 1000)
             hot = objective.classes(captions)
             order = objective.logits(tower.eval()(images)[-1]).argsort(dim=-1, descending=True)
-            found = hot.gather(1, order).cumsum(1).gather(1, hot.sum(1, keepdim=True).long() - 1)[:, 0]
-            facts["recall"] = float((found / hot.sum(1)).mean())
+            hits = hot.gather(1, order).cumsum(1).gather(1, hot.sum(1, keepdim=True).long() - 1)[:, 0]
+            facts["recall"] = float((hits / hot.sum(1)).mean())
     folder.mkdir(parents=True, exist_ok=True)
     save_tower(tower, folder)
     _write_facts(folder, facts, started)

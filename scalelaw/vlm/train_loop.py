@@ -77,7 +77,7 @@ def optimise(
                 progress({"stage": stage, "step": step + 1, "steps": steps, "loss": value})
             if saved is None:
                 continue
-            leave = preemption.asked()
+            leave = preemption.requested()
             if leave or step + 1 == steps or time.monotonic() - last > SAVE_EVERY_S:
                 _save(saved, stage, parts, kept, losses)
                 last = time.monotonic()
@@ -87,23 +87,23 @@ def optimise(
 
 
 def _save(saved: Path, stage: str, parts: dict[str, Any], kept: dict[str, Any], losses: list[float]) -> None:
-    held = {name: part.state_dict() for name, part in parts.items()}
+    states = {name: part.state_dict() for name, part in parts.items()}
     checkpoint.write(
         saved,
-        {**held, "stage": stage, "kept": kept, "losses": losses, "random": checkpoint.random_states()},
+        {**states, "stage": stage, "kept": kept, "losses": losses, "random": checkpoint.random_states()},
     )
 
 
 def _restore(saved: Path | None, stage: str, parts: dict[str, Any], kept: dict[str, Any]) -> list[float]:
     """The losses so far, everything else as it was then; none where there is no checkpoint of this stage."""
-    held = checkpoint.read(saved)
-    if held is None or held["stage"] != stage:
+    state = checkpoint.read(saved)
+    if state is None or state["stage"] != stage:
         return []
     for name, part in parts.items():
-        part.load_state_dict(held[name])
-    kept.update(held["kept"])
-    checkpoint.set_random_states(held["random"])
-    losses: list[float] = held["losses"]
+        part.load_state_dict(state[name])
+    kept.update(state["kept"])
+    checkpoint.set_random_states(state["random"])
+    losses: list[float] = state["losses"]
     return losses
 
 

@@ -52,7 +52,7 @@ def main(arguments):
         if not state.exists():
             with preemption.heard(), preemption.listening():
                 pathlib.Path(result + ".begun").write_text("")
-                while not preemption.asked():
+                while not preemption.requested():
                     time.sleep(0.01)
             state.write_text("what it knows")
             return 75

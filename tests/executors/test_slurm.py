@@ -45,7 +45,7 @@ def main(arguments):
             while done < 30:
                 time.sleep(0.1)
                 done += 1
-                if preemption.asked():
+                if preemption.requested():
                     state.write_text(str(done))
                     return 75
     if kind == "ranks":

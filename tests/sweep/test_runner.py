@@ -16,7 +16,7 @@ from scalelaw.errors import FailedCells, InputError
 from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep import SweepResult, plan_sweep, run_sweep
 from scalelaw.sweep.grid import cells
-from scalelaw.sweep.locks import only_runner, turn
+from scalelaw.sweep.locks import hold, only_runner
 from scalelaw.sweep.progress import Progress
 from scalelaw.table.read import read_table
 
@@ -100,7 +100,7 @@ def test_what_killed_writers_left_is_removed_but_not_from_under_one_who_writes(
     folder.saved(names[2]).write_bytes(b"what it knows")
     for path in (*left, *held):
         path.write_bytes(b"half")
-    with turn(folder.turn(names[1])):
+    with hold(folder.lock_of(names[1])):
         sweep(experiment())
     assert [path.exists() for path in (*left, *held, folder.saved(names[2]))] == [
         False,

@@ -13,7 +13,7 @@ from scalelaw.errors import FailedCells
 from scalelaw.files.paths import SweepFolder
 from scalelaw.sweep import run_sweep, sweep_status
 from scalelaw.sweep.grid import cells
-from scalelaw.sweep.locks import is_held, only_runner, turn
+from scalelaw.sweep.locks import hold, is_held, only_runner
 from scalelaw.sweep.progress import Progress
 
 Make = Callable[..., Experiment]
@@ -34,7 +34,7 @@ def test_what_is_done_running_failed_broken_and_missing(
     folder, names = SweepFolder(tmp_path), [cell.name for cell in cells(experiment())]
     folder.cell(names[1]).write_bytes(b"half")
     folder.cell(names[2]).unlink()
-    with turn(folder.turn(names[2])), only_runner(folder.lock):
+    with hold(folder.lock_of(names[2])), only_runner(folder.lock):
         found = sweep_status(experiment(), tmp_path)
     assert [cell["state"] for cell in found.cells] == ["done", "broken", "running", "failed"]
     assert found.cells[3]["reason"] == "RuntimeError: 24x1-quecc-4-0 was told to fail"

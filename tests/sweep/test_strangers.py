@@ -59,7 +59,7 @@ def test_a_file_inside_that_leads_out_is_refused(
     assert (tmp_path / "precious").read_text() == "kept"
 
 
-@pytest.mark.parametrize("place", ["log", "output", "turn"])
+@pytest.mark.parametrize("place", ["log", "output", "lock_of"])
 def test_what_a_cell_writes_does_not_follow_a_link(
     place: str, experiment: Make, stub: str, tmp_path: Path
 ) -> None:

@@ -177,7 +177,7 @@ def test_a_signal_saves_and_leaves(tmp_path: Path) -> None:
     with preemption.heard(), pytest.raises(Preempted):
         train(Little(), rows, PLAN, stage="s", progress=asked, saved=tmp_path / "saved.pt")
     with preemption.heard():  # which forgets
-        assert not preemption.asked()
+        assert not preemption.requested()
     assert torch.load(tmp_path / "saved.pt", weights_only=True)["seen"]["step"] == 3
 
 

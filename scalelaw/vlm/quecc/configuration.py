@@ -143,9 +143,9 @@ class QueccConfig(PreTrainedConfig):
         return -(-self.grid[0] // side) * -(-self.grid[1] // side)
 
 
-def _config(given: Any, part: str) -> Any:
+def _config(source: Any, part: str) -> Any:
     """A configuration of a tower or an LLM, from itself, from a dict, or from a larger model's that holds one."""
-    config = AutoConfig.for_model(**given) if isinstance(given, dict) else given
+    config = AutoConfig.for_model(**source) if isinstance(source, dict) else source
     inner = getattr(config, f"{part}_config", None)
     return config if inner is None else inner
 

@@ -103,17 +103,19 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
     @classmethod
     def from_pretrained(cls, *args: Any, strict: bool = True, **kwargs: Any) -> Any:
         """As transformers has it, but a missing, unexpected or misshapen weight is an InputError (`strict`)."""
-        asked = kwargs.pop("output_loading_info", False)
+        with_info = kwargs.pop("output_loading_info", False)
         model, info = super().from_pretrained(*args, output_loading_info=True, **kwargs)
         wrong = {k: sorted(map(str, info[k])) for k in ("missing_keys", "unexpected_keys", "mismatched_keys")}
         if strict and any(wrong.values()):
-            said = "; ".join(f"{k.replace('_keys', '')}: {', '.join(v[:3])}" for k, v in wrong.items() if v)
+            details = "; ".join(
+                f"{k.replace('_keys', '')}: {', '.join(v[:3])}" for k, v in wrong.items() if v
+            )
             raise InputError(
-                f"The weights in {args[0] if args else ''} are not this model's ({said}).",
+                f"The weights in {args[0] if args else ''} are not this model's ({details}).",
                 code="weights_do_not_match",
                 hint="Load the folder that save_pretrained wrote, with its own config.json.",
             )
-        return (model, info) if asked else model
+        return (model, info) if with_info else model
 
     def get_input_embeddings(self) -> nn.Module:
         """The LLM's."""
@@ -190,8 +192,8 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
         if not question_ids.shape[1]:
             return torch.zeros(len(lengths), self.config.text_config.hidden_size, device=self.device)
         states = self.language_model.base_model(input_ids=question_ids, use_cache=False).last_hidden_state
-        found = states[torch.arange(len(states), device=states.device), last]
-        return torch.where((lengths > 0)[:, None], found, torch.zeros_like(found))
+        last_states = states[torch.arange(len(states), device=states.device), last]
+        return torch.where((lengths > 0)[:, None], last_states, torch.zeros_like(last_states))
 
     def get_image_features(
         self, pixel_values: torch.Tensor, question: torch.Tensor | None = None
@@ -199,10 +201,10 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
         """pixel_values [images, 3, height, width], question [images, text width] -> [images, tokens, text width]."""
         patches, multi, attention = self.vision_states(pixel_values)
         weight = self.projector[0].weight
-        given = [patches.to(weight.dtype), multi.to(weight.dtype), question]
+        inputs = [patches.to(weight.dtype), multi.to(weight.dtype), question]
         if attention is not None:
-            given.append(attention)
-        return self.projector(self.compressor(*given))
+            inputs.append(attention)
+        return self.projector(self.compressor(*inputs))
 
     # ------------------------------------------------------------------ forward and generate
 
@@ -368,21 +370,21 @@ def _sides(size: Any) -> tuple[int, int]:
 
 def _renamed(tower: nn.Module, wanted: nn.Module) -> dict[str, torch.Tensor]:
     """The tower's weights by the names that the model wants: with or without the prefix of a wrapper."""
-    held, names = tower.state_dict(), set(wanted.state_dict())
+    weights, names = tower.state_dict(), set(wanted.state_dict())
     prefix = "vision_model."
     out = {}
-    for name, value in held.items():
+    for name, value in weights.items():
         for alias in (name, prefix + name, name.removeprefix(prefix)):
             if alias in names:
                 out[alias] = value
     return out
 
 
-def _strict(found: Any, origin: str | Path) -> None:
-    tied = [name for name in found.missing_keys if "lm_head" not in name]
-    if tied or found.unexpected_keys:
+def _strict(result: Any, origin: str | Path) -> None:
+    tied = [name for name in result.missing_keys if "lm_head" not in name]
+    if tied or result.unexpected_keys:
         raise InputError(
-            f"The weights of {origin} do not fit: {', '.join([*tied, *found.unexpected_keys][:5])}.",
+            f"The weights of {origin} do not fit: {', '.join([*tied, *result.unexpected_keys][:5])}.",
             code="weights_do_not_match",
         )
 

@@ -77,16 +77,18 @@ class QueccProcessor(ProcessorMixin):
             marks
         ):
             raise _images_differ(f"The texts hold {sum(marks)} image marks", count)
-        asked = [t.replace(self.image_token, " ").strip() for t in texts] if questions is None else questions
-        asked = [asked] if isinstance(asked, str) else list(asked)
-        if len(asked) != len(texts):
+        prompts = (
+            [t.replace(self.image_token, " ").strip() for t in texts] if questions is None else questions
+        )
+        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        if len(prompts) != len(texts):
             raise InputError(
-                f"There are {len(texts)} texts and {len(asked)} questions.",
+                f"There are {len(texts)} texts and {len(prompts)} questions.",
                 code="questions_do_not_match",
                 hint="Give one question for each text; an empty one for none.",
             )
         ids = self.tokenizer([self._expanded(t) for t in texts])["input_ids"]
-        alone = [self.tokenizer(q, add_special_tokens=False)["input_ids"] if q else [] for q in asked]
+        alone = [self.tokenizer(q, add_special_tokens=False)["input_ids"] if q else [] for q in prompts]
         rows = [{"input_ids": i, "question_ids": q} for i, q in zip(ids, alone, strict=True)]
         return self.pad(rows, self._images(images), padding_side)
 
@@ -109,16 +111,16 @@ class QueccProcessor(ProcessorMixin):
         begins = self.tokenizer.bos_token is not None and shown.text.startswith(self.tokenizer.bos_token)
         encoded = self.tokenizer(shown.text, return_offsets_mapping=True, add_special_tokens=not begins)
         ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
-        said = {role: [(a, b) for who, a, b in shown.spans if who == role] for role in ("user", "assistant")}
+        spans = {role: [(a, b) for who, a, b in shown.spans if who == role] for role in ("user", "assistant")}
         if self.question_turns == "last":
             turn = [len([p for p in m["parts"] if p is not None]) for m in messages if m["role"] == "user"]
-            said["user"] = said["user"][-turn[-1] :] if turn and turn[-1] else []
-        question = [i for i, held in zip(ids, tokens_in(offsets, said["user"]), strict=True) if held]
-        learned = tokens_in(offsets, said["assistant"])
+            spans["user"] = spans["user"][-turn[-1] :] if turn and turn[-1] else []
+        question = [i for i, inside in zip(ids, tokens_in(offsets, spans["user"]), strict=True) if inside]
+        learned = tokens_in(offsets, spans["assistant"])
         special = set(self.tokenizer.all_special_ids)
         for place in range(1, len(ids)):  # the end of a turn is learned with it
             learned[place] |= learned[place - 1] and ids[place - 1] not in special and ids[place] in special
-        labels = [i if held else IGNORED for i, held in zip(ids, learned, strict=True)]
+        labels = [i if inside else IGNORED for i, inside in zip(ids, learned, strict=True)]
         if max_length is not None and self.image_token_id in ids[max_length:]:
             raise InputError(
                 f"A conversation of {len(ids)} tokens holds an image beyond the first {max_length}.",
@@ -151,7 +153,7 @@ class QueccProcessor(ProcessorMixin):
         ]
         marks = [row["input_ids"].count(self.image_token_id) // self.visual_tokens for row in rows]
         _check_images("conversation", marks, [[] for _ in rows] if images is None else images)
-        flat = [image for held in images or [] for image in held]
+        flat = [image for per_row in images or [] for image in per_row]
         if add_generation_prompt:
             rows = [{k: v for k, v in row.items() if k != "labels"} for row in rows]
         return self.pad(rows, self._images(flat), "left" if add_generation_prompt else "right")
@@ -181,7 +183,7 @@ class QueccProcessor(ProcessorMixin):
         if images is None or (isinstance(images, Sequence) and not len(images)):
             return None
         flat = list(images) if isinstance(images, Sequence) else [images]
-        flat = [image for held in flat for image in (held if isinstance(held, list | tuple) else [held])]
+        flat = [image for entry in flat for image in (entry if isinstance(entry, list | tuple) else [entry])]
         if not flat:
             return None
         pixels = [square(image, self.image_processor) if self.pad_square else image for image in flat]
@@ -197,8 +199,8 @@ def _check_images(kind: str, marks: Sequence[int], images: Sequence[Any]) -> Non
             code="images_do_not_match",
             hint=f"Give a list of images for each {kind}; an empty one for none.",
         )
-    for place, (wanted, held) in enumerate(zip(marks, images, strict=True)):
-        if (count := len(held) if isinstance(held, list | tuple) else 1) != wanted:
+    for place, (wanted, row) in enumerate(zip(marks, images, strict=True)):
+        if (count := len(row) if isinstance(row, list | tuple) else 1) != wanted:
             raise _images_differ(
                 f"{kind.capitalize()} {place} (the first is 0) holds {wanted} image marks", count
             )

@@ -94,23 +94,23 @@ def render(
                     f"A text holds '{MARKER}' or a private mark: {part[:60]!r}.", code="bad_conversation"
                 )
     parts = [(m["role"], part) for m in messages for part in m["parts"] if part is not None]
-    roles, found = {mark: role for role, mark in OPEN.items()}, list[tuple[str, int, int]]()
+    roles, spans = {mark: role for role, mark in OPEN.items()}, list[tuple[str, int, int]]()
     text, role, start = "", "", 0
     for character in rendered(marked=True):
         if character in roles:
             role, start = roles[character], len(text)
         elif character == CLOSE:
-            found.append((role, start, len(text)))
+            spans.append((role, start, len(text)))
         else:
             text += character
     # each text, not only their number: a template may put the turns in another order
-    if text != rendered(marked=False) or [(role, text[a:b]) for role, a, b in found] != parts:
+    if text != rendered(marked=False) or [(role, text[a:b]) for role, a, b in spans] != parts:
         raise InputError(
             "The chat template changes what is said, or leaves some of it out.",
             code="bad_template",
             hint="Give a template that renders every turn as it is (QueccProcessor's chat_template).",
         )
-    return Rendered(text, tuple(found))
+    return Rendered(text, tuple(spans))
 
 
 def tokens_in(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[bool]:
