@@ -1,6 +1,6 @@
-"""All that a person may write in experiments/*.yaml; an unknown key is refused with the nearest allowed.
+"""The keys of an experiment file, with their defaults and limits; an unknown key is an error.
 
-An experiment file states its question and only its difference from these defaults.
+An experiment file contains its question and the keys that differ from these defaults.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Section(BaseModel):
 
 
 class Dataset(_Section):
-    """What the models see. `options` are the dataset plug-in's own."""
+    """The dataset. `options` are passed to the dataset plug-in."""
 
     name: str = "scenes"
     seed: int = Field(0, ge=0)
@@ -36,7 +36,7 @@ class Dataset(_Section):
 
 
 class Vision(_Section):
-    """The vision tower: its shape, and its pre-training by an objective on captions; then it is frozen."""
+    """The vision tower: its shape and its pre-training on captions. It is frozen afterwards."""
 
     width: int = Field(64, gt=0)
     layers: int = Field(2, gt=0)
@@ -46,30 +46,32 @@ class Vision(_Section):
     batch: int = Field(64, gt=0)
     learning_rate: float = Field(5e-3, gt=0)
     features: list[int] = Field(
-        default=[0, 1, 2], min_length=1, description="hidden states kept: 0 the stem, then each block"
+        default=[0, 1, 2],
+        min_length=1,
+        description="hidden states to store: 0 is the stem, followed by the blocks",
     )
-    select: int = Field(-2, description="the hidden state to compress, among `features`")
-    seed: int = Field(0, ge=0, description="of its first weights and of the images it sees")
+    select: int = Field(-2, description="hidden state that is compressed; one of `features`")
+    seed: int = Field(0, ge=0, description="seed of the initial weights and of the images")
     features_gb: float = Field(
         20.0,
         ge=0,
-        description="features are kept on disk up to so many GB; larger, they are made as they are needed",
+        description="largest size of the features on disk, in GB; larger features are computed when they are needed",
     )
 
     @model_validator(mode="after")
     def _among_the_states(self) -> Vision:
         states = range(self.layers + 1)
         if not all(-len(states) <= s < len(states) for s in [*self.features, self.select]):
-            raise ValueError(f"features and select must lie in 0..{self.layers}, the stem and the blocks")
+            raise ValueError(f"features and select must be in 0..{self.layers} (the stem and the blocks)")
         if states[self.select] not in self.features:
             raise ValueError(f"select ({states[self.select]}) must be among the features ({self.features})")
         if self.width % self.heads:
-            raise ValueError(f"a width of {self.width} does not split into {self.heads} heads")
+            raise ValueError(f"the width {self.width} is not divisible by the number of heads {self.heads}")
         return self
 
 
 class Text(_Section):
-    """Training each LLM rung on text alone, before it sees an image."""
+    """Training of each LLM on text, before the training with images."""
 
     steps: int = Field(700, ge=0)
     batch: int = Field(128, gt=0)
@@ -78,91 +80,104 @@ class Text(_Section):
 
 
 class Recipe(_Section):
-    """Training one cell: compressor, projector and LLM on questions about images."""
+    """Training of one cell: compressor, projector and LLM on questions about images."""
 
     images: int = Field(
-        16384, gt=0, description="training images; every epoch asks a new question about each"
+        16384, gt=0, description="number of training images; each epoch has a new question about each image"
     )
     steps: int = Field(400, gt=0)
     batch: int = Field(128, gt=0)
     text_batch: int = Field(
-        64, ge=0, description="text-only examples beside each batch: the LLM keeps what it knows"
+        64,
+        ge=0,
+        description="text-only examples added to each batch, so that the LLM does not forget its text training",
     )
-    learning_rate: float = Field(4e-3, gt=0, description="of compressor and projector")
-    llm_learning_rate: float = Field(4e-3, gt=0, description="of the LLM at width 32; times (32 / width)^0.5")
+    learning_rate: float = Field(4e-3, gt=0, description="learning rate of compressor and projector")
+    llm_learning_rate: float = Field(
+        4e-3, gt=0, description="learning rate of the LLM at width 32; scaled by (32 / width)^0.5"
+    )
     warmup: float = Field(0.03, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)
-    compile: bool = Field(False, description="torch.compile: pays where steps are many and large")
+    compile: bool = Field(False, description="use torch.compile; worthwhile for long runs with large steps")
 
 
 class Evaluation(_Section):
-    """Scoring one cell on questions that were never trained or tuned on."""
+    """Scoring of one cell on questions that are used neither for training nor for tuning."""
 
-    examples: int = Field(2000, gt=0, description="questions of each benchmark")
-    split: Literal["test", "dev"] = Field("test", description="dev to tune on, test to report on")
+    examples: int = Field(2000, gt=0, description="number of questions of each benchmark")
+    split: Literal["test", "dev"] = Field("test", description="dev for tuning, test for reporting")
     batch: int = Field(500, gt=0)
 
 
 class Rule(_Section):
-    """What some of the work asks for; of the rules that apply to a piece of work, a later one overrides an earlier."""
+    """The resources of a group of tasks. Of the rules that match a task, a later one overrides an earlier one."""
 
     work: Literal["cell", "tower", "features", "llm"] | None = Field(
-        None, description="only cells, or a stage"
+        None, description="apply only to cells, or only to one stage"
     )
     above: float = Field(
-        0, ge=0, description="only LLMs of at least so many parameters beside the embeddings"
+        0, ge=0, description="apply only to LLMs with at least this number of non-embedding parameters"
     )
-    below: float | None = Field(None, gt=0, description="only LLMs of fewer parameters than this")
-    gpus: float | None = Field(None, ge=0, description="on each node; less than 1 is a share of one")
-    cpus: int | None = Field(None, ge=1, description="on each node")
-    memory_gb: float | None = Field(None, gt=0, description="on each node")
+    below: float | None = Field(
+        None, gt=0, description="apply only to LLMs with fewer non-embedding parameters than this"
+    )
+    gpus: float | None = Field(None, ge=0, description="GPUs per node; less than 1 is a share of one GPU")
+    cpus: int | None = Field(None, ge=1, description="CPU cores per node")
+    memory_gb: float | None = Field(None, gt=0, description="memory per node")
     minutes: float | None = Field(
-        None, gt=0, description="then it is ended, and begun again from its checkpoint"
+        None, gt=0, description="time limit; the task is then stopped and restarted from its checkpoint"
     )
-    nodes: int | None = Field(None, ge=1, description="more than one: torchrun on each")
+    nodes: int | None = Field(
+        None, ge=1, description="number of nodes; with more than one, torchrun is started on each"
+    )
     retries: int | None = Field(
-        None, ge=0, description="how often to begin again what was ended from outside"
+        None, ge=0, description="number of restarts after a task was ended by a signal or its node"
     )
-    cells_per_job: int | None = Field(None, ge=1, description="run one after the other in one job")
+    cells_per_job: int | None = Field(
+        None, ge=1, description="number of cells that one job runs one after the other"
+    )
 
 
 class Resources(_Section):
-    """Where and with what a sweep runs; no result depends on it."""
+    """The resources that a sweep runs with. No result depends on them."""
 
     rules: list[Rule] = Field(default_factory=list)
     settings: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="executor -> its own settings: {slurm: {partition: main}}"
+        default_factory=dict, description="settings of each executor, for example {slurm: {partition: main}}"
     )
 
 
 class TrainingStage(_Section):
-    """One stage of the recipe: its conversations, and what learns."""
+    """One training stage: its conversations and the parts that are trained."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
-    files: list[str] = Field(min_length=1, description="LLaVA's files of conversations")
+    files: list[str] = Field(min_length=1, description="conversation files in the format of LLaVA")
     learns: str = Field(
-        pattern="^(connector|all)$", description="connector: compressor and projector; all: and LLM"
+        pattern="^(connector|all)$",
+        description="parts to train; connector: compressor and projector, all: also the LLM",
     )
     learning_rate: float = Field(gt=0)
     batch: int = Field(gt=0)
     epochs: float = Field(1.0, gt=0)
     rows: int | None = Field(
-        None, gt=0, description="how many conversations there are, to plan before they are here"
+        None, gt=0, description="number of conversations, for planning without the files"
     )
-    text_tokens: float = Field(256.0, gt=0, description="mean tokens of one, to plan with")
+    text_tokens: float = Field(
+        256.0, gt=0, description="mean number of text tokens of a conversation, for planning"
+    )
 
 
 class Questions(_Section):
-    """A benchmark in a file of one's own: a list (or lines) of {id, image, question, answers}."""
+    """A benchmark read from a file: a list (or lines) of {id, image, question, answers}."""
 
     benchmark: str
-    family: str = Field(description="the task family: reasoning, ocr, ...")
+    family: str = Field(description="task family: reasoning, ocr, ...")
     file: str
     metric: str = Field("exact_match", pattern="^(exact_match|vqa_accuracy|anls|multiple_choice)$")
 
 
 class Cluster(_Section):
-    """What it would run on, for the plan: GPUs, the dense bf16 peak of each, its memory, and the share that is used."""
+    """The cluster that a plan assumes: number of GPUs, dense bf16 peak and memory of each, and utilization (MFU)."""
 
     gpus: int = Field(8, gt=0)
     tflops: float = Field(989.0, gt=0)
@@ -171,67 +186,80 @@ class Cluster(_Section):
 
 
 class Finetune(_Section):
-    """The recipe for pretrained parts (folders of a tower and of LLMs) on conversations; without it they are made."""
+    """Training of a pretrained tower and pretrained LLMs on conversations; without it, all parts start from scratch."""
 
-    tower: str = Field(description="folder of a pretrained vision tower")
-    images: str = Field(description="the folder that the files' image paths are relative to")
+    tower: str = Field(description="folder of the pretrained vision tower")
+    images: str = Field(description="folder that the image paths in the files are relative to")
     stages: list[TrainingStage] = Field(min_length=1)
-    questions: list[Questions] = Field(default=[], description="the benchmarks it is scored on")
+    questions: list[Questions] = Field(default=[], description="benchmarks for scoring")
     compressor_options: dict[str, Any] = Field(
         default_factory=dict,
-        description="the compressor's own: {side: 4} for windows of 4 x 4, the grid padded",
+        description="options of the compressor; {side: 4} for windows of 4 x 4 on a padded grid",
     )
     question_turns: str = Field(
-        "all", description="which of a conversation's questions condition the compression: all, or the last"
+        "all", description="questions of a conversation that condition the compression: all, or last"
     )
-    chat_template: str | None = Field(None, description="instead of the tokenizer's own")
-    micro_batch: int = Field(8, gt=0, description="conversations at once on one GPU; the rest is accumulated")
+    chat_template: str | None = Field(None, description="replaces the chat template of the tokenizer")
+    micro_batch: int = Field(
+        8,
+        gt=0,
+        description="conversations per GPU and forward pass; gradients are accumulated up to the batch",
+    )
     max_length: int = Field(
-        2048, gt=0, description="tokens of a conversation, the image's among them; the end is cut"
+        2048,
+        gt=0,
+        description="largest number of tokens of a conversation, image tokens included; longer ones are truncated",
     )
     warmup: float = Field(0.03, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)
-    precision: str = Field("bf16", pattern="^(float32|bf16)$", description="float32, or bf16 by autocast")
+    precision: str = Field("bf16", pattern="^(float32|bf16)$", description="float32, or bf16 with autocast")
     parallel: str = Field(
         "ddp",
         pattern="^(ddp|fully_shard)$",
-        description="ddp: all on each GPU; fully_shard: shared among them",
+        description="ddp: a full copy on each GPU; fully_shard: parameters sharded across GPUs",
     )
-    compile: bool = Field(False, description="torch.compile")
+    compile: bool = Field(False, description="use torch.compile")
     trust_remote_code: bool = Field(
-        False, description="run the Python code that a folder of the tower or of an LLM brings along"
+        False, description="run Python code contained in the folder of the tower or of an LLM"
     )
     max_missing: float = Field(
         0.01,
         ge=0,
         le=1,
-        description="share of a stage's records, and of a benchmark's questions, that may be left out because an image "
-        "is missing or unreadable or a record is malformed; a cell with more fails",
+        description="largest share of the records of a stage, or of the questions of a benchmark, that may be left out "
+        "because an image is missing or unreadable or a record is malformed; a cell with more fails",
     )
     save_every: int = Field(500, ge=0, description="steps between checkpoints")
-    answer_tokens: int = Field(32, gt=0, description="the longest answer that is generated")
+    answer_tokens: int = Field(32, gt=0, description="largest number of generated tokens of an answer")
     cluster: Cluster = Cluster()
 
 
 class Experiment(_Section):
-    """One experiment = one question: LLM rungs x visual-token counts x compressors x seeds."""
+    """One experiment: the product of LLMs, visual-token counts, compressors and seeds, and the question it answers."""
 
-    question: str = Field(description="what is asked, in a sentence")
+    question: str = Field(description="the question that the experiment answers, in one sentence")
     name: str = Field(
-        "", pattern=r"^([A-Za-z0-9_-][A-Za-z0-9_.-]*)?$", max_length=100, description="by default the file's"
+        "",
+        pattern=r"^([A-Za-z0-9_-][A-Za-z0-9_.-]*)?$",
+        max_length=100,
+        description="name of the experiment; by default the name of the file",
     )
-    llms: list[str] = Field(min_length=1, description="rungs, WIDTHxLAYERS, or folders of pretrained models")
-    visual_tokens: list[int] = Field(min_length=1, description="of one image, as the LLM sees it")
+    llms: list[str] = Field(
+        min_length=1, description="model sizes as WIDTHxLAYERS, or folders of pretrained models"
+    )
+    visual_tokens: list[int] = Field(min_length=1, description="numbers of visual tokens per image")
     compressors: list[str] = Field(
-        default=["quecc"], min_length=1, description="of `scalelaw list compressors`, or files of one's own"
+        default=["quecc"],
+        min_length=1,
+        description="names from `scalelaw list compressors`, or paths of plug-in files",
     )
     seeds: list[NonNegativeInt] = Field(
-        default=[0], min_length=1, description="each makes every cell once more"
+        default=[0], min_length=1, description="random seeds; every cell is trained once per seed"
     )
     rate_factors: list[float] = Field(
         default=[1.0],
         min_length=1,
-        description="a cell's learning rates times each of these: more than one checks them",
+        description="factors on all learning rates of a cell; use several to check the rates",
     )
     dataset: Dataset = Dataset()
     vision: Vision = Vision()
@@ -242,21 +270,21 @@ class Experiment(_Section):
     resources: Resources = Resources()
     track: list[str] = Field(
         default=[],
-        description="what else hears each cell's log: tensorboard, trackio, wandb; no result depends on it",
+        description="trackers that receive the log of each cell: tensorboard, trackio, wandb",
     )
 
     @field_validator("visual_tokens")
     @classmethod
     def _positive(cls, counts: list[int]) -> list[int]:
         if min(counts) < 1:
-            raise ValueError("token counts are at least 1")
+            raise ValueError("token counts must be at least 1")
         return counts
 
     @field_validator("rate_factors")
     @classmethod
     def _above_zero(cls, factors: list[float]) -> list[float]:
         if min(factors) <= 0:
-            raise ValueError("factors of a learning rate are above 0")
+            raise ValueError("factors of a learning rate must be above 0")
         return factors
 
 
@@ -270,7 +298,7 @@ def read_experiment(path: str | Path, changes: list[str] | None = None) -> Exper
         raise InputError(f"{file} is not an experiment.", code="wrong_kind", hint=wrong)
     raw = _read_yaml(file)
     if not isinstance(raw, dict):
-        raise InputError(f"{file} is not an experiment: it holds no keys.", code="bad_yaml")
+        raise InputError(f"{file} is not an experiment: it contains no keys.", code="bad_yaml")
     for change in changes or []:
         _apply(raw, change)
     raw.setdefault("name", file.stem)
@@ -283,7 +311,7 @@ def parse_experiment(raw: dict[str, Any], origin: str = "the experiment") -> Exp
 
 
 def read_resources(path: str | Path) -> Resources:
-    """Read a file that holds what an experiment's `resources` would. Raises InputError as `read_experiment`."""
+    """Read a file with the keys of `resources`. Raises InputError as `read_experiment`."""
     return _parse(Resources, read_mapping(path), str(path))
 
 
@@ -294,9 +322,8 @@ def _parse(model: type[Section], raw: dict[str, Any], origin: str) -> Section:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = min(
-            error.errors(), key=lambda item: item["type"] != "extra_forbidden"
-        )  # a misspelt key first
+        # a misspelled key comes first
+        first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             refusal = unknown("key", str(first["loc"][-1]), _allowed(model, first["loc"][:-1]))
@@ -305,9 +332,9 @@ def _parse(model: type[Section], raw: dict[str, Any], origin: str) -> Section:
         if first["type"] == "list_type":
             hint = f"Write it as a list: [{first['input']}]."
             if place == "track":
-                hint += f" On the command line trackers are chosen with --track {first['input']}."
+                hint += f" On the command line, use --track {first['input']}."
         elif first["type"] == "model_type":
-            hint = f"It is a section, whose keys are set: {place}.KEY=VALUE."
+            hint = f"It is a section: set its keys with {place}.KEY=VALUE."
         raise InputError(
             f"{origin}: {place}: {first['msg'].removeprefix('Value error, ')}.", code="bad_value", hint=hint
         ) from error
@@ -333,15 +360,15 @@ def _apply(raw: dict[str, Any], change: str) -> None:
 
 
 def read_mapping(path: str | Path | None) -> dict[str, Any]:
-    """A YAML file of keys, such as the one that tells an importer what its files do not say; {} without a path.
+    """Read a YAML file of keys, such as the facts that an importer cannot find in its files; {} without a path.
 
-    Raises InputError where the file is missing, not YAML, or holds no keys.
+    Raises InputError if the file is missing, not YAML, or contains no keys.
     """
     if path is None:
         return {}
     raw = _read_yaml(Path(path))
     if not isinstance(raw, dict):
-        raise InputError(f"{path} holds no keys.", code="bad_yaml", hint=otherwise(path, ""))
+        raise InputError(f"{path} contains no keys.", code="bad_yaml", hint=otherwise(path, ""))
     return raw
 
 

@@ -1,19 +1,18 @@
-"""An executor: it runs a sweep's missing work somewhere. One file = one executor.
+"""Executors: plug-ins that run the missing tasks of a sweep. Each file is one executor.
 
 An executor file defines
 
     run(tasks: Sequence[Task], *, jobs: int) -> Iterator[Finished]      # both in scalelaw.jobs.task
 
-and yields the end of each task as it comes: each task once, in any order, but none before those in its `after` have
-ended. A task that is `blocked` is not started: it ends with code None. Closing the iterator, or an interrupt, ends
-every process that it started, and what those started; so does the death of the caller, but for jobs of a cluster's
-queue, which the next run takes over. Every task runs with one thread, so that no result depends on `jobs` or on the
-executor. What a task asks for lies in its `needs`; one that something else than itself ended (`ended_from_outside`) is
-begun again as often as they allow.
-The truth about a task is its result file, never what an executor says.
+and yields one `Finished` per task, in any order, but never before the tasks in its `after` have ended. A `blocked` task
+is not started: it ends with code None. Closing the iterator, or an interrupt, ends every process that the executor
+started, with its children. The death of the caller does the same, except for jobs in the queue of a cluster, which the
+next run takes over. Every task runs with one thread, so that no result depends on `jobs` or on the executor. The
+resources of a task are in its `needs`; a task that a signal or its node ended (`ended_from_outside`) is restarted up to
+`needs.retries` times. The state of a task is its result file, not the report of an executor.
 
-It may define more: a keyword `settings` of `run`, what a person wrote for it under `resources.settings`;
-`jobs_for(settings) -> int`, tasks at once where nobody says (else 1); and
-`asks(tasks, *, jobs, settings) -> list[dict]`, what it would ask for, for --dry-run. All raise InputError for what
-cannot be.
+An executor may also define a keyword `settings` of `run`, the keys under `resources.settings`;
+`jobs_for(settings) -> int`, the default number of parallel tasks (otherwise 1); and
+`asks(tasks, *, jobs, settings) -> list[dict]`, the requests that --dry-run prints. All of them raise InputError for
+requests that cannot be met.
 """

@@ -1,12 +1,12 @@
-"""The nest: a process that loads what tasks import once, and forks each of them. `local` talks to it.
+"""The fork server of `local`: a process that imports the modules of the tasks once and forks each task.
 
     python -m scalelaw.executors._fork_server GRACE MODULES...
 
-It reads lines of JSON {name, module, arguments, output, environment, seconds} from its stdin and writes {name, code,
-late} to its stdout. A task that runs longer than its `seconds` (0: no limit) is asked to end, and made to after GRACE
-seconds; `late` says so. SIGUSR2 is passed on: all tasks are asked to end. When its stdin ends, however the runner came
-to its own end, `kill -9` included, or on SIGTERM, it ends everything that it started. When it is killed itself, what it
-started ends too: each task watches a pipe whose only writing end the nest holds.
+It reads lines of JSON {name, module, arguments, output, environment, seconds} from stdin and writes {name, code, late}
+to stdout. A task that runs longer than its `seconds` (0: no limit) gets SIGTERM, and SIGKILL after GRACE seconds;
+`late` is then true. SIGUSR2 sends SIGTERM to all tasks. The server ends all its tasks on SIGTERM and when its stdin
+closes, which also happens if the runner is killed. If the server itself is killed, its tasks end too: each of them
+watches a pipe whose only write end belongs to the server.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from typing import Any
 from scalelaw.errors import InputError, Preempted
 from scalelaw.files.paths import opened_anew
 
-PAUSE = 0.1  # seconds between two looks at the processes, where no signal and no order wakes it
+PAUSE = 0.1  # seconds between two checks of the processes without a signal or a message
 HEARD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 @dataclass
 class _Task:
-    """A task that runs. ends_at: when it is asked to end; killed_at: when it is made to; monotonic seconds."""
+    """A running task. ends_at: time of SIGTERM; killed_at: time of SIGKILL; both in monotonic seconds."""
 
     name: str
     ends_at: float
@@ -53,9 +53,9 @@ def main(arguments: list[str]) -> int:
     """Serve until stdin ends."""
     grace = float(arguments[0])
     for module in arguments[1:]:
-        with contextlib.suppress(Exception):  # a task that needs it meets the same error, and says so
+        with contextlib.suppress(Exception):  # a task that needs it raises the same error
             importlib.import_module(module)
-    gc.freeze()  # what is loaded by now stays shared between the tasks
+    gc.freeze()  # keep loaded objects shared between the tasks
     heard: list[int] = []
     for number in HEARD:
         signal.signal(number, lambda number, frame: heard.append(number))
@@ -86,14 +86,14 @@ def main(arguments: list[str]) -> int:
             if now > task.killed_at:
                 _end_group(pid, signal.SIGKILL)
             if _has_ended(pid):
-                _end_group(pid, signal.SIGKILL)  # whatever it left behind
+                _end_group(pid, signal.SIGKILL)  # processes that the task left behind
                 _report(tasks.pop(pid), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     _end(tasks, grace)
     return 0
 
 
 def _woken_by_ends() -> int:
-    """A descriptor that can be read as soon as a process of ours has ended, or a signal has come."""
+    """A descriptor that becomes readable when a child has ended or a signal has arrived."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -102,16 +102,18 @@ def _woken_by_ends() -> int:
 
 
 def _report(task: _Task, code: int) -> None:
-    if code > 0 and task.killed_at < float("inf"):  # a launcher between us and the work has a code of its own
+    if code > 0 and task.killed_at < float("inf"):  # a launcher may have replaced the exit code
         code = Preempted.exit_code
-    with contextlib.suppress(BrokenPipeError):  # whoever asked is gone; the lifeline says so next
+    with contextlib.suppress(BrokenPipeError):  # the runner is gone; stdin ends next
         os.write(1, json.dumps({"name": task.name, "code": code, "late": task.late}).encode() + b"\n")
 
 
 def _fork(order: dict[str, Any], lifeline: int, writer: int) -> int:
-    """Start a task as the leader of a process group of its own. Returns its number."""
+    """Start a task as the leader of a new process group. Returns its process id."""
     _prepare(order)
-    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # none may come while the handlers are the nest's
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, HEARD
+    )  # no signal may reach the child while it still has the server's handlers
     if pid := os.fork():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         return pid
@@ -129,17 +131,17 @@ def _fork(order: dict[str, Any], lifeline: int, writer: int) -> int:
         threading.Thread(target=_end_with_the_server, args=(lifeline,), daemon=True).start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         code = int(importlib.import_module(order["module"]).main(order["arguments"]) or 0)
-    except BaseException:  # noqa: BLE001 - whatever it is, this process must not go on as a second nest
+    except BaseException:  # noqa: BLE001 - this process must never continue as a second server
         traceback.print_exc()
     finally:
-        with contextlib.suppress(OSError, ValueError):  # a full disk must not keep it alive
+        with contextlib.suppress(OSError, ValueError):  # a full disk must not keep the process alive
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
 
 
 def _output(path: Path) -> int:
-    """Where a task prints; its folder is made again where somebody removed it."""
+    """Open the output file of a task; its folder is created if it is missing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return opened_anew(path)
@@ -149,8 +151,8 @@ def _output(path: Path) -> int:
 
 
 def _prepare(order: dict[str, Any]) -> None:
-    """Let a module that was loaded here, and defines `prepare(arguments)`, do what is alike for many tasks."""
-    with contextlib.suppress(Exception):  # the task meets the same error, and says so
+    """Call `prepare(arguments)` of a loaded module, if it has one: work that is the same for many tasks."""
+    with contextlib.suppress(Exception):  # the task raises the same error
         sys.modules[order["module"]].prepare(order["arguments"])
         gc.freeze()
 
@@ -161,7 +163,7 @@ def _end_with_the_server(lifeline: int) -> None:
 
 
 def _has_ended(pid: int) -> bool:
-    """Whether it has ended; it stays a zombie, so that its number still names its group and nobody else's."""
+    """Whether a child has ended. It stays a zombie, so that its process id is not reused."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
@@ -178,12 +180,12 @@ def _end(tasks: dict[int, _Task], grace: float) -> None:
         ended = _has_ended(pid)
         _end_group(pid, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        with contextlib.suppress(BrokenPipeError):  # nobody may listen any more
+        with contextlib.suppress(BrokenPipeError):  # the runner may be gone
             _report(task, code if ended else -signal.SIGKILL)
 
 
 def _end_group(pid: int, with_signal: int) -> None:
-    """Signal a task that was not yet waited for, and all of its group (none where it had no time to make one)."""
+    """Send a signal to a task that was not yet waited for, and to its process group if it has one."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, with_signal)
         os.killpg(pid, with_signal)

@@ -1,4 +1,4 @@
-"""How a task is started on one node or on several: as it is, or by torchrun where it needs more than one process."""
+"""Commands that start a task: directly, or through torchrun if it needs several processes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
 }
 SAFE_TO_FORK = {
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # Arrow's allocator would start a thread
-    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # to ask for a CUDA device must not take hold of it
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # else Arrow's allocator starts a thread
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # else the check for CUDA initializes it before the fork
 }
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-"""The working directory is not on the path of what a task starts: a `json.py` there is no module of Python's. What
-PYTHONPATH names stays on it; an empty entry, which would stand for the working directory, does not."""
+"""Keeps the working directory off `sys.path`, so that a `json.py` there does not replace the standard module.
+Entries of PYTHONPATH are kept, except for empty ones, which stand for the working directory."""
 TORCHRUN = "scalelaw.executors._torchrun"
 
 
 def environment() -> dict[str, str]:
-    """The environment of a process that runs tasks: this one's, one thread, and a safe path."""
+    """The environment of a process that runs tasks: the present one with one thread and a safe path."""
     variables = {**os.environ, **ONE_THREAD, **SAFE_PATH}
     if "PYTHONPATH" in variables:
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, variables["PYTHONPATH"].split(os.pathsep)))
@@ -33,7 +33,7 @@ def environment() -> dict[str, str]:
 
 
 def order_of(task: Task, environment: dict[str, str] | None = None) -> dict[str, Any]:
-    """A task as the nest is told of it."""
+    """The message that starts a task in the fork server."""
     module, arguments = launched(task.module, task.arguments, task.needs)
     return {
         "name": task.name,
@@ -48,9 +48,9 @@ def order_of(task: Task, environment: dict[str, str] | None = None) -> dict[str,
 def launched(
     module: str, arguments: tuple[str, ...], needs: Needs, rank: int = 0, master: str = "", port: int = 0
 ) -> tuple[str, tuple[str, ...]]:
-    """The module to call and its arguments on the node of that rank: torchrun where there are several GPUs or nodes.
+    """The module and its arguments on the node of this rank; torchrun for several GPUs or nodes.
 
-    master, port: where the node of rank 0 listens; not needed for one node.
+    master, port: address of the node of rank 0; not used with one node.
     """
     if needs.nodes == 1 and needs.gpus <= 1:
         return module, arguments

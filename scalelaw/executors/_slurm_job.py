@@ -1,10 +1,10 @@
-"""What a Slurm job runs: its tasks one after the other, each in a process, or by torchrun where it has several nodes.
+"""The program of a Slurm job: it runs tasks one after the other, with torchrun if the job has several nodes.
 
     srun python -m scalelaw.executors._slurm_job BATCH
 
-BATCH is a folder that `slurm` wrote: `orders.json`, by the job's place in its array. The job leaves `ends-PLACE.jsonl`
-(how tasks ended), and touches `alive-PLACE` every few seconds. Asked to make room (SIGUSR2 before its time is up), it
-has its tasks save what they know and puts itself back into the queue.
+BATCH is a folder that `slurm` wrote; its `orders.json` lists the tasks by array index. The job appends the end of each
+task to `ends-INDEX.jsonl` and touches `alive-INDEX` every few seconds. On SIGUSR2, which Slurm sends before the time
+limit, its tasks save checkpoints and the job requeues itself.
 """
 
 from __future__ import annotations
@@ -31,17 +31,15 @@ from scalelaw.jobs import preemption
 from scalelaw.jobs.task import Finished, Task, task_from
 from scalelaw.results.envelope import dumps
 
-UNSAVED = (
-    "Its job was asked to make room (its time was nearly up, say), and it had saved nothing to go on from."
-)
-BEAT = 5.0  # seconds between two signs of life
+UNSAVED = "Its job was preempted or near its time limit, and the task had saved no checkpoint."
+BEAT = 5.0  # seconds between two heartbeats
 
 
 def main(arguments: list[str]) -> int:
     """Run the tasks of this job that have no result yet."""
     batch, place = Path(arguments[0]), os.environ["SLURM_ARRAY_TASK_ID"]
     orders = json.loads((batch / "orders.json").read_text(encoding="utf-8"))
-    earlier = Batch(batch, "", []).ends(int(place))  # in an earlier life of this job
+    earlier = Batch(batch, "", []).ends(int(place))  # before the job was requeued
     failed = {
         name
         for name, report in earlier.items()
@@ -58,7 +56,7 @@ def main(arguments: list[str]) -> int:
     ):
         several = orders["nodes"] > 1
         for end in _several_nodes(tasks, signals) if several else _one_node(tasks, orders["grace_s"]):
-            if end.code == -signal.SIGUSR2 and not end.reason:  # it heard Slurm itself, before it could save
+            if end.code == -signal.SIGUSR2 and not end.reason:  # Slurm's signal arrived before it could save
                 end = replace(end, reason=UNSAVED)
             if first:
                 _report(batch / f"ends-{place}.jsonl", end)
@@ -73,8 +71,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _goes_back(tasks: list[Task], before: list[float], signals: list[int]) -> bool:
-    """Whether the job puts itself back into the queue: it was asked to make room (and not cancelled), work is left, and
-    it got somewhere, or may begin again as often as its tasks may."""
+    """Whether the job requeues itself.
+
+    It does if it was preempted (not cancelled), tasks are left, and there was progress or restarts are left.
+    """
     if (
         not signals
         or all(task.result.exists() for task in tasks)
@@ -86,26 +86,26 @@ def _goes_back(tasks: list[Task], before: list[float], signals: list[int]) -> bo
 
 
 def _runs_on() -> bool:
-    """Whether Slurm lets this job run on, for the grace that one has who is to make room; one that is cancelled, or
-    that Slurm puts back itself, does not."""
+    """Whether Slurm still lists this job as running: true in the grace period of a preemption, false after a
+    cancellation or where Slurm requeues the job itself."""
     command = ["squeue", "-h", "-o", "%T", "-j", os.environ["SLURM_JOB_ID"]]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == "RUNNING"
 
 
 def _got(tasks: list[Task]) -> list[float]:
-    """How far tasks are: when each last wrote its result or what it knows."""
+    """The progress of tasks: when each last wrote its result or its checkpoint."""
     paths = [path for task in tasks for path in (task.result, task.saved) if path]
     return [path.stat().st_mtime if path.exists() else 0.0 for path in paths]
 
 
 def _one_node(tasks: list[Task], grace: float) -> Iterator[Finished]:
-    """By the executor of one machine, which passes on what it hears; the runner says what is begun again."""
+    """Run tasks with the executor `local`, which forwards signals; the runner decides about restarts."""
     once = [replace(task, needs=replace(task.needs, retries=0)) for task in tasks]
     return local.run(once, jobs=1, settings={"grace_s": grace})
 
 
 def _several_nodes(tasks: list[Task], signals: list[int]) -> Iterator[Finished]:
-    """By torchrun on each node; they meet at the first."""
+    """Run tasks with torchrun on each node; the first node is the rendezvous."""
     rank, job = int(os.environ["SLURM_PROCID"]), int(os.environ["SLURM_JOB_ID"])
     port = 20000 + job % 20000
     for task in tasks:
@@ -128,7 +128,7 @@ def _several_nodes(tasks: list[Task], signals: list[int]) -> Iterator[Finished]:
 
 
 def _wait(process: subprocess.Popen[bytes], limit: float, signals: list[int]) -> int:
-    """Wait for the launcher; have it end, once, when the job is asked to or the time is up."""
+    """Wait for the launcher; send it SIGTERM once when the job is preempted or the time limit is reached."""
     ends_at, signaled = time.monotonic() + limit, False
     while process.poll() is None:
         if not signaled and (signals or time.monotonic() > ends_at):
@@ -136,7 +136,7 @@ def _wait(process: subprocess.Popen[bytes], limit: float, signals: list[int]) ->
             process.send_signal(signal.SIGTERM)
         time.sleep(0.1)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # whatever it left behind
+        os.killpg(process.pid, signal.SIGKILL)  # processes that it left behind
     return Preempted.exit_code if signaled and process.returncode > 0 else process.returncode
 
 
@@ -149,13 +149,13 @@ def _first_node() -> str:
 
 @contextlib.contextmanager
 def _received_signals() -> Iterator[list[int]]:
-    """What was asked of this job: SIGTERM (its end, or room), SIGUSR2 (its time is nearly up)."""
+    """Collect the signals of this job: SIGTERM (cancellation or preemption), SIGUSR2 (time limit ahead)."""
     received: list[int] = []
 
     def hear(number: int, frame: FrameType | None) -> None:
         received.append(number)
         if number == signal.SIGTERM:
-            os.kill(os.getpid(), signal.SIGUSR2)  # which `local` passes on to the tasks
+            os.kill(os.getpid(), signal.SIGUSR2)  # which `local` forwards to the tasks
 
     for number in preemption.SIGNALS:
         signal.signal(number, hear)
@@ -169,7 +169,7 @@ def _alive(path: Path | None) -> Iterator[None]:
 
     def beat() -> None:
         while path is not None:
-            with contextlib.suppress(OSError):  # a full disk is no death
+            with contextlib.suppress(OSError):  # a full disk does not end the job
                 path.write_text(str(time.monotonic()), encoding="utf-8")
             if over.wait(BEAT):
                 return
@@ -182,7 +182,10 @@ def _alive(path: Path | None) -> Iterator[None]:
 
 
 def _report(path: Path, end: Finished) -> None:
-    with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:  # the result is what counts
+    with (
+        contextlib.suppress(OSError),
+        path.open("a", encoding="utf-8") as file,
+    ):  # only the result file matters
         file.write(
             dumps({"name": end.task.name, "code": end.code, "seconds": end.seconds, "reason": end.reason})
         )

@@ -1,4 +1,4 @@
-"""What Slurm knows of jobs: asked of `squeue` for all of them at once, then of `sacct` where there is accounting."""
+"""The states of Slurm jobs: from one `squeue` for all of them, then from `sacct` where there is accounting."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from typing import Any
 from scalelaw.files.safe_text import say
 from scalelaw.jobs.waiting import Waits
 
-OVER = {"CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"}  # by what it did
+OVER = {"CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"}  # ended by the job itself
 OVER |= {
     "BOOT_FAIL",
     "NODE_FAIL",
     "PREEMPTED",
     "REVOKED",
     "UNKNOWN",
-}  # by what was done to it; or nobody knows it
+}  # ended by Slurm, or unknown
 NEVER = ("launch failed requeued held", "launch_failed_requeued_held", "BadConstraints", "JobHeldAdmin")
-"""Reasons for which a job would wait for ever."""
+"""Reasons with which a job waits forever."""
 ITS_TURN = {"None", "Priority", "Resources", "BeginTime", "JobArrayTaskLimit", "Cleaning", "Prolog"}
-"""Reasons that pass by themselves; of any other, a person is told: it may need one."""
+"""Reasons that resolve by themselves; any other is printed, because it may need action."""
 CLUSTER = re.compile(r"[\w.,-]*")
-BEGINS = 180.0  # seconds that a job may need to begin: a slow disk, a container
-NO_ANSWER = "Slurm does not answer (squeue): waiting for it."
-UNREACHABLE = 30.0  # seconds after which jobs of an earlier runner are no longer asked for
-SETTLED = 2  # looks in a row that must find a job over: its result may be seen later than its end
+BEGINS = 180.0  # seconds that a job may need to start: slow disks, containers
+NO_ANSWER = "squeue does not answer; waiting for Slurm."
+UNREACHABLE = 30.0  # seconds after which jobs of an earlier runner are given up
+SETTLED = 2  # polls in a row that must see a job ended: its result may appear later than its end
 
 
 @dataclass(frozen=True)
 class Batch:
-    """An array of jobs. folder: where its orders lie. job: its number. names: of its tasks, job by job. cluster: on
-    which it is, where Slurm has several; empty for the default one.
+    """An array of jobs. folder: of its `orders.json`. job: its number. names: of its tasks, job by job. cluster: its
+    cluster, where Slurm has several; empty for the default one.
     """
 
     folder: Path
@@ -49,7 +49,7 @@ class Batch:
 
     @staticmethod
     def read(folder: Path) -> Batch | None:
-        """The batch that lies in a folder, None where it cannot be read."""
+        """The batch in a folder, or None if it cannot be read."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             orders = json.loads((folder / "orders.json").read_text(encoding="utf-8"))
             job, _, cluster = (folder / "job").read_text(encoding="utf-8").strip().partition(";")
@@ -59,7 +59,7 @@ class Batch:
         return None
 
     def ends(self, place: int) -> dict[str, dict[str, Any]]:
-        """How tasks of one job ended, as the job says: name -> {code, seconds, reason}; the last word counts."""
+        """The ends of tasks as one job reports them: name -> {code, seconds, reason}; the last report counts."""
         with contextlib.suppress(OSError, ValueError):
             lines = (self.folder / f"ends-{place}.jsonl").read_text(encoding="utf-8").splitlines()
             return {end["name"]: end for end in map(json.loads, lines)}
@@ -70,7 +70,7 @@ Job = tuple[Batch, int]
 
 
 class Queue:
-    """Looks at jobs. silence: seconds without a sign of life after which a running job is lost."""
+    """Watches jobs. silence: seconds without a heartbeat after which a running job counts as lost."""
 
     def __init__(self, silence: float) -> None:
         self._silence = silence
@@ -80,7 +80,7 @@ class Queue:
         self._waits = Waits()
 
     def alive(self, batch: Batch) -> list[int]:
-        """The jobs of a batch that wait or run. Numbers are used again: it must be of this batch."""
+        """The indices of a batch that are pending or running. Slurm reuses job numbers, so the folder must match."""
         waits = Waits()
         while (states := _states([batch.job], batch.cluster, str(batch.folder))) is None:
             waits.reasons(NO_ANSWER)
@@ -91,7 +91,7 @@ class Queue:
         return [place for place in places if _state(states, batch.job, place).partition(" ")[0] not in OVER]
 
     def lost(self, jobs: set[Job]) -> dict[Job, str]:
-        """Those of the jobs that are over, and the state that Slurm gives; none where it does not answer."""
+        """The jobs that have ended and their states in Slurm; none if Slurm does not answer."""
         known: dict[Job, str] = {}
         reasons = []
         for cluster in sorted({batch.cluster for batch, _ in jobs}):
@@ -107,7 +107,7 @@ class Queue:
         running = any(state.startswith("RUNNING") for state in known.values())
         if waiting and not running:
             counts = ", ".join(f"{count} for {reason}" for reason, count in sorted(waiting.items()))
-            reasons.append(f"No job runs yet; jobs wait in Slurm's queue: {counts}.")
+            reasons.append(f"No job is running yet. Pending in the queue of Slurm: {counts}.")
         self._waits.reasons(*reasons)
         ended: dict[Job, str] = {}
         for job, state in known.items():
@@ -116,10 +116,10 @@ class Queue:
                 self._over[job] = self._over.get(job, 0) + 1
                 if self._over[job] >= SETTLED:
                     ended[job] = state
-                    if state.endswith(")"):  # it waits for ever
+                    if state.endswith(")"):  # it would wait forever
                         _scancel([f"{job[0].job}_{job[1]}"], job[0].cluster)
             elif state.startswith("RUNNING") and self._is_silent(job):
-                ended[job] = f"no sign of life for {self._silence:g} s, its node may be lost"
+                ended[job] = f"no heartbeat for {self._silence:g} s; its node may be lost"
                 _scancel([f"{job[0].job}_{job[1]}"], job[0].cluster)
             else:
                 self._over.pop(job, None)
@@ -128,18 +128,21 @@ class Queue:
             here = [job for job in unknown if job[0].cluster == cluster]
             final = last_states(sorted({batch.job for batch, _ in here}), cluster)
             ended |= {job: _state(final, job[0].job, job[1]) for job in here}
+            # a job that neither knows may still start: no submission is left without a runner
+            if jobs_unknown := [f"{job[0].job}_{job[1]}" for job in here if ended[job] == "UNKNOWN"]:
+                _scancel(jobs_unknown, cluster)
         return ended
 
     def _say_why(self, state: str) -> None:
-        """Tell, once, a reason for which a job waits that is more than its turn."""
+        """Print a reason that does not resolve by itself, once."""
         word, _, reason = state.partition(" ")
         reason = reason.strip("()")
         if word == "PENDING" and reason not in ITS_TURN | self._said:
             self._said.add(reason)
-            say(f"A job waits, says Slurm, for this: {reason}.", sys.stderr)
+            say(f"A job is pending in Slurm. Reason: {reason}.", sys.stderr)
 
     def _is_silent(self, job: Job) -> bool:
-        """Whether its sign has not changed for long, by this machine's clock (theirs may differ)."""
+        """Whether the heartbeat has not changed for too long, by the clock of this machine."""
         try:
             sign = (job[0].folder / f"alive-{job[1]}").read_text(encoding="utf-8")
         except OSError:
@@ -152,27 +155,26 @@ class Queue:
         return time.monotonic() - since > patience
 
     def cancel(self, batches: Iterable[Batch]) -> None:
-        """End jobs."""
+        """Cancel jobs."""
         listed = list(batches)
         for cluster in sorted({batch.cluster for batch in listed}):
             _scancel([batch.job for batch in listed if batch.cluster == cluster], cluster)
 
 
 def _on(cluster: str) -> list[str]:
-    """The option that puts a question to another cluster than the default one."""
+    """The option that selects another cluster than the default one."""
     return ["-M", cluster] if cluster else []
 
 
 def _states(jobs: list[str], cluster: str = "", folder: str = "") -> dict[str, str] | None:
-    """States of the jobs that the controller remembers, by `JOB_PLACE`; only of those whose script lies in `folder`.
-    None where it does not answer."""
+    """States of jobs by `JOB_INDEX`, for scripts in `folder`. None if the controller does not answer."""
     command = ["squeue", "-h", "-r", "-t", "all", "-o", "%i|%T|%r|%o", "-j", ",".join(jobs), *_on(cluster)]
     answer = _answer(command)
     if answer is None or (answer.returncode and "Invalid job id" not in answer.stderr):
         return None
     states = {}
     for line in answer.stdout.splitlines():
-        if line.count("|") < 3:  # the name of a cluster
+        if line.count("|") < 3:  # a header with the name of a cluster
             continue
         number, state, reason, script = line.split("|", 3)
         if folder in script:
@@ -183,7 +185,7 @@ def _states(jobs: list[str], cluster: str = "", folder: str = "") -> dict[str, s
 
 
 def last_states(jobs: Iterable[str], cluster: str = "") -> dict[str, str]:
-    """What the accounting says of jobs, by `JOB_PLACE`; nothing where there is none."""
+    """States of jobs in the accounting database, by `JOB_INDEX`; empty where there is none."""
     answer = _answer(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs), *_on(cluster)])
     if answer is None or answer.returncode:
         return {}

@@ -1,6 +1,6 @@
-"""torchrun, which ends as the first of its processes did that failed: with its exit code, or by its signal.
+"""torchrun with the exit code, or the signal, of its first process that failed.
 
-By itself it ends with 1 whatever happened, and nobody could tell work that failed from work that is to be begun again.
+torchrun itself always exits with 1, which does not tell a failed task from one that has to be restarted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""In this process, one task after the other: for debugging, and where starting processes is not allowed."""
+"""Run tasks in the present process, one after the other: for debugging, and where processes cannot be started."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scalelaw.jobs.task import Finished, Task, next_ready
 
 
 def run(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Finished]:
-    """Run `tasks` here; `jobs` is not used. What a task prints goes to its output file."""
+    """Run `tasks` in this process; `jobs` is not used. The output of a task is written to its output file."""
     waiting = list(tasks)
     ended: set[str] = set()
     while task := next_ready(waiting, ended):

@@ -1,9 +1,10 @@
-"""One process a task on this machine, `jobs` at a time, one thread each; with a list of GPUs, each on its own.
+"""Run tasks on this machine: one process and one thread per task, `jobs` at a time.
 
-They are forked from a process that has loaded what they import: to load torch and transformers takes longer than to
-train a small cell. Settings: `gpus`, a list of devices that tasks are spread over (a task that says nothing gets one);
-`grace_s`, seconds that a task has to save what it knows when it is asked to end. A task that ran longer than its
-`minutes`, or that a signal ended, is begun again `retries` times. SIGUSR1 and SIGUSR2 ask all tasks to make room.
+Tasks are forked from a process that has already imported their modules, because importing torch and transformers takes
+longer than training a small cell. Settings: `gpus`, a list of devices to distribute tasks over (one per task by
+default); `grace_s`, seconds between SIGTERM and SIGKILL, in which a task can save a checkpoint. A task that exceeds its
+`minutes`, or that a signal ended, is restarted up to `retries` times. SIGUSR1 and SIGUSR2 stop all tasks after a
+checkpoint.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ SETTINGS = {"gpus": (), "grace_s": 30.0}
 
 
 def jobs_for(settings: Mapping[str, Any] | None = None) -> int:
-    """Tasks at once where nobody says: as many as there are GPUs, or cores."""
+    """The default number of parallel tasks: the number of GPUs in the settings, or of CPU cores."""
     return len(checked("local", settings, SETTINGS)["gpus"]) or len(os.sched_getaffinity(0))
 
 
 def asks(
     tasks: Sequence[Task], *, jobs: int, settings: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """What would be asked of this machine. Raises InputError for what it cannot give."""
+    """The processes and GPUs that would be used. Raises InputError for requests that this machine cannot meet."""
     slots = _Slots(tasks, settings)
     return [{"processes": min(jobs, len(tasks)), "gpus": list(slots.free)}] if tasks else []
 
@@ -44,15 +45,15 @@ def asks(
 def run(
     tasks: Sequence[Task], *, jobs: int = 1, settings: Mapping[str, Any] | None = None
 ) -> Iterator[Finished]:
-    """Run `tasks`, each in a process that leads a group of its own; what they print goes to their output files.
+    """Run each of `tasks` in a new process group; their output is written to their output files.
 
-    Raises InputError for settings and needs that this machine cannot serve; Preempted where SIGUSR1 or SIGUSR2 asked
-    for room and work is left.
+    Raises InputError for settings and needs that this machine cannot meet, and Preempted if SIGUSR1 or SIGUSR2 arrived
+    and tasks are left.
     """
     slots, tries = _Slots(tasks, settings), Tries()
     waiting = list(tasks)
     ended: set[str] = set()
-    running: dict[str, tuple[Task, float]] = {}  # and when it started, by the monotonic clock
+    running: dict[str, tuple[Task, float]] = {}  # with the start time, monotonic seconds
     server = _ForkServer(tasks, slots.grace)
     with _passed_on(server) as signals:
         try:
@@ -70,7 +71,7 @@ def run(
                         raise preempted()
                     return
                 ends = server.wait()
-                if ends is None:  # it was killed, and all that it ran with it
+                if ends is None:  # the server was killed, and its tasks with it
                     server.restart()
                     ends = [{"name": name, "code": -signal.SIGKILL, "late": False} for name in running]
                 for message in ends:
@@ -94,8 +95,10 @@ def _reason(task: Task, message: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def _passed_on(server: _ForkServer) -> Iterator[list[int]]:
-    """Pass SIGUSR1 and SIGUSR2 on to the tasks as SIGUSR2 (in the main thread, the only one that receives signals).
-    Yields the signals received."""
+    """Forward SIGUSR1 and SIGUSR2 to the tasks as SIGUSR2. Yields the list of signals received.
+
+    Signals are handled in the main thread only.
+    """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received
@@ -116,7 +119,7 @@ def _passed_on(server: _ForkServer) -> Iterator[list[int]]:
 
 
 class _Slots:
-    """The GPUs of this machine, and who has them. Raises InputError for tasks that they can never serve."""
+    """The GPUs of this machine and the tasks that use them. Raises InputError for tasks that need more."""
 
     def __init__(self, tasks: Sequence[Task], settings: Mapping[str, Any] | None) -> None:
         options = checked("local", settings, SETTINGS)
@@ -125,19 +128,21 @@ class _Slots:
         self._taken: dict[str, dict[str, float]] = {}
         for task in tasks:
             if task.needs.nodes > 1:
-                raise InputError("This machine is one node; a task asks for more.", code="too_much_asked")
+                raise InputError(
+                    "The executor 'local' runs on one node; a task needs more.", code="too_much_asked"
+                )
             if self.free and task.needs.gpus > len(self.free):
                 raise InputError(
-                    f"A task asks for {task.needs.gpus:g} GPUs; settings.local.gpus names {len(self.free)}.",
+                    f"A task needs {task.needs.gpus:g} GPUs; settings.local.gpus lists {len(self.free)}.",
                     code="too_much_asked",
                 )
 
     def fit(self, task: Task) -> bool:
-        """Whether there is room for a task now."""
+        """Whether enough GPUs are free for a task."""
         return not self.free or self._choice(task) is not None
 
     def take(self, task: Task) -> dict[str, str]:
-        """Give a task its GPUs. Returns what its process is told of them."""
+        """Assign GPUs to a task. Returns the environment variables that select them."""
         if not self.free:
             return {}
         choice = self._choice(task)
@@ -148,7 +153,7 @@ class _Slots:
         return {"CUDA_VISIBLE_DEVICES": ",".join(choice)}
 
     def give(self, task: Task) -> None:
-        """Take back what a task had."""
+        """Release the GPUs of a task."""
         for gpu, share in self._taken.pop(task.name, {}).items():
             self.free[gpu] += share
 
@@ -160,7 +165,7 @@ class _Slots:
 
 
 class _ForkServer:
-    """The process that the tasks are forked from (see `_nest`)."""
+    """The process that the tasks are forked from (see `_fork_server`)."""
 
     def __init__(self, tasks: Sequence[Task], grace: float) -> None:
         modules = dict.fromkeys(name for task in tasks for name in (task.module, *task.imports))
@@ -177,33 +182,33 @@ class _ForkServer:
         )
 
     def restart(self) -> None:
-        """Begin anew after it was killed."""
+        """Start a new process after the old one was killed."""
         self.close()
         self._begin()
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send a signal to the server."""
         self._process.send_signal(number)
 
     def start(self, task: Task, environment: dict[str, str]) -> None:
-        """Have it start a task."""
+        """Start a task."""
         task.output.parent.mkdir(parents=True, exist_ok=True)
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it was killed: `wait` says so
+        with contextlib.suppress(BrokenPipeError):  # the server was killed: `wait` returns None
             self._process.stdin.write(json.dumps(order_of(task, environment)).encode() + b"\n")
             self._process.stdin.flush()
 
     def wait(self) -> list[dict[str, Any]] | None:
-        """Wait for the end of a task. Returns what the nest says of it, or None where it is no more."""
+        """Wait for the end of a task. Returns the message of the server, or None if the server has ended."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         return [json.loads(line)] if line.endswith(b"\n") else None
 
     def close(self) -> None:
-        """End it and all that it started; it needs at most its grace."""
+        """End the server and all its tasks, within the grace period."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):  # it was killed before it had read everything
+        with contextlib.suppress(BrokenPipeError):  # the server was killed before it had read everything
             self._process.stdin.close()
         self._process.stdout.read()
         self._process.wait()

@@ -1,11 +1,11 @@
-"""Tasks of a Ray cluster: an existing one by its address, or one that is started here and ends with the sweep.
+"""Run tasks on Ray: on an existing cluster, or on a Ray that is started here and stopped after the sweep.
 
-Settings: `address` ("auto" or HOST:PORT), else that of RAY_ADDRESS, as Ray itself has it; without either, and with
-"local", one is started here, with `cpus` and `gpus`. What no node has is refused by a Ray that is started here; a
-cluster may grow, so there it is waited for, with a sentence on stderr.
-Core tasks, one worker process each (`max_calls=1`); `gpus` may be a share of one; a task that says no `gpus` sees
-none. The folder of the sweep must lie where every node sees it. What dies with its worker or node is begun again
-`retries` times.
+Settings: `address` ("auto" or HOST:PORT), by default RAY_ADDRESS. Without either, or with "local", Ray is started here
+with `cpus` and `gpus`. Requests that no node can meet are an error on a Ray that is started here; on a cluster, which
+may grow, they wait, with a message on stderr.
+Each task is a Ray core task with its own worker process (`max_calls=1`); `gpus` may be a fraction, and a task without
+`gpus` sees no GPU. The sweep folder must be on a file system that every node shares. A task whose worker or node dies
+is restarted up to `retries` times.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from scalelaw.jobs.waiting import Waits
 
 SETTINGS = {"address": "", "cpus": 0, "gpus": 0}
 AT_ONCE = 1000
-LOOK = 10.0  # seconds without news after which the result files are looked at: they are what counts
-BEGINS = 3  # times that a Ray of one's own is started, before one gives up
-NOT_BEGUN = "No task has begun yet: Ray has no room for one, or is starting its workers."
-STORE = 100 * 2**20  # bytes of Ray's object store: nothing large goes through it
+LOOK = 10.0  # seconds without an event after which the result files are checked
+BEGINS = 5  # attempts to start Ray
+NOT_BEGUN = "No task has started yet: Ray has no free resources, or is starting its workers."
+STORE = 100 * 2**20  # bytes of Ray's object store; only small objects use it
 
 
 def jobs_for(settings: Mapping[str, Any] | None = None) -> int:
-    """Tasks handed to Ray at once, where nobody says; Ray runs as many as there is room for."""
+    """The default number of tasks submitted at once; Ray runs as many as its resources allow."""
     return AT_ONCE
 
 
 def asks(
     tasks: Sequence[Task], *, jobs: int, settings: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """What Ray would be asked for. Raises InputError for what it cannot give."""
+    """The requests to Ray. Raises InputError for requests that it cannot meet."""
     options = checked("ray", settings, SETTINGS)
     groups: dict[Needs, int] = {}
     for task in tasks:
@@ -65,8 +65,11 @@ def asks(
 def run(
     tasks: Sequence[Task], *, jobs: int = AT_ONCE, settings: Mapping[str, Any] | None = None
 ) -> Iterator[Finished]:
-    """Run `tasks`, at most `jobs` handed over at once. Raises MissingDependency without ray, InputError for an address
-    that does not answer and for what Ray cannot give."""
+    """Run `tasks`, at most `jobs` submitted at once.
+
+    Raises MissingDependency without ray, and InputError for an address that does not answer and for requests that Ray
+    cannot meet.
+    """
     asks(tasks, jobs=jobs, settings=settings)
     if not tasks:
         return
@@ -115,9 +118,9 @@ def run(
 
 
 def run_in_worker(facts: list[dict[str, Any]], place: str = "") -> list[tuple[int | None, float, str]]:
-    """Run tasks in a worker, one after the other, each in its own process. Returns code, seconds, reason of each.
+    """Run tasks in a worker, one after the other, each in its own process. Returns (code, seconds, reason) of each.
 
-    place: the runner's working directory, in which they run where there is one of that name.
+    place: the working directory of the runner, which is used if it exists on the worker.
     """
     from scalelaw.executors import local
 
@@ -146,20 +149,22 @@ def _ends(ray: ModuleType, reference: Any, part: tuple[Task, ...]) -> list[Finis
 
 def _options(needs: Needs) -> dict[str, Any]:
     if needs.nodes > 1:
-        raise InputError("A task on Ray runs on one node; a rule asks for more.", code="too_much_asked")
+        raise InputError("A task on Ray runs on one node; a rule needs more.", code="too_much_asked")
     memory = {"memory": int(needs.memory_gb * 1e9)} if needs.memory_gb else {}
     return {"num_cpus": needs.cpus, "num_gpus": needs.gpus, **memory}
 
 
 def address_of(settings: Mapping[str, Any] | None = None) -> str:
-    """Where Ray is: by the settings, else by RAY_ADDRESS; empty where one is started here."""
+    """The address of Ray, from the settings or RAY_ADDRESS; empty if Ray is started here."""
     address = str((settings or {}).get("address") or os.environ.get("RAY_ADDRESS", ""))
     return "" if address == "local" else address
 
 
 def _check_room(ray: ModuleType, tasks: Sequence[Task], *, grows: bool) -> None:
-    """Hold what tasks ask for against what single nodes have. Raises InputError where no node has it and none can come;
-    of a cluster that may grow it is printed."""
+    """Compare the needs of tasks with the resources of single nodes.
+
+    Raises InputError if no node is large enough; on a cluster that may grow, a message is printed instead.
+    """
     nodes = [node.get("Resources", {}) for node in ray.nodes() if node.get("Alive")]
     for needs in dict.fromkeys(task.needs for task in tasks):
         options = _options(needs)
@@ -168,13 +173,13 @@ def _check_room(ray: ModuleType, tasks: Sequence[Task], *, grows: bool) -> None:
             continue
         most = {key: max((node.get(key, 0) for node in nodes), default=0) for key in request}
         sentence = (
-            f"No node of Ray has what {sum(task.needs == needs for task in tasks)} task(s) ask for together: "
-            f"{_in_words(request)}. The most that nodes have: {_in_words(most)}."
+            f"No Ray node is large enough for {sum(task.needs == needs for task in tasks)} task(s) that need "
+            f"{_in_words(request)}. The largest amounts on a node: {_in_words(most)}."
         )
-        hint = "Lower the rules of `resources`, or use a cluster with such a node (settings.ray.address)."
+        hint = "Lower the rules of `resources`, or use a larger cluster (settings.ray.address)."
         if not grows:
             raise InputError(sentence, code="too_much_asked", hint=hint)
-        print(f"{sentence} They wait until such a node joins the cluster.", file=sys.stderr, flush=True)
+        print(f"{sentence} They wait until a larger node joins the cluster.", file=sys.stderr, flush=True)
 
 
 def _in_words(resources: Mapping[str, float]) -> str:
@@ -191,14 +196,14 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
         cpus = settings["cpus"] or len(os.sched_getaffinity(0))
         where = {"address": "local", "num_cpus": cpus, "num_gpus": settings["gpus"] or None}
         where |= {"include_dashboard": False, "object_store_memory": STORE}
-        print("Ray is being started, which takes up to a minute.", file=sys.stderr, flush=True)
+        print("Starting Ray; this takes up to a minute.", file=sys.stderr, flush=True)
     for left in reversed(range(1 if address else BEGINS)):
         try:
             with _keep_sigterm(), _in_an_empty_folder():
                 ray.init(**where, log_to_driver=False, logging_level="ERROR")
             return
-        except Exception as error:  # where it does not start in time, Ray raises no more than that
-            if left:  # it gives itself half a minute, which a busy machine may not have
+        except Exception as error:  # Ray raises a plain Exception if it does not start in time
+            if left:  # Ray's own limit of 30 s is too short on a busy machine
                 ray.shutdown()
                 continue
             reason = (str(error) or repr(error)).splitlines()[0]
@@ -208,7 +213,7 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
 
 
 def _knock(address: str) -> None:
-    """Raise InputError where nobody listens at HOST:PORT: Ray itself would try for minutes, and say so all the time."""
+    """Raise InputError if nothing listens at HOST:PORT; Ray itself would retry for minutes."""
     if place := re.fullmatch(r"([^:/]+):(\d{1,5})", address):
         try:
             socket.create_connection((place[1], int(place[2])), timeout=10).close()
@@ -218,7 +223,7 @@ def _knock(address: str) -> None:
 
 @contextmanager
 def _in_an_empty_folder() -> Iterator[None]:
-    """Ray puts the driver's working directory first on the path of every worker: there lies nothing to import."""
+    """Start Ray in an empty folder: it puts the working directory first on the path of every worker."""
     before, empty = os.getcwd(), tempfile.mkdtemp(prefix="scalelaw-ray-")
     atexit.register(shutil.rmtree, empty, ignore_errors=True)
     os.chdir(empty)

@@ -1,10 +1,10 @@
-"""Jobs of a Slurm cluster, submitted as arrays by submitit; works with and without an accounting database.
+"""Run tasks as Slurm job arrays, submitted with submitit; works with and without an accounting database.
 
-Settings: what submitit's Slurm executor takes (partition, account, qos, constraint, setup, ...), `poll_s`, `silence_s`
-(a running job that gives no sign of life for so long is lost) and `grace_s` (see `local`).
-What a task needs is what its job asks for; `minutes` are those of a task, and a job that runs out of them saves, goes
-back into the queue and goes on. Jobs outlive the death of their runner, and the next runner takes them over; they end
-with one that is interrupted. The folder of the sweep must lie where every node sees it.
+Settings: those of submitit's Slurm executor (partition, account, qos, constraint, setup, ...), `poll_s`, `silence_s`
+(seconds without a heartbeat after which a running job counts as lost) and `grace_s` (see `local`).
+The needs of a task are the request of its job. `minutes` limit a task; a job that reaches its limit saves a checkpoint,
+requeues itself and continues. Jobs outlive a runner that is killed, and the next runner takes them over; an interrupt
+cancels them. The sweep folder must be on a file system that every node shares.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ from scalelaw.jobs.task import Finished, Line, Needs, Task, Tries, checked, fact
 from scalelaw.results.envelope import dumps
 
 SETTINGS = {"poll_s": 2.0, "silence_s": 45.0, "grace_s": 30.0}
-COMMANDS = ("setup", "teardown")  # lines of shell, by what they are for: the user's own
+COMMANDS = ("setup", "teardown")  # settings that are lines of shell
 KINDS: dict[str, Any] = {
     **dict.fromkeys((*COMMANDS, "srun_args"), list),
     "additional_parameters": Mapping,
     "signal_delay_s": int,
 }
-"""Of what kind settings must be that sbatch does not see as they are."""
+"""Types of the settings that are not passed to sbatch unchanged."""
 CHOICES = ("SLURM_CONF", "SLURM_CLUSTERS")
-"""Variables that are a user's choice of a Slurm, not traces of the job that the runner may be in."""
+"""Variables with which a user selects a Slurm cluster; all other SLURM_ variables belong to an outer job."""
 TAKEN = re.compile(r"(?:Submitted batch job )?(\d+)(?:;| on cluster )?([\w.-]+)?")
-"""What sbatch answers: "Submitted batch job 123", "... on cluster NAME", "123", "123;NAME"."""
-LARGEST_ARRAY = 1000  # what MaxArraySize allows where nobody changed it
+"""Answers of sbatch: "Submitted batch job 123", "... on cluster NAME", "123", "123;NAME"."""
+LARGEST_ARRAY = 1000  # the default of MaxArraySize
 AT_ONCE = 256
 
 
 def jobs_for(settings: Mapping[str, Any] | None = None) -> int:
-    """Jobs of an array that run at once, where nobody says."""
+    """The default number of jobs of an array that run at once."""
     return AT_ONCE
 
 
 def asks(
     tasks: Sequence[Task], *, jobs: int, settings: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """The arrays that would be submitted, with the lines of their sbatch files. Raises as `run`."""
+    """The arrays to submit, with the options of their sbatch files. Raises as `run`."""
     submitit, options = _submitit(), _settings(settings)
     requests = []
     for needs in dict.fromkeys(task.needs for task in tasks):
@@ -74,7 +74,7 @@ def run(
 ) -> Iterator[Finished]:
     """Run `tasks` as jobs, at most `jobs` of an array at once.
 
-    Raises MissingDependency without submitit, InputError where there is no Slurm or it refuses a job.
+    Raises MissingDependency without submitit, and InputError without Slurm or if it rejects a job.
     """
     options = _settings(settings)
     if not tasks:
@@ -105,7 +105,7 @@ def run(
 
 
 class _Cluster:
-    """What of the tasks runs, in which jobs. running: by name."""
+    """The jobs of the tasks. running: task name -> (batch, index)."""
 
     def __init__(self, tasks: Sequence[Task], jobs: int, settings: dict[str, Any]) -> None:
         self.tasks = {task.name: task for task in tasks}
@@ -117,10 +117,12 @@ class _Cluster:
         self._submitit = _submitit()
         for tool in ("sbatch", "squeue", "scancel"):
             if shutil.which(tool) is None:
-                raise InputError(f"There is no Slurm here: '{tool}' is not found.", code="no_slurm")
+                raise InputError(
+                    f"The command '{tool}' of Slurm is not installed or not on PATH.", code="no_slurm"
+                )
 
     def take_over(self) -> None:
-        """See to the tasks that jobs of an earlier runner still have."""
+        """Take over the tasks in jobs of an earlier runner."""
         batches = [batch for path in sorted(self._folder.glob("*/job")) if (batch := Batch.read(path.parent))]
         for batch in batches:
             for place in self._queue.alive(batch):
@@ -129,7 +131,7 @@ class _Cluster:
                         self.running[name] = (batch, place)
 
     def submit(self, parts: Sequence[tuple[Task, ...]]) -> None:
-        """Submit jobs, those that need the same as one array; many as several."""
+        """Submit jobs: one array for equal needs, several if there are more than LARGEST_ARRAY."""
         for needs in dict.fromkeys(part[0].needs for part in parts):
             group = [part for part in parts if part[0].needs == needs]
             for start in range(0, len(group), LARGEST_ARRAY):
@@ -153,15 +155,15 @@ class _Cluster:
             with (
                 _outside_of_any_job(),
                 redirect_stderr(io.StringIO()),
-            ):  # submitit prints what is raised as well
+            ):  # submitit also prints what it raises
                 job = executor._submit_command(shlex.join(command)).job_id
         except (
             self._submitit.core.utils.FailedJobError,
             self._submitit.core.utils.FailedSubmissionError,
         ) as error:
-            *before, last = str(error).strip().splitlines() or ["it does not say why"]
+            *before, last = str(error).strip().splitlines() or ["no reason was reported"]
             raise InputError(
-                f"Slurm does not take the job: {last}", code="job_refused", hint="\n  ".join(before)
+                f"Slurm rejected the job: {last}", code="job_refused", hint="\n  ".join(before)
             ) from error
         write_text(place / "job", f"{job};{self._cluster}" if self._cluster else job)
         batch = Batch(place, job, [[task.name for task in part] for part in parts], self._cluster)
@@ -169,18 +171,18 @@ class _Cluster:
             self.running |= dict.fromkeys((task.name for task in part), (batch, number))
 
     def _read_answer(self, answer: bytes | str) -> str:
-        """The number of the job that sbatch took, and its cluster: as it says, else as it was chosen."""
+        """Read the number of the submitted job, and its cluster: from the answer of sbatch, else from the settings."""
         lines = (answer.decode(errors="replace") if isinstance(answer, bytes) else answer).splitlines()
         matches = [match for line in lines if (match := TAKEN.fullmatch(line.strip()))]
         if not matches:
             raise self._submitit.core.utils.FailedSubmissionError(
-                f"sbatch answered {' '.join(lines)[:200]!r}, which names no job; look for it with squeue"
+                f"sbatch answered {' '.join(lines)[:200]!r}, which contains no job number; look for the job with squeue"
             )
         self._cluster = matches[-1][2] or _chosen_cluster(self._settings)
         return str(matches[-1][1])
 
     def ends(self) -> Iterator[Finished]:
-        """What has ended since: what has its result; what its job says has ended; what has no job any more."""
+        """Tasks that have ended: by their result file, by the report of their job, or by the state of their job."""
         there = _there([self.tasks[name].result for name in self.running])
         done = {name: job for name, job in self.running.items() if self.tasks[name].result in there}
         reports = {job: job[0].ends(job[1]) for job in set(done.values())}
@@ -198,20 +200,20 @@ class _Cluster:
                 else None
             )
             if end and state is None and end.ended_from_outside:
-                continue  # it goes on with its job
+                continue  # its job continues with it
             if end is None and state is not None:
                 end = Finished(self.tasks[name], *_ended_by_slurm(state))
-            if end and not self.tasks[name].result.exists():  # else the next look finds it
+            if end and not self.tasks[name].result.exists():  # else the next poll finds the result
                 del self.running[name]
                 yield end
 
     def cancel(self) -> None:
-        """End every job that still has a task of ours."""
+        """Cancel every job that still has one of the tasks."""
         self._queue.cancel({batch for batch, _ in self.running.values()})
 
 
 def _chosen_cluster(settings: Mapping[str, Any]) -> str:
-    """The cluster that sbatch is asked for: by the settings, else by the environment; empty for the default one."""
+    """The cluster to submit to, from the settings or the environment; empty for the default one."""
     more = settings.get("additional_parameters") or {}
     by_environment = os.environ.get("SBATCH_CLUSTERS") or os.environ.get("SLURM_CLUSTERS")
     cluster = str(more.get("clusters") or more.get("M") or by_environment or "")
@@ -220,7 +222,7 @@ def _chosen_cluster(settings: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _outside_of_any_job() -> Iterator[None]:
-    """Where the runner is a job itself: what Slurm told it of that job must not reach those that it submits."""
+    """Hide the SLURM_ variables of a job that the runner itself may run in from the jobs that it submits."""
     theirs = {
         key: os.environ.pop(key)
         for key in list(os.environ)
@@ -238,7 +240,7 @@ def _ended_by_slurm(state: str) -> tuple[int, float, str]:
 
 
 def _there(results: list[Path]) -> set[Path]:
-    """Those of the files that exist: by folder, as there may be thousands."""
+    """The files that exist, with one listing per folder, since there may be thousands."""
     files = set[Path]()
     for parent in {path.parent for path in results}:
         if parent.is_dir():
@@ -247,7 +249,7 @@ def _there(results: list[Path]) -> set[Path]:
 
 
 def _parameters(needs: Needs, cells: int, jobs: int, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What submitit is told: what the tasks need, overridden by the settings."""
+    """The parameters for submitit: the needs of the tasks, overridden by the settings."""
     parameters: dict[str, Any] = {
         "job_name": "scalelaw",
         "time": math.ceil(needs.minutes * cells) or None,
@@ -275,9 +277,9 @@ def _settings(settings: Mapping[str, Any] | None) -> dict[str, Any]:
     for name, value in (settings or {}).items():
         if name not in COMMANDS and not _one_line(value):
             raise InputError(
-                f"settings.slurm.{name} holds a line break: it would end its line of the sbatch file.",
+                f"settings.slurm.{name} contains a line break, which would end its line in the sbatch file.",
                 code="bad_value",
-                hint=f"Commands belong into {' or '.join(COMMANDS)}.",
+                hint=f"Put commands into {' or '.join(COMMANDS)}.",
             )
         if not isinstance(value, KINDS.get(name, object)):
             raise InputError(
@@ -289,7 +291,7 @@ def _settings(settings: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _one_line(value: Any) -> bool:
-    """Whether nothing in a setting begins a new line, where the shell would read what follows as a command."""
+    """Whether a setting has no line break, after which the shell would read a command."""
     if isinstance(value, Mapping):
         return all(_one_line(key) and _one_line(item) for key, item in value.items())
     if isinstance(value, list | tuple):

@@ -1,1 +1,1 @@
-"""Work as an executor sees it: a task, preemption, and messages about what a process waits for."""
+"""Tasks of executors, preemption, and messages about waiting."""

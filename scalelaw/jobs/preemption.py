@@ -1,6 +1,6 @@
-"""Making room: a process that is asked to end (SIGTERM, SIGUSR1, SIGUSR2) may save what it knows first.
+"""Preemption: a process that gets SIGTERM, SIGUSR1 or SIGUSR2 can save a checkpoint before it ends.
 
-What can save says so (`listening`), looks whether it was `requested`, saves and raises Preempted. Where nothing can, the
+Code that can save runs inside `listening`, polls `requested`, saves and raises Preempted. Outside of `listening`, the
 signal raises Preempted at once.
 """
 
@@ -15,18 +15,18 @@ from types import FrameType
 from scalelaw.errors import Preempted
 
 USER = (signal.SIGUSR1, signal.SIGUSR2)
-"""By which schedulers announce the end of a job."""
+"""Signals with which schedulers announce the end of a job."""
 SIGNALS = (signal.SIGTERM, *USER)
 
 _requested = threading.Event()
 _listeners: list[object] = []
 _ignored: set[int] = set()
-"""Signals that are ignored since they were heard."""
+"""Signals that are ignored after the first."""
 
 
 @contextmanager
 def heard() -> Iterator[None]:
-    """Hear the signals that the process does not handle otherwise, in its main thread; then as before."""
+    """Handle the signals for which the process has no other handler, in its main thread; restore them afterwards."""
     main = threading.current_thread() is threading.main_thread()
     ours = [n for n in SIGNALS if main and (signal.getsignal(n) is signal.SIG_DFL or n in _ignored)]
     if ours:
@@ -38,9 +38,8 @@ def heard() -> Iterator[None]:
     finally:
         for number in ours:
             if number in USER and _requested.is_set():
-                _ignored.add(
-                    number
-                )  # schedulers tell twice, and it must not end who is leaving with its own code
+                # schedulers send a signal twice; the second must not change the exit code
+                _ignored.add(number)
                 signal.signal(number, signal.SIG_IGN)
             else:
                 signal.signal(number, signal.SIG_DFL)
@@ -48,7 +47,7 @@ def heard() -> Iterator[None]:
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """While this holds, signals raise nothing: whoever holds it looks at `requested` often, and saves."""
+    """Signals raise nothing inside this context: the caller polls `requested` and saves."""
     me = object()
     _listeners.append(me)
     try:
@@ -58,14 +57,14 @@ def listening() -> Iterator[None]:
 
 
 def requested() -> bool:
-    """Whether this process was asked to make room."""
+    """Whether a preemption signal has arrived."""
     return _requested.is_set()
 
 
 def preempted() -> Preempted:
-    """What to raise once everything is saved."""
+    """The exception to raise after the checkpoint is saved."""
     return Preempted(
-        "It was asked to make room.", code="preempted", hint="Running it again goes on from there."
+        "The process was preempted.", code="preempted", hint="Run it again to continue from its checkpoint."
     )
 
 

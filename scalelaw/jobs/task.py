@@ -1,4 +1,4 @@
-"""Work as an executor sees it: a task is a module to run in a process, and the file that proves it was done."""
+"""Tasks for executors: a module to run in a process, and the file that exists once the task is done."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from scalelaw.errors import InputError, Preempted, unknown
 
 @dataclass(frozen=True)
 class Needs:
-    """What a task asks for, of each of its nodes. gpus: less than 1 is a share of one. memory_gb, minutes: 0 says
-    nothing. retries: how often it is begun again where something else than itself ended it. cells_per_job: how many
-    such tasks may share one job, one after the other.
+    """The resources of a task, per node. gpus: less than 1 is a fraction of one. memory_gb, minutes: 0 sets no limit.
+    retries: restarts after a signal or the loss of a node. cells_per_job: number of such tasks that one job runs one
+    after the other.
     """
 
     gpus: float = 0
@@ -30,11 +30,11 @@ class Needs:
 
 @dataclass(frozen=True)
 class Task:
-    """One piece of work: `python -m MODULE ARGUMENTS`, or `MODULE.main(ARGUMENTS) -> exit code` in this process.
+    """A task: `python -m MODULE ARGUMENTS`, or `MODULE.main(ARGUMENTS) -> exit code` in this process.
 
-    result: the file that exists exactly when the work is done. output: where what it prints goes.
-    after: the tasks whose results it needs. imports: modules that it will load; an executor may do so for many at once.
-    saved: a file that changes when it saves what it knows, so that it can go on from there.
+    result: the file that exists exactly when the task is done. output: the file for its stdout and stderr.
+    after: the tasks whose results it needs. imports: modules that it imports; an executor may import them once for many
+    tasks. saved: its checkpoint file.
     """
 
     name: str
@@ -49,16 +49,16 @@ class Task:
 
     @property
     def blocked(self) -> bool:
-        """Whether a task before it ended without its result: there is no sense in starting this one."""
+        """Whether a task that this one needs has ended without a result."""
         return not all(task.result.exists() for task in self.after)
 
     def call(self) -> int:
-        """Do the work in this process. Returns its exit code."""
+        """Run the task in this process. Returns its exit code."""
         return int(importlib.import_module(self.module).main(list(self.arguments)))
 
 
 def task_from(facts: Mapping[str, Any]) -> Task:
-    """A task from plain data, as `facts_of` gave it, without those before it."""
+    """A task from the plain data of `facts_of`, without its predecessors."""
     return Task(
         facts["name"],
         facts["module"],
@@ -72,7 +72,7 @@ def task_from(facts: Mapping[str, Any]) -> Task:
 
 
 def facts_of(task: Task) -> dict[str, Any]:
-    """A task as plain data for JSON, its paths absolute, without those before it."""
+    """A task as plain data for JSON, with absolute paths and without its predecessors."""
     paths = {
         key: str(path.absolute()) if path else ""
         for key, path in (("result", task.result), ("output", task.output), ("saved", task.saved))
@@ -83,9 +83,9 @@ def facts_of(task: Task) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Finished:
-    """A task ended. code: its exit code, minus the signal that ended it, or None where it was never started
-    (a task before it left no result). seconds: how long it ran, by the executor's clock. reason: a sentence, where
-    the executor knows more of its end than the code says.
+    """The end of a task. code: its exit code, minus the signal that ended it, or None if it was never started because
+    a predecessor left no result. seconds: its run time by the clock of the executor. reason: a sentence, if the
+    executor knows more than the code.
     """
 
     task: Task
@@ -95,19 +95,18 @@ class Finished:
 
     @property
     def ended_from_outside(self) -> bool:
-        """Whether it was not the task that ended itself: a signal did, or it was asked to make room."""
+        """Whether a signal or a preemption ended the task."""
         return self.code is not None and (self.code < 0 or self.code == Preempted.exit_code)
 
 
 class Tries:
-    """How often tasks were begun: each may be again as often as its needs allow."""
+    """Counts the restarts of tasks, which their needs limit."""
 
     def __init__(self) -> None:
         self._begun: Counter[str] = Counter()
 
     def again(self, end: Finished) -> bool:
-        """Whether a task that ended so is to be begun again: something else ended it, it has no result, and its
-        retries are not used up."""
+        """Whether to restart a task: it was ended from outside, has no result, and has retries left."""
         if not end.ended_from_outside or end.task.result.exists():
             return False
         self._begun[end.task.name] += 1
@@ -115,7 +114,7 @@ class Tries:
 
 
 class Line:
-    """Tasks that wait for their turn: `ready` in order, once those before them have ended, well or not."""
+    """Pending tasks; `ready` lists, in order, those whose predecessors have ended."""
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         tasks = list(tasks)
@@ -128,7 +127,7 @@ class Line:
         return bool(self.ready or self._held)
 
     def end(self, name: str) -> None:
-        """A task has ended: others may be ready now."""
+        """Record the end of a task; tasks that waited for it may become ready."""
         self._ended.add(name)
         if name in self._awaited:
             free = [t for t in self._held if all(before.name in self._ended for before in t.after)]
@@ -137,7 +136,7 @@ class Line:
             self._held = [task for task in self._held if task.name not in names]
 
     def blocked(self) -> list[Task]:
-        """Take out those that are ready but cannot be done: a task before them left no result."""
+        """Remove and return ready tasks that cannot run because a predecessor left no result."""
         tasks = [task for task in self.ready if task.after and task.blocked]
         if tasks:
             self.ready = [task for task in self.ready if task not in tasks]
@@ -146,7 +145,7 @@ class Line:
         return tasks
 
     def parts(self, most: int | None = None) -> list[tuple[Task, ...]]:
-        """Take out what may share a job, at most so many jobs: tasks of the same needs, `cells_per_job` of each."""
+        """Remove and return the tasks of at most `most` jobs: tasks with equal needs, up to `cells_per_job` per job."""
         groups: dict[Needs, list[Task]] = {}
         for task in self.ready:
             groups.setdefault(task.needs, []).append(task)
@@ -162,13 +161,12 @@ class Line:
 def next_ready(
     waiting: Iterable[Task], ended: set[str], fit: Callable[[Task], bool] = lambda task: True
 ) -> Task | None:
-    """The first waiting task whose predecessors have all ended, well or not, and for which there is room."""
+    """The first waiting task whose predecessors have all ended and for which `fit` is true."""
     return next((t for t in waiting if all(before.name in ended for before in t.after) and fit(t)), None)
 
 
 def checked(executor: str, settings: Mapping[str, Any] | None, allowed: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of an executor, its defaults with what was given. Raises InputError for a name it does not know and
-    for a value of another kind."""
+    """The settings of an executor with its defaults. Raises InputError for an unknown name or a wrong type."""
     for name, value in (settings or {}).items():
         if name not in allowed:
             raise unknown(f"setting of {executor}", name, allowed)

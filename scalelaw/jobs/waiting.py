@@ -1,4 +1,4 @@
-"""What a process waits for, printed once where that lasts longer than a few seconds."""
+"""Messages about waiting, printed once if a wait lasts longer than a few seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ AFTER = 5.0
 
 
 class Waits:
-    """Prints each reason once on stderr, after it has lasted `AFTER` seconds without a break."""
+    """Prints each reason on stderr once, after it has lasted `AFTER` seconds without interruption."""
 
     def __init__(self, after: float | None = None) -> None:
         self._after = AFTER if after is None else after
@@ -18,7 +18,7 @@ class Waits:
         self._printed: set[str] = set()
 
     def reasons(self, *reasons: str) -> None:
-        """These are the reasons to wait now; the others are over."""
+        """Set the present reasons for waiting; earlier ones end."""
         now = time.monotonic()
         self._since = {reason: self._since.get(reason, now) for reason in reasons}
         for reason, since in self._since.items():
@@ -27,5 +27,5 @@ class Waits:
                 print(reason, file=sys.stderr, flush=True)
 
     def longest(self) -> float:
-        """Seconds that the oldest of the present reasons has lasted."""
+        """Seconds since the oldest present reason began."""
         return time.monotonic() - min(self._since.values(), default=time.monotonic())

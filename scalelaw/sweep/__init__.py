@@ -1,4 +1,4 @@
-"""From an experiment to a results table: cells, shared stages, and the runner that finishes what is missing."""
+"""Sweeps: from an experiment to a results table, through cells, shared stages and a runner that can resume."""
 
 from scalelaw.sweep.outcome import SweepPlan, SweepResult
 from scalelaw.sweep.runner import plan_sweep, prepare_sweep, run_sweep

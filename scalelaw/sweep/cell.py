@@ -1,8 +1,8 @@
-"""One cell, from nothing to its rows: what a process of a sweep runs.
+"""The program of one cell: it makes what the cell needs, trains it, scores it and writes its rows.
 
     python -m scalelaw.sweep.cell FOLDER NAME
 
-FOLDER is a sweep's folder and NAME one of its cells or stages. What it needs and does not find, it makes.
+FOLDER is a sweep folder and NAME one of its cells or stages.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from scalelaw.table.read import stated_cells
 
 
 def run(root: str | Path, name: str, train: ModuleType | None = None, place: int | None = None) -> Path:
-    """Make the result of one cell (or one stage) of the sweep in `root`, unless it is there. Returns where it lies.
+    """Make the result of one cell or stage of the sweep in `root`, unless it exists. Returns its path.
 
     train: the module that trains; by default `scalelaw.vlm.stages`. place: see `grid.find`.
-    One thread, so that the result does not depend on the machine. A failure leaves its reason in the folder and is
-    raised; a success removes an older reason.
-    Raises InputError for a name that the sweep's experiment does not have.
+    Uses one thread, so that the result does not depend on the machine. A failure is raised, and its reason is written
+    to the folder; a success removes an older reason.
+    Raises InputError for a name that the experiment does not have.
     """
     folder = SweepFolder(Path(root))
     folder.check()
@@ -56,10 +56,10 @@ def run(root: str | Path, name: str, train: ModuleType | None = None, place: int
 
 
 def run_one(root: str | Path, cell: str, train: ModuleType | None = None) -> tuple[str, Path]:
-    """Make one cell or stage by its name, or a cell by its place (0, 1, ...), as a scheduler's job.
+    """Make one cell or stage by its name, or a cell by its index (0, 1, ...), as a job of a scheduler.
 
-    Returns its name and where its result lies. Raises FailedCells with the reason where it fails, Preempted where it
-    was asked to make room, InputError for a folder that holds no sweep and a cell that it does not have.
+    Returns its name and the path of its result. Raises FailedCells with the reason if it fails, Preempted after a
+    preemption signal, and InputError for a folder without a sweep or an unknown cell.
     """
     folder = SweepFolder(Path(root))
     if cell.isdigit() and len(cell) < fingerprint.LENGTH:
@@ -67,12 +67,14 @@ def run_one(root: str | Path, cell: str, train: ModuleType | None = None) -> tup
             names = stated_cells(folder)[1]
         except InputError as error:
             raise InputError(
-                f"{root} is not a sweep's folder.",
+                f"{root} is not a sweep folder.",
                 code="no_sweep",
-                hint="scalelaw sweep --prepare makes one.",
+                hint="Create one with scalelaw sweep --prepare.",
             ) from error
         if int(cell) >= len(names):
-            raise InputError(f"There is no cell {cell}: the sweep has {len(names)}.", code="unknown_cell")
+            raise InputError(
+                f"There is no cell {cell}; the sweep has {len(names)} cells.", code="unknown_cell"
+            )
         name, place = names[int(cell)], int(cell)
     else:
         name, place = cell, None
@@ -93,7 +95,7 @@ def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) 
         start = log.seconds
         rows = _rows(cell, train, made, folder.saved(cell.name), log)
         facts = {"experiment": experiment, "started_at": log.started_at, "seconds": log.seconds - start}
-        folder.results.unlink(missing_ok=True)  # it would be older than this part
+        folder.results.unlink(missing_ok=True)  # it is older than this part
         write_part(folder, cell, rows, facts)
         folder.saved(cell.name).unlink(missing_ok=True)
         trainer_call.halves_note(folder.saved(cell.name)).unlink(missing_ok=True)
@@ -101,8 +103,10 @@ def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) 
 
 
 def _help(folder: SweepFolder, cell: Cell, train: ModuleType) -> Path:
-    """What a process of torchrun does that is not the first: it trains along where the trainer is `DISTRIBUTED`, and
-    leaves writing to the first."""
+    """The work of a torchrun process with rank above 0: it takes part in training if the trainer is `DISTRIBUTED`.
+
+    Only rank 0 writes.
+    """
     if getattr(train, "DISTRIBUTED", False) and not _is_done(folder, cell.name):
         made = {stage.kind: stages.make(folder, stage, train) for stage in cell.stages}
         _rows(cell, train, made, folder.saved(cell.name), lambda *facts, **more: None)
@@ -129,11 +133,11 @@ def _rows(
 
 
 def _experiment(path: Path) -> Experiment:
-    """What the sweep is about; a file that has not changed since is not read again."""
+    """The experiment of a sweep; a file that has not changed is not read again."""
     try:
         stat = path.stat()
     except OSError:
-        return read_experiment(path)  # which says what is wrong
+        return read_experiment(path)  # raises the error
     return _read(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
 
@@ -152,7 +156,7 @@ def _is_done(folder: SweepFolder, name: str) -> bool:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One thread for torch, if it is loaded."""
+    """Use one thread in torch, if it is imported."""
     torch = sys.modules.get("torch")
     if torch is None:
         yield
@@ -166,13 +170,13 @@ def _one_thread() -> Iterator[None]:
 
 
 def prepare(arguments: list[str]) -> None:
-    """What `main` would do for every cell of a sweep alike; a process that forks many of them does it once."""
+    """The part of `main` that is the same for every cell; a fork server does it once."""
     _experiment(SweepFolder(Path(_parse(arguments).folder)).experiment)
     versions()
 
 
 def main(arguments: list[str]) -> int:
-    """Run one cell. Returns 0, or the exit code of what went wrong, which stands in the sweep's folder."""
+    """Run one cell. Returns 0, or the exit code of the failure; its reason is in the sweep folder."""
     options = _parse(arguments)
     try:
         with preemption.heard():
@@ -180,7 +184,7 @@ def main(arguments: list[str]) -> int:
     except ScalelawError as error:
         say(f"error: {error.message}\n  {error.hint}".rstrip())
         return error.exit_code
-    except Exception:  # noqa: BLE001 - its reason is on record; its process says it once more, to its output
+    except Exception:  # noqa: BLE001 - the reason is written; repeat it in the output
         traceback.print_exc()
         return 1
     return 0
@@ -190,7 +194,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scalelaw.sweep.cell", description="Run one cell of a sweep."
     )
-    parser.add_argument("folder", help="the sweep's folder")
+    parser.add_argument("folder", help="the sweep folder")
     parser.add_argument("name", help="the cell")
     parser.add_argument("--trainer", default=TRAINER, help=argparse.SUPPRESS)
     parser.add_argument("--place", type=int, help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""From an experiment to its cells and the stages that they share."""
+"""The cells of an experiment and the stages that they share."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from scalelaw.errors import InputError, unknown
 from scalelaw.sweep import fingerprint
 
 MOST = 1_000_000
-"""Cells of a sweep."""
+"""Largest number of cells of a sweep."""
 
 TRAINER = "scalelaw.vlm.stages"
-"""The module that trains; another with the same functions can stand in for it."""
-
+"""The module that trains; another module with the same functions can replace it."""
 
 AXES = ("llms", "compressors", "visual_tokens", "seeds", "rate_factors")
-"""What an experiment's cells are the product of."""
+"""The keys of an experiment whose product gives its cells."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """Something that is made once and known by its content.
+    """A piece of work that is identified by its content.
 
-    name: how it is called in a sweep's folder. label: how a person calls it. identity: all that determines its
-    result, as canonical JSON. stated: the experiment that names it.
+    name: in the sweep folder. label: for people. identity: everything that determines its result, as canonical JSON.
+    full_experiment: the experiment that lists it.
     """
 
     name: str
@@ -42,7 +41,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Stage(Work):
-    """Work that cells share. kind: tower, features or llm. after: the stages that it is made from."""
+    """Work that cells share. kind: tower, features or llm. after: the stages that it needs."""
 
     kind: str
     llm: str = ""
@@ -50,17 +49,16 @@ class Stage(Work):
 
     @property
     def experiment(self) -> Experiment:
-        """What is handed to the training: only what the name holds."""
+        """The part of the experiment that the name covers; training gets nothing else."""
         choices = {"llms": [self.llm]} if self.llm else {}
         return fingerprint.narrowed(self.full_experiment, fingerprint.STAGES[self.kind], **choices)
 
 
 @dataclass(frozen=True)
 class Cell(Work):
-    """One trained and scored model: one LLM, compressor, number of visual tokens, seed, and what its learning rates are
-    multiplied by.
+    """One trained and scored model: an LLM, a compressor, a number of visual tokens, a seed and a factor on its rates.
 
-    stages: what it is made from, in an order in which that can be made. place: where the experiment has it.
+    stages: the stages that it needs, in order. place: its index in the experiment.
     """
 
     llm: str
@@ -73,7 +71,7 @@ class Cell(Work):
 
     @property
     def experiment(self) -> Experiment:
-        """What is handed to the training: only what the name holds."""
+        """The part of the experiment that the name covers; training gets nothing else."""
         return fingerprint.narrowed(
             self.full_experiment,
             fingerprint.CELL,
@@ -86,22 +84,21 @@ class Cell(Work):
 
 
 def cells(experiment: Experiment) -> list[Cell]:
-    """Every cell of an experiment, in the order in which it names them: compressors, LLMs, token counts, seeds, and
-    factors of the learning rates.
+    """Every cell of an experiment, ordered by compressor, LLM, token count, seed and rate factor.
 
-    Raises InputError for an entry that is given twice, an unknown plug-in, and an LLM that cannot be read.
+    Raises InputError for a duplicate entry, an unknown plug-in, and an LLM that cannot be read.
     """
     _check_entries(experiment)
     listed = list(_cells(experiment))
     if len({cell.name for cell in listed}) < len(listed):
-        raise InputError("Two entries of the experiment hold the same content.", code="duplicate_entry")
+        raise InputError("Two entries of the experiment have the same content.", code="duplicate_entry")
     return listed
 
 
 def find(experiment: Experiment, name: str, place: int | None = None) -> Cell | Stage:
-    """The cell or stage of that name; `place`, where the cell may stand, makes it quick among many.
+    """The cell or stage with a name; `place`, the likely index of the cell, avoids a search.
 
-    Raises InputError where the experiment has none.
+    Raises InputError if the experiment has none.
     """
     if place is not None:
         for cell in _cells(experiment, place):
@@ -115,7 +112,7 @@ def find(experiment: Experiment, name: str, place: int | None = None) -> Cell | 
     raise InputError(
         f"The experiment has no cell '{name}'.",
         code="unknown_cell",
-        hint="Names change with all that changes a result; a file of a plug-in may have changed since.",
+        hint="A name changes with everything that changes the result; a plug-in file may have changed since.",
     )
 
 
@@ -125,8 +122,10 @@ def trainer(name: str = TRAINER) -> ModuleType:
 
 
 def check_tokens(experiment: Experiment, train: ModuleType, without: Collection[str] = ()) -> None:
-    """Raises InputError for a number of visual tokens that a compressor cannot give, naming those that it can; the
-    compressors of `without` are not asked."""
+    """Raise InputError for a number of visual tokens that a compressor does not support, with the supported ones.
+
+    Compressors in `without` are not checked.
+    """
     for compressor in experiment.compressors:
         if compressor in without:
             continue
@@ -134,9 +133,9 @@ def check_tokens(experiment: Experiment, train: ModuleType, without: Collection[
         for tokens in experiment.visual_tokens:
             if tokens not in allowed:
                 raise InputError(
-                    f"The compressor '{compressor}' cannot give {tokens} visual tokens here.",
+                    f"The compressor '{compressor}' does not support {tokens} visual tokens on this grid.",
                     code="tokens_not_allowed",
-                    hint=f"It can give: {', '.join(map(str, allowed))}.",
+                    hint=f"Supported: {', '.join(map(str, allowed))}.",
                 )
 
 
@@ -179,7 +178,7 @@ def _cells(experiment: Experiment, only: int | None = None) -> Iterator[Cell]:
 
 
 def _llm_label(experiment: Experiment, llm: str) -> str:
-    """An LLM as a person calls it: pretrained where it is a folder; with `finetune` it is not trained on text."""
+    """The label of an LLM: pretrained if it is a folder; with `finetune` it is not trained on text."""
     if experiment.finetune is not None:
         return f"pretrained LLM {llm}"
     if os.path.isdir(llm):
@@ -210,20 +209,22 @@ def _check_entries(experiment: Experiment) -> None:
     axes = {key: getattr(experiment, key) for key in AXES}
     if (count := math.prod(map(len, axes.values()))) > MOST:
         raise InputError(
-            f"The experiment states {count:,} cells; a sweep holds at most {MOST:,}.",
+            f"The experiment lists {count:,} cells; a sweep has at most {MOST:,}.",
             code="too_many_cells",
-            hint="State several experiments.",
+            hint="Split it into several experiments.",
         )
     recipe = experiment.recipe
     if recipe.images < recipe.batch:
         raise InputError(
-            f"A batch of {recipe.batch} needs as many training images; recipe.images is {recipe.images}.",
+            f"recipe.batch is {recipe.batch}, but recipe.images is only {recipe.images}.",
             code="bad_value",
             hint="Lower recipe.batch, or raise recipe.images.",
         )
     for key, entries in axes.items():
         if twice := [entry for entry, times in Counter(entries).items() if times > 1]:
-            raise InputError(f"{key} names {twice[0]} twice.", code="duplicate_entry", hint="Name each once.")
+            raise InputError(
+                f"{key} lists {twice[0]} twice.", code="duplicate_entry", hint="List each entry once."
+            )
     plugin_names = [("datasets", experiment.dataset.name), ("objectives", experiment.vision.objective)]
     for package, name in [*plugin_names, *(("compressors", name) for name in experiment.compressors)]:
         own = fingerprint.is_own_file(name) and os.path.isfile(name)

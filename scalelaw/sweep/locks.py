@@ -1,4 +1,4 @@
-"""Whose turn it is: locks that a process holds while it lives, and that its death gives back."""
+"""File locks, released when the process that holds them ends."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from scalelaw.jobs.waiting import Waits
 
 @contextmanager
 def hold(path: Path) -> Iterator[None]:
-    """Hold the lock at `path`, waiting for it as long as another process holds it; a long wait is said on stderr.
+    """Hold the lock at `path`, waiting while another process holds it; a long wait is reported on stderr.
 
-    Raises InputError where the lock's folder cannot be written.
+    Raises InputError if the folder of the lock cannot be written.
     """
     handle = _acquire(path, wait=True)
     assert handle is not None
@@ -32,13 +32,13 @@ def hold(path: Path) -> Iterator[None]:
 
 @contextmanager
 def only_runner(path: Path) -> Iterator[None]:
-    """Hold the lock of a sweep's runner. Raises InputError `sweep_running` where another runner holds it."""
+    """Hold the lock of the runner of a sweep. Raises InputError `sweep_running` if another runner holds it."""
     handle = _acquire(path, wait=False)
     if handle is None:
         raise InputError(
             f"A sweep is running in {path.parent} ({holder(path)}).",
             code="sweep_running",
-            hint="Wait until it ends, or give another folder with --out.",
+            hint="Wait until it ends, or use another folder with --out.",
         )
     try:
         _sign(handle)
@@ -48,7 +48,7 @@ def only_runner(path: Path) -> Iterator[None]:
 
 
 def holder(path: Path) -> str:
-    """Who holds the lock at `path`, as it says itself."""
+    """The holder of the lock at `path`, as written into it."""
     try:
         handle = os.open(path, os.O_RDONLY | NO_WAIT)
     except OSError:
@@ -60,7 +60,7 @@ def holder(path: Path) -> str:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a living process holds the lock at `path`; takes nothing and makes nothing."""
+    """Whether a living process holds the lock at `path`; does not take or create it."""
     try:
         handle = os.open(path, os.O_RDWR | NO_WAIT)
     except OSError:
@@ -83,7 +83,7 @@ def _acquire(path: Path, *, wait: bool) -> int | None:
             raise InputError(
                 f"Cannot write {path}: {error.strerror}.",
                 code="cannot_write",
-                hint="Choose a folder that exists and that you may write to.",
+                hint="Use an existing folder with write permission.",
             ) from error
         try:
             if wait:
@@ -108,20 +108,20 @@ def _wait_for(path: Path, handle: int) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            waits.reasons(f"{path.stem} is being made by {holder(path)}: waiting for it (lock {path}).")
+            waits.reasons(f"Waiting for {path.stem}, which {holder(path)} is making (lock {path}).")
             time.sleep(pause)
             pause = min(2 * pause, 0.5)
 
 
 def _sign(handle: int) -> None:
-    """Write into a lock who holds it."""
-    with suppress(OSError):  # a full disk does not undo a lock
+    """Write the holder into a lock."""
+    with suppress(OSError):  # a full disk does not release a lock
         os.truncate(handle, 0)
         os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
 
 
 def _is_still(path: Path, handle: int) -> bool:
-    """Whether the file that was locked is the one at `path`: its last holder may have removed it."""
+    """Whether the locked file is still the one at `path`: its last holder may have removed it."""
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(handle), path.stat())
     return False
@@ -129,5 +129,5 @@ def _is_still(path: Path, handle: int) -> bool:
 
 def _release(path: Path, handle: int) -> None:
     with suppress(FileNotFoundError):
-        path.unlink()  # while it is held, so that nobody waits for a file that is gone without noticing
+        path.unlink()  # before the release, so that a waiting process notices that the file is gone
     os.close(handle)

@@ -1,4 +1,4 @@
-"""What a sweep answers: what it would do, and what it did."""
+"""The results of `plan_sweep` and `run_sweep`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scalelaw.results.envelope import answer, dumps
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep did. done: cells made now. skipped: cells that were there. failed: cell -> reason.
-    table: the results table, None while no cell is done. seconds: of this run. warnings: (code, message).
+    """The result of a sweep. done: cells of this run. skipped: cells that existed. failed: cell -> reason.
+    table: the results table, None without a finished cell. seconds: duration of this run. warnings: (code, message).
     """
 
     table: Path | None
@@ -27,15 +27,17 @@ class SweepResult:
         return {key: value for key, value in vars(self).items() if key != "warnings"}
 
     def to_json(self) -> str:
-        """The answer of `scalelaw sweep --json`."""
+        """The output of `scalelaw sweep --json`."""
         return dumps(answer("sweep", self.to_dict(), self.warnings))
 
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What a sweep would do: its cells in order, each {cell, label, llm, compressor, visual_tokens, seed,
-    train_flops, done}, the stages that would be made for those not done, and what the executor would ask for.
-    cluster: what memory and hours are reckoned for, {gpus, tflops, memory_gb, mfu}, where cells have them.
+    """The plan of a sweep.
+
+    cells: in order, each {cell, label, llm, compressor, visual_tokens, seed, train_flops, done}.
+    stages: labels of the missing stages. asks: the requests of the executor. cluster: the GPUs that memory_gb and hours
+    of the cells are computed for, {gpus, tflops, memory_gb, mfu}, if the cells have them.
     """
 
     cells: tuple[dict[str, Any], ...]

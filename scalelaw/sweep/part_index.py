@@ -1,4 +1,4 @@
-"""The finished parts of a sweep, gathered: of ten thousand files only those are read that are new or have changed."""
+"""The index of finished parts of a sweep: only new and changed part files are read."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ from scalelaw.table.checksums import read_verified, write_verified
 from scalelaw.table.schema import schema
 
 Mark = tuple[int, int, int, int]
-"""Size, modification time, inode and change time of a part (times in nanoseconds): with another mark, it is another
-file. The change time is the kernel's own: no program can set it, so a part that was replaced under its old
-modification time is read again."""
+"""Size, modification time, inode and change time of a part, times in nanoseconds. The kernel sets the change time, so a
+part that was replaced with its old modification time is read again."""
 NOTE = "scalelaw.marks"
 TOGETHER = 200
-"""Parts that are put together at once: a table of two rows takes 58 KB, a row of a long one 0.2 KB."""
+"""Number of parts that are concatenated at once: a table of two rows takes 58 KB, a row of a long one 0.2 KB."""
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """The parts that can be believed. rows: of all of them. marks: cell -> mark. broken: cell -> why its part cannot be
-    believed. fresh: how many had to be read. warnings: (code, message).
+    """The verified parts. rows: of all of them. marks: cell -> mark. broken: cell -> why its part failed verification.
+    fresh: number of parts read. warnings: (code, message).
     """
 
     rows: pa.Table
@@ -43,7 +42,7 @@ class Gathered:
         return cell in self.marks
 
     def of(self, cells: Iterable[str]) -> pa.Table:
-        """The rows of these cells, in their order; cells without a part have none."""
+        """The rows of these cells, in their order; cells without a part are skipped."""
         names = pa.array(list(cells), pa.string())
         order = pc.index_in(self.rows["cell"], names).combine_chunks()
         kept = pc.drop_null(order).to_numpy()
@@ -52,9 +51,9 @@ class Gathered:
 
 
 def gather(folder: SweepFolder, cells: Iterable[str], *, keep: bool = True) -> Gathered:
-    """Find the parts of these cells. keep: write down what had to be read, so that it need not be the next time.
+    """Find the parts of these cells. keep: store their rows in `folder.gathered`, so that they are not read again.
 
-    A part is read and verified once; after that its mark is enough, and its rows come from `folder.gathered`, which is
+    A part is read and verified once. Later its mark is compared, and its rows come from `folder.gathered`, which is
     verified as a whole.
     """
     before = _kept(folder)
@@ -88,7 +87,7 @@ def gather(folder: SweepFolder, cells: Iterable[str], *, keep: bool = True) -> G
     if keep and read:
         try:
             write_verified(rows, folder.gathered, {NOTE: json.dumps(known)})
-        except InputError:  # it saves time, no more: a folder that cannot be written is said where it matters
+        except InputError:  # the index only saves time; a read-only folder is reported elsewhere
             with suppress(OSError):
                 folder.gathered.unlink(missing_ok=True)
     return Gathered(rows, known, broken, read, tuple(warnings))
@@ -98,14 +97,14 @@ def _unverified(folder: SweepFolder, count: int) -> list[tuple[str, str]]:
     if not count:
         return []
     sentence = (
-        f"{count} part(s) in {folder.cells} were written before parts had a checksum. They are of the right cells and "
-        "well formed, and are used; delete them to have them made again."
+        f"{count} part(s) in {folder.cells} have no checksum, because an older version wrote them. They are well "
+        "formed and are used; delete them to run their cells again."
     )
     return [("unverified_part", sentence)]
 
 
 def _marks(folder: SweepFolder) -> tuple[dict[str, Mark], set[str]]:
-    """The marks of the parts, and the cells in whose place something else than a file lies."""
+    """The marks of the parts, and the cells whose path is not a regular file."""
     marks, special = {}, set()
     try:
         with os.scandir(folder.cells) as entries:
@@ -134,15 +133,15 @@ def _kept(folder: SweepFolder) -> Gathered:
     except InputError:
         raise
     except BrokenPart as error:
-        sentence = f"{folder.gathered} is not used, and every part is read again: {error}."
+        sentence = f"{folder.gathered} is ignored ({error}); every part is read again."
         return replace(nothing, warnings=(("broken_gathered", sentence),))
     except (OSError, pa.ArrowException, ValueError, TypeError, KeyError):
-        pass  # none, or of an older version: every part is read again
+        pass  # missing, or of an older version: every part is read again
     return nothing
 
 
 def _in_schema(rows: pa.Table) -> pa.Table:
-    """Rows in today's schema: columns that an older part lacks are null."""
+    """Rows in the present schema; columns that an older part lacks are null."""
     today = schema()
     absent = [field for field in today if field.name not in rows.column_names]
     for column in absent:

@@ -1,4 +1,4 @@
-"""The result of one cell as a file: written whole, with a checksum, and verified when it is read."""
+"""The result file of a cell: written atomically with a checksum, and verified when it is read."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["BrokenPart", "read_part", "set_aside", "set_aside_special", "write_p
 def write_part(folder: SweepFolder, cell: Cell, rows: list[dict[str, Any]], facts: Mapping[str, Any]) -> None:
     """Write the rows of a cell, each completed by `facts` (experiment, started_at, seconds).
 
-    Raises ScalelawError where there is no row, or one whose error is not a number: that is no measurement.
+    Raises ScalelawError if there is no row, or if an error is not finite.
     """
     if not rows:
-        raise ScalelawError("The cell was trained, but scoring it gave no row.", code="no_rows")
+        raise ScalelawError("The cell was trained, but scoring returned no row.", code="no_rows")
     for row in rows:
         if not math.isfinite(error := float(row.get("error", math.nan))):
             raise ScalelawError(f"The error of {row.get('task_family')} is {error}.", code="not_finite")
@@ -34,7 +34,7 @@ def write_part(folder: SweepFolder, cell: Cell, rows: list[dict[str, Any]], fact
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a file (or what stands in its place) that cannot be believed; nothing is deleted. Returns its new path."""
+    """Rename a file, or anything in its place, that fails verification. Returns its new path; nothing is deleted."""
     number = 0
     while (aside := path.with_name(f"{path.name}.set-aside-{number}")).exists() or aside.is_symlink():
         number += 1
@@ -42,15 +42,15 @@ def set_aside(path: Path) -> Path:
 
 
 def set_aside_special(path: Path) -> list[tuple[str, str]]:
-    """Set aside a folder, a FIFO or another special file where a file belongs. Returns a warning, or none."""
+    """Set aside a folder, FIFO or other special file in the place of a file. Returns one warning, or none."""
     if not (kind := special(path)):
         return []
-    sentence = f"{path} is {kind}, not a file: it is set aside as {set_aside(path).name}."
+    sentence = f"{path} is {kind}, not a file. It was renamed to {set_aside(path).name}."
     return [("special_file", sentence)]
 
 
 def write_results(folder: SweepFolder, experiment: str, rows: pa.Table) -> None:
-    """Write the rows of a sweep as its table, under the name that the experiment has now."""
+    """Write the rows of a sweep as its table, with the present name of the experiment."""
     place = rows.schema.get_field_index("experiment")
     named = rows.set_column(place, "experiment", pa.repeat(pa.scalar(experiment), rows.num_rows))
     write_verified(named, folder.results, versions())

@@ -1,4 +1,4 @@
-"""What a person sees of a running sweep, on stderr: a live table on a terminal, else a line for each end."""
+"""The progress display of a sweep on stderr: a live table on a terminal, else one line per finished task."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOOKED_AT = 64
 
 @dataclass(frozen=True)
 class Item:
-    """A task as a person sees it. flops: its predicted training FLOPs, 0 where unknown (stages). log: JSON lines."""
+    """A task of the display. flops: its predicted training FLOPs, 0 where unknown (stages). log: JSON lines."""
 
     name: str
     label: str
@@ -36,26 +36,27 @@ class Item:
 
 
 class Progress:
-    """Follows a sweep and says nothing; `Lines` and `LiveTable` show what it knows. Of ten thousand tasks it looks at
-    the logs of those only that may run: the first `LOOKED_AT` that have not ended.
+    """Follows a sweep without output; `Lines` and `LiveTable` print.
+
+    It reads only the logs of the first `LOOKED_AT` tasks that have not ended.
     """
 
     def __init__(self) -> None:
         self.items: Sequence[Item] = ()
-        self.ended: dict[str, str] = {}  # name -> why it failed, or ""
+        self.ended: dict[str, str] = {}  # name -> reason of the failure, or ""
         self.began = time.time()
-        self.first_cell = math.inf  # when the first cell began that has ended
+        self.first_cell = math.inf  # start of the first cell that has ended
         self._open: dict[str, Item] = {}
-        self._done = self._waiting = 0.0  # FLOPs of what ended well, and of what has not ended
+        self._done = self._waiting = 0.0  # FLOPs of successful tasks, and of open ones
 
     def begin(self, items: Sequence[Item], jobs: int) -> None:
-        """These tasks are about to run, `jobs` at a time."""
+        """Start with these tasks, `jobs` at a time."""
         self.items, self.began = items, time.time()
         self._open = {item.name: item for item in items}
         self._waiting = sum(item.flops for item in items)
 
     def end(self, item: Item, failure: str, seconds: float) -> None:
-        """One has ended: well, or with the reason `failure`."""
+        """Record the end of a task; `failure` is empty or the reason."""
         self.ended[item.name] = failure
         self._open.pop(item.name, None)
         self._waiting -= item.flops
@@ -64,21 +65,21 @@ class Progress:
             self.first_cell = min(self.first_cell, time.time() - seconds)
 
     def note(self, sentence: str) -> None:
-        """Something that a person should know meanwhile."""
+        """Show a message."""
 
     def open(self) -> list[Item]:
-        """Those that have not ended and may run, in order."""
+        """The first tasks that have not ended, in order."""
         return list(itertools.islice(self._open.values(), LOOKED_AT))
 
     def left(self) -> float | None:
-        """Seconds left, by the FLOPs of the cells and the pace so far; None before a cell has ended."""
+        """Estimated seconds left, from the FLOPs of the cells and the speed so far; None before a cell has ended."""
         if not self._open or self.first_cell == math.inf:
             return None if self.first_cell == math.inf else 0.0
         begun = sum(item.flops * _share(self.last(item)) for item in self.open())
         return (self._waiting - begun) * (time.time() - self.first_cell) / (self._done + begun)
 
     def last(self, item: Item) -> dict[str, Any] | None:
-        """The last line of a task's log in this run; None while it has none."""
+        """The last line of the log of a task in this run, or None."""
         try:
             if not item.log.is_file() or item.log.stat().st_mtime < self.began - 1:
                 return None
@@ -100,26 +101,26 @@ class Progress:
 
 
 class Lines(Progress):
-    """One line for each end."""
+    """Prints one line per finished task."""
 
     def begin(self, items: Sequence[Item], jobs: int) -> None:
-        """These tasks are about to run, `jobs` at a time."""
+        """Start with these tasks, `jobs` at a time."""
         super().begin(items, jobs)
         cells = sum(1 for item in items if item.flops)
-        say(f"{cells} cells to run, {len(items) - cells} stages before them, {jobs} at once", sys.stderr)
+        say(f"{cells} cells to run after {len(items) - cells} stages, {jobs} at a time", sys.stderr)
 
     def end(self, item: Item, failure: str, seconds: float) -> None:
-        """One has ended: well, or with the reason `failure`."""
+        """Record the end of a task; `failure` is empty or the reason."""
         super().end(item, failure, seconds)
         outcome = self.outcome(item, failure, seconds)
         say(f"[{len(self.ended)}/{len(self.items)}] {one_line(item.label)}: {outcome}", sys.stderr)
 
     def note(self, sentence: str) -> None:
-        """Something that a person should know meanwhile."""
+        """Show a message."""
         print(sentence, file=sys.stderr, flush=True)
 
     def outcome(self, item: Item, failure: str, seconds: float) -> str:
-        """How it ended, in words."""
+        """The end of a task in words."""
         if failure:
             return f"failed: {failure}"
         loss = _loss(self.last(item))
@@ -129,7 +130,7 @@ class Lines(Progress):
 
 
 class LiveTable(Progress):
-    """What runs and what has ended, with losses and the time left, kept up to date in place."""
+    """A live table of running and finished tasks, with losses and the time left."""
 
     def __enter__(self) -> Self:
         self._live = Live(
@@ -147,11 +148,11 @@ class LiveTable(Progress):
         self._live.stop()
 
     def note(self, sentence: str) -> None:
-        """Something that a person should know meanwhile."""
+        """Show a message."""
         self._live.console.print(Text(sentence))
 
     def render(self) -> RenderableType:
-        """The table of this moment."""
+        """The present table."""
         running = [item for item in self.open() if self.last(item)]
         failed = [item for item in self.items if self.ended.get(item.name)]
         well = [item for item in self.items if self.ended.get(item.name) == ""]
@@ -170,12 +171,12 @@ class LiveTable(Progress):
             table.add_row(Text("running", "cyan"), Text(one_line(item.label)), bar, Text(_loss(last)))
         left = self.left()
         words = f"{len(well)} of {len(self.items)} done" + (f", {len(failed)} failed" if failed else "")
-        words += f", {duration(time.time() - self.began)} so far"
+        words += f", {duration(time.time() - self.began)} elapsed"
         return Group(table, Text(words + (f", about {duration(left)} left" if left else "")))
 
 
 def for_this_terminal() -> Progress:
-    """A live table where stderr is a terminal, lines elsewhere."""
+    """A live table if stderr is a terminal, else lines."""
     return LiveTable() if sys.stderr.isatty() else Lines()
 
 
@@ -188,7 +189,7 @@ def duration(seconds: float) -> str:
 
 
 def _share(last: dict[str, Any] | None) -> float:
-    """The part of its steps that a task has done, 0 to 1."""
+    """The share of its steps that a task has done, 0 to 1."""
     try:
         return min(1.0, float(last["step"]) / float(last["steps"])) if last else 0.0
     except (KeyError, TypeError, ValueError, ZeroDivisionError):

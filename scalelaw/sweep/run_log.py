@@ -1,4 +1,4 @@
-"""One try at a piece of work: its log, and the reason where it fails."""
+"""One attempt at a cell or stage: its log, and the reason if it fails."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from scalelaw.files.paths import SweepFolder, opened_anew, write_text
 from scalelaw.results.envelope import dumps
 from scalelaw.sweep.trackers import Trackers, opened
 
-TAIL = 4000  # characters of a traceback that a failure keeps: its end
+TAIL = 4000  # characters from the end of a traceback that a failure keeps
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a cell or a stage has no result. reason: a sentence. code: stable, for scripts. traceback: its end."""
+    """Why a cell or stage has no result. reason: a sentence. code: stable, for scripts. traceback: its last lines."""
 
     reason: str
     code: str
@@ -30,12 +30,12 @@ class Failure:
     traceback: str = ""
 
     def write(self, folder: SweepFolder, name: str) -> None:
-        """Keep it in the sweep's folder. Raises InputError where that cannot be written."""
+        """Write it to the sweep folder. Raises InputError if that fails."""
         write_text(folder.failure(name), dumps(vars(self)))
 
 
 class Log:
-    """A log as JSON lines, begun anew with each try; every line has `seconds` since the start."""
+    """A log of JSON lines, overwritten by each attempt; every line has `seconds` since the start."""
 
     def __init__(
         self, folder: SweepFolder, name: str, label: str, experiment: Experiment | None = None
@@ -59,7 +59,7 @@ class Log:
         self._trackers.line(line)
 
     def scores(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Let the trackers hear the rows of a cell that is done."""
+        """Send the rows of a finished cell to the trackers."""
         self._trackers.scores(rows)
 
     @property
@@ -68,7 +68,7 @@ class Log:
         return time.monotonic() - self._start
 
     def close(self) -> None:
-        """End the log."""
+        """Close the log and the trackers."""
         try:
             self._trackers.end()
         finally:
@@ -79,8 +79,10 @@ class Log:
 def attempt(
     folder: SweepFolder, name: str, label: str, experiment: Experiment | None = None
 ) -> Iterator[Log]:
-    """Try something: its log inside, heard by the trackers that `stated` asks for; afterwards either no failure on
-    record, or why (and the error goes on). To be asked to make room is no failure."""
+    """Run a block with a log and the trackers of `experiment`; record its failure, or remove an older one.
+
+    Errors are raised again. A preemption is not a failure.
+    """
     started_at = now()
     try:
         log = Log(folder, name, label, experiment)
@@ -101,7 +103,7 @@ def attempt(
 
 
 def read_failure(folder: SweepFolder, name: str) -> Failure | None:
-    """The failure on record, if there is one that can be read."""
+    """The recorded failure, or None."""
     try:
         if not folder.failure(name).is_file():
             return None
@@ -112,5 +114,5 @@ def read_failure(folder: SweepFolder, name: str) -> Failure | None:
 
 
 def now() -> str:
-    """This moment, ISO 8601 in UTC."""
+    """The present time, ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")

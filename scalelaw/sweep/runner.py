@@ -1,4 +1,4 @@
-"""The runner: it finds out what is missing of an experiment, has it made, and puts the table together."""
+"""The runner of a sweep: it finds the missing cells, runs them on an executor and writes the table."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def plan_sweep(
     *,
     train: str = TRAINER,
 ) -> SweepPlan:
-    """The cells of an experiment with their predicted training FLOPs and whether `out` has them, and what the executor
-    would ask for; writes nothing, and runs no Python file that the experiment names: what only such a file could tell
-    is None, with a warning `own_code_not_run`.
+    """The cells of an experiment, their training FLOPs, whether `out` has them, and the requests of the executor.
 
-    Raises InputError for an experiment that cannot be run and for what an executor cannot give.
+    Writes nothing, and runs no Python file that the experiment names: values that depend on such a file are None, with
+    a warning `own_code_not_run`.
+    Raises InputError for an experiment that cannot be run and for requests that the executor cannot meet.
     """
     trackers.known(experiment.track)
     listed, module, folder = cells(experiment), trainer(train), SweepFolder(Path(out))
@@ -96,8 +96,9 @@ def plan_sweep(
 
 
 def prepare_sweep(experiment: Experiment, out: str | Path, *, train: str = TRAINER) -> SweepFolder:
-    """Write down in `out` what the sweep is about and run nothing: `scalelaw run-cell`, or any scheduler that calls
-    it, makes the cells. Raises InputError as `run_sweep`; no Python file that the experiment names is run.
+    """Write the sweep folder `out` without running cells, for `scalelaw run-cell` under any scheduler.
+
+    Runs no Python file that the experiment names. Raises InputError as `run_sweep`.
     """
     trackers.check(experiment.track)
     listed, folder = cells(experiment), SweepFolder(Path(out))
@@ -118,15 +119,22 @@ def run_sweep(
     progress: Progress | None = None,
     train: str = TRAINER,
 ) -> SweepResult:
-    """Make every cell of `experiment` that the folder `out` does not have, and write its results.parquet.
+    """Run every cell of `experiment` that the folder `out` does not have, and write its results.parquet.
 
-    executor: a name in the drawer, or a user's file. jobs: tasks at once, by default as the executor has it.
-    progress: what a person sees, on stderr. train: the module that trains.
-    Killed at any moment and run again, it makes only what is missing and ends with the same table.
-    Raises InputError for an experiment that cannot be run and where another runner is at work in `out`,
-    MissingDependency for a tracker that is not installed; FailedCells
-    (its `best` is the result as data) where cells failed, after all others are done; KeyboardInterrupt where it was
-    interrupted or asked to end, after its processes are; Preempted where its machine asks for room.
+    A sweep that was killed at any moment and is run again makes only the missing cells and ends with the same table.
+
+    Args:
+        executor: name of an executor, or path of a plug-in file.
+        jobs: number of parallel tasks, by default that of the executor.
+        progress: the display on stderr.
+        train: the module that trains.
+
+    Raises:
+        InputError: the experiment cannot be run, or another runner is at work in `out`.
+        MissingDependency: a tracker is not installed.
+        FailedCells: cells failed; raised after all others are done, with the result as data in `best`.
+        KeyboardInterrupt: Ctrl-C or SIGTERM, after all processes have ended.
+        Preempted: the machine sent a preemption signal.
     """
     start = time.monotonic()
     trackers.check(experiment.track)
@@ -174,20 +182,24 @@ def run_sweep(
 
 
 def _own_code(experiment: Experiment) -> tuple[set[str], Warnings]:
-    """The compressors of which nothing can be told without running a Python file that the experiment names, and a
-    warning that says so: its own ones, or all where the dataset is such a file."""
+    """The compressors about which nothing is known without running a Python file of the experiment, and a warning.
+
+    These are the compressors that are such files, or all compressors if the dataset is one.
+    """
     names = {experiment.dataset.name, experiment.vision.objective, *experiment.compressors}
     if not (files := sorted(name for name in names if is_own_file(name))):
         return set(), []
     dataset = is_own_file(experiment.dataset.name) and experiment.finetune is None
     own = {name for name in experiment.compressors if dataset or is_own_file(name)}
-    unknown = "; FLOPs and allowed token counts that depend on it are not known" if own else ""
-    sentence = f"The experiment's own code is not run before the sweep ({', '.join(files)}){unknown}."
+    unknown = "; FLOPs and allowed token counts that depend on them are unknown" if own else ""
+    sentence = (
+        f"The plug-in files of the experiment are not run before the sweep ({', '.join(files)}){unknown}."
+    )
     return own, [("own_code_not_run", sentence)]
 
 
 def _needs(experiment: Experiment, cell: Cell, train: ModuleType) -> dict[str, float]:
-    """What a trainer that can tell says that a cell needs: memory_gb of each GPU, hours."""
+    """The needs of a cell, if the trainer predicts them: memory_gb of each GPU, hours."""
     tell = getattr(train, "cell_needs", None)
     return tell(experiment, cell.llm, cell.compressor, cell.visual_tokens) if tell else {}
 
@@ -208,7 +220,7 @@ def _check_ours(folder: SweepFolder) -> None:
 
 
 def _write_state(folder: SweepFolder, experiment: Experiment, listed: list[Cell]) -> None:
-    """Write down what the sweep is now about; a table of what it was about before does not stay."""
+    """Write the experiment and its list of cells; an older table is removed."""
     folder.results.unlink(missing_ok=True)
     text = yaml.safe_dump(_anywhere(experiment).model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_text(folder.experiment, text)
@@ -217,14 +229,14 @@ def _write_state(folder: SweepFolder, experiment: Experiment, listed: list[Cell]
 
 
 def _tidy(folder: SweepFolder) -> None:
-    """Remove what processes that died while they wrote left of their results and checkpoints."""
+    """Remove partial results and checkpoints of processes that died while writing."""
     for leftover in (*folder.cells.glob(".*.part"), *folder.saved("").parent.glob(".*.part")):
         if not is_held(folder.lock_of(leftover.name[1:].partition(".")[0])):
             leftover.unlink(missing_ok=True)
 
 
 def _anywhere(experiment: Experiment) -> Experiment:
-    """The experiment with the paths in it made absolute: a cell may run elsewhere than its runner."""
+    """The experiment with absolute paths, since a cell may run in another folder than its runner."""
 
     def plugin(name: str) -> str:
         return str(Path(name).resolve()) if is_own_file(name) else name
@@ -280,13 +292,14 @@ def _left_out(folder: SweepFolder, listed: list[Cell]) -> Warnings:
     if not others:
         return []
     sentence = (
-        f"{len(others)} finished cell(s) in {folder.cells} are not of this experiment: kept, and left out."
+        f"{len(others)} finished cell(s) in {folder.cells} do not belong to this experiment. They are kept, but not "
+        "used."
     )
     return [("cells_left_out", sentence)]
 
 
 def _images_missing(rows: pa.Table) -> Warnings:
-    """What was left out of training and scoring, by the table."""
+    """A warning about records that training and scoring left out, from the table."""
     most = {name: pc.max(rows[name]).as_py() or 0 for name in ("missing_records", "skipped_examples")}
     if not any(most.values()):
         return []
@@ -294,7 +307,7 @@ def _images_missing(rows: pa.Table) -> Warnings:
         pc.or_kleene(pc.greater(rows["missing_records"], 0), pc.greater(rows["skipped_examples"], 0))
     )
     sentence = (
-        f"{pc.count_distinct(cells['cell']).as_py()} cell(s) were trained or scored without some records: up to "
+        f"{pc.count_distinct(cells['cell']).as_py()} cell(s) were trained or scored without up to "
         f"{most['missing_records']} training records and {most['skipped_examples']} examples of a benchmark. See the "
         "columns missing_records and skipped_examples."
     )
@@ -302,15 +315,15 @@ def _images_missing(rows: pa.Table) -> Warnings:
 
 
 def _too_large(planned: tuple[dict[str, Any], ...], cluster: dict[str, float] | None) -> Warnings:
-    """What is planned for a GPU that has not the memory for it."""
+    """A warning about cells that need more memory than the GPU of the plan has."""
     room = cluster["memory_gb"] if cluster else math.inf
     wide = [cell for cell in planned if cell.get("memory_gb", 0) > room]
     if not wide:
         return []
     most = max(wide, key=lambda cell: float(cell["memory_gb"]))
     sentence = (
-        f"{len(wide)} cell(s) need more than the {room:g} GB of a GPU; {most['label']} {most['memory_gb']:.3g} GB: "
-        "lower finetune.micro_batch, take more GPUs with finetune.parallel=fully_shard, or larger ones."
+        f"{len(wide)} cell(s) need more than the {room:g} GB of a GPU; {most['label']} needs {most['memory_gb']:.3g} "
+        "GB. Lower finetune.micro_batch, use more GPUs with finetune.parallel=fully_shard, or use larger GPUs."
     )
     return [("does_not_fit", sentence)]
 
@@ -320,27 +333,27 @@ def _failed_cells(folder: SweepFolder, listed: list[Cell], result: SweepResult) 
     return FailedCells(
         f"{len(result.failed)} of {len(listed)} cells failed; the first, {first.label}: {result.failed[first.name]}",
         code="failed_cells",
-        hint=f"The reasons lie in {folder.root / 'failed'}; running the sweep again tries these cells again.",
+        hint=f"The reasons are in {folder.root / 'failed'}. Run the sweep again to retry these cells.",
         best={**result.to_dict(), "warnings": [{"code": c, "message": m} for c, m in result.warnings]},
     )
 
 
 @contextmanager
 def _a_sentence_for(folder: SweepFolder) -> Iterator[None]:
-    """What the file system refuses, a full disk or a folder that is none, is told as a sentence."""
+    """Turn errors of the file system, such as a full disk, into an InputError."""
     try:
         yield
     except OSError as error:
         raise InputError(
             f"The sweep's folder {folder.root} cannot be used: {error}.",
             code="cannot_write",
-            hint="What is finished is kept; once there is room, run the sweep again.",
+            hint="Finished cells are kept. Free disk space or fix the folder, then run the sweep again.",
         ) from error
 
 
 @contextmanager
 def _ended_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the sweep as Ctrl-C does (in the main thread, the only one that hears signals)."""
+    """Let SIGTERM end the sweep as Ctrl-C does; only in the main thread, which receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

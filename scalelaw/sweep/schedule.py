@@ -1,4 +1,4 @@
-"""The tasks of a sweep: what is missing as work for an executor, and what became of it."""
+"""The tasks of a sweep: missing cells and stages as tasks for an executor, and their outcome."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ Warnings = list[tuple[str, str]]
 
 
 def missing_stages(folder: SweepFolder, missing: list[Cell]) -> list[Stage]:
-    """The stages that these cells need and that are not there, each after those that it needs."""
+    """The missing stages of these cells, each after the stages that it needs."""
     needed = {stage.name: stage for cell in missing for stage in cell.stages}
     return [stage for stage in needed.values() if not is_made(folder, stage)]
 
 
 def predicted_flops(experiment: Experiment, cells: list[Cell], train: ModuleType) -> dict[str, float]:
-    """The training FLOPs of cells by their names; seeds do not change them."""
+    """The training FLOPs of cells by name; seeds do not change them."""
     known: dict[tuple[str, str, int], float] = {}
     for cell in cells:
         choice = (cell.llm, cell.compressor, cell.visual_tokens)
@@ -51,9 +51,9 @@ def tasks_for(
     train: str,
     flops: Mapping[str, float | None] | None = None,
 ) -> list[tuple[Task, Item]]:
-    """What is to be done and how it is shown: the stages, then the cells, the longest first.
+    """Tasks with their display items: stages first, then cells from long to short.
 
-    flops: of each cell, None where it is not known; without them they are predicted.
+    flops: of each cell, None where unknown; predicted if omitted.
     """
     tasks: dict[str, tuple[Task, Item]] = {}
     needs: dict[tuple[str, str], Needs] = {}
@@ -87,17 +87,17 @@ def tasks_for(
 
 
 def jobs_of(engine: ModuleType, jobs: int | None, settings: dict[str, Any]) -> int:
-    """How many tasks at once: as asked, else as the executor has it, else one."""
+    """The number of parallel tasks: `jobs`, else the default of the executor, else 1."""
     if jobs is None:
         return int(engine.jobs_for(**settings)) if hasattr(engine, "jobs_for") else 1
     if jobs < 1:
-        raise InputError(f"A sweep needs at least one job at a time, not {jobs}.", code="bad_value")
+        raise InputError(f"The number of jobs is {jobs}; it must be at least 1.", code="bad_value")
     return jobs
 
 
 def settings_of(engine: ModuleType, executor: str, resources: Resources) -> dict[str, Any]:
-    """What is handed to the executor beside the tasks. Raises InputError for settings of one that has none, or that is
-    none."""
+    """The keyword arguments of an executor. Raises InputError for settings of an executor that takes none, or that does
+    not exist."""
     known = plugins.names("executors")
     for name in resources.settings:
         if name not in known and name != executor and not is_own_file(name):
@@ -111,7 +111,7 @@ def settings_of(engine: ModuleType, executor: str, resources: Resources) -> dict
 def asked_for(
     engine: ModuleType, tasks: list[Task], jobs: int, settings: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """What running these tasks would ask for: as the executor says it, else how many tasks need what."""
+    """The requests for these tasks: those of the executor, else the number of tasks by needs."""
     if hasattr(engine, "asks"):
         requests: list[dict[str, Any]] = engine.asks(tasks, jobs=jobs, **settings)
         return requests
@@ -127,8 +127,8 @@ def do(
     progress: Progress,
     warnings: Warnings,
 ) -> dict[str, str]:
-    """Have the tasks done. Returns why those that have no result have none."""
-    reasons = {task.name: "It was never run." for task, _ in tasks}
+    """Run the tasks. Returns the reason of each task without a result."""
+    reasons = {task.name: "It was not run." for task, _ in tasks}
     for task, _ in tasks:
         folder.failure(task.name).unlink(missing_ok=True)
         halves_note(folder.saved(task.name)).unlink(missing_ok=True)
@@ -137,7 +137,7 @@ def do(
         progress.begin(list(items.values()), jobs)
         for task, item in tasks:
             if is_held(lock := folder.lock_of(task.name)):
-                progress.note(f"{item.label} is being made by {holder(lock)}: its result is waited for.")
+                progress.note(f"{item.label} is being made by {holder(lock)}; waiting for its result.")
         for end in ends:
             name = end.task.name
             if end.task.result.exists():
@@ -151,13 +151,13 @@ def do(
 def _reason(
     folder: SweepFolder, end: Finished, items: dict[str, Item], reasons: dict[str, str], warnings: Warnings
 ) -> str:
-    """Why a task has no result: what it says itself, what it lacked, or how its process ended."""
+    """Why a task has no result: its own reason, a missing stage, or the end of its process."""
     if failure := read_failure(folder, end.task.name):
         return failure.reason
     code = "process_ended"
     if end.code is None:
         lacked = next(task.name for task in end.task.after if not task.result.exists())
-        code, reason = "stage_failed", f"The {items[lacked].label} it needs failed: {reasons[lacked]}"
+        code, reason = "stage_failed", f"The stage it needs ({items[lacked].label}) failed: {reasons[lacked]}"
     elif end.reason:
         reason = end.reason
     elif end.code < 0:

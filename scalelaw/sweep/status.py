@@ -1,4 +1,4 @@
-"""How a sweep stands: what is done, failed and missing; what lies there of other statements, and what differs."""
+"""The status of a sweep: done, failed and missing cells, and finished cells of other experiments."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from scalelaw.table.checksums import special
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """How a sweep stands. cells: each {cell, label, state, reason}; state is done, broken, running, failed or missing.
-    stale: finished cells that are not of this experiment, each {cell, why}; they are kept, and left out of the table.
+    """The status of a sweep.
+
+    cells: each {cell, label, state, reason}; state is done, broken, running, failed or missing.
+    stale: finished cells of other experiments, each {cell, why}; they are kept, but not in the table.
     running: whether a runner is at work.
     """
 
@@ -42,7 +44,7 @@ class SweepStatus:
 
 
 def sweep_status(experiment: Experiment, out: str | Path) -> SweepStatus:
-    """How the sweep of `experiment` in the folder `out` stands; writes nothing, and may be asked while it runs."""
+    """The status of the sweep of `experiment` in the folder `out`; writes nothing and works while the sweep runs."""
     listed, folder = cells(experiment), SweepFolder(Path(out))
     parts = gather(folder, [cell.name for cell in listed], keep=False)
     at_work = {path.stem for path in (folder.root / "locks").glob("*.lock")}
@@ -65,7 +67,7 @@ def sweep_status(experiment: Experiment, out: str | Path) -> SweepStatus:
 
 
 def _why(path: Path, ours: Mapping[str, dict[str, Any]]) -> str:
-    """Why a part is not of this experiment: of what is stated now, what is nearest to it, and where they differ."""
+    """Why a part is not of this experiment: the difference from the most similar cell."""
     if kind := special(path):
         return f"It is {kind}, not a file."
     try:
@@ -79,7 +81,7 @@ def _why(path: Path, ours: Mapping[str, dict[str, Any]]) -> str:
         for key in ("llm", "compressor", "visual_tokens", "seed"):
             words = {_word(identity["choices"][key]) for identity in ours.values()}
             if (word := _word(theirs["choices"][key])) not in words:
-                return f"{key} {word} is not asked for now."
+                return f"{key} {word} is not in the experiment."
         return _differences(choices, _flat(next(iter(ours.values()))["choices"]))
     return _differences(_flat({**theirs, "choices": {}}), _flat({**same[0], "choices": {}}))
 
@@ -93,11 +95,11 @@ def _differences(theirs: dict[str, Any], now: dict[str, Any]) -> str:
                 lines.append(f"a file of {name} has changed")
             else:
                 lines.append(f"{name} was {theirs.get(key)}, is {now.get(key)}")
-    return "; ".join(lines) + "." if lines else "Its name was made by another rule."
+    return "; ".join(lines) + "." if lines else "Another version of scalelaw named it."
 
 
 def _word(choice: Any) -> str:
-    """A choice in a word: a plug-in or LLM that is named with its content is called by its name."""
+    """The name of a choice: that of a plug-in or LLM which is identified with its content."""
     return str(next(iter(choice))) if isinstance(choice, dict) else str(choice)
 
 

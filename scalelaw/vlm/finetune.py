@@ -364,8 +364,8 @@ def score(
                  "id": row["id"], "said": text.strip(), "answers": row["answers"], "score": scores[-1]})  # fmt: skip
     value = float(np.mean(scores))
     spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else math.nan
-    return {"benchmark": questions.benchmark, "task_family": questions.family, "metric": questions.metric, "value": value,
-            "error": 1 - value, "error_se": spread / math.sqrt(len(scores)), "n_examples": len(scores),
+    return {"benchmark": questions.benchmark, "task_family": questions.family, "metric": questions.metric,
+            "value": value, "error": 1 - value, "error_se": spread / math.sqrt(len(scores)), "n_examples": len(scores),
             "skipped_examples": left_out.total(),
             "text_tokens": float(np.mean(lengths))}  # fmt: skip
 

@@ -83,8 +83,8 @@ def _card(device: torch.device) -> Any:
 class Meter:
     """Adds the seconds and joules of training to `totals` (as train_s, train_j), step by step.
 
-    What lies in `totals` when the first step begins, from a checkpoint say, is added to: time between two processes is in
-    neither.
+    Values in `totals` at the first step, for example from a checkpoint, are added to; the time between two processes is
+    not counted.
     """
 
     def __init__(self, totals: dict[str, Any], device: torch.device) -> None:
@@ -103,7 +103,7 @@ class Meter:
 def rates(
     flops: float, totals: Mapping[str, Any], tokens: float, device: torch.device, devices: int = 1
 ) -> dict[str, Any]:
-    """{tokens_per_s, mfu, energy_j} of training that took totals' train_s and train_j; None where it is not known."""
+    """{tokens_per_s, mfu, energy_j} of training that took `totals["train_s"]` and `train_j`; None where unknown."""
     seconds = max(float(totals["train_s"]), 1e-9)
     joules, peak = float(totals["train_j"]), peak_flops(device)
     return {

@@ -223,7 +223,7 @@ def test_a_job_whose_time_is_up_and_that_saved_nothing_is_said_to(slurm: Path, t
     ends = _meanwhile(
         [long], lambda: subprocess.run(["scancel", "--signal=USR2", _begun(long)[0][1]], check=True)
     )
-    assert "asked to make room" in ends["long"].reason
+    assert "saved no checkpoint" in ends["long"].reason
     assert ends["long"].code is not None
     assert ends["long"].code < 0
 
@@ -344,7 +344,7 @@ def test_what_a_job_waits_for_beside_its_turn_is_said_once(
     assert looks.lost(jobs) == {}
     assert looks.lost(jobs) == {(batch, 2): "FAILED (BadConstraints)"}
     assert looks.alive(batch) == [0, 1]
-    assert capsys.readouterr().err == "A job waits, says Slurm, for this: PartitionDown.\n"
+    assert capsys.readouterr().err == "A job is pending in Slurm. Reason: PartitionDown.\n"
 
 
 def test_what_sbatch_says_without_a_controller_is_in_the_sentence(
@@ -355,7 +355,7 @@ def test_what_sbatch_says_without_a_controller_is_in_the_sentence(
         (tmp_path / tool).write_text(f"#!/bin/sh\n{said}\nexit 1\n")
         (tmp_path / tool).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(InputError, match="does not take the job: sbatch: error: third") as caught:
+    with pytest.raises(InputError, match="rejected the job: sbatch: error: third") as caught:
         list(executor.run([task("a")], jobs=1, settings=FAST))
     assert caught.value.hint == "sbatch: error: first\n  sbatch: error: second"
     assert capfd.readouterr().err == ""

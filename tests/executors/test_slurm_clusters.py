@@ -149,5 +149,15 @@ def test_a_wait_is_said_once(
     for _ in range(4):
         assert looks.lost({(batch, 0)}) == {}
     words = capsys.readouterr().err
-    assert words.count("Slurm does not answer") == int(down)
-    assert words.count("No job runs yet") == int(not down)
+    assert words.count(queue.NO_ANSWER) == int(down)
+    assert words.count("No job is running yet") == int(not down)
+
+
+def test_a_job_that_slurm_does_not_know_is_cancelled(
+    calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may still start, and no runner would watch it."""
+    monkeypatch.setenv("FAKE_ANSWER", "Submitted batch job 999 on cluster slaking\n")
+    ends = swept(tmp_path)
+    assert ends[-1].reason == "Slurm ended its job: UNKNOWN."
+    assert calls("scancel") == ["[] -M slaking 999_0"] * len(calls("sbatch"))

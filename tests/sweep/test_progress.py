@@ -64,7 +64,7 @@ def test_lines_say_what_ended_and_why_not(items: list[Item], capsys: pytest.Capt
     shown.end(items[0], "", 7.2)
     shown.end(items[1], "It broke.", 3)
     assert capsys.readouterr().err.splitlines() == [
-        "3 cells to run, 1 stages before them, 2 at once",
+        "3 cells to run after 1 stages, 2 at a time",
         "[1/4] label tower: done in 7 s, loss 0.500",
         "[2/4] label a: failed: It broke.",
     ]
@@ -82,7 +82,7 @@ def test_the_live_table_shows_running_done_and_failed(items: list[Item]) -> None
     assert lines[1] == "failed label a It broke."
     assert lines[2].startswith("running label b ")
     assert lines[2].endswith(" loss 0.500")
-    assert lines[4].startswith("1 of 4 done, 1 failed, 0 s so far")
+    assert lines[4].startswith("1 of 4 done, 1 failed, 0 s elapsed")
 
 
 def test_the_live_table_opens_and_closes_on_stderr_alone(

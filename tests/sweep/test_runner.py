@@ -198,7 +198,7 @@ def test_a_stage_that_fails_fails_its_cells_alone_and_once(
     monkeypatch.setenv("STUB_FAIL", "16x1")
     with pytest.raises(FailedCells) as caught:
         sweep(experiment(), executor=executor, jobs=2)
-    reason = "The LLM 16x1, trained on text it needs failed: RuntimeError: 16x1 was told to fail"
+    reason = "The stage it needs (LLM 16x1, trained on text) failed: RuntimeError: 16x1 was told to fail"
     assert list(caught.value.best["failed"].values()) == [reason, reason]
     assert len(caught.value.best["done"]) == 2
     assert trace().count("16x1") == 1
@@ -317,11 +317,11 @@ def test_a_plan_writes_nothing_and_knows_what_is_done(
 def test_token_counts_that_a_compressor_cannot_give_are_refused_before_anything_is_written(
     experiment: Make, sweep: Sweep, stub: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="cannot give 5 visual tokens") as caught:
+    with pytest.raises(InputError, match="does not support 5 visual tokens") as caught:
         sweep(experiment(visual_tokens=[1, 5]))
     assert caught.value.code == "tokens_not_allowed"
-    assert caught.value.hint == "It can give: 64, 16, 4, 1."
-    with pytest.raises(InputError, match="cannot give 5"):
+    assert caught.value.hint == "Supported: 64, 16, 4, 1."
+    with pytest.raises(InputError, match="does not support 5"):
         plan_sweep(experiment(visual_tokens=[1, 5]), tmp_path / "sweep", train=stub)
     assert not (tmp_path / "sweep").exists()
 

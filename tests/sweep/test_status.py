@@ -50,11 +50,11 @@ def test_what_is_stale_and_why(experiment: Make, stub: str, tmp_path: Path) -> N
     old = {cell.visual_tokens: cell.name for cell in cells(experiment(llms=["24x1"], visual_tokens=[4, 16]))}
     assert why == {
         old[4]: "recipe.clip was 1.0, is 2.0; recipe.steps was 400, is 77.",
-        old[16]: "visual_tokens 16 is not asked for now.",
+        old[16]: "visual_tokens 16 is not in the experiment.",
     }
     other = experiment(llms=["24x1"], visual_tokens=[4], compressors=["average_pool"])
     assert {cell["why"] for cell in sweep_status(other, tmp_path).stale} >= {
-        "compressor quecc is not asked for now."
+        "compressor quecc is not in the experiment."
     }
 
 
