@@ -2,7 +2,7 @@
 
     token_i = LayerNorm(Attention(LayerNorm q_i + p_i; LayerNorm X + p)),  i < V, p learned positions
 
-No query sees another, so the first V tokens are the same however many follow. Training draws V anew at each step from
+No query sees another, so the first V tokens are the same however many follow. Training draws a new V at each step from
 `training_tokens`; evaluation takes any.
 """
 

@@ -5,16 +5,16 @@ A dataset file defines a class `Dataset` and needs no torch:
     Dataset(seed, **options)          raises InputError for an option it does not know
         image_size                    (height, width) in pixels
         benchmarks                    {benchmark: task family}: what is scored, each reported apart
-        words                         every word of its texts, sorted: the vocabulary of a rung made to measure
+        words                         every word of its texts, sorted: the vocabulary of LLMs trained from scratch
     images(split, indices)            uint8 array [n, height, width, 3]
     examples(split, indices, turn=0)  a list of n `Example`: one question about each of these images;
                                       another `turn` asks another question about the same image
 
 `split` is one of `captions` (the tower's pre-training), `text` (the LLM's training on text: the caption stands
 for the image), `train` (the cells), `dev` (to tune on) and `test` (to report on). The same arguments give the same
-result on every machine. Questions of `dev` and `test` are never among the others; there, the benchmarks take turns
+result on every machine. Questions of `dev` and `test` are never among the others; there, the benchmarks alternate
 by index, so that the first n x (number of benchmarks) indices hold n of each.
-The tests of this folder find a new file by themselves.
+The contract tests run for every file of this package.
 
 A dataset of conversations, for models made of pretrained parts, defines a class `Conversations` instead:
 

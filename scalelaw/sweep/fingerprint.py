@@ -1,7 +1,7 @@
-"""What a piece of work is named by: all that determines its result, and nothing else.
+"""Names of cells and stages: hashes of everything that determines their result.
 
-A name is a hash of the sections and choices that the work is handed, and it is handed nothing else (`narrowed`): what
-is not in the name cannot change the result.
+A name is a hash of the sections and choices that are passed to the work. Nothing else is passed to it (`narrowed`), so
+nothing outside the name can change the result.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from scalelaw.config import Experiment, Finetune, Recipe
 from scalelaw.files.paths import PACKAGE
 
 RESULT_VERSION = 1
-"""To be raised by whoever changes training or scoring so that the same experiment gives other numbers."""
+"""Increase this number if a change of training or scoring changes the results of an experiment."""
 
 Sections = dict[str, set[str]]
-"""Sections of an experiment that determine a result, and of each the keys that do not."""
+"""Sections of an experiment that determine a result, each with its keys that do not."""
 
 CELL: Sections = {name: set() for name in ("dataset", "vision", "text", "recipe", "evaluation")}
 STAGES: dict[str, Sections] = {
@@ -34,14 +34,14 @@ STAGES: dict[str, Sections] = {
 }
 
 LATER: Sections = {"vision": {"features_gb"}, "recipe": {"compile"}}
-"""Keys that came later: a name holds them only where they are not the default, so older results keep their names."""
+"""Keys that were added later: a name includes them only if they are not the default, so that older names stay valid."""
 
 LENGTH = 12  # digits of a name
-LOOKS, LOOK = 64, 1 << 16
+BLOCKS, BLOCK = 64, 1 << 16
 
 
 def sections_text(experiment: Experiment, sections: Sections) -> str:
-    """Sections as canonical JSON; a plug-in that is the user's own file is in it by its content, not its place."""
+    """Sections as canonical JSON; a plug-in file of the user is identified by its content, not its path."""
     contents = {}
     for name, left_out in sections.items():
         section_values = getattr(experiment, name)
@@ -65,7 +65,7 @@ def _default(section: Any, key: str) -> Any:
 
 
 def identity(sections: str, **choices: Any) -> str:
-    """All that determines a result, as canonical JSON: `sections` (see `sections_text`), choices, the version."""
+    """Everything that determines a result, as canonical JSON: `sections` (see `sections_text`), choices, version."""
     return f'{{"choices":{_canonical(choices)},"sections":{sections},"version":{RESULT_VERSION}}}'
 
 
@@ -75,7 +75,7 @@ def name(identity: str) -> str:
 
 
 def narrowed(experiment: Experiment, sections: Sections, **choices: list[Any]) -> Experiment:
-    """The experiment with nothing left of it but `sections` and `choices`: the defaults stand everywhere else."""
+    """The experiment reduced to `sections` and `choices`; everything else is at its default."""
     nothing: dict[str, Any] = {"llms": [], "compressors": [], "visual_tokens": [], "seeds": []}
     kept: dict[str, Any] = {}
     for section, left_out in sections.items():
@@ -87,13 +87,15 @@ def narrowed(experiment: Experiment, sections: Sections, **choices: list[Any]) -
 
 
 def is_own_file(plugin: str) -> bool:
-    """Whether a plug-in is named as the user's own file."""
+    """Whether the name of a plug-in is the path of a Python file."""
     return plugin.endswith(".py")
 
 
 def plugin_content(package: str, plugin: str) -> Any:
-    """What determines a plug-in: what its file holds, defaults included, with the drawer's shared files (`_*.py`); for
-    the user's own file that file, wherever it lies; for an installed one its name."""
+    """What identifies a plug-in: hashes of its file and of the shared files (`_*.py`) of its package.
+
+    A plug-in file of the user is identified by the hash of that file alone, an installed plug-in by its name.
+    """
     if is_own_file(plugin):
         return {"file": _digest(Path(plugin))}
     folder = PACKAGE / package
@@ -102,7 +104,7 @@ def plugin_content(package: str, plugin: str) -> Any:
 
 
 def llm_content(llm: str) -> Any:
-    """What determines an LLM: its name, or what the folder of a pretrained one holds, wherever that lies."""
+    """What identifies an LLM: its name, or the hashes of the files in the folder of a pretrained one."""
     folder = Path(llm)
     if not os.path.isdir(folder):
         return llm
@@ -111,7 +113,7 @@ def llm_content(llm: str) -> Any:
 
 
 def _finetune_content(finetune: Finetune) -> dict[str, Any]:
-    """The recipe for pretrained parts: files by what they hold; what only plans or saves is not in it."""
+    """The section `finetune` with files identified by content, without the keys for planning and saving."""
     facts: dict[str, Any] = finetune.model_dump(
         mode="json", exclude={"cluster", "save_every", "images", "trust_remote_code", "max_missing"}
     )
@@ -133,14 +135,14 @@ def _canonical(value: Any) -> str:
 
 
 def _digest(path: Path) -> str:
-    """Hash of a file: of all of it, or for a large one of its size and of 64 spots of 64 KiB spread over it."""
+    """Hash of a file: of its content, or for a large file of its size and 64 blocks of 64 KiB spread over it."""
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:
-        if size <= LOOKS * LOOK:
+        if size <= BLOCKS * BLOCK:
             digest.update(file.read())
         else:
-            for spot in range(LOOKS):
-                file.seek(spot * (size - LOOK) // (LOOKS - 1))
-                digest.update(file.read(LOOK))
+            for block in range(BLOCKS):
+                file.seek(block * (size - BLOCK) // (BLOCKS - 1))
+                digest.update(file.read(BLOCK))
     return digest.hexdigest()[:16]

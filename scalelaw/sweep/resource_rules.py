@@ -1,4 +1,4 @@
-"""What each piece of work asks for, by rules on its kind and on the size of its LLM."""
+"""The resources of cells and stages, from rules on their kind and the size of their LLM."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from scalelaw.sweep.grid import Cell, Stage
 
 
 def needs_of(work: Stage | Cell, resources: Resources) -> Needs:
-    """What `work` asks for: of the rules that apply to it, each overrides those before it, key by key."""
+    """The needs of `work`: each matching rule overrides the earlier ones, key by key."""
     kind = work.kind if isinstance(work, Stage) else "cell"
-    size = rung_size(work.llm) if work.llm else 0
+    size = llm_size(work.llm) if work.llm else 0
     values: dict[str, Any] = {}
     for rule in resources.rules:
         keys = rule.model_dump(exclude_none=True)
@@ -24,8 +24,8 @@ def needs_of(work: Stage | Cell, resources: Resources) -> Needs:
     return Needs(**values)
 
 
-def rung_size(llm: str) -> int:
-    """Parameters of an LLM beside its embeddings: of a rung made to measure, or of a pretrained one's folder."""
+def llm_size(llm: str) -> int:
+    """Non-embedding parameters of an LLM, given as WIDTHxLAYERS or as the folder of a pretrained model."""
     shape = (
         model_shapes.from_config(llm) if Path(llm).is_dir() else model_shapes.made_to_measure(llm, vocab=1)
     )

@@ -1,4 +1,4 @@
-"""Work that cells share: the vision tower, its features, each LLM trained on text. Made once, whole or not at all."""
+"""Stages that cells share: the vision tower, its features, and each LLM trained on text. Each is made once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from scalelaw.version import __version__
 
 
 def is_made(folder: SweepFolder, stage: Stage) -> bool:
-    """Whether the stage is there, with every file as it was when it was made: of the same size and checksum."""
-    if not folder.made(stage.name).is_file():  # nor to wait for what a FIFO may say
+    """Whether the stage exists and every file has its original size and checksum."""
+    if not folder.made(stage.name).is_file():  # a FIFO would block
         return False
     try:
         facts = json.loads(folder.made(stage.name).read_text(encoding="utf-8"))
@@ -34,9 +34,9 @@ def is_made(folder: SweepFolder, stage: Stage) -> bool:
 
 
 def make(folder: SweepFolder, stage: Stage, train: ModuleType) -> Path:
-    """The stage's folder; what is missing of it, or of what it needs, is made first.
+    """The folder of a stage; the stage and the stages that it needs are made first if they are missing.
 
-    Two processes never make one stage twice: the second waits for the first. Raises what the training raises.
+    A second process that needs the same stage waits for the first. Raises what the training raises.
     """
     before = [make(folder, needed, train) for needed in stage.after]
     with hold(folder.lock_of(stage.name)):
@@ -49,7 +49,7 @@ def make(folder: SweepFolder, stage: Stage, train: ModuleType) -> Path:
 def _make(folder: SweepFolder, stage: Stage, before: list[Path], train: ModuleType, log: Log) -> None:
     final = folder.stage(stage.name)
     beside = final.with_name(f".{stage.name}.part")
-    for leftover in (beside, final):  # of a process that died, or not whole
+    for leftover in (beside, final):  # of a process that died, or damaged
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover)
         elif leftover.exists() or leftover.is_symlink():
@@ -90,7 +90,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _checksums(folder: Path) -> dict[str, int]:
-    """CRC-32 of every file: what a disk or a copy changed on the way, not what somebody means to hide."""
+    """CRC-32 of every file, against accidental damage."""
     return {str(path.relative_to(folder)): _checksum(path) for path in _files(folder)}
 
 

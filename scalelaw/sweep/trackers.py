@@ -1,10 +1,10 @@
-"""Trackers: what else hears the log of a cell or stage, where an experiment asks for it (`track`); off otherwise.
+"""Experiment trackers, which receive the log of each cell and stage if the experiment lists them under `track`.
 
-    tensorboard      one run a cell, in the sweep's folder under `tensorboard`
-    wandb, trackio   one run a cell, in the project of the experiment's name; how they are reached is their own setting
+    tensorboard      one run per cell, in the folder `tensorboard` of the sweep
+    wandb, trackio   one run per cell, in a project with the name of the experiment; configured by their own settings
 
-They hear the numbers of each line that has a step, and the scores. One that fails is left out from then on, with a
-line in the log: no cell is lost for it.
+They receive the numbers of each log line with a step, and the scores. A tracker that fails is dropped with a line in
+the log; the cell continues.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Numbers = Mapping[str, float]
 
 
 class Tracker(Protocol):
-    """Hears numbers."""
+    """Receives numbers."""
 
     def numbers(self, numbers: Numbers, step: int) -> None:
-        """These numbers, at that step."""
+        """Record numbers at a step."""
 
     def end(self) -> None:
-        """There are no more."""
+        """Finish the run."""
 
 
 class _TensorBoard:
@@ -45,7 +45,7 @@ class _TensorBoard:
 
 
 class _Run:
-    """Weights & Biases, and what is called like it."""
+    """Weights & Biases, and libraries with the same interface."""
 
     def __init__(self, module: str, project: str, name: str, label: str) -> None:
         kit: Any = importlib.import_module(module)
@@ -59,13 +59,13 @@ class _Run:
 
 
 class Trackers:
-    """Those that are asked for, for one cell or stage."""
+    """The trackers of one cell or stage."""
 
     def __init__(self, opened: Mapping[str, Tracker], log: Callable[..., None]) -> None:
         self._opened, self._told, self._step = dict(opened), log, 0
 
     def line(self, facts: Mapping[str, Any]) -> None:
-        """A line of the log: its numbers, if it is one of training; one whose step is no number is passed over."""
+        """Record the numbers of a log line of training; lines whose step is not a number are skipped."""
         if not self._opened or "step" not in facts or "said" in facts:
             return
         stage = f"{facts['stage']}/" if "stage" in facts else ""
@@ -77,7 +77,7 @@ class Trackers:
         self._each(lambda tracker: tracker.numbers(numbers, self._step))
 
     def scores(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """The rows of a cell that is done: the error of each benchmark."""
+        """Record the error of each benchmark from the rows of a finished cell."""
         numbers = {
             f"error/{row.get('benchmark') or row.get('task_family')}": float(row["error"])
             for row in rows
@@ -86,7 +86,7 @@ class Trackers:
         self._each(lambda tracker: tracker.numbers(numbers, self._step))
 
     def end(self) -> None:
-        """There is no more to hear."""
+        """Finish all runs."""
         self._each(lambda tracker: tracker.end())
 
     def _each(self, say: Callable[[Tracker], None]) -> None:
@@ -94,8 +94,8 @@ class Trackers:
             try:
                 say(tracker)
             except ScalelawError:
-                raise  # to be asked to make room is no fault of a tracker
-            except Exception as error:  # noqa: BLE001 - whatever another's tool raises, the training goes on
+                raise  # a preemption is not a failure of the tracker
+            except Exception as error:  # noqa: BLE001 - training continues whatever a tracker raises
                 del self._opened[name]
                 self._told(event="tracker left out", tracker=name, reason=f"{type(error).__name__}: {error}")
 
@@ -112,9 +112,8 @@ def check(names: Sequence[str]) -> None:
     known(names)
     for name in names:
         spec = find_spec(name)
-        if (
-            spec is None or spec.origin is None
-        ):  # a folder of that name, where a tracker keeps its runs, is no package
+        # a folder in which a tracker stores its runs has a spec without an origin
+        if spec is None or spec.origin is None:
             raise MissingDependency(
                 f"The tracker '{name}' needs the package {name}, which is not installed.",
                 code="missing_dependency",
@@ -130,7 +129,7 @@ def opened(
     label: str,
     log: Callable[..., None],
 ) -> Trackers:
-    """The trackers that are asked for; one that cannot be opened is left out and `told` hears it. Raises as `check`."""
+    """Open trackers; one that cannot be opened is dropped with a line in the log. Raises as `check`."""
     check(names)
     trackers: dict[str, Tracker] = {}
     for kind in names:

@@ -1,8 +1,8 @@
-"""How a sweep calls its trainer: with a place to save what it knows, and once more in smaller pieces without memory.
+"""Calls of the trainer: with the path of a checkpoint, and a second time with smaller batches if memory runs out.
 
-A function of a trainer may take `saved: Path` (where it keeps what it knows: it goes on from what lies there, and when
-`jobs.preemption.requested` saves it and raises Preempted) and `splits: int` (divide the micro-batch by it and multiply
-the accumulation: the same mathematics in less memory). One that takes neither is called without.
+A function of a trainer may take `saved: Path`, its checkpoint: it continues from an existing one, and if
+`jobs.preemption.requested` is true, it saves and raises Preempted. It may also take `splits: int`, by which it divides
+the micro-batch and multiplies the gradient accumulation, which gives the same result in less memory.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from scalelaw.files.paths import write_text
 
 
 def call(function: Callable[..., Any], *arguments: Any, saved: Path, log: Any, **choices: Any) -> Any:
-    """Call a function of the trainer. Without memory it is called once more with `splits=2`, where it takes that.
+    """Call a function of the trainer; if memory runs out, call it again with `splits=2` if it takes that.
 
-    Raises ScalelawError `out_of_memory` where that is not enough, Preempted where several processes of torchrun are to
-    begin again in halves, and what the function raises.
+    Raises ScalelawError `out_of_memory` if that fails too, Preempted if torchrun has to restart its processes with
+    `splits=2`, and whatever the function raises.
     """
     takes = inspect.signature(function).parameters
     if "saved" in takes:
@@ -48,12 +48,12 @@ def call(function: Callable[..., Any], *arguments: Any, saved: Path, log: Any, *
 
 
 def halves_note(saved: Path) -> Path:
-    """Where processes that share a piece of work note that one of them had no memory."""
+    """The file in which processes of torchrun record that one of them ran out of memory."""
     return saved.with_suffix(".halves")
 
 
 def _together(function: Callable[..., Any], note: Path) -> Any:
-    """One of several processes: where one has no memory, all begin again in halves, as they work step by step."""
+    """Call a function in one of several processes: if one runs out of memory, all are restarted with `splits=2`."""
     splits = 2 if note.exists() else 1
     try:
         return function(splits=splits)
@@ -65,21 +65,21 @@ def _together(function: Callable[..., Any], note: Path) -> Any:
         tried, _, reason = note.read_text(encoding="utf-8").partition(" ") if note.exists() else ("", "", "")
         if tried == "2":
             raise _no_memory(reason, halves=True) from error
-        if tried and splits == 1:  # it, or another whose end this process felt
+        if tried and splits == 1:  # in this process, or in another one that this process noticed
             raise Preempted(
                 f"It ran out of memory: {reason}",
                 code="out_of_memory",
-                hint="It is to be begun again, with half the micro-batch.",
+                hint="It is restarted with half the micro-batch.",
             ) from error
         raise
 
 
 def _no_memory(reason: str, *, halves: bool) -> ScalelawError:
-    tried = ", with half the micro-batch too" if halves else ""
+    tried = ", also with half the micro-batch" if halves else ""
     return ScalelawError(
         f"It ran out of memory{tried}: {reason}",
         code="out_of_memory",
-        hint="Ask for a larger device, or for more of them.",
+        hint="Use a larger device, or more of them.",
     )
 
 
@@ -88,7 +88,7 @@ def _first_line(error: Exception) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left, of the machine or of its device."""
+    """Whether an error reports that the memory of the machine or device is exhausted."""
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 

@@ -76,7 +76,7 @@ def run_cell(
 ) -> list[dict[str, Any]]:
     """Train and score one cell; return a row for each benchmark (the columns of the results table that it knows).
 
-    saved: its checkpoint, from which it goes on. splits: a batch is learned in so many parts, one in memory at a time.
+    saved: its checkpoint, from which it continues. splits: number of parts of a batch, one in memory at a time.
 
     train_tokens: tokens the LLM saw in this run, visual and text, its earlier text training not among them.
     train_flops: as `cell_flops`. tokens_per_s, mfu, energy_j: see module `meter`.

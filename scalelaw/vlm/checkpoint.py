@@ -16,7 +16,7 @@ from scalelaw.jobs import preemption
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
-    """Write plain data and tensors beside the name, then move it. Raises InputError where there is no room."""
+    """Write plain data and tensors atomically. Raises InputError if the disk is full."""
     with atomic(path) as part:
         try:
             torch.save(state, part)
@@ -25,11 +25,11 @@ def write(path: Path, state: dict[str, Any]) -> None:
 
 
 def read(path: Path | None) -> dict[str, Any] | None:
-    """What a checkpoint holds, on the CPU; None where there is none. One that is not whole is set aside, never
-    believed: its work begins anew. Every byte is held to its checksum, which `torch.load` does not do.
+    """Read a checkpoint to the CPU; None if there is none.
 
-    Only damage sets a file aside. Raises Preempted, once it is read, where the process was asked to make room
-    meanwhile, MemoryError where it does not fit into memory, InputError where the file cannot be read.
+    Every byte is verified against its checksum, which `torch.load` does not do. A damaged file is renamed, and its work
+    restarts from the beginning. Raises Preempted, after reading, if a preemption signal arrived meanwhile, MemoryError
+    if it does not fit into memory, and InputError if the file cannot be read.
     """
     if path is None or not path.is_file():
         return None

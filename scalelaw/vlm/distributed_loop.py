@@ -40,7 +40,7 @@ class Plan:
 
     warmup: the share of the steps in which the learning rate rises; then it falls as a cosine to 0.
     precision: float32, or bf16 (autocast). parallel: how several processes share the work. save_every: steps; 0: only
-    where it is asked to make room.
+    on a preemption signal.
     """
 
     steps: int
@@ -87,7 +87,7 @@ def train(
     batch_of(step, start, count): rows start..start+count-1 of that step's global batch, with `labels`; asked in order,
     a step ahead of the model, in a thread of its own.
     saved: where checkpoints are written. before: what is kept in them of earlier stages. begun: what a checkpoint of
-    this stage held, from which training goes on; it is emptied. Asked to make room, it saves and raises Preempted.
+    this stage held, from which training goes on; it is emptied. On a preemption signal it saves and raises Preempted.
     Raises ScalelawError for a loss that is not finite, with stage and step.
     """
     rank, world = _place()

@@ -29,7 +29,7 @@ class Store(Protocol):
 
 
 class AsNeeded:
-    """Features that are made anew each time they are asked for."""
+    """Features that are computed on each access."""
 
     def __init__(self, make: Callable[[np.ndarray], np.ndarray]) -> None:
         self.make = make
@@ -39,7 +39,7 @@ class AsNeeded:
 
 
 def kept(experiment: Experiment, images: int, patches: int, channels: int) -> bool:
-    """Whether the features of so many images are kept, by `vision.features_gb`."""
+    """Whether the features of `count` images are stored, by `vision.features_gb`."""
     return 2 * images * patches * channels <= experiment.vision.features_gb * 1e9
 
 

@@ -74,7 +74,7 @@ def build(
 
 @contextmanager
 def _refuse_remote_code(folder: str) -> Iterator[None]:
-    """A sentence for a folder that brings code along, which is run only where the experiment says so."""
+    """Raise InputError for a folder that contains code, which runs only if the experiment allows it."""
     try:
         yield
     except InputError:
@@ -82,8 +82,8 @@ def _refuse_remote_code(folder: str) -> Iterator[None]:
     except ValueError as error:
         if "trust_remote_code" not in str(error):
             raise
-        raise InputError(f"{folder} brings Python code along, which is not run.", code="remote_code",
-                         hint="If you have read it: `finetune: {trust_remote_code: true}`.") from error  # fmt: skip
+        raise InputError(f"{folder} contains Python code, which is not run by default.", code="remote_code",
+                         hint="To run it, set `finetune: {trust_remote_code: true}`.") from error  # fmt: skip
 
 
 def run_cell(
@@ -129,7 +129,7 @@ def run_cell(
             model = whole(model, lambda: build(recipe, llm, compressor, visual_tokens, seed)[0])
         if restored and reached == TRAINED:
             model.load_state_dict(restored.pop("model"))
-    # the group of processes has ended: nobody waits in it, for as long as scoring takes, until it is taken for dead
+    # the process group has ended, so that no rank times out while rank 0 scores
     if rank:
         return []
     processor.visual_tokens = visual_tokens
@@ -162,7 +162,7 @@ def run_cell(
             for questions in recipe.questions
         ]
     except BaseException:
-        if saved is not None:  # whatever it is, the training need not be done again
+        if saved is not None:  # training need not be repeated
             checkpoint.write(saved, {"stage": TRAINED, "before": done, "model": model.state_dict()})
         raise
 
@@ -231,7 +231,7 @@ def check_data(experiment: Experiment) -> list[tuple[str, str]]:
     for place, (what, files) in enumerate(parts):
         if absent := [file for file in files if not Path(file).is_file()]:
             warnings.append(
-                ("data_not_checked", f"{absent[0]} is not here: the images of {what} are not checked.")
+                ("data_not_checked", f"{absent[0]} does not exist; the images of {what} are not checked.")
             )
             continue
         records = [raw for file in files for raw in read_records(Path(file))]
@@ -259,8 +259,9 @@ def _as_conversation(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def _usable(state: dict[str, Any] | None, order: list[str]) -> dict[str, Any] | None:
-    """What a checkpoint holds if it is of one of these stages and keeps the facts of each before it; else None, and all
-    begins anew (one that an older version wrote, say).
+    """A checkpoint if it belongs to one of these stages and has the facts of the earlier ones, else None.
+
+    With None, for example for a checkpoint of an older version, training restarts from the beginning.
     """
     stage, before = (state.get("stage"), state.get("before")) if state else (None, None)
     if stage not in order or not isinstance(before, dict) or list(before) != order[: order.index(stage)]:

@@ -1,4 +1,4 @@
-"""The LLM of a cell: a transformers causal LM made to measure, or loaded from a folder; and its size, counted."""
+"""The LLM of a cell: a transformers causal LM of a custom shape or loaded from a folder, and its parameter count."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOCAL: Any = {"local_files_only": True, "trust_remote_code": False}
 
 
 def is_folder(llm: str) -> bool:
-    """Whether an LLM is given as the folder of a pretrained model (else as a rung, WIDTHxLAYERS)."""
+    """Whether an LLM is the folder of a pretrained model (otherwise a size, WIDTHxLAYERS)."""
     return os.path.isdir(llm)
 
 
@@ -31,7 +31,7 @@ def llm_shape(llm: str, words: tuple[str, ...]) -> LLMShape:
 
 
 def build_llm(experiment: Experiment, llm: str, words: tuple[str, ...]) -> tuple[Any, Any]:
-    """The (model, tokenizer) to begin with: a folder's, or a new Llama of the rung's shape, seeded by `text.seed`."""
+    """The initial (model, tokenizer): those of a folder, or a new Llama of the given shape, seeded by `text.seed`."""
     if is_folder(llm):
         return load_llm(Path(llm))
     tokenizer = word_tokenizer(words)

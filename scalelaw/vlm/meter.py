@@ -1,4 +1,4 @@
-"""How fast a device trains, how much of its peak that is, and what energy it says it took.
+"""Training speed, share of the peak (MFU) and energy of a device.
 
 peak      dense bf16 of the data sheet (data/hardware.yaml) for a card that is known by its whole name, and of no other:
           a GH200, an H100 NVL, a part of a card (MIG) is none of those;
@@ -26,30 +26,29 @@ from scalelaw.files.paths import bundled
 
 CARDS = {"h100": "h100-sxm", "h100 pcie": "h100-pcie", "h200": "h200-sxm", "b200": "b200", "l40s": "l40s",
          "a100": "a100-sxm-80", "a100 pcie": "a100-sxm-80", "a10g": "a10g", "mi300x": "mi300x"}  # fmt: skip
-"""The words of a card's name that tell it from others, and what data/hardware.yaml calls one of the same peak."""
-TELLS_NOTHING = re.compile(r"nvidia|amd|instinct|tesla|oam|sxm\d?|hbm\w+|\d+gb")
-"""A word of a card's name on which its peak does not hang."""
+"""The distinctive words in the name of a card, and the entry of data/hardware.yaml with the same peak."""
+NOT_DISTINCTIVE = re.compile(r"nvidia|amd|instinct|tesla|oam|sxm\d?|hbm\w+|\d+gb")
+"""A word in the name of a card that does not affect its peak."""
 RAPL = Path("/sys/class/powercap")
 SIDE = 512
 
 
 class Energy:
-    """What a device has taken since it was last asked, joules; NaN where it does not tell."""
+    """The energy of a device between calls, joules; NaN if it has no counter."""
 
     def __init__(self, device: torch.device) -> None:
         self._card = _card(device) if device.type == "cuda" else None
         self._before = self._read()
 
     def spent(self) -> float:
-        """Joules since the last time. A counter that has begun anew (after some 20 minutes at full power) is seen where
-        this is asked more often than that."""
+        """Joules since the last call. A counter wraps after about 20 minutes at full power; call this more often."""
         before, self._before = self._before, self._read()
         if not self._before or before.keys() != self._before.keys():
             return math.nan
         return sum((now - before[name][0]) % full for name, (now, full) in self._before.items())
 
     def _read(self) -> dict[str, tuple[float, float]]:
-        """counter -> (joules, joules at which it begins anew)"""
+        """counter -> (joules, joules at which it wraps)"""
         if self._card is not None:
             return {} if math.isnan(joules := self._card()) else {"card": (joules, math.inf)}
         counters = {}
@@ -129,7 +128,7 @@ def known_card(name: str) -> str | None:
     What the name says beside the vendor, the socket and the memory must be known word for word.
     """
     words = re.split(r"[ -]+", name.lower())
-    return CARDS.get(" ".join(word for word in words if not TELLS_NOTHING.fullmatch(word)))
+    return CARDS.get(" ".join(word for word in words if not NOT_DISTINCTIVE.fullmatch(word)))
 
 
 @cache

@@ -1,7 +1,7 @@
 """The stages of a sweep: the tower, its features, the LLM's text training; each made once and shared by the cells.
 
 Each stage writes its result and `facts.json` into a folder. With one thread, the same experiment gives the same bits.
-`run_cell`, `allowed_tokens` and `cell_flops` (module `cell`) are offered here too: this is the door to the wing.
+`run_cell`, `allowed_tokens` and `cell_flops` (module `cell`) are exported here too.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def check_data(experiment: Experiment) -> list[tuple[str, str]]:
 
 
 def cell_needs(experiment: Experiment, llm: str, compressor: str, visual_tokens: int) -> dict[str, float]:
-    """{memory_gb, hours} on the recipe's cluster for a cell of pretrained parts; {} for one that is made to measure."""
+    """{memory_gb, hours} of a cell of pretrained parts on the cluster of `finetune`; {} without `finetune`."""
     if experiment.finetune is None:
         return {}
     return cost_estimate.needs(experiment, llm, compressor, visual_tokens)
@@ -155,7 +155,7 @@ def pretrain_llm(
     saved: Path | None = None,
     splits: int = 1,
 ) -> None:
-    """Train one rung on text (captions stand for images; loss on the answers); write it by save_pretrained, with facts.
+    """Train one LLM on text (captions stand for images; loss on the answers); write it by save_pretrained, with facts.
 
     saved: the checkpoint of a stopped run, from which it goes on. splits: as of `run_cell`.
 

@@ -1,7 +1,7 @@
 """The training loop of every stage: AdamW, warm-up and cosine, clipping, and a stop when the loss is not finite.
 
-What a step sees is a function of its number. In one process with one thread, stopped and gone on again gives the bits
-of an undisturbed run.
+The data of a step is a function of its number. In one process with one thread, a run that is stopped and resumed gives
+the same bits as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def optimise(
     """Train the parameter groups on loss_of(step) for `steps` steps; return the losses.
 
     The learning rate of each group rises over `warmup` (a share of the steps), then falls as a cosine to 0.
-    `progress` hears {stage, step, steps, loss} about fifty times. Raises ScalelawError for a loss that is not finite.
+    `progress` gets {stage, step, steps, loss} about fifty times. Raises ScalelawError for a loss that is not finite.
     splits: more than one: the loss of a step is the sum of loss_of(step, part) for part = 0..splits-1, one in memory
     at a time. saved: the checkpoint, with `model` (all that learns) and `kept` (what loss_of adds up: plain data and
-    tensors): training goes on from what lies there. It is written every minute, at the end, and where the process is
-    asked to make room, which then raises Preempted.
+    tensors): training continues from an existing one. It is written every minute, at the end, and on a preemption
+    signal, which then raises Preempted.
     """
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, warmup))
@@ -95,7 +95,7 @@ def _save(saved: Path, stage: str, parts: dict[str, Any], kept: dict[str, Any], 
 
 
 def _restore(saved: Path | None, stage: str, parts: dict[str, Any], kept: dict[str, Any]) -> list[float]:
-    """The losses so far, everything else as it was then; none where there is no checkpoint of this stage."""
+    """Restore a checkpoint and return its losses; an empty list without a checkpoint of this stage."""
     state = checkpoint.read(saved)
     if state is None or state["stage"] != stage:
         return []

@@ -13,7 +13,7 @@ from scalelaw.errors import InputError
 from scalelaw.jobs.task import Needs
 from scalelaw.sweep import fingerprint, plan_sweep
 from scalelaw.sweep.grid import cells
-from scalelaw.sweep.resource_rules import needs_of, rung_size
+from scalelaw.sweep.resource_rules import llm_size, needs_of
 
 Make = Callable[..., Experiment]
 
@@ -24,7 +24,7 @@ def _resources(*rules: dict[str, Any], **settings: dict[str, Any]) -> Resources:
 
 def test_a_later_rule_overrides_an_earlier_one_key_by_key(experiment: Make) -> None:
     small, _, large, _ = cells(experiment(llms=["16x1", "64x4"]))
-    assert (rung_size("16x1"), rung_size("64x4")) == (3328, 200704)
+    assert (llm_size("16x1"), llm_size("64x4")) == (3328, 200704)
     tower, _, text = small.stages
     held = _resources(
         {"gpus": 1, "cpus": 4, "minutes": 30},

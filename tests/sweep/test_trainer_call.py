@@ -55,7 +55,7 @@ def test_what_has_no_memory_in_halves_either_fails_with_the_reason(
         raise kind("No room.\nmore")
 
     with pytest.raises(
-        ScalelawError, match=r"out of memory, with half the micro-batch too: No room\.$"
+        ScalelawError, match=r"out of memory, also with half the micro-batch: No room\.$"
     ) as caught:
         call(never)
     assert caught.value.code == "out_of_memory"
@@ -103,6 +103,6 @@ def test_several_processes_begin_again_together_in_halves(
         call(feels)
     memory["rows"] = 0
     for process in (trains, feels):
-        with pytest.raises(ScalelawError, match="with half the micro-batch too: CUDA out") as caught:
+        with pytest.raises(ScalelawError, match="also with half the micro-batch: CUDA out") as caught:
             call(process)
         assert caught.value.code == "out_of_memory"

@@ -286,7 +286,7 @@ def test_without_memory_half_the_micro_batch_learns_the_same(
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
     assert losses[0][:4] == pytest.approx(losses[1][:4], rel=1e-4)
     fits = 0
-    with pytest.raises(ScalelawError, match="with half the micro-batch too: CUDA out of memory"):
+    with pytest.raises(ScalelawError, match="also with half the micro-batch: CUDA out of memory"):
         trainer_call.call(call, stated, saved=tmp_path / "other.pt", log=log, **choice)
 
 

@@ -64,7 +64,7 @@ def recipe(world: Path, **more: Any) -> Finetune:
 
 
 def test_it_is_not_run_by_itself(world: Path) -> None:
-    with pytest.raises(InputError, match="brings Python code along"):
+    with pytest.raises(InputError, match="contains Python code"):
         build(recipe(world), str(world / "llm"), "average_pool", 4, 0)
     with pytest.raises(InputError):
         load_llm(world / "llm")

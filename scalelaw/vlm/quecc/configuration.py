@@ -25,7 +25,7 @@ _NAMED_BY_CALLER: ContextVar[bool] = ContextVar("scalelaw_compressor_named", def
 class QueccConfig(PreTrainedConfig):
     """vision_config, text_config: configurations of the tower and of the LLM (or dicts of them).
 
-    compressor            a bundled or installed compressor, or the path of a file of one's own; a path in a config.json
+    compressor            a bundled or installed compressor, or the path of a plug-in file; a path in a config.json
                           is refused: pass `compressor=` to `from_pretrained` to run that file
     compressor_options    the compressor's own options (`{"side": 4}`: windows of 4 x 4, the grid padded)
     visual_tokens         tokens an image; None where `compressor_options` names a side
@@ -132,7 +132,7 @@ class QueccConfig(PreTrainedConfig):
         """As many as there are windows of the side among the compressor's options."""
         if (side := self.compressor_options.get("side")) is None:
             hint = ""
-            if self.compressor in plugins.names("compressors"):  # a file of one's own is not run for a hint
+            if self.compressor in plugins.names("compressors"):  # a plug-in file is not run for a hint
                 counts: list[int] = plugins.load("compressors", self.compressor).allowed_tokens(self.grid)
                 hint = f"The compressor '{self.compressor}' gives at most {counts[0]}."
             raise InputError(

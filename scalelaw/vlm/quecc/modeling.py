@@ -4,7 +4,7 @@
     X, X_m   hidden states of the frozen tower, its class and register tokens dropped
     tokens   projector(compressor(X, X_m, t)), in the place of the image's tokens
 
-The compressor may be any of the drawer; the default is QueCC (arXiv 2411.03312, section 5).
+The compressor can be any compressor plug-in; the default is QueCC (arXiv 2411.03312, section 5).
 """
 
 from __future__ import annotations
