@@ -157,7 +157,7 @@ def test_a_pretrained_folder_counts_by_content_not_by_place(experiment: Make, tm
 def test_a_large_file_counts_by_its_size_and_by_spots_all_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fingerprint, "LOOK", 4)
+    monkeypatch.setattr(fingerprint, "BLOCK", 4)
     path = tmp_path / "weights"
     path.write_bytes(bytes(1000))
     plain = fingerprint._digest(path)

@@ -86,7 +86,7 @@ def test_stages_go_on_to_the_bit(
         return (tmp_path / "model.safetensors").read_bytes()
 
     calls = iter(range(10))
-    monkeypatch.setattr(preemption, "asked", lambda: next(calls) == 2)
+    monkeypatch.setattr(preemption, "requested", lambda: next(calls) == 2)
     with pytest.raises(Preempted):
         train()
     monkeypatch.undo()

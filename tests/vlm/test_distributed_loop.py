@@ -109,7 +109,7 @@ def test_stopped_and_gone_on_again_gives_the_same_bits(
     """Asked to make room after some steps; a new process's model goes on, dropout and all."""
     undisturbed, all_seen = run()
     calls = iter(range(100))
-    monkeypatch.setattr(preemption, "asked", lambda: next(calls) == at)
+    monkeypatch.setattr(preemption, "requested", lambda: next(calls) == at)
     with pytest.raises(Preempted):
         run(saved=tmp_path / "saved.pt")
     monkeypatch.undo()

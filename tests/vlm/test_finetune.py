@@ -168,7 +168,7 @@ def test_stopped_in_the_second_stage_and_gone_on_again(
     """The same rows and losses to the bit."""
     undisturbed, all_said = cell(experiment(world))
     calls = iter(range(1000))
-    monkeypatch.setattr(distributed_loop.preemption, "asked", lambda: next(calls) == 9)
+    monkeypatch.setattr(distributed_loop.preemption, "requested", lambda: next(calls) == 9)
     with pytest.raises(Preempted):
         cell(experiment(world), saved=tmp_path / "saved.pt")
     monkeypatch.undo()
@@ -228,7 +228,7 @@ def test_nothing_is_skipped_on_the_word_of_a_checkpoint_that_is_not_believed(
         raise Preempted("Asked.", code="preempted")
 
     if when == "tuned":
-        monkeypatch.setattr(distributed_loop.preemption, "asked", lambda: next(calls) == 6)
+        monkeypatch.setattr(distributed_loop.preemption, "requested", lambda: next(calls) == 6)
     else:
         monkeypatch.setitem(finetune.METRICS, stated.finetune.questions[0].metric, asked)  # type: ignore[union-attr]
     saved = tmp_path / "saved.pt"
