@@ -365,5 +365,5 @@ def test_without_slurm_there_is_a_sentence(
     task: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="no Slurm here"):
+    with pytest.raises(InputError, match="of Slurm is not installed"):
         list(executor.run([task("a")], jobs=1))

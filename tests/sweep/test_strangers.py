@@ -103,7 +103,7 @@ def test_a_manifest_names_cells_and_nothing_else(
 
 def test_more_cells_than_a_sweep_holds_are_refused_at_once() -> None:
     many = {"llms": ["24x2"], "visual_tokens": list(range(1, 1100)), "seeds": list(range(1000))}
-    with pytest.raises(InputError, match=f"1,099,000 cells; a sweep holds at most {MOST:,}"):
+    with pytest.raises(InputError, match=f"1,099,000 cells; a sweep has at most {MOST:,}"):
         cells(parse_experiment({"question": "?", **many}))
 
 
