@@ -15,5 +15,5 @@ multiply-accumulate is 2). A cost file says in its docstring what it counts and 
                 optional: the kinds made from the parts; without it the one kind is the sum of the parts
 
 Two files may give the same kind (`linear_flops` and `layer_flops` both give `flops`): `--cost` chooses, also
-a file of one's own (`--cost ./my_cost.py`). The tests of this folder find a new file by themselves.
+your own file (`--cost ./my_cost.py`). The tests of this folder find a new file by themselves.
 """

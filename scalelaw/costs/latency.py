@@ -50,8 +50,8 @@ def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload
         towers = workload.tower.n_params * np.asarray(workload.weight_bytes, dtype=float)
         stages["image"] = _pass(device, batch * sum(image.values()), towers)
     if np.any(question > 0):
-        asked = read_bytes(shape, batch * workload.text_tokens, workload)
-        stages["question_pass"] = _pass(device, batch * question, asked)
+        question_bytes = read_bytes(shape, batch * workload.text_tokens, workload)
+        stages["question_pass"] = _pass(device, batch * question, question_bytes)
     return {stage: 1e3 * seconds + 0 * visual for stage, seconds in stages.items()}
 
 

@@ -5,7 +5,7 @@
     tower      = 2 n C p^2 d_v + 2 (n + cls) N_tower + 4 L_v (n + cls)^2 d_v, once a tile
     compressor, its question's pass prefill(Q), projector = 2 V (d_v d + d^2)
 
-Source: the architectures' definitions; held to torch's flop counter to the last digit, component by component.
+Source: the architectures' definitions; tested against torch's flop counter to the last digit, component by component.
 Counts products with weights, attention's two products, convolutions. Leaves out softmax, norms, activations,
 rotations, look-ups and sampling (together under .5 %), and whatever a kernel computes and throws away.
 Attention is counted as commonly computed, every query with every key (see costs/_llm.py).

@@ -56,5 +56,7 @@ def cache_bytes(shape: LLMShape, tokens: Any, workload: Workload) -> Any:
 def largest_batch(shape: LLMShape, visual_tokens: Any, workload: Workload, memory_gb: float) -> Any:
     """The largest batch that fits a memory, 0 where not even one query does."""
     one = Workload(**{**workload.__dict__, "batch": 1})
-    held = parts(shape.n_params, shape, visual_tokens, one)
-    return np.maximum(0, np.floor((memory_gb - held["weights"]) / (held["cache"] + held["activations"])))
+    gigabytes = parts(shape.n_params, shape, visual_tokens, one)
+    return np.maximum(
+        0, np.floor((memory_gb - gigabytes["weights"]) / (gigabytes["cache"] + gigabytes["activations"]))
+    )

@@ -1,7 +1,7 @@
-"""The rungs: the size facts of an LLM or a vision tower, from its config.json or made to measure.
+"""Model shapes: the sizes of an LLM or a vision encoder, from its config.json or made for a given size.
 
 A shape holds what costs and parameter counts need and nothing else. No torch here: the counts are closed
-forms, and the tests hold them against real models.
+forms, tested against real models.
 """
 
 from scalelaw.model_shapes.architectures import FAMILIES, from_config, from_fields

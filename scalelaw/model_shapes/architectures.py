@@ -11,7 +11,7 @@ from scalelaw.model_shapes.parts import language_of
 from scalelaw.model_shapes.reading import flag, listed, read_config, understood, whole
 from scalelaw.model_shapes.shapes import LLMShape
 
-HELD_PLAIN = ("gpt2", "gpt_neox", "opt", "phi", "starcoder2")
+TESTED_PLAIN = ("gpt2", "gpt_neox", "opt", "phi", "starcoder2")
 FAMILIES = (
     "llama",
     "mistral",
@@ -23,12 +23,12 @@ FAMILIES = (
     "mixtral",
     "qwen2_moe",
     "qwen3_moe",
-    *HELD_PLAIN,
+    *TESTED_PLAIN,
 )
-"""The `model_type`s whose closed form is held against real models by the tests."""
+"""The `model_type`s whose closed form is tested against real models."""
 
 PLAIN = (
-    *HELD_PLAIN,
+    *TESTED_PLAIN,
     "bloom",
     "codegen",
     "falcon",
@@ -43,7 +43,7 @@ PLAIN = (
 """The `model_type`s whose feed-forward has two matrices and whose norms have a shift."""
 
 TIED = ("gemma", "gpt2", "opt", "starcoder2", "bloom", "falcon", "mpt", "gpt_neo", "gpt_bigcode")
-"""How the `model_type`s begin that tie their embeddings unless told otherwise."""
+"""How the `model_type`s begin that tie their embeddings by default."""
 
 NEEDED = "hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, vocab_size"
 
@@ -155,7 +155,7 @@ def _mixture(fields: Mapping[str, Any], kind: str, width: int, layers: int) -> d
 
 
 def _window(fields: Mapping[str, Any], kind: str, layers: int) -> dict[str, Any]:
-    """{window, window_layers} as transformers reads them: the Qwens slide only when told to (`use_sliding_window`)."""
+    """{window, window_layers} as transformers reads them: the Qwens slide only with `use_sliding_window`."""
     types = listed(fields, "layer_types")
     if fields.get("sliding_window") is None or not flag(
         fields, "use_sliding_window", not kind.startswith("qwen")

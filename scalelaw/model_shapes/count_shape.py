@@ -41,15 +41,15 @@ def shape_of(path: str | Path) -> LLMShape:
 def read_parts(path: str | Path) -> Parts:
     """The LLM's shape, the vision encoder and the warnings of a config.json (or its folder).
 
-    A known family (`ladder.FAMILIES`), and a configuration that names no `model_type`, is read; any other is counted.
+    A known family (`FAMILIES`), and a configuration that names no `model_type`, is read; any other is counted.
     Raises InputError for a file that cannot be read, and for an architecture that can neither be read nor counted.
     """
     config, file = read_config(path)
     name = str(config.get("_name_or_path") or file.resolve().parent.name)
     language = language_of(config)
     shape, warnings = _language(config, language, file, name)
-    told = tuple((code, f"{file}: {message}") for code, message in (*language.warnings, *warnings))
-    return Parts(shape, encoder_of(config), told)
+    all_warnings = tuple((code, f"{file}: {message}") for code, message in (*language.warnings, *warnings))
+    return Parts(shape, encoder_of(config), all_warnings)
 
 
 def count_encoder(fields: Mapping[str, Any], name: str) -> TowerShape:
@@ -76,8 +76,8 @@ def _language(
             return shape, ()
     counter: Any = import_module(COUNTER)
     shape, unset = counter.count_language(config, language, file)
-    told = ", ".join(f"{field} {value}" for field, value in unset.items())
-    warnings = (("defaults_used", f"Fields are left out; {language.kind} has by default {told}."),)
+    defaults = ", ".join(f"{field} {value}" for field, value in unset.items())
+    warnings = (("defaults_used", f"Fields are left out; {language.kind} has by default {defaults}."),)
     return replace(shape, name=name), warnings if unset else ()
 
 
@@ -86,10 +86,10 @@ def shape_warnings(shape: LLMShape | None) -> list[tuple[str, str]]:
     if shape is None or shape.family in FAMILIES:
         return []
     if shape.counted:
-        told = (
-            f"No closed form is held for models of type '{shape.family}': {shape.name} was counted on the model itself "
-            "at three lengths, and the quadratic through them is used."
+        message = (
+            f"No closed form is known for models of type '{shape.family}': {shape.name} was counted on the model "
+            "itself at three lengths, and the quadratic through them is used."
         )
-        return [("counted", told)]
-    told = f"{shape.name} names no known model_type: it is counted as a plain decoder of its widths."
-    return [("unknown_family", told)] if not shape.family else []
+        return [("counted", message)]
+    message = f"{shape.name} names no known model_type: it is counted as a plain decoder of its widths."
+    return [("unknown_family", message)] if not shape.family else []

@@ -94,8 +94,8 @@ def language_of(config: Mapping[str, Any]) -> Language:
     fields = {**outer, **config[key], **inner, "model_type": kind}
     warnings = []
     if unused := [n for n in SIZES if n in outer and n in inner and outer[n] != inner[n]]:
-        told = ", ".join(f"{name} {str(outer[name])[:20]} (there {str(inner[name])[:20]})" for name in unused)
-        warnings.append(("fields_not_used", f"Beside {key} stands {told}; {key} is used."))
+        text = ", ".join(f"{name} {str(outer[name])[:20]} (there {str(inner[name])[:20]})" for name in unused)
+        warnings.append(("fields_not_used", f"Beside {key} stands {text}; {key} is used."))
     if taken := [n for n in SIZES if n in outer and n not in inner]:
         warnings.append((
             "flat_config",
@@ -103,8 +103,8 @@ def language_of(config: Mapping[str, Any]) -> Language:
         ))  # fmt: skip
     fields, used = _with_defaults(fields, kind, (*SIZES, *OPTIONAL))
     if named := [n for n in used if n in SIZES]:
-        told = ", ".join(f"{name} {used[name]}" for name in named)
-        warnings.append(("defaults_used", f"{key} leaves out fields; {kind} has by default {told}."))
+        text = ", ".join(f"{name} {used[name]}" for name in named)
+        warnings.append(("defaults_used", f"{key} leaves out fields; {kind} has by default {text}."))
     return Language(fields, True, tuple(warnings))
 
 
@@ -118,8 +118,8 @@ def _flat(config: Mapping[str, Any]) -> Language:
     read = (
         f"as {named}" if named else "as a plain decoder, since neither architectures nor model_type names it"
     )
-    told = f"It is {kind or 'of no model_type'} without a text_config: the LLM is read from the flat fields, {read}."
-    return Language(fields, False, (("flat_config", told),))
+    text = f"It is {kind or 'of no model_type'} without a text_config: the LLM is read from the flat fields, {read}."
+    return Language(fields, False, (("flat_config", text),))
 
 
 def is_llava(config: Mapping[str, Any]) -> bool:
@@ -141,27 +141,27 @@ def named_type(config: Mapping[str, Any]) -> str:
 def encoder_of(config: Mapping[str, Any]) -> dict[str, Any] | str | None:
     """The vision encoder: its fields with their `model_type`, or the name it goes by; None where there is none."""
     for name in VISION:
-        held = config.get(name)
-        if isinstance(held, Mapping) and held:
-            kind = held.get("model_type") or parts_of_type(config).get("vision") or ""
-            return {**held, "model_type": kind}
+        value = config.get(name)
+        if isinstance(value, Mapping) and value:
+            kind = value.get("model_type") or parts_of_type(config).get("vision") or ""
+            return {**value, "model_type": kind}
     for name in ENCODER_NAMES:
-        held = config.get(name)
-        held = held[0] if isinstance(held, list | tuple) and held else held
-        if isinstance(held, str) and held.strip():
-            return held.strip()
+        value = config.get(name)
+        value = value[0] if isinstance(value, list | tuple) and value else value
+        if isinstance(value, str) and value.strip():
+            return value.strip()
     return None
 
 
 def parts_of_type(config: Mapping[str, Any]) -> Mapping[str, str]:
     """{text, vision}: the types of the parts of a composite, by its class's defaults."""
-    found: Mapping[str, str] = _defaults()["parts"].get(str(config.get("model_type") or ""), {})
-    return found
+    types: Mapping[str, str] = _defaults()["parts"].get(str(config.get("model_type") or ""), {})
+    return types
 
 
 def _architectures(config: Mapping[str, Any]) -> list[str]:
-    held = config.get("architectures")
-    return [str(name)[:200] for name in held] if isinstance(held, list | tuple) else []
+    value = config.get("architectures")
+    return [str(name)[:200] for name in value] if isinstance(value, list | tuple) else []
 
 
 def _usual(fields: Mapping[str, Any]) -> dict[str, Any]:

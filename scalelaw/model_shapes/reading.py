@@ -64,7 +64,7 @@ def whole(fields: Mapping[str, Any], key: str, default: int | None = None, least
         return default
     number = number_of(key, value)
     if number != int(number):
-        raise ValueError(f"{key} is {_told(value)}, not a whole number")
+        raise ValueError(f"{key} is {_short(value)}, not a whole number")
     if not least <= number <= MOST:
         raise ValueError(f"{key} is {int(number):.6g}, not between {least} and {MOST:,}")
     return int(number)
@@ -77,7 +77,7 @@ def number_of(key: str, value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not abs(number) < float("inf"):
-        raise ValueError(f"{key} is {_told(value)}, not a number")
+        raise ValueError(f"{key} is {_short(value)}, not a number")
     return number
 
 
@@ -87,7 +87,7 @@ def flag(fields: Mapping[str, Any], key: str, default: bool = False) -> bool:
     if value is None:
         return default
     if not isinstance(value, bool):
-        raise ValueError(f"{key} is {_told(value)}, not true or false")
+        raise ValueError(f"{key} is {_short(value)}, not true or false")
     return value
 
 
@@ -97,10 +97,10 @@ def listed(fields: Mapping[str, Any], key: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{key} is {_told(value)}, no list")
+        raise ValueError(f"{key} is {_short(value)}, no list")
     return list(value)
 
 
-def _told(value: Any) -> str:
+def _short(value: Any) -> str:
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

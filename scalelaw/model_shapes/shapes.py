@@ -11,7 +11,7 @@ class LLMShape:
 
     experts: of a mixture, `experts_active` of which each token meets, `feed_forward` wide each; `shared`: width of
     the expert that every token meets; `dense_layers`: layers without a mixture, `dense_feed_forward` wide.
-    window: attention of `window_layers` layers sees so many tokens back; None where all see everything.
+    window: attention of `window_layers` layers sees `window` tokens back; None where all see everything.
     layer_norms: norm vectors of one layer; qk_norm: two more, of the head's size. extra_params: biases, the last
     norm's shift and learned positions, all layers together: what is in no matrix and in none of those norms.
     counted: for an architecture whose closed form is not known, (parameters, a, b, c) as counted on the model

@@ -66,7 +66,7 @@ def check_budget(budget: Any, cost: str | None = None) -> dict[str, float]:
 
 @cache
 def kinds() -> dict[str, tuple[str, ...]]:
-    """The kinds a budget may name -> the costs that give them, from the files in the drawer."""
+    """The kinds a budget may name -> the costs that give them, from the cost files."""
     givers: dict[str, list[str]] = {}
     for name in plugins.names("costs"):
         for kind in plugins.load("costs", name).kinds:
@@ -75,7 +75,7 @@ def kinds() -> dict[str, tuple[str, ...]]:
 
 
 def kinds_with(cost: str | None) -> dict[str, tuple[str, ...]]:
-    """The kinds of the drawer, and those of the FLOP accounting where that is a file of one's own."""
+    """The kinds of the installed costs, and those of the FLOP accounting where that is the user's own file."""
     held = dict(kinds())
     for kind in plugins.load("costs", cost).kinds if cost else ():
         held.setdefault(kind, (str(cost),))
@@ -83,7 +83,7 @@ def kinds_with(cost: str | None) -> dict[str, tuple[str, ...]]:
 
 
 def cost_of(kind: str, flop_cost: str) -> ModuleType:
-    """The cost that gives `kind`: `flop_cost` (a name or a file) where it does, else the first in the drawer."""
+    """The cost that gives `kind`: `flop_cost` (a name or a file) where it does, else the first installed one."""
     chosen = plugins.load("costs", flop_cost)
     return chosen if kind in chosen.kinds else plugins.load("costs", kinds_with(flop_cost)[kind][0])
 

@@ -184,7 +184,7 @@ def test_a_users_own_compressor_counts_by_content(experiment: Make, tmp_path: Pa
         ({"llms": ["16x1", "16x1"]}, "duplicate_entry", "llms lists 16x1 twice"),
         ({"visual_tokens": [4, 1, 4]}, "duplicate_entry", "visual_tokens lists 4 twice"),
         ({"seeds": [0, 0]}, "duplicate_entry", "seeds lists 0 twice"),
-        ({"llms": ["big"]}, "bad_rung", "'big' is not a rung"),
+        ({"llms": ["big"]}, "bad_rung", "'big' is not a model size"),
         ({"llms": ["15x1"]}, "bad_rung", "multiple of 8"),
     ],
 )
