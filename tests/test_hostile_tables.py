@@ -309,15 +309,15 @@ def test_copies_are_counted_in_one_sentence_and_shares_of_a_test_are_none() -> N
     frame = pd.DataFrame(
         {"n_params": np.arange(1, 81) * 1e9, "visual_tokens": 4, "benchmark": "a", "error": error}
     )
-    found = [words for words in coverage(frame).doubts if "copies" in words]
+    found = [words for words in coverage(frame).warnings if "copies" in words]
     assert len(found) == 1
     assert found[0].startswith("40 errors ")
     shares = frame.assign(error=np.repeat(rng.integers(500, 4000, 40), 2) / 4999)
-    assert not [words for words in coverage(shares).doubts if "cop" in words]
+    assert not [words for words in coverage(shares).warnings if "cop" in words]
 
 
 def test_several_metrics_in_one_place_are_not_called_single_measurements() -> None:
     frame = pd.concat([GOOD.assign(metric=m, benchmark="pope") for m in ("acc", "f1")], ignore_index=True)
-    found = " ".join(coverage(frame).doubts)
+    found = " ".join(coverage(frame).warnings)
     assert "2 metrics" in found
     assert "Nothing was measured twice" not in found

@@ -1,4 +1,4 @@
-"""Which conclusions hang on which choice: refits with one choice changed at a time; and on which point: influence."""
+"""Sensitivity of a fit: to each choice (`ablate`, refits with one choice changed) and to each point (`influence`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.groups import take
 from scalelaw.fit.identifiability import judge
 from scalelaw.fit.law import Law
-from scalelaw.fit.multistart import minimise
+from scalelaw.fit.multistart import minimize
 from scalelaw.fit.options import Options
 from scalelaw.fit.pipeline import fit_points
 from scalelaw.fit.problem import make_task, opening, read_points
@@ -36,18 +36,20 @@ def ablate(
 ) -> list[dict[str, Any]]:
     """Refit with each choice changed: loss and delta, residual space, parameter counting, outliers, smallest sizes.
 
-    Arguments as in `fit_law`. Rows: {change, n_points, status, params, derived, moved}: `moved` names the parameters
-    and derived quantities that leave the interval of the first row, the fit as asked for; None where that has no
-    intervals, or the change is impossible, so that nothing can be said. Raises what `fit_law` does.
+    Arguments as in `fit_law`. Rows: {change, n_points, status, params, derived, moved}. `moved` names the parameters
+    and derived quantities outside their interval in the first row, the unchanged fit; it is None where that fit has no
+    intervals or the change is impossible. Raises as `fit_law`.
     """
     frame = read_table(table)
-    points, chosen, wishes = opening(frame, law, inputs, target, where, options)
-    base = fit_points(points, chosen, wishes)
+    points, loaded_law, fit_options = opening(frame, law, inputs, target, where, options)
+    base = fit_points(points, loaded_law, fit_options)
     rows = [_row("as asked", base, base)]
-    quick = replace(wishes, bootstrap=0, holdout=None, interval="percentile")
-    for change, others, wish in _changes(frame, points, chosen, base, quick, inputs, target, where):
+    quick = replace(fit_options, bootstrap=0, holdout=None, interval="percentile")
+    for change, others, changed_options in _changes(
+        frame, points, loaded_law, base, quick, inputs, target, where
+    ):
         try:
-            rows.append(_row(change, fit_points(others, chosen, wish), base))
+            rows.append(_row(change, fit_points(others, loaded_law, changed_options), base))
         except InputError as error:
             rows.append(
                 {
@@ -87,7 +89,8 @@ def _changes(
     for words, column, counted in _countings(frame, points):
         mapping = {**(inputs or {}), "n_params": column}
         scale = dict(options.scale or {})
-        if "n_params" in scale:  # all counts of a table are in one unit
+        # all counts of a table are in one unit
+        if "n_params" in scale:
             scale.setdefault(column, scale["n_params"])
         yield words, read_points(counted, law, mapping, target, where, replace(options, scale=scale)), options
     residual = np.asarray(base.points["target"]) - base.predict(**base.points["inputs"])
@@ -113,7 +116,7 @@ def _changes(
 
 
 def _countings(frame: pd.DataFrame, points: Points) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Other ways to count parameters that the table holds."""
+    """Other parameter counts in the table."""
     if points.columns.get("n_params") != "n_params":
         return
     if frame["n_params_total"].notna().all():
@@ -124,10 +127,13 @@ def _countings(frame: pd.DataFrame, points: Points) -> Iterator[tuple[str, str, 
 
 
 def _row(change: str, fitted: FittedLaw, base: FittedLaw) -> dict[str, Any]:
-    derived = {name: held["value"] for name, held in fitted.derived.items()}
-    ends = {**base.intervals, **{name: tuple(held["interval"]) for name, held in base.derived.items()}}
-    told = {n: v for n, v in {**fitted.params, **derived}.items() if not np.isnan([v, *ends[n]]).any()}
-    moved = [name for name, value in told.items() if not ends[name][0] <= value <= ends[name][1]]
+    derived = {name: quantity["value"] for name, quantity in fitted.derived.items()}
+    ends = {
+        **base.intervals,
+        **{name: tuple(quantity["interval"]) for name, quantity in base.derived.items()},
+    }
+    comparable = {n: v for n, v in {**fitted.params, **derived}.items() if not np.isnan([v, *ends[n]]).any()}
+    moved = [name for name, value in comparable.items() if not ends[name][0] <= value <= ends[name][1]]
     return {
         "change": change,
         "n_points": fitted.n_points,
@@ -135,7 +141,7 @@ def _row(change: str, fitted: FittedLaw, base: FittedLaw) -> dict[str, Any]:
         "params": dict(fitted.params),
         "derived": derived,
         "rmse": fitted.rmse,
-        "moved": moved if told else None,
+        "moved": moved if comparable else None,
     }
 
 
@@ -148,22 +154,21 @@ def influence(
     where: Any = None,
     **options: Any,
 ) -> list[dict[str, Any]]:
-    """What each point does: {row, inputs, target, residual, leverage, without {quantity: value without it}, pull}.
+    """Influence of each point: {row, inputs, target, residual, leverage, without {quantity: value without it}, pull}.
 
     pull: the largest change of a derived quantity (of a parameter, where the law derives none) without the point, as
-    a share of its value; rows come with the largest pull first. Raises NoAnswer through `fit_law`'s verdicts never:
-    a fit that is not identified gives an empty list.
+    a share of its value. Rows are sorted by pull, largest first. A fit that is not identified gives an empty list.
     """
-    points, chosen, wishes = opening(table, law, inputs, target, where, options)
-    task = make_task(points, chosen, wishes)
-    optimum = minimise(task.problem, wishes.starts)
+    points, loaded_law, fit_options = opening(table, law, inputs, target, where, options)
+    task = make_task(points, loaded_law, fit_options)
+    optimum = minimize(task.problem, fit_options.starts)
     if judge(task.problem, optimum)[0] not in ("identified", "at_bound"):
         return []
     places = np.concatenate(
         [optimum.parameters[:, None], jackknife(task.problem, optimum.parameters)], axis=1
     )
-    full = dict(zip(chosen.parameters, task.freedom.expand(places), strict=True))
-    derived = chosen.derived(full) if chosen.derived is not None else {}
+    full = dict(zip(loaded_law.parameters, task.freedom.expand(places), strict=True))
+    derived = loaded_law.derived(full) if loaded_law.derived is not None else {}
     watched = {name: np.asarray(v) for name, v in (derived or full).items() if np.isfinite(np.asarray(v)[0])}
     residual = task.problem.objective.residuals(
         task.problem.law.value(task.problem.inputs, optimum.parameters[:, None]), task.problem.target

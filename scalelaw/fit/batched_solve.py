@@ -1,4 +1,4 @@
-"""Many small symmetric systems at once, arrays [p, p, B], and steps of all rows inside their boxes.
+"""Batches of small symmetric systems, arrays [p, p, B], and bounded steps of all rows.
 
 Each system is scaled to a unit diagonal. Masked parameters do not move. A few systems go to LAPACK one by one; many
 are eliminated column by column, all rows together, where a pivot that has vanished to rounding (a parameter that
@@ -14,7 +14,8 @@ import numpy as np
 Array = np.ndarray
 Solver = Callable[[Array, Array], Array]  # (slope [p, B], free [p, B]) -> step [p, B]
 _PIVOT = 1e-13
-_FEW = 64  # systems up to which LAPACK, one at a time, is faster than elimination side by side
+_FEW = 64
+"""Number of systems up to which LAPACK, one at a time, is faster than batched elimination."""
 
 
 def solve(
@@ -60,7 +61,7 @@ def solve(
 
 
 def _scale(gram: Array, free: Array) -> Array:
-    """[p, B] what brings each diagonal to one; zero for parameters that are held or change nothing."""
+    """[p, B] what brings each diagonal to one; zero for parameters that are fixed or have no effect."""
     diagonal = np.einsum("jjb->jb", gram)
     good = free & (diagonal > 0) & (diagonal < np.inf)
     return np.asarray(good / np.sqrt(np.where(good, diagonal, 1.0)))
@@ -69,7 +70,7 @@ def _scale(gram: Array, free: Array) -> Array:
 def _by_lapack(
     gram: Array, free: Array, order: Sequence[int], damping: Array | float, undamped: int
 ) -> Solver:
-    """`solve` for a few systems whose damping is settled once for all legs of a step.
+    """`solve` for a few systems with one damping for all legs of a step.
 
     What the undamped parameters leave of another's diagonal is enlarged by 1 + damping.
     """

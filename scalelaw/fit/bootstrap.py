@@ -1,14 +1,14 @@
-"""What a fit would have been on other data: bootstrap refits, all at once, and intervals from them.
+"""Bootstrap refits, all in one batch, and intervals from them.
 
-residual: residuals of the fit, centred, times sqrt(n / (n - p)), drawn again onto the fitted values (noise alike at
-every point). wild: each point keeps its own residual, raised by its leverage (1 / (1 - h)^3/4: between HC2 and HC3,
-which cover too little and too much), times a random factor (Mammen 1993), so that noise may differ. neighbour:
-residuals of the nearest third of the points, with a random sign; those that a robust fit passes through, as many as
-there are parameters, are not drawn. case: points drawn again; cluster: whole groups of points (runs, models) drawn
-again. By default wild for smooth losses and neighbour for the Huber loss, where wild fails: docs/coverage.md has
-the simulation.
-Intervals are percentiles whose arms about the fitted value are made longer by t / z, the ratio of the t quantile with
-n - p degrees of freedom and the normal one; or bias-corrected and accelerated (BCa, Efron 1987), lengthened alike.
+residual: centered residuals of the fit, times sqrt(n / (n - p)), are drawn onto the fitted values (equal noise at every
+point). wild: each point keeps its own residual, scaled by its leverage (1 / (1 - h)^(3/4), between HC2 and HC3, which
+cover too little and too much), times a random factor (Mammen 1993), so that the noise may differ. neighbour: residuals
+of the nearest third of the points with a random sign; the points that a robust fit interpolates, as many as there are
+parameters, are not drawn. case: points are drawn; cluster: whole groups of points (runs, models) are drawn. The default
+is wild for smooth losses and neighbour for the Huber loss, where wild fails; docs/coverage.md has the simulation.
+
+Intervals are percentiles with their arms about the fitted value lengthened by t / z, the ratio of the t quantile with
+n - p degrees of freedom to the normal one; or bias-corrected and accelerated (BCa, Efron 1987), lengthened alike.
 """
 
 from __future__ import annotations
@@ -23,20 +23,25 @@ from scalelaw.fit.varpro import Problem, descend
 
 Array = np.ndarray
 METHODS = ("wild", "neighbour", "residual", "case", "cluster")
-_PATIENCE = 1000  # further steps, twice, for the refits that 60 did not bring to a minimum
-_AT_ONCE = 4_000_000  # numbers in the resampled targets that are held at once
-RAISED = 0.75  # the power of 1 / (1 - leverage) of wild residuals: 1/2 is HC2, 1 is HC3
-FEWEST = 10  # refits that ends of an interval are read from at all
+_PATIENCE = 1000
+"""Additional steps, up to twice, for refits that did not converge in 60."""
+_AT_ONCE = 4_000_000
+"""Numbers in the resampled targets of one batch."""
+RAISED = 0.75
+"""Power of 1 / (1 - leverage) of wild residuals: 1/2 is HC2, 1 is HC3."""
+FEWEST = 10
+"""Minimum number of refits of an interval."""
 KINDS = ("percentile", "bca")
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Bootstrap refits: parameters [p, n_draws], and how many refits did not end in a minimum.
+    """Bootstrap refits: parameters [p, n_draws], and the number of refits that did not converge.
 
-    Those are among the draws where they got to a finite place: a long valley is where an interval is wide.
+    Refits that did not converge are among the draws where their parameters are finite, as they lie in long valleys,
+    where an interval is wide.
 
-    jackknife: parameters [p, n] of the fits without each point (or cluster), where BCa asked for them.
+    jackknife: parameters [p, n] of the fits without each point (or cluster), for BCa.
     """
 
     method: str
@@ -56,9 +61,9 @@ def bootstrap(
 ) -> Draws:
     """Refit `draws` resampled tables from the fitted parameters [p].
 
-    noise [n]: relative standard deviation of each point where known; clusters [n]: which group each point is of.
-    The order of the points does not matter: they are put in one of their own before anything is drawn.
-    Raises InputError for an unknown method, and for `cluster` without groups or with fewer than two.
+    noise [n]: relative standard deviation of each point where known; clusters [n]: the group of each point. The points
+    are sorted before drawing, so that their order does not matter.
+    Raises InputError for an unknown method, and for `cluster` with fewer than two groups.
     """
     if method not in METHODS:
         raise unknown("resampling method", method, METHODS, code="unknown_resampling")
@@ -88,7 +93,7 @@ def bootstrap(
 
 
 def _order(problem: Problem, clusters: Array | None) -> Array:
-    """[n] the points' own order: by inputs, target, weight and cluster."""
+    """[n] the sorting order of the points: by inputs, target, weight and cluster."""
     keys = [*problem.inputs, problem.target[0]]
     keys += [] if problem.weight is None else [problem.weight[0]]
     keys += [] if clusters is None else [np.unique(clusters, return_inverse=True)[1]]
@@ -142,9 +147,9 @@ def _neighbour(
     value = problem.law.value(problem.inputs, fitted[:, None])
     residual = problem.objective.residuals(value, problem.target)[0]
     nearest, place = donors
-    chosen = rng.integers(0, nearest.shape[1], (draws, len(place)))
-    sign = rng.choice([-1.0, 1.0], chosen.shape)
-    return _noisy(problem, value, residual[nearest[place, chosen]] * sign)
+    picks = rng.integers(0, nearest.shape[1], (draws, len(place)))
+    sign = rng.choice([-1.0, 1.0], picks.shape)
+    return _noisy(problem, value, residual[nearest[place, picks]] * sign)
 
 
 def _donors(problem: Problem, fitted: Array) -> tuple[Array, Array]:
@@ -169,7 +174,7 @@ def _groups(problem: Problem, clusters: Array | None, method: str) -> Array:
     if clusters is None:
         if method == "cluster":
             raise InputError(
-                "Cluster resampling needs a column that says which points belong together.",
+                "Cluster resampling needs a column of clusters.",
                 code="no_clusters",
                 hint="Name it as the cluster: model, for example.",
             )
@@ -177,7 +182,7 @@ def _groups(problem: Problem, clusters: Array | None, method: str) -> Array:
     groups: Array = np.unique(clusters, return_inverse=True)[1]
     if groups.max() < 1:
         raise InputError(
-            "All points belong to one cluster: there is nothing to resample.", code="one_cluster"
+            "All points belong to one cluster, so there is nothing to resample.", code="one_cluster"
         )
     return groups
 
@@ -202,7 +207,7 @@ def jackknife(problem: Problem, fitted: Array, clusters: Array | None = None) ->
 
 
 def leverage(problem: Problem, fitted: Array) -> Array:
-    """[n] how much each point determines its own fitted value: the diagonal of the hat matrix, in [0, 1]."""
+    """[n] the leverage of each point, the diagonal of the hat matrix, in [0, 1]."""
     jacobian = problem.law.jacobian(problem.inputs, fitted[:, None])[0][~problem.fixed]
     if problem.objective.residual == "log":
         jacobian = jacobian / problem.law.value(problem.inputs, fitted[:, None])
@@ -216,19 +221,19 @@ def leverage(problem: Problem, fitted: Array) -> Array:
 
 
 def percentile(draws: Array, value: float, level: float, freedom: int) -> tuple[float, float]:
-    """The central interval of draws [n], its arms about the fitted value made longer by t / z.
+    """The central interval of draws [n], with its arms about the fitted value lengthened by t / z.
 
-    Where a bound cuts the draws off, longer arms reach what a wider percentile cannot.
+    Where a bound truncates the draws, longer arms reach further than a wider percentile.
     """
     if draws.size < FEWEST or freedom < 1:
         return (np.nan, np.nan)
     tail, ordered = 0.5 * (1 - level), np.sort(draws)
-    ends = (_longer(value, _at(ordered, share), level, freedom) for share in (tail, 1 - tail))
-    return _holding(value, *ends)
+    ends = (_lengthened(value, _at(ordered, share), level, freedom) for share in (tail, 1 - tail))
+    return _including(value, *ends)
 
 
 def one_sided(draws: Array, value: float, level: float) -> bool:
-    """Whether the central interval of draws [n] lies beside the fitted value: the refits are biased."""
+    """Whether the central interval of draws [n] excludes the fitted value, as of biased refits."""
     if draws.size == 0 or not np.isfinite(value):
         return False
     ordered, tail = np.sort(draws), 0.5 * (1 - level)
@@ -259,16 +264,16 @@ def accelerated(
         if not np.isfinite(share):
             return (np.nan, np.nan)
         end = _at(ordered, share)
-        ends.append(_longer(value, end, level, freedom))
-    return _holding(value, ends[0], ends[1])
+        ends.append(_lengthened(value, end, level, freedom))
+    return _including(value, ends[0], ends[1])
 
 
-def _holding(value: float, low: float, high: float) -> tuple[float, float]:
-    """The interval, stretched to the fitted value where all of it lies beside: no estimate denies itself."""
+def _including(value: float, low: float, high: float) -> tuple[float, float]:
+    """The interval, extended to include the fitted value."""
     return (min(low, value), max(high, value)) if np.isfinite(value) else (low, high)
 
 
-def _longer(value: float, end: float, level: float, freedom: int) -> float:
+def _lengthened(value: float, end: float, level: float, freedom: int) -> float:
     """An end of an interval, moved away from the value by the ratio of the t and the normal quantile."""
     from scipy.special import ndtri, stdtrit
 

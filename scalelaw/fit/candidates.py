@@ -24,7 +24,7 @@ _MOST_EXACT = 300
 
 @dataclass(frozen=True)
 class Sample:
-    """Points to choose by: inputs in raw units [n], target [n], weight [n], how they are fitted and windowed."""
+    """Points for law selection: inputs in raw units [n], target [n], weight [n], objective and windows."""
 
     inputs: Mapping[str, Array]
     target: Array
@@ -34,7 +34,7 @@ class Sample:
 
     @property
     def relative(self) -> bool:
-        """Whether misses are logarithms of ratios: where every target is positive."""
+        """Whether prediction errors are logarithms of ratios, as every target is positive."""
         return bool((self.target > 0).all())
 
     def tail(self, gamma: float) -> Array:
@@ -46,7 +46,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Member:
-    """A law under a tail weight: parameters [p] of all points, values [n] there, its miss in each window, in order."""
+    """A law under a tail weight: parameters [p] for all points, values [n], and its error in each window, in order."""
 
     law: Law
     tail_weight: float
@@ -56,7 +56,7 @@ class Member:
 
 
 def fit_members(law: Law, sample: Sample, tails: Sequence[float]) -> list[Member]:
-    """The law under every tail weight for which there are points enough (there may be none)."""
+    """The law under every tail weight that leaves enough effective points (possibly none)."""
     needed = POINTS_PER_PARAMETER * len(law.parameters)
     allowed = [g for g in tails if effective_points(sample.tail(g)) >= needed]
     if not allowed:
@@ -105,7 +105,7 @@ def refit(law: Law, sample: Sample, weights: Array, keep: int = 6) -> Array:
 
 
 def _finish(law: Law, sample: Sample, weights: Array, places: Array) -> Array:
-    """Down to the bottom: some laws have long flat valleys."""
+    """Converge tightly, as some laws have long flat valleys."""
     return descend(_problem(law, sample, weights), places, tolerance=1e-13, steps=300).parameters
 
 
@@ -117,7 +117,7 @@ def _problem(law: Law, sample: Sample, weights: Array) -> Problem:
 def leave_one_out(problem: Problem, fitted: Array) -> float:
     """Root mean square residual of each point predicted from the others.
 
-    Refitted up to 300 points; beyond, from the leverage (residual / (1 - h)), which is the same to first order.
+    Refitted for up to 300 points; beyond, from the leverage (residual / (1 - h)), which is equal to first order.
     """
     value = problem.law.value(problem.inputs, fitted[:, None])
     residual = problem.objective.residuals(value, problem.target)[0]

@@ -1,4 +1,4 @@
-"""What is said of a fit beside its parameters: scores, doubts, and the checklist that lets another repeat it."""
+"""Diagnostics of a fit: scores, warnings, and the checklist with which it can be reproduced."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.fit.bootstrap import FEWEST, Draws
-from scalelaw.fit.multistart import Optimum
+from scalelaw.fit.multistart import Minimum
 from scalelaw.fit.options import Options
 from scalelaw.fit.varpro import Problem
 from scalelaw.table.points import Points
@@ -18,12 +18,13 @@ from scalelaw.version import __version__
 Array = np.ndarray
 Warnings = list[tuple[str, str]]
 MANY_CLUSTERS = 10
+"""Clusters from which a bootstrap by cluster is reliable."""
 
 
-def scores(problem: Problem, optimum: Optimum) -> dict[str, float]:
+def scores(problem: Problem, optimum: Minimum) -> dict[str, float]:
     """RMSE and R2 in the target's own space; AICc = n ln(objective / n) + 2 k + 2 k (k + 1) / (n - k - 1).
 
-    k counts the free parameters and the size of the noise. A Huber objective is doubled (r^2/2 inside delta), so
+    k counts the free parameters and the noise variance. A Huber objective is doubled (r^2/2 inside delta), so
     AICc values compare only between fits with the same loss, delta, residual and weights.
     """
     target = problem.target[0]
@@ -44,88 +45,88 @@ def scores(problem: Problem, optimum: Optimum) -> dict[str, float]:
 
 
 def failed_refits(failed: int, wanted: int) -> Warnings:
-    """What to say of bootstrap refits that reached no minimum."""
+    """The warning about bootstrap refits that did not converge."""
     if not failed:
         return []
     return [
         (
             "failed_refits",
-            f"{failed} of {wanted} bootstrap refits reached no minimum; "
-            f"they count where they came to, and the intervals may be too narrow.",
+            f"{failed} of {wanted} bootstrap refits did not converge. "
+            f"Their last parameters are used, and the intervals may be too narrow.",
         )
     ]
 
 
 def few_clusters(clusters: int) -> Warnings:
-    """What to say of a bootstrap by cluster that has few to draw from."""
+    """The warning about a bootstrap with few clusters."""
     if clusters >= MANY_CLUSTERS:
         return []
     return [
         (
             "few_clusters",
-            f"{clusters} clusters are few for a bootstrap by cluster (ten are wanted): its intervals are rough, "
-            f"though widened by the t quantile with {clusters - 1} degrees of freedom.",
+            f"{clusters} clusters are few for a bootstrap by cluster, which needs {MANY_CLUSTERS}. Its intervals are "
+            f"approximate, although widened by the t quantile with {clusters - 1} degrees of freedom.",
         )
     ]
 
 
-def doubts(
-    problem: Problem, optimum: Optimum, draws: Draws, options: Options, clusters: int | None
+def fit_warnings(
+    problem: Problem, optimum: Minimum, draws: Draws, options: Options, clusters: int | None
 ) -> Warnings:
-    """Warnings about the intervals: refits that failed, too few of them, little freedom, no noise seen.
+    """Warnings about the intervals: failed or too few refits, few degrees of freedom, no visible noise.
 
-    clusters: how many of them were resampled, None where points were.
+    clusters: number of resampled clusters, None where points are resampled.
     """
-    found = failed_refits(draws.failed, options.bootstrap)
+    warnings = failed_refits(draws.failed, options.bootstrap)
     good = draws.parameters.shape[1] - draws.failed
     if options.bootstrap and good * 0.5 * (1 - options.level) < 1:
-        found.append(
+        warnings.append(
             (
                 "few_refits",
-                f"{good} good refits are too few for the ends of a {100 * options.level:g} % interval "
-                f"(none is given below {FEWEST}): ask for more refits (--bootstrap).",
+                f"{good} converged refits are too few for the ends of a {100 * options.level:g}% interval. "
+                f"Increase --bootstrap; below {FEWEST} refits there is no interval.",
             )
         )
     if clusters is not None and options.bootstrap:
-        found += few_clusters(clusters)
+        warnings += few_clusters(clusters)
     if options.interval == "bca" and options.bootstrap:
-        found.append(
+        warnings.append(
             (
                 "bca_covers_too_rarely",
-                "BCa intervals of single exponents hold the truth in fewer cases than they say (docs/coverage.md); "
-                "the default, percentiles with arms widened by t / z, was seen to hold it.",
+                "BCa intervals of single exponents cover the truth less often than their level (docs/coverage.md). "
+                "The default, percentile intervals widened by t / z, reaches its level.",
             )
         )
     if (inflation := _inflation(problem)) > 10:
-        found.append(
+        warnings.append(
             (
                 "collinear_design",
-                f"The inputs rise and fall almost together (variance inflation {inflation:.3g}): "
-                f"what each does is hard to tell apart; see the intervals.",
+                f"The inputs are almost collinear (variance inflation {inflation:.3g}). "
+                f"Their effects are hard to separate; see the intervals.",
             )
         )
     n, free = problem.target.shape[1], int((~problem.fixed).sum())
     if n - free in (1, 2):
-        found.append(
+        warnings.append(
             (
                 "little_freedom",
-                f"{n} points and {free} parameters leave {n - free} degree(s) of freedom: the noise is hardly known, "
-                f"and the intervals are as rough as that.",
+                f"{n} points and {free} parameters leave {n - free} degree(s) of freedom. The noise is poorly "
+                f"known, and the intervals are approximate.",
             )
         )
     if n > free and passes_through(problem, optimum):
-        found.append(
+        warnings.append(
             (
                 "perfect_fit",
-                "The law passes through every point to rounding: the intervals have no width, "
-                "which says that no noise was seen, not that there is none.",
+                "The law passes through every point up to rounding, so the intervals have no width. "
+                "This shows that the points have no visible noise, not that there is none.",
             )
         )
-    return found
+    return warnings
 
 
-def passes_through(problem: Problem, optimum: Optimum) -> bool:
-    """Whether the law passes through every point to rounding."""
+def passes_through(problem: Problem, optimum: Minimum) -> bool:
+    """Whether the law passes through every point up to rounding."""
     return optimum.objective <= 1e-24 * float(np.sum(problem.target**2))
 
 
@@ -141,13 +142,13 @@ def _inflation(problem: Problem) -> float:
 def checklist(
     problem: Problem,
     points: Points,
-    optimum: Optimum,
+    optimum: Minimum,
     status: str,
     options: Options,
     weighted: str,
     dropped: Sequence[str],
 ) -> dict[str, Any]:
-    """All that someone needs to know to repeat the fit or to doubt it."""
+    """Everything needed to reproduce and to assess the fit."""
     import scipy
 
     law, objective = problem.law, problem.objective

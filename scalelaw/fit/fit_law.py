@@ -1,4 +1,4 @@
-"""fit_law: a table and a law in, a fitted law out."""
+"""`fit_law`: fit one law, or the best of several, to a table."""
 
 from __future__ import annotations
 
@@ -54,35 +54,43 @@ def fit_law(
     scale: Mapping[str, float] | None = None,
     as_is: bool = False,
 ) -> FittedLaw:
-    """Fit a law to a table's points.
+    """Fit a law to the points of a table.
 
-    table: a DataFrame, a path or a bundled name.
-    law: a name, a law file's path, a formula (`E + A*N**-alpha`), or `auto`: the law of `laws` (None: all that have
-        the table's inputs) that extrapolates best, or their average where none wins clearly.
-    inputs: the law's input -> a column, or a number that is the same for all points.
-    target: the column to explain. where: `column=value` terms, all of which must hold.
-    loss: `squared`; `huber`, quadratic up to `delta` (default 1e-3); `expectile`, with weight `expectile` (default 0.1)
-        for points above the law.
-    residual: `linear` (y - f) or `log` (ln y - ln f). None: linear; for `auto` with one input, log.
-    weights: `error_se` (1 / se^2, of ln y for log residuals), a column, or n numbers.
-    tail_weight: gamma of the weights (first input)^gamma, or input -> gamma.
-    fix: parameter -> value. bounds: parameter -> (low, high). tie: parameter -> formula of others. parameters: an
-        lmfit.Parameters that says the same.
-    bootstrap: refits for the intervals, 0 for none. seed: theirs.
-    resample: `wild`, `neighbour`, `residual`, `case` or `cluster`. None: what was seen to cover for this loss.
-    cluster: the column that says which rows belong together.
-    interval: `percentile` (widened by t / z; the default, for it covers), `bca` (covers exponents in fewer cases than
-        it says) or `profile`. level: of the intervals.
-    holdout: `largest` or `largest:INPUT`: fit without the largest as well, and predict it.
-    starts: places where the search for the exponents begins; None: as many as they need.
-    score: {column: maximum}: the target is 1 - column / maximum, in place of `target`.
-    scale: {column: factor}: columns are multiplied before the fit, n_params by 1e9 for a table in billions. `where`
-        is compared with the values in the table.
-    as_is: fit a target that looks like a score, and values whose unit looks wrong, unchanged.
+    Args:
+        table: a DataFrame, a path or a bundled name.
+        law: a name, the path of a law file, a formula (`E + A*N**-alpha`), or `auto`: the law of `laws` (None: all
+            whose inputs the table has) that extrapolates best, or their average where none wins clearly.
+        inputs: input of the law -> column, or a number that is the same for all points.
+        target: the column to explain.
+        where: `column=value` terms that the fitted rows must all satisfy.
+        loss: `squared`; `huber`, quadratic up to `delta` (default 1e-3); or `expectile`, with weight `expectile`
+            (default 0.1) for points above the law.
+        residual: `linear` (y - f) or `log` (ln y - ln f). None: linear; for `auto` with one input, log.
+        weights: `error_se` (1 / se^2, of ln y for log residuals), a column, or n numbers.
+        tail_weight: gamma of the weights (first input)^gamma, or input -> gamma.
+        fix: parameter -> value.
+        bounds: parameter -> (low, high).
+        tie: parameter -> formula of other parameters.
+        parameters: an lmfit.Parameters that fixes, bounds or ties parameters.
+        bootstrap: number of bootstrap refits for the intervals, 0 for none.
+        seed: of the bootstrap.
+        resample: `wild`, `neighbour`, `residual`, `case` or `cluster`. None: the method with the best coverage for
+            this loss.
+        cluster: the column that groups dependent rows.
+        interval: `percentile` (widened by t / z; the default), `bca` (covers exponents less often than its level) or
+            `profile`.
+        level: of the intervals.
+        holdout: `largest` or `largest:INPUT`: also fit without the largest, and predict it.
+        starts: number of starting points of the exponents; None: as many as they need.
+        score: {column: maximum}: the target is 1 - column / maximum, instead of `target`.
+        scale: {column: factor}: columns are multiplied before the fit, n_params by 1e9 for a table in billions.
+            `where` is compared with the values in the table.
+        as_is: fit a target that looks like a score, and values whose unit looks wrong, unchanged.
 
-    Raises InputError for what cannot be read or asked.
+    Raises:
+        InputError: for a table that cannot be read, and for options that are unknown or do not apply.
     """
-    asked = {
+    options = {
         "loss": loss,
         "delta": delta,
         "residual": residual,
@@ -106,11 +114,11 @@ def fit_law(
         "as_is": as_is,
     }
     if law == "auto":
-        return fit_auto(table, inputs, target, where, laws, **asked)
+        return fit_auto(table, inputs, target, where, laws, **options)
     if laws is not None:
         raise InputError(
-            f"Laws to choose among are for the law auto, and the law is '{law}'.",
+            f"`laws` applies to the law auto only; the law is '{law}'.",
             code="bad_option",
-            hint="Ask for the law auto, or leave them out.",
+            hint="Set the law to auto, or leave `laws` out.",
         )
-    return fit_points(*opening(table, law, inputs, target, where, asked))
+    return fit_points(*opening(table, law, inputs, target, where, options))

@@ -1,4 +1,4 @@
-"""A fitted law: parameters, what of them may be believed, and predictions. It is read from and written to JSON."""
+"""A fitted law: parameters, intervals, status and predictions. It is read from and written to JSON."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from scalelaw.table.schema import COLUMNS
 
 @dataclass(frozen=True)
 class FittedLaw:
-    """A law with its parameters, intervals, verdict and the points it was fitted to.
+    """A law with its parameters, intervals, status and the points it was fitted to.
 
     units: what each input is divided by before the law sees it (`params` are for inputs in these units);
-    intervals: name -> (low, high), nan where nothing can be said; objective: the sum over points of r^2, or of
+    intervals: name -> (low, high), NaN where there is no interval; objective: the sum over points of r^2, or of
     the Huber function (r^2/2 inside delta, delta (|r| - delta/2) outside); draws: name -> [n_draws] parameters
     of the bootstrap refits; points: {inputs: {name: values}, target, target_se, weight (None: all alike), labels:
-    {column: values}}; ties: parameter -> the formula of others that it is tied to; target_kind: `error` (a share of 1),
+    {column: values}}; ties: parameter -> formula of other parameters; target_kind: `error` (a share of 1),
     `loss` (in its own unit, which may exceed 1) or `other`.
     """
 
@@ -69,13 +69,13 @@ class FittedLaw:
 
     @property
     def n_free(self) -> float:
-        """How many parameters the points were asked for; of an average, its members' numbers averaged by weight."""
+        """Number of free parameters; of an average, its members' numbers averaged by weight."""
         if self.law.startswith(PREFIX):
             return effective_parameters(self.params)
         return float(sum(low != high for name, (low, high) in self.bounds.items() if name not in self.ties))
 
     def the_law(self) -> Law:
-        """The law itself. Raises InputError where its file is gone, or is no longer the law that was fitted."""
+        """The law itself. Raises InputError where its file is missing or has changed since the fit."""
         law = load_law(self.law, tuple(self.inputs))
         for what, now, then in (
             ("inputs", law.inputs, self.inputs),
@@ -99,11 +99,11 @@ class FittedLaw:
     def predict(self, params: Mapping[str, float] | None = None, **inputs: Any) -> np.ndarray:
         """The predicted target; inputs in raw units (n_params in parameters), broadcast against each other.
 
-        `params` are other parameters to predict with. Errors outside 0 to 1 give a PredictionWarning.
+        `params` replace the fitted parameters. Predicted errors outside 0 to 1 give a PredictionWarning.
         Raises InputError for a missing or unknown input, and for sizes in billions (unit_mismatch).
         """
-        chosen = self.params if params is None else params
-        value = self._evaluate(inputs, {name: np.float64(chosen[name]) for name in self.params})
+        parameters = self.params if params is None else params
+        value = self._evaluate(inputs, {name: np.float64(parameters[name]) for name in self.params})
         check_errors(value, self.target, self.points["target"])
         return value
 
@@ -152,7 +152,7 @@ class FittedLaw:
     def with_column_names(self) -> FittedLaw:
         """The same fit of a formula with its inputs named as in the results table: N is n_params, V visual_tokens.
 
-        Inputs that were read from a column of the schema have its name; so a plan can use the fit.
+        Inputs that were read from a column of the schema have its name; so that a plan can use the fit.
         """
         columns = {**SHORTHAND, **self.checklist.get("columns", {})}
         names = {
@@ -181,13 +181,14 @@ class FittedLaw:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The `data` object of `scalelaw fit --json`, with nothing but JSON's own types; not-a-number is null."""
+        """The `data` object of `scalelaw fit --json`, in JSON types; NaN is null."""
         data = {
             f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("draws_method", "warnings")
         }
         data["draws"] = {"method": self.draws_method, "params": self.draws}
         data["measured_range"] = self.measured_range
-        if "SOURCE_DATE_EPOCH" in os.environ:  # the wish for the same bytes each time: no timing is written
+        # reproducible output: no timing is written
+        if "SOURCE_DATE_EPOCH" in os.environ:
             data["certificate"] = {**self.certificate, "seconds": None}
         made: dict[str, Any] = plain(data)
         return made

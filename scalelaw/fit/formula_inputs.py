@@ -1,11 +1,11 @@
 """Which names of a typed formula are inputs: one rule for every command, applied to the formula and its table.
 
-For each name, the first that holds:
+For each name, the first rule that applies:
 
 1. `--input NAME=COLUMN` (or a number) makes it an input, and `--input NAME=` a parameter.
 2. A column of numbers of the table with exactly this name is an input.
-3. N is n_params, V is visual_tokens, and D is train_tokens where the table has that column (D added as a term of its
-   own, as in A*N**-a + D, stays a parameter).
+3. N is n_params, V is visual_tokens, and D is train_tokens where the table has that column (D as a term by itself, as
+   in A*N**-a + D, stays a parameter).
 4. N, V, x and the names of the results table's columns are inputs that this table lacks: an error.
 5. Every other name is a parameter.
 """
@@ -40,25 +40,25 @@ def resolve(text: str, frame: pd.DataFrame, inputs: Inputs | None, target: str) 
     Args:
         text: the formula.
         frame: the table.
-        inputs: name -> column or number as the user has it; an empty column keeps the name a parameter.
+        inputs: name -> column or number; an empty column keeps the name a parameter.
         target: the column that the formula explains.
 
     Raises:
-        InputError: for a formula that cannot be read, a name that is meant as an input and that the table lacks, a
-            column of text, the target column in the formula, and an entry of `inputs` that the formula does not use.
+        InputError: for an invalid formula, an input that the table lacks, a column of text, the target column in the
+            formula, and an entry of `inputs` that the formula does not use.
     """
     expression = right_side(text)
     mapping = _by_name(expression.names, inputs or {})
-    found: dict[str, str | float] = {}
+    resolved: dict[str, str | float] = {}
     surprising = []
     for name in expression.names:
         long = SHORTHAND.get(name, name)
         if name in mapping:
             if mapping[name] not in ("", None):
-                found[name] = mapping[name]
+                resolved[name] = mapping[name]
         elif name == target and name in frame:
             raise InputError(
-                f"The formula uses '{name}', the column that it is to explain.",
+                f"The formula uses its own target column '{name}'.",
                 code="target_in_formula",
                 hint=f"Rename it in the formula, or --input {name}= makes it a parameter.",
             )
@@ -69,11 +69,11 @@ def resolve(text: str, frame: pd.DataFrame, inputs: Inputs | None, target: str) 
                     code="not_a_number",
                     hint=f"--input {name}= makes it a parameter, --input {name}=COLUMN reads another column.",
                 )
-            found[name] = name
+            resolved[name] = name
             if name not in COLUMNS and name not in _INPUT_LETTERS:
                 surprising.append((name, name))
         elif long != name and _has(frame, long) and (name != "D" or not expression.is_term(name)):
-            found[name] = long
+            resolved[name] = long
             if name == "D":
                 surprising.append((name, long))
         elif name in _INPUT_LETTERS or name in COLUMNS:
@@ -85,19 +85,19 @@ def resolve(text: str, frame: pd.DataFrame, inputs: Inputs | None, target: str) 
                 hint=f"--input {name}=COLUMN reads it from one of {', '.join(columns[:12]) or 'its columns'}; "
                 f"--input {name}= makes it a parameter.",
             )
-    return Resolved(found, tuple(_warning(name, column) for name, column in surprising))
+    return Resolved(resolved, tuple(_warning(name, column) for name, column in surprising))
 
 
 def _by_name(names: tuple[str, ...], inputs: Inputs) -> dict[str, Any]:
     """The user's mapping by the formula's own names: n_params=size is N=size where the formula writes N."""
     letters = {column: letter for letter, column in SHORTHAND.items() if letter in names}
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for name, column in inputs.items():
         own = name if name in names else letters.get(name)
         if own is None:
             raise unknown("input", name, names)
-        found[own] = column
-    return found
+        by_name[own] = column
+    return by_name
 
 
 def _has(frame: pd.DataFrame, column: str) -> bool:
@@ -105,7 +105,7 @@ def _has(frame: pd.DataFrame, column: str) -> bool:
 
 
 def _is_numeric(values: Any) -> bool:
-    """Whether the cells that are there are numbers."""
+    """Whether all non-empty cells are numbers."""
     if not isinstance(values, pd.Series) or pd.api.types.is_bool_dtype(values):
         return False
     if pd.api.types.is_numeric_dtype(values):

@@ -1,7 +1,7 @@
 """A law typed as a formula, `E + A*N**-alpha`: parsed into a small tree and evaluated with numpy, never with eval.
 
-Allowed: + - * / **, parentheses, numbers, names, and exp, log, log10, log2, sqrt, tanh, log1p, expm1. Which names are
-inputs is decided with the table (see `resolution`); every other name is a parameter, positive unless bounded otherwise.
+Allowed: + - * / **, parentheses, numbers, names, and exp, log, log10, log2, sqrt, tanh, log1p, expm1. The table decides
+which names are inputs (see `formula_inputs`); every other name is a parameter, positive unless bounded otherwise.
 Inputs are in raw units.
 """
 
@@ -36,7 +36,7 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Pow: lambda a, b: a**b,
 }
 SHORTHAND = {"N": "n_params", "V": "visual_tokens", "D": "train_tokens"}
-"""The letters of the field, and the columns of the results table that they stand for."""
+"""Letters used in publications -> columns of the results table."""
 _LONGEST = 1000
 _MOST = float(np.finfo(float).max)
 
@@ -53,8 +53,8 @@ class Expression:
             self._root = ast.parse(self.text, mode="eval").body
             self.names: tuple[str, ...] = tuple(dict.fromkeys(_names(self._root)))
         except (SyntaxError, ValueError) as error:  # ValueError: a zero byte, half of a surrogate pair
-            told = error.msg if isinstance(error, SyntaxError) else "it holds something that is no text"
-            raise _bad(f"'{self.text}' cannot be read: {told}") from error
+            reason = error.msg if isinstance(error, SyntaxError) else "it is not valid text"
+            raise _bad(f"'{self.text}' cannot be read: {reason}") from error
         except RecursionError as error:
             raise _bad("is nested too deep") from error
 
@@ -62,15 +62,15 @@ class Expression:
         """A largest set of parameters in which the expression is affine together, proved from its form."""
         best: list[str] = []
         for first in parameters:
-            chosen: list[str] = []
+            candidate: list[str] = []
             for name in (first, *parameters):
-                if name not in chosen and _affine(self._root, frozenset([*chosen, name])):
-                    chosen.append(name)
-            best = chosen if len(chosen) > len(best) else best
+                if name not in candidate and _affine(self._root, frozenset([*candidate, name])):
+                    candidate.append(name)
+            best = candidate if len(candidate) > len(best) else best
         return tuple(name for name in parameters if name in best)
 
     def is_term(self, name: str) -> bool:
-        """Whether the name is added as a term of its own, as D in A*N**-a + D."""
+        """Whether the name is a term by itself, as D in A*N**-a + D."""
         return _is_term(self._root, name)
 
     def __call__(self, values: Mapping[str, Any]) -> Any:
@@ -80,7 +80,7 @@ class Expression:
 
 
 def _names(node: ast.expr) -> Iterable[str]:
-    """The names used, in order; the check that nothing else is there."""
+    """The names used, in order. Raises InputError for anything but arithmetic."""
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
         yield from _names(node.left)
         yield from _names(node.right)
@@ -100,11 +100,11 @@ def _names(node: ast.expr) -> Iterable[str]:
     elif isinstance(node, ast.Name):
         yield node.id
     elif isinstance(node, ast.Constant) and type(node.value) is int and node.value > _MOST:
-        raise _bad("holds a number too large to calculate with")
+        raise _bad("has a number out of range")
     elif not (isinstance(node, ast.Constant) and type(node.value) in (int, float)):
         raise _bad(
-            f"holds '{ast.unparse(node)[:40]}'",
-            "Only arithmetic, names, numbers and " + ", ".join(FUNCTIONS) + " may stand in it.",
+            f"has '{ast.unparse(node)[:40]}'",
+            "Only arithmetic, names, numbers and " + ", ".join(FUNCTIONS) + " are allowed.",
         )
 
 
@@ -123,8 +123,8 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     if isinstance(node, ast.Call):
         return FUNCTIONS[node.func.id](_value(node.args[0], values))  # type: ignore[attr-defined]
     if isinstance(node, ast.Name):
-        held = values[node.id]
-        return np.float64(held) if isinstance(held, int | float) else held
+        value = values[node.id]
+        return np.float64(value) if isinstance(value, int | float) else value
     return np.float64(node.value)  # type: ignore[attr-defined]
 
 
@@ -140,7 +140,7 @@ def is_expression(name: str, inputs: Iterable[str] = ()) -> bool:
 def law_names(text: str, inputs: Iterable[str] = ()) -> dict[str, Any]:
     """The names of a law file for a formula.
 
-    inputs: exactly the inputs of the law, as `resolution.resolve` finds them in a table or as a fit keeps them; a
+    inputs: exactly the inputs of the law, as `formula_inputs.resolve` reads them from a table or as stored in a fit; a
     letter whose column is among them (N where n_params is) is that input. Without any, N, V, x and the columns of
     the results table are inputs.
 
@@ -185,7 +185,7 @@ def rename(text: str, names: Mapping[str, str]) -> str:
     """The formula with other names for some of its names."""
     pattern = r"\b(" + "|".join(map(re.escape, names)) + r")\b"
     left, equals, right = text.rpartition("=")
-    return left + equals + re.sub(pattern, lambda found: names[found[0]], right)
+    return left + equals + re.sub(pattern, lambda match: names[match[0]], right)
 
 
 def _affine(node: ast.expr, names: frozenset[str]) -> bool:

@@ -1,7 +1,7 @@
-"""One law per group, and whether groups share their exponents.
+"""Fit one law per group, and test whether groups share parameters.
 
-`fit_groups(by=...)` fits every value of a column on its own. With `share` it also fits them jointly, the shared
-parameters being one and the same in all groups (see `sharing`).
+`fit_groups(by=...)` fits each value of a column separately. With `share` it also fits all groups jointly, with the
+shared parameters equal in all of them (see `shared_parameters`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class GroupedFit:
-    """Fits by group, and what is shared. sharing is empty where nothing was asked to be shared.
+    """Fits by group, and the result of sharing parameters; `sharing` is empty without shared parameters.
 
     sharing: {shared, status, params {name, or name[group]: value}, f, p_value, aicc_shared, aicc_apart, differences
     {parameter: {group - group: {value, interval, differs}}}, clusters, tenable (None: undecided), words}.
@@ -38,7 +38,7 @@ class GroupedFit:
     warnings: Sequence[tuple[str, str]]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a group: its points, status, parameters, derived quantities and their intervals."""
+        """One row per group: its points, status, parameters, derived quantities and their intervals."""
         rows = []
         for name, fitted in self.groups.items():
             row: dict[str, Any] = {
@@ -49,8 +49,8 @@ class GroupedFit:
             }
             for parameter, value in fitted.params.items():
                 row |= {parameter: value, f"{parameter}_interval": list(fitted.intervals[parameter])}
-            for quantity, held in fitted.derived.items():
-                row |= {quantity: held["value"], f"{quantity}_interval": list(held["interval"])}
+            for quantity, estimate in fitted.derived.items():
+                row |= {quantity: estimate["value"], f"{quantity}_interval": list(estimate["interval"])}
             rows.append(row)
         return rows
 
@@ -75,40 +75,47 @@ def fit_groups(
     where: Any = None,
     **options: Any,
 ) -> GroupedFit:
-    """Fit a law to each group of rows with the same value of column `by`; arguments else as in `fit_law`.
+    """Fit a law to each group of rows with the same value of column `by`; other arguments as in `fit_law`.
 
-    share: parameters that may be the same in all groups. Raises InputError for a column that is not there, for
-    fewer than two groups where something is to be shared, and for what `fit_law` raises.
+    Args:
+        by: the column of the groups.
+        share: parameters that are tested for being equal in all groups.
+
+    Raises:
+        InputError: for a column that is missing or incomplete, for fewer than two groups with `share`, and as
+            `fit_law`.
     """
-    points, chosen, wishes = opening(table, law, inputs, target, where, options)
+    points, loaded_law, fit_options = opening(table, law, inputs, target, where, options)
     if by not in points.rows or points.rows[by].isna().any():
         there = [str(c) for c in points.rows.columns if points.rows[c].notna().all()]
         raise unknown("column", by, there, code="missing_column")
     for name in share:
-        if name not in chosen.parameters:
-            raise unknown("parameter", name, chosen.parameters)
+        if name not in loaded_law.parameters:
+            raise unknown("parameter", name, loaded_law.parameters)
     labels = points.rows[by].astype(str).to_numpy()
     names = list(dict.fromkeys(labels))
     if share and len(names) < 2:
         raise InputError(
-            f"All points have {by}={names[0]}: there is nothing to share with.", code="one_group"
+            f"All points have {by}={names[0]}, so no parameters can be shared.", code="one_group"
         )
     groups = {}
     for name in names:
         mine = labels == name
-        groups[name] = fit_points(take(points, mine), chosen, wishes.of_rows(mine))
+        groups[name] = fit_points(take(points, mine), loaded_law, fit_options.of_rows(mine))
     warnings = [
         (code, f"{by}={name}: {words}") for name, fitted in groups.items() for code, words in fitted.warnings
     ]
     sharing: dict[str, Any] = {}
     if share:
-        sharing, doubts = judge_sharing(points, labels, groups, chosen, list(share), wishes)
-        warnings += doubts
+        sharing, sharing_warnings = judge_sharing(
+            points, labels, groups, loaded_law, list(share), fit_options
+        )
+        warnings += sharing_warnings
     return GroupedFit(by, groups, sharing, warnings)
 
 
 def take(points: Points, rows: Array) -> Points:
-    """Some of the points ([n] bool), with their own warnings about what they pool."""
+    """The points `rows` ([n] bool), with warnings about what this subset pools."""
     kept = tuple(w for w in points.warnings if not w[0].startswith(("mixed_", "pooled_")))
     kept += tuple(pooled(points.rows[rows], {*points.columns, *points.columns.values()}, points.where))
     return replace(

@@ -1,4 +1,4 @@
-"""How a law predicts what it was not shown: leave a part of the points out, fit the rest, predict them."""
+"""Holdout: fit a part of the points and predict the rest."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import pandas as pd
 
 from scalelaw.errors import InputError
 from scalelaw.fit.identifiability import judge
-from scalelaw.fit.multistart import minimise
+from scalelaw.fit.multistart import minimize
 from scalelaw.fit.varpro import Problem
 from scalelaw.table.coverage import scatter
 
 Array = np.ndarray
 
 
-def leave_out(problem: Problem, held: Array) -> dict[str, Any]:
-    """Fit the points not `held` ([n] bool) and predict those: their errors, the parameters and status of that fit."""
-    kept = subset(problem, ~held)
-    optimum = minimise(kept)
+def leave_out(problem: Problem, hidden: Array) -> dict[str, Any]:
+    """Fit the points not `hidden` ([n] bool) and predict those: their errors, the parameters and status of that fit."""
+    kept = subset(problem, ~hidden)
+    optimum = minimize(kept)
     status, reasons = judge(kept, optimum)
     value = problem.law.value(problem.inputs, optimum.parameters[:, None])[0]
     target = problem.target[0]
-    miss = value[held] - target[held]
+    miss = value[hidden] - target[hidden]
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.abs(miss) / np.abs(target[held])
+        relative = np.abs(miss) / np.abs(target[hidden])
     return {
-        "n_fitted": int((~held).sum()),
-        "n_predicted": int(held.sum()),
+        "n_fitted": int((~hidden).sum()),
+        "n_predicted": int(hidden.sum()),
         "status": status,
         "why": [words for _, words in reasons],
         "max_abs_error": float(np.max(np.abs(miss))),
@@ -38,25 +38,25 @@ def leave_out(problem: Problem, held: Array) -> dict[str, Any]:
         "max_rel_error": float(np.max(relative)),
         "mean_rel_error": float(np.mean(relative)),
         "params": dict(zip(problem.law.parameters, map(float, optimum.parameters), strict=True)),
-        "predicted": value[held].tolist(),
-        "measured": target[held].tolist(),
+        "predicted": value[hidden].tolist(),
+        "measured": target[hidden].tolist(),
     }
 
 
-def noise(rows: pd.DataFrame, held: Array, target: str) -> dict[str, Any]:
-    """What to hold a prediction's miss against: the scatter of runs alike but for their seed.
+def noise(rows: pd.DataFrame, hidden: Array, target: str) -> dict[str, Any]:
+    """The noise to compare a prediction error with: the scatter of runs that differ only in their seed.
 
-    Of the rows held out ([n] bool) where any ran twice, else of all: repeat_of says which. Empty where none did.
+    From the rows `hidden` ([n] bool) where any was run twice, else from all rows (`repeat_of`). Empty without repeats.
     """
-    for which, among in (("held out", rows[held]), ("all", rows)):
+    for which, among in (("held out", rows[hidden]), ("all", rows)):
         spread, freedom = scatter(among, target)
         if freedom:
             return {"repeat_sd": spread, "repeat_freedom": freedom, "repeat_of": which}
     return {}
 
 
-def doubts(holdout: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What to say of a holdout whose fit the points that were left do not determine."""
+def holdout_warnings(holdout: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The warning about a holdout whose remaining points do not determine the law."""
     if holdout.get("status") not in ("not_identified", "not_converged"):
         return []
     why = " ".join(holdout["why"])
@@ -78,7 +78,7 @@ def subset(problem: Problem, kept: Array) -> Problem:
 
 
 def largest(problem: Problem, rule: str) -> tuple[Array, str]:
-    """([n] bool, words) what the rule leaves out: 'largest' value of the first input, or of the input it names.
+    """([n] bool, description) the points that a rule leaves out: the largest value of the first or the named input.
 
     Rules: `largest` or `largest:INPUT`. Raises InputError for another rule, and where nothing would be left.
     """
@@ -88,13 +88,13 @@ def largest(problem: Problem, rule: str) -> tuple[Array, str]:
         raise InputError(
             f"'{rule}' is not a holdout rule.",
             code="bad_holdout",
-            hint="There are: largest, " + ", ".join(f"largest:{n}" for n in problem.law.inputs) + ".",
+            hint="Rules: largest, " + ", ".join(f"largest:{n}" for n in problem.law.inputs) + ".",
         )
     values = problem.inputs[problem.law.inputs.index(name)]
-    held = values == values.max()
-    if held.all():
+    hidden = values == values.max()
+    if hidden.all():
         raise InputError(
-            f"All points have the same {name}: leaving the largest out leaves nothing to fit.",
+            f"All points have the same {name}, so leaving the largest out leaves nothing to fit.",
             code="bad_holdout",
         )
-    return held, f"{name} = {values.max() * problem.law.units[name]:g}"
+    return hidden, f"{name} = {values.max() * problem.law.units[name]:g}"

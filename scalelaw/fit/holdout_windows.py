@@ -17,9 +17,9 @@ from scalelaw.errors import InputError, unknown
 Array = np.ndarray
 RATIOS = (1.5, 2.0, 3.0, 4.0)
 LEVELS = 3
-"""A window leaves at least this many values of its input: with fewer, no curve along it can be told."""
+"""Minimum number of values of its input in a window; fewer do not determine a curve."""
 FAR = 4.0
-"""Beyond this multiple of the measured range every law is poor (learning curves of arXiv 2209.06640)."""
+"""Multiple of the measured range beyond which every law is inaccurate (learning curves of arXiv 2209.06640)."""
 
 
 @dataclass(frozen=True)
@@ -34,59 +34,61 @@ class Window:
 def windows(inputs: Mapping[str, Array], counted: Array | None = None) -> list[Window]:
     """The different windows along each input [n]; none along one with too few values. `counted` [n]: points there."""
     there = np.ones(len(next(iter(inputs.values()))), bool) if counted is None else counted
-    found: list[Window] = []
+    result: list[Window] = []
     for name, values in inputs.items():
         largest = values[there].max()
         for ratio in RATIOS:
             cut = largest / ratio
             kept = (values <= cut * (1 + 1e-9)) & there
-            new = all(w.name != name or not np.array_equal(w.kept, kept) for w in found)
+            new = all(w.name != name or not np.array_equal(w.kept, kept) for w in result)
             if new and len(np.unique(values[kept])) >= LEVELS:
-                found.append(Window(name, float(cut), kept))
-    return found
+                result.append(Window(name, float(cut), kept))
+    return result
 
 
 def lines(inputs: Mapping[str, Array], name: str) -> int:
-    """How many lines run along an input: distinct settings of the others. Points of one line share their fate."""
+    """Number of lines along an input: distinct settings of the others. Errors within one line are dependent."""
     others = [values for other, values in inputs.items() if other != name]
     return len(np.unique(np.stack(others), axis=1).T) if others else 1
 
 
-def ratios(measured: Mapping[str, tuple[float, float]], asked: Mapping[str, Any]) -> dict[str, float]:
-    """By input: the factor by which the question lies outside the measured range; 1 inside.
+def ratios(measured: Mapping[str, tuple[float, float]], places: Mapping[str, Any]) -> dict[str, float]:
+    """By input: the factor by which `places` lie outside the measured range; 1 inside.
 
-    measured: input -> (smallest, largest), as `FittedLaw.measured_range`; asked: input -> number(s), same unit.
+    measured: input -> (smallest, largest), as `FittedLaw.measured_range`; places: input -> number(s), same unit.
     Raises InputError for an unknown input, or for a number that is not positive.
     """
-    found = {}
-    for name, values in asked.items():
+    factors = {}
+    for name, values in places.items():
         if name not in measured:
             raise unknown("input", name, measured)
-        held = np.asarray(values, float)
-        if not (held > 0).all():
+        numbers = np.asarray(values, float)
+        if not (numbers > 0).all():
             raise InputError(f"Input '{name}' must be positive.", code="bad_value")
         low, high = measured[name]
-        found[name] = float(max(1.0, held.max() / high, low / held.min()))
-    return found
+        factors[name] = float(max(1.0, numbers.max() / high, low / numbers.min()))
+    return factors
 
 
-def doubts(measured: Mapping[str, tuple[float, float]], asked: Mapping[str, Any]) -> list[tuple[str, str]]:
+def extrapolation_warnings(
+    measured: Mapping[str, tuple[float, float]], places: Mapping[str, Any]
+) -> list[tuple[str, str]]:
     """Warnings (code, message): `extrapolates` with the ratio, `extrapolates_far` beyond a factor of 4."""
-    found: list[tuple[str, str]] = []
-    for name, ratio in ratios(measured, asked).items():
+    warnings: list[tuple[str, str]] = []
+    for name, ratio in ratios(measured, places).items():
         low, high = measured[name]
-        words = f"{name} lies a factor of {ratio:.3g} outside what was measured ({low:g} to {high:g})"
+        words = f"{name} lies a factor of {ratio:.3g} outside the measured range ({low:g} to {high:g})"
         if ratio > FAR:
-            found.append(("extrapolates_far", f"{words}: beyond a factor of {FAR:g} every law is poor."))
+            warnings.append(("extrapolates_far", f"{words}. Beyond a factor of {FAR:g} no law is accurate."))
         elif ratio > 1:
-            found.append(("extrapolates", f"{words}: the prediction is extrapolated."))
-    return found
+            warnings.append(("extrapolates", f"{words}, so the prediction is extrapolated."))
+    return warnings
 
 
 def misses(value: Array, target: Array, relative: bool) -> Array:
-    """[..., n] log(value / target) where `relative` (a value that is not positive: as 1 % of the target), else
+    """[..., n] prediction errors: log(value / target) where `relative`, else scaled by the targets' root mean square.
 
-    (value - target) over the targets' root mean square.
+    A relative error of a value that is not positive is that of 1% of the target.
     """
     if not relative:
         size = float(np.sqrt(np.mean(target**2)))
@@ -97,5 +99,5 @@ def misses(value: Array, target: Array, relative: bool) -> Array:
 
 def root_mean_square(values: Array | Sequence[float]) -> float:
     """sqrt(mean of squares); infinite where a value is not a number."""
-    held = np.asarray(values, float)
-    return float(np.sqrt(np.mean(held**2))) if np.isfinite(held).all() and held.size else np.inf
+    array = np.asarray(values, float)
+    return float(np.sqrt(np.mean(array**2))) if np.isfinite(array).all() and array.size else np.inf

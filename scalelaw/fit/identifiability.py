@@ -1,4 +1,4 @@
-"""What may be believed: is every parameter determined by the points, is one on a bound, did the search end?"""
+"""Identifiability: whether the points determine every parameter, whether one is on a bound, and convergence."""
 
 from __future__ import annotations
 
@@ -7,45 +7,49 @@ from itertools import combinations
 
 import numpy as np
 
-from scalelaw.fit.multistart import Optimum
+from scalelaw.fit.multistart import Minimum
 from scalelaw.fit.varpro import Problem, State
 from scalelaw.fit.weights import effective_points
 
 Array = np.ndarray
 Warnings = list[tuple[str, str]]
-_NOISE = 100.0  # times the rounding of the objective: less than that is no gain
-_SMALL = 1e-9  # of the largest singular value: what is less is none
-_NOTHING = 1e-12  # of the law's values: a parameter whose doubling changes less is not seen by the points
+_NOISE = 100.0
+"""Multiple of the objective's rounding error below which a decrease is not significant."""
+_SMALL = 1e-9
+"""Share of the largest singular value below which one counts as zero."""
+_NEGLIGIBLE = 1e-12
+"""Share of the law's values below which the effect of doubling a parameter counts as zero."""
 
 
-def judge(problem: Problem, optimum: Optimum) -> tuple[str, Warnings]:
-    """(status, warnings): identified, at_bound, not_identified or not_converged, and why, in words."""
-    ended = optimum.converged or at_rounding(problem, optimum)
+def judge(problem: Problem, optimum: Minimum) -> tuple[str, Warnings]:
+    """(status, warnings): identified, at_bound, not_identified or not_converged, and the reasons."""
+    converged = optimum.converged or at_rounding(problem, optimum)
     reasons = undetermined(problem, optimum.parameters)
-    if reasons and (ended or any(code != "flat" for code, _ in reasons)):
-        return "not_identified", [reason for reason in reasons if ended or reason[0] != "flat"]
-    if not ended:  # what is flat where the search ended need not be flat at the best fit
-        why = "The search did not end in a minimum: "
+    if reasons and (converged or any(code != "flat" for code, _ in reasons)):
+        return "not_identified", [reason for reason in reasons if converged or reason[0] != "flat"]
+    # a direction that is flat where the search stopped need not be flat at the minimum
+    if not converged:
+        why = "The fit did not converge: "
         if np.isfinite(optimum.gap):
-            why += f"a further step could still lower the objective by {100 * optimum.gap:.2g} %."
+            why += f"another step could still lower the objective by {100 * optimum.gap:.2g}%."
         else:
-            why += "the law has no finite derivative where it ended."
+            why += "the law has no finite derivative where the search stopped."
         return "not_converged", [
-            ("not_converged", f"{why} Do not use this fit; narrower bounds (--bound) may help.")
+            ("not_converged", f"{why} Do not use this fit; try narrower bounds (--bound).")
         ]
     if hits := bounds_hit(problem, optimum.parameters):
         return "at_bound", [_explain(problem, name, side) for name, side in hits]
     return "identified", []
 
 
-def at_rounding(problem: Problem, optimum: Optimum) -> bool:
-    """Whether all that a further step could gain is lost in the rounding of the objective: a flat valley's floor."""
+def at_rounding(problem: Problem, optimum: Minimum) -> bool:
+    """Whether the decrease that another step predicts is below the rounding error of the objective."""
     rounding = float(State.at(problem, optimum.parameters[:, None]).rounding[0])
     return bool(optimum.gap * optimum.objective <= _NOISE * rounding)
 
 
 def undetermined(problem: Problem, parameters: Array) -> Warnings:
-    """Why the points cannot determine the parameters; empty where they can."""
+    """The reasons why the points do not determine the parameters; empty where they do."""
     n = problem.target.shape[1]
     free = int((~problem.fixed).sum())
     reasons: Warnings = []
@@ -55,15 +59,15 @@ def undetermined(problem: Problem, parameters: Array) -> Warnings:
             (
                 "too_few_points",
                 f"{_count(distinct, 'distinct point')} cannot determine {free} parameters "
-                f"({', '.join(_free(problem))}): measure more, or fix some.",
+                f"({', '.join(_free(problem))}). Measure more points, or fix parameters (--fix).",
             )
         )
     elif n == free > 0:
         reasons.append(
             (
                 "no_freedom",
-                f"{n} points and {free} parameters leave nothing to estimate the noise from: the law passes through "
-                f"the points whatever they are. Measure more, or fix some.",
+                f"{n} points and {free} parameters leave no degrees of freedom to estimate the noise. "
+                f"Measure more points, or fix parameters (--fix).",
             )
         )
     effective = n if problem.weight is None else effective_points(problem.weight[0])
@@ -71,8 +75,8 @@ def undetermined(problem: Problem, parameters: Array) -> Warnings:
         reasons.append(
             (
                 "too_few_effective_points",
-                f"The weights leave what {effective:.3g} equal points tell, (sum w)^2 / sum w^2, and that cannot "
-                f"determine {free} parameters: choose gentler weights, or fix some.",
+                f"With these weights there are {effective:.3g} effective points, (sum w)^2 / sum w^2, which cannot "
+                f"determine {free} parameters. Use less extreme weights, or fix parameters (--fix).",
             )
         )
     constant = constant_target(problem.target[0])
@@ -81,27 +85,27 @@ def undetermined(problem: Problem, parameters: Array) -> Warnings:
         return []
     units = problem.law.units
     raw = {name: x * units[name] for name, x in zip(problem.law.inputs, problem.inputs, strict=True)}
-    return [*reasons, *constant, *untold_inputs(raw)] or flat
+    return [*reasons, *constant, *degenerate_inputs(raw)] or flat
 
 
 def constant_target(target: Array) -> Warnings:
-    """What to say of a target [n] that does not vary."""
+    """The warning about a target [n] that does not vary."""
     if len(target) < 2 or np.ptp(target) > 0:
         return []
-    words = f"All points have the same target ({target[0]:g}): nothing varies that a law could explain."
+    words = f"All points have the same target ({target[0]:g}), so there is no variation to explain."
     return [("constant_target", words)]
 
 
-def untold_inputs(inputs: Mapping[str, Array]) -> Warnings:
-    """What to say of inputs (raw units, [n]) that do not vary, or of two that rise and fall together."""
+def degenerate_inputs(inputs: Mapping[str, Array]) -> Warnings:
+    """Warnings about inputs (raw units, [n]) that do not vary, or about two that are collinear."""
     reasons: Warnings = []
     for name, values in inputs.items():
         if len(values) > 1 and np.ptp(values) == 0:
             reasons.append(
                 (
                     "constant_input",
-                    f"All points have the same {name} ({values[0]:g}): "
-                    f"how the error depends on it cannot be told from them.",
+                    f"All points have the same {name} ({values[0]:g}), "
+                    f"so they do not show how the error depends on it.",
                 )
             )
     return reasons or _collinear(inputs)
@@ -114,8 +118,8 @@ def _collinear(inputs: Mapping[str, Array]) -> Warnings:
             return [
                 (
                     "collinear_inputs",
-                    f"{a} and {b} rise and fall together in these points: what each of them "
-                    f"does to the error cannot be told apart.",
+                    f"{a} and {b} are collinear in these points, "
+                    f"so their effects on the error cannot be separated.",
                 )
             ]
     return []
@@ -129,13 +133,16 @@ def _flat_direction(problem: Problem, parameters: Array) -> Warnings:
         return [
             (
                 "flat",
-                "The law has no finite derivative at the lowest point found: its parameters are not determined.",
+                "The law has no finite derivative at the minimum, so its parameters are not determined.",
             )
         ]
     if unseen.any():
         lost = ", ".join(names[unseen])
         return [
-            ("flat", f"At the lowest point found, the law's values do not depend on {lost}: not determined.")
+            (
+                "flat",
+                f"At the minimum the law's values do not depend on {lost}, so the points do not determine it.",
+            )
         ]
     if not columns.size:
         return []
@@ -147,7 +154,7 @@ def _flat_direction(problem: Problem, parameters: Array) -> Warnings:
 
 
 def rank(problem: Problem, parameters: Array) -> int:
-    """How many of the free parameters, or combinations of them, the points determine."""
+    """Number of free parameters, or combinations of them, that the points determine."""
     columns, unseen = _columns(problem, parameters)
     if columns is None or unseen.all():
         return 0
@@ -156,7 +163,7 @@ def rank(problem: Problem, parameters: Array) -> int:
 
 
 def _columns(problem: Problem, parameters: Array) -> tuple[Array | None, Array]:
-    """([free, n] weighted derivatives by the free parameters, of length one; [free] those that move nothing).
+    """([free, n] weighted derivatives by the free parameters, of length one; [free] whether a parameter has no effect).
 
     The first is None where a derivative is not finite.
     """
@@ -168,7 +175,7 @@ def _columns(problem: Problem, parameters: Array) -> tuple[Array | None, Array]:
     jacobian = jacobian * root
     size = np.sqrt(np.sum(jacobian**2, axis=1))
     place, value = parameters[free], root * problem.law.value(problem.inputs, parameters[:, None])[0]
-    unseen = (size == 0) | ((place != 0) & (size * np.abs(place) <= _NOTHING * np.sqrt(np.sum(value**2))))
+    unseen = (size == 0) | ((place != 0) & (size * np.abs(place) <= _NEGLIGIBLE * np.sqrt(np.sum(value**2))))
     return jacobian / np.where(size > 0, size, 1.0)[:, None], unseen
 
 
@@ -188,12 +195,12 @@ def _explain(problem: Problem, name: str, side: str) -> tuple[str, str]:
     bound = (problem.lower if side == "lower" else problem.upper)[j]
     way = "below" if side == "lower" else "above"
     meaning = problem.law.notes.get(
-        name, "it is the bound, not the points, that sets it, and what depends on it"
+        name, "the bound, not the points, determines it and everything that depends on it"
     )
     return (
         "at_bound",
-        f"{name} lies on its {side} bound {bound:g}; the points would take it {way}. "
-        f"What that means: {meaning}.",
+        f"{name} lies on its {side} bound {bound:g}, and the points favor a value {way} it. "
+        f"Interpretation: {meaning}.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Where a law is evaluated: inputs in another unit than the measured ones, and values that no error can have."""
+"""Checks of predictions: inputs in a different unit from the measured ones, and errors outside 0 to 1."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import numpy as np
 from scalelaw.errors import InputError, PredictionWarning
 
 FACTORS = {1e9: "billions", 1e6: "millions", 1e3: "thousands"}
-_APART = 1e3  # times beyond the measured range: from there an input may be in another unit
-_LARGE = 1e6  # inputs below are counts that nobody writes in thousands
+_APART = 1e3
+"""Factor beyond the measured range from which an input may be in another unit."""
+_LARGE = 1e6
+"""Inputs below this size are not written in thousands."""
 
 
 def check_units(
@@ -37,7 +39,7 @@ def check_units(
                 if max(value, low) < _LARGE or not low / 10 <= near <= 100 * high:
                     continue
                 message = f"{name} = {value:g} is far outside the measured {low:g} to {high:g}."
-                hint = f"{near:g} lies there: is the value in {unit}, or the fit?"
+                hint = f"{near:g} lies inside; check whether the value or the fit is in {unit}."
                 if columns.get(name, name).startswith("n_params"):
                     if value < low:
                         hint = f"{name} is in parameters: {_plain(value, factor)}."
@@ -61,7 +63,7 @@ def check_errors(values: np.ndarray, target: str, measured: Any) -> None:
         return
     if bad := int(((values < 0) | (values > 1)).sum()):
         warnings.warn(
-            f"{bad} of {values.size} predicted errors lie outside 0 to 1: the law does not hold there.",
+            f"{bad} of {values.size} predicted errors lie outside 0 to 1, where the law is not valid.",
             PredictionWarning,
             stacklevel=4,
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.fit.bootstrap import Draws, accelerated, bootstrap, jackknife, one_sided, percentile
-from scalelaw.fit.multistart import Optimum
+from scalelaw.fit.multistart import Minimum
 from scalelaw.fit.options import Options
 from scalelaw.fit.problem import Ends, Task
 from scalelaw.fit.profile import profile_derived, profile_parameters
@@ -17,12 +17,12 @@ from scalelaw.fit.profile import profile_derived, profile_parameters
 Array = np.ndarray
 Quantities = Callable[[Array], dict[str, Array]]
 _NARROW = 2.0
-"""A quantity whose interval's ends differ by less than this factor is called determined."""
+"""A quantity counts as determined when the ends of its interval differ by less than this factor."""
 _WIDE = 10.0
 
 
-def draw(task: Task, optimum: Optimum, options: Options, usable: bool) -> Draws:
-    """Bootstrap refits, where the fit is one whose spread means something."""
+def draw(task: Task, optimum: Minimum, options: Options, usable: bool) -> Draws:
+    """Bootstrap refits; none where the fit is not usable."""
     noise = task.weights.noise[task.rows]
     count = options.bootstrap if usable else 0
     rng = np.random.default_rng(options.seed)
@@ -33,7 +33,7 @@ def draw(task: Task, optimum: Optimum, options: Options, usable: bool) -> Draws:
 
 
 def intervals(
-    task: Task, optimum: Optimum, draws: Draws, options: Options, usable: bool
+    task: Task, optimum: Minimum, draws: Draws, options: Options, usable: bool
 ) -> tuple[dict[str, Ends], dict[str, dict[str, Any]], list[str]]:
     """({parameter: (low, high)}, {derived: {value, interval}}, names of those whose refits all lie to one side)."""
     law = task.freedom.whole
@@ -73,7 +73,7 @@ def intervals(
 
 def _profiled(
     task: Task,
-    optimum: Optimum,
+    optimum: Minimum,
     quantities: Quantities,
     value: Mapping[str, float],
     level: float,
@@ -90,7 +90,7 @@ def _profiled(
 
 
 def _from_ratio(ends: dict[str, Ends], value: Mapping[str, float]) -> None:
-    """The interval of an infinite V*/Q = 1 / (r - 1), which falls with r = alpha/beta: that of r, turned over."""
+    """The interval of an infinite V*/Q = 1 / (r - 1), from that of r = alpha/beta, with which it decreases."""
     name = "optimal_visual_tokens_per_text_token"
     if "alpha_over_beta" not in ends or not np.isinf(value.get(name, 0.0)) or not np.isnan(ends[name]).all():
         return
@@ -103,43 +103,44 @@ def _only(quantities: Quantities, name: str) -> Callable[[Array], Array]:
     return lambda parameters: quantities(parameters)[name]
 
 
-def doubts(
+def interval_warnings(
     beside: Sequence[str], values: Mapping[str, float], ends: Mapping[str, Ends]
 ) -> list[tuple[str, str]]:
-    """What to say of quantities whose refits all lie to one side of the fit, and of parameters hardly determined."""
-    found = []
+    """Warnings about quantities whose refits all lie to one side of the fit, and about very wide intervals."""
+    warnings = []
     if beside:
-        found.append(
+        warnings.append(
             (
                 "biased_refits",
-                f"The bootstrap refits of {', '.join(beside)} lie to one side of the fit: they are biased there, and "
-                f"the interval is stretched to hold the fit. Another law, or interval='profile', may say more.",
+                f"The bootstrap refits of {', '.join(beside)} lie to one side of the fit, so they are biased and the "
+                f"interval is extended to include the fit. Try another law, or interval='profile'.",
             )
         )
     if wide := [n for n, v in values.items() if v != 0 and ends[n][1] - ends[n][0] > _WIDE * abs(v)]:
-        found.append(
+        warnings.append(
             (
                 "wide_intervals",
-                f"The intervals of {', '.join(wide)} are more than {_WIDE:g} times as wide as the value: the points "
-                f"hardly determine them, and the value is no finding.",
+                f"The intervals of {', '.join(wide)} are more than {_WIDE:g} times as wide as the value. The "
+                f"points do not determine these values; do not report them as findings.",
             )
         )
-    return found
+    return warnings
 
 
 def settled(derived: Mapping[str, Mapping[str, Any]], level: float, signed: Sequence[str] = ()) -> str:
-    """Which derived quantities the points determine although a parameter lies on its bound, as their intervals say.
+    """The derived quantities that the points determine although a parameter lies on its bound, by their intervals.
 
-    Of a `signed` one, a difference, the sign.
+    A `signed` quantity, a difference, counts as determined when its sign is.
     """
     firm, loose = [], []
-    for name, held in derived.items():
-        value, (low, high) = held["value"], held["interval"]
-        words = f"{name} {value:.3g} ({100 * level:g} %: {low:.3g} to {high:.3g})"
+    for name, quantity in derived.items():
+        value, (low, high) = quantity["value"], quantity["interval"]
+        words = f"{name} {value:.3g} ({100 * level:g}%: {low:.3g} to {high:.3g})"
         if np.isnan([low, high]).any():
             loose.append(name)
         elif low == high < np.inf:
-            continue  # what was fixed or tied, not what the points say
+            # fixed or tied
+            continue
         elif name in signed and (low > 0 or high < 0):
             firm.append(f"{words}, {'above' if low > 0 else 'below'} 0")
         elif low == np.inf:
@@ -148,5 +149,5 @@ def settled(derived: Mapping[str, Mapping[str, Any]], level: float, signed: Sequ
             firm.append(words)
         else:
             loose.append(words)
-    said = [f"Determined all the same: {'; '.join(firm)}."] if firm else []
-    return " ".join([*said, *([f"Not shown to be determined: {'; '.join(loose)}."] if loose else [])])
+    sentences = [f"Still determined: {'; '.join(firm)}."] if firm else []
+    return " ".join([*sentences, *([f"Not determined: {'; '.join(loose)}."] if loose else [])])

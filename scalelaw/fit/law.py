@@ -1,4 +1,4 @@
-"""A law as the engine sees it: a law file, checked once, with its Jacobian.
+"""A law as the solver uses it: a law file, checked once, with its Jacobian.
 
 Shapes: n points, B rows (starts, or bootstrap refits), p parameters in the order of `bounds`.
 Inputs are [n], already divided by their units; parameters are [p, B].
@@ -22,11 +22,11 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """A law. `linear` parameters enter linearly; `search` is where the others are looked for.
+    """A law. `linear` parameters enter linearly; `search` is the box in which the others are searched.
 
-    signed: the derived quantities that may be negative although no parameter may.
-    Its functions are matched with the names of `units` and `bounds` (see `signature`) and take them in that order.
-    Raises InputError (bad_law) where the names of a function are others.
+    signed: derived quantities that may be negative although no parameter may.
+    The arguments of its functions are matched by name with `units` and `bounds` (see `signature`).
+    Raises InputError (bad_law) for a function with other arguments.
     """
 
     name: str
@@ -102,16 +102,16 @@ class Law:
     def value_from(self, inputs: Sequence[Array], parameters: Array, jacobian: Array) -> Array:
         """[B, n] the law's value, from its Jacobian where every term is linear in a parameter."""
         if not self._has_offset:
-            chosen = self.linear_index
+            linear = self.linear_index
             with np.errstate(all="ignore"):
-                total: Array = parameters[chosen[0], :, None] * jacobian[:, chosen[0]]
-                for j in chosen[1:]:
+                total: Array = parameters[linear[0], :, None] * jacobian[:, linear[0]]
+                for j in linear[1:]:
                     total += parameters[j, :, None] * jacobian[:, j]
             return total
         return self.value(inputs, parameters)
 
     def moved_value(self, value: Array, old: Array, new: Array, jacobian: Array) -> Array:
-        """[B, n] the law's value after only its linear parameters moved from `old` to `new` [p, B]."""
+        """[B, n] the law's value after its linear parameters changed from `old` to `new` [p, B]."""
         if not self._has_offset:
             return self.value_from((), new, jacobian)
         moved = value.copy()
@@ -121,7 +121,7 @@ class Law:
 
     @cached_property
     def _has_offset(self) -> bool:
-        """Whether something is left of the law when its linear parameters are zero, for inputs of any size."""
+        """Whether the law is nonzero when its linear parameters are zero, for inputs of any size."""
         if not self.linear:
             return True
         for magnitude in MAGNITUDES:
@@ -178,13 +178,13 @@ class Law:
         return box
 
     def search_box(self, inputs: Sequence[Array], lower: Array, upper: Array) -> tuple[Array, Array]:
-        """([p], [p]) where the nonlinear parameters are looked for: the law's `search`, inside the bounds."""
-        given = self.searched(inputs)
+        """([p], [p]) the search box of the nonlinear parameters: the law's `search`, inside the bounds."""
+        searched = self.searched(inputs)
         low, high = lower.copy(), upper.copy()
         for j, name in enumerate(self.bounds):
-            wish = given.get(name, (-1e3 if lower[j] < 0 else 0.0, 1e3))
-            low[j] = max(lower[j], wish[0]) if wish[0] < upper[j] else lower[j]
-            high[j] = min(upper[j], wish[1]) if wish[1] > low[j] else upper[j]
+            span = searched.get(name, (-1e3 if lower[j] < 0 else 0.0, 1e3))
+            low[j] = max(lower[j], span[0]) if span[0] < upper[j] else lower[j]
+            high[j] = min(upper[j], span[1]) if span[1] > low[j] else upper[j]
             if not np.isfinite(low[j]):
                 low[j] = high[j] - 1e3
             if not np.isfinite(high[j]):
@@ -193,11 +193,11 @@ class Law:
 
 
 FIELDS = tuple(f.name for f in fields(Law) if f.name != "name")
-"""The names that a law file may hold."""
+"""The names that a law file may define."""
 
 
 def make_law(name: str, names: Mapping[str, Any]) -> Law:
-    """A law from the plain names of a law file, checked. Raises InputError (code bad_law) with what is wrong."""
+    """A law from the names of a law file, checked. Raises InputError (bad_law) for an invalid law."""
     if missing := [n for n in ("formula", "units", "bounds", "linear", "predict") if n not in names]:
         raise bad_law(name, f"lacks the name '{missing[0]}'")
     units, bounds = names["units"], names["bounds"]
@@ -219,7 +219,7 @@ def make_law(name: str, names: Mapping[str, Any]) -> Law:
     except InputError:
         raise
     except (TypeError, ValueError, AttributeError) as error:
-        raise bad_law(name, f"has units or bounds of another shape: {error}") from error
+        raise bad_law(name, f"has invalid units or bounds: {error}") from error
     if not law.units or not law.bounds:
         raise bad_law(name, "has no inputs or no parameters")
     if any(not 0 < unit < np.inf for unit in law.units.values()):

@@ -1,9 +1,9 @@
-"""An average of fitted laws is a law: its parameters are its members' parameters and weights.
+"""An average of fitted laws, which is itself a law.
 
-Its name says its members, `average:log:power_offset@0|m4@1.5`: law and tail weight of each; `log` averages the
-logarithms of the predictions, `linear` the predictions. So whatever takes a fitted law (predictions, draws, plans,
-reports, JSON) takes an average. A draw is one member's: its weight is 1 there and the others' 0, so the spread of
-draws holds both the noise and the disagreement of the laws.
+Its parameters are the parameters and weights of its members. Its name lists the law and the tail weight of each member,
+`average:log:power_offset@0|m4@1.5`; `log` averages the logarithms of the predictions, `linear` the predictions.
+Whatever uses a fitted law (predictions, draws, plans, reports, JSON) can use an average. Each draw is of one member,
+whose weight is 1 in it, so the spread of the draws covers both the noise and the disagreement of the laws.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def average_name(space: str, members: Sequence[tuple[str, float]]) -> str:
 
 def average_labels(name: str) -> list[str]:
     """The members' labels, `law@gamma` each. Raises InputError where the name cannot be read."""
-    space, colon, held = name.removeprefix(PREFIX).partition(":")
-    labels = held.split("|")
+    space, colon, listed = name.removeprefix(PREFIX).partition(":")
+    labels = listed.split("|")
     if space not in SPACES or not colon or not all("@" in label for label in labels):
         raise InputError(
             f"'{name}' is not an average of laws.",
@@ -39,10 +39,10 @@ def average_labels(name: str) -> list[str]:
     return labels
 
 
-def average_law(name: str, held: Mapping[str, Law]) -> Law:
-    """The law of such a name, of its members by label, in order."""
+def average_law(name: str, by_label: Mapping[str, Law]) -> Law:
+    """The average with this name, from its members by label, in order."""
     space = name.removeprefix(PREFIX).partition(":")[0]
-    labels, members = list(held), list(held.values())
+    labels, members = list(by_label), list(by_label.values())
     units: dict[str, float] = {}
     for member in members:
         units = {**member.units, **units}
@@ -54,14 +54,14 @@ def average_law(name: str, held: Mapping[str, Law]) -> Law:
 
     def predict(*arguments: Any) -> Any:
         """The weighted mean of the members' predictions (of their logarithms); all arguments broadcast."""
-        given = dict(zip(units, arguments, strict=False))
+        by_input = dict(zip(units, arguments, strict=False))
         total: Any = 0.0
         with np.errstate(all="ignore"):
             for k, member in enumerate(members):
                 weight = arguments[len(units) + k]
                 if not np.any(weight):
                     continue
-                scaled = [given[n] * (units[n] / unit) for n, unit in member.units.items()]
+                scaled = [by_input[n] * (units[n] / unit) for n, unit in member.units.items()]
                 value = member.predict(*scaled, *arguments[ends[k] : ends[k + 1]])
                 term = np.log(value) if space == "log" else value
                 total = total + np.where(np.asarray(weight) > 0, weight * term, 0.0)
@@ -81,9 +81,9 @@ def average_law(name: str, held: Mapping[str, Law]) -> Law:
 
 
 def effective_parameters(params: Mapping[str, float]) -> float:
-    """How many parameters an average has in effect: its members' numbers, averaged by their weights.
+    """The effective number of parameters of an average: its members' numbers, averaged by weight.
 
-    That is the trace of its hat matrix, which is the weighted mean of its members' ones.
+    That is the trace of its hat matrix, which is the weighted mean of those of its members.
     """
     owners = [name.rpartition(".")[0] for name in params]
     weights = {n.removeprefix("weight."): w for n, w in params.items() if n.startswith("weight.")}

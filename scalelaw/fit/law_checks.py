@@ -1,7 +1,7 @@
-"""What a law must keep, checked at probe points: it has values, it is linear where it says so, its slopes are right.
+"""Checks of a law at probe points: finite values, linearity of its linear parameters, correct derivatives.
 
-Every comparison is made point by point, against the size of the terms at that point: a tolerance relative to the
-largest value anywhere would hide a wrong term that is small.
+Every comparison is made point by point, relative to the size of the terms at that point: a tolerance relative to the
+largest value would hide an error in a small term.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from scalelaw.errors import InputError
 from scalelaw.fit.signature import bad_law
 
 Array = np.ndarray
-TINY = 1e-100  # complex step: exact to rounding for an analytic function
+TINY = 1e-100
+"""Complex step, exact up to rounding for an analytic function."""
 MAGNITUDES = (1.0, 1e-6, 1e-3, 1e3, 1e9)
 """Sizes of the inputs, in the law's units, at which a law is probed."""
-_ROUNDING = 1e-12  # what evaluating a law may lose, as a share of its value
-_WRONG = 0.1  # share of the points at which slopes may differ: a law may have kinks
+_ROUNDING = 1e-12
+"""Relative rounding error of a law's value."""
+_WRONG = 0.1
+"""Share of the points at which derivatives may differ, as a law may have kinks."""
 
 
 Law = Any  # `scalelaw.fit.law.Law`, which imports this module
@@ -38,7 +41,7 @@ def probe(law: Law, magnitude: float = 1.0) -> tuple[tuple[Array, ...], Array]:
 
 
 def check(law: Law) -> None:
-    """Raises InputError (bad_law) for a law that cannot be evaluated, or is not what it says it is."""
+    """Raises InputError (bad_law) for a law that cannot be evaluated or contradicts its declarations."""
     _check_names(law)
     inputs, parameters = probe(law)
     try:
@@ -49,7 +52,7 @@ def check(law: Law) -> None:
     except Exception as error:
         raise bad_law(law.name, f"cannot be evaluated: {type(error).__name__}: {error}") from error
     if not np.isfinite(value).any():
-        raise bad_law(law.name, "gives no finite value anywhere inside its bounds")
+        raise bad_law(law.name, "has no finite value inside its bounds")
     for magnitude in MAGNITUDES:
         inputs, parameters = probe(law, magnitude)
         if law.linear and not _is_linear(law, inputs, parameters):
@@ -60,7 +63,7 @@ def check(law: Law) -> None:
 
 
 def _check_names(law: Law) -> None:
-    """Raises InputError where names beside those of `predict` are not the law's own."""
+    """Raises InputError for names in `linear`, `notes` or `search` that are not parameters."""
     if both := sorted(set(law.units) & set(law.bounds)):
         raise bad_law(law.name, f"has '{both[0]}' both as an input and as a parameter")
     named = {"linear": law.linear, "notes": law.notes}
@@ -85,11 +88,11 @@ def _terms(law: Law, inputs: tuple[Array, ...], parameters: Array) -> Iterator[t
         moved[j] = 1.0
         unit[int(j)] = law.value(inputs, moved) - offset
     sets = [(j,) for j in unit] + list(combinations(unit, 2)) + [tuple(unit)]
-    for chosen in sets:
+    for subset in sets:
         moved = zero.copy()
-        for j in chosen:
+        for j in subset:
             moved[j] = parameters[j]
-        parts = np.stack([parameters[j][:, None] * unit[j] for j in chosen])
+        parts = np.stack([parameters[j][:, None] * unit[j] for j in subset])
         yield parts, law.value(inputs, moved) - offset
 
 
@@ -107,15 +110,15 @@ def _is_linear(law: Law, inputs: tuple[Array, ...], parameters: Array) -> bool:
 
 
 def slopes(law: Law, inputs: tuple[Array, ...], parameters: Array, j: int) -> tuple[Array, Array]:
-    """([B, n], [B, n]) the slope by one parameter by central differences, and what rounding may do to it."""
+    """([B, n], [B, n]) the derivative by one parameter from central differences, and its rounding error."""
     step = 1e-6 * np.where(parameters[j] == 0, 1.0, np.abs(parameters[j]))
     up, down = parameters.copy(), parameters.copy()
     up[j], down[j] = up[j] + step, down[j] - step
     with np.errstate(all="ignore"):
         high, low = law.value(inputs, up), law.value(inputs, down)
-        found = (high - low) / (2 * step)[:, None]
+        slope = (high - low) / (2 * step)[:, None]
         noise = _ROUNDING * (np.abs(high) + np.abs(low)) / step[:, None]
-    return found, noise
+    return slope, noise
 
 
 def is_analytic(law: Law) -> bool:
@@ -139,7 +142,7 @@ def is_analytic(law: Law) -> bool:
 
 
 def _check_gradient(law: Law) -> None:
-    """Raises InputError where a column of the gradient is not the slope of `predict` by that parameter."""
+    """Raises InputError where an entry of the gradient is not the derivative of `predict` by that parameter."""
     for magnitude in MAGNITUDES:
         inputs, parameters = probe(law, magnitude)
         columns = law.jacobian(inputs, parameters)
@@ -163,11 +166,11 @@ def _same(column: Array, finite: Array, noise: Array) -> bool:
 
 
 def _check_derived(law: Law, parameters: Array) -> None:
-    """Raises InputError where `derived` reads a name that is no parameter, or `signed` names what it does not give."""
-    given: Mapping[str, Any] = {}
+    """Raises InputError where `derived` reads an unknown name, or `signed` names a quantity that it does not return."""
+    derived: Mapping[str, Any] = {}
     if law.derived is not None:
         try:
-            given = law.derived(dict(zip(law.parameters, parameters, strict=True)))
+            derived = law.derived(dict(zip(law.parameters, parameters, strict=True)))
         except KeyError as error:
             raise bad_law(
                 law.name,
@@ -178,9 +181,9 @@ def _check_derived(law: Law, parameters: Array) -> None:
             raise bad_law(
                 law.name, f"has a `derived` that cannot be evaluated: {type(error).__name__}: {error}"
             ) from error
-        if not isinstance(given, Mapping):
+        if not isinstance(derived, Mapping):
             raise bad_law(law.name, "has a `derived` that does not return a dict")
-        if both := sorted(set(given) & set(law.bounds)):
+        if both := sorted(set(derived) & set(law.bounds)):
             raise bad_law(law.name, f"has a `derived` that returns the parameter '{both[0]}'")
-    if stray := sorted(set(law.signed) - set(given)):
+    if stray := sorted(set(law.signed) - set(derived)):
         raise bad_law(law.name, f"has '{stray[0]}' in `signed`, which `derived` does not return")

@@ -1,10 +1,10 @@
-"""Which law: every law of the same inputs compared by how it extrapolates, and averaged where none wins clearly.
+"""Compare laws of the same inputs by how they extrapolate, and weight them for an average.
 
-A law's score is its miss on the points that windows hide, S = exp(sum_i m_i ln s_i / sum_i m_i): s_i the mean over
-the windows along input i of the root mean square of log(predicted / measured), m_i the number of lines along i (one
-for a learning curve). Weights are S^-(sum_i m_i): points of one line share their fate, so each line counts once.
-Members whose S is more than 4 times the least are left out (Occam's window), and so are members that say what a
-simpler one says. For one input each law is a member once for each tail weight that leaves it points enough.
+The score of a law is its prediction error on the points that windows hide, S = exp(sum_i m_i ln s_i / sum_i m_i). s_i
+is the mean, over the windows along input i, of the root mean square of log(predicted / measured); m_i is the number of
+lines along i (one for a learning curve). The weights are S^-(sum_i m_i): errors of one line are dependent, so each line
+counts once. Members whose S is more than 4 times the smallest are left out (Occam's window), and so are members with
+the same predictions as a simpler one. For one input, each law is a member once per tail weight with enough points.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 from scalelaw.fit.candidates import TAILS, Member, Sample, fit_members, leave_one_out
 from scalelaw.fit.diagnostics import scores
 from scalelaw.fit.holdout_windows import lines, windows
-from scalelaw.fit.identifiability import constant_target, untold_inputs
+from scalelaw.fit.identifiability import constant_target, degenerate_inputs
 from scalelaw.fit.law import Law
-from scalelaw.fit.multistart import Optimum
+from scalelaw.fit.multistart import Minimum
 from scalelaw.fit.objective import make_objective
 from scalelaw.fit.options import Options
 from scalelaw.fit.varpro import Problem, State
@@ -34,17 +34,18 @@ MOST_POINTS = 500
 CLEAR = 0.9
 """The share of the weight from which a law wins clearly."""
 _FLOOR, _SAME = 1e-7, 1e-6
-_EQUAL = 1e-4  # scores that differ by less, relatively, are those of one law written in two ways
+_EQUAL = 1e-4
+"""Relative difference of scores below which two laws are the same law in two forms."""
 Warnings = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Laws compared: one row a law, the best first, and the members of their average.
+    """A comparison of laws: one row per law, the best first, and the members of their average.
 
     laws: {law, n_parameters, aicc, leave_one_out, leave_largest_out {input: {score, spread, windows}}, score, weight,
     members [{tail_weight, score, weight}], reason}; the law is the winner where its weight reaches 0.9.
-    tie: the first law and those with as many parameters that predict the same; then there is no winner.
+    tie: the first law and those with as many parameters and the same predictions; then there is no winner.
     """
 
     inputs: tuple[str, ...]
@@ -76,7 +77,7 @@ def weigh(points: Points, laws: Sequence[Law], options: Options) -> Comparison:
     if not any(fits.values()):
         notes = (*notes, ("too_few_points", _too_few(laws, sample)))
     members = sorted(
-        (m for held in fits.values() for m in held), key=lambda m: (len(m.law.parameters), m.tail_weight)
+        (m for fitted in fits.values() for m in fitted), key=lambda m: (len(m.law.parameters), m.tail_weight)
     )
     counts = {name: lines(sample.inputs, name) for name in sample.inputs}
     totals = [_score(m, sample, counts) for m in members]
@@ -84,12 +85,12 @@ def weigh(points: Points, laws: Sequence[Law], options: Options) -> Comparison:
     reasons, weights = _weights(members, totals, power)
     rows = [_row(law, fits[law.name], members, totals, weights, reasons, sample) for law in laws]
     rows.sort(key=lambda row: (-row["weight"], row["score"] if row["score"] is not None else np.inf))
-    untold = (*constant_target(sample.target), *untold_inputs(sample.inputs))
-    notes = (*notes, *untold)
+    degenerate = (*constant_target(sample.target), *degenerate_inputs(sample.inputs))
+    notes = (*notes, *degenerate)
     tie = _tie(rows, fits)
-    winner = rows[0]["law"] if rows[0]["weight"] >= CLEAR and not untold and not tie else ""
+    winner = rows[0]["law"] if rows[0]["weight"] >= CLEAR and not degenerate and not tie else ""
     if members and not sample.windows:
-        notes = (*notes, ("no_windows", "No input has enough values to hide the largest: laws are compared by "
+        notes = (*notes, ("no_windows", "No input has enough values to hide the largest, so laws are compared by "
                           "leaving out one point at a time."))  # fmt: skip
     kept = tuple((m, float(w)) for m, w in zip(members, weights, strict=True) if w > 0)
     return Comparison(
@@ -100,8 +101,8 @@ def weigh(points: Points, laws: Sequence[Law], options: Options) -> Comparison:
 
 def _sample(points: Points, options: Options) -> tuple[Sample, Warnings]:
     objective = make_objective(options.loss, options.delta, options.residual, options.expectile)
-    given = options.tail_weight if isinstance(options.tail_weight, Mapping) else 0.0
-    weights = make_weights(points, options.weights, given, objective.residual)
+    tail_weights = options.tail_weight if isinstance(options.tail_weight, Mapping) else 0.0
+    weights = make_weights(points, options.weights, tail_weights, objective.residual)
     rows = np.flatnonzero(weights.kept)
     notes: Warnings = ()
     if len(rows) > MOST_POINTS:
@@ -119,14 +120,14 @@ def _sample(points: Points, options: Options) -> tuple[Sample, Warnings]:
 
 
 def _tails(sample: Sample, options: Options) -> tuple[float, ...]:
-    """The tail weight asked for; else, for one input, a range of them."""
+    """The tail weight of the options; else, for one input, a range of them."""
     if not isinstance(options.tail_weight, Mapping) and options.tail_weight:
         return (float(options.tail_weight),)
     return TAILS if len(sample.inputs) == 1 and not isinstance(options.tail_weight, Mapping) else (0.0,)
 
 
 def _score(member: Member, sample: Sample, counts: Mapping[str, int]) -> float:
-    """S; without windows the miss of leaving one point out."""
+    """S; without windows, the leave-one-out error."""
     if not sample.windows:
         return max(leave_one_out(_problem(member, sample), member.parameters), _FLOOR)
     parts = _by_input(member, sample)
@@ -136,14 +137,14 @@ def _score(member: Member, sample: Sample, counts: Mapping[str, int]) -> float:
 
 
 def _by_input(member: Member, sample: Sample) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
+    by_input: dict[str, list[float]] = {}
     for window, missed in zip(sample.windows, member.window_misses, strict=True):
-        found.setdefault(window.name, []).append(missed)
-    return found
+        by_input.setdefault(window.name, []).append(missed)
+    return by_input
 
 
 def _weights(members: Sequence[Member], totals: Sequence[float], power: int) -> tuple[dict[int, str], Array]:
-    """(why a member is left out, by its place; weights [members], sum 1 or all 0)."""
+    """(index of a member -> why it is left out; weights [members], which sum to 1 or are all 0)."""
     reasons: dict[int, str] = {}
     least = min(totals, default=np.inf)
     if not np.isfinite(least):
@@ -151,16 +152,16 @@ def _weights(members: Sequence[Member], totals: Sequence[float], power: int) -> 
     for k, (member, total) in enumerate(zip(members, totals, strict=True)):
         twin = next((j for j in range(k) if j not in reasons and _alike(members[j], member)), None)
         if total > OCCAM * least:
-            reasons[k] = f"misses by more than {OCCAM:g} times what the best misses by"
+            reasons[k] = f"its error is more than {OCCAM:g} times that of the best"
         elif twin is not None:
-            reasons[k] = f"says what {members[twin].law.name} says"
+            reasons[k] = f"predicts the same as {members[twin].law.name}"
     logs = np.array([-np.inf if k in reasons else -power * np.log(t) for k, t in enumerate(totals)])
     weights = np.exp(logs - logs.max())
     return reasons, weights / weights.sum()
 
 
 def _tie(rows: Sequence[Mapping[str, Any]], fits: Mapping[str, Sequence[Member]]) -> tuple[str, ...]:
-    """The first law and those that no point or window tells from it; empty where it is alone."""
+    """The first law and those that no point or window distinguishes from it; empty where it is alone."""
     first = fits[rows[0]["law"]]
     same = [
         row["law"]
@@ -195,7 +196,7 @@ def _row(
     reasons: Mapping[int, str],
     sample: Sample,
 ) -> dict[str, Any]:
-    """What is said of one law: its best member's windows, its plainest member's AICc and leave-one-out."""
+    """The row of one law: the windows of its best member, AICc and leave-one-out of its simplest member."""
     row: dict[str, Any] = {
         "law": law.name, "n_parameters": len(law.parameters), "aicc": None, "leave_one_out": None,
         "leave_largest_out": {}, "score": None, "weight": 0.0, "members": [], "reason": "",
@@ -207,7 +208,7 @@ def _row(
     plain = fits[0]
     problem = _problem(plain, sample)
     total = float(State.at(problem, plain.parameters[:, None]).total[0])
-    quality = scores(problem, Optimum(plain.parameters, total, True, 0, 0, 0.0, 0.0))
+    quality = scores(problem, Minimum(plain.parameters, total, True, 0, 0, 0.0, 0.0))
     return row | {
         "aicc": quality["aicc"],
         "leave_one_out": leave_one_out(problem, plain.parameters),
@@ -223,10 +224,10 @@ def _row(
 
 
 def _windows(member: Member, sample: Sample) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    by_input: dict[str, Any] = {}
     for name, missed in _by_input(member, sample).items():
         cuts = [w for w in sample.windows if w.name == name]
-        found[name] = {
+        by_input[name] = {
             "score": float(np.mean(missed)),
             "spread": float(np.std(missed)),
             "windows": [
@@ -239,10 +240,10 @@ def _windows(member: Member, sample: Sample) -> dict[str, Any]:
                 for w, s in zip(cuts, missed, strict=True)
             ],
         }
-    return found
+    return by_input
 
 
 def _too_few(laws: Sequence[Law], sample: Sample) -> str:
     need = min(laws, key=lambda law: len(law.parameters))
-    held = effective_points(sample.weight)
-    return f"{len(need.parameters)} parameters want more than {held:.3g} effective points"
+    available = effective_points(sample.weight)
+    return f"{len(need.parameters)} parameters need more than {available:.3g} effective points"

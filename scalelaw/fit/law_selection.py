@@ -1,4 +1,4 @@
-"""Which law: `compare` says how each extrapolates, `fit_auto` (law="auto") predicts with the best, or their average."""
+"""Law selection: `compare` ranks laws by how they extrapolate; `fit_auto` fits the best one, or their average."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scalelaw.fit.diagnostics import failed_refits
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.formula_inputs import resolve
 from scalelaw.fit.formula_law import SHORTHAND, is_expression, law_names, right_side
-from scalelaw.fit.holdout import doubts, largest, noise
+from scalelaw.fit.holdout import holdout_warnings, largest, noise
 from scalelaw.fit.law import Law, make_law
 from scalelaw.fit.law_average import average_name
 from scalelaw.fit.law_scores import Comparison, weigh
@@ -31,7 +31,7 @@ from scalelaw.table.points import Points
 from scalelaw.table.read import read_table
 
 Array = np.ndarray
-UNTOLD = ("constant_target", "constant_input", "collinear_inputs")
+DEGENERATE = ("constant_target", "constant_input", "collinear_inputs")
 _ONE_LAW = ("fix", "bounds", "tie", "parameters")
 
 
@@ -46,10 +46,10 @@ def compare(
     """Compare laws (None: all that have the table's inputs) by AICc, leave-one-out and leave-largest-out.
 
     table, inputs, target, where and options (loss, residual, weights, tail_weight, ...) as in `fit_law`. residual
-    None: log for one input, linear for several. Raises InputError for what cannot be read or asked.
+    None: log for one input, linear for several. Raises InputError as `fit_law`.
     """
-    points, chosen, wishes = prepare(table, laws, inputs, target, where, options)
-    return weigh(points, chosen, wishes)
+    points, loaded, fit_options = prepare(table, laws, inputs, target, where, options)
+    return weigh(points, loaded, fit_options)
 
 
 def prepare(
@@ -60,30 +60,30 @@ def prepare(
     where: Any,
     options: Mapping[str, Any],
 ) -> tuple[Points, list[Law], Options]:
-    """The points, the candidate laws and the wishes, checked."""
+    """The points, the candidate laws and the options, checked."""
     for name in _ONE_LAW:
         if options.get(name):
             raise InputError(
-                f"'{name}' is about the parameters of one law; several are compared here.",
+                f"'{name}' applies to the parameters of one law, and several laws are compared.",
                 code="bad_option",
-                hint="Name the law.",
+                hint="Name one law.",
             )
     frame = read_table(table)
     names = candidates(frame, inputs or {}) if laws is None else tuple(laws)
     if not names:
         raise InputError(
-            "There is no law to compare.", code="unknown_law", hint="Name some, or none for all."
+            "There is no law to compare.", code="unknown_law", hint="Name laws, or leave `laws` out for all."
         )
     explained = next(iter(options.get("score") or ()), target)
-    chosen, mapping, notes = _laws(names, frame, inputs or {}, explained)
-    units = {name: unit for law in reversed(chosen) for name, unit in law.units.items()}
-    wishes = make_options(options)
-    points = read_points(frame, replace(chosen[0], units=units), mapping, target, where, wishes)
+    loaded, mapping, notes = _laws(names, frame, inputs or {}, explained)
+    units = {name: unit for law in reversed(loaded) for name, unit in law.units.items()}
+    fit_options = make_options(options)
+    points = read_points(frame, replace(loaded[0], units=units), mapping, target, where, fit_options)
     points = replace(points, warnings=(*notes, *points.warnings))
     if options.get("residual") is None:
         residual = "log" if len(units) == 1 and (points.target > 0).all() else "linear"
-        wishes = replace(wishes, residual=residual)
-    return points, chosen, wishes
+        fit_options = replace(fit_options, residual=residual)
+    return points, loaded, fit_options
 
 
 def _laws(
@@ -96,25 +96,25 @@ def _laws(
     """
     columns = [*map(str, frame.columns), *inputs]
     letters = {long: letter for letter, long in SHORTHAND.items()}
-    found: list[Law] = []
+    loaded: list[Law] = []
     mapping: dict[str, str | float] = {}
     warnings: list[tuple[str, str]] = []
     typed: set[str] = set()
     for name in dict.fromkeys(names):
         if not is_expression(name, columns):
-            found.append(load_law(name))
+            loaded.append(load_law(name))
             continue
         used = right_side(name).names
         mine = {n: column for n, column in inputs.items() if n in used or letters.get(n) in used}
         resolved = resolve(name, frame, mine, target)
         shared = {_shared_name(n, column, inputs): column for n, column in resolved.inputs.items()}
         warnings += [warning for warning in resolved.warnings if warning not in warnings]
-        found.append(make_law(name, law_names(name, shared)))
+        loaded.append(make_law(name, law_names(name, shared)))
         mapping |= shared
         typed |= {*used, *mine}
-    named = {n for law in found if law.source != "typed" for n in law.inputs}
+    named = {n for law in loaded if law.source != "typed" for n in law.inputs}
     others = {n: column for n, column in inputs.items() if n in named or n not in typed}
-    return found, mapping | others, warnings
+    return loaded, mapping | others, warnings
 
 
 def _shared_name(name: str, column: str | float, inputs: Mapping[str, str | float]) -> str:
@@ -124,22 +124,23 @@ def _shared_name(name: str, column: str | float, inputs: Mapping[str, str | floa
 
 
 @lru_cache(maxsize=1)
-def _drawer() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """(name, inputs) of every law in the drawer, and of the variants that its file wants compared."""
-    found = []
+def _bundled_laws() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(name, inputs) of every plug-in law, and of the variants that its file lists in `compared`."""
+    laws = []
     for name in plugins.names("laws"):
         more = getattr(plugins.load("laws", name), "compared", ())
-        found += [(n, load_law(n).inputs) for n in (name, *(f"{name}:{v}" for v in more))]
-    return tuple(found)
+        laws += [(n, load_law(n).inputs) for n in (name, *(f"{name}:{v}" for v in more))]
+    return tuple(laws)
 
 
 def candidates(frame: Any, inputs: Mapping[str, str | float]) -> tuple[str, ...]:
-    """The laws whose inputs the table has: of those sets of inputs that hold all of `inputs`, the one that varies,
+    """The laws whose inputs the table has.
 
-    the smallest, with the most laws. Raises InputError where there is none.
+    Of all sets of inputs that include `inputs`, the preferred one varies in every input, is the smallest, and has the
+    most laws. Raises InputError where there is none.
     """
     groups: dict[tuple[str, ...], list[str]] = {}
-    for name, needed in _drawer():
+    for name, needed in _bundled_laws():
         groups.setdefault(needed, []).append(name)
 
     def values(name: str) -> int:
@@ -151,9 +152,9 @@ def candidates(frame: Any, inputs: Mapping[str, str | float]) -> tuple[str, ...]
     fitting = [g for g in groups if set(inputs) <= set(g) and all(values(name) for name in g)]
     if not fitting:
         raise InputError(
-            "The table has the inputs of no law.",
+            "No law has all of its inputs in the table.",
             code="missing_column",
-            hint="Say which columns they are, for example inputs={'x': 'COLUMN'} for a curve.",
+            hint="Map the inputs to columns, for example inputs={'x': 'COLUMN'} for a learning curve.",
         )
     fitting.sort(key=lambda g: (any(values(n) < 2 for n in g), len(g), -len(groups[g])))
     return tuple(groups[fitting[0]])
@@ -167,21 +168,21 @@ def fit_auto(
     laws: Sequence[str] | None = None,
     **options: Any,
 ) -> FittedLaw:
-    """Predict with the law that extrapolates best, or with the average of laws where none wins clearly.
+    """Fit the law that extrapolates best, or the average of laws where none wins clearly.
 
-    Arguments as in `compare`. `selection` of the result holds its rows. Raises InputError as `compare` does.
+    Arguments as in `compare`; its rows are in `selection` of the result. Raises InputError as `compare`.
     """
-    points, chosen, wishes = prepare(table, laws, inputs, target, where, options)
-    return _fit(points, chosen, wishes)
+    points, loaded, fit_options = prepare(table, laws, inputs, target, where, options)
+    return _fit(points, loaded, fit_options)
 
 
 def _fit(points: Points, laws: Sequence[Law], options: Options) -> FittedLaw:
     began = time.perf_counter()
     compared = weigh(points, laws, options)
     if len(compared.members) > 1:
-        untold = any(code in UNTOLD for code, _ in compared.warnings)
-        wishes = replace(options, holdout=None, bootstrap=0 if untold else options.bootstrap)
-        fitted = _average(points, compared, wishes, "not_identified" if untold else "identified")
+        degenerate = any(code in DEGENERATE for code, _ in compared.warnings)
+        member_options = replace(options, holdout=None, bootstrap=0 if degenerate else options.bootstrap)
+        fitted = _average(points, compared, member_options, "not_identified" if degenerate else "identified")
     else:
         member = compared.members[0][0] if compared.members else None
         law = member.law if member else min(laws, key=lambda law: len(law.parameters))
@@ -196,13 +197,13 @@ def _fit(points: Points, laws: Sequence[Law], options: Options) -> FittedLaw:
         fitted,
         selection=[dict(row) for row in compared.laws],
         holdout=holdout,
-        warnings=list(dict.fromkeys([*fitted.warnings, *compared.warnings, *doubts(holdout)])),
+        warnings=list(dict.fromkeys([*fitted.warnings, *compared.warnings, *holdout_warnings(holdout)])),
         certificate={**fitted.certificate, "seconds": time.perf_counter() - began},
     )
 
 
 def _average(points: Points, compared: Comparison, options: Options, status: str) -> FittedLaw:
-    """The members' fits to all points, put together as one law."""
+    """The members' fits to all points, combined into one law."""
     space = "log" if compared.residual == "log" else "linear"
     name = average_name(space, [(m.law.name, m.tail_weight) for m, _ in compared.members])
     law = load_law(name, compared.inputs)
@@ -227,8 +228,8 @@ def _average(points: Points, compared: Comparison, options: Options, status: str
     base = fit_points(points, compared.members[0][0].law, plain)
     inputs = law.scale(base.points["inputs"])
     value, measured = law.value(inputs, whole[:, None])[0], base.points["target"]
-    asked, weight = tasks[0].problem.objective, base.points["weight"]
-    total = asked.total(asked.residuals(value, measured), 1.0 if weight is None else weight)
+    objective, weight = tasks[0].problem.objective, base.points["weight"]
+    total = objective.total(objective.residuals(value, measured), 1.0 if weight is None else weight)
     drawn, failed = _draws(tasks, ends, weights, law, whole, options)
     spread = float(np.sum((measured - measured.mean()) ** 2))
     names = [row["law"] for row in compared.laws if row["weight"] > 0]
@@ -245,7 +246,7 @@ def _average(points: Points, compared: Comparison, options: Options, status: str
         params=parameters,
         bounds=dict(law.bounds),
         intervals=dict.fromkeys(parameters, (np.nan, np.nan)),
-        interval={"level": options.level, "method": "of predictions only: draws are one member's each"},
+        interval={"level": options.level, "method": "of predictions only: each draw is of one member"},
         objective=float(total),
         rmse=float(np.sqrt(np.mean((value - measured) ** 2))),
         r2=1 - float(np.sum((value - measured) ** 2)) / spread if spread > 0 else float("nan"),
@@ -268,7 +269,7 @@ def _average(points: Points, compared: Comparison, options: Options, status: str
             (
                 "averaged",
                 f"{lead}: predictions are averaged over {len(weights)} fits of {', '.join(names)}. "
-                f"Single parameters of an average are no finding.",
+                f"Do not interpret single parameters of an average.",
             ),
             *failed_refits(failed, options.bootstrap),
         ],
@@ -277,8 +278,11 @@ def _average(points: Points, compared: Comparison, options: Options, status: str
 
 
 def _certificate(ends: Sequence[Polished]) -> dict[str, Any]:
-    """The worst gap of the members; `agreeing` are those that a polish moves by less than a millionth."""
-    gaps = [end.promise / end.objective if end.promise > end.floor else 0.0 for end in ends]
+    """The largest gap of the members; `agreeing` counts those with a gap below 1e-6."""
+    gaps = [
+        end.predicted_decrease / end.objective if end.predicted_decrease > end.resolution else 0.0
+        for end in ends
+    ]
     return {
         "gap": float(max(gaps)),
         "starts": len(ends),
@@ -290,7 +294,7 @@ def _certificate(ends: Sequence[Polished]) -> dict[str, Any]:
 def _draws(
     tasks: Sequence[Task], ends: Sequence[Polished], weights: Array, law: Law, whole: Array, options: Options
 ) -> tuple[dict[str, Array], int]:
-    """Bootstrap refits, each of one member drawn by its weight (there the draw's own weight is 1); how many failed."""
+    """Bootstrap refits, each of one member drawn by weight (its weight is 1 in that draw), and how many failed."""
     rng = np.random.default_rng(options.seed)
     counts = rng.multinomial(options.bootstrap, weights)
     first, failed, blocks = len(weights), 0, []
@@ -313,29 +317,29 @@ def _draws(
 
 
 def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str, Any]:
-    """Choose and fit again without the largest, and predict it."""
+    """Select and fit again without the largest points, and predict them."""
     rule = str(options.holdout)
     law = laws[0]
-    held, words = largest(Problem(law, law.scale(points.inputs), points.target[None]), rule)
+    hidden, words = largest(Problem(law, law.scale(points.inputs), points.target[None]), rule)
     rest = replace(
         points,
-        inputs={name: values[~held] for name, values in points.inputs.items()},
-        target=points.target[~held],
-        target_se=points.target_se[~held],
-        rows=points.rows[~held],
+        inputs={name: values[~hidden] for name, values in points.inputs.items()},
+        target=points.target[~hidden],
+        target_se=points.target_se[~hidden],
+        rows=points.rows[~hidden],
         warnings=(),
     )
-    fitted = _fit(rest, laws, replace(options.of_rows(~held), holdout=None, bootstrap=0))
-    predicted = fitted.predict(**{name: values[held] for name, values in points.inputs.items()})
-    measured = points.target[held]
+    fitted = _fit(rest, laws, replace(options.of_rows(~hidden), holdout=None, bootstrap=0))
+    predicted = fitted.predict(**{name: values[hidden] for name, values in points.inputs.items()})
+    measured = points.target[hidden]
     miss = predicted - measured
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.abs(miss) / measured
     return {
         "rule": rule,
         "left_out": words,
-        "n_fitted": int((~held).sum()),
-        "n_predicted": int(held.sum()),
+        "n_fitted": int((~hidden).sum()),
+        "n_predicted": int(hidden.sum()),
         "status": fitted.status,
         "why": [
             words
@@ -349,5 +353,5 @@ def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str
         "params": fitted.params,
         "predicted": predicted.tolist(),
         "measured": measured.tolist(),
-        **noise(points.rows, held, points.target_name),
+        **noise(points.rows, hidden, points.target_name),
     }

@@ -1,6 +1,6 @@
-"""The textbook's answers for plain least squares: standard errors from the Jacobian, and a result of lmfit's.
+"""Standard errors of plain least squares from the Jacobian, and the fit as an lmfit MinimizerResult.
 
-They hold for squared loss away from bounds; the bootstrap and the profile hold more widely.
+They apply to squared loss away from bounds; bootstrap and profile intervals apply more widely.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ Array = np.ndarray
 def standard_errors(problem: Problem, fitted: Array) -> Array:
     """[p] s sqrt(diag((J' W J)^-1)) with s^2 = objective / (n - p); nan for fixed parameters and those on a bound."""
     free = ~problem.fixed & (fitted > problem.lower) & (fitted < problem.upper)
-    here = State.at(problem, fitted[:, None])
-    columns = here.jacobian[0][free] * (1.0 if problem.weight is None else np.sqrt(problem.weight[0]))
+    state = State.at(problem, fitted[:, None])
+    columns = state.jacobian[0][free] * (1.0 if problem.weight is None else np.sqrt(problem.weight[0]))
     if problem.objective.residual == "log":
-        columns = columns / here.value[0]
+        columns = columns / state.value[0]
     size = np.sqrt(np.sum(columns**2, axis=1))
     inverse = np.linalg.inv(np.linalg.qr((columns / size[:, None]).T, mode="r"))
     degrees = problem.target.shape[1] - int(free.sum())
     errors = np.full(len(fitted), np.nan)
     if degrees > 0:
-        errors[free] = np.sqrt(here.total[0] / degrees * np.sum(inverse**2, axis=1)) / size
+        errors[free] = np.sqrt(state.total[0] / degrees * np.sum(inverse**2, axis=1)) / size
     return errors
 
 
 def lmfit_result(fitted: FittedLaw) -> Any:
-    """An lmfit MinimizerResult at the fitted parameters, for whoever goes on with lmfit (reports, confidence plots).
+    """An lmfit MinimizerResult at the fitted parameters, for use with lmfit (reports, confidence plots).
 
-    It has the fit's weights, ties, fixed and bounded parameters and residual space; a parameter on its bound is held
-    there, for it has no standard error. Standard errors are those of `standard_errors`.
+    It has the fit's weights, ties, fixed and bounded parameters and residual space; a parameter on its bound is
+    fixed there, as it has no standard error. Standard errors are those of `standard_errors`.
     Raises InputError for a robust or expectile loss, for which lmfit's covariance and F-test profile do not hold, and
     for an average of laws.
     """

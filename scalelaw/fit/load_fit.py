@@ -1,4 +1,4 @@
-"""A fitted law read back from its JSON, with a sentence for what a hand or another program has spoilt in it."""
+"""Read a fitted law from its JSON, and check that the file is a valid fit."""
 
 from __future__ import annotations
 
@@ -28,10 +28,14 @@ _COMPARED = ("law", "n_parameters", "aicc", "weight", "leave_largest_out")
 def load_fit(path: str | Path, law: str | Path | Sequence[str | Path] = ()) -> FittedLaw:
     """Read a fit back from the JSON that `to_json` (or `scalelaw fit --json`) wrote.
 
-    law: the law file of a fit that was made with one (or several, where fits are read together). It is a program, and
-    whoever wrote the JSON could name any: it is run only where it is named here.
-    Raises InputError for a file that is not there, is not JSON, is not a fit, or holds what no fit holds, and for a fit
-    of a law file that is not named.
+    Args:
+        path: the JSON file.
+        law: the law file of a fit that was made with one (several where fits are read together). A law file is a
+            program, so it runs only where the caller names it.
+
+    Raises:
+        InputError: for a missing file, for a file that is not a valid fit, and for a fit of a law file that is not
+            named.
     """
     envelope = read_answer(path, "fit")
     try:
@@ -42,15 +46,15 @@ def load_fit(path: str | Path, law: str | Path | Sequence[str | Path] = ()) -> F
 
 
 def read_fit(
-    held: Mapping[str, Any],
+    stored: Mapping[str, Any],
     warnings: Sequence[tuple[str, str]],
     path: str | Path = "The object",
     law: str | Path | Sequence[str | Path] = (),
 ) -> FittedLaw:
-    """A fit from the data of its JSON; what else lies beside (an ablation) is left. Raises InputError as `load_fit`."""
-    held = _with_own_law(held, [law] if isinstance(law, str | Path) else law, path)
+    """A fit from the data of its JSON; other keys (an ablation) are ignored. Raises InputError as `load_fit`."""
+    stored = _with_own_law(stored, [law] if isinstance(law, str | Path) else law, path)
     try:
-        fitted = FittedLaw(**_values(held), warnings=list(warnings))
+        fitted = FittedLaw(**_values(stored), warnings=list(warnings))
         _check(fitted)
     except InputError:
         raise
@@ -61,20 +65,20 @@ def read_fit(
     return fitted
 
 
-def _with_own_law(held: Mapping[str, Any], own: Sequence[str | Path], path: str | Path) -> dict[str, Any]:
-    """A fit whose law may be loaded: a law file in it is the one of that name among those that the user named."""
-    was = held.get("law")
-    inputs = held.get("inputs")
+def _with_own_law(stored: Mapping[str, Any], own: Sequence[str | Path], path: str | Path) -> dict[str, Any]:
+    """The stored fit with its law file replaced by the file of that name that the user passed."""
+    was = stored.get("law")
+    inputs = stored.get("inputs")
     names = [name for name in inputs if isinstance(name, str)] if isinstance(inputs, list) else []
     law = law_from_file(was, own, names, path)
     if law == was or not law.startswith(PREFIX):
-        return {**held, "law": law}
+        return {**stored, "law": law}
     labels = dict(zip(average_labels(str(was)), average_labels(law), strict=True))
-    return {**_relabeled(held, labels), "law": law}
+    return {**_relabeled(stored, labels), "law": law}
 
 
-def _relabeled(held: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
-    """A fit of an average whose parameters are named by other members: `label.parameter` and `weight.label`."""
+def _relabeled(stored: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    """A fit of an average with its members relabeled in `label.parameter` and `weight.label`."""
 
     def new(name: str) -> str:
         for old, label in labels.items():
@@ -87,11 +91,11 @@ def _relabeled(held: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, 
     def renamed(values: Any) -> Any:
         return {new(str(k)): v for k, v in values.items()} if isinstance(values, Mapping) else values
 
-    changed = {name: renamed(held[name]) for name in ("params", "intervals", "bounds") if name in held}
-    draws = held.get("draws")
+    changed = {name: renamed(stored[name]) for name in ("params", "intervals", "bounds") if name in stored}
+    draws = stored.get("draws")
     if isinstance(draws, Mapping):
         changed["draws"] = {**draws, "params": renamed(draws.get("params"))}
-    return {**held, **changed}
+    return {**stored, **changed}
 
 
 def _not_a_fit(path: str | Path, why: str) -> InputError:
@@ -100,10 +104,10 @@ def _not_a_fit(path: str | Path, why: str) -> InputError:
     )
 
 
-def _values(held: Mapping[str, Any]) -> dict[str, Any]:
+def _values(stored: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a fit from JSON's own types."""
     known = {f.name for f in fields(FittedLaw)} - {"warnings"}
-    data = {name: value for name, value in held.items() if name in known}
+    data = {name: value for name, value in stored.items() if name in known}
     draws, points = data["draws"], data["points"]
     data["draws"] = {name: _numbers(v) for name, v in draws["params"].items()}
     data["draws_method"] = draws["method"]
@@ -131,18 +135,18 @@ def _values(held: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_shapes(data: Mapping[str, Any]) -> None:
-    """Raises ValueError where the kinds of the fields, or their lengths, are not a fit's."""
+    """Raises ValueError for fields of the wrong type or length."""
     for name in _TEXTS:
-        _need(isinstance(data[name], str), f"its {name} is no text")
+        _need(isinstance(data[name], str), f"its {name} is not a string")
     for name in _OBJECTS:
-        _need(isinstance(data[name], dict), f"its {name} is no object")
-    _need(isinstance(data["selection"], list), "its selection is no list")
+        _need(isinstance(data[name], dict), f"its {name} is not an object")
+    _need(isinstance(data["selection"], list), "its selection is not a list")
     _need(data["target_kind"] in ("error", "loss", "other"), "its target_kind is unknown")
     _need(data["status"] in STATUSES, f"its status is '{data['status']}', not one of {', '.join(STATUSES)}")
     points, n = data["points"], data["n_points"]
-    _need(isinstance(n, int) and n > 0, "its n_points is no positive whole number")
+    _need(isinstance(n, int) and n > 0, "its n_points is not a positive integer")
     names = data["inputs"]
-    _need(isinstance(names, list) and bool(names), "its inputs are no list of names")
+    _need(isinstance(names, list) and bool(names), "its inputs are not a list of names")
     _need(set(names) == set(data["units"]) == set(points["inputs"]), "its inputs, units and points disagree")
     _need(all(0 < unit < math.inf for unit in data["units"].values()), "a unit is not a positive number")
     columns = [*points["inputs"].values(), points["target"], points["target_se"]]
@@ -154,34 +158,36 @@ def _check_shapes(data: Mapping[str, Any]) -> None:
     )
     _need(bool(np.isfinite(points["target"]).all()), "a target is not a number")
     labels = points["labels"]
-    _need(isinstance(labels, dict), "its labels are no object")
+    _need(isinstance(labels, dict), "its labels are not an object")
     _need(all(isinstance(v, list) and len(v) == n for v in labels.values()), f"its labels are not {n} each")
     params = set(data["params"])
     _need(bool(params), "it has no parameters")
     for name in ("bounds", "intervals", *(["draws"] if data["draws"] else [])):
         _need(set(data[name]) == params, f"its {name} are not those of its parameters")
-    _need(len({len(v) for v in data["draws"].values()}) <= 1, "its draws are not as many for every parameter")
+    _need(len({len(v) for v in data["draws"].values()}) <= 1, "its draws differ in number between parameters")
 
 
 def _check(fitted: FittedLaw) -> None:
-    """Raises ValueError where the insides of a fit do not go together."""
+    """Raises ValueError where the parts of a fit contradict each other."""
     _need(fitted.loss.get("kind") in LOSSES, "its loss is unknown")
     _need(fitted.loss.get("residual") in RESIDUALS, "its residual is unknown")
     for name in ("delta", "expectile"):
         _need(
-            isinstance(fitted.loss.get(name), int | float | None), f"the loss has a {name} that is no number"
+            isinstance(fitted.loss.get(name), int | float | None),
+            f"the loss has a {name} that is not a number",
         )
     level = fitted.interval.get("level")
     _need(isinstance(level, int | float) and 0 < level < 1, "its interval has no level between 0 and 1")
     _need(isinstance(fitted.interval.get("method"), str), "its interval has no method")
     for name in ("gap", "gradient_norm", "seconds", "starts", "agreeing"):
         _need(
-            isinstance(fitted.certificate[name], int | float | None), f"its certificate's {name} is no number"
+            isinstance(fitted.certificate[name], int | float | None),
+            f"its certificate's {name} is not a number",
         )
-    _need(isinstance(fitted.checklist["columns"], dict), "the columns of its checklist are no object")
-    _need(isinstance(fitted.checklist["data_hash"], str), "the data_hash of its checklist is no text")
-    told = fitted.status in ("identified", "at_bound")
-    _need(not told or all(map(math.isfinite, fitted.params.values())), "a parameter is not a number")
+    _need(isinstance(fitted.checklist["columns"], dict), "the columns of its checklist are not an object")
+    _need(isinstance(fitted.checklist["data_hash"], str), "the data_hash of its checklist is not a string")
+    usable = fitted.status in ("identified", "at_bound")
+    _need(not usable or all(map(math.isfinite, fitted.params.values())), "a parameter is not a number")
     if fitted.holdout:
         _need(
             all(name in fitted.holdout for name in _HELD_OUT),
@@ -192,9 +198,8 @@ def _check(fitted: FittedLaw) -> None:
             isinstance(row, dict) and all(name in row for name in _COMPARED),
             f"a row of its selection lacks one of {', '.join(_COMPARED)}",
         )
-    if not fitted.law.endswith(
-        ".py"
-    ):  # a law file may be elsewhere; what has been drawn from it stands without it
+    # a law file may have moved; the stored draws do not need it
+    if not fitted.law.endswith(".py"):
         law = load_law(fitted.law, tuple(fitted.inputs))
         _need(
             set(law.parameters) == set(fitted.params), f"its parameters are not those of the law '{law.name}'"
@@ -203,25 +208,26 @@ def _check(fitted: FittedLaw) -> None:
         _need(dict(law.units) == dict(fitted.units), f"its units are not those of the law '{law.name}'")
 
 
-def _need(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise ValueError(otherwise)
+def _need(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
 
 
 def _derived(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Derived quantities as they were: an infinite one is null in JSON, and the law gives it again.
+    """Derived quantities; an infinite one is null in JSON and is computed again by the law.
 
-    A null end is infinite where there are refits and freedom, or where the quantity or the other end says so.
+    A null end of an interval is infinite where there are refits and degrees of freedom, or where the quantity or the
+    other end implies it.
     """
-    held = data["derived"]
-    if any(quantity["value"] is None for quantity in held.values()):
+    stored = data["derived"]
+    if any(quantity["value"] is None for quantity in stored.values()):
         derive = load_law(data["law"], tuple(data["inputs"])).derived
         again = derive(data["params"]) if derive is not None else {}
-        held = {n: q if q["value"] is not None else {**q, "value": again.get(n)} for n, q in held.items()}
+        stored = {n: q if q["value"] is not None else {**q, "value": again.get(n)} for n, q in stored.items()}
     free = sum(low != high for name, (low, high) in data["bounds"].items() if name not in data["ties"])
     drawn = data["n_points"] > free and any(len(v) for v in data["draws"].values())
-    found = {}
-    for name, quantity in held.items():
+    derived = {}
+    for name, quantity in stored.items():
         value, (low, high) = _number(quantity["value"]), quantity["interval"]
         if drawn or (math.isinf(value) and data["interval"]["method"] != "none"):
             below = math.inf if math.isinf(value) else -math.inf
@@ -230,19 +236,19 @@ def _derived(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             ends = _bound((low, high))
         else:
             ends = (_number(low), _number(high))
-        found[name] = {"value": value, "interval": ends}
-    return found
+        derived[name] = {"value": value, "interval": ends}
+    return derived
 
 
 def _number(value: Any) -> float:
     if isinstance(value, str | bool):
-        raise ValueError(f"{value!r} stands where a number belongs")
+        raise ValueError(f"it has {value!r} instead of a number")
     return math.nan if value is None else float(value)
 
 
 def _numbers(values: Any) -> np.ndarray:
     if not isinstance(values, list | tuple | np.ndarray):
-        raise ValueError(f"{values!r} stands where a list of numbers belongs")
+        raise ValueError(f"it has {values!r} instead of a list of numbers")
     return np.array([_number(v) for v in values], dtype=float)
 
 

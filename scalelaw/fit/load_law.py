@@ -1,4 +1,4 @@
-"""A law by its name: a file of the drawer, a path, an entry point, a variant, a formula, or an average of others."""
+"""A law by its name: a plug-in, a path, an entry point, a variant, a formula, or an average of others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
     """The law of this name: a file of `scalelaw/laws`, a path to a law file, an installed entry point.
 
     `name:argument` is a variant, where the law has them: `bnsl:2`. A formula such as `E + A*N**-alpha` is a law too;
-    `inputs` are its inputs (see `law_names`). `average:...` is the average of several (see `average`).
+    `inputs` are its inputs (see `law_names`). `average:...` is an average of laws (see `law_average`).
 
     Raises InputError for an unknown name and for a law file that breaks the contract of `scalelaw.laws`.
     """
@@ -36,10 +36,10 @@ def load_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
 def law_from_file(
     name: Any, own: Sequence[str | Path], inputs: Sequence[str], origin: str | os.PathLike[str]
 ) -> str:
-    """The name of a law that was read from the file `origin`, as `load_law` may take it: no file is run but `own`.
+    """The name of a law that was read from the file `origin`, safe to pass to `load_law`: only files of `own` run.
 
-    `own` are the law files that the user named; one of the same name stands for the one that the file names. Every
-    form that `load_law` knows is checked: formulas, averages, variants.
+    `own` are the law files that the user named; one with the same file name replaces the one that `origin` names. Every
+    form of `load_law` is checked: formulas, averages, variants.
     Raises InputError `law_file` for a path that the user did not name, `unknown_law` for an unknown name.
     """
     if not isinstance(name, str):
@@ -66,7 +66,8 @@ def law_from_file(
 def _variant(name: str) -> tuple[str, str]:
     """A law's name or path, and its argument with the colon before it: ("bnsl", ":2")."""
     base, colon, argument = name.partition(":") if not name.endswith(".py") else (name, "", "")
-    if colon and ".py:" in name:  # a path may hold a colon of its own
+    # a path may contain a colon
+    if colon and ".py:" in name:
         base, argument = name[: name.rindex(".py:") + 3], name[name.rindex(".py:") + 4 :]
     return base, colon + argument
 
@@ -77,12 +78,12 @@ def _read(name: str) -> Law:
         return law_of(name, plugins.load("laws", base))
     module = plugins.load("laws", base)
     if not hasattr(module, "variant"):
-        raise InputError(f"The law '{base}' has no variants.", code="bad_law", hint=f"Ask for '{base}'.")
+        raise InputError(f"The law '{base}' has no variants.", code="bad_law", hint=f"Use '{base}'.")
     return make_law(name, module.variant(argument[1:]))
 
 
 def law_of(name: str, loaded: Any) -> Law:
-    """The law in what a file or an entry point holds: a module, a class, an object of one, or a `Law`."""
+    """The law defined by a module, a class, an instance of one, or a `Law`."""
     if isinstance(loaded, Law):
         check(loaded)
         return replace(loaded, name=name)

@@ -1,8 +1,8 @@
-"""The optimum, and how sure it is: the exponents are looked for everywhere, the best places descended and polished.
+"""Global minimization: descend from many starting points, then refine the best minimum.
 
-The cover of the exponents' box is a low-discrepancy sequence; at each place the linear parameters are solved. A Huber
-objective is reached by continuation from squares. The winner is polished by orthogonal factorisation; what a further
-step could still gain is the gap.
+The starting points cover the box of the exponents with a low-discrepancy sequence; at each point the linear parameters
+are solved. A Huber objective is approached by continuation from squares. The best minimum is refined with an orthogonal
+factorization; the `gap` is the decrease that one more step predicts, as a share of the objective.
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ import numpy as np
 
 from scalelaw.fit.huber import follow
 from scalelaw.fit.starts import cover, stages
-from scalelaw.fit.varpro import ROUNDING, Problem, State, agreeing, descend
+from scalelaw.fit.varpro import ROUNDING, Problem, State, count_agreeing, descend
 
 Array = np.ndarray
-# How many descents must end in one lowest place before the others are left there (with one or two exponents)
 _AGREED, _AGREED_ROBUST = 3, 8
-_SHORT = 1e-12  # a step, as a share of its parameter, that changes nothing any more
-_ROUGH = 80  # points that rank the places to descend from, for one or two exponents
-_CLOSE = 1e-6  # the gap of a minimum that was reached
-_ENOUGH = 4000  # points that the search looks at where there are many more
+"""Descents that must end in the lowest minimum before the others are stopped (with one or two exponents)."""
+_SHORT = 1e-12
+"""Length of a step, as a share of its parameter, below which it changes nothing."""
+_ROUGH = 80
+"""Points that rank the starting points, for one or two exponents."""
+_CLOSE = 1e-6
+"""Gap below which a minimum counts as reached."""
+_ENOUGH = 4000
+"""Points that the search uses when there are many more."""
 
 
 @dataclass(frozen=True)
-class Optimum:
-    """The best place found [p], its objective, and how it was found."""
+class Minimum:
+    """The best parameters [p], their objective, and how certain it is that they are the global minimum."""
 
     parameters: Array
     objective: float
@@ -38,14 +42,16 @@ class Optimum:
 
 
 @np.errstate(all="ignore")
-def minimise(
+def minimize(
     problem: Problem, starts: int | None = None, keep: int = 12, first: Array | None = None
-) -> Optimum:
+) -> Minimum:
     """The global minimum of a problem of one row.
 
-    starts: places where the exponents are tried (by default more for more of them: 256 for two, 4096 for six);
-    keep: the best distinct ones that are descended from;
-    first [p]: a place to descend from as well (a known answer).
+    Args:
+        problem: the fit problem.
+        starts: number of starting points of the exponents; by default 256 for two exponents, up to 4096 for six.
+        keep: number of the best distinct starting points to descend from.
+        first: [p] one more starting point, such as a known answer.
     """
     nonlinear = int((~problem.law.is_linear & ~problem.fixed).sum())
     starts = starts or 256 * 2 ** min(max(nonlinear - 2, 0), 4)
@@ -61,12 +67,12 @@ def minimise(
     quadratic = problem.objective.is_quadratic
     enough = (_AGREED if quadratic else _AGREED_ROBUST) if few and first is None else None
     steps, damping = (60, 1.0 if quadratic else 10.0) if few else (100, 10.0)
-    found = descend(sample, candidates, 1e-8, steps, damping, enough)
-    ends, totals = found.parameters, found.objective
+    descents = descend(sample, candidates, 1e-8, steps, damping, enough)
+    ends, totals = descents.parameters, descents.objective
     if (
         enough is None
         or not problem.objective.is_quadratic
-        or agreeing(totals[found.converged], totals) < enough
+        or count_agreeing(totals[descents.converged], totals) < enough
     ):
         leading = np.argsort(totals, kind="stable")[:3]
         further = descend(sample, ends[:, leading], tolerance=1e-13, steps=500)
@@ -80,102 +86,111 @@ def minimise(
         place, gap = follow(problem, polished.parameters)
         polished = polish(problem, place)
     objective, parameters = polished.objective, polished.parameters
-    return Optimum(
+    return Minimum(
         parameters,
         objective,
         bool(np.isfinite(objective) and gap < _CLOSE),
         starts,
-        agreeing(totals, totals),
+        count_agreeing(totals, totals),
         gap,
         polished.gradient_norm,
     )
 
 
 def _finished(problem: Problem, start: Array) -> tuple[Polished, float]:
-    """A place polished, and the gap: what polishing it once more still moves or promises."""
+    """The refined minimum and its gap: what one more refinement still gains or predicts to gain."""
     reached = polish(problem, start).parameters
     before = float(State.at(problem, reached[:, None]).total[0])
     polished = polish(problem, reached)
     if not np.isfinite(polished.objective):
         return polished, np.inf
-    moved = max(before - polished.objective, polished.promise)
-    return polished, 0.0 if moved <= polished.floor else moved / max(polished.objective, polished.floor)
+    decrease = max(before - polished.objective, polished.predicted_decrease)
+    negligible = decrease <= polished.resolution
+    return polished, 0.0 if negligible else decrease / max(polished.objective, polished.resolution)
 
 
 def _sample(problem: Problem, size: int) -> Problem:
-    """The problem, or where its points are many, that of some of them: enough to find the place to descend from."""
+    """The problem, or its restriction to a random sample of `size` points where it has more than twice as many."""
     n = problem.target.shape[1]
     if n <= 2 * size:
         return problem
-    some = np.sort(np.random.default_rng(0).choice(n, size, replace=False))
-    weight = None if problem.weight is None else problem.weight[:, some]
+    picks = np.sort(np.random.default_rng(0).choice(n, size, replace=False))
+    weight = None if problem.weight is None else problem.weight[:, picks]
     return replace(
-        problem, inputs=tuple(x[some] for x in problem.inputs), target=problem.target[:, some], weight=weight
+        problem,
+        inputs=tuple(x[picks] for x in problem.inputs),
+        target=problem.target[:, picks],
+        weight=weight,
     )
 
 
 @dataclass(frozen=True)
 class Polished:
-    """After the last steps: the place [p], objective, what a further Newton step promises, gradient, rounding."""
+    """A refined minimum: parameters [p], objective, and the decrease that one more Newton step predicts.
+
+    resolution: the smallest change of the objective that is not lost in rounding.
+    """
 
     parameters: Array
     objective: float
-    promise: float
+    predicted_decrease: float
     gradient_norm: float
-    floor: float
+    resolution: float
 
 
 def polish(problem: Problem, start: Array, steps: int = 30) -> Polished:
-    """Steps by orthogonal factorisation (not normal equations) from one place, until rounding stops them.
+    """Refine start [p] by Newton steps from an orthogonal factorization, until rounding stops them.
 
-    gradient_norm is the largest cosine between a free parameter's column and the rows that are left.
+    gradient_norm is the largest cosine between a free parameter's column and the residuals.
     """
-    here = State.at(problem, start[:, None])
-    step, promise, cosine = _newton(problem, here)
-    floor = float(ROUNDING * here.floor[0])
+    state = State.at(problem, start[:, None])
+    step, predicted_decrease, cosine = _newton(problem, state)
+    resolution = float(ROUNDING * state.rounding_scale[0])
     share = 1.0
     for _ in range(steps):
-        place = np.clip(
-            here.parameters + share * step[:, None], problem.lower[:, None], problem.upper[:, None]
-        )
-        there = State.at(problem, place)
-        further, promised, smaller = _newton(problem, there)
-        lower = there.total[0] < here.total[0] - here.rounding[0]
-        if not lower and promise <= here.rounding[0] and _length(step, here) < _SHORT:
+        moved = state.parameters + share * step[:, None]
+        trial = State.at(problem, np.clip(moved, problem.lower[:, None], problem.upper[:, None]))
+        next_step, next_decrease, next_cosine = _newton(problem, trial)
+        lower = trial.total[0] < state.total[0] - state.rounding[0]
+        if not lower and predicted_decrease <= state.rounding[0] and _length(step, state) < _SHORT:
             break
         if lower or (
-            there.total[0] <= here.total[0] + here.rounding[0]
-            and _length(further, there) < _length(step, here)
+            trial.total[0] <= state.total[0] + state.rounding[0]
+            and _length(next_step, trial) < _length(step, state)
         ):
-            here, step, promise, cosine, share = there, further, promised, smaller, 1.0
-        elif share > 0.05 and promise > here.rounding[0]:
+            state, step, predicted_decrease, cosine, share = trial, next_step, next_decrease, next_cosine, 1.0
+        elif share > 0.05 and predicted_decrease > state.rounding[0]:
             share *= 0.4
         else:
-            # a kink of the Huber function, not a slope, stopped the step: the majoriser promises what can be had
-            promise = min(promise, _newton(problem, here, caution=1.0)[1])
+            # A kink of the Huber function stopped the step: the majorizer's prediction is the attainable one.
+            predicted_decrease = min(predicted_decrease, _newton(problem, state, majorizer_weight=1.0)[1])
             break
-    return Polished(here.parameters[:, 0], float(here.total[0]), max(promise, 0.0), cosine, floor)
+    return Polished(
+        state.parameters[:, 0], float(state.total[0]), max(predicted_decrease, 0.0), cosine, resolution
+    )
 
 
-def _length(step: Array, here: State) -> float:
+def _length(step: Array, state: State) -> float:
     """The largest step, as a share of its parameter."""
-    return float(np.max(np.abs(step) / np.maximum(np.abs(here.parameters[:, 0]), 1e-40)))
+    return float(np.max(np.abs(step) / np.maximum(np.abs(state.parameters[:, 0]), 1e-40)))
 
 
-def _newton(problem: Problem, here: State, caution: float = 1e-6) -> tuple[Array, float, float]:
-    """The step [p] from a place, what it promises, and the largest cosine of a free column with the rows."""
-    rows, scale = problem.objective.linearise(here.residual, here.value, problem.weight, caution)
-    columns = (here.jacobian if scale is None else here.jacobian * scale[:, None, :])[0]
-    place, left = here.parameters[:, 0], rows[0]
-    step = np.zeros_like(place)
-    if not (np.isfinite(columns).all() and np.isfinite(left).all()):
+def _newton(problem: Problem, state: State, majorizer_weight: float = 1e-6) -> tuple[Array, float, float]:
+    """The Newton step [p], its predicted decrease, and the largest cosine of a free column with the residuals."""
+    rows, scale = problem.objective.linearize(state.residual, state.value, problem.weight, majorizer_weight)
+    columns = (state.jacobian if scale is None else state.jacobian * scale[:, None, :])[0]
+    parameters, residual = state.parameters[:, 0], rows[0]
+    step = np.zeros_like(parameters)
+    if not (np.isfinite(columns).all() and np.isfinite(residual).all()):
         return step, np.inf, np.inf
-    slope, size = columns @ left, np.sqrt(np.sum(columns**2, axis=1))
-    held = ((place <= problem.lower) & (slope <= 0)) | ((place >= problem.upper) & (slope >= 0))
-    free = ~held & (size > 0)
-    length = float(np.sqrt(left @ left))
+    slope, size = columns @ residual, np.sqrt(np.sum(columns**2, axis=1))
+    at_lower = (parameters <= problem.lower) & (slope <= 0)
+    at_upper = (parameters >= problem.upper) & (slope >= 0)
+    free = ~(at_lower | at_upper) & (size > 0)
+    length = float(np.sqrt(residual @ residual))
     if not free.any() or length == 0:
         return step, 0.0, 0.0
-    step[free] = np.linalg.lstsq((columns[free] / size[free, None]).T, left, rcond=1e-13)[0] / size[free]
-    promise = problem.objective.newton_factor * float(slope[free] @ step[free])
-    return step, promise, float(np.max(np.abs(slope[free]) / (size[free] * length)))
+    scaled = (columns[free] / size[free, None]).T
+    step[free] = np.linalg.lstsq(scaled, residual, rcond=1e-13)[0] / size[free]
+    predicted_decrease = problem.objective.newton_factor * float(slope[free] @ step[free])
+    return step, predicted_decrease, float(np.max(np.abs(slope[free]) / (size[free] * length)))

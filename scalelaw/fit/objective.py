@@ -1,9 +1,9 @@
-"""What a fit minimises: the sum over points of w times r^2, of the Huber function of r, or of an expectile's square.
+"""The objective of a fit: the sum over points of w times r^2, of the Huber function of r, or of an expectile's square.
 
-r = target - law, or log target - log law. The engine sees every objective as weighted least squares around the
-current point: `linearise` gives rows e [B, n] and slopes s [B, n] so that, J being the law's Jacobian, a step d
-solves (s J) d = e. For the Huber function the curvature of an outlying point is chosen between Newton's (none)
-and the majoriser's (delta/|r|): the second always descends, the first converges quadratically.
+r = target - law, or log target - log law. Every objective is solved as weighted least squares around the current
+parameters: `linearize` returns rows e [B, n] and slopes s [B, n] such that, with the law's Jacobian J, a step d
+solves (s J) d = e. For the Huber function the curvature of a point beyond delta lies between Newton's (none) and the
+majorizer's (delta / |r|): the majorizer always descends, Newton's step converges quadratically.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RESIDUALS = ("linear", "log")
 
 @dataclass(frozen=True)
 class Objective:
-    """loss: squared, huber (with `delta`) or expectile (`expectile` in (0, 1): .5 is squared, halved)."""
+    """loss: squared, huber (with `delta`) or expectile (`expectile` in (0, 1); 0.5 is half the squared loss)."""
 
     loss: str = "squared"
     delta: float | None = None
@@ -56,12 +56,13 @@ class Objective:
             total = np.sum(weight * each, axis=-1)
         return np.where(np.isfinite(total), total, np.inf)
 
-    def linearise(
-        self, residual: Array, value: Array, weight: Array | None, caution: Array | float
+    def linearize(
+        self, residual: Array, value: Array, weight: Array | None, majorizer_weight: Array | float
     ) -> tuple[Array, Array | None]:
         """(e, s): weighted rows and slopes; s is None where it is one everywhere.
 
-        caution [B, 1] in (0, 1]: the curvature of points outside delta, from Newton's to the majoriser's.
+        majorizer_weight [B, 1] in (0, 1]: share of the majorizer's curvature for points beyond delta; near 0 it is
+            Newton's.
         """
         root = None if weight is None else np.sqrt(weight)
         rows = residual
@@ -70,7 +71,7 @@ class Objective:
             outside = size > float(self.delta or 0.0)
             with np.errstate(all="ignore"):
                 shrink = np.where(outside, float(self.delta or 0.0) / size, 1.0)
-            curvature = np.sqrt(np.where(outside, shrink * caution, 1.0))
+            curvature = np.sqrt(np.where(outside, shrink * majorizer_weight, 1.0))
             rows = residual * shrink / curvature
             root = curvature if root is None else root * curvature
             if weight is not None:
@@ -112,7 +113,7 @@ def make_objective(
         raise InputError(
             f"delta belongs to the Huber loss; the loss is '{loss}'.",
             code="bad_delta",
-            hint="Ask for the loss huber.",
+            hint="Set the loss to huber.",
         )
     if loss == "expectile":
         expectile = 0.1 if expectile is None else float(expectile)
@@ -122,6 +123,6 @@ def make_objective(
         raise InputError(
             f"An expectile belongs to the expectile loss; the loss is '{loss}'.",
             code="bad_expectile",
-            hint="Ask for the loss expectile.",
+            hint="Set the loss to expectile.",
         )
     return Objective(loss, delta, residual, expectile)

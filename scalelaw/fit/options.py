@@ -1,4 +1,4 @@
-"""All that can be asked of a fit beside the points and the law, checked in one place."""
+"""The options of a fit, checked in one place."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from scalelaw.fit.objective import Objective, make_objective
 
 INTERVALS = (*KINDS, "profile")
 MOST_REFITS = 10**6
-"""More refits would take days and tell nothing more."""
+"""More refits would take days without improving the intervals."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `fit_law` may be asked; see there. Raises InputError (in `checked`) for what cannot be."""
+    """The options of `fit_law`; see there. `checked` raises InputError for invalid ones."""
 
     loss: str = "squared"
     delta: float | None = None
@@ -45,7 +45,7 @@ class Options:
 
     @property
     def method(self) -> str:
-        """How refits are resampled: as asked, else by cluster where one is named, else what suits the loss."""
+        """The resampling method: `resample`, else `cluster` where a column is named, else the default of the loss."""
         if self.resample is not None:
             return self.resample
         if self.cluster is not None:
@@ -53,13 +53,13 @@ class Options:
         return {"huber": "neighbour", "expectile": "case"}.get(self.loss, "wild")
 
     def of_rows(self, rows: np.ndarray) -> Options:
-        """The same wishes about some of the points ([n] bool): weights given as numbers are theirs."""
+        """The options for the points `rows` ([n] bool); weights passed as numbers are restricted to them."""
         if self.weights is None or isinstance(self.weights, str) or np.shape(self.weights) != rows.shape:
             return self
         return replace(self, weights=np.asarray(self.weights)[rows])
 
     def checked(self) -> Objective:
-        """The objective; raises InputError for an option that is out of its range or unknown."""
+        """The objective. Raises InputError for an option that is unknown or out of range."""
         if self.resample is not None and self.resample not in METHODS:
             raise unknown("resampling method", self.resample, METHODS, code="unknown_resampling")
         if self.interval not in INTERVALS:
@@ -71,7 +71,7 @@ class Options:
             )
         if not 0 < self.level < 1:
             raise InputError(
-                f"The level of an interval lies between 0 and 1, not {self.level:g}.",
+                f"The level of an interval must lie between 0 and 1, not {self.level:g}.",
                 code="bad_value",
                 hint="For example 0.95.",
             )

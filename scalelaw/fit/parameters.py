@@ -1,7 +1,7 @@
-"""Which parameters are free: fixed, bounded and tied ones, in the words of lmfit's Parameters.
+"""Fixed, bounded and tied parameters, as in lmfit's Parameters.
 
 `fix` {name: value}, `bounds` {name: (low, high)}, `tie` {name: formula of other parameters}; or an lmfit.Parameters
-with `vary`, `min`, `max` and `expr`. A tied parameter is put out of the law before the engine sees it.
+with `vary`, `min`, `max` and `expr`. A tied parameter is eliminated from the law before the fit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TINY = 1e-100
 
 @dataclass(frozen=True)
 class Freedom:
-    """The law that the engine fits (tied parameters put out), its bounds [q], and the way back to all parameters."""
+    """The law to fit (without tied parameters), its bounds [q], and the mapping back to all parameters."""
 
     law: Law
     lower: Array
@@ -32,7 +32,7 @@ class Freedom:
     ties: Mapping[str, Expression]
 
     def expand(self, parameters: Array) -> Array:
-        """[p, B] all parameters of the whole law, from the engine's [q, B]."""
+        """[p, B] all parameters of the whole law, from the fitted [q, B]."""
         return _expand(self.whole, self.law, self.ties, parameters)
 
 
@@ -43,16 +43,16 @@ def freedom(
     tie: Mapping[str, str] | None = None,
     parameters: Any = None,
 ) -> Freedom:
-    """Put wishes about parameters together. Raises InputError for a parameter that is not there, empty bounds,
+    """Combine fixed, bounded and tied parameters. `parameters` is an lmfit.Parameters, which is applied first.
 
-    a fixed value that is not finite, a tie in a circle. `parameters` is an lmfit.Parameters, read first.
+    Raises InputError for an unknown parameter, empty bounds, a fixed value that is not finite, and a circular tie.
     """
     fixed, ends, tied = _from_lmfit(parameters)
     fixed, ends, tied = fixed | dict(fix or {}), ends | dict(bounds or {}), tied | dict(tie or {})
     for name, (low, high) in dict(bounds or {}).items():
         if name in fixed and not low <= fixed[name] <= high:
             raise InputError(
-                f"{name} is fixed at {fixed[name]:g}, outside the bounds {low:g} to {high:g} that were asked for it.",
+                f"{name} is fixed at {fixed[name]:g}, outside its bounds {low:g} to {high:g}.",
                 code="bad_bounds",
             )
     for name in (*fixed, *ends, *tied):
@@ -65,13 +65,13 @@ def freedom(
                 raise unknown("parameter", other, law.parameters)
             if other in expressions:
                 raise InputError(
-                    f"{name} is tied to {other}, which is tied itself.",
+                    f"{name} is tied to {other}, which is tied as well.",
                     code="bad_tie",
                     hint="Tie both to the same free parameter.",
                 )
         if name in fixed or name in ends:
-            raise InputError(f"{name} is tied: it cannot be fixed or bounded as well.", code="bad_tie")
-    reduced = _put_out(law, expressions) if expressions else law
+            raise InputError(f"{name} is tied, so it cannot be fixed or bounded.", code="bad_tie")
+    reduced = _eliminate(law, expressions) if expressions else law
     lower, upper = reduced.lower.copy(), reduced.upper.copy()
     for name, (low, high) in ends.items():
         if not float(low) <= float(high) or float(low) == np.inf or float(high) == -np.inf:
@@ -108,7 +108,7 @@ def _expand(law: Law, reduced: Law, ties: Mapping[str, Expression], parameters: 
     return np.stack([np.broadcast_to(v, parameters.shape[1:]) for v in full])
 
 
-def _put_out(law: Law, ties: Mapping[str, Expression]) -> Law:
+def _eliminate(law: Law, ties: Mapping[str, Expression]) -> Law:
     """The law of the untied parameters only."""
     kept = tuple(name for name in law.parameters if name not in ties)
     used = {other for expression in ties.values() for other in expression.names}

@@ -1,4 +1,4 @@
-"""Points and a law in, a fitted law out, with everything that may be believed of it."""
+"""Fit a law to points: minimize, judge, compute intervals and warnings."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import numpy as np
 import pandas as pd
 
 from scalelaw.errors import InputError
-from scalelaw.fit.diagnostics import checklist, doubts, scores
+from scalelaw.fit.diagnostics import checklist, fit_warnings, scores
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.holdout import doubts as holdout_doubts
-from scalelaw.fit.holdout import largest, leave_out, noise
+from scalelaw.fit.holdout import holdout_warnings, largest, leave_out, noise
 from scalelaw.fit.identifiability import judge
-from scalelaw.fit.intervals import doubts as interval_doubts
-from scalelaw.fit.intervals import draw, intervals, settled
+from scalelaw.fit.intervals import draw, interval_warnings, intervals, settled
 from scalelaw.fit.law import Law
-from scalelaw.fit.multistart import minimise
+from scalelaw.fit.multistart import minimize
 from scalelaw.fit.options import Options
 from scalelaw.fit.problem import Task, make_task
 from scalelaw.fit.varpro import Problem
@@ -29,21 +27,21 @@ LABELS = ("model", "model_family", "compressor", "task_family", "benchmark", "se
 
 @np.errstate(all="ignore")
 def fit_points(points: Points, law: Law, options: Options) -> FittedLaw:
-    """Fit a law to points."""
+    """Fit a law to points; see `fit_law` for the options."""
     began = time.perf_counter()
     task = make_task(points, law, options)
     problem = task.problem
     if law.source == "typed":
         _check_formula(problem)
     holdout = _hold_out(problem, options.holdout, points.rows[task.rows], points.target_name)
-    optimum = minimise(problem, options.starts)
+    optimum = minimize(problem, options.starts)
     if law.source == "typed" and not (
         np.isfinite(optimum.objective) or options.fix or options.bounds or options.tie
     ):
         raise InputError(
-            "The law has no finite value at some point, whatever its parameters.",
+            "The law has no finite value at some point for any parameters.",
             code="bad_law",
-            hint="A division by zero, or a root or logarithm of a negative number?",
+            hint="Check for a division by zero, or a root or logarithm of a negative number.",
         )
     status, reasons = judge(problem, optimum)
     usable = status in ("identified", "at_bound")
@@ -87,9 +85,9 @@ def fit_points(points: Points, law: Law, options: Options) -> FittedLaw:
         warnings=[
             *points.warnings,
             *reasons,
-            *interval_doubts(beside, parameters, ends),
-            *(doubts(problem, optimum, draws, options, task.n_clusters(options)) if usable else []),
-            *holdout_doubts(holdout),
+            *interval_warnings(beside, parameters, ends),
+            *(fit_warnings(problem, optimum, draws, options, task.n_clusters(options)) if usable else []),
+            *holdout_warnings(holdout),
         ],
         draws=named,
         draws_method=options.method,
@@ -102,24 +100,24 @@ def fit_points(points: Points, law: Law, options: Options) -> FittedLaw:
 def _hold_out(problem: Problem, rule: str | None, rows: pd.DataFrame, target: str) -> dict[str, Any]:
     if rule is None:
         return {}
-    held, words = largest(problem, rule)
-    return {"rule": rule, "left_out": words, **leave_out(problem, held), **noise(rows, held, target)}
+    hidden, words = largest(problem, rule)
+    return {"rule": rule, "left_out": words, **leave_out(problem, hidden), **noise(rows, hidden, target)}
 
 
 def _check_formula(problem: Problem) -> None:
-    """Raises InputError for a formula with more parameters than distinct points: it need not be searched."""
+    """Raises InputError for a formula with more parameters than distinct points."""
     free = int((~problem.fixed).sum())
     distinct = np.unique(np.stack(problem.inputs), axis=1).shape[1]
     if free > distinct:
         raise InputError(
             f"The formula has {free} free parameters and there are {distinct} distinct points.",
             code="too_few_points",
-            hint="Write a formula with fewer parameters, or measure more.",
+            hint="Use a formula with fewer parameters, or measure more points.",
         )
 
 
 def _check_ties(task: Task, whole: Array) -> None:
-    """Raises InputError where a tie takes its parameter out of the law's bounds."""
+    """Raises InputError where a tie violates the bounds of the law."""
     law = task.freedom.whole
     for name, tie in task.freedom.ties.items():
         j = law.parameters.index(name)
@@ -128,7 +126,7 @@ def _check_ties(task: Task, whole: Array) -> None:
                 f"The tie {name} = {tie.text} gives {name} = {whole[j]:.4g}, outside its bounds "
                 f"{law.lower[j]:g} to {law.upper[j]:g}.",
                 code="bad_tie",
-                hint="Choose a tie that stays inside the bounds.",
+                hint="Use a tie that stays inside the bounds.",
             )
 
 
@@ -151,7 +149,7 @@ def _method(options: Options, usable: bool) -> dict[str, Any]:
 
 
 def kept_points(points: Points, task: Task) -> dict[str, Any]:
-    """The points that count, as a fit keeps them."""
+    """The points with a weight above zero, as stored in a fit."""
     rows, weight = task.rows, task.problem.weight
     frame = points.rows[rows]
     return {

@@ -50,12 +50,12 @@ def plot_fit(fitted: Fit, axes: Any = None) -> Any:
         levels = levels[np.linspace(0, len(levels) - 1, MAX_CURVES).round().astype(int)]
     for level in levels:
         fixed: dict[str, Any] = {name: np.median(values) for name, values in points.items()} | {along: x}
-        chosen = np.ones(len(target), bool)
+        mask = np.ones(len(target), bool)
         if by:
             fixed[by] = level
-            chosen = points[by] == level
+            mask = points[by] == level
         (line,) = axes.plot(x, fitted.predict(**fixed), label=f"{by} = {level:.4g}" if by else None)
-        axes.plot(points[along][chosen], target[chosen], "o", color=line.get_color())
+        axes.plot(points[along][mask], target[mask], "o", color=line.get_color())
     if points[along].max() > 10 * points[along].min():
         axes.set_xscale("log")
     axes.set_xlabel(along)

@@ -1,8 +1,8 @@
 """Two kinds of band: for the law itself, and for the score of a new run.
 
-The band of the law is where its curve may lie: the spread of the bootstrap refits. The band of a run adds what a
-single run scatters about the curve: its own randomness (seed, order of data) and the finite number of examples it is
-scored on. The two parts are told apart where repeated runs or standard errors allow.
+The band of the law is the spread of the bootstrap refits. The band of a run adds the scatter of a single run about the
+curve: its randomness (seed, order of data) and the finite number of examples that it is scored on. The two parts are
+separated where repeated runs or standard errors allow it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KINDS = ("law", "run")
 
 
 class Fit(Protocol):
-    """What bands ask of a fitted law."""
+    """The part of a fitted law that bands need."""
 
     @property
     def points(self) -> Mapping[str, Any]: ...
@@ -40,8 +40,8 @@ class Fit(Protocol):
 class Noise:
     """Standard deviations about the law, in the residual's space (relative where residuals are logarithms).
 
-    total: from the residuals and the freedom left; evaluation: from the points' standard errors; run: the rest, or,
-    where runs were repeated at the same inputs, their scatter less the evaluation's. None where it cannot be told.
+    total: from the residuals and the degrees of freedom; evaluation: from the points' standard errors; run: the rest,
+    or, where runs were repeated at the same inputs, their scatter minus the evaluation's. None where it is unknown.
     """
 
     total: float
@@ -51,7 +51,7 @@ class Noise:
 
 
 def noise(fitted: Fit) -> Noise:
-    """How much single runs scatter about the law. Raises NoAnswer where no freedom is left to tell."""
+    """The scatter of single runs about the law. Raises NoAnswer without degrees of freedom."""
     target, se = np.asarray(fitted.points["target"]), np.asarray(fitted.points["target_se"], float)
     value = fitted.predict(**fitted.points["inputs"])
     log = fitted.loss["residual"] == "log"
@@ -60,7 +60,7 @@ def noise(fitted: Fit) -> Noise:
     left = len(target) - fitted.n_free
     if left < 1:
         raise NoAnswer(
-            f"{len(target)} points and {fitted.n_free:.3g} parameters leave nothing to estimate the noise from.",
+            f"{len(target)} points and {fitted.n_free:.3g} parameters leave no degrees of freedom for the noise.",
             code="no_freedom",
         )
     total = float(np.sum(residual**2) / left)
@@ -74,7 +74,7 @@ def noise(fitted: Fit) -> Noise:
 
 
 def _within(fitted: Fit, residual: Array) -> tuple[float, int]:
-    """The variance of residuals between runs at the same inputs, and the freedom it is estimated with."""
+    """The variance of residuals between runs at the same inputs, and its degrees of freedom."""
     cells = np.unique(np.stack(list(fitted.points["inputs"].values())), axis=1, return_inverse=True)[
         1
     ].ravel()
@@ -89,16 +89,16 @@ def band(
 ) -> tuple[Array, Array]:
     """(low, high) of the law's curve, or of a new run, at inputs in raw units, broadcast against each other.
 
-    Raises InputError for another kind, NoAnswer where the fit holds no bootstrap draws.
+    Raises InputError for an unknown kind, NoAnswer for a fit without bootstrap draws.
     """
     if kind not in KINDS:
-        raise InputError(f"'{kind}' is not a kind of band.", code="unknown_band", hint="There are: law, run.")
+        raise InputError(f"'{kind}' is not a kind of band.", code="unknown_band", hint="Kinds: law, run.")
     if not 0 < level < 1:
-        raise InputError(f"The level of a band lies between 0 and 1, not {level:g}.", code="bad_value")
+        raise InputError(f"The level of a band must lie between 0 and 1, not {level:g}.", code="bad_value")
     drawn = fitted.predict_draws(**inputs)
     if not len(drawn):
         raise NoAnswer(
-            "The fit holds no bootstrap draws, so it has no bands.",
+            "The fit has no bootstrap draws, so it has no bands.",
             code="no_draws",
             hint="Fit with bootstrap=1000; a fit that is not identified has none.",
         )

@@ -1,4 +1,4 @@
-"""Predictions of a fitted law at named places, with intervals and the distance to what was measured."""
+"""Predictions of a fitted law, with intervals and the distance from the measured range."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_PLACES = 100_000
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a fitted law predicts at each place.
+    """The predictions of a fitted law at each place.
 
     places: a dict for each place: the inputs in raw units; `error`, the predicted target; `law_interval`, (low, high)
         for the law's curve; `run_interval`, (low, high) for the result of one new run; both None where the fit has
@@ -130,16 +130,16 @@ def _columns(at: Any, names: Iterable[str]) -> dict[str, Any]:
             code="missing_input",
             hint=f"Its inputs are {', '.join(names)}: --at {missing[0]}=VALUE.",
         )
-    found = {name: numbers(frame[name], name, "the places").to_numpy(float) for name in names}
-    for name, values in found.items():
+    columns = {name: numbers(frame[name], name, "the places").to_numpy(float) for name in names}
+    for name, values in columns.items():
         if (bad := ~(np.isfinite(values) & (values > 0))).any():
             raise InputError(f"'{name}' must be a positive number, not {values[bad][0]:g}.", code="bad_value")
-    return found
+    return columns
 
 
 def _check_count(count: int) -> None:
     if not 0 < count <= MAX_PLACES:
-        raise InputError(f"There are {count} places; give between 1 and {MAX_PLACES:,}.", code="bad_value")
+        raise InputError(f"There are {count} places; use between 1 and {MAX_PLACES:,}.", code="bad_value")
 
 
 def _interval(

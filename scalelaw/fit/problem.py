@@ -1,4 +1,4 @@
-"""A question as the engine's problem: a table, a law and options become points, freedom and weights."""
+"""Set up a fit: turn a table, a law and options into points, free parameters and weights."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ def opening(
     where: Any,
     options: Mapping[str, Any],
 ) -> tuple[Points, Law, Options]:
-    """The points, the law and the options of a question about one law. Raises InputError for what cannot be asked."""
+    """The points, the law and the options of a fit of one law. Raises InputError for invalid options."""
     if law == "auto":
         raise InputError(
-            "'auto' chooses among laws; this is asked of one law.",
+            "'auto' selects among several laws, and this command needs one law.",
             code="bad_option",
-            hint="Name the law, for example the one that `compare` puts first.",
+            hint="Name the law, for example the one that `compare` ranks first.",
         )
-    wishes, frame = make_options(options), read_table(table)
+    fit_options, frame = make_options(options), read_table(table)
     if not is_expression(law, [*map(str, frame.columns), *(inputs or ())]):
-        chosen = load_law(law)
-        return read_points(frame, chosen, inputs, target, where, wishes), chosen, wishes
-    resolved = resolve(law, frame, inputs, next(iter(wishes.score or ()), target))
-    chosen = make_law(law, law_names(law, resolved.inputs))
-    found = read_points(frame, chosen, resolved.inputs, target, where, wishes)
-    return replace(found, warnings=(*resolved.warnings, *found.warnings)), chosen, wishes
+        loaded_law = load_law(law)
+        return read_points(frame, loaded_law, inputs, target, where, fit_options), loaded_law, fit_options
+    resolved = resolve(law, frame, inputs, next(iter(fit_options.score or ()), target))
+    loaded_law = make_law(law, law_names(law, resolved.inputs))
+    selected = read_points(frame, loaded_law, resolved.inputs, target, where, fit_options)
+    return replace(selected, warnings=(*resolved.warnings, *selected.warnings)), loaded_law, fit_options
 
 
 def make_options(options: Mapping[str, Any]) -> Options:
-    """Options by name (residual None: linear). Raises InputError for a name that is not one (with the nearest)."""
+    """Options by name (residual None: linear). Raises InputError for an unknown name, with the nearest one."""
     if options.get("residual", "") is None:
         options = {name: value for name, value in options.items() if name != "residual"}
     for name in options:
@@ -67,13 +67,14 @@ def read_points(
     where: Any,
     options: Options | None = None,
 ) -> Points:
-    """The points of a table, as `read_table` gives it, that a law is fitted to.
+    """The points of a table, as returned by `read_table`, that a law is fitted to.
 
-    Raises InputError for what is missing there.
+    Raises InputError for missing columns.
     """
     mapping, options = {name: name for name in law.inputs}, options or Options()
     for name, column in (inputs or {}).items():
-        if column in ("", None):  # a name of a formula that stays a parameter
+        # an empty column keeps a name of a formula a parameter
+        if column in ("", None):
             if name in mapping:
                 raise InputError(
                     f"'{name}' is an input of the law '{law.name}'; only a name of a formula can be a parameter.",
@@ -101,7 +102,7 @@ def read_points(
 
 @dataclass(frozen=True)
 class Task:
-    """Points, law and wishes as the engine's problem. `rows` [n] bool: points that count (weight above zero)."""
+    """Points, law and options as a fit problem. `rows` [n] bool: points with a weight above zero."""
 
     points: Points
     problem: Problem
@@ -111,19 +112,19 @@ class Task:
 
     @property
     def rows(self) -> Array:
-        """[n] bool: the points that count."""
+        """[n] bool: the points with a weight above zero."""
         return self.weights.kept
 
     @property
     def bounds(self) -> dict[str, Ends]:
-        """The bounds of all parameters, a fixed one's ends being the same; a tied one has its law's."""
+        """The bounds of all parameters: equal ends for a fixed one, the law's bounds for a tied one."""
         free, ends = self.freedom, dict(self.freedom.whole.bounds)
         for name, low, high in zip(free.law.parameters, free.lower, free.upper, strict=True):
             ends[name] = (float(low), float(high))
         return ends
 
     def n_clusters(self, options: Options) -> int | None:
-        """How many clusters are resampled; None where points are."""
+        """Number of resampled clusters; None where points are resampled."""
         if (
             self.clusters is None
             or options.method not in ("cluster", "wild")
@@ -140,7 +141,7 @@ class Task:
 
 
 def make_task(points: Points, law: Law, options: Options) -> Task:
-    """The engine's problem. Raises InputError for impossible wishes and for log residuals of a zero target."""
+    """The fit problem. Raises InputError for invalid options and for log residuals of a zero target."""
     objective = options.checked()
     free = freedom(law, options.fix, options.bounds, options.tie, options.parameters)
     weights = make_weights(points, options.weights, options.tail_weight, objective.residual)

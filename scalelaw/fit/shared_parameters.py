@@ -1,8 +1,8 @@
-"""Whether groups share parameters: one joint fit with the same value in all of them against one with each group's own.
+"""Test whether groups share parameters: a joint fit with equal values against one with separate values per group.
 
-Each group is weighted by its own noise; where a group has too few points to know it, by that of the others. A nested
-F test (squared loss, independent points) and a bootstrap of the differences (by cluster where one is named; at a level
-corrected for their number) are the evidence. Without evidence there is no verdict.
+Each group is weighted by its own noise; a group with too few points to estimate it gets that of the other groups. The
+evidence is a nested F test (squared loss, independent points) and a bootstrap of the differences (by cluster where a
+column is named; at a level corrected for their number). Without evidence there is no conclusion.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scalelaw.fit.diagnostics import few_clusters, passes_through
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.identifiability import at_rounding, rank
 from scalelaw.fit.law import Law
-from scalelaw.fit.multistart import Optimum, minimise
+from scalelaw.fit.multistart import Minimum, minimize
 from scalelaw.fit.options import Options
 from scalelaw.fit.problem import Task, make_task
 from scalelaw.fit.varpro import Problem
@@ -28,14 +28,14 @@ from scalelaw.table.points import Points
 Array = np.ndarray
 Warnings = list[tuple[str, str]]
 _ENOUGH = 3
-"""Degrees of freedom from which a group's own residuals say how noisy it is."""
+"""Degrees of freedom from which a group's own residuals determine its noise."""
 
 
 class Joint(Law):
-    """A law whose unshared parameters are a group's own: `A[ocr]`. Its last input is the group's number, from 1.
+    """A law with separate unshared parameters per group, `A[ocr]`. Its last input is the group's number, from 1.
 
     owner, group: of each parameter, the base law's parameter and the group it belongs to (None: shared); index
-    [groups, parameters of the base law]: where each group finds its parameters.
+    [groups, parameters of the base law]: position of each group's parameters.
     """
 
     base: Law
@@ -99,10 +99,10 @@ class Joint(Law):
 
 @dataclass(frozen=True)
 class _Fit:
-    """A joint fit: its problem, where it ended, and how many parameters the points determine."""
+    """A joint fit: its problem, its minimum, and the number of parameters that the points determine."""
 
     problem: Problem
-    optimum: Optimum
+    optimum: Minimum
     rank: int
 
     @property
@@ -123,12 +123,12 @@ def share(
     shared: Sequence[str],
     options: Options,
 ) -> tuple[dict[str, Any], Warnings]:
-    """(what `GroupedFit.sharing` holds, warnings). labels [n]: the group of each point; groups: their own fits.
+    """(`GroupedFit.sharing`, warnings). labels [n]: the group of each point; groups: their separate fits.
 
-    Raises InputError where parameters are tied as well.
+    Raises InputError where parameters are also tied.
     """
     if options.tie or options.parameters:
-        raise InputError("Ties and shared parameters do not go together.", code="bad_tie")
+        raise InputError("Parameters cannot be both tied and shared.", code="bad_tie")
     names = list(groups)
     task = make_task(points, law, options)
     members = np.array([names.index(label) for label in labels[task.rows]])
@@ -146,19 +146,22 @@ def share(
     differences = _differences(
         apart, names, shared, options, task.clusters, [*unsettled, *(names if perfect else [])]
     )
-    found = [
-        one["differs"] for held in differences.values() for one in held.values() if one["differs"] is not None
+    evidence = [
+        one["differs"]
+        for by_difference in differences.values()
+        for one in by_difference.values()
+        if one["differs"] is not None
     ]
     if test["p_value"] is not None and clusters is None:
-        found.append(test["p_value"] < 0.05)
-    tenable = None if not found else not any(found)
+        evidence.append(test["p_value"] < 0.05)
+    tenable = None if not evidence else not any(evidence)
     warnings = [] if clusters is None else few_clusters(clusters)
     if borrowed:
         warnings.append(
             (
                 "noise_borrowed",
-                f"{', '.join(borrowed)}: too few points to know the noise; in the joint fit it is taken to be that of "
-                f"the other groups.",
+                f"{', '.join(borrowed)}: too few points to estimate the noise. The joint fit uses that of the other "
+                f"groups.",
             )
         )
     return {
@@ -178,7 +181,7 @@ def share(
 
 
 def _noise(task: Task, groups: Mapping[str, FittedLaw], members: Array) -> tuple[Array, list[str]]:
-    """([groups] standard deviations in the residual's space, the groups whose own is not known)."""
+    """([groups] standard deviations in the residual's space, the groups without an estimate of their own)."""
     problem, squares, left = task.problem, np.zeros(len(groups)), np.zeros(len(groups))
     weight = np.ones(len(members)) if problem.weight is None else problem.weight[0]
     for g, fitted in enumerate(groups.values()):
@@ -199,7 +202,7 @@ def _noise(task: Task, groups: Mapping[str, FittedLaw], members: Array) -> tuple
 
 
 def _joint(problem: Problem, law: Law, groups: Mapping[str, FittedLaw], shared: Sequence[str]) -> _Fit:
-    """The fit of all groups at once, from their own fits and from a cover."""
+    """The fit of all groups at once, started from their separate fits and from a cover."""
     fits = list(groups.values())
     model = Joint(law, list(groups), shared)
     base = [law.parameters.index(p) for p in model.owner]
@@ -208,12 +211,12 @@ def _joint(problem: Problem, law: Law, groups: Mapping[str, FittedLaw], shared: 
         np.mean([f.params[p] for f in fits]) if g is None else fits[g].params[p]
         for p, g in zip(model.owner, model.group, strict=True)
     ]
-    optimum = minimise(whole, starts=256, first=np.clip(np.array(first), whole.lower, whole.upper))
+    optimum = minimize(whole, starts=256, first=np.clip(np.array(first), whole.lower, whole.upper))
     return _Fit(whole, optimum, rank(whole, optimum.parameters))
 
 
 def _nested(together: _Fit, apart: _Fit, n: int, loss: str) -> dict[str, Any]:
-    """The F test of the shared fit within the one apart; only least squares has it."""
+    """The F test of the shared fit against the separate fit; for squared loss only."""
     from scipy.special import fdtrc
 
     fewer, left = apart.rank - together.rank, n - apart.rank
@@ -239,11 +242,12 @@ def _differences(
     shared: Sequence[str],
     options: Options,
     clusters: Array | None,
-    untold: Sequence[str],
+    excluded: Sequence[str],
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Of each shared parameter, each group's less the first's: value, interval, whether it differs from zero.
+    """For each shared parameter, each group's value minus the first group's: value, interval, and `differs`.
 
-    Whether it does is asked at a level corrected for the number of differences (Bonferroni); None for groups `untold`.
+    `differs` (from zero) is tested at a level corrected for the number of differences (Bonferroni); it is None for the
+    groups in `excluded`.
     """
     problem, place = apart.problem, apart.optimum.parameters
     method = "cluster" if clusters is not None else options.method
@@ -254,20 +258,20 @@ def _differences(
         left = min(left, len(np.unique(clusters)) - 1)
     at = {name: i for i, name in enumerate(problem.law.parameters)}
     strict = 1 - (1 - options.level) / max(len(shared) * (len(names) - 1), 1)
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    differences: dict[str, dict[str, dict[str, Any]]] = {}
     for parameter in shared:
-        found[parameter] = {}
+        differences[parameter] = {}
         for other in names[1:]:
             i, j = at[f"{parameter}[{other}]"], at[f"{parameter}[{names[0]}]"]
             value, drawn = float(place[i] - place[j]), draws[i] - draws[j]
             interval, differs = (np.nan, np.nan), None
-            if other not in untold and names[0] not in untold:
+            if other not in excluded and names[0] not in excluded:
                 interval = percentile(drawn, value, options.level, left)
                 low, high = percentile(drawn, value, strict, left)
                 differs = bool(low > 0 or high < 0) if np.isfinite([low, high]).all() else None
-            held = {"value": value, "interval": interval, "differs": differs}
-            found[parameter][f"{other} - {names[0]}"] = held
-    return found
+            row = {"value": value, "interval": interval, "differs": differs}
+            differences[parameter][f"{other} - {names[0]}"] = row
+    return differences
 
 
 def _words(
@@ -278,19 +282,19 @@ def _words(
     perfect: bool,
     options: Options,
 ) -> str:
-    """The verdict in words, and what it rests on where that is little."""
+    """The conclusion in words, and its limitations."""
     begin = f"Sharing {', '.join(shared)} between {', '.join(names)} is "
     alone = f" {', '.join(unsettled)} alone does not determine the law's parameters." if unsettled else ""
     if tenable is not None:
         return begin + (
-            f"tenable: the points do not tell the groups apart in them.{alone}"
+            f"tenable: the points do not distinguish the groups in them.{alone}"
             if tenable
             else f"not tenable: the groups differ in them by more than their noise.{alone}"
         )
     if perfect:
-        return f"{begin}undecided: the law passes through every point, so no noise is seen to judge a difference by."
+        return f"{begin}undecided: the law passes through every point, so there is no noise to compare with."
     if alone:
-        return f"{begin}undecided: there are not two groups whose values could be compared.{alone}"
+        return f"{begin}undecided: fewer than two groups have values to compare.{alone}"
     if options.bootstrap == 0:
         return f"{begin}undecided: there are no bootstrap refits, and this loss or design has no F test."
-    return f"{begin}undecided: the points leave nothing to estimate the noise from."
+    return f"{begin}undecided: the points leave no degrees of freedom to estimate the noise."

@@ -1,7 +1,7 @@
-"""Arguments matched by name: what a law's functions take against the names of its inputs and parameters.
+"""Match the arguments of a law's functions by name with its inputs and parameters.
 
-The engine calls every function of a law with positional arguments, the inputs and then the parameters. A function
-whose signature has them in another order is called in its own order; a name on one side only is an error.
+The solver calls every function of a law with positional arguments, the inputs and then the parameters. A function with
+these names in another order is called in its own order; a name on one side only is an error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Ordered:
 
 
 def bad_law(name: str, why: str, hint: str = "") -> InputError:
-    """The error for a law that breaks its contract."""
+    """The error for an invalid law."""
     return InputError(
         f"The law '{name}' {why}.",
         code="bad_law",
@@ -46,7 +46,7 @@ def matched(function: Callable[..., Any], names: Sequence[str], law: str, role: 
         role: what the function is in the law: predict, gradient, search.
 
     Raises:
-        InputError: bad_law, where a name is on one side only, or where names cannot be read (*args, builtins).
+        InputError: bad_law, for a name on one side only, or names that cannot be read (*args, builtins).
     """
     if isinstance(function, Ordered):
         return function
@@ -106,15 +106,16 @@ def matched_gradient(
     slopes = matched(function, [*inputs, *parameters], law, "gradient")
 
     def ordered(*arguments: Any) -> tuple[Any, ...]:
-        found = slopes(*arguments)
-        if isinstance(found, Mapping):
-            if set(found) != set(parameters):
+        values = slopes(*arguments)
+        if isinstance(values, Mapping):
+            if set(values) != set(parameters):
                 raise bad_law(
                     law,
-                    f"has a `gradient` of {', '.join(map(str, found))}, and its parameters are {', '.join(parameters)}",
+                    f"has a `gradient` of {', '.join(map(str, values))}, and its parameters are "
+                    f"{', '.join(parameters)}",
                 )
-            return tuple(found[name] for name in parameters)
-        columns = tuple(found)
+            return tuple(values[name] for name in parameters)
+        columns = tuple(values)
         if len(columns) != len(parameters):
             raise bad_law(law, f"has a `gradient` of {len(columns)} entries for {len(parameters)} parameters")
         return columns

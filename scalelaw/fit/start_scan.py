@@ -1,8 +1,9 @@
-"""Starts in the inputs' own scale: the decades of each parameter are searched in turn, others kept.
+"""Starting points in the inputs' own scale: a search over the decades of one parameter at a time.
 
-A law says where its parameters lie by `search`. Of a parameter without an entry there (every parameter of a typed
-formula) not even the decade is known: x0 of exp(-x/x0) is as large as x, k of exp(-k*x) as 1/x. From each of a few
-dozen places, one parameter after the other goes to the decade with the least sum of squares, linear ones solved.
+A law states the range of its parameters in `search`. For a parameter without an entry (every parameter of a typed
+formula) not even the decade is known: x0 of exp(-x/x0) is of the size of x, k of exp(-k*x) of that of 1/x. From each of
+a few dozen points, one parameter after the other moves to the decade with the smallest sum of squares, with the linear
+parameters solved.
 """
 
 from __future__ import annotations
@@ -15,21 +16,25 @@ from scalelaw.fit.batched_solve import box_minimum
 from scalelaw.fit.varpro import Problem
 
 Array = np.ndarray
-_PLACES = 32  # where a scan begins
+_PLACES = 32
+"""Starting points of the scan."""
 _SWEEPS = 2
-_STEP = 0.5  # decades between values
-_LEAST, _MOST = 6.0, 60.0  # decades to each side of one
-_POINTS = 40  # points that rank the values
+_STEP = 0.5
+"""Decades between values."""
+_LEAST, _MOST = 6.0, 60.0
+"""Fewest and most decades to each side of one."""
+_POINTS = 40
+"""Data points that rank the values."""
 
 
 def scan(problem: Problem, unit: Array, parameters: Array, keep: int) -> Array:
-    """[p, up to keep] the best distinct places after a search of the decades.
+    """[p, up to keep] the best distinct points after a search over the decades.
 
     Args:
         problem: plain squares, of one row.
-        unit: [p, B] even places of the unit box: where in its decades each parameter begins.
-        parameters: [p, B] places in the search box, for the parameters whose `search` the law has.
-        keep: how many places.
+        unit: [p, B] points of the unit box: the initial decade of each parameter.
+        parameters: [p, B] points of the search box, for the parameters in the law's `search`.
+        keep: number of points.
     """
     law, problem = problem.law, _thinned(problem)
     known = law.searched(problem.inputs)
@@ -57,20 +62,20 @@ def scan(problem: Problem, unit: Array, parameters: Array, keep: int) -> Array:
 
 
 def _beside(place: Array, values: dict[int, Array], keep: int) -> Array:
-    """[p, up to keep] the best place [p, 1] with one parameter at the value below or above: do they end alike?"""
-    found = [place[:, :0]]
+    """[p, up to keep] the best point [p, 1] with one parameter at the next value below or above."""
+    neighbors = [place[:, :0]]
     for j, tried in values.items():
         at = np.searchsorted(tried, place[j])
         for i in (at - 1, at + 1):
             inside = (i >= 0) & (i < len(tried))
             moved = place[:, inside].copy()
             moved[j] = tried[i[inside]]
-            found.append(moved)
-    return np.concatenate(found, axis=1)[:, :keep]
+            neighbors.append(moved)
+    return np.concatenate(neighbors, axis=1)[:, :keep]
 
 
 def _values(problem: Problem, j: int) -> Array:
-    """The values of one parameter that are tried: half decades as far as the inputs' sizes reach, within its bounds."""
+    """The trial values of one parameter: half decades over the range of the inputs' sizes, within its bounds."""
     low, high = problem.lower[j], problem.upper[j]
     with np.errstate(all="ignore"):
         sizes = [np.abs(np.log10(np.abs(x[x != 0]))).max(initial=0.0) for x in problem.inputs]
@@ -84,46 +89,46 @@ def _values(problem: Problem, j: int) -> Array:
 
 
 def _thinned(problem: Problem) -> Problem:
-    """The problem of at most `_POINTS` points, evenly along the inputs."""
+    """The problem with at most `_POINTS` points, evenly along the inputs."""
     n = problem.target.shape[1]
     if n <= _POINTS:
         return problem
     order = np.lexsort(problem.inputs[::-1])
-    some = order[np.linspace(0, n - 1, _POINTS).round().astype(int)]
-    weight = None if problem.weight is None else problem.weight[:, some]
-    inputs = tuple(x[some] for x in problem.inputs)
-    return replace(problem, inputs=inputs, target=problem.target[:, some], weight=weight)
+    picks = order[np.linspace(0, n - 1, _POINTS).round().astype(int)]
+    weight = None if problem.weight is None else problem.weight[:, picks]
+    inputs = tuple(x[picks] for x in problem.inputs)
+    return replace(problem, inputs=inputs, target=problem.target[:, picks], weight=weight)
 
 
 def _solved(problem: Problem, parameters: Array) -> tuple[Array, Array]:
-    """([p, B], [B]) the places with their linear parameters at their best within bounds, and the sums of squares."""
-    law, chosen = problem.law, problem.law.linear_index
+    """([p, B], [B]) the points with their linear parameters solved within bounds, and the sums of squares."""
+    law, linear = problem.law, problem.law.linear_index
     root = 1.0 if problem.weight is None else np.sqrt(problem.weight)
-    lower, upper = problem.lower[chosen, None], problem.upper[chosen, None]
+    lower, upper = problem.lower[linear, None], problem.upper[linear, None]
     start = np.repeat(np.clip(0.0, lower, upper), parameters.shape[1], axis=1)
     bare = parameters.copy()
-    bare[chosen] = 0.0
+    bare[linear] = 0.0
     with np.errstate(all="ignore"):
         offset = law.value(problem.inputs, bare)
-        columns = np.empty((len(chosen), *offset.shape))
-        for k, j in enumerate(chosen):
+        columns = np.empty((len(linear), *offset.shape))
+        for k, j in enumerate(linear):
             moved = bare.copy()
             moved[j] = 1.0
             columns[k] = (law.value(problem.inputs, moved) - offset) * root
         left = (problem.target - offset) * root - np.einsum("kb,kbn->bn", start, columns)
         good = np.isfinite(left).all(axis=1) & np.isfinite(columns).all(axis=(0, 2))
         columns[:, ~good], left[~good] = 0.0, 0.0
-        if chosen.size:
+        if linear.size:
             gram = np.einsum("kbn,lbn->klb", columns, columns)
             step = box_minimum(gram, np.einsum("kbn,bn->kb", columns, left), start, lower, upper)
             left = left - np.einsum("kb,kbn->bn", step, columns)
-            bare[chosen] = start + step
+            bare[linear] = start + step
         totals = np.sum(left**2, axis=1)
     return bare, np.where(good & np.isfinite(totals), totals, np.inf)
 
 
 def _distinct(places: Array, totals: Array, keep: int) -> list[int]:
-    """Indices of the best places with a finite total, each in other decades than the better ones."""
+    """Indices of the best points with a finite total, each in different decades from the better ones."""
     taken: list[int] = []
     for b in np.argsort(totals, kind="stable"):
         same = any(np.array_equal(places[:, b], places[:, t]) for t in taken)

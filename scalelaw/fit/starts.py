@@ -1,4 +1,4 @@
-"""Where to start: a low-discrepancy cover of the exponents' box, and the way from squares to a Huber objective."""
+"""Starting points: a low-discrepancy cover of the exponents' box, and continuation to a Huber objective."""
 
 from __future__ import annotations
 
@@ -12,42 +12,44 @@ from scalelaw.fit.start_scan import scan
 from scalelaw.fit.varpro import CHUNK, Problem, State
 
 Array = np.ndarray
-_APART = 0.05  # of the box's side, in one direction at least: what makes two places distinct
+_APART = 0.05
+"""Share of the box's side by which distinct starting points differ in at least one direction."""
 
 
 def cover(problem: Problem, starts: int, keep: int) -> tuple[Array, Array]:
-    """([p, some], [p, few]) the best distinct places of a low-discrepancy cover of the nonlinear parameters' box.
+    """The best distinct starting points of a low-discrepancy cover of the nonlinear parameters' box.
 
-    Before them those of a scan in the inputs' own scale, where the law has parameters without `search`. The first by
-    squares (relative ones for log residuals), linear parameters solved; the second, for all that is not a plain sum of
-    squares, by the objective itself after a step of the linear parameters: squares may lead astray.
+    Returns:
+        [p, up to 2 keep] ranked by squares (relative ones for log residuals) with the linear parameters solved; the
+        points of a scan in the inputs' own scale come first, where the law has parameters without `search`.
+        [p, up to keep] ranked by the objective after a step of the linear parameters; empty for a plain sum of squares.
     """
     law = problem.law
     low, high = law.search_box(problem.inputs, problem.lower, problem.upper)
-    chosen = np.flatnonzero(~law.is_linear & (low < high))
-    count = starts if chosen.size else 1
-    unit = _low_discrepancy(count, chosen.size)
+    free = np.flatnonzero(~law.is_linear & (low < high))
+    count = starts if free.size else 1
+    unit = _low_discrepancy(count, free.size)
     parameters = np.repeat(np.clip(0.0, problem.lower, problem.upper)[:, None], count, axis=1)
     parameters[~law.is_linear] = low[~law.is_linear, None]
-    parameters[chosen] = _spread(unit, low[chosen, None], high[chosen, None])
+    parameters[free] = _spread(unit, low[free, None], high[free, None])
     relative = problem.objective.residual == "log"
     weight = problem.weight
     if relative:
         weight = (1.0 if weight is None else weight) / np.maximum(problem.target, 1e-300) ** 2
     plain = replace(problem, objective=Objective(), weight=weight)
     where = np.zeros_like(parameters)
-    where[chosen] = unit
+    where[free] = unit
     scaled = scan(plain, where, parameters, keep)
     parameters, totals = _placed(plain, parameters)
     best = np.concatenate([scaled, parameters[:, _distinct(unit, totals, keep)]], axis=1)
     if problem.objective.is_quadratic:
         return best, parameters[:, :0]
-    settled, totals = _placed(problem, parameters)
-    return best, settled[:, _distinct(unit, totals, keep)]
+    projected, totals = _placed(problem, parameters)
+    return best, projected[:, _distinct(unit, totals, keep)]
 
 
 def _distinct(unit: Array, totals: Array, keep: int) -> list[int]:
-    """Indices of the best places, each away from the better ones; unit [dimensions, B], totals [B]."""
+    """Indices of the best points that are distinct from the better ones; unit [dimensions, B], totals [B]."""
     order = np.argsort(totals, kind="stable")[: 8 * keep]
     apart = np.abs(unit[:, order, None] - unit[:, None, order]).max(axis=0, initial=0.0) > _APART
     taken: list[int] = []
@@ -58,7 +60,7 @@ def _distinct(unit: Array, totals: Array, keep: int) -> list[int]:
 
 
 def _placed(problem: Problem, parameters: Array) -> tuple[Array, Array]:
-    """([p, B], [B]) places after a step of their linear parameters, and the objective there."""
+    """([p, B], [B]) points after a step of their linear parameters, and their objective."""
     solved, totals = parameters.copy(), np.empty(parameters.shape[1])
     size = max(1, 4 * CHUNK // len(problem.inputs[0]))
     for first in range(0, parameters.shape[1], size):
@@ -70,7 +72,7 @@ def _placed(problem: Problem, parameters: Array) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=32)
 def _low_discrepancy(count: int, dimensions: int) -> Array:
-    """[dimensions, count] points of the unit box: the Kronecker sequence of the generalised golden ratio."""
+    """[dimensions, count] points of the unit box: the Kronecker sequence of the generalized golden ratio."""
     ratio = 2.0
     for _ in range(40):
         ratio = (1.0 + ratio) ** (1.0 / (dimensions + 1))
@@ -79,7 +81,7 @@ def _low_discrepancy(count: int, dimensions: int) -> Array:
 
 
 def _spread(unit: Array, low: Array, high: Array) -> Array:
-    """From the unit box to the search box: even in the logarithm where it spans decades, denser near zero."""
+    """Map the unit box to the search box: uniform in the logarithm where it spans decades, denser near zero."""
     decades = (low > 0) & (high > 100 * low)
     near_zero = (low == 0) & (high > 10)
     with np.errstate(all="ignore"):

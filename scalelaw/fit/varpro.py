@@ -1,8 +1,8 @@
-"""The way down: from starts to minima of an objective, many rows (starts, or bootstrap refits) at once.
+"""Variable projection with Levenberg-Marquardt steps, for many rows (starts, or bootstrap refits) at once.
 
-Linear parameters are solved inside: each step eliminates them first (Kaufman's approximation of variable
-projection, in Gram form), with a Levenberg-Marquardt damping of its own for every row on what is left, and for
-plain least squares they are solved again after it. Bounds are kept by an active set.
+Each step eliminates the linear parameters first (Kaufman's approximation of variable projection, in Gram form). The
+remaining parameters are damped, with one damping per row. For plain least squares the linear parameters are solved
+again after the step. Bounds are enforced by an active set.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from scalelaw.fit.law import Law
 from scalelaw.fit.objective import Objective
 
 Array = np.ndarray
-CHUNK = 65_536  # numbers in one array of a batch: it stays in the cache
-SAME = 1e-6  # totals that differ by less, relatively, are of one minimum
+CHUNK = 65_536
+"""Numbers in one array of a batch, so that it fits the cache."""
+SAME = 1e-6
+"""Relative difference of objectives below which two descents ended in one minimum."""
 ROUNDING = 4 * np.finfo(float).eps
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is fitted: a law, inputs [n] in the law's units, target and weight [1, n] or [rows, n].
+    """A fit problem: a law, inputs [n] in the law's units, target and weight [1, n] or [rows, n].
 
     Bounds are [p], or [p, rows] where they differ by row. A parameter is fixed where its lower bound is its upper.
     """
@@ -48,25 +50,25 @@ class Problem:
             return self.lower, self.upper
         return self.lower[:, None], self.upper[:, None]
 
-    def rows(self, chosen: Array) -> Problem:
-        """The problem of some rows only; what they share stays shared."""
+    def rows(self, index: Array) -> Problem:
+        """The problem restricted to the rows `index`; arrays that all rows share stay shared."""
         own = self.lower.ndim == 2
         return replace(
             self,
-            target=_take(self.target, chosen),
-            weight=_take(self.weight, chosen),
-            lower=self.lower[:, chosen] if own else self.lower,
-            upper=self.upper[:, chosen] if own else self.upper,
+            target=_take(self.target, index),
+            weight=_take(self.weight, index),
+            lower=self.lower[:, index] if own else self.lower,
+            upper=self.upper[:, index] if own else self.upper,
         )
 
 
-def _take(values: Array | None, chosen: Array) -> Array:
-    return values if values is None or len(values) == 1 else values[chosen]  # type: ignore[return-value]
+def _take(values: Array | None, index: Array) -> Array:
+    return values if values is None or len(values) == 1 else values[index]  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
 class Descent:
-    """Where rows ended: parameters [p, B], objective [B], converged [B]."""
+    """Result of `descend`: parameters [p, B], objective [B], converged [B]."""
 
     parameters: Array
     objective: Array
@@ -83,9 +85,13 @@ def descend(
 ) -> Descent:
     """Descend from start [p, B] to the nearest minimum, in batches that fit the cache.
 
-    A row ends where a step promises less than `tolerance` of its objective. damping: of the first step; large for
-    starts that may be far from a minimum. enough: leave the other rows where they are once so many have ended in one
-    place and none is lower.
+    Args:
+        problem: the fit problem.
+        start: [p, B] initial parameters.
+        tolerance: a row has converged when the predicted decrease of a step is below this share of its objective.
+        steps: maximum number of steps.
+        damping: of the first step; large for starts that may be far from a minimum.
+        enough: stop when this many rows have converged to the lowest objective and no other row is below it.
     """
     rows = start.shape[1]
     size = max(1, CHUNK // max(1, len(problem.inputs[0])))
@@ -93,8 +99,8 @@ def descend(
         return _descend(problem, start, tolerance, steps, damping, enough)
     parts = []
     for first in range(0, rows, size):
-        chosen = np.arange(first, min(first + size, rows))
-        parts.append(_descend(problem.rows(chosen), start[:, chosen], tolerance, steps, damping, None))
+        index = np.arange(first, min(first + size, rows))
+        parts.append(_descend(problem.rows(index), start[:, index], tolerance, steps, damping, None))
     return Descent(
         np.concatenate([part.parameters for part in parts], axis=1),
         np.concatenate([part.objective for part in parts]),
@@ -104,142 +110,169 @@ def descend(
 
 @np.errstate(all="ignore")
 def _descend(
-    problem: Problem, start: Array, tolerance: float, steps: int, first: float, enough: int | None
+    problem: Problem, start: Array, tolerance: float, steps: int, initial_damping: float, enough: int | None
 ) -> Descent:
     lower, upper = problem.box
     parameters = np.clip(start, lower, upper)
-    best, reached, done = parameters.copy(), np.full(start.shape[1], np.inf), np.zeros(start.shape[1], bool)
-    live = np.arange(start.shape[1])
-    here = State.at(problem, parameters)
-    damping = np.full(len(live), first)
-    caution = np.full(len(live), 0.1)
-    some = problem
+    best, objective, converged = (
+        parameters.copy(),
+        np.full(start.shape[1], np.inf),
+        np.zeros(start.shape[1], bool),
+    )
+    active = np.arange(start.shape[1])
+    state = State.at(problem, parameters)
+    damping = np.full(len(active), initial_damping)
+    majorizer_weight = np.full(len(active), 0.1)
+    active_problem = problem
     undamped = len(problem.law.linear_index) if problem.objective.is_quadratic else 0
     for _ in range(steps):
-        gram, slope = here.quadratic(some, caution)
+        gram, slope = state.quadratic(active_problem, majorizer_weight)
         step, free = box_step(
             gram,
             slope,
-            here.parameters,
+            state.parameters,
             lower,
             upper,
             problem.law.order,
             damping,
             undamped,
         )
-        promise = some.objective.newton_factor * np.sum(np.where(free, slope * step, 0.0), axis=0)
-        floor = ROUNDING * here.floor
-        small = (promise <= tolerance * here.total + floor) & (damping < 1e-2) & (caution <= 0.1)
-        finished = small | ~np.isfinite(here.total) | (damping > 1e12)
+        predicted_decrease = active_problem.objective.newton_factor * np.sum(
+            np.where(free, slope * step, 0.0), axis=0
+        )
+        resolution = ROUNDING * state.rounding_scale
+        small = (
+            (predicted_decrease <= tolerance * state.total + resolution)
+            & (damping < 1e-2)
+            & (majorizer_weight <= 0.1)
+        )
+        finished = small | ~np.isfinite(state.total) | (damping > 1e12)
         if finished.any():
-            gone = live[finished]
-            best[:, gone], reached[gone] = here.parameters[:, finished], here.total[finished]
-            done[gone] = small[finished]
-            stay = np.flatnonzero(~finished)
-            live = live[stay]
-            if not live.size:
-                return Descent(best, reached, done)
-            some, here = some.rows(stay), here.take(stay)
-            if enough is not None and agreeing(reached[done], here.total) >= enough:
+            ended = active[finished]
+            best[:, ended], objective[ended] = state.parameters[:, finished], state.total[finished]
+            converged[ended] = small[finished]
+            remaining = np.flatnonzero(~finished)
+            active = active[remaining]
+            if not active.size:
+                return Descent(best, objective, converged)
+            active_problem, state = active_problem.rows(remaining), state.take(remaining)
+            if enough is not None and count_agreeing(objective[converged], state.total) >= enough:
                 break
-            lower, upper = some.box
-            step, damping, caution, floor = step[:, stay], damping[stay], caution[stay], floor[stay]
-        there = State.at(some, np.clip(here.parameters + step, lower, upper)).settled(some, caution)
-        better = there.total <= here.total + here.rounding
-        here = here.merge(there, better)
+            lower, upper = active_problem.box
+            step, damping, majorizer_weight = (
+                step[:, remaining],
+                damping[remaining],
+                majorizer_weight[remaining],
+            )
+        trial = State.at(active_problem, np.clip(state.parameters + step, lower, upper)).project(
+            active_problem, majorizer_weight
+        )
+        better = trial.total <= state.total + state.rounding
+        state = state.merge(trial, better)
         damping = np.where(better, damping * 0.02, np.maximum(damping * 8.0, 1e-4))
-        caution = np.where(better, np.maximum(caution * 0.1, 1e-6), np.minimum(caution * 30.0, 1.0))
-    best[:, live], reached[live] = here.parameters, here.total
-    return Descent(best, reached, done)
+        majorizer_weight = np.where(
+            better, np.maximum(majorizer_weight * 0.1, 1e-6), np.minimum(majorizer_weight * 30.0, 1.0)
+        )
+    best[:, active], objective[active] = state.parameters, state.total
+    return Descent(best, objective, converged)
 
 
-def agreeing(ended: Array, going: Array) -> int:
-    """How many of the totals that descents ended with are the lowest; 0 where one that still goes is lower."""
-    if not ended.size or going.min() < ended.min():
+def count_agreeing(finals: Array, running: Array) -> int:
+    """How many converged rows share the lowest objective; 0 where the objective of a running row is lower."""
+    if not finals.size or running.min() < finals.min():
         return 0
-    return int(np.sum(ended <= ended.min() * (1 + SAME) + 1e-30))
+    return int(np.sum(finals <= finals.min() * (1 + SAME) + 1e-30))
 
 
 @dataclass(frozen=True)
 class State:
-    """Rows at a place: parameters [p, B], jacobian [B, p, n], value and residual [B, n], total [B]."""
+    """Rows at their current parameters: parameters [p, B], jacobian [B, p, n], value and residual [B, n], total [B].
+
+    rounding_scale [B]: the rounding error of a weighted sum of squared targets.
+    """
 
     parameters: Array
     jacobian: Array
     value: Array
     residual: Array
     total: Array
-    floor: Array
+    rounding_scale: Array
 
     @classmethod
     def at(cls, problem: Problem, parameters: Array) -> State:
+        """Evaluate the law, its Jacobian and the objective at parameters [p, B]."""
         jacobian = problem.law.jacobian(problem.inputs, parameters)
         value = problem.law.value_from(problem.inputs, parameters, jacobian)
         residual = problem.objective.residuals(value, problem.target)
         weight = 1.0 if problem.weight is None else problem.weight
         total = problem.objective.total(residual, weight)
         size = problem.target if problem.objective.residual == "linear" else np.ones_like(problem.target)
-        floor = ROUNDING * np.sum(weight * size**2, axis=-1)
-        return cls(parameters, jacobian, value, residual, total, np.broadcast_to(floor, total.shape))
+        scale = ROUNDING * np.sum(weight * size**2, axis=-1)
+        return cls(parameters, jacobian, value, residual, total, np.broadcast_to(scale, total.shape))
 
     @property
     def rounding(self) -> Array:
-        """[B] what rounding does to the total: residuals r of targets y are known to about eps y."""
-        return np.sqrt(ROUNDING * np.maximum(self.total, 0.0) * self.floor) + ROUNDING * self.floor
+        """[B] rounding error of the total: residuals r of targets y are known to about eps y."""
+        return (
+            np.sqrt(ROUNDING * np.maximum(self.total, 0.0) * self.rounding_scale)
+            + ROUNDING * self.rounding_scale
+        )
 
-    def quadratic(self, problem: Problem, caution: Array) -> tuple[Array, Array]:
-        """The Gram matrix [p, p, B] and the slopes [p, B] of the objective's local least squares."""
-        rows, scale = problem.objective.linearise(self.residual, self.value, problem.weight, caution[:, None])
+    def quadratic(self, problem: Problem, majorizer_weight: Array) -> tuple[Array, Array]:
+        """The Gram matrix [p, p, B] and the slopes [p, B] of the linearized least-squares problem."""
+        rows, scale = problem.objective.linearize(
+            self.residual, self.value, problem.weight, majorizer_weight[:, None]
+        )
         columns = self.jacobian if scale is None else self.jacobian * scale[:, None, :]
         gram = np.matmul(columns, columns.transpose(0, 2, 1))
         slope = np.matmul(columns, rows[:, :, None])[:, :, 0]
         return np.ascontiguousarray(gram.transpose(1, 2, 0)), np.ascontiguousarray(slope.T)
 
-    def settled(self, problem: Problem, caution: Array) -> State:
-        """The linear parameters solved: exactly for plain squares, else by one step, taken where it lowers the total.
+    def project(self, problem: Problem, majorizer_weight: Array) -> State:
+        """The state after solving the linear parameters: exactly for plain squares, else by one accepted step.
 
-        Without it a step along the valley that exponents share with their amplitudes must stay very short.
+        Without this projection, steps along the valley that exponents share with their amplitudes stay very short.
         """
         if not problem.law.linear_index.size:
             return self
-        solved = self.solve_linear(problem, caution)
+        solved = self.solve_linear(problem, majorizer_weight)
         if problem.objective.is_quadratic:
-            return solved.renewed(problem, self.parameters)
+            return solved.refresh(problem, self.parameters)
         lower = solved.total < self.total
         return self.merge(State.at(problem, solved.parameters), lower) if lower.any() else self
 
-    def solve_linear(self, problem: Problem, caution: Array | None = None) -> State:
-        """The same place after a step of the linear parameters alone (within their bounds): exact for plain squares.
+    def solve_linear(self, problem: Problem, majorizer_weight: Array | None = None) -> State:
+        """The state after a step of the linear parameters alone (within their bounds): exact for plain squares.
 
-        The Jacobian stays that of the old place. caution [B]: see `Objective.linearise`; by default 1.
+        The Jacobian is not evaluated again. majorizer_weight [B]: see `Objective.linearize`; 1 by default.
         """
         lower, upper = problem.box
-        chosen = problem.law.linear_index
-        if not chosen.size:
+        linear = problem.law.linear_index
+        if not linear.size:
             return self
-        careful = 1.0 if caution is None else caution[:, None]
-        rows, scale = problem.objective.linearise(self.residual, self.value, problem.weight, careful)
-        columns = self.jacobian[:, chosen]
+        blend = 1.0 if majorizer_weight is None else majorizer_weight[:, None]
+        rows, scale = problem.objective.linearize(self.residual, self.value, problem.weight, blend)
+        columns = self.jacobian[:, linear]
         columns = columns if scale is None else columns * scale[:, None, :]
         gram = np.matmul(columns, columns.transpose(0, 2, 1)).transpose(1, 2, 0)
         slope = np.matmul(columns, rows[:, :, None])[:, :, 0].T
-        start = self.parameters[chosen]
-        step = box_minimum(gram, slope, start, lower[chosen], upper[chosen])
+        start = self.parameters[linear]
+        step = box_minimum(gram, slope, start, lower[linear], upper[linear])
         parameters = self.parameters.copy()
-        parameters[chosen] = np.clip(start + step, lower[chosen], upper[chosen])
+        parameters[linear] = np.clip(start + step, lower[linear], upper[linear])
         value = problem.law.moved_value(self.value, self.parameters, parameters, self.jacobian)
         residual = problem.objective.residuals(value, problem.target)
         total = problem.objective.total(residual, 1.0 if problem.weight is None else problem.weight)
         return replace(self, parameters=parameters, value=value, residual=residual, total=total)
 
-    def renewed(self, problem: Problem, before: Array) -> State:
-        """The same place, its Jacobian taken anew in rows where a linear parameter changed by more than a third.
+    def refresh(self, problem: Problem, before: Array) -> State:
+        """The state with its Jacobian evaluated again in rows where a linear parameter changed by more than a third.
 
-        `before` [p, B] is where the Jacobian was taken: the columns of the other parameters grow with the linear one
-        of their term, and old columns make steps too long, or at a linear parameter of zero none at all.
+        `before` [p, B] is where the Jacobian was evaluated. Columns of the other parameters scale with the linear
+        parameter of their term: outdated columns make steps too long, or zero at a linear parameter of zero.
         """
-        chosen = problem.law.linear_index
-        now, then = np.abs(self.parameters[chosen]), np.abs(before[chosen])
+        linear = problem.law.linear_index
+        now, then = np.abs(self.parameters[linear]), np.abs(before[linear])
         rows = np.flatnonzero(((now > 1.3 * then) | (then > 1.3 * now)).any(axis=0))
         if rows.size > 0.2 * now.shape[1]:
             return State.at(problem, self.parameters)
@@ -250,6 +283,7 @@ class State:
         return self
 
     def take(self, rows: Array) -> State:
+        """The state of the rows `rows` only."""
         return replace(
             self,
             parameters=self.parameters[:, rows],
@@ -257,7 +291,7 @@ class State:
             value=self.value[rows],
             residual=self.residual[rows],
             total=self.total[rows],
-            floor=self.floor[rows],
+            rounding_scale=self.rounding_scale[rows],
         )
 
     def merge(self, other: State, use: Array) -> State:

@@ -1,4 +1,4 @@
-"""How much each point counts: its standard error, a column of weights, more weight towards the tail."""
+"""Weights of the points: from standard errors, from a column, and towards the tail."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Weights:
-    """weight [n]: of each point in the objective, mean 1 (None: all alike); noise [n]: relative noise of each point.
+    """weight [n]: of each point in the objective, with mean 1 (None: all equal); noise [n]: relative noise.
 
-    words: what was done, for the checklist; kept [n] bool: points with a weight above zero.
+    words: a description for the checklist; kept [n] bool: points with a weight above zero.
     """
 
     weight: Array | None
@@ -28,15 +28,15 @@ class Weights:
 
 
 def effective_points(weight: Array) -> float:
-    """(sum w)^2 / sum w^2: how many equally weighted points tell as much."""
+    """(sum w)^2 / sum w^2: the number of equally weighted points with the same information."""
     return float(weight.sum() ** 2 / np.sum(weight**2)) if weight.any() else 0.0
 
 
 def need_positive(target: Array) -> None:
-    """Raises InputError where a target [n] is not positive: it has no logarithm."""
+    """Raises InputError where a target [n] is not positive and so has no logarithm."""
     if (target <= 0).any():
         raise InputError(
-            "Log residuals need a positive target, and a point holds 0.",
+            "Log residuals need positive targets, and a point has 0.",
             code="bad_value",
             hint="Use residual='linear', or leave the point out.",
         )
@@ -47,9 +47,9 @@ def need_squares(target: Array) -> None:
     largest = float(np.max(target, initial=0.0))
     if largest and not 1e-120 < largest < 1e120:
         raise InputError(
-            f"The largest target is {largest:.3g}: its square cannot be calculated with.",
+            f"The largest target is {largest:.3g}, and its square is out of range.",
             code="bad_value",
-            hint="Give the target in another unit.",
+            hint="Express the target in another unit.",
         )
 
 
@@ -61,9 +61,9 @@ def make_weights(
 ) -> Weights:
     """Weights from `weights` (`error_se`: 1/se^2; a column's name; n numbers) and `tail_weight`.
 
-    Of log residuals the standard error is that of ln y, se / y, so `error_se` gives (y / se)^2 there.
-    tail_weight gamma multiplies by x^gamma: a number for the first input, or input -> gamma.
-    Raises InputError for absent, negative or all-zero weights and for an unknown column or input.
+    For log residuals the standard error of ln y is se / y, so `error_se` gives weights (y / se)^2.
+    tail_weight gamma multiplies by x^gamma: a number applies to the first input; else input -> gamma.
+    Raises InputError for missing, negative or all-zero weights and for an unknown column or input.
     """
     n = len(points)
     weight, noise, words = np.ones(n), np.ones(n), []
@@ -75,7 +75,7 @@ def make_weights(
             raise InputError(
                 f"{bad} of {n} points have no positive {se_name}.",
                 code="bad_weights",
-                hint="Leave the weights out, or choose points that have one with --where.",
+                hint="Leave the weights out, or select points that have one with --where.",
             )
         words.append(f"1 / {se_name}^2")
         if residual == "log":
@@ -84,7 +84,7 @@ def make_weights(
         se = se / np.median(se)
         weight, noise = 1 / np.clip(se, 1e-100, 1e100) ** 2, se / np.sqrt(np.mean(se**2))
     elif weights is not None:
-        weight = _given(points, weights)
+        weight = _checked(points, weights)
         words.append(f"column {weights}" if isinstance(weights, str) else "given")
     gammas = tail_weight if isinstance(tail_weight, Mapping) else {next(iter(points.inputs)): tail_weight}
     for name, gamma in gammas.items():
@@ -98,13 +98,13 @@ def make_weights(
             words.append(f"{name}^{gamma:g}")
     kept = weight > 0
     if not kept.any():
-        raise InputError("All weights are zero: nothing is left to fit.", code="bad_weights")
+        raise InputError("All weights are zero, so nothing is left to fit.", code="bad_weights")
     if not words:
         return Weights(None, noise, kept, "none")
     return Weights(weight / weight[kept].mean(), noise, kept, ", times ".join(words))
 
 
-def _given(points: Points, weights: Any) -> Array:
+def _checked(points: Points, weights: Any) -> Array:
     if isinstance(weights, str):
         if weights not in points.rows or points.rows[weights].isna().all():
             there = [str(c) for c in points.rows.columns if points.rows[c].notna().any()]

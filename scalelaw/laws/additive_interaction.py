@@ -24,7 +24,7 @@ notes = {
     "A": "size acts only together with tokens: the points show no part of the error that size alone removes",
     "B": "tokens act only together with size: the points show no part of the error that tokens alone remove",
     "C": "the points show no interaction: additive_power says the same with a parameter less",
-    "D": "the points do not show a floor: the exponents scale with D, so neither is a finding on its own",
+    "D": "the irreducible error is not determined; the exponents depend on D, so neither is a finding by itself",
 }
 
 

@@ -23,7 +23,7 @@ bounds = {
 linear = ("A", "B", "D")
 search = {"alpha": (0.0, 3.0), "beta": (0.0, 3.0)}
 notes = {
-    "D": "the points do not show a floor: the exponents scale with D, so neither is a finding on its own"
+    "D": "the irreducible error is not determined; the exponents depend on D, so neither is a finding by itself"
 }
 
 

@@ -38,7 +38,7 @@ def variant(breaks: str) -> dict[str, Any]:
         "gradient": _gradient,
         "search": _search(n),
         "derived": _derived(n),
-        "notes": {"a": "the points do not show a floor, and the last slope scales with it"},
+        "notes": {"a": "the irreducible error is not determined, and the last slope depends on it"},
     }
 
 

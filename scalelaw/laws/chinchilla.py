@@ -1,4 +1,4 @@
-"""chinchilla: the loss of a model of N parameters trained on D tokens is a floor and two power laws.
+"""chinchilla: the loss of a model of N parameters trained on D tokens is a constant plus two power laws.
 
 loss = E + A * N^-alpha + B * D^-beta, arXiv 2203.15556, equation 2 (approach 3); N in parameters, D in tokens, both
 in raw units, so that A and B compare with publications. As N and D grow the loss falls to E.
@@ -17,7 +17,7 @@ bounds = dict.fromkeys(("E", "A", "alpha", "B", "beta"), (0.0, np.inf))
 linear = ("E", "A", "B")
 search = {"alpha": (0.0, 2.0), "beta": (0.0, 2.0)}
 notes = {
-    "E": "the points do not show a floor: the exponents scale with E, so neither is a finding on its own"
+    "E": "the irreducible error is not determined; the exponents depend on E, so neither is a finding by itself"
 }
 
 

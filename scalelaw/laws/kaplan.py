@@ -1,7 +1,7 @@
-"""kaplan: size and data limit the loss together, with no floor.
+"""kaplan: size and data limit the loss together, without an irreducible loss.
 
 loss = ((Nc / N)^(alpha_N / alpha_D) + Dc / D)^alpha_D, arXiv 2001.08361, equation 1.5; N in parameters, D in tokens.
-With endless data it is (Nc / N)^alpha_N, with endless size (Dc / D)^alpha_D. Nc and Dc span decades, so their natural
+With infinite data it is (Nc / N)^alpha_N, with infinite size (Dc / D)^alpha_D. Nc and Dc span decades, so their natural
 logarithms are the parameters; `derived` gives them plain.
 """
 

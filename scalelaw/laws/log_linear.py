@@ -1,7 +1,7 @@
 """log_linear: every doubling of model size or of visual tokens takes the same amount off the error.
 
 error = c - a ln N - b ln V: the limit of a power law with small exponents; N = LLM parameters in billions, V =
-visual tokens. It has no floor and turns negative in the end, so it describes a measured range and extrapolates
+visual tokens. It has no irreducible error and becomes negative, so it describes a measured range and extrapolates
 only a little way.
 """
 

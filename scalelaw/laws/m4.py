@@ -1,4 +1,4 @@
-"""m4: a learning curve that leaves the error of chance, falls as a power, and ends on a floor.
+"""m4: a learning curve from the error of chance, over a power law, to an irreducible error.
 
 (error - eps) / (eps_0 - error)^alpha = beta * x^-c, arXiv 2209.06640, M4. Written with the range R = eps_0 - eps and
 error = eps + R * s it is s / (1 - s)^alpha = (x / x0)^-c, in which eps and R are linear; the natural logarithm of x0
@@ -23,7 +23,7 @@ bounds = {
 }
 linear = ("eps", "R")
 notes = {
-    "eps": "the points do not show a floor: c scales with eps, and is a finding only if the floor is known"
+    "eps": "the irreducible error is not determined; c depends on eps, and is a finding only if that error is known"
 }
 
 

@@ -17,7 +17,7 @@ bounds = dict.fromkeys(("E", "a", "b", "eta"), (0.0, np.inf))
 linear = ("E", "a", "b")
 search = {"eta": (0.0, 1.0)}
 notes = {
-    "E": "the points do not show a floor: eta scales with E, and is a finding only if the floor is known"
+    "E": "the irreducible error is not determined; eta depends on E, and is a finding only if that error is known"
 }
 
 

@@ -1,4 +1,4 @@
-"""power_offset: the error falls as a power of one quantity x, to a floor eps.
+"""power_offset: the error falls as a power of one quantity x, to an irreducible error eps.
 
 error = eps + beta * x^-c (M2 of arXiv 2209.06640); x in its raw unit: tokens, examples, FLOPs.
 """
@@ -16,7 +16,7 @@ bounds = {"eps": (0.0, np.inf), "beta": (0.0, np.inf), "c": (0.0, np.inf)}
 linear = ("eps", "beta")
 search = {"c": (0.0, 3.0)}
 notes = {
-    "eps": "the points do not show a floor: c scales with eps, and is a finding only if the floor is known"
+    "eps": "the irreducible error is not determined; c depends on eps, and is a finding only if that error is known"
 }
 
 

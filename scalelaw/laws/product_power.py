@@ -19,8 +19,8 @@ linear = ("A", "D")
 signed = ("alpha_minus_beta",)
 search = {"alpha": (0.0, 3.0), "beta": (0.0, 3.0)}
 notes = {
-    "D": "the points do not show a floor: alpha and beta both scale with D, so neither exponent is a finding on "
-    "its own"
+    "D": "the irreducible error is not determined; alpha and beta both depend on D, so neither exponent is a "
+    "finding by itself"
 }
 
 
@@ -38,10 +38,10 @@ def gradient(n_params: Any, visual_tokens: Any, A: Any, alpha: Any, beta: Any, D
 
 
 def derived(parameters: dict[str, Any]) -> dict[str, Any]:
-    """alpha/beta; alpha - beta, above 0 where size lowers the error faster than tokens do; and V*/Q.
+    """alpha/beta; alpha - beta, positive where size lowers the error faster than tokens; and V*/Q.
 
-    V*/Q: the visual tokens a text token of the cost-optimal split (FLOPs = 2 N (Q + V)). V* = beta Q / (alpha - beta)
-    where alpha > beta; else no finite optimum (inf): keep every token.
+    V*/Q: visual tokens per text token of the cost-optimal split (FLOPs = 2 N (Q + V)). V* = beta Q / (alpha - beta)
+    where alpha > beta; else there is no finite optimum (inf), and every token should be kept.
     """
     alpha, beta = np.asarray(parameters["alpha"]), np.asarray(parameters["beta"])
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -18,7 +18,7 @@ bounds = {"A": (0.0, np.inf), "alpha": (0.0, np.inf), "beta": (0.0, np.inf), "D"
 linear = ("A", "D")
 search = {"alpha": (0.0, 3.0), "beta": (0.0, 3.0)}
 notes = {
-    "D": "the points do not show a floor: alpha and beta both scale with D, so neither is a finding alone"
+    "D": "the irreducible error is not determined; alpha and beta both depend on D, so neither is a finding alone"
 }
 
 

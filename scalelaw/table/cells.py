@@ -1,7 +1,7 @@
-"""The cells of a table: columns of any type, from a csv, a parquet file or a DataFrame, as float64 or as text.
+"""Convert columns of any type, from a csv, a parquet file or a DataFrame, to float64 or text.
 
 A number is written as `7e9`, `7000000000` or `.5`; an empty cell is one of `EMPTY`. Anything else in a column of
-numbers is refused with its row: thousands separators, `1_000`, `0x10`, `61.5%` and `7B` are never read as numbers.
+numbers is an error with its row: thousands separators, `1_000`, `0x10`, `61.5%` and `7B` are never read as numbers.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import pyarrow.compute as pc
 from scalelaw.errors import InputError, data_row
 
 EMPTY = ("", "-", "–", "—", "n/a", "#n/a", "na", "nan", "-nan", "none", "null", "<na>")
-"""What stands in an empty cell of a column of numbers, in any case."""
+"""Empty cells of a column of numbers, in upper or lower case."""
 
 EMPTY_TEXT = ("", "#N/A", "#NA", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
-"""What stands in an empty cell of a column of texts; `none` is the name of a compressor."""
+"""Empty cells of a column of text; `none` is the name of a compressor."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _NUMBER_RE2 = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(?i:inf(inity)?))$"
@@ -31,14 +31,14 @@ _SUFFIXED = re.compile(r"([+-]?[\d.]+(?:[eE][+-]?\d+)?) ?([kKMBGT])", re.ASCII)
 _SUFFIX = {"k": "e3", "K": "e3", "M": "e6", "B": "e9", "G": "e9", "T": "e12"}
 _SHOWN = 40
 LONGEST_TEXT = 10_000
-"""Characters of a cell that is neither number nor text, when it is kept as text."""
+"""Maximum length of a cell that is neither a number nor text and is stored as text."""
 
 
 def numbers(column: pd.Series, label: str, name: str) -> pd.Series:
-    """A column as float64, with NaN for empty cells and a new index. `name` is of the table.
+    """A column as float64, with NaN for empty cells and a new index. `name` is that of the table.
 
     Raises:
-        InputError: `bad_value` for a cell or a type that is no number, with the row.
+        InputError: `bad_value` for a cell or type that is not numeric, with the row.
     """
     kind = column.dtype
     if kind == np.float64:
@@ -69,23 +69,23 @@ def numbers(column: pd.Series, label: str, name: str) -> pd.Series:
 
 
 def _arrow_numbers(column: pd.Series, label: str, name: str) -> pd.Series:
-    held: Any = pa.array(column)
-    if isinstance(held, pa.ChunkedArray):
-        held = held.combine_chunks()
-    kind = held.type
+    array: Any = pa.array(column)
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    kind = array.type
     if pa.types.is_dictionary(kind):
-        held = held.dictionary_decode()
-        kind = held.type
+        array = array.dictionary_decode()
+        kind = array.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _from_text(held.cast(pa.string()), label, name)
+        return _from_text(array.cast(pa.string()), label, name)
     if pa.types.is_null(kind):
-        return pd.Series(np.full(len(held), np.nan))
+        return pd.Series(np.full(len(array), np.nan))
     sound = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_boolean)
     if not any(test(kind) for test in sound):
         raise _wrong_type(label, name, str(kind))
     if pa.types.is_boolean(kind):
-        held = held.cast(pa.int8())
-    return pd.Series(held.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+        array = array.cast(pa.int8())
+    return pd.Series(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
 
 
 def _from_text(texts: pa.Array, label: str, name: str) -> pd.Series:
@@ -120,13 +120,13 @@ def _number(value: Any, row: int, label: str, name: str) -> float:
 
 
 def _printable(value: str) -> str:
-    """Text without halves of surrogate pairs, which nothing could print."""
+    """Text without unpaired surrogates, which cannot be printed."""
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def _not_a_number(written: str, row: int, label: str, name: str) -> InputError:
     return InputError(
-        f"Column '{label}' of {name} holds something that is not a number: '{_printable(written[:_SHOWN])}' in "
+        f"Column '{label}' of {name} has a value that is not a number: '{_printable(written[:_SHOWN])}' in "
         f"{data_row(row)}.",
         code="bad_value",
         hint=_way_out(written.strip()[: 2 * _SHOWN]),
@@ -135,18 +135,18 @@ def _not_a_number(written: str, row: int, label: str, name: str) -> InputError:
 
 def _wrong_type(label: str, name: str, kind: str) -> InputError:
     return InputError(
-        f"Column '{label}' of {name} holds {kind[:_SHOWN]}, not numbers.",
+        f"Column '{label}' of {name} has type {kind[:_SHOWN]}, not numbers.",
         code="bad_value",
-        hint="Convert it to numbers, or leave the column out.",
+        hint="Convert it to numbers, or remove the column.",
     )
 
 
 def _way_out(written: str) -> str:
-    """How a text is written as a number, where that is plain."""
+    """The hint for a text that has an obvious form as a number."""
     if written.endswith("%") and _NUMBER.fullmatch(written[:-1].strip()):
         return f"Write a percentage as a fraction: {float(written[:-1]) / 100:.12g}."
-    if (found := _SUFFIXED.fullmatch(written)) and _NUMBER.fullmatch(found[1]):
-        number = float(found[1]) * float(f"1{_SUFFIX[found[2]]}")
+    if (match := _SUFFIXED.fullmatch(written)) and _NUMBER.fullmatch(match[1]):
+        number = float(match[1]) * float(f"1{_SUFFIX[match[2]]}")
         return f"Write it in full: {number:g}.".replace("e+0", "e").replace("e+", "e")
     if re.fullmatch(r"[+-]?\d{1,3}([,_ ']\d{3})+(\.\d+)?", written):
         return f"Write it without separators: {re.sub(r'[,_ ]', '', written).replace(chr(39), '')}."
@@ -156,10 +156,10 @@ def _way_out(written: str) -> str:
 
 
 def texts(column: pd.Series, label: str, name: str) -> pd.Series:
-    """A column as texts, with None for empty cells and a new index.
+    """A column as text, with None for empty cells and a new index.
 
     Raises:
-        InputError: `bad_value` for a list, a mapping or bytes that are no UTF-8.
+        InputError: `bad_value` for a list, a mapping or bytes that are not UTF-8.
     """
     kind = column.dtype
     if isinstance(kind, pd.CategoricalDtype):
@@ -168,24 +168,25 @@ def texts(column: pd.Series, label: str, name: str) -> pd.Series:
         return pd.Series(made[column.cat.codes.to_numpy()], dtype=object)
     values = column.astype(object).to_numpy()
     inferred = pd.api.types.infer_dtype(values, skipna=True)
-    if inferred in ("string", "empty"):  # fast: of a million cells few differ
+    # fast path: few of a million cells are distinct
+    if inferred in ("string", "empty"):
         codes, different = pd.factorize(values)
         plain = np.array([*map(_printable, different), None], dtype=object)
         return pd.Series(plain[codes], dtype=object)
     known: dict[Any, str | None] = {}
-    found: list[str | None] = []
+    result: list[str | None] = []
     for row, value in enumerate(values, 1):
         try:
             key = (type(value), value)
             if key not in known:
                 known[key] = _text(value)
-            found.append(known[key])
+            result.append(known[key])
         except (TypeError, ValueError, UnicodeDecodeError) as error:
             raise InputError(
-                f"Column '{label}' of {name} holds something that is not text: {shown(value)} in {data_row(row)}.",
+                f"Column '{label}' of {name} has a value that is not text: {shown(value)} in {data_row(row)}.",
                 code="bad_value",
             ) from error
-    return pd.Series(found, dtype=object)
+    return pd.Series(result, dtype=object)
 
 
 def _text(value: Any) -> str | None:
@@ -203,7 +204,7 @@ def _text(value: Any) -> str | None:
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it."""
+    """A value in the form of a message."""
     try:
         return _printable(repr(value)[:_SHOWN])
     except Exception:  # noqa: BLE001 - a foreign object's own failure
@@ -211,8 +212,7 @@ def shown(value: Any) -> str:
 
 
 def own(column: pd.Series) -> pd.Series:
-    """A column that the schema does not know: numbers as float64, booleans and texts as they are, any other cell
-    as text."""
+    """A column that is not in the schema: numbers as float64, booleans and text unchanged, other cells as text."""
     kind = column.dtype
     column = column.reset_index(drop=True)
     if pd.api.types.is_bool_dtype(kind) and not isinstance(kind, pd.CategoricalDtype) and not column.hasnans:
@@ -243,13 +243,13 @@ def names(columns: pd.Index | list[Any], name: str) -> list[str]:
     Raises:
         InputError: `duplicate_column` where two are the same.
     """
-    found = []
+    result = []
     for column in columns:
         parts = column if isinstance(column, tuple) else (column,)
         text = "_".join(part for part in (_own(p) or "" for p in parts) if part)
-        found.append(text.strip("\ufeff").strip())
+        result.append(text.strip("\ufeff").strip())
     counts: dict[str, int] = {}
-    for text in found:
+    for text in result:
         counts[text] = counts.get(text, 0) + 1
     if twice := [text for text, count in counts.items() if count > 1 and text]:
         raise InputError(
@@ -257,4 +257,4 @@ def names(columns: pd.Index | list[Any], name: str) -> list[str]:
             code="duplicate_column",
             hint="Rename or remove all but one.",
         )
-    return found
+    return result

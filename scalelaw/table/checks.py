@@ -26,14 +26,14 @@ _SIZE = re.compile(r"param|token|size|flop|compute|sample|frame|pixel|step|^[NVD
 _NAMED_SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?([BM])(?![A-Za-z0-9])")
 
 MOST_COMPARED = 400
-"""Points that are compared pair by pair."""
+"""Maximum number of points that are compared pair by pair."""
 FEWEST_RISING = 6
-"""Points within [0, 1] of which a rise is more than chance: below 1 % of six in random order have at most one
+"""Points within [0, 1] for which a rise is significant: fewer than 1% of random orders of six have at most one
 inversion."""
 GAP = 1e4
-"""A factor between neighboring sizes that only a change of unit makes."""
+"""Factor between neighboring sizes that indicates a change of unit."""
 SMALLEST_MODEL = 1e4
-"""Parameters: fewer are billions, millions or thousands of them."""
+"""Parameter count below which a value is in thousands, millions or billions."""
 
 
 def target_kind(rows: pd.DataFrame, target: str) -> str:
@@ -60,10 +60,11 @@ def check_direction(
 
     Args:
         inputs: name -> values [n]; columns: name -> the column they are read from.
-        values: the target [n]. own_law: a formula or a file of the user's, which may rise in inputs that are no sizes.
+        values: the target [n].
+        own_law: a formula or file of the user's, which may rise with inputs that are not sizes.
 
     Raises:
-        InputError: `looks_like_score` for a target that plainly is one.
+        InputError: `looks_like_score` for a target that is clearly a score.
     """
     kind = target_kind(rows, target)
     named = bool(_SCORE.search(target))
@@ -118,29 +119,32 @@ def _typed(target: str, values: np.ndarray) -> str:
 
 
 def _share(rise: float) -> str:
-    return f"{round(50 * (1 + rise))} %"
+    return f"{round(50 * (1 + rise))}%"
 
 
 def _rise(
     rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], sizes: list[str], values: np.ndarray
 ) -> tuple[float, int]:
-    """(rising pairs - falling pairs) / their number, and the number, over pairs of points of the same kind of which
-    one is at least as large in every size and larger in one; other inputs are equal."""
+    """(rising pairs - falling pairs) / pairs, and the number of pairs.
+
+    A pair is two points of the same kind of which one is at least as large in every size and larger in one, with equal
+    other inputs.
+    """
     if not sizes or not inputs:
         return 0.0, 0
-    chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_COMPARED)).astype(int))
-    size = np.log(np.stack([inputs[name] for name in sizes])[:, chosen])
-    y = values[chosen]
+    sample = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_COMPARED)).astype(int))
+    size = np.log(np.stack([inputs[name] for name in sizes])[:, sample])
+    y = values[sample]
     same = np.ones((len(y), len(y)), bool)
-    others = [inputs[name][chosen] for name in inputs if name not in sizes]
+    others = [inputs[name][sample] for name in inputs if name not in sizes]
     kinds = [
         c
         for c in ("benchmark", "metric", "task_family", "compressor", "judge")
         if c in rows and c not in sizes
     ]
-    others += [pd.factorize(rows[c].iloc[chosen])[0] for c in kinds]
-    for held in others:
-        same &= held[:, None] == held[None, :]
+    others += [pd.factorize(rows[c].iloc[sample])[0] for c in kinds]
+    for other in others:
+        same &= other[:, None] == other[None, :]
     step = size[:, None, :] - size[:, :, None]
     above = same & (step >= 0).all(axis=0) & (step > 0).any(axis=0)
     up = np.sign(y[None, :] - y[:, None])[above]
@@ -159,10 +163,10 @@ def check_units(rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], columns: M
         kind = name if name in COLUMNS else column
         if kind == "visual_tokens" and values.min() < 1:
             raise InputError(
-                f"Column '{column}' holds {values.min():g}, and a number of visual tokens is at least 1.",
+                f"Column '{column}' has {values.min():g}, but a number of visual tokens is at least 1.",
                 code="unit_mismatch",
-                hint=f"A share of the tokens is scaled by their full number: --scale {column}=576; counts in "
-                f"thousands: --scale {column}=1000. --as-is keeps the values.",
+                hint=f"Scale a share of the tokens by their full number (--scale {column}=576), or counts in "
+                f"thousands by --scale {column}=1000. --as-is keeps the values.",
             )
         if kind.startswith("n_params") or kind in ("train_tokens", "train_flops"):
             _one_unit(rows, values, column)
@@ -171,13 +175,13 @@ def check_units(rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], columns: M
         if kind == "train_tokens" and values.max() < SMALLEST_MODEL:
             yield (
                 "unit_mismatch",
-                f"{column} is at most {values.max():g}: the unit is tokens. If it counts billions, add "
+                f"{column} is at most {values.max():g}, and its unit is tokens. If it is in billions, add "
                 f"--scale {column}=1e9.",
             )
 
 
 def _one_unit(rows: pd.DataFrame, values: np.ndarray, column: str) -> None:
-    """Raises InputError where values of two units stand in one column."""
+    """Raises InputError for a column with values in two units."""
     ordered = np.unique(values)
     with np.errstate(divide="ignore", over="ignore"):
         steps = ordered[1:] / ordered[:-1]
@@ -188,10 +192,10 @@ def _one_unit(rows: pd.DataFrame, values: np.ndarray, column: str) -> None:
     odd = few if few.sum() <= many.sum() else many
     at = data_row(int(rows.index[int(np.flatnonzero(odd)[0])]) + 1)
     raise InputError(
-        f"Column '{column}' holds values of two units: {values[odd][0]:g} in {at}, and others that differ by a factor "
+        f"Column '{column}' has values in two units: {values[odd][0]:g} in {at} differs from the others by a factor "
         f"of {steps.max():.0e}.",
         code="unit_mismatch",
-        hint="Write all of them in one unit, 7e9 for 7 billion. --as-is keeps the values.",
+        hint="Write all values in one unit, 7e9 for 7 billion. --as-is keeps the values.",
     )
 
 
@@ -202,22 +206,22 @@ def _parameters(rows: pd.DataFrame, values: np.ndarray, column: str) -> Warnings
     if most < SMALLEST_MODEL:
         yield (
             "n_params_looks_like_billions",
-            f"{column} is at most {most:g}: the unit is parameters. Add --scale {column}={factor}.",
+            f"{column} is at most {most:g}, and its unit is parameters. Add --scale {column}={factor}.",
         )
         return
-    stated = _stated_sizes(rows)
-    known = np.isfinite(stated)
+    named = _named_sizes(rows)
+    known = np.isfinite(named)
     if known.any():
-        ratio = stated[known] / values[known]
+        ratio = named[known] / values[known]
         wrong = np.abs(np.round(np.log10(ratio) / 3)) >= 1
         wrong &= np.abs(np.log10(ratio) - 3 * np.round(np.log10(ratio) / 3)) < 0.5
         if wrong.any():
             first = int(np.flatnonzero(known)[int(np.flatnonzero(wrong)[0])])
-            exponent = int(3 * np.round(np.log10(stated[first] / values[first]) / 3))
+            exponent = int(3 * np.round(np.log10(named[first] / values[first]) / 3))
             count = f"{int(wrong.sum())} of {int(known.sum())} models"
             yield (
                 "unit_mismatch",
-                f"{column} is {values[first]:g} for the model '{rows['model'].iloc[first]}', and so for {count}. "
+                f"{column} is {values[first]:g} for the model '{rows['model'].iloc[first]}'; {count} are affected. "
                 + (
                     f"Add --scale {column}=1e{exponent}." if wrong.all() else "Write all sizes in parameters."
                 ),
@@ -228,18 +232,18 @@ def _parameters(rows: pd.DataFrame, values: np.ndarray, column: str) -> Warnings
     if plain and most < 1e8 and float(distinct[0]) >= 1e5:
         yield (
             "unit_mismatch",
-            f"{column} lies between {distinct[0]:g} and {most:g}, all round numbers: the unit is parameters. If the "
-            f"table counts thousands, add --scale {column}=1e3.",
+            f"{column} lies between {distinct[0]:g} and {most:g}, all round numbers, and its unit is parameters. If "
+            f"the table is in thousands, add --scale {column}=1e3.",
         )
 
 
-def _stated_sizes(rows: pd.DataFrame) -> np.ndarray:
+def _named_sizes(rows: pd.DataFrame) -> np.ndarray:
     """[n] the size in a model's name (`Qwen-1.5 7B`), NaN where there is none or several."""
     if "model" not in rows:
         return np.full(len(rows), np.nan)
     codes, names = pd.factorize(rows["model"])
-    found = np.array([*(_size_in(str(name)[:200]) for name in names), np.nan])
-    return found[codes]
+    sizes = np.array([*(_size_in(str(name)[:200]) for name in names), np.nan])
+    return sizes[codes]
 
 
 def _size_in(name: str) -> float:
@@ -251,9 +255,9 @@ KINDS = (
     "task_family", "compressor", "benchmark", "metric", "judge", "n_shot", "filter", "group", "part", "part_of",
     "split", "direction", "weight_bits", "dtype", "precision", "frames", "image_pixels", "rate_factor",
 )  # fmt: skip
-"""Columns whose values are different measurements or different models."""
+"""Columns whose values distinguish measurements or models."""
 LENGTHS = ("train_samples", "train_steps", "steps", "train_tokens", "train_flops", "generated_tokens")
-"""Columns of lengths: points that differ in them by more than `SAME_LENGTH` are pooled."""
+"""Columns of training lengths: points that differ by more than the factor `SAME_LENGTH` are pooled."""
 SAME_LENGTH = 1.02
 
 
@@ -261,7 +265,8 @@ def pooled(rows: pd.DataFrame, columns: Collection[str], named: Collection[str])
     """Warn of points of several kinds.
 
     Args:
-        columns: those that the law takes; named: those that the rows were chosen by.
+        columns: inputs of the law.
+        named: columns that the rows were selected by.
     """
     free = [c for c in (*KINDS, *LENGTHS) if c in rows and c not in columns and c not in named]
     for column in [c for c in free if c in KINDS]:
@@ -271,7 +276,7 @@ def pooled(rows: pd.DataFrame, columns: Collection[str], named: Collection[str])
         shown = ", ".join(str(kind)[:60] for kind in kinds[:6]) + (", ..." if len(kinds) > 6 else "")
         yield (
             f"mixed_{column}",
-            f"The points mix {len(kinds)} values of {column} ({shown}). Choose one with --where '{column}=...'.",
+            f"The points mix {len(kinds)} values of {column} ({shown}). Select one with --where '{column}=...'.",
         )
         if column == "benchmark":
             yield (
@@ -285,16 +290,17 @@ def pooled(rows: pd.DataFrame, columns: Collection[str], named: Collection[str])
             values = pd.to_numeric(rows[column], errors="coerce")
             yield (
                 f"mixed_{column}",
-                f"The points differ in {column} ({values.min():.4g} to {values.max():.4g}), which the law does not "
-                f"take. Choose one with --where '{column}=...', or fit a law that takes it.",
+                f"The points differ in {column} ({values.min():.4g} to {values.max():.4g}), which is not an input of "
+                f"the law. Select one with --where '{column}=...', or fit a law with this input.",
             )
 
 
 def _kinds(column: pd.Series) -> list[object]:
-    """The distinct values of a column, an empty cell being one of them where `direction` or `judge` has others."""
+    """The distinct values of a column; an empty cell counts as one for `direction`, and for `judge` beside others."""
     try:
         kinds = list(column.dropna().unique())
-    except TypeError:  # lists and other values that cannot be compared
+    # lists and other values that cannot be compared
+    except TypeError:
         return []
     if column.name == "direction":
         return list(dict.fromkeys(column.fillna("score")))
@@ -304,7 +310,7 @@ def _kinds(column: pd.Series) -> list[object]:
 
 
 def _lengths_differ(rows: pd.DataFrame, column: str) -> bool:
-    """Whether the lengths differ; tokens and FLOPs of training among rows of one size, as they follow from it."""
+    """Whether the lengths differ; training tokens and FLOPs among rows of one size, on which they depend."""
     values = pd.to_numeric(rows[column], errors="coerce")
     if values.notna().sum() < 2:
         return False

@@ -1,7 +1,7 @@
-"""Tables that a sweep writes: a checksum of their rows lies in the file's metadata, and is verified when they are read.
+"""Tables written by a sweep: the file's metadata has a checksum of the rows, which is verified on reading.
 
 The checksum (`CHECKSUM`) is the SHA-256 of the rows, column by column, and of every note of this package in the
-metadata. It finds what was edited, damaged or exchanged; it is no signature.
+metadata. It detects edited, damaged or exchanged rows; it is not a signature.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ SPECIAL = (
 
 
 class BrokenPart(Exception):
-    """A file that does not hold the rows that it should hold; the text says why."""
+    """A part file with missing, damaged or foreign rows; the text is the reason."""
 
 
 @dataclass(frozen=True)
 class Verified:
-    """Rows of a file, and the notes of this package in its metadata. checked: whether the file has a checksum; files
-    that were written before there was one have none.
+    """Rows of a file, and the notes of this package in its metadata.
+
+    checked: whether the file has a checksum; files of early versions have none.
     """
 
     rows: pa.Table
@@ -47,7 +48,7 @@ class Verified:
 
 
 def special(path: Path) -> str:
-    """What lies at `path` where that is no regular file ("a folder", "a FIFO"); empty for a file and for nothing."""
+    """The kind of a path that is not a regular file ("a folder", "a FIFO"); empty for a file and a missing path."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -58,21 +59,21 @@ def special(path: Path) -> str:
 
 
 def digest(rows: pa.Table, notes: Mapping[str, str]) -> str:
-    """SHA-256 of rows and notes; columns in which nothing stands do not count, so that new ones can be added."""
-    found = hashlib.sha256(json.dumps(sorted(notes.items())).encode())
+    """SHA-256 of rows and notes; empty columns do not count, so that new columns can be added."""
+    checksum = hashlib.sha256(json.dumps(sorted(notes.items())).encode())
     for name in sorted(rows.column_names):
         column = rows[name]
         if column.null_count == rows.num_rows:
             continue
-        found.update(f"\0{name}\0{rows.num_rows}\0".encode())
+        checksum.update(f"\0{name}\0{rows.num_rows}\0".encode())
         if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
             if column.null_count:
-                found.update(column.is_null().to_numpy().tobytes())
+                checksum.update(column.is_null().to_numpy().tobytes())
                 column = column.fill_null(0)
-            found.update(column.to_numpy().tobytes())
+            checksum.update(column.to_numpy().tobytes())
         else:
-            found.update(json.dumps(column.to_pylist(), default=str).encode())
-    return found.hexdigest()
+            checksum.update(json.dumps(column.to_pylist(), default=str).encode())
+    return checksum.hexdigest()
 
 
 def write_verified(rows: pa.Table, path: Path, notes: Mapping[str, str]) -> None:
@@ -90,8 +91,8 @@ def write_verified(rows: pa.Table, path: Path, notes: Mapping[str, str]) -> None
 def read_verified(path: Path) -> Verified:
     """Read a table that a sweep wrote.
 
-    Raises FileNotFoundError, and BrokenPart for what is no regular file, cannot be read, does not match its checksum,
-    or was written by something else than this package.
+    Raises FileNotFoundError, and BrokenPart for a file that is not regular, cannot be read, does not match its
+    checksum, or was written by another program.
     """
     if kind := special(path):
         raise BrokenPart(f"it is {kind}, not a file")
@@ -99,8 +100,8 @@ def read_verified(path: Path) -> Verified:
         columns = readable_columns(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             rows = file.read(columns, use_threads=False)
-            held = file.metadata.metadata or {}
-        notes = {name.decode(): note.decode() for name, note in held.items() if name.startswith(OWN)}
+            metadata = file.metadata.metadata or {}
+        notes = {name.decode(): note.decode() for name, note in metadata.items() if name.startswith(OWN)}
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, InputError, ValueError) as error:
@@ -133,12 +134,12 @@ def read_part(path: Path, name: str) -> Verified | None:
         return None
     rows = part.rows
     if "cell" not in rows.column_names or not rows.num_rows:
-        raise BrokenPart("it holds no cell")
+        raise BrokenPart("it has no cell")
     if others := set(rows["cell"].to_pylist()) - {name}:
-        raise BrokenPart(f"it holds another cell ({', '.join(map(str, sorted(others, key=str)))})")
+        raise BrokenPart(f"it has the rows of another cell ({', '.join(map(str, sorted(others, key=str)))})")
     identity = part.notes.get(IDENTITY)
     if identity is None or not hashlib.sha256(identity.encode()).hexdigest().startswith(name):
-        raise BrokenPart("it does not say that it is this cell's")
+        raise BrokenPart("it does not identify its cell")
     if not part.checked:
         _check_rows(rows)
     return part
@@ -147,10 +148,10 @@ def read_part(path: Path, name: str) -> Verified | None:
 def _check_rows(rows: pa.Table) -> None:
     for field in rows.schema:
         if field.name in COLUMNS and field.type != (wanted := ARROW[COLUMNS[field.name][0]]):
-            raise BrokenPart(f"its column {field.name} holds {field.type}, not {wanted}")
+            raise BrokenPart(f"its column {field.name} has type {field.type}, not {wanted}")
     errors = rows["error"] if "error" in rows.column_names else pa.nulls(rows.num_rows, pa.float64())
     if pc.any(pc.invert(pc.fill_null(pc.is_finite(errors), fill_value=False))).as_py():
-        raise BrokenPart("it holds a row whose error is not a number")
-    held = [json.dumps(row, default=str) for row in rows.to_pylist()]
-    if len(set(held)) < len(held):
-        raise BrokenPart("it holds a row twice")
+        raise BrokenPart("it has a row whose error is not a number")
+    texts = [json.dumps(row, default=str) for row in rows.to_pylist()]
+    if len(set(texts)) < len(texts):
+        raise BrokenPart("it has a duplicate row")

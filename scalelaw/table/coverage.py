@@ -1,4 +1,4 @@
-"""What a table covers: its grid of measurements, what is missing from it, what is doubted, and where it comes from."""
+"""Coverage of a table: its grid of measurements, missing cells, warnings about the numbers, and sources."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from scalelaw.table.schema import COLUMNS, OK
 
 ROWS = ("n_params", "n_params_vision", "compressor", "model_family", "model")
 MOST_SENTENCES = 10
-"""Benchmarks that one kind of sentence names."""
+"""Benchmarks named by one kind of warning."""
 MOST_VALUES = 300
-"""Values of an axis of the grid; a table of measured runs has tens."""
+"""Values of an axis that the grid shows; a table of measured runs has tens."""
 ALONG = ("visual_tokens", "train_samples", "train_tokens", "benchmark")
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """The grid of a table, and what stands around it.
+    """The grid of a table and its provenance.
 
-    rows, along     the columns of the table that span the grid; row_values, along_values: what they hold
+    rows, along     the columns of the table that span the grid; row_values, along_values: their distinct values
     counts          [row][column]: rows of status ok; missing: the (row, column) pairs without any
-    seeds           [row][column]: different seeds stated (0: none stated)
-    benchmarks      benchmark -> how many of the grid's measured cells have it
-    where           column -> value, what was chosen; n_rows and all that follows from rows is of the chosen
-    n_row_values, n_along_values   how many values there are; the grid has the first MOST_VALUES of each
-    unfinished      of a sweep's folder: how many of its cells have no result yet
+    seeds           [row][column]: number of different seeds (0: the table has none)
+    benchmarks      benchmark -> number of measured grid cells that have it
+    where           column -> value, the selected rows; n_rows and all counts refer to them
+    n_row_values, n_along_values   number of values; the grid has the first MOST_VALUES of each
+    unfinished      of a sweep's folder: number of cells without a result
     statuses        status -> rows; only `ok` is ever fitted
     standard_errors rows with a standard error
-    title, citation, licence   of a bundled table (else empty); sources: what the rows name as theirs
-    repeat_sd, repeat_freedom   the noise from one run to the next (see `scatter`), None where nothing ran twice
-    doubts          about the numbers, in sentences (see `doubts_about`)
+    title, citation, licence   of a bundled table (else empty); sources: the sources that the rows name
+    repeat_sd, repeat_freedom   the noise between runs (see `scatter`), None where nothing was run twice
+    warnings        about the numbers, in sentences (see `table_warnings`)
     """
 
     table: str
@@ -59,7 +59,7 @@ class Coverage:
     title: str = ""
     citation: str = ""
     licence: str = ""
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     unfinished: int = 0
     repeat_sd: float | None = None
     repeat_freedom: int = 0
@@ -68,35 +68,39 @@ class Coverage:
     n_along_values: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return asdict(self)
+        """For `--json`, where the warnings have the key `doubts`."""
+        names = {"warnings": "doubts"}
+        return {names.get(name, name): value for name, value in asdict(self).items()}
 
 
 def coverage(
     table: Any, where: Where = None, *, rows: str | None = None, along: str | None = None
 ) -> Coverage:
-    """What a table covers; it may be a DataFrame, a path or a bundled name.
+    """The coverage of a table.
 
-    where: `column=value` terms, all of which must hold of the rows that are looked at.
+    Args:
+        table: a DataFrame, a path or a bundled name.
+        where: `column=value` terms that the counted rows must all satisfy.
+        rows, along: the columns that span the grid; by default the first of ROWS and of ALONG that vary.
 
-    rows, along: the columns that span the grid; by default the first of ROWS and of ALONG that vary.
-    Raises InputError for a table that cannot be read, an unknown column, a table without both, or no such row.
+    Raises:
+        InputError: for a table that cannot be read, an unknown column, a table without a grid, or an empty selection.
     """
     frame = choose(read_table(table, where), where)
     name = table if isinstance(table, str) else ""
     down, across = _axis(frame, rows, ROWS), _axis(frame, along, ALONG)
-    believed = frame[_believed(frame) & frame[down].notna() & frame[across].notna()]
-    row_values, along_values = _values(believed[down]), _values(believed[across])
+    valid = frame[_is_valid(frame) & frame[down].notna() & frame[across].notna()]
+    row_values, along_values = _values(valid[down]), _values(valid[across])
     n_row_values, n_along_values = len(row_values), len(along_values)
     row_values, along_values = row_values[:MOST_VALUES], along_values[:MOST_VALUES]
-    shown = believed
+    shown = valid
     if n_row_values > MOST_VALUES or n_along_values > MOST_VALUES:
-        shown = believed[believed[down].isin(row_values) & believed[across].isin(along_values)]
+        shown = valid[valid[down].isin(row_values) & valid[across].isin(along_values)]
     cells = shown.groupby([down, across])
     counts, seeds = cells.size().to_dict(), cells["seed"].nunique().to_dict()
     grid = [[int(counts.get((r, c), 0)) for c in along_values] for r in row_values]
     facts = describe(name) if name in bundled_tables() else {}
-    spread, freedom = scatter(believed)
+    spread, freedom = scatter(valid)
     return Coverage(
         table=name,
         n_rows=len(frame),
@@ -108,11 +112,11 @@ def coverage(
         seeds=[[int(seeds.get((r, c), 0)) for c in along_values] for r in row_values],
         missing=[
             (r, c) for r, line in zip(row_values, grid, strict=True)
-            for c, held in zip(along_values, line, strict=True) if not held
+            for c, number in zip(along_values, line, strict=True) if not number
         ],
         benchmarks={
             str(benchmark): int(count) for benchmark, count in
-            believed.drop_duplicates(["benchmark", down, across])["benchmark"].value_counts().sort_index().items()
+            valid.drop_duplicates(["benchmark", down, across])["benchmark"].value_counts().sort_index().items()
         },
         statuses={str(k): int(v) for k, v in frame["status"].fillna(OK).value_counts().sort_index().items()},
         standard_errors=int(frame["error_se"].notna().sum()),
@@ -120,7 +124,9 @@ def coverage(
         title=str(facts.get("title", "")),
         citation=str(facts.get("citation", "")),
         licence=str(facts.get("licence", "")),
-        doubts=(*_cut(down, n_row_values), *_cut(across, n_along_values), *doubts_about(frame, name)),
+        warnings=(
+            *_cut(down, n_row_values), *_cut(across, n_along_values), *table_warnings(frame, name)
+        ),
         unfinished=_unfinished(table),
         repeat_sd=spread if freedom else None,
         repeat_freedom=freedom,
@@ -135,62 +141,66 @@ def _cut(column: str, count: int) -> Iterator[str]:
         yield f"The grid shows the first {MOST_VALUES} of {count:,} values of {column}."
 
 
-def doubts_about(frame: pd.DataFrame, name: str = "") -> tuple[str, ...]:
-    """What to doubt about a table's numbers, in sentences: what the rows show (not believed, judged by several,
-    scores no better than guessing), then of a bundled table what its file of sources states, of any other equal
-    numbers in two places, missing standard errors, nothing measured twice.
+def table_warnings(frame: pd.DataFrame, name: str = "") -> tuple[str, ...]:
+    """Warnings about a table's numbers, in sentences.
 
-    frame: in the table's schema. name: the table's, where it is a bundled one.
+    Of every table: rows that are not used, several judges, and scores no better than guessing. Of a bundled table also
+    the limitations that its sources state; of any other also equal numbers in two places, missing standard errors, and
+    missing repeats.
+
+    Args:
+        frame: in the table's schema.
+        name: of a bundled table.
     """
     if name in bundled_tables():
-        return (*_shown(frame), *map(str, describe(name).get("doubts", ())))
-    held = frame[_believed(frame)]
-    return (*_shown(frame), *_copies(held), *_noise(held))
+        return (*_shown(frame), *map(str, describe(name).get("limitations", ())))
+    valid = frame[_is_valid(frame)]
+    return (*_shown(frame), *_copies(valid), *_noise(valid))
 
 
-def _believed(frame: pd.DataFrame) -> pd.Series:
+def _is_valid(frame: pd.DataFrame) -> pd.Series:
     return frame["status"].isna() | (frame["status"] == OK)
 
 
 def _shown(frame: pd.DataFrame) -> Iterator[str]:
-    """What looks wrong about single rows."""
-    for status, rows in frame.loc[~_believed(frame), "status"].value_counts().sort_index().items():
-        yield f"{_rows(rows)} of status '{status}': never fitted, and not shown here as measured."
-    held = frame[_believed(frame)]
-    judged = held[["benchmark", "metric", "judge"]]
+    """Warnings about single rows."""
+    for status, rows in frame.loc[~_is_valid(frame), "status"].value_counts().sort_index().items():
+        yield f"{_rows(rows)} of status '{status}', not fitted and not counted as measured."
+    valid = frame[_is_valid(frame)]
+    judged = valid[["benchmark", "metric", "judge"]]
     if judged["judge"].notna().any():
         groups = judged.drop_duplicates().groupby(["benchmark", "metric"], dropna=False)["judge"]
         several = [(kind, list(group)) for kind, group in groups if len(group) > 1]
-        for kind, found in several[:MOST_SENTENCES]:
-            judges = [name if isinstance(name, str) else "no stated judge" for name in found]
-            yield f"{kind[0]} was judged by {' and '.join(sorted(judges))}: such scores do not compare."
-    measured = held[["benchmark", "metric"]].drop_duplicates().dropna().groupby("benchmark")["metric"]
+        for kind, judges_of in several[:MOST_SENTENCES]:
+            judges = [name if isinstance(name, str) else "an unnamed judge" for name in judges_of]
+            yield f"{kind[0]} was judged by {' and '.join(sorted(judges))}: these scores are not comparable."
+    measured = valid[["benchmark", "metric"]].drop_duplicates().dropna().groupby("benchmark")["metric"]
     for benchmark, names in [(b, group) for b, group in measured if len(group) > 1][:MOST_SENTENCES]:
         metrics = sorted(names)
         yield (
             f"{benchmark} has {len(metrics)} metrics ({', '.join(metrics[:6])}{', ...' if len(metrics) > 6 else ''}): "
-            "fit one of them with --where metric=...."
+            "fit one of them with --where metric=NAME."
         )
-    guessed = held["chance_error"].notna() & (held["error"] >= held["chance_error"])
+    guessed = valid["chance_error"].notna() & (valid["error"] >= valid["chance_error"])
     if guessed.any():
-        yield f"{_rows(guessed.sum())} no better than guessing: a law says little there."
+        yield f"{_rows(guessed.sum())} no better than guessing: a fitted law says little about them."
 
 
-def _copies(held: pd.DataFrame) -> Iterator[str]:
-    """Numbers with many digits in two places of the grid, one of which may be a copy: one sentence with their count.
+def _copies(valid: pd.DataFrame) -> Iterator[str]:
+    """A warning about numbers with many digits that occur in two places of the grid, one of which may be a copy.
 
-    Shares of one number of examples, stated or not, are left out: those meet by chance.
+    Shares of a known or common number of examples are left out, as they coincide by chance.
     """
     key = ["benchmark", "metric", "error"]
-    places = [c for c in (*ROWS, *ALONG) if c != "benchmark" and held[c].notna().any()]
-    error = held["error"]
-    many = (error > 0) & (error < 1) & ((error.round(6) - error).abs() > 1e-9) & held["n_examples"].isna()
-    equal = held[many]
+    places = [c for c in (*ROWS, *ALONG) if c != "benchmark" and valid[c].notna().any()]
+    error = valid["error"]
+    many = (error > 0) & (error < 1) & ((error.round(6) - error).abs() > 1e-9) & valid["n_examples"].isna()
+    equal = valid[many]
     equal = equal[equal.duplicated(key, keep=False)].drop_duplicates([*key, *places])
     equal = equal[equal.duplicated(key, keep=False)]
     if equal.empty:
         return
-    kinds = held.loc[many, ["benchmark", "metric"]].fillna("").astype(str).agg("\0".join, axis=1)
+    kinds = valid.loc[many, ["benchmark", "metric"]].fillna("").astype(str).agg("\0".join, axis=1)
     shares = {kind for kind, group in error[many].groupby(kinds) if _one_share(group)}
     equal = equal[~kinds.loc[equal.index].isin(shares)]
     groups = equal.groupby(key, dropna=False, sort=False)
@@ -199,7 +209,7 @@ def _copies(held: pd.DataFrame) -> Iterator[str]:
     first = next(iter(groups))[1]
     varied = [c for c in places if first[c].nunique() > 1]
     where = [
-        ", ".join(f"{c} {_told(v)}" for c, v in row.items())
+        ", ".join(f"{c} {_format(v)}" for c, v in row.items())
         for row in first[varied].head(3).to_dict("records")
     ]
     place = f"({first['error'].iloc[0]:.6g}) at {'; '.join(where)}"
@@ -210,11 +220,10 @@ def _copies(held: pd.DataFrame) -> Iterator[str]:
 
 
 LARGEST_TEST = 100_000
-"""Questions of a test of which equal shares are no sign of a copy."""
-
+"""Questions of a test whose equal shares do not indicate a copy."""
 
 FEWEST_SHARES = 4
-"""Different errors from which a common number of questions is taken."""
+"""Different errors needed to infer a common number of questions."""
 
 
 def _one_share(errors: pd.Series) -> bool:
@@ -232,38 +241,37 @@ def _one_share(errors: pd.Series) -> bool:
     return True
 
 
-def _noise(held: pd.DataFrame) -> Iterator[str]:
-    """What the rows do not say about their own noise."""
-    kinds = held["error_se_kind"].eq("binomial") & held["error_se"].notna()
-    if held["error_se"].isna().all():
+def _noise(valid: pd.DataFrame) -> Iterator[str]:
+    """Warnings about unknown noise."""
+    kinds = valid["error_se_kind"].eq("binomial") & valid["error_se"].notna()
+    if valid["error_se"].isna().all():
         yield "No row has a standard error."
-    elif held["error_se"].isna().any():
-        yield f"{_rows(held['error_se'].isna().sum())} without a standard error."
+    elif valid["error_se"].isna().any():
+        yield f"{_rows(valid['error_se'].isna().sum())} without a standard error."
     if kinds.any():
-        yield f"{_rows(kinds.sum())} with a binomial standard error: the noise of the questions alone."
-    if len(held) and not scatter(held)[1]:
-        key = [c for c in (*ROWS, *ALONG) if held[c].notna().any()]
-        if key and held.duplicated(key).any():
+        yield f"{_rows(kinds.sum())} with a binomial standard error, which covers only the noise of the questions."
+    if len(valid) and not scatter(valid)[1]:
+        key = [c for c in (*ROWS, *ALONG) if valid[c].notna().any()]
+        if key and valid.duplicated(key).any():
             yield (
-                "No score was measured twice with one metric, judge and recipe, so the noise between training runs is "
-                "not known."
+                "No score was measured twice with the same metric, judge and recipe, so the noise between training "
+                "runs is unknown."
             )
         else:
-            yield "Nothing was measured twice, so the noise from one training run to the next is not known."
+            yield "Nothing was measured twice, so the noise between training runs is unknown."
 
 
 SAME = ("experiment", "task_family", "metric", "judge", "text_tokens", "rate_factor")
-TOKENS_APART = (
-    1.02  # runs whose tokens differ by more than this factor were trained for different numbers of them
-)
+TOKENS_APART = 1.02
+"""Runs whose training tokens differ by more than this factor have different training lengths."""
 
 
 def scatter(rows: pd.DataFrame, target: str = "error") -> tuple[float, int]:
-    """The noise from one run to the next: (standard deviation, degrees of freedom), nan and 0 where nothing ran twice.
+    """The noise between runs: (standard deviation, degrees of freedom), NaN and 0 where nothing was run twice.
 
-    Pooled over the groups of rows that agree in all that a table knows of a model, its data, its recipe and its score,
-    and in every column of its own, and whose seeds differ (or are not stated). The tokens of a run differ a little from
-    seed to seed: up to 2 % do not tell rows apart. A row that stands twice is no repeat.
+    Pooled over groups of rows that agree in every column that describes the model, its data, its recipe and its score,
+    and whose seeds differ or are missing. Training tokens vary slightly between seeds, so differences up to 2% are
+    ignored. A duplicated row is not a repeat.
     """
     own = [c for c in rows if c not in COLUMNS and c != target]
     alike = [c for c in (*ROWS, *ALONG, *SAME, *own) if c in rows and rows[c].notna().any()]
@@ -286,34 +294,34 @@ def _rows(number: int) -> str:
     return f"{number} row{'' if number == 1 else 's'}"
 
 
-def _told(value: Any) -> str:
+def _format(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _unfinished(table: Any) -> int:
-    """How many cells that a sweep's folder names have no part file."""
+    """Number of cells of a sweep's folder without a part file."""
     folder = SweepFolder(Path(table)) if isinstance(table, str | Path) else None
     if folder is None or not folder.manifest.is_file():
         return 0
     return sum(not folder.cell(cell).is_file() for cell in stated_cells(folder)[1])
 
 
-def _axis(frame: pd.DataFrame, asked: str | None, candidates: Sequence[str]) -> str:
-    if asked is not None:
-        if asked not in frame or frame[asked].isna().all():
-            raise unknown("column", asked, (str(c) for c in frame.columns if frame[c].notna().any()))
-        return asked
+def _axis(frame: pd.DataFrame, requested: str | None, candidates: Sequence[str]) -> str:
+    if requested is not None:
+        if requested not in frame or frame[requested].isna().all():
+            raise unknown("column", requested, (str(c) for c in frame.columns if frame[c].notna().any()))
+        return requested
     there = [column for column in candidates if frame[column].notna().any()]
     varied = [column for column in there if frame[column].nunique() > 1]
     if not there:
         raise InputError(
-            f"The table holds none of {', '.join(candidates)}: there is no grid to show.",
+            f"The table has none of {', '.join(candidates)}, so there is no grid to show.",
             code="missing_column",
         )
     return (varied or there)[0]
 
 
 def _values(column: pd.Series) -> list[Any]:
-    """What a column holds, each once, in order; whole numbers as integers."""
-    held = sorted(column.unique())
-    return [int(v) if isinstance(v, float) and v == int(v) else v for v in held]
+    """The distinct values of a column in order; whole numbers as integers."""
+    values = sorted(column.unique())
+    return [int(v) if isinstance(v, float) and v == int(v) else v for v in values]

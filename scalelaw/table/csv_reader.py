@@ -1,6 +1,6 @@
 """Comma-separated text, read within limits; every row has as many fields as the header.
 
-There are no comments inside the data: a `#` is a character like any other. Lines that begin with `#` above the header
+There are no comments inside the data, where `#` is an ordinary character. Lines that begin with `#` above the header
 are skipped.
 """
 
@@ -23,15 +23,15 @@ from scalelaw.table.cells import EMPTY_TEXT, names, numbers
 from scalelaw.table.schema import COLUMNS
 
 MOST_BYTES = 2**29
-"""Bytes of a csv; a larger table belongs into parquet."""
+"""Maximum bytes of a csv; a larger table should be parquet."""
 MOST_CELLS = 60_000_000
-"""Cells of a csv, empty ones included: a million rows of the schema's columns hold 35 million."""
+"""Maximum cells of a csv, including empty ones; a million rows of the schema have 35 million."""
 LONGEST_ROW = 2**23
-"""Bytes of one row."""
+"""Maximum bytes of one row."""
 
 
 def read_stream(source: IO[Any], name: str) -> bytes:
-    """All bytes of a stream of text or bytes. Raises InputError `too_large`, and for one without text."""
+    """All bytes of a stream of text or bytes. Raises InputError `too_large`, and for another kind of stream."""
     chunks: list[bytes] = []
     size = 0
     while chunk := source.read(CHUNK):
@@ -50,14 +50,14 @@ def read_stream(source: IO[Any], name: str) -> bytes:
 def too_large(name: str, limit: str) -> InputError:
     """The error for a csv beyond a limit."""
     return InputError(
-        f"{name} holds more than {limit}.", code="too_large", hint="Write a larger table as parquet."
+        f"{name} has more than {limit}.", code="too_large", hint="Write a larger table as parquet."
     )
 
 
 def refuse_nul(data: bytes, name: str) -> None:
-    """Raises InputError for bytes that no text holds."""
+    """Raises InputError for NUL bytes, which text does not contain."""
     if b"\0" in data:
-        raise _unreadable(name, "it holds NUL bytes, so it is no text in UTF-8")
+        raise _unreadable(name, "it contains NUL bytes, so it is not UTF-8 text")
 
 
 def parse(data: bytes, name: str) -> pd.DataFrame:
@@ -88,7 +88,7 @@ def parse(data: bytes, name: str) -> pd.DataFrame:
         body = re.sub(rb',[ \t]+"', b',"', body)
     rows = _rows(body, columns, name)
     if not rows.num_rows:
-        raise InputError(f"{name} holds no rows.", code="empty_table")
+        raise InputError(f"{name} has no rows.", code="empty_table")
     unnamed = iter(f"Unnamed: {place}" for place in range(len(columns)))
     made = {
         column or next(unnamed): _column(rows.column(place), column, name)
@@ -103,11 +103,11 @@ def _header(data: bytes, name: str) -> tuple[int, str, list[str]]:
     skipped: list[str] = []
     while at < len(data):
         end, quoted = at, False
-        for found in re.finditer(rb'["\r\n]', data[at : at + LONGEST_ROW]):
-            if found[0] == b'"' and data[at : at + 1] != b"#":
+        for match in re.finditer(rb'["\r\n]', data[at : at + LONGEST_ROW]):
+            if match[0] == b'"' and data[at : at + 1] != b"#":
                 quoted = not quoted
             elif not quoted:
-                end = at + found.start()
+                end = at + match.start()
                 break
         else:
             end = min(len(data), at + LONGEST_ROW)
@@ -157,7 +157,7 @@ def _rows(body: bytes, columns: list[str], name: str) -> pa.Table:
         )
     except pa.ArrowInvalid as error:
         if not body.strip():
-            raise InputError(f"{name} holds no rows.", code="empty_table") from error
+            raise InputError(f"{name} has no rows.", code="empty_table") from error
         if not wrong:
             raise _unreadable(name, str(error)) from error
         row = wrong[0]
@@ -175,8 +175,8 @@ def _rows(body: bytes, columns: list[str], name: str) -> pa.Table:
         raise _unreadable(name, str(error)) from error
 
 
-def _column(held: pa.ChunkedArray, column: str, name: str) -> pd.Series:
-    trimmed = pc.utf8_trim_whitespace(held.combine_chunks())
+def _column(cells: pa.ChunkedArray, column: str, name: str) -> pd.Series:
+    trimmed = pc.utf8_trim_whitespace(cells.combine_chunks())
     known = COLUMNS.get(column)
     if known is None or known[0] != "text":
         try:

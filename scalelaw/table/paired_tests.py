@@ -1,8 +1,8 @@
-"""Paired comparison of what differs in one column (compressors, say) with everything else the same.
+"""Paired comparison of the values of one column (such as compressors) with everything else equal.
 
 Two rows are a pair where they agree in `within` and in `pairs` (by default: benchmark, model, visual tokens; seed). The
-difference of a pair is free of all that the two share: the data, their order, the tower, the LLM it began with. Per
-group: the mean error with a t interval, the mean difference to the baseline likewise, and a paired t test, its p-values
+difference of a pair is free of what both share: the data, their order, the vision tower, the initial LLM. Per group:
+the mean error and the mean difference to the baseline, both with a t interval, and a paired t test with p-values
 adjusted for the number of comparisons in the group (Holm, Scandinavian Journal of Statistics 6, 1979).
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WITHIN = ("benchmark", "model", "visual_tokens")
 _SPELLED = "{:.15g}".format
-"""How a number is named: 1 for 1.0, 6738415616 in full."""
+"""The name of a number: 1 for 1.0, 6738415616 in full."""
 
 
 def paired(
@@ -35,16 +35,16 @@ def paired(
     """One row for each group and each value of `by`: n pairs, error, difference to the baseline, p, p_holm.
 
     Columns: `within`, `by`, n, error, error_lo, error_hi, difference, difference_lo, difference_hi (error minus the
-    baseline's: below 0 is better), p, p_holm, plateaus (rows whose status is not `ok`: in the means, and said).
-    An interval or a p from one pair is NaN; so is p where every pair differs by the same. A row without its pair is
+    baseline's: below 0 is better), p, p_holm, plateaus (rows whose status is not `ok`, included in the means).
+    An interval or p-value from one pair is NaN; so is p where all differences are equal. A row without its pair is
     left out of the difference and counted in `unpaired`.
-    `by` itself is taken out of `within`.
-    Raises InputError for a column or a baseline that the table lacks, and for two rows where one is expected.
+    `by` is removed from `within`.
+    Raises InputError for a missing column or baseline, and for duplicate rows.
     """
     import pandas as pd
 
     if by in pairs:
-        raise InputError(f"Rows are paired by {by}: it cannot be compared itself.", code="bad_column")
+        raise InputError(f"Rows are paired by {by}, so it cannot be compared.", code="bad_column")
     within = [column for column in within if column != by]
     keys = [*within, *pairs]
     for column in (*keys, by, "error"):
@@ -61,18 +61,18 @@ def paired(
         raise InputError(
             f"There are two rows of {', '.join(f'{k} {v}' for k, v in row.items())}.",
             code="duplicate_row",
-            hint="Choose the rows with --where, or name more columns that tell them apart.",
+            hint="Select rows with --where, or name more columns that distinguish them.",
         )
     rows: list[dict[str, Any]] = []
-    for group, held in table.groupby(list(within), sort=True):
-        base = held[held[by] == baseline].set_index(list(pairs))["error"]
-        found = [
-            _compare(own, base, pairs, level) | {by: value} for value, own in held.groupby(by, sort=True)
+    for group, members in table.groupby(list(within), sort=True):
+        base = members[members[by] == baseline].set_index(list(pairs))["error"]
+        compared = [
+            _compare(own, base, pairs, level) | {by: value} for value, own in members.groupby(by, sort=True)
         ]
-        tested = [one for one in found if one[by] != baseline and np.isfinite(one["p"])]
+        tested = [one for one in compared if one[by] != baseline and np.isfinite(one["p"])]
         for tried, p in zip(tested, _holm([one["p"] for one in tested]), strict=True):
             tried["p_holm"] = p
-        rows += [dict(zip(within, group, strict=True)) | one for one in found]
+        rows += [dict(zip(within, group, strict=True)) | one for one in compared]
     columns = [*within, by, "n", "error", "error_lo", "error_hi", "difference", "difference_lo", "difference_hi",
                "p", "p_holm", "unpaired", "plateaus"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
@@ -92,7 +92,7 @@ def _compare(own: pd.DataFrame, base: pd.Series, pairs: Sequence[str], level: fl
 
 
 def _t(values: np.ndarray, level: float) -> tuple[float, float, float]:
-    """The t interval of a mean, and the p-value of its being 0; NaN where the values cannot say."""
+    """The t interval of a mean and the p-value of a mean of 0; NaN for fewer than two distinct values."""
     from scipy import stats
 
     spread = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0

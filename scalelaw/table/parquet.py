@@ -1,4 +1,4 @@
-"""Parquet files as strangers have them: read within limits, whatever they say of themselves."""
+"""Read untrusted parquet files within limits, whatever their metadata declares."""
 
 from __future__ import annotations
 
@@ -18,20 +18,28 @@ from scalelaw.table.schema import COLUMNS
 
 PARQUET = (".parquet", ".pq")
 FEW_VALUES, FEW_BYTES, MOST_PER_BYTE = 400_000_000, 2**32, 50
-"""What a parquet file may hold however small it is (values: of a table eleven million rows; bytes of text), and for
-each of its bytes. Rows that agree in most columns take a tenth of a byte each, and 1.2 KB while the table is read whole
-(measured at a million rows)."""
+"""Limits of a parquet file: values and bytes of text that any file may have, and values per byte of the file.
+
+The first allows eleven million rows of a table. Rows that agree in most columns take a tenth of a byte each, and 1.2 KB
+while the table is read as a whole (measured at a million rows).
+"""
 
 
-def read_parquet(path: Path, chosen: list[tuple[str, str, Any]] | None = None) -> pa.Table:
-    """Rows of a parquet file, of its columns that are not nested: no other can hold numbers or texts.
+def read_parquet(path: Path, where: list[tuple[str, str, Any]] | None = None) -> pa.Table:
+    """The rows of a parquet file, without nested columns.
 
-    Raises InputError for what is no parquet file, and for a small file that would fill the memory.
+    Args:
+        path: the file.
+        where: parquet filters; terms on missing columns are ignored.
+
+    Raises:
+        InputError: for a file that is not parquet, and for a small file that would fill the memory.
     """
     try:
         columns = readable_columns(path)
-        if filters := [term for term in chosen or () if term[0] in columns]:
-            with contextlib.suppress(pa.ArrowException):  # the column is of another kind than the schema's
+        if filters := [term for term in where or () if term[0] in columns]:
+            # a column whose type differs from the schema's cannot be filtered
+            with contextlib.suppress(pa.ArrowException):
                 return pq.read_table(path, columns=columns, filters=filters, page_checksum_verification=True)
         return pq.read_table(path, columns=columns, page_checksum_verification=True)
     except InputError:
@@ -41,31 +49,34 @@ def read_parquet(path: Path, chosen: list[tuple[str, str, Any]] | None = None) -
 
 
 def readable_columns(path: Path) -> list[str]:
-    """The columns of a parquet file that can be read. A kilobyte of it may say that a value comes a thousand million
-    times: that is looked at first, on what it says of its row groups (to ask for a spoilt column chunk ends the
-    process). A column of the schema counts whether the file has it or not: in a table it takes its room.
+    """The readable columns of a parquet file.
+
+    A kilobyte of parquet may declare a billion equal values, so the size is checked first from the row groups (reading
+    a damaged column chunk ends the process). Missing columns of the schema count as well, as they take memory in a
+    table.
     """
     size = path.stat().st_size
     note_read(path)
     with pq.ParquetFile(path) as file:
         groups = [file.metadata.row_group(g) for g in range(file.metadata.num_row_groups)]
-        fields = [held for held in file.schema_arrow if not pa.types.is_nested(held.type)]
+        fields = [field for field in file.schema_arrow if not pa.types.is_nested(field.type)]
         rows, most = (
             sum(group.num_rows for group in groups),
             max((g.total_byte_size for g in groups), default=0),
         )
-    if len({held.name for held in fields}) < len(fields):
-        cells.names([held.name for held in fields], str(path))  # raises
-    held_columns = len(fields) + len(COLUMNS.keys() - {held.name for held in fields})
-    if rows * held_columns > max(FEW_VALUES, MOST_PER_BYTE * size):
+    if len({field.name for field in fields}) < len(fields):
+        # raises for the duplicate name
+        cells.names([field.name for field in fields], str(path))
+    n_columns = len(fields) + len(COLUMNS.keys() - {field.name for field in fields})
+    if rows * n_columns > max(FEW_VALUES, MOST_PER_BYTE * size):
         raise _too_large(path, size, f"{rows:,} rows")
     length = 0
-    for name in [held.name for held in fields if rows * most > FEW_BYTES and _is_text(held.type)]:
+    for name in [field.name for field in fields if rows * most > FEW_BYTES and _is_text(field.type)]:
         column = pq.read_table(path, columns=[name], read_dictionary=[name])[name]
         length += sum(_length(chunk) for chunk in column.chunks)
         if length > max(FEW_BYTES, MOST_PER_BYTE * size):
             raise _too_large(path, size, f"{length:,} bytes of text")
-    return [held.name for held in fields]
+    return [field.name for field in fields]
 
 
 _TEXTS = (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view())
@@ -94,25 +105,25 @@ def _written(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
         return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
 
 
-def _too_large(path: Path, size: int, held: str) -> InputError:
+def _too_large(path: Path, size: int, content: str) -> InputError:
     return InputError(
-        f"{path} holds {held} in {size:,} bytes: it would fill the memory.",
+        f"{path} declares {content} in {size:,} bytes, which would fill the memory.",
         code="too_large",
-        hint="A table of results takes about a byte for each of its values.",
+        hint="A results table takes about one byte per value.",
     )
 
 
 def in_pandas(rows: pa.Table) -> pd.DataFrame:
-    """Rows as pandas has them, whatever notes on itself pandas left in their file."""
+    """Rows as a DataFrame; pandas metadata in the file is ignored."""
     try:
         rows = rows.replace_schema_metadata(None)
-        for place, held in enumerate(rows.schema):
-            column, kind = rows.column(place), held.type
+        for place, field in enumerate(rows.schema):
+            column, kind = rows.column(place), field.type
             if pa.types.is_temporal(kind):  # pandas knows only some centuries
-                rows = rows.set_column(place, held.name, _written(column))
+                rows = rows.set_column(place, field.name, _written(column))
             elif pa.types.is_decimal(kind):
-                rows = rows.set_column(place, held.name, column.cast(pa.float64(), safe=False))
-        rows.select([n for n, held in enumerate(rows.schema) if _is_text(held.type)]).validate(full=True)
+                rows = rows.set_column(place, field.name, column.cast(pa.float64(), safe=False))
+        rows.select([n for n, field in enumerate(rows.schema) if _is_text(field.type)]).validate(full=True)
         return rows.to_pandas()
     except (
         pa.ArrowException,
@@ -120,6 +131,4 @@ def in_pandas(rows: pa.Table) -> pd.DataFrame:
         TypeError,
         OverflowError,
     ) as error:  # a text that is no UTF-8, a time out of range
-        raise InputError(
-            f"The table holds a value that cannot be read: {error}.", code="bad_value"
-        ) from error
+        raise InputError(f"The table has a value that cannot be read: {error}.", code="bad_value") from error

@@ -1,4 +1,4 @@
-"""The points that a law is fitted to: the chosen rows of a table as numbers, with warnings about them."""
+"""The points that a law is fitted to: the selected rows of a table as numbers, with warnings about them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from scalelaw.table.checks import check_direction, check_units, pooled, target_k
 from scalelaw.table.read import Where, terms
 from scalelaw.table.schema import OK
 
-_MOST = 1e30  # of an input, in raw units: all that was ever trained or counted lies far below
+_MOST = 1e30
+"""Largest value of an input, in raw units."""
 
 
 @dataclass(frozen=True)
 class Points:
-    """What a law is fitted to: n points.
+    """The n points that a law is fitted to.
 
     inputs: name of the law's input -> values [n], in the column's own unit (n_params in parameters).
     target: values [n]. target_se: standard errors [n], NaN where unknown.
     rows: the n rows of the table, for groups, clusters and labels.
-    dropped: what was left out, and why, a sentence each. warnings: (code, message) pairs.
-    columns: input -> column; where: column -> value, what was chosen.
+    dropped: rows that were left out, with the reason. warnings: (code, message) pairs.
+    columns: input -> column; where: column -> value, the selected rows.
     target_kind: `error` (a share of 1), `loss` (in its own unit) or `other`.
     """
 
@@ -44,7 +45,7 @@ class Points:
 
     @property
     def table(self) -> str:
-        """The name of the table they were read from: a bundled one's or a file's; empty for a DataFrame."""
+        """The name of the table: of a bundled table or a file; empty for a DataFrame."""
         return str(self.rows.attrs.get("table", ""))
 
     def __len__(self) -> int:
@@ -88,41 +89,41 @@ def points(
             `unit_mismatch`.
     """
     mapping = dict(inputs) if isinstance(inputs, Mapping) else {name: name for name in inputs}
-    chosen, dropped = _select(table, where)
-    chosen, target = rescaled(chosen, target, score, scale)
-    read = {name: _column(chosen, column) for name, column in {**mapping, _TARGET: target}.items()}
-    chosen, read, empty = _without_empty(chosen, read, {**mapping, _TARGET: target})
+    selected, dropped = _select(table, where)
+    selected, target = rescaled(selected, target, score, scale)
+    read = {name: _column(selected, column) for name, column in {**mapping, _TARGET: target}.items()}
+    selected, read, empty = _without_empty(selected, read, {**mapping, _TARGET: target})
     values = read.pop(_TARGET)
     for name, numbers_ in read.items():
         if (bad := (numbers_ <= 0) | (numbers_ > _MOST)).any():
             wanted = "must be positive" if numbers_[bad][0] <= 0 else f"must not exceed {_MOST:g}"
-            row = _first(bad, chosen)
-            raise InputError(f"Input '{name}' {wanted}; {row} holds {numbers_[bad][0]:g}.", code="bad_value")
+            row = _first(bad, selected)
+            raise InputError(f"Input '{name}' {wanted}; {row} has {numbers_[bad][0]:g}.", code="bad_value")
     if (bad := values < 0).any():
         raise InputError(
-            f"Column '{target}' must not be negative; {_first(bad, chosen)} holds {values[bad][0]:g}.",
+            f"Column '{target}' must not be negative; {_first(bad, selected)} has {values[bad][0]:g}.",
             code="bad_value",
-            hint="An error is 1 - score / maximum: is this a score of another kind?",
+            hint="An error is 1 - score / maximum. Use --score COLUMN=MAX for a score.",
         )
     se_name = f"{target}_se"
     se = (
-        numbers(chosen[se_name], se_name, "the table").to_numpy()
-        if se_name in chosen
-        else np.full(len(chosen), np.nan)
+        numbers(selected[se_name], se_name, "the table").to_numpy()
+        if se_name in selected
+        else np.full(len(selected), np.nan)
     )
     warnings = [("empty_cells", f"{words} left out.") for words in empty]
     if not as_is:
-        warnings += check_units(chosen, read, mapping)
-        warnings += check_direction(chosen, read, values, target, mapping, own_law)
-    warnings += _warnings(chosen, read, values, target, mapping, where)
+        warnings += check_units(selected, read, mapping)
+        warnings += check_direction(selected, read, values, target, mapping, own_law)
+    warnings += _warnings(selected, read, values, target, mapping, where)
     return Points(
-        read, values, se, chosen, target, (*dropped, *empty), tuple(warnings), mapping,
-        {column: str(value) for column, value in terms(where)}, target_kind(chosen, target),
+        read, values, se, selected, target, (*dropped, *empty), tuple(warnings), mapping,
+        {column: str(value) for column, value in terms(where)}, target_kind(selected, target),
     )  # fmt: skip
 
 
 _TARGET = ""
-"""The target among the law's inputs, none of which has this name."""
+"""Key of the target among the law's inputs, none of which has this name."""
 
 
 def rescaled(
@@ -148,13 +149,13 @@ def rescaled(
     ((column, maximum),) = score.items()
     maximum = _positive(maximum, "--score", column)
     values = _number_column(frame, column)
-    held = values.to_numpy(float)
-    if (bad := (held > maximum * (1 + 1e-9)) | (held < 0)).any():
+    scores = values.to_numpy(float)
+    if (bad := (scores > maximum * (1 + 1e-9)) | (scores < 0)).any():
         raise InputError(
-            f"A score lies between 0 and its maximum {maximum:g}; '{column}' holds {held[bad][0]:g} in "
+            f"A score must lie between 0 and its maximum {maximum:g}; '{column}' has {scores[bad][0]:g} in "
             f"{_first(bad, frame)}.",
             code="bad_value",
-            hint=f"State the maximum of the scale: --score {column}=MAX.",
+            hint=f"Set the maximum of the scale: --score {column}=MAX.",
         )
     se_name = f"{column}_se"
     known = se_name in frame and frame[se_name].notna().any()
@@ -164,7 +165,8 @@ def rescaled(
 
 
 def _number_column(frame: pd.DataFrame, name: str) -> pd.Series:
-    _column(frame, name)  # raises where it is missing
+    # raises where the column is missing
+    _column(frame, name)
     values = numbers(frame[name], name, "the table")
     values.index = frame.index
     return values
@@ -183,10 +185,10 @@ def _positive(value: Any, option: str, column: str) -> float:
 
 
 def _without_empty(
-    chosen: pd.DataFrame, read: Mapping[str, np.ndarray], columns: Mapping[str, str]
+    frame: pd.DataFrame, read: Mapping[str, np.ndarray], columns: Mapping[str, str]
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray], list[str]]:
-    """The rows whose inputs and target are there, and what was left out, a phrase for each column."""
-    gone, words = np.zeros(len(chosen), bool), []
+    """The rows with inputs and target, and a phrase for each column with empty cells."""
+    gone, words = np.zeros(len(frame), bool), []
     for name, values in read.items():
         empty = np.isnan(values) & ~gone
         gone |= empty
@@ -195,49 +197,51 @@ def _without_empty(
     if gone.all():
         raise InputError("No row is left to fit.", code="empty_selection", hint="; ".join(words))
     if not words:
-        return chosen, dict(read), []
-    return chosen[~gone], {name: values[~gone] for name, values in read.items()}, words
+        return frame, dict(read), []
+    return frame[~gone], {name: values[~gone] for name, values in read.items()}, words
 
 
 def _select(table: pd.DataFrame, where: Where) -> tuple[pd.DataFrame, list[str]]:
-    chosen, dropped = choose(table, where), []
-    if "status" in chosen:
-        bad = chosen["status"].notna() & (chosen["status"] != OK)
-        for status, count in chosen.loc[bad, "status"].value_counts().items():
+    selected, dropped = choose(table, where), []
+    if "status" in selected:
+        bad = selected["status"].notna() & (selected["status"] != OK)
+        for status, count in selected.loc[bad, "status"].value_counts().items():
             dropped.append(f"{count} row(s) with status '{status}'")
-        chosen = chosen[~bad]
-    if chosen.empty:
+        selected = selected[~bad]
+    if selected.empty:
         raise InputError("No row is left to fit.", code="empty_selection", hint="; ".join(dropped))
-    return chosen, dropped
+    return selected, dropped
 
 
 def choose(table: pd.DataFrame, where: Where) -> pd.DataFrame:
-    """The rows of a table of which every term holds. Raises InputError for an unknown column, a term that none can
-    hold, and where no row is left."""
-    chosen = table
+    """The rows of a table that satisfy every term of `where`.
+
+    Raises InputError for an unknown column, a value of the wrong type, and an empty selection.
+    """
+    selected = table
     for column, value in terms(where):
-        if column not in chosen:
-            raise unknown("column", column, map(str, chosen.columns))
-        held = chosen[column]
-        match = held.astype(str) == str(value).encode("utf-8", "replace").decode()
-        if pd.api.types.is_numeric_dtype(held):
+        if column not in selected:
+            raise unknown("column", column, map(str, selected.columns))
+        cells = selected[column]
+        match = cells.astype(str) == str(value)
+        if pd.api.types.is_numeric_dtype(cells):
             try:
-                match = held == float(value)
+                match = cells == float(value)
             except (TypeError, ValueError, OverflowError) as error:
                 raise InputError(
-                    f"Column '{column}' holds numbers; '{value}' is not one.", code="bad_where"
+                    f"Column '{column}' has numbers, and '{value}' is not a number.", code="bad_where"
                 ) from error
         if not match.any():
             raise InputError(
                 f"No row has {column}={value}.",
                 code="empty_selection",
-                hint="There are: " + ", ".join(map(_told, held.dropna().unique()[:20])),
+                hint="Values: " + ", ".join(map(_format, cells.dropna().unique()[:20])),
             )
-        chosen = chosen[match]
-    return chosen
+        selected = selected[match]
+    return selected
 
 
-def _told(value: Any) -> str:
+def _format(value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
@@ -253,15 +257,15 @@ def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
     values = numbers(frame[name], name, "the table").to_numpy()
     if (bad := np.isinf(values)).any():
         raise InputError(
-            f"Column '{name}' holds {values[bad][0]} in {_first(bad, frame)}; {bad.sum()} such row(s).",
+            f"Column '{name}' has {values[bad][0]} in {_first(bad, frame)}, one of {bad.sum()} such row(s).",
             code="not_finite",
-            hint="Take the row out of the table, or choose others with --where.",
+            hint="Remove the row from the table, or select other rows with --where.",
         )
     return values
 
 
 def _first(bad: np.ndarray, frame: pd.DataFrame) -> str:
-    """The first bad row, as counted in the table given."""
+    """The first bad row, as counted in the user's table."""
     return data_row(int(frame.index[int(np.flatnonzero(bad)[0])]) + 1)
 
 
@@ -276,15 +280,15 @@ def _warnings(
     if target_kind(frame, target) == "error" and values.max() > 10:
         yield (
             "error_looks_like_percent",
-            f"The error is at most {values.max():g}: an error is a fraction (.615), not percent. What is predicted is "
-            f"then in percent as well; --scale {target}=0.01 makes it a fraction.",
+            f"The error reaches {values.max():g}, so it looks like percent; an error is a fraction (0.615). "
+            f"--scale {target}=0.01 converts it.",
         )
     kept = ("model", "compressor", "task_family", "benchmark", "metric", "seed", "judge", "rate_factor")
     known = {column: pd.factorize(frame[column])[0] for column in kept if column in frame}
     if repeated := int(pd.DataFrame({**known, **inputs, "": values}).duplicated().sum()):
         yield (
             "repeated_rows",
-            f"{repeated} row(s) repeat another exactly, seed and error included: each counts as a measurement, and "
+            f"{repeated} row(s) repeat another row exactly, including seed and error. Each counts as a measurement, so "
             "the intervals are too narrow if they are copies.",
         )
     yield from pooled(frame, {*columns, *columns.values()}, {column for column, _ in terms(where)})

@@ -1,7 +1,7 @@
-"""The results table: one schema for writing and reading.
+"""Read and write results tables, in one schema.
 
-The table is the waist of the project: sweeps and importers write it, fits and reports read it.
-Columns are only ever added. Each row is one score of one trained model on one benchmark.
+Sweeps and importers write tables; fits and reports read them. Columns are only ever added. Each row is one score of one
+trained model on one benchmark.
 """
 
 from __future__ import annotations
@@ -38,16 +38,20 @@ def write_table(
     *,
     by_user: bool = False,
 ) -> None:
-    """Write rows to a parquet file atomically, in the schema; missing columns become null.
+    """Write rows to a parquet file atomically, in the schema.
 
-    by_user: the user named the path, see `files.atomic`.
-    `metadata` (package version, git revision, ...) goes into the file's metadata beside the schema version.
-    Raises InputError for a value that its column cannot hold, for a name that says another format and for a path that
-    cannot be written.
+    Args:
+        rows: the rows; missing columns become null.
+        path: a parquet file.
+        metadata: entries of the file's metadata beside the schema version (package version, git revision, ...).
+        by_user: the user named the path, see `files.atomic`.
+
+    Raises:
+        InputError: for a value of the wrong type, a file name of another format, and a path that cannot be written.
     """
     if Path(path).suffix and Path(path).suffix not in PARQUET:
         raise InputError(
-            f"A table is written as parquet, and {path} is named otherwise.",
+            f"A table is written as parquet, and {path} has another suffix.",
             code="bad_format",
             hint=f"Name it {Path(path).with_suffix('.parquet')}.",
         )
@@ -58,24 +62,25 @@ def write_table(
 
 
 def to_arrow(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Rows in the schema; missing columns become null. Raises InputError for a value that its column cannot hold."""
+    """Rows in the schema; missing columns become null. Raises InputError for a value of the wrong type."""
     if isinstance(rows, pd.DataFrame):
-        length, held = len(rows), {str(name): list(rows[name].astype(object)) for name in rows}
-    else:  # without pandas: in the small process of a cell it would take most of the time
+        length, columns = len(rows), {str(name): list(rows[name].astype(object)) for name in rows}
+    # without pandas, whose import would take most of the time of a small cell
+    else:
         listed = list(rows)
         names = dict.fromkeys(str(name) for row in listed for name in row)
-        length, held = len(listed), {name: [row.get(name) for row in listed] for name in names}
-    if extra := [name for name in held if name not in COLUMNS]:
+        length, columns = len(listed), {name: [row.get(name) for row in listed] for name in names}
+    if extra := [name for name in columns if name not in COLUMNS]:
         raise unknown("column", extra[0], COLUMNS)
     arrays = [
-        _array(name, kind, held[name]) if name in held else pa.nulls(length, ARROW[kind])
+        _array(name, kind, columns[name]) if name in columns else pa.nulls(length, ARROW[kind])
         for name, (kind, _, _) in COLUMNS.items()
     ]
     return pa.Table.from_arrays(arrays, schema=schema())
 
 
-def _array(name: str, kind: str, given: list[Any]) -> pa.Array:
-    values = [None if _absent(v) else v for v in given]
+def _array(name: str, kind: str, column: list[Any]) -> pa.Array:
+    values = [None if _absent(v) else v for v in column]
     try:
         if kind == "text":
             return pa.array([None if v is None else str(v) for v in values], pa.string())
@@ -99,14 +104,19 @@ Where = Mapping[str, Any] | Sequence[str] | str | None
 def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None) -> pd.DataFrame:
     """Read a results table: a parquet or csv file, a sweep's folder, `-` (csv on stdin), or a bundled name.
 
-    where: as `points` has it; of a parquet file only such rows are read, for tables larger than memory. What cannot be
-    chosen while reading (a csv, a column that the schema does not know or knows as another kind, a choice that leaves
-    nothing) is read whole: `points` chooses again, and says what is wrong.
+    Args:
+        source: the table.
+        where: `column=value` terms as in `points`. Of a parquet file only the matching rows are read, for tables larger
+            than memory. Terms that cannot be applied while reading (a csv, a column that is not in the schema) are
+            left to `points`, which applies all of them and reports errors.
 
-    Returns a DataFrame with every column of the schema, in its order, numbers as float64; columns that
-    the schema does not know follow (so that `inputs={"n_params": "my_column"}` can name them), but for the numbers
-    of rows that pandas saves beside them (`Unnamed: 0` in a csv, `__index_level_0__` in a parquet file).
-    Raises InputError for what is not there or cannot be read.
+    Returns:
+        A DataFrame with every column of the schema, in its order, numbers as float64. Columns that the schema does
+        not have follow, so that `inputs={"n_params": "my_column"}` can name them; index columns saved by pandas
+        (`Unnamed: 0` in a csv, `__index_level_0__` in a parquet file) are dropped.
+
+    Raises:
+        InputError: for a table that does not exist or cannot be read.
     """
     if isinstance(source, pd.DataFrame):
         return _conform(source, "the DataFrame")
@@ -117,7 +127,8 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None)
     if str(source) == "-":
         stdin = getattr(sys.stdin, "buffer", sys.stdin)
         return _conform(_parsed_stream(stdin, "standard input"), "standard input")
-    path = Path(source)  # os.path, as pathlib raises for a name that no file can have
+    # os.path below, as pathlib raises for a name that no file can have
+    path = Path(source)
     if not os.path.exists(path) and str(source) in (known := bundled_tables()):
         return _conform(csv_reader.parse(known[str(source)].read_bytes(), str(source)), str(source))
     if is_pipe(path) or special_file(path):
@@ -127,9 +138,9 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None)
     if path == (sweep := SweepFolder(path.parent)).results and sweep.manifest.is_file():
         return _conform(_read_folder(path.parent), str(source))
     if where is not None and path.suffix in PARQUET and os.path.isfile(path):
-        chosen = read_parquet(path, _chosen(where))
-        if chosen.num_rows:
-            return _conform(in_pandas(chosen), str(source))
+        selected = read_parquet(path, _filters(where))
+        if selected.num_rows:
+            return _conform(in_pandas(selected), str(source))
     if not os.path.isfile(path):
         raise (
             unknown("table", str(source), bundled_tables(), code="no_such_table")
@@ -151,7 +162,7 @@ def bundled_tables() -> dict[str, Path]:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """Title, citation, licence and doubts of a bundled table (data/tables/sources.yaml)."""
+    """Title, citation, licence and limitations of a bundled table (data/tables/sources.yaml)."""
     facts: dict[str, Any] = yaml.safe_load(bundled("tables", "sources.yaml").read_text(encoding="utf-8"))
     return dict(facts.get(name, {}))
 
@@ -161,7 +172,7 @@ def _read_file(path: Path) -> pd.DataFrame:
 
 
 def _parsed_file(path: Path, name: str) -> pd.DataFrame:
-    """A csv file, or one that comes through a pipe; nothing is read of one that is too large."""
+    """A csv file, or a csv from a pipe; a file that is too large is not read at all."""
     try:
         if os.path.isfile(path) and path.stat().st_size > csv_reader.MOST_BYTES:
             raise csv_reader.too_large(name, f"{csv_reader.MOST_BYTES >> 20} MiB")
@@ -184,14 +195,15 @@ def _parsed_stream(source: Any, name: str) -> pd.DataFrame:
         content = csv_reader.read_stream(source, name)
     except InputError:
         raise
-    except (OSError, ValueError) as error:  # a stream that is closed, or is no text
+    # a closed stream, or one that is not text
+    except (OSError, ValueError) as error:
         raise InputError(f"{name} cannot be read: {error}.", code="unreadable_table") from error
     return csv_reader.parse(content, name)
 
 
-def _chosen(where: Where) -> list[tuple[str, str, Any]] | None:
-    """`where` as parquet's own filter: the terms on the schema's columns; None where there is none."""
-    found: list[tuple[str, str, Any]] = []
+def _filters(where: Where) -> list[tuple[str, str, Any]] | None:
+    """`where` as a parquet filter: the terms on columns of the schema; None where there is none."""
+    filters: list[tuple[str, str, Any]] = []
     for column, value in terms(where):
         if column not in COLUMNS:
             continue
@@ -202,119 +214,118 @@ def _chosen(where: Where) -> list[tuple[str, str, Any]] | None:
             return None
         if kind == "count" and not (number.is_integer() and abs(number) < 2**63):
             return None
-        found.append(
+        filters.append(
             (column, "==", str(value) if kind == "text" else int(number) if kind == "count" else number)
         )
-    return found or None
+    return filters or None
 
 
 def terms(where: Where) -> list[tuple[str, Any]]:
-    """The (column, value) pairs of a choice of rows. Raises InputError for what is no `column=value`."""
+    """The (column, value) pairs of `where`. Raises InputError for a term that is not `column=value`."""
     if where is None:
         return []
     if isinstance(where, Mapping):
         return list(where.items())
     written = [where] if isinstance(where, str) else list(where)
-    written = [
-        t.encode("utf-8", "replace").decode() for t in written
-    ]  # a byte that is no text stands in no table
+    # bytes that are not text match no cell of a table
+    written = [t.encode("utf-8", "replace").decode() for t in written]
     for term in written:
         if "=" not in term:
             raise InputError(
                 f"'{term}' is not a term of the form column=value.",
                 code="bad_where",
-                hint="Rows are chosen by what a column holds, task_family=reasoning; there is no < or >.",
+                hint="Rows are selected by equality, for example task_family=reasoning; < and > are not supported.",
             )
     return [(t.split("=", 1)[0].strip(), t.split("=", 1)[1].strip()) for t in written]
 
 
 def _read_folder(path: Path) -> pd.DataFrame:
-    """A sweep's table, or while there is none the finished parts that its experiment names; else any parquet files.
+    """A sweep's table, or its finished parts while there is no table; of another folder, all parquet files.
 
-    What a sweep wrote is verified by its checksum, and nothing is written.
+    Files written by a sweep are verified by their checksum. Nothing is written.
     """
     folder = SweepFolder(path)
     if special(folder.results) or folder.results.exists():
-        return in_pandas(_believed(folder.results, read_verified))
+        return in_pandas(_verified_rows(folder.results, read_verified))
     if folder.manifest.is_file():
-        name, parts = _stated(folder)
-        tables = [_believed(part, partial(read_part, name=part.stem)) for part in parts]
+        name, parts = _experiment_parts(folder)
+        tables = [_verified_rows(part, partial(read_part, name=part.stem)) for part in parts]
     else:
         name, parts = None, sorted(folder.cells.glob("*.parquet")) or sorted(path.glob("*.parquet"))
         tables = [
-            _believed(part, read_verified) if special(part) or is_verified(part) else read_parquet(part)
+            _verified_rows(part, read_verified) if special(part) or is_verified(part) else read_parquet(part)
             for part in parts
         ]
     if not parts:
         raise InputError(
-            f"{path} holds no finished cell.",
+            f"{path} has no finished cell.",
             code="empty_table",
-            hint="A sweep writes them to its cells/ folder.",
+            hint="A sweep writes finished cells to its cells/ folder.",
         )
     try:
         frame = in_pandas(pa.concat_tables(tables, promote_options="permissive"))
     except pa.ArrowException as error:
         raise InputError(
-            f"The parts in {path} do not go together: {error}.", code="unreadable_table"
+            f"The parts in {path} have different columns: {error}.", code="unreadable_table"
         ) from error
     return frame if name is None else frame.assign(experiment=name)
 
 
-def _believed(path: Path, read: Callable[[Path], Verified | None]) -> pa.Table:
-    """The rows of a file that a sweep wrote. Raises InputError `broken_part` where they cannot be believed."""
+def _verified_rows(path: Path, read: Callable[[Path], Verified | None]) -> pa.Table:
+    """The rows of a file that a sweep wrote. Raises InputError `broken_part` for a damaged or foreign file."""
     try:
-        found = read(path)
+        verified = read(path)
     except (BrokenPart, FileNotFoundError) as error:
         raise InputError(
             f"{path} cannot be used: {error}.",
             code="broken_part",
-            hint="Run the sweep again: it sets such a file aside and makes what it held again.",
+            hint="Run the sweep again; it sets the file aside and computes its cell again.",
         ) from error
-    assert found is not None
-    return found.rows
+    assert verified is not None
+    return verified.rows
 
 
-def _stated(folder: SweepFolder) -> tuple[str, list[Path]]:
+def _experiment_parts(folder: SweepFolder) -> tuple[str, list[Path]]:
     """The experiment's name and the finished parts of its cells, in its order."""
     name, cells = stated_cells(folder)
     return name, [part for part in map(folder.cell, cells) if part.exists() or special(part)]
 
 
 def stated_cells(folder: SweepFolder) -> tuple[str, list[str]]:
-    """The name of a sweep's experiment and its cells, in its order. Raises InputError where that cannot be read."""
+    """The name of a sweep's experiment and its cells, in order. Raises InputError for an unreadable manifest."""
     try:
-        stated = parse_json(read_text(folder.manifest), folder.manifest)
-        cells = [str(cell) for cell in stated["cells"]]
+        manifest = parse_json(read_text(folder.manifest), folder.manifest)
+        cells = [str(cell) for cell in manifest["cells"]]
         if strange := [cell for cell in cells if not (cell.isalnum() and cell.isascii() and len(cell) < 100)]:
-            raise ValueError(f"'{strange[0][:40]}' is no cell")
-        return str(stated["experiment"]), cells
+            raise ValueError(f"'{strange[0][:40]}' is not a cell")
+        return str(manifest["experiment"]), cells
     except InputError:
         raise
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{folder.manifest} cannot be read: {error}.",
             code="unreadable_table",
-            hint="Run the sweep again: it writes the file anew.",
+            hint="Run the sweep again; it rewrites the file.",
         ) from error
 
 
 _SAVED_INDEX = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
-"""What pandas calls a column without a name."""
+"""Names that pandas gives to a column without a name."""
 
 
 def _conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     labels = cells.names(frame.columns, name)
-    held = {label: frame.iloc[:, place] for place, label in enumerate(labels)}
+    by_label = {label: frame.iloc[:, place] for place, label in enumerate(labels)}
     columns: dict[str, Any] = {}
     for column, (kind, _, _) in COLUMNS.items():
-        if column not in held:
+        if column not in by_label:
             empty: Any = None if kind == "text" else np.nan
             columns[column] = pd.Series([empty] * len(frame), dtype=object if kind == "text" else np.float64)
         elif kind == "text":
-            columns[column] = cells.texts(held[column], column, name)
+            columns[column] = cells.texts(by_label[column], column, name)
         else:
-            columns[column] = cells.numbers(held[column], column, name)
-    for column, values in held.items():
+            columns[column] = cells.numbers(by_label[column], column, name)
+    for column, values in by_label.items():
         if column not in COLUMNS and not _SAVED_INDEX.fullmatch(column):
             columns[column] = cells.own(values)
     made = pd.DataFrame(columns)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy import optimize
 
 from scalelaw.fit.load_law import load_law
-from scalelaw.fit.multistart import minimise
+from scalelaw.fit.multistart import minimize
 from scalelaw.fit.objective import Objective, make_objective
 from scalelaw.fit.pipeline import fit_points
 from scalelaw.fit.problem import make_options, read_points
@@ -46,7 +46,7 @@ def chinchilla(n: int = 240) -> Problem:
 
 def refits(problem: Problem, draws: int) -> tuple[Problem, np.ndarray]:
     """The problem of `draws` residual bootstrap tables, and where each starts."""
-    optimum = minimise(problem).parameters
+    optimum = minimize(problem).parameters
     value = problem.law.value(problem.inputs, optimum[:, None])
     residual = problem.objective.residuals(value, problem.target)[0]
     noise = np.random.default_rng(0).choice(residual, (draws, len(residual)))
@@ -55,7 +55,7 @@ def refits(problem: Problem, draws: int) -> tuple[Problem, np.ndarray]:
 
 
 def test_one_certified_fit_of_28_points(benchmark: Benchmark) -> None:
-    assert benchmark(minimise, reasoning()).gap < 1e-9
+    assert benchmark(minimize, reasoning()).gap < 1e-9
 
 
 def test_fit_law_of_28_points_with_1000_refits(benchmark: Benchmark) -> None:
@@ -69,7 +69,7 @@ def test_4000_refits_of_28_points(benchmark: Benchmark) -> None:
 
 
 def test_one_certified_huber_chinchilla_fit_of_240_points(benchmark: Benchmark) -> None:
-    assert benchmark(minimise, chinchilla()).gap < 1e-9
+    assert benchmark(minimize, chinchilla()).gap < 1e-9
 
 
 def test_4000_huber_refits_of_chinchilla(benchmark: Benchmark) -> None:
@@ -79,7 +79,7 @@ def test_4000_huber_refits_of_chinchilla(benchmark: Benchmark) -> None:
 
 @pytest.mark.parametrize("n", [1_000, 10_000, 100_000, 1_000_000])
 def test_cost_grows_with_points(benchmark: Benchmark, n: int) -> None:
-    assert benchmark.pedantic(minimise, (chinchilla(n),), rounds=1).converged
+    assert benchmark.pedantic(minimize, (chinchilla(n),), rounds=1).converged
 
 
 @pytest.mark.parametrize("draws", [1_000, 4_000, 16_000, 64_000])
@@ -99,7 +99,7 @@ def test_peer_customary_lbfgs_from_one_of_4500_starts(benchmark: Benchmark) -> N
         inside = np.minimum(size, 1e-3)
         return float(np.sum(inside * (size - 0.5 * inside)))
 
-    benchmark.pedantic(lambda: minimize(huber, [10.0, 10.0, 0.5, 0.5, 0.5], method="L-BFGS-B"), rounds=3)
+    benchmark.pedantic(lambda: optimize.minimize(huber, [10.0, 10.0, 0.5, 0.5, 0.5], method="L-BFGS-B"), rounds=3)
 
 
 def test_peer_scipy_least_squares_multistart(benchmark: Benchmark) -> None:

@@ -11,7 +11,7 @@ import scalelaw as sl
 from scalelaw.fit.bootstrap import accelerated, bootstrap, jackknife, leverage, percentile
 from scalelaw.fit.lmfit_bridge import standard_errors
 from scalelaw.fit.load_law import load_law
-from scalelaw.fit.multistart import minimise
+from scalelaw.fit.multistart import minimize
 from scalelaw.fit.objective import make_objective
 from scalelaw.fit.options import Options
 from scalelaw.fit.problem import make_task, read_points
@@ -160,7 +160,7 @@ def test_the_profile_of_a_derived_quantity_in_logarithms_is_the_t_interval(noise
     law = load_law("power")
     y = 1.5 * x**-1.5 * np.exp(noise * draw.normal(size=6))
     problem = Problem(law, (x,), y[None], make_objective(residual="log"), None, law.lower, law.upper)
-    fitted = minimise(problem).parameters
+    fitted = minimize(problem).parameters
     ends = profile_derived(problem, fitted, lambda p: p[0] * 10.0 ** -p[1], 0.95, 2)
     design, along = np.stack([np.ones(6), -np.log(x)], 1), np.array([1.0, -np.log(10)])
     squares = np.linalg.lstsq(design, np.log(y), rcond=None)[1][0]

@@ -51,7 +51,7 @@ def test_auto_chooses_among_the_laws_named() -> None:
 
 @pytest.mark.parametrize("ask", [fits.ablate, fits.influence])
 def test_what_is_asked_of_one_law_is_not_asked_of_auto(ask: object) -> None:
-    with pytest.raises(InputError, match="chooses among laws") as caught:
+    with pytest.raises(InputError) as caught:
         ask(CURVE, law="auto")  # type: ignore[operator]
     assert caught.value.code == "bad_option"
 

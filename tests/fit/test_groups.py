@@ -83,7 +83,7 @@ def test_a_perfect_group_does_not_rule_the_joint_fit() -> None:
     ("tables", "wishes", "why"),
     [
         ((exact(0.5, 0.1, "a"), exact(0.3, 0.2, "b")), {}, "passes through every point"),
-        ((sl.read_table("vlm_reasoning"), sl.read_table("vlm_ocr").iloc[[3]]), {}, "not two groups"),
+        ((sl.read_table("vlm_reasoning"), sl.read_table("vlm_ocr").iloc[[3]]), {}, "fewer than two groups"),
         (
             (sl.read_table("vlm_reasoning"), sl.read_table("vlm_ocr")),
             {"bootstrap": 0, "loss": "huber"},

@@ -13,7 +13,7 @@ from scalelaw.errors import InputError, PredictionWarning
 from scalelaw.fit.formula_law import law_names
 from scalelaw.fit.identifiability import judge
 from scalelaw.fit.law import make_law
-from scalelaw.fit.multistart import Optimum
+from scalelaw.fit.multistart import Minimum
 from scalelaw.fit.objective import Objective
 from scalelaw.fit.varpro import Problem
 
@@ -95,9 +95,9 @@ def test_a_search_without_an_end_says_nothing_of_the_points() -> None:
         law, (x,), (0.2 + 0.5 * np.exp(-x / 1e9))[None], Objective(), None, law.lower, law.upper
     )
     place = np.array([0.3, 0.0, 1.0])
-    status, reasons = judge(problem, Optimum(place, 1.0, False, 256, 1, 0.2, 0.1))
+    status, reasons = judge(problem, Minimum(place, 1.0, False, 256, 1, 0.2, 0.1))
     assert status == "not_converged"
     assert [code for code, _ in reasons] == ["not_converged"]
-    status, reasons = judge(problem, Optimum(place, 1.0, True, 256, 12, 0.0, 0.0))
+    status, reasons = judge(problem, Minimum(place, 1.0, True, 256, 12, 0.0, 0.0))
     assert status == "not_identified"
     assert [code for code, _ in reasons] == ["flat"]

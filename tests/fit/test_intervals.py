@@ -10,7 +10,7 @@ from scipy.stats import f, t
 import scalelaw as sl
 from scalelaw.fit.bootstrap import _donors, percentile
 from scalelaw.fit.identifiability import judge
-from scalelaw.fit.multistart import Optimum
+from scalelaw.fit.multistart import Minimum
 from scalelaw.fit.options import Options
 from scalelaw.fit.problem import make_task, opening
 
@@ -133,14 +133,14 @@ def test_one_degree_of_freedom_is_said() -> None:
 
 def test_a_ratio_is_called_determined_only_where_its_interval_says_so() -> None:
     (said,) = [m for code, m in sl.fit_law(TABLE, bootstrap=200).warnings if code == "at_bound"]
-    assert "Determined all the same: alpha_over_beta 4.7 (95 %: 4." in said
+    assert "Still determined: alpha_over_beta 4.7 (95%: 4." in said
     size = 0.5 * (TABLE.n_params / 1e9) ** -0.1 + 2e-4 * np.log(TABLE.visual_tokens)
     flat = TABLE.assign(error=size + np.random.default_rng(0).normal(0, 0.003, 28))
     said = " ".join(m for code, m in sl.fit_law(flat, bootstrap=200).warnings if code == "at_bound")
-    assert "Determined all the same: alpha_minus_beta 0.15" in said  # its sign
-    assert "Not shown to be determined: alpha_over_beta inf" in said
+    assert "Still determined: alpha_minus_beta 0.15" in said  # its sign
+    assert "Not determined: alpha_over_beta inf" in said
     (said,) = [m for code, m in sl.fit_law(TABLE, bootstrap=0).warnings if code == "at_bound"]
-    assert "Not shown to be determined: alpha_over_beta;" in said
+    assert "Not determined: alpha_over_beta;" in said
 
 
 def test_a_difference_may_be_negative_and_its_sign_is_said() -> None:
@@ -172,9 +172,9 @@ def test_a_gap_in_the_rounding_is_no_failure() -> None:
     """Of a nearly perfect fit every further step gains a share, and nothing that is not rounding."""
     task = make_task(*opening(EXACT, "product_power", None, "error", None, {}))
     place = np.array([0.5, 0.1, 0.05, 0.1])
-    flat = Optimum(place, 1e-28, False, 1, 1, 1e-3, 0.0)
+    flat = Minimum(place, 1e-28, False, 1, 1, 1e-3, 0.0)
     assert judge(task.problem, flat)[0] == "identified"
-    steep = Optimum(place, 1e-3, False, 1, 1, 1e-3, 0.0)
+    steep = Minimum(place, 1e-3, False, 1, 1, 1e-3, 0.0)
     assert judge(task.problem, steep)[0] == "not_converged"
 
 

@@ -13,7 +13,7 @@ from scalelaw.fit import fit_law
 from scalelaw.fit.formula_law import law_names
 from scalelaw.fit.law import make_law
 from scalelaw.fit.lmfit_bridge import standard_errors
-from scalelaw.fit.multistart import minimise
+from scalelaw.fit.multistart import minimize
 from scalelaw.fit.objective import Objective
 from scalelaw.fit.varpro import Problem
 
@@ -51,7 +51,7 @@ def test_nist_certified_values(name: str) -> None:
     law = make_law(name, names)
     order = [law.parameters.index(f"b{i + 1}") for i in range(len(values))]
     problem = Problem(law, (x,), y[None], Objective(), None, law.lower, law.upper)
-    optimum = minimise(problem)
+    optimum = minimize(problem)
     assert optimum.objective == pytest.approx(squares, rel=1e-9)
     assert digits(optimum.parameters[order], values) >= 9
     assert digits(standard_errors(problem, optimum.parameters)[order], errors) >= 6

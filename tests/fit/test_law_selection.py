@@ -178,7 +178,7 @@ def test_auto_is_within_a_tenth_of_the_best_law_on_two_inputs(table: str, name: 
 def test_a_law_that_says_what_a_simpler_one_says_gets_no_weight() -> None:
     rows = {row["law"]: row for row in compare("vlm_ocr").laws}
     assert rows["additive_interaction"]["weight"] == 0.0
-    assert rows["additive_interaction"]["reason"] == "says what additive_power says"
+    assert rows["additive_interaction"]["reason"] == "predicts the same as additive_power"
 
 
 def test_a_tail_weight_asked_for_is_the_only_one() -> None:
@@ -287,9 +287,9 @@ def test_far_questions_get_their_ratio() -> None:
     measured = {"x": (10.0, 1000.0)}
     assert holdout_windows.ratios(measured, {"x": [20.0, 6000.0]}) == {"x": pytest.approx(6.0)}
     assert holdout_windows.ratios(measured, {"x": 5.0}) == {"x": pytest.approx(2.0)}
-    assert holdout_windows.doubts(measured, {"x": 500.0}) == []
-    assert holdout_windows.doubts(measured, {"x": 3000.0})[0][0] == "extrapolates"
-    ((code, words),) = holdout_windows.doubts(measured, {"x": 6000.0})
+    assert holdout_windows.extrapolation_warnings(measured, {"x": 500.0}) == []
+    assert holdout_windows.extrapolation_warnings(measured, {"x": 3000.0})[0][0] == "extrapolates"
+    ((code, words),) = holdout_windows.extrapolation_warnings(measured, {"x": 6000.0})
     assert code == "extrapolates_far"
     assert "factor of 6 " in words
     with pytest.raises(InputError):

@@ -264,7 +264,7 @@ def test_a_law_misspelt_with_a_dash_is_not_a_formula(table: pd.DataFrame) -> Non
 
 
 def test_a_number_beyond_all_floats_gets_a_sentence(table: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match="too large") as caught:
+    with pytest.raises(InputError) as caught:
         fit(table, law=f"E + A*N**-alpha*{10**400}")
     assert caught.value.code == "bad_expression"
 

@@ -12,7 +12,7 @@ import scalelaw as sl
 from scalelaw.errors import InputError
 from scalelaw.fit.batched_solve import box_step, solve
 from scalelaw.fit.load_law import load_law
-from scalelaw.fit.multistart import minimise
+from scalelaw.fit.multistart import minimize
 from scalelaw.fit.objective import Objective
 from scalelaw.fit.varpro import Problem
 
@@ -26,13 +26,13 @@ def reasoning(target: np.ndarray | None = None, law: str = "product_power", scal
     return Problem(chosen, (inputs[0] * scale, *inputs[1:]), y, Objective(), None, chosen.lower, chosen.upper)
 
 
-BEST = minimise(reasoning())
+BEST = minimize(reasoning())
 
 
 @settings(max_examples=12, deadline=None)
 @given(st.floats(1e-6, 1e6))
 def test_the_unit_of_an_input_changes_only_the_amplitude(scale: float) -> None:
-    moved = minimise(reasoning(scale=scale))
+    moved = minimize(reasoning(scale=scale))
     assert moved.objective == pytest.approx(BEST.objective, rel=1e-9)
     np.testing.assert_allclose(moved.parameters[1:3], BEST.parameters[1:3], rtol=1e-6)
     assert moved.parameters[0] == pytest.approx(BEST.parameters[0] * scale ** BEST.parameters[1], rel=1e-6)
@@ -41,7 +41,7 @@ def test_the_unit_of_an_input_changes_only_the_amplitude(scale: float) -> None:
 @settings(max_examples=12, deadline=None)
 @given(st.floats(1e-3, 1e3))
 def test_the_unit_of_the_target_scales_the_linear_parameters(scale: float) -> None:
-    moved = minimise(reasoning(TABLE.error.to_numpy() * scale))
+    moved = minimize(reasoning(TABLE.error.to_numpy() * scale))
     assert moved.objective == pytest.approx(BEST.objective * scale**2, rel=1e-9)
     np.testing.assert_allclose(moved.parameters[1:3], BEST.parameters[1:3], rtol=1e-6)
 
@@ -49,9 +49,9 @@ def test_the_unit_of_the_target_scales_the_linear_parameters(scale: float) -> No
 @settings(max_examples=12, deadline=None)
 @given(st.floats(0.02, 10.0))
 def test_an_added_constant_goes_to_the_floor(constant: float) -> None:
-    base = minimise(reasoning(TABLE.error.to_numpy() + 0.5, law="product_power"))
+    base = minimize(reasoning(TABLE.error.to_numpy() + 0.5, law="product_power"))
     problem = reasoning(TABLE.error.to_numpy() + 0.5 + constant)
-    fixed = minimise(problem)
+    fixed = minimize(problem)
     assert fixed.objective <= base.objective * (1 + 1e-9)
 
 
@@ -99,7 +99,7 @@ def test_raw_units_of_any_size(scale: tuple[float, float]) -> None:
     law = load_law("chinchilla")
     true = np.array([1.7, 400.0, 0.34, 410.0, 0.28])
     target = law.value((n, d), true[:, None])
-    optimum = minimise(Problem(law, (n, d), target, Objective(), None, law.lower, law.upper))
+    optimum = minimize(Problem(law, (n, d), target, Objective(), None, law.lower, law.upper))
     np.testing.assert_allclose(optimum.parameters, true, rtol=1e-5)
 
 
@@ -108,7 +108,7 @@ def test_many_points_are_fitted_as_few_are() -> None:
     x = np.exp(draw.uniform(0, 10, 30_000))
     law = load_law("power_offset")
     target = law.value((x,), np.array([[0.1], [0.7], [0.3]])) + draw.normal(0, 0.01, len(x))
-    optimum = minimise(Problem(law, (x,), target, Objective(), None, law.lower, law.upper))
+    optimum = minimize(Problem(law, (x,), target, Objective(), None, law.lower, law.upper))
     assert optimum.gap < 1e-9
     np.testing.assert_allclose(optimum.parameters, [0.1, 0.7, 0.3], rtol=0.02)
 

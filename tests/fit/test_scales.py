@@ -12,7 +12,7 @@ from scipy.optimize import least_squares
 import scalelaw as sl
 from scalelaw.fit.formula_law import law_names, right_side
 from scalelaw.fit.law import make_law
-from scalelaw.fit.multistart import minimise
+from scalelaw.fit.multistart import minimize
 from scalelaw.fit.objective import Objective
 from scalelaw.fit.varpro import Problem
 
@@ -61,7 +61,7 @@ def fitted(formula: str, inputs: dict, target: np.ndarray, units: dict[str, floa
     text = formula.format(u=repr(units["x"]))
     law = make_law(text, law_names(text, tuple(inputs)))
     scaled = tuple(inputs[name] * units[name] for name in law.inputs)
-    return minimise(Problem(law, scaled, target[None], Objective(), None, law.lower, law.upper)).objective
+    return minimize(Problem(law, scaled, target[None], Objective(), None, law.lower, law.upper)).objective
 
 
 @pytest.mark.parametrize("formula", FORMULAS)

@@ -9,7 +9,7 @@ from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.fit.law import Law
 from scalelaw.fit.load_law import load_law
-from scalelaw.fit.multistart import minimise
+from scalelaw.fit.multistart import minimize
 from scalelaw.fit.objective import Objective
 from scalelaw.fit.varpro import Problem
 
@@ -53,7 +53,7 @@ def test_recovers_planted_parameters(name: str) -> None:
     law = load_law(name)
     inputs, parameters = planted(law)
     problem = Problem(law, inputs, law.value(inputs, parameters), Objective(), None, law.lower, law.upper)
-    optimum = minimise(problem)
+    optimum = minimize(problem)
     fitted = law.value(inputs, optimum.parameters[:, None])
     np.testing.assert_allclose(fitted, problem.target, rtol=1e-7)
     np.testing.assert_allclose(optimum.parameters, parameters[:, 0], rtol=1e-4)
@@ -84,7 +84,7 @@ def test_a_users_own_file_fits(tmp_path) -> None:
     law = load_law(str(path))
     x = np.geomspace(1, 1000, 20)
     problem = Problem(law, (x,), (0.7 * x**-0.3 + 0.2)[None], Objective(), None, law.lower, law.upper)
-    np.testing.assert_allclose(minimise(problem).parameters, [0.7, 0.3, 0.2], rtol=1e-8)
+    np.testing.assert_allclose(minimize(problem).parameters, [0.7, 0.3, 0.2], rtol=1e-8)
 
 
 def test_a_law_that_complex_steps_cannot_differentiate_still_fits(tmp_path) -> None:
@@ -93,7 +93,7 @@ def test_a_law_that_complex_steps_cannot_differentiate_still_fits(tmp_path) -> N
     law = load_law(str(path))
     x = np.geomspace(1, 1000, 20)
     problem = Problem(law, (x,), (0.7 * x**-0.3 + 0.2)[None], Objective(), None, law.lower, law.upper)
-    np.testing.assert_allclose(minimise(problem).parameters, [0.7, 0.3, 0.2], rtol=1e-6)
+    np.testing.assert_allclose(minimize(problem).parameters, [0.7, 0.3, 0.2], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_law_that_complex_steps_cannot_differentiate_still_fits(tmp_path) -> N
         (("def predict(x, A, c, D)", "def predict(x, A, c)"), "Only one side has D"),
         (("A * x**-c + D", "A * x**-c + nothing"), "cannot be evaluated"),
         (("A * x**-c + D", "A * x**-c + np.nan"), "no finite value"),
-        (('units = {"x": 1.0}', "units = 3"), "another shape"),
+        (('units = {"x": 1.0}', "units = 3"), "invalid units or bounds"),
         (("    return", "return"), "cannot be loaded (line"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from scalelaw.errors import InputError
 from scalelaw.fit.load_law import load_law
-from scalelaw.fit.multistart import minimise
+from scalelaw.fit.multistart import minimize
 from scalelaw.fit.objective import Objective
 from scalelaw.fit.varpro import Problem
 
@@ -26,7 +26,7 @@ def test_planted_parameters_come_back(name: str, residual: str) -> None:
     law, planted = load_law(name), np.array(PLANTED[name])
     target = law.value((X,), planted[:, None])
     objective = Objective(residual=residual)
-    found = minimise(Problem(law, (X,), target, objective, None, law.lower, law.upper)).parameters
+    found = minimize(Problem(law, (X,), target, objective, None, law.lower, law.upper)).parameters
     np.testing.assert_allclose(found, planted, rtol=1e-4)
 
 

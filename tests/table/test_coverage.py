@@ -3,7 +3,7 @@ import pytest
 
 from scalelaw.errors import InputError
 from scalelaw.fit import fit_law
-from scalelaw.table.coverage import coverage, doubts_about, scatter
+from scalelaw.table.coverage import coverage, scatter, table_warnings
 from scalelaw.table.read import bundled_tables, read_table
 
 
@@ -15,7 +15,7 @@ def test_a_full_grid() -> None:
     assert found.counts == [[1] * 7] * 4
     assert found.missing == []
     assert "arXiv 2411.03312" in found.citation
-    assert len(found.doubts) == 4
+    assert len(found.warnings) == 4
 
 
 def test_what_is_missing_is_named() -> None:
@@ -45,10 +45,10 @@ def test_every_bundled_table_has_a_grid(name: str) -> None:
     assert found.to_dict()["title"]
 
 
-def test_what_the_rows_themselves_give_to_doubt() -> None:
+def test_warnings_about_rows() -> None:
     table = read_table("vlm_ocr")
-    assert doubts_about(table, "vlm_ocr") == coverage("vlm_ocr").doubts
-    said = " ".join(doubts_about(table))
+    assert table_warnings(table, "vlm_ocr") == coverage("vlm_ocr").warnings
+    said = " ".join(table_warnings(table))
     assert "The same error to every digit (0.653946) at n_params 4e+09" in said
     assert "No row has a standard error." in said
     assert "Nothing was measured twice" in said
@@ -56,19 +56,19 @@ def test_what_the_rows_themselves_give_to_doubt() -> None:
     table["chance_error"], table["error_se"], table["error_se_kind"] = 0.9, 0.01, "binomial"
     table.loc[6, "error_se"] = None
     again = table.tail(1).assign(error=table["error"].tail(1) + 0.01)
-    said = " ".join(doubts_about(pd.concat([table, again])))
+    said = " ".join(table_warnings(pd.concat([table, again])))
     assert "1 row of status 'partial'" in said
-    assert "was judged by gpt-4 and no stated judge" in said
+    assert "was judged by an unnamed judge and gpt-4" in said
     assert "1 row no better than guessing" in said
     assert "1 row without a standard error." in said
-    assert "27 rows with a binomial standard error: the noise of the questions alone." in said
+    assert "27 rows with a binomial standard error" in said
     assert "Nothing was measured twice" not in said
 
 
 def test_shares_of_a_stated_number_of_examples_may_be_equal() -> None:
     table = pd.DataFrame({"n_params": [1e6, 2e6], "visual_tokens": 4, "error": 1 / 3, "benchmark": "a"})
-    assert any("a copy?" in doubt for doubt in coverage(table).doubts)
-    assert not any("a copy?" in doubt for doubt in coverage(table.assign(n_examples=300)).doubts)
+    assert any("a copy?" in warning for warning in coverage(table).warnings)
+    assert not any("a copy?" in warning for warning in coverage(table.assign(n_examples=300)).warnings)
 
 
 def test_the_noise_between_runs_is_pooled_over_what_ran_more_than_once() -> None:
@@ -87,7 +87,7 @@ def test_the_noise_between_runs_is_pooled_over_what_ran_more_than_once() -> None
     )
     assert scatter(table) == (pytest.approx((0.08 / 3) ** 0.5, rel=1e-12), 3)
     assert coverage(table).repeat_sd == scatter(table)[0]
-    assert not any("measured twice" in doubt for doubt in coverage(table).doubts)
+    assert not any("measured twice" in warning for warning in coverage(table).warnings)
     twice = pd.concat([table, table], ignore_index=True)
     assert scatter(twice) == scatter(table)  # a row that stands twice is no repeat
     for name, values in {
@@ -100,7 +100,9 @@ def test_the_noise_between_runs_is_pooled_over_what_ran_more_than_once() -> None
         "train_tokens": [1000, 2000, 1000, 2000, 4000, 1000],  # other budgets, or checkpoints of a run
     }.items():
         assert scatter(table.assign(**{name: values}))[1] == 0, name
-    assert any("measured twice" in doubt for doubt in coverage(table.assign(judge=list("abcdef"))).doubts)
+    assert any(
+        "measured twice" in warning for warning in coverage(table.assign(judge=list("abcdef"))).warnings
+    )
 
 
 def test_a_holdout_stands_beside_the_noise_between_runs() -> None:

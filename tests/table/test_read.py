@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scalelaw import plugins
@@ -29,7 +29,7 @@ def test_every_bundled_table_is_in_the_schema_with_its_source(name: str) -> None
     sizes = table["n_params"].fillna(table["n_params_vision"])
     assert (sizes > (1e4 if "measured" in describe(name) else 1e6)).all()
     assert not table.duplicated(["cell", "benchmark"] if "measured" in describe(name) else ["cell"]).any()
-    assert {"title", "citation", "licence", "doubts", "fit"} <= set(describe(name))
+    assert {"title", "citation", "licence", "limitations", "fit"} <= set(describe(name))
 
 
 @pytest.mark.parametrize("name", sorted(bundled_tables()))
@@ -65,7 +65,7 @@ rows = st.fixed_dictionaries({}, optional={
 })  # fmt: skip
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(rows, min_size=1, max_size=5))
 def test_what_is_written_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, written: list[dict[str, Any]]
@@ -107,7 +107,7 @@ def test_a_users_csv_keeps_its_own_columns_behind_the_schema() -> None:
 
 BAD_FILES = {
     "empty.csv": (b"", "cannot be read as csv"),
-    "header.csv": (b"n_params,error\n", "holds no rows"),
+    "header.csv": (b"n_params,error\n", "has no rows"),
     "binary.csv": (b"\xff\xfe\x00\x01", "cannot be read as csv"),
     "ragged.csv": (b"a,b\n1,2\n1,2,3,4\n", "cannot be read as csv"),
     "text.csv": (b"n_params,error\nbig,0.5\n", "not a number"),

@@ -315,7 +315,7 @@ def show_coverage(coverage: Coverage) -> None:
     ):
         if text:
             out.line(f"{name}: {text}")
-    limitations = coverage.doubts
+    limitations = coverage.warnings
     for limitation in limitations[:_MOST_LIMITATIONS]:
         out.line(f"limitation: {limitation}")
     if len(limitations) > _MOST_LIMITATIONS:

@@ -15,7 +15,7 @@ from scalelaw.report.sections.fit import LEFT, WIDE
 from scalelaw.report.study import Study, facts_of
 from scalelaw.report.style import MARGIN, MUTED, PAGE, SMALL
 from scalelaw.report.text import format as fmt
-from scalelaw.table.coverage import doubts_about
+from scalelaw.table.coverage import table_warnings
 from scalelaw.table.read import read_table
 from scalelaw.table.schema import COLUMNS
 
@@ -49,7 +49,7 @@ def coverage_pages(name: str, frame: pd.DataFrame, tag: str = "") -> Iterator[Pa
     limitations follow on the first page."""
     panels = grids.coverage(frame)
     title = f"What was measured{tag or (f': {Path(name).name}' if name else '')}"
-    limitations, first = doubts_about(frame, name), 0
+    limitations, first = table_warnings(frame, name), 0
     while first < len(panels) or (first == 0 and limitations):
         page = Page(title, about(name, frame) if first == 0 else "")
         top, below = page.top + 0.55, min(_height(limitations), _LIMITATIONS) if first == 0 else 0.0

@@ -31,7 +31,7 @@ from scalelaw.report.text.sentences import (
     the_plan,
 )
 from scalelaw.report.text.what_would_change import would_change
-from scalelaw.table.coverage import doubts_about
+from scalelaw.table.coverage import table_warnings
 
 _ROOM = PAGE[0] - 2 * MARGIN
 _LEFT = 5.1
@@ -240,7 +240,7 @@ def _tables(page: Page, contents: Contents) -> None:
         column.need(1.0)
         column.paragraph(about(name, frame), weight="bold", after=0.03)
         column.paragraph(extent(frame), after=0.06)
-        limitations = doubts_about(frame, name)
+        limitations = table_warnings(frame, name)
         for limitation in limitations[:_MOST_LIMITATIONS]:
             column.item(limitation)
         if len(limitations) > _MOST_LIMITATIONS:
