@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,19 @@ _APART = 1e3
 """Factor beyond the measured range from which an input may be in another unit."""
 _LARGE = 1e6
 """Inputs below this size are not written in thousands."""
+
+
+_units_known: ContextVar[bool] = ContextVar("scalelaw_units_known", default=False)
+
+
+@contextmanager
+def units_known() -> Iterator[None]:
+    """Inside the block units are not checked: a plan checks its catalogue, and searches sizes far from the measured."""
+    token = _units_known.set(True)
+    try:
+        yield
+    finally:
+        _units_known.reset(token)
 
 
 def check_units(
@@ -31,6 +46,8 @@ def check_units(
         InputError: unit_mismatch, for a number of parameters that is far outside the measured range and near or inside
             it in billions, millions or thousands. Other large inputs get a PredictionWarning.
     """
+    if _units_known.get():
+        return
     for name, values in inputs.items():
         low, high = measured[name]
         for value in _far(values, low, high):

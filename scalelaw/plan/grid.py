@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.costs._workload import Device, Workload
+from scalelaw.fit.input_checks import units_known
 from scalelaw.plan.budget import cost_of
 from scalelaw.plan.catalogue import Model
 from scalelaw.plan.workload import Query
@@ -131,4 +132,5 @@ def predict(
     """The law's error, or its bootstrap draws of it [n_draws, ...]; a law that sees the text is told its tokens."""
     known = {"n_params": n_params, "visual_tokens": visual_tokens, "text_tokens": work.text_tokens}
     inputs = {name: known[name] for name in fitted.inputs}
-    return np.asarray(fitted.predict_draws(**inputs) if draws else fitted.predict(**inputs), dtype=float)
+    with units_known():
+        return np.asarray(fitted.predict_draws(**inputs) if draws else fitted.predict(**inputs), dtype=float)

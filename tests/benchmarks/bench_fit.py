@@ -99,7 +99,9 @@ def test_peer_customary_lbfgs_from_one_of_4500_starts(benchmark: Benchmark) -> N
         inside = np.minimum(size, 1e-3)
         return float(np.sum(inside * (size - 0.5 * inside)))
 
-    benchmark.pedantic(lambda: optimize.minimize(huber, [10.0, 10.0, 0.5, 0.5, 0.5], method="L-BFGS-B"), rounds=3)
+    benchmark.pedantic(
+        lambda: optimize.minimize(huber, [10.0, 10.0, 0.5, 0.5, 0.5], method="L-BFGS-B"), rounds=3
+    )
 
 
 def test_peer_scipy_least_squares_multistart(benchmark: Benchmark) -> None:
