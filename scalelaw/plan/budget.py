@@ -56,12 +56,12 @@ def check_budget(budget: Any, cost: str | None = None) -> dict[str, float]:
     """The budget as {kind: limit}; a bare number is FLOPs per query. Raises InputError as `parse_budget`."""
     if isinstance(budget, str):
         return parse_budget(budget, cost)
-    given = budget if isinstance(budget, Mapping) else {FLOPS: budget}
-    if not given:
+    limits = budget if isinstance(budget, Mapping) else {FLOPS: budget}
+    if not limits:
         raise InputError("There is no budget.", code="bad_budget", hint="Give one, e.g. flops=8e11.")
-    for kind in given:
+    for kind in limits:
         _kind(str(kind), cost, whole=True)
-    return {str(kind): _number(str(kind), limit) for kind, limit in given.items()}
+    return {str(kind): _number(str(kind), limit) for kind, limit in limits.items()}
 
 
 @cache
@@ -76,16 +76,16 @@ def kinds() -> dict[str, tuple[str, ...]]:
 
 def kinds_with(cost: str | None) -> dict[str, tuple[str, ...]]:
     """The kinds of the installed costs, and those of the FLOP accounting where that is the user's own file."""
-    held = dict(kinds())
+    givers = dict(kinds())
     for kind in plugins.load("costs", cost).kinds if cost else ():
-        held.setdefault(kind, (str(cost),))
-    return held
+        givers.setdefault(kind, (str(cost),))
+    return givers
 
 
 def cost_of(kind: str, flop_cost: str) -> ModuleType:
     """The cost that gives `kind`: `flop_cost` (a name or a file) where it does, else the first installed one."""
-    chosen = plugins.load("costs", flop_cost)
-    return chosen if kind in chosen.kinds else plugins.load("costs", kinds_with(flop_cost)[kind][0])
+    accounting = plugins.load("costs", flop_cost)
+    return accounting if kind in accounting.kinds else plugins.load("costs", kinds_with(flop_cost)[kind][0])
 
 
 def _kind(named: str, cost: str | None, whole: bool = False) -> str:
@@ -105,9 +105,9 @@ def _amount(kind: str, text: str, unit_needed: bool) -> float:
     if not match or not (match[2] or unit_needed):
         return _number(kind, text)
     if match[2] not in units:
-        given = f"has the unit '{match[2]}'" if match[2] else "has no unit"
+        limits = f"has the unit '{match[2]}'" if match[2] else "has no unit"
         raise InputError(
-            f"The budget '{text}' of {kind} {given}.",
+            f"The budget '{text}' of {kind} {limits}.",
             code="unknown_unit",
             hint=f"Units: {', '.join(units) or 'none'}; or {kind}=NUMBER.",
         )

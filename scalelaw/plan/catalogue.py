@@ -60,7 +60,7 @@ class Model:
             "the active parameters": active,
             "the geometric mean of all and of active parameters": (whole * active) ** 0.5,
         }
-        named = [told for told, count in counts.items() if abs(self.n_params / count - 1) < 0.05]
+        named = [name for name, count in counts.items() if abs(self.n_params / count - 1) < 0.05]
         what = named[0] if named else "a number of its own"
         return f"{what} ({whole:.3g} in all, {active:.3g} active)"
 
@@ -152,8 +152,8 @@ def sizes_of(points: Any) -> list[Model]:
     names = [next(iter(named[n])) if len(named.get(n, ())) == 1 else _size_name(n) for n in sizes]
     if len(set(names)) < len(names):
         names = [_size_name(n) for n in sizes]
-    found = zip(names, sizes, strict=True)
-    return [Model(name, float(n), source="measured in the fit's points") for name, n in found]
+    models = zip(names, sizes, strict=True)
+    return [Model(name, float(n), source="measured in the fit's points") for name, n in models]
 
 
 def families_of_sizes(sizes: Sequence[float]) -> dict[str, list[Model]]:
@@ -219,12 +219,12 @@ def _named(text: str) -> list[Model]:
     families, by_name = _bundled(), _by_name()
     if text == "all":
         return list(by_name.values())
-    found: list[Model] = []
+    models: list[Model] = []
     for name in (part.strip().lower() for part in text.split(",") if part.strip()):
         if name not in families and name not in by_name:
             raise unknown("model", name, {*families, *by_name})
-        found += families[name] if name in families else [by_name[name]]
-    return found
+        models += families[name] if name in families else [by_name[name]]
+    return models
 
 
 def _ladder(text: str) -> list[Model]:

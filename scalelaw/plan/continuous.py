@@ -97,8 +97,8 @@ def continuous_optimum(problem: Problem) -> dict[str, Any] | None:
     def error(n_params: Any, tokens: Any) -> np.ndarray:
         return predict(problem.fitted, n_params, tokens, problem.query.work)
 
-    found = least_error(error, size_for, float(problem.counts[0]), float(problem.counts[-1]))
-    return found if np.isfinite(found["error"]) else None
+    best = least_error(error, size_for, float(problem.counts[0]), float(problem.counts[-1]))
+    return best if np.isfinite(best["error"]) else None
 
 
 def sizes_allowed(problem: Problem) -> str:
@@ -160,13 +160,13 @@ def _thinned(models: list[Model]) -> list[Model]:
 
 def _largest(sizes: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Where between rising sizes [M] the rising share [M, ...] crosses 0 (logarithms); -inf where it never is below."""
-    held = np.full(share.shape[1:], -np.inf)
+    within = np.full(share.shape[1:], -np.inf)
     for below, above, low, high in zip(share[:-1], share[1:], sizes[:-1], sizes[1:], strict=True):
         inside = (below <= 0) & (above > 0)
         part = -below[inside] / (above[inside] - below[inside])
-        held[inside] = low + part * (high - low)
-    held[share[-1] <= 0] = sizes[-1]
-    return held
+        within[inside] = low + part * (high - low)
+    within[share[-1] <= 0] = sizes[-1]
+    return within
 
 
 def size_within(
@@ -179,9 +179,9 @@ def size_within(
     low, high = np.zeros(np.shape(visual_tokens)), np.full(np.shape(visual_tokens), np.log(1e18))
     for _ in range(70):
         middle = (low + high) / 2
-        held = np.ones(np.shape(visual_tokens), dtype=bool)
+        within = np.ones(np.shape(visual_tokens), dtype=bool)
         for kind, giver in givers.items():
             cost = sum(giver.parts(np.exp(middle), None, visual_tokens, work).values())
-            held &= cost <= limits[kind]
-        low, high = np.where(held, middle, low), np.where(held, high, middle)
+            within &= cost <= limits[kind]
+        low, high = np.where(within, middle, low), np.where(within, high, middle)
     return np.where(low > 0, np.exp(low), 0.0)

@@ -84,24 +84,24 @@ def find_cost(
     Raises InputError for an unknown model, convention or option, for tokens out of range and for more visual tokens
     than the tower has patches.
     """
-    asked = make_query(text_tokens, **query)
-    setup, found = one_setup(asked), find_model(model)
-    work, visual, is_assumed = workload_for(found, asked, visual_tokens)
-    unsure = assumed([found], work.tower) if is_assumed and work.tower else []
-    shape = found.shape
+    options = make_query(text_tokens, **query)
+    setup, named = one_setup(options), find_model(model)
+    work, visual, is_assumed = workload_for(named, options, visual_tokens)
+    unsure = assumed([named], work.tower) if is_assumed and work.tower else []
+    shape = named.shape
     assert shape is not None
     if convention not in flop_conventions.CONVENTIONS:
         raise unknown("convention", convention, flop_conventions.CONVENTIONS)
-    exact = {part: float(v) for part, v in _parts(EXACT, found, visual, work).items() if float(v)}
+    exact = {part: float(v) for part, v in _parts(EXACT, named, visual, work).items() if float(v)}
     flops = sum(exact.values())
     parts = [
         {"part": p, "flops": v, "share": v / flops} for p, v in sorted(exact.items(), key=lambda i: -i[1])
     ]
-    costs, stages = _costs(found, visual, work)
+    costs, stages = _costs(named, visual, work)
     device = work.device
     return Bill(
-        model=found.name,
-        n_params=found.n_params,
+        model=named.name,
+        n_params=named.n_params,
         n_params_exact=shape.n_params,
         visual_tokens=visual,
         text_tokens=work.text_tokens,
@@ -119,7 +119,7 @@ def find_cost(
         stages=stages,
         largest_batch=None if device is None else float(
             memory.largest_batch(shape, visual, work, device.count * device.memory_bytes / 1e9)),
-        warnings=[*found.warnings, *unsure, *_warnings(found, exact, flops, work), *_serving(asked, costs)],
+        warnings=[*named.warnings, *unsure, *_warnings(named, exact, flops, work), *_serving(options, costs)],
     )  # fmt: skip
 
 
@@ -128,40 +128,40 @@ def explain_flops(
     value: str | float, model: Any, visual_tokens: float = 576, text_tokens: float = 50, **query: Any
 ) -> list[dict[str, Any]]:
     """Which convention and length give a published number for a model (see `conventions.explain`)."""
-    asked = make_query(text_tokens, **query)
-    found = find_model(model)
-    assert found.shape is not None
-    work, visual, _ = workload_for(found, asked, visual_tokens)
-    return flop_conventions.explain(value, found.shape, work, visual)
+    options = make_query(text_tokens, **query)
+    named = find_model(model)
+    assert named.shape is not None
+    work, visual, _ = workload_for(named, options, visual_tokens)
+    return flop_conventions.explain(value, named.shape, work, visual)
 
 
 def find_model(model: Any) -> Model:
     """The one model of this name or config.json, with its shape. Raises InputError where it is not one, or has none."""
     if isinstance(model, str | Path) and (os.path.exists(model) or str(model).endswith(".json")):
         return model_of(model)
-    found = find_models(model)
-    if len(found) != 1:
+    named = find_models(model)
+    if len(named) != 1:
         raise InputError(
-            f"'{model}' names {len(found)} models; a bill is for one.",
+            f"'{model}' names {len(named)} models; a bill is for one.",
             code="bad_catalogue",
-            hint=f"There are: {', '.join(m.name for m in found)}.",
+            hint=f"There are: {', '.join(m.name for m in named)}.",
         )
-    if found[0].shape is None:
+    if named[0].shape is None:
         raise InputError(
-            f"The shape of {found[0].name} is not known.",
+            f"The shape of {named[0].name} is not known.",
             code="cost_needs_more",
             hint="Give its config.json.",
         )
-    return found[0]
+    return named[0]
 
 
 def one_setup(asked: Query) -> Setup:
     """The one way to serve. Raises InputError where several batches or number types are given."""
     for name in ("dtype", "batch"):
         if len(several := list(dict.fromkeys(getattr(setup, name) for setup in asked.setups))) > 1:
-            told = ", ".join(f"{value:g}" if name == "batch" else str(value) for value in several)
+            message = ", ".join(f"{value:g}" if name == "batch" else str(value) for value in several)
             raise InputError(
-                f"A bill is for one {name}; it is {told}.",
+                f"A bill is for one {name}; it is {message}.",
                 code="bad_workload",
                 hint="`scalelaw optimize` chooses among several.",
             )
@@ -194,8 +194,8 @@ def count_of(visual_tokens: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         visual = float("nan")
     if not 0 <= visual <= 1e9:
-        told = f"visual_tokens must be a number from 0 to 1e9; it is {str(visual_tokens)[:40]}."
-        raise InputError(told, code="bad_tokens")
+        message = f"visual_tokens must be a number from 0 to 1e9; it is {str(visual_tokens)[:40]}."
+        raise InputError(message, code="bad_tokens")
     return visual
 
 
@@ -214,10 +214,10 @@ def _check_tokens(visual: float, work: Workload) -> None:
 
 
 def _parts(cost: str, model: Model, visual: float, work: Any) -> dict[str, Any]:
-    held: dict[str, Any] = plugins.load("costs", cost).parts(
+    capacity_gb: dict[str, Any] = plugins.load("costs", cost).parts(
         model.n_params, model.shape, np.float64(visual), work
     )
-    return held
+    return capacity_gb
 
 
 def _costs(model: Model, visual: float, work: Any) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
@@ -243,11 +243,11 @@ def _serving(asked: Query, costs: dict[str, float]) -> Iterator[tuple[str, str]]
     if device is None:
         return
     yield from uncalibrated(device)
-    held = device.count * device.memory_bytes / 1e9
-    if costs["memory_gb"] > held:
+    capacity_gb = device.count * device.memory_bytes / 1e9
+    if costs["memory_gb"] > capacity_gb:
         yield (
             "does_not_fit",
-            f"{costs['memory_gb']:.4g} GB do not fit into the {held:g} GB of {device.count} x {device.name}: it "
+            f"{costs['memory_gb']:.4g} GB do not fit into the {capacity_gb:g} GB of {device.count} x {device.name}: it "
             "cannot be served so; latency, energy and dollars are as if the memory were large enough.",
         )
     if asked.scenarios:

@@ -28,19 +28,19 @@ def assumed(models: Sequence[Model], tower: TowerShape) -> list[tuple[str, str]]
     """The warnings (code, message) of models for which this encoder is assumed."""
     named = [model for model in models if model.encoder]
     plain = [model for model in models if not model.encoder]
-    told = []
+    messages = []
     if plain:
         described = "describes" if len(plain) == 1 else "describe"
-        told.append(
+        messages.append(
             f"{_names(plain)} {described} no vision encoder, so {tower.name} is assumed. "
             "Name yours with --tower, or --tower none for text alone."
         )
-    told += [
+    messages += [
         f"The vision encoder of {model.name}, '{str(model.encoder)[:80]}', is not a bundled one, so {tower.name} is "
         "assumed. Give its config.json with --tower."
         for model in named
     ]
-    return [("assumed_encoder", message) for message in told]
+    return [("assumed_encoder", message) for message in messages]
 
 
 def of_one(model: Model, work: Workload, named: bool, sees_images: bool) -> tuple[Workload, bool]:

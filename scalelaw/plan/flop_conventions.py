@@ -32,9 +32,9 @@ class Convention:
 
 def _whole(shape: LLMShape, tokens: float, work: Workload, causal: bool = False) -> float:
     text = min(work.text_tokens, tokens) if work.images else tokens
-    held = replace(work, text_tokens=text)
+    workload = replace(work, text_tokens=text)
     return float(
-        sum(layer_flops.parts(0, shape, (tokens - text) / (work.images or 1), held, causal).values())
+        sum(layer_flops.parts(0, shape, (tokens - text) / (work.images or 1), workload, causal).values())
     )
 
 
@@ -120,7 +120,7 @@ def explain(
                 "_far": min(abs(np.log(length / t)) for t in known),
             })  # fmt: skip
     answers.sort(key=lambda a: (not (a["digits_met"] and a["known_length"]), not a["digits_met"], a["_far"]))
-    return [{key: held for key, held in answer.items() if key != "_far"} for answer in answers]
+    return [{key: workload for key, workload in answer.items() if key != "_far"} for answer in answers]
 
 
 def _length(count: Callable[[float], float], value: float) -> float | None:

@@ -111,8 +111,10 @@ def _device(row: Mapping[str, Any], origin: str) -> Device:
         except (TypeError, ValueError, OverflowError):
             held = float("nan")
         if not least <= held <= most:
-            told = f"{origin}: {field} must be a number from {least:g} to {most:g}; it is {str(value)[:40]}."
-            raise InputError(told, code="bad_hardware")
+            message = (
+                f"{origin}: {field} must be a number from {least:g} to {most:g}; it is {str(value)[:40]}."
+            )
+            raise InputError(message, code="bad_hardware")
         return held
 
     if not isinstance(row.get("calibrated", False), bool):

@@ -24,22 +24,22 @@ def among(points: Mapping[str, Any], places: Mapping[str, Any]) -> np.ndarray:
     outside.
     """
     names = list(points)
-    measured, asked = (
+    measured, locations = (
         np.stack([np.atleast_1d(np.asarray(held[name], dtype=float)) for name in names], axis=-1)
         for held in (points, places)
     )
-    positive = (measured > 0).all(axis=0) & (asked > 0).all(axis=0)
-    for values in (measured, asked):
+    positive = (measured > 0).all(axis=0) & (locations > 0).all(axis=0)
+    for values in (measured, locations):
         values[:, positive] = np.log(values[:, positive])
     measured = np.unique(measured, axis=0)
     low, high = measured.min(axis=0), measured.max(axis=0)
     scale = np.where(high > low, high - low, 1.0)
     centre = measured.mean(axis=0)
-    measured, asked = (measured - centre) / scale, (asked - centre) / scale
+    measured, locations = (measured - centre) / scale, (locations - centre) / scale
     _, spread, axes = np.linalg.svd(measured, full_matrices=False)
     axes = axes[spread > DEGENERATE * max(spread.max(initial=0.0), 1e-300)]
-    beside = np.linalg.norm(asked - asked @ axes.T @ axes, axis=-1)
-    return np.asarray((beside <= TOLERANCE) & _inside(measured @ axes.T, asked @ axes.T))
+    beside = np.linalg.norm(locations - locations @ axes.T @ axes, axis=-1)
+    return np.asarray((beside <= TOLERANCE) & _inside(measured @ axes.T, locations @ axes.T))
 
 
 def _inside(points: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -62,5 +62,5 @@ def _is_mixture(points: np.ndarray, place: np.ndarray) -> bool:
     sides = np.vstack([points.T, -points.T])
     bounds = np.concatenate([place, -place]) + TOLERANCE
     weights = np.zeros(len(points))
-    found = linprog(weights, sides, bounds, np.ones((1, len(points))), [1.0], method="highs")
-    return bool(found.status == 0)
+    solution = linprog(weights, sides, bounds, np.ones((1, len(points))), [1.0], method="highs")
+    return bool(solution.status == 0)

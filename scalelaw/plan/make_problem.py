@@ -58,8 +58,8 @@ def make_problem(
     available, limits = _kinds(catalogue, query, flop_cost, given), dict(given)
     if "memory_gb" in available:
         _within_memory(limits, query.work.device, warnings)
-    held = list(given) or [FLOPS]
-    warnings += [*without_effect(catalogue, query, held, flop_cost), *idle_price(query)]
+    spent = list(given) or [FLOPS]
+    warnings += [*without_effect(catalogue, query, spent, flop_cost), *idle_price(query)]
     bare = [model for model in catalogue if model.tower is None]
     if (
         query.work.tower
@@ -76,7 +76,7 @@ def make_problem(
         "visual_tokens": [float(counts[0]), float(counts[-1])],
         "visual_tokens_from": counts_from,
         "limits": limits,
-        "tower": _towers(catalogue, query, {*held, FLOPS}, flop_cost),
+        "tower": _towers(catalogue, query, {*spent, FLOPS}, flop_cost),
         "compressor": query.work.compressor,
         "compressor_gives": _listed(counts, catalogue, query),
         "hardware": query.work.device.name if query.work.device else None,
@@ -150,11 +150,11 @@ def _models(
 def _unused(device: Device, models: Sequence[Model]) -> list[tuple[str, str]]:
     """What is to be said of a device that has no say, as no cost on it can be reckoned without a shape."""
     unknown = [m.name for m in models if m.shape is None]
-    told = (
+    message = (
         f"The shape of {', '.join(unknown)} is not known, so no latency, memory or energy on {device.name} is reckoned "
         "or held: name models of the catalogue or give their config.json."
     )
-    return [("hardware_not_used", told)] if unknown else []
+    return [("hardware_not_used", message)] if unknown else []
 
 
 def _counts(
@@ -184,8 +184,10 @@ def _counts(
     if not possible.any():
         raise refuse_tokens(works[0])
     if visual_tokens is not None:
-        told = refuse_tokens(works[0]).hint
-        warnings.append(("tokens_not_allowed", f"Only what {work.compressor} can give is searched. {told}"))
+        message = refuse_tokens(works[0]).hint
+        warnings.append(
+            ("tokens_not_allowed", f"Only what {work.compressor} can give is searched. {message}")
+        )
     return counts[possible], f"what {work.compressor} can give of: {origin}"
 
 
@@ -197,13 +199,13 @@ def _works(models: Sequence[Model], query: Query) -> list[Workload]:
 
 def _possible(models: Sequence[Model], counts: np.ndarray, query: Query) -> np.ndarray:
     """Which numbers of visual tokens each model's own encoder and the compressor can give [M, K]."""
-    held: dict[Any, np.ndarray] = {}
+    spent: dict[Any, np.ndarray] = {}
     for model in models:
-        if model.tower not in held:
+        if model.tower not in spent:
             work = workload_of(model, query.work)
             within = counts <= work.patches if model.tower else np.ones(len(counts), dtype=bool)
-            held[model.tower] = can_give(work, counts) & within
-    return np.stack([held[model.tower] for model in models])
+            spent[model.tower] = can_give(work, counts) & within
+    return np.stack([spent[model.tower] for model in models])
 
 
 def _listed(counts: np.ndarray, models: Sequence[Model], query: Query) -> list[float] | None:
@@ -251,14 +253,14 @@ def _within_memory(limits: dict[str, float], device: Device | None, warnings: li
     """Hold the memory to the device's: a budget may ask for less than the card has, never for more."""
     if device is None:
         return
-    held = device.count * device.memory_bytes / 1e9
-    if limits.get("memory_gb", 0.0) > held:
+    spent = device.count * device.memory_bytes / 1e9
+    if limits.get("memory_gb", 0.0) > spent:
         warnings.append((
             "memory_of_the_device",
-            f"A budget of {limits['memory_gb']:g} GB is more than {device.count} x {device.name} holds: {held:g} GB "
+            f"A budget of {limits['memory_gb']:g} GB is more than {device.count} x {device.name} holds: {spent:g} GB "
             "is the limit.",
         ))  # fmt: skip
-    limits["memory_gb"] = min(limits.get("memory_gb", held), held)
+    limits["memory_gb"] = min(limits.get("memory_gb", spent), spent)
 
 
 def _within_patches(
@@ -270,9 +272,9 @@ def _within_patches(
         return query
     if query.stated_tower or work.tiles > 1:
         _refuse_patches(counts[-1], work)
-    told = f"{counts[-1]:g} visual tokens are more than the {work.patches:g} patches of {work.tower.name}"
+    message = f"{counts[-1]:g} visual tokens are more than the {work.patches:g} patches of {work.tower.name}"
     warnings.append(
-        ("tower_left_out", f"{told}: the vision tower is left out of the costs; name a tower or tiles.")
+        ("tower_left_out", f"{message}: the vision tower is left out of the costs; name a tower or tiles.")
     )
     return replace(query, work=replace(work, tower=None, compressor=None))
 

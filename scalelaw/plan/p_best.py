@@ -161,10 +161,10 @@ def _blocks(
         every = draws(rows[:, None], np.arange(last)[None, :])
         every[~np.isfinite(every)] = np.inf
         for scenario, grid in enumerate(grids[:n_draws]):
-            held = slice(scenario, n_draws, len(grids))
-            errors = every[held] if len(grids) == 1 else every[held].copy()
+            which = slice(scenario, n_draws, len(grids))
+            errors = every[which] if len(grids) == 1 else every[which].copy()
             np.copyto(errors, np.inf, where=~grid.fits[rows, columns])
-            yield held, rows, grid, errors
+            yield which, rows, grid, errors
 
 
 def confidence(

@@ -75,8 +75,8 @@ def find_optimum(
     if not places:
         raise _missed(problem, grid, rule)
     known = p_best.confidence(problem, grid, rule, spent, places)
-    chosen = [{**plain_choice(problem, grid, place), **known[place]} for place in places]
-    best = chosen[0]
+    choices = [{**plain_choice(problem, grid, place), **known[place]} for place in places]
+    best = choices[0]
     best["binding"] = binding(grid, problem.limits, places[0], rule)
     ties = near_ties(grid, places[0], tie, rule)
     continuous = continuous_optimum(problem) if rule.target is None and problem.budget else None
@@ -88,14 +88,14 @@ def find_optimum(
         batch=best["batch"],
         cost=problem.flop_cost,
         best=best,
-        runners_up=chosen[1:],
+        runners_up=choices[1:],
         pareto=front,
         continuous=continuous,
         extrapolates=warnings.is_extrapolation(problem, best),
         warnings=[
             *problem.warnings,
             *warnings.for_choice(problem, grid, best, rule),
-            *warnings.for_choices(fitted, [*chosen[1:], *front]),
+            *warnings.for_choices(fitted, [*choices[1:], *front]),
             *warnings.for_continuous(problem, continuous),
         ],
         law=str(fitted.law),
@@ -115,15 +115,15 @@ def ranked(grid: Grid, rule: Rule) -> list[Place]:
     """The pick of each model, the best first: by error, or by what is spent where the rule is not the least error."""
     least = grid.error[grid.fits].min()
     good = grid.fits & (np.isfinite(grid.error) if rule.least else grid.error <= rule.good(least))
-    found = []
+    ranking = []
     for row in np.flatnonzero(good.any(axis=1)):
         columns = np.flatnonzero(good[row])
         keys = grid.spend[row, columns], grid.error[row, columns]
         first, second = keys if not rule.least else keys[::-1]
         column = columns[np.lexsort((second, first))[0]]
         key = float(grid.error[row, column]), float(grid.spend[row, column])
-        found.append((*(key if rule.least else key[::-1]), int(row), int(column)))
-    return [(row, column) for _, _, row, column in sorted(found)]
+        ranking.append((*(key if rule.least else key[::-1]), int(row), int(column)))
+    return [(row, column) for _, _, row, column in sorted(ranking)]
 
 
 def binding(grid: Grid, limits: Mapping[str, float], pick: Place, rule: Rule) -> str | None:
@@ -150,12 +150,12 @@ def near_ties(grid: Grid, pick: Place, tie: float, rule: Rule) -> list[Place]:
     close = grid.fits & (np.abs(grid.error - grid.error[pick]) <= tie)
     if not rule.least:
         close &= grid.error <= rule.good(grid.error[grid.fits].min())
-    found = []
+    ranking = []
     for row in np.flatnonzero(close.any(axis=1)):
         columns = np.flatnonzero(close[row])
         column = columns[np.argmin(grid.spend[row, columns])]
-        found.append((float(grid.spend[row, column]), int(row), int(column)))
-    return [(row, column) for _, row, column in sorted(found)]
+        ranking.append((float(grid.spend[row, column]), int(row), int(column)))
+    return [(row, column) for _, row, column in sorted(ranking)]
 
 
 def nothing_fits(problem: Problem, grid: Grid) -> NoAnswer:

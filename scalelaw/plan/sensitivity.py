@@ -60,9 +60,9 @@ def switch_points(
     known = kinds_with(options.get("cost"))
     if kind not in known:
         raise unknown("kind of budget", kind, known, code="unknown_budget")
-    held = check_budget(others, options.get("cost")) if others else {}
+    limits = check_budget(others, options.get("cost")) if others else {}
     rule = make_rule(within, None)
-    problem = make_problem(fitted, {**held, kind: 1e300}, **options)
+    problem = make_problem(fitted, {**limits, kind: 1e300}, **options)
     grid = problem.grid(minimise=kind)
     if not grid.fits.any():
         raise nothing_fits(problem, grid)
@@ -72,19 +72,19 @@ def switch_points(
     least = np.minimum.accumulate(error[order])
     begins = np.flatnonzero(np.r_[True, least[1:] < least[:-1]])
     picks = np.searchsorted(-least, -rule.good(least[begins]))  # the cheapest that is good enough by then
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for begin, i in zip(begins, order[picks], strict=True):
         place: Place = int(places[i][0]), int(places[i][1])
         model = problem.models[place[0]].name
-        if not found or found[-1]["model"] != model:
-            found.append({
+        if not rows or rows[-1]["model"] != model:
+            rows.append({
                 "budget": float(cost[order[begin]]),
                 "model": model,
                 "visual_tokens": plain_count(grid.visual_tokens[place[1]]),
                 "error": float(error[i]),
-                "from_model": found[-1]["model"] if found else None,
+                "from_model": rows[-1]["model"] if rows else None,
             })  # fmt: skip
-    return found
+    return rows
 
 
 def tokens_against_text(
@@ -100,7 +100,7 @@ def tokens_against_text(
     Each: {text_tokens, model, visual_tokens, error, continuous {n_params, visual_tokens, error} or None}; a length
     at which nothing fits has model None. Raises as `find_optimum`.
     """
-    rule, found = make_rule(within, None), []
+    rule, rows = make_rule(within, None), []
     for text in text_tokens:
         problem = make_problem(fitted, budget, text_tokens=text, **options)
         grid = _grid(problem, problem.limits, rule)
@@ -113,8 +113,8 @@ def tokens_against_text(
         if grid.fits.any():
             best = plain_choice(problem, grid, ranked(grid, rule)[0])
             facts.update({key: best[key] for key in ("model", "visual_tokens", "error")})
-        found.append({**facts, "continuous": continuous_optimum(problem)})
-    return found
+        rows.append({**facts, "continuous": continuous_optimum(problem)})
+    return rows
 
 
 @typed(**TYPES)
@@ -132,11 +132,11 @@ def relaxation(
     rule = make_rule(within, None)
     problem = make_problem(fitted, check_budget(budget, options.get("cost")), **options)
     base = _pick(problem, problem.limits, rule)
-    found = []
+    rows = []
     for kind, limit in problem.limits.items():
         for factor in factors:
             best = _pick(problem, {**problem.limits, kind: factor * limit}, rule)
-            found.append({
+            rows.append({
                 "kind": kind,
                 "factor": float(factor),
                 "limit": factor * limit,
@@ -145,7 +145,7 @@ def relaxation(
                 "error": best["error"],
                 "gained": base["error"] - best["error"],
             })  # fmt: skip
-    return found
+    return rows
 
 
 def _grid(problem: Problem, limits: dict[str, float], rule: Rule) -> Grid:

@@ -53,8 +53,8 @@ class Blend:
     @property
     def draws(self) -> dict[str, Any]:
         """The draws of every fit, `task.parameter`; empty where a fit has none."""
-        held = [fit.draws for fit in self.counted.values()]
-        if not all(d and all(len(v) for v in d.values()) for d in held):
+        values = [fit.draws for fit in self.counted.values()]
+        if not all(d and all(len(v) for v in d.values()) for d in values):
             return {}
         return {f"{name}.{p}": v for name, fit in self.counted.items() for p, v in fit.draws.items()}
 
@@ -89,8 +89,8 @@ class Blend:
     @property
     def points(self) -> dict[str, Any]:
         """The sizes that every fit measured, as `inputs`."""
-        held = [fit.points["inputs"]["n_params"] for fit in self.counted.values()]
-        sizes = [set(np.asarray(n_params).tolist()) for n_params in held]
+        values = [fit.points["inputs"]["n_params"] for fit in self.counted.values()]
+        sizes = [set(np.asarray(n_params).tolist()) for n_params in values]
         return {"inputs": {"n_params": sorted(set.intersection(*sizes))}}
 
     def predict(self, **inputs: Any) -> np.ndarray:
@@ -129,13 +129,13 @@ def blend(fits: Mapping[str, Any], weights: Mapping[str, float] | None = None, s
     }
     for fit in fits.values():
         check_law(fit)
-    given = {name: _weight(name, weight, fits) for name, weight in (weights or {}).items()}
-    left = [name for name in fits if name not in given]
-    rest = 1 - sum(given.values())
+    named = {name: _weight(name, weight, fits) for name, weight in (weights or {}).items()}
+    left = [name for name in fits if name not in named]
+    rest = 1 - sum(named.values())
     if rest < -1e-9 or (not left and abs(rest) > 1e-9):
         raise InputError(f"The weights add up to {1 - rest:g}, not to 1.", code="bad_weight")
-    held = {name: given.get(name, max(rest, 0) / max(len(left), 1)) for name in fits}
-    blended = Blend(dict(fits), held, seed)
+    values = {name: named.get(name, max(rest, 0) / max(len(left), 1)) for name in fits}
+    blended = Blend(dict(fits), values, seed)
     if not blended.points["inputs"]["n_params"]:
         raise InputError(
             "The fits measured no model size in common.", code="no_common_sizes", hint="Name the models."

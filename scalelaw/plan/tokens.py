@@ -20,7 +20,7 @@ def token_counts(given: Any) -> np.ndarray:
 
     Raises InputError for what is not a number, is not a whole one, or is below 1.
     """
-    found = np.empty(0)
+    counts = np.empty(0)
     parts = given.split(",") if isinstance(given, str) else given if isinstance(given, Iterable) else [given]
     for part in parts:
         low, colon, high = str(part).partition(":")
@@ -30,16 +30,16 @@ def token_counts(given: Any) -> np.ndarray:
             last = first + MOST
         if last < first:
             raise InputError(f"The range of visual tokens '{part}' runs backwards.", code="bad_tokens")
-        found = np.union1d(found, np.arange(first, last + 1, dtype=float))
-        if len(found) > MOST:
+        counts = np.union1d(counts, np.arange(first, last + 1, dtype=float))
+        if len(counts) > MOST:
             raise InputError(
                 f"There are more than {MOST:,} numbers of visual tokens to choose from.",
                 code="bad_tokens",
                 hint="Name fewer: 1,4,16,64,256.",
             )
-    if not len(found):
+    if not len(counts):
         raise InputError("There are no numbers of visual tokens to choose from.", code="bad_tokens")
-    return found
+    return counts
 
 
 def _count(text: str) -> int:

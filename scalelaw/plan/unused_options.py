@@ -35,25 +35,25 @@ def without_effect(
     models: Sequence[Model], query: Query, kinds: Sequence[str], flop_cost: str
 ) -> list[tuple[str, str]]:
     """Warnings (code, message) for what was asked and changes none of these kinds of cost."""
-    asked = [
+    used = [
         name
         for name, plain in PLAIN.items()
         if getattr(query.work, name) != plain and (name != "tower" or query.stated_tower)
     ]
-    idle = [name for name in asked if not _matters(models, query, name, kinds, flop_cost)]
-    told = " and ".join(kinds)
-    found = []
+    idle = [name for name in used if not _matters(models, query, name, kinds, flop_cost)]
+    spent = " and ".join(kinds)
+    warnings = []
     if idle:
-        found.append((
+        warnings.append((
             "no_effect",
-            f"{', '.join(idle)}: no effect on {told}, as {flop_cost} counts {'it' if len(kinds) == 1 else 'them'}.",
+            f"{', '.join(idle)}: no effect on {spent}, as {flop_cost} counts {'it' if len(kinds) == 1 else 'them'}.",
         ))  # fmt: skip
     if len(query.setups) > 1 and not _setups_matter(models, query, kinds, flop_cost):
-        found.append((
+        warnings.append((
             "no_effect",
-            f"batch and dtype: no effect on {told}; each configuration is served in the first way that fits.",
+            f"batch and dtype: no effect on {spent}; each configuration is served in the first way that fits.",
         ))  # fmt: skip
-    return found
+    return warnings
 
 
 def idle_price(query: Query) -> list[tuple[str, str]]:
@@ -64,16 +64,16 @@ def idle_price(query: Query) -> list[tuple[str, str]]:
 
 
 def _matters(models: Sequence[Model], query: Query, name: str, kinds: Iterable[str], flop_cost: str) -> bool:
-    held = workload_of(models[0], query.work)
+    base = workload_of(models[0], query.work)
     models = [replace(models[0], tower=None)]
-    plain = replace(held, **{name: PLAIN[name]})
-    here, there = (_costs(models, query, work, kinds, flop_cost) for work in (held, plain))
+    plain = replace(base, **{name: PLAIN[name]})
+    here, there = (_costs(models, query, work, kinds, flop_cost) for work in (base, plain))
     return any(not np.array_equal(here[kind], there[kind]) for kind in here)
 
 
 def _setups_matter(models: Sequence[Model], query: Query, kinds: Iterable[str], flop_cost: str) -> bool:
-    held = _costs(models, query, query.work, kinds, flop_cost)
-    return any(bool((values != values[..., :1]).any()) for values in held.values())
+    base = _costs(models, query, query.work, kinds, flop_cost)
+    return any(bool((values != values[..., :1]).any()) for values in base.values())
 
 
 def _costs(

@@ -62,11 +62,11 @@ def for_choice(problem: Problem, grid: Grid, pick: dict[str, Any], rule: Rule) -
 
 def for_sizes(fitted: Any, models: Sequence[Model]) -> list[tuple[str, str]]:
     """The warnings (code, message) of sizes that look like a slip: in billions, or not those of the configuration."""
-    found = []
+    warnings = []
     largest = fitted.measured_range["n_params"][1]
     if largest < 1e4:
-        told = f"n_params was measured up to {largest:g}: the unit is parameters, not billions; costs are too small."
-        found.append(("n_params_looks_like_billions", told))
+        message = f"n_params was measured up to {largest:g}: the unit is parameters, not billions; costs are too small."
+        warnings.append(("n_params_looks_like_billions", message))
     for model in models:
         if model.source != "given" or model.shape is None:
             continue
@@ -74,12 +74,12 @@ def for_sizes(fitted: Any, models: Sequence[Model]) -> list[tuple[str, str]]:
         if model.counted_as.startswith("a number") or (
             not model.shape.experts and abs(model.n_params / exact - 1) > 0.05
         ):
-            found.append((
+            warnings.append((
                 "n_params_differ",
                 f"{model.name} is given {model.n_params:.4g} parameters; its configuration has {exact:.4g}: the law "
                 "sees the first, costs of the layers the second.",
             ))  # fmt: skip
-    return found
+    return warnings
 
 
 def for_continuous(problem: Problem, found: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -208,31 +208,31 @@ def _measured(problem: Problem, grid: Grid, pick: dict[str, Any]) -> Iterator[tu
     better = []
     rows = _places(grid.n_params)
     columns = {tokens: place for place, tokens in enumerate(grid.visual_tokens.tolist())}
-    for (size, tokens), found in runs.items():
+    for (size, tokens), warnings in runs.items():
         column = columns.get(tokens)
-        if column is None or found.max() >= there.min():
+        if column is None or warnings.max() >= there.min():
             continue
         row = next((row for row in rows.get(size, ()) if grid.fits[row, column]), None)
         if row is None:
             continue
-        if min(found.size, at_pick.size) > 1 or there.mean() - found.mean() > 2 * fitted.rmse:
-            better.append((float(found.mean()), int(row), int(column), found))
+        if min(warnings.size, at_pick.size) > 1 or there.mean() - warnings.mean() > 2 * fitted.rmse:
+            better.append((float(warnings.mean()), int(row), int(column), warnings))
     if better:
-        mean, row, column, found = min(better, key=lambda held: held[:3])
+        mean, row, column, warnings = min(better, key=lambda held: held[:3])
         yield (
             "measured_better",
             f"{grid.models[row].name} with {grid.visual_tokens[column]:g} visual tokens is inside the budget and was "
-            f"measured better than this pick: {mean:.3g} ({_times(found)}), against {there.mean():.3g} "
+            f"measured better than this pick: {mean:.3g} ({_times(warnings)}), against {there.mean():.3g} "
             f"{'measured' if at_pick.size else 'predicted'} here. The law does not follow the measurements.",
         )
 
 
 def _places(values: np.ndarray) -> dict[float, list[int]]:
     """{value: where it stands}."""
-    found: dict[float, list[int]] = {}
+    warnings: dict[float, list[int]] = {}
     for place, value in enumerate(values.tolist()):
-        found.setdefault(value, []).append(place)
-    return found
+        warnings.setdefault(value, []).append(place)
+    return warnings
 
 
 def _times(runs: np.ndarray) -> str:

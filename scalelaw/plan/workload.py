@@ -96,7 +96,7 @@ def make_query(
     number, or a range (low, high) over which p_best is taken. usd_per_hour: the price of one device.
     Raises InputError for an unknown name and for a number out of range.
     """
-    held = {name: number_within(name, value, *RANGES[name]) for name, value in (
+    numbers = {name: number_within(name, value, *RANGES[name]) for name, value in (
         ("text_tokens", text_tokens), ("generate", generate), ("images", images), ("tiles", tiles),
         ("cached_prefix", cached_prefix), ("questions_per_image", questions_per_image))}  # fmt: skip
     batches = [number_within("batch", b, *RANGES["batch"]) for b in _several(batch)]
@@ -118,7 +118,7 @@ def make_query(
             hint="Name it: h100, for example (scalelaw list hardware).",
         )
     work = Workload(
-        **held,
+        **numbers,
         batch=np.array([s.batch for s in setups]),
         weight_bytes=np.array([DTYPES[s.dtype] for s in setups]),
         cache_bytes=DTYPES[_dtype(cache_dtype)],
@@ -154,9 +154,9 @@ def _range(name: str, given: Any, default: float) -> tuple[float, float]:
         for value in (given if isinstance(given, tuple | list) else [given])
     ]
     if len(ends) > 2 or ends[0] > ends[-1]:
-        told = ":".join(f"{end:g}" for end in ends)
+        text = ":".join(f"{end:g}" for end in ends)
         raise InputError(
-            f"{name} is a number, or a range from low to high; it is {told}.", code="bad_workload"
+            f"{name} is a number, or a range from low to high; it is {text}.", code="bad_workload"
         )
     return ends[0], ends[-1]
 
