@@ -13,7 +13,7 @@ from scalelaw.fit.problem import opening
 
 
 @typed(
-    table=("str", "Path", "DataFrame", "stream"), law=("str",), inputs=("None", "Mapping of text or numbers"),
+    table=("str", "Path", "DataFrame", "Table", "stream"), law=("str",), inputs=("None", "Mapping of text or numbers"),
     target=("str",), where=("None", "str", "paths", "Mapping"), laws=("None", "paths", "set"), loss=("str",),
     delta=("None", "int", "float"), residual=("None", "str"), expectile=("None", "int", "float"),
     fix=("None", "Mapping of numbers"), bounds=("None", "Mapping of pairs of numbers"),

@@ -32,8 +32,12 @@ FEWEST_RISING = 6
 inversion."""
 GAP = 1e4
 """Factor between neighboring sizes that indicates a change of unit."""
+FACTORS = (1e3, 1e6, 1e9)
+"""Thousands, millions and billions."""
 SMALLEST_MODEL = 1e4
 """Parameter count below which a value is in thousands, millions or billions."""
+SMALLEST_LLM = 5e3
+"""Smallest parameter count of a table whose largest is below a million that is not taken for millions."""
 
 
 def target_kind(rows: pd.DataFrame, target: str) -> str:
@@ -185,9 +189,12 @@ def _one_unit(rows: pd.DataFrame, values: np.ndarray, column: str) -> None:
     ordered = np.unique(values)
     with np.errstate(divide="ignore", over="ignore"):
         steps = ordered[1:] / ordered[:-1]
-    if not len(steps) or steps.max() < GAP or ordered[int(steps.argmax())] >= SMALLEST_MODEL:
+    if not len(steps) or steps.max() < GAP:
         return
     low, high = ordered[int(steps.argmax())], ordered[int(steps.argmax()) + 1]
+    in_range = any(high / 10 <= low * factor <= 10 * ordered[-1] for factor in FACTORS)
+    if low >= SMALLEST_MODEL and not in_range:
+        return
     few, many = values <= low, values >= high
     odd = few if few.sum() <= many.sum() else many
     at = data_row(int(rows.index[int(np.flatnonzero(odd)[0])]) + 1)
@@ -203,7 +210,7 @@ def _parameters(rows: pd.DataFrame, values: np.ndarray, column: str) -> Warnings
     """Warn of parameter counts in thousands, millions or billions."""
     most = float(values.max())
     factor = "1e9" if most <= 2000 and values.min() < 100 else "1e6"
-    if most < SMALLEST_MODEL:
+    if most < SMALLEST_MODEL or (values.min() < SMALLEST_LLM and most < 1e6):
         yield (
             "n_params_looks_like_billions",
             f"{column} is at most {most:g}, and its unit is parameters. Add --scale {column}={factor}.",

@@ -324,4 +324,4 @@ def _axis(frame: pd.DataFrame, requested: str | None, candidates: Sequence[str])
 def _values(column: pd.Series) -> list[Any]:
     """The distinct values of a column in order; whole numbers as integers."""
     values = sorted(column.unique())
-    return [int(v) if isinstance(v, float) and v == int(v) else v for v in values]
+    return [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]

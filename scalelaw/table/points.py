@@ -157,6 +157,13 @@ def rescaled(
             code="bad_value",
             hint=f"Set the maximum of the scale: --score {column}=MAX.",
         )
+    finite = scores[np.isfinite(scores)]
+    if maximum >= 10 and len(finite) and finite.max() <= 1:
+        raise InputError(
+            f"Column '{column}' is at most {finite.max():g} and looks like a share of 1, not of {maximum:g}.",
+            code="looks_like_fraction",
+            hint=f"Use --score {column}=1, or --scale {column}={maximum:g} --score {column}={maximum:g}.",
+        )
     se_name = f"{column}_se"
     known = se_name in frame and frame[se_name].notna().any()
     se = _number_column(frame, se_name) / maximum if known else np.nan
@@ -223,7 +230,7 @@ def choose(table: pd.DataFrame, where: Where) -> pd.DataFrame:
         if column not in selected:
             raise unknown("column", column, map(str, selected.columns))
         cells = selected[column]
-        match = cells.astype(str) == str(value)
+        match = cells.astype(str) == str(value).encode("utf-8", "backslashreplace").decode()
         if pd.api.types.is_numeric_dtype(cells):
             try:
                 match = cells == float(value)

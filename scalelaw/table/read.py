@@ -100,7 +100,7 @@ UNNAMED = ("the DataFrame", "the stream", "standard input")
 Where = Mapping[str, Any] | Sequence[str] | str | None
 
 
-@typed(source=("str", "Path", "DataFrame", "stream"), where=("None", "str", "paths", "Mapping"))
+@typed(source=("str", "Path", "DataFrame", "Table", "stream"), where=("None", "str", "paths", "Mapping"))
 def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None) -> pd.DataFrame:
     """Read a results table: a parquet or csv file, a sweep's folder, `-` (csv on stdin), or a bundled name.
 

@@ -117,7 +117,7 @@ def test_a_sweep_does_not_overwrite_its_experiment(here: Path, capsys: pytest.Ca
     text = "question: does it stay?  # mine\nllms: [16x1]\nvisual_tokens: [1]\n"
     (here / "experiment.yaml").write_text(text)
     assert main(["sweep", "experiment.yaml", "--out", ".", "--prepare", "--json"]) == 2
-    assert json.loads(capsys.readouterr().out)["error"]["code"] == "would_overwrite_input"
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "not_ours"
     assert (here / "experiment.yaml").read_text() == text
 
 

@@ -198,3 +198,27 @@ def test_groups_warn_of_what_each_of_them_pools() -> None:
     for fitted in grouped.groups.values():
         assert not {"pooled_benchmarks", "mixed_benchmark"} & set(dict(fitted.warnings))
     assert "mixed_metric" not in dict(grouped.groups["b"].warnings)
+
+
+@pytest.mark.parametrize("odd", [13.0, 13e3, 13e6 / 1e3])
+def test_one_size_in_another_unit_is_refused(odd: float) -> None:
+    sizes = np.repeat([5e8, 1e9, 3e9, 7e9, odd], 4)
+    tokens = np.tile([1.0, 4.0, 16.0, 64.0], 5)
+    frame = pd.DataFrame({"n_params": sizes, "visual_tokens": tokens, "error": np.linspace(0.9, 0.4, 20)})
+    with pytest.raises(InputError) as caught:
+        points(frame, ["n_params", "visual_tokens"])
+    assert caught.value.code == "unit_mismatch"
+
+
+def test_sizes_in_millions_are_warned_of() -> None:
+    sizes = np.repeat([500.0, 1000, 3000, 7000, 13000], 4)
+    tokens = np.tile([1.0, 4.0, 16.0, 64.0], 5)
+    frame = pd.DataFrame({"n_params": sizes, "visual_tokens": tokens, "error": np.linspace(0.9, 0.4, 20)})
+    assert "n_params_looks_like_billions" in dict(points(frame, ["n_params", "visual_tokens"]).warnings)
+
+
+def test_shares_with_a_maximum_of_100_are_refused() -> None:
+    frame = pd.DataFrame({"n_params": [1e9, 3e9, 7e9], "visual_tokens": 16.0, "acc": [0.4, 0.5, 0.6]})
+    with pytest.raises(InputError) as caught:
+        points(frame, ["n_params", "visual_tokens"], score={"acc": 100})
+    assert caught.value.code == "looks_like_fraction"
