@@ -4,7 +4,11 @@ With --json a command prints exactly one object on stdout (see `scalelaw.results
 stderr. Exit codes: see `scalelaw.errors`. Libraries are imported inside the commands, so that help is quick.
 """
 
-from scalelaw.cli import fit, meta, optimize, predict, report, sweep, tables, tokens
+# Commands are listed in the order in which their modules are imported.
+# isort: off
+from scalelaw.cli import fit, optimize, predict, tokens, report, sweep, tables, meta
+
+# isort: on
 from scalelaw.cli.app import app, commands, main
 
 __all__ = [
