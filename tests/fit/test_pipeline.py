@@ -207,7 +207,6 @@ def test_as_many_points_as_parameters_give_no_intervals() -> None:
 @pytest.mark.parametrize(
     ("column", "value", "code"),
     [
-        ("error", np.nan, "not_finite"),
         ("error", np.inf, "not_finite"),
         ("error", -0.1, "bad_value"),
         ("n_params", 0.0, "bad_value"),
@@ -219,6 +218,12 @@ def test_bad_numbers_get_a_sentence(table: pd.DataFrame, column: str, value: flo
         sl.fit_law(table.assign(**{column: [value, *table[column][1:]]}))
     assert caught.value.code == code
     assert "data row 1 " in caught.value.message
+
+
+def test_an_empty_cell_is_left_out_and_counted(table: pd.DataFrame) -> None:
+    fitted = sl.fit_law(table.assign(error=[np.nan, *table["error"][1:]]), bootstrap=0)
+    assert fitted.n_points == len(table) - 1
+    assert "empty_cells" in dict(fitted.warnings)
 
 
 @pytest.mark.parametrize(
