@@ -209,7 +209,7 @@ def test_two_points_get_the_simplest_law_and_a_warning() -> None:
     assert fitted.law == "power"
     assert "too_few_points" in dict(fitted.warnings)
     assert {row["reason"] for row in fitted.selection} == {
-        f"{n} parameters want more than 2 effective points" for n in (2, 3, 5, 6, 9)
+        f"{n} parameters need more than 2 effective points" for n in (2, 3, 5, 6, 9)
     }
 
 
