@@ -53,7 +53,7 @@ def test_resources_change_no_name(experiment: Make) -> None:
         ("rules: [{gpus: -1}]", "bad_value", "rules.0.gpus"),
         ("rules: [{work: towers}]", "bad_value", "rules.0.work"),
         ("rule: []", "unknown_key", "Did you mean 'rules'"),
-        ("- 1", "bad_yaml", "holds no keys"),
+        ("- 1", "bad_yaml", "contains no keys"),
     ],
 )
 def test_rules_that_cannot_be(text: str, code: str, sentence: str, tmp_path: Path) -> None:
