@@ -224,7 +224,10 @@ def own(column: pd.Series) -> pd.Series:
                 return numbers(column, "", "")
             except InputError:
                 pass
-    return pd.Series([_own(value) for value in column.astype(object)], dtype=object)
+    converted = [_own(value) for value in column.astype(object)]
+    # an empty column has one type, whatever type it is read from
+    empty = all(value is None for value in converted)
+    return pd.Series(converted, dtype=np.float64 if empty else object)
 
 
 def _own(value: Any) -> Any:

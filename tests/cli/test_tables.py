@@ -88,7 +88,7 @@ def test_show_compares_pair_by_pair(run: Run, tmp_path: Path) -> None:
     given = ["show", str(twice), "--paired", "compressor=downsample"]
     code, _, err = run(*given)
     assert code == 2
-    assert "Choose the rows with --where" in err
+    assert "Select rows with --where" in err
     code, out, _ = run(*given, "--where", "task_family=a", "--json")
     assert code == 0
     assert json.loads(out)["data"]["rows"][1]["n"] == 3

@@ -59,8 +59,8 @@ def test_without_refits_there_are_no_intervals():
         ({"n_params": [], "visual_tokens": 4}, "bad_value"),
         ({"n_params": np.ones(1000) * 1e9, "visual_tokens": np.ones(1000)}, "bad_value"),
         ([], "bad_value"),
-        ("n_params=1e9", "bad_value"),
-        (None, "bad_value"),
+        ("n_params=1e9", "wrong_type"),
+        (None, "wrong_type"),
     ],
 )
 def test_what_cannot_be_predicted_is_refused(fitted, at, code):

@@ -115,3 +115,8 @@ def test_a_holdout_stands_beside_the_noise_between_runs() -> None:
     held = fit_law(smaller, holdout="largest", bootstrap=0).holdout
     assert (held["repeat_freedom"], held["repeat_of"]) == (21, "all")
     assert "repeat_sd" not in fit_law(first, holdout="largest", bootstrap=0).holdout
+
+
+def test_an_infinite_size_is_a_value_of_the_grid() -> None:
+    frame = pd.DataFrame({"n_params": [float("inf"), 7e9], "visual_tokens": [64, 64], "error": [0.4, 0.5]})
+    assert coverage(frame).row_values == [7_000_000_000, float("inf")]

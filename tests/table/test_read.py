@@ -223,3 +223,9 @@ def test_a_table_is_not_written_under_the_name_of_another_format(tmp_path: Path)
         write_table([ROW], tmp_path / "t.csv")
     assert caught.value.code == "bad_format"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["object", "string", "Float64", "category"])
+def test_an_empty_column_has_one_type(kind: str) -> None:
+    table = read_table(pd.DataFrame({"error": [0.5, 0.4], "mine": pd.Series([None, None], dtype=kind)}))
+    pd.testing.assert_frame_equal(read_table(table), table)
