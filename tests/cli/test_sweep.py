@@ -37,7 +37,7 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         "lacks run",
     ),
     "a dataset of one's own without data": (
-        ["sweep", "{bad}/good.yaml", "--set", "dataset.name={bad}/nothing.py", "--dry-run"],
+        ["sweep", "{bad}/good.yaml", "--set", "dataset.name={bad}/nothing.py", "--out", "{bad}/sweep"],
         2,
         "lacks Dataset or Conversations",
     ),

@@ -142,7 +142,7 @@ def test_the_death_of_the_runner_ends_a_ray_that_it_started(task: Make, work: Pa
     _until(lambda: not Path(f"/proc/{_begun(long)[0][0]}").exists())
 
 
-@pytest.mark.parametrize(("late", "address", "begun"), [(2, "", 3), (9, "", 3), (9, "auto", 1)])
+@pytest.mark.parametrize(("late", "address", "begun"), [(2, "", 3), (9, "", executor.BEGINS), (9, "auto", 1)])
 def test_a_ray_that_is_late_is_started_again(
     late: int, address: str, begun: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 import scalelaw as sl
 from scalelaw.errors import InputError
@@ -230,7 +231,7 @@ def test_a_loss_is_no_share_of_one(plain: Any) -> None:
     pages = _pages(replace(plain, points=points, params={**plain.params, "D": 3.0}))
     told = "\n".join(text for page in pages for _, text in page.texts)
     drawn = "\n".join(
-        t.get_text() for page in pages for t in page.figure.findobj(match=lambda a: hasattr(a, "get_text"))
+        t.get_text() for page in pages for t in page.figure.findobj(match=lambda a: isinstance(a, Text))
     )
     for wrong in ("1 − score", "error (fraction)", "no error", "fraction"):
         assert wrong not in told + drawn

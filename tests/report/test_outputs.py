@@ -64,7 +64,8 @@ def test_beside_it_lie_its_words_and_every_figures_numbers(folder: Path, fitted:
     assert data["studies"][0]["fit"]["params"]["alpha"] == fitted.params["alpha"]
     assert data["pages"][0]["said"][0]["kind"] == "title"
     named = [name for page in data["pages"] for name in page["figures"]]
-    assert sorted([*named, "report.json"]) == sorted(path.name for path in (folder / "report.data").iterdir())
+    written = sorted(path.name for path in (folder / "report.data").iterdir())
+    assert written == sorted([*named, "manifest.json", "report.json"])
     frame = pd.read_csv(folder / "report.data" / "04_parity.csv")
     assert len(frame) == fitted.n_points
     assert (frame["measured"] - frame["predicted"]).to_numpy() == pytest.approx(frame["residual"].to_numpy())
@@ -82,6 +83,7 @@ def test_figures_of_an_earlier_report_do_not_stay(fitted: Any, tmp_path: Path) -
     write_report("vlm_reasoning", tmp_path / "report.pdf")
     assert sorted(path.name for path in (tmp_path / "report.data").iterdir()) == [
         "02_coverage_1.csv",
+        "manifest.json",
         "report.json",
     ]
 

@@ -204,8 +204,9 @@ def test_who_tunes_is_scored_on_the_development_questions(stages: dict[str, Path
     np.testing.assert_array_equal(np.load(tmp_path / "train.npy"), shared)
     rows = cell({**stages, "features": tmp_path}, **tuning)
     assert [row["n_examples"] for row in rows] == [40, 40, 40]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InputError) as caught:
         cell({**stages, "features": tmp_path})
+    assert caught.value.code == "bad_features"
 
 
 @pytest.mark.parametrize("compressor", ["quecc", "downsample"])

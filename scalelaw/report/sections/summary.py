@@ -202,7 +202,7 @@ def _cells(
 
 
 def _row(study: Study) -> tuple[str, str, str, str, str]:
-    name = fmt.capital(study.name) or fmt.capital(target(study))
+    name = study.name or fmt.capital(target(study))
     if not study.optima:
         assert study.fitted is not None
         law = fmt.formula(study.fitted.formula, study.fitted.params)
