@@ -9,14 +9,18 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import os
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+WIDTH = "100"
+"""Columns of the terminal output in README.md."""
 
 ELSEWHERE = {
     "data/": "published tables as found and in the schema, model catalogue, hardware; each with its source",
@@ -89,7 +93,11 @@ def _printed_by(*commands: list[str]) -> str:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for command in commands:
             out, err = io.StringIO(), io.StringIO()
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            with (
+                mock.patch.dict(os.environ, {"COLUMNS": WIDTH}),
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+            ):
                 code = cli.main(command)
             assert code == 0, err.getvalue()
     lines = [line.rstrip() for line in out.getvalue().strip().splitlines()]
