@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,13 +112,13 @@ def sweep(
     from scalelaw.sweep import plan_sweep, prepare_sweep, run_sweep
 
     extra = [f"track=[{', '.join(track)}]"] if track else []
-    if experiment.is_dir():
+    if os.path.isdir(experiment):
         out, experiment = out or experiment, SweepFolder(experiment).experiment
     spec = read_experiment(experiment, [*(changes or []), *extra])
     if resources is not None:
         spec = spec.model_copy(update={"resources": read_resources(resources)})
     folder = out or Path("sweeps") / spec.name
-    if folder.is_file():
+    if os.path.isfile(folder):
         raise InputError(f"{folder} is a file, not a sweep's folder.", code="not_a_folder")
     if status:
         _status(spec, folder, as_json)

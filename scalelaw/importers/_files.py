@@ -81,7 +81,7 @@ def find(root: str | Path, wanted: Callable[[Path], bool]) -> FoundFiles:
     while waiting:
         links: list[Path] = []
         for start in waiting:
-            if start.is_dir():
+            if os.path.isdir(start):
                 _walk(start, wanted, files, links, seen)
             else:
                 _take(start, wanted, files, seen)
@@ -107,7 +107,7 @@ def _walk(
 
 
 def _take(path: Path, wanted: Callable[[Path], bool], files: FoundFiles, seen: set[str]) -> None:
-    if not path.is_file() or not wanted(path):
+    if not os.path.isfile(path) or not wanted(path):
         files.others.append(path)
         return
     real = os.path.realpath(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -45,7 +46,7 @@ def read_runs(
 
     Raises InputError where `path` is one file that cannot be read, and as `assemble` does.
     """
-    if Path(path).is_file():
+    if os.path.isfile(path):
         refuse_other(path, tool, layout_of(path))
     result = find(path, wanted)
     if not result.files:

@@ -63,7 +63,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _of_file(file: Path) -> str:
-    if is_pipe(file) or not file.is_file():
+    if is_pipe(file) or not os.path.isfile(file):
         return ""
     try:
         if file.suffix in (".csv", ".tsv"):

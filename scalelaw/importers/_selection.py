@@ -43,7 +43,8 @@ def kept(
 
 def left_out_by(options: Mapping[str, Any]) -> set[str]:
     """The csv's columns that `leave_out` looks at."""
-    rules = options.get("leave_out") or []
+    rules = options.get("leave_out")
+    rules = rules if isinstance(rules, list) else []
     named = [r["where"] for r in rules if isinstance(r, Mapping) and isinstance(r.get("where"), Mapping)]
     return {str(column) for where in named for column in where}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def read_sheet(path: str | Path, decimal: Any = None) -> list[Record]:
     both are read so. Without it no comma is read as either. Raises InputError for what is no table.
     """
     file = Path(path)
-    if file.is_dir():
+    if os.path.isdir(file):
         result = layout_of(file)
         reads = f"It holds results of {NAMES[result]}: scalelaw import {result} {file} ..." if result else ""
         raise InputError(f"There is no file {file}: it is a folder.", code="no_such_file", hint=reads)
@@ -169,11 +170,10 @@ class Mapped:
             if column not in there and "{" not in column:
                 raise unknown("column", column, there)
         scale = scales(options, columns)
-        constants, rename = options.get("constants") or {}, options.get("rename") or {}
-        if not isinstance(constants, Mapping):
-            raise InputError("'constants' must map columns to values.", code="bad_yaml")
+        constants, rename = values(options, "constants"), options.get("rename") or {}
         if not isinstance(rename, Mapping) or not all(
-            isinstance(content, Mapping) for content in rename.values()
+            isinstance(content, Mapping) and not any(map(_is_nested, content.values()))
+            for content in rename.values()
         ):
             raise InputError("'rename' must map columns to {old value: new value}.", code="bad_yaml")
         for name in (*constants, *rename):
@@ -235,7 +235,7 @@ class Mapped:
         """Add the csv's columns that neither the mapping nor `used` reads to `warnings`."""
         read = {*self.columns.values(), *used}
         for pattern in (self.model or "", *(c for c in self.columns.values() if "{" in c)):
-            read |= {name.split("!")[0] for _, name, _, _ in Formatter().parse(pattern) if name}
+            read |= {name for _, name, _, _ in _parts(pattern) if name}
         read |= {name.partition(".")[2] for name in read if name.startswith(("config.", "summary."))}
         unused = [
             name
@@ -275,7 +275,7 @@ def formatted(pattern: str, fields: Mapping[str, Any], whence: str) -> str | Non
     """
     parts = []
     try:
-        for before, name, form, conversion in Formatter().parse(pattern):
+        for before, name, form, conversion in _parts(pattern):
             parts.append(before)
             if name is not None:
                 if conversion or not PLAIN_FORMAT.fullmatch(form or ""):
@@ -290,12 +290,33 @@ def formatted(pattern: str, fields: Mapping[str, Any], whence: str) -> str | Non
     return text("".join(parts))
 
 
-def strings(options: Mapping[str, Any], key: str) -> dict[str, str]:
-    """A section of texts. Raises InputError where it is no mapping."""
+def _parts(pattern: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    """The parts of a format string. Raises InputError for a brace that is not closed."""
+    try:
+        return list(Formatter().parse(pattern))
+    except ValueError as error:
+        raise InputError(
+            f"'{pattern[:80]}' is not a format string: {error}.",
+            code="bad_pattern",
+            hint="Write {column} for the value of a column.",
+        ) from error
+
+
+def values(options: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A section that maps names to single values. Raises InputError for anything else."""
     content = options.get(key) or {}
-    if not isinstance(content, Mapping):
-        raise InputError(f"'{key}' must be a mapping.", code="bad_yaml")
-    return {str(name): str(value) for name, value in content.items()}
+    if not isinstance(content, Mapping) or any(map(_is_nested, content.values())):
+        raise InputError(f"'{key}' must map names to single values.", code="bad_yaml")
+    return {str(name): value for name, value in content.items()}
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple | set)
+
+
+def strings(options: Mapping[str, Any], key: str) -> dict[str, str]:
+    """A section that maps names to texts. Raises InputError for anything else."""
+    return {name: str(value) for name, value in values(options, key).items()}
 
 
 def scales(options: Mapping[str, Any], columns: Iterable[str]) -> dict[str, float]:

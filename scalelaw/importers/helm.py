@@ -13,6 +13,7 @@ that of the folder. Format: stanford-crfm/helm, src/helm/benchmark/metrics/stati
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -47,7 +48,7 @@ LIKELIHOOD = {"logprob", "perplexity", "bits_per_byte", "logprob_per_byte"}
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     """Rows of every `stats.json` under `path` (or of the one that `path` is) and the run_spec.json beside it."""
-    if Path(path).is_file():
+    if os.path.isfile(path):
         refuse_other(path, "helm", layout_of(path))
     files = find(path, lambda file: file.name == "stats.json")
     if not files.files:

@@ -24,7 +24,7 @@ from scalelaw.importers._files import is_no_score, number, text
 from scalelaw.importers._layout import of_header, refuse_other
 from scalelaw.importers._models import nearly_whole
 from scalelaw.importers._scores import Imported
-from scalelaw.importers._tabular import Mapped, formatted, not_a_number, read_sheet, scales, strings
+from scalelaw.importers._tabular import Mapped, formatted, not_a_number, read_sheet, scales, strings, values
 from scalelaw.table.schema import COLUMNS, OK
 
 DIRECTIONS = ("score", "loss")
@@ -53,9 +53,7 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
         if column not in records[0]:
             raise unknown("column", column, records[0])
     scale = scales(options, columns)
-    constants = options.get("constants") or {}
-    if not isinstance(constants, Mapping):
-        raise InputError("'constants' must map columns to values.", code="bad_yaml")
+    constants = values(options, "constants")
     if options.get("experiment"):
         constants = {**constants, "experiment": str(options["experiment"])}
     constants = {name: (text(v) if isinstance(v, str) else v) for name, v in constants.items()}

@@ -284,9 +284,10 @@ def _entry(entry: Mapping[str, Any], folder: Path) -> Model:
 def _described(config: str, folder: Path) -> Model:
     """The model of a configuration: a path (from the catalogue's folder), or the name of a bundled model."""
     path = folder / config
-    if not path.exists() and (model := _by_name().get(config.strip().lower())):
+    exists = os.path.exists(path)
+    if not exists and (model := _by_name().get(config.strip().lower())):
         return model
-    if not path.exists() and not config.endswith(".json") and "/" not in config:
+    if not exists and not config.endswith(".json") and "/" not in config:
         raise InputError(
             f"'{config[:80]}' is neither a configuration in {folder} nor a model of the catalogue.",
             code="unknown_model",

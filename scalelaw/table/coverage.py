@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -301,7 +302,7 @@ def _format(value: Any) -> str:
 def _unfinished(table: Any) -> int:
     """Number of cells of a sweep's folder without a part file."""
     folder = SweepFolder(Path(table)) if isinstance(table, str | Path) else None
-    if folder is None or not folder.manifest.is_file():
+    if folder is None or not os.path.isfile(folder.manifest):
         return 0
     return sum(not folder.cell(cell).is_file() for cell in stated_cells(folder)[1])
 

@@ -6,6 +6,7 @@ are skipped.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -82,6 +83,7 @@ def parse(data: bytes, name: str) -> pd.DataFrame:
     if len(columns) == 1 and ";" in header:
         raise _semicolons(name)
     body = data[start:]
+    _check_utf8(body, name)
     if (quotes := body.count(b'"')) % 2:
         raise _unreadable(name, "a quotation mark is not closed")
     if quotes:
@@ -95,6 +97,17 @@ def parse(data: bytes, name: str) -> pd.DataFrame:
         for place, column in enumerate(columns)
     }
     return pd.DataFrame(made)
+
+
+def _check_utf8(body: bytes, name: str) -> None:
+    """Raises InputError for bytes that are not UTF-8, without a copy of the whole text."""
+    decoder, size = codecs.getincrementaldecoder("utf-8")(), 1 << 20
+    for at in range(0, len(body), size):
+        try:
+            decoder.decode(body[at : at + size], final=at + size >= len(body))
+        except UnicodeDecodeError as error:
+            row = data_row(1 + body.count(b"\n", 0, at + error.start))
+            raise _unreadable(name, f"{row} holds bytes that are not UTF-8", "Save it as UTF-8.") from error
 
 
 def _header(data: bytes, name: str) -> tuple[int, str, list[str]]:

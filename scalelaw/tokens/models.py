@@ -154,7 +154,7 @@ def _other_files(folder: Path) -> tuple[Files, tuple[str, ...]]:
     files: Files = {}
     read = []
     for part, name in OTHER_FILES.items():
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):
             files[part] = _read_object(folder / name)
             read.append(str(folder / name))
     for part, key in NESTED.items():

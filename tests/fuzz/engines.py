@@ -68,9 +68,11 @@ class Report:
 
 
 class _Watch:
-    """The clock of the input that is being run. `since`: this process's time at its start."""
+    """The input that is being run. since: this process's time at its start. unraisable: an exception that Python could
+    only print."""
 
     since = 0.0
+    unraisable: BaseException | None = None
 
 
 @contextmanager
@@ -82,6 +84,10 @@ def watched(seconds: float = SECONDS) -> Iterator[None]:
         if time.process_time() - _Watch.since > seconds:
             raise Hang(f"more than {seconds:g} s")
 
+    def keep(raised: Any) -> None:
+        _Watch.unraisable = raised.exc_value
+
+    hook, sys.unraisablehook = sys.unraisablehook, keep
     before = signal.signal(signal.SIGPROF, ring)
     signal.setitimer(signal.ITIMER_PROF, seconds / 10, seconds / 10)
     _Watch.since = time.process_time()
@@ -92,6 +98,7 @@ def watched(seconds: float = SECONDS) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+        sys.unraisablehook = hook
 
 
 def memory() -> int:
@@ -104,6 +111,7 @@ def tried(target: Target, made: Any, folder: Path, report: Report) -> bool:
     before = report.memory or memory()
     start = _Watch.since = time.process_time()
     fault: BaseException | None = None
+    _Watch.unraisable = None
     try:
         target.run(made, folder)
         report.answers += 1
@@ -114,6 +122,7 @@ def tried(target: Target, made: Any, folder: Path, report: Report) -> bool:
             report.refusals += 1
     except (Exception, Hang) as error:  # noqa: BLE001 - that is what is looked for
         fault = error
+    fault = fault or _Watch.unraisable
     _Watch.since = time.process_time()
     report.slowest = max(report.slowest, _Watch.since - start)
     if _Watch.since - start > QUICK or report.inputs % 256 == 0:  # to ask costs more than a small input

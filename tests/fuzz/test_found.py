@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from engines import Report, memory, tried
+from engines import Report, memory, tried, watched
 from targets import CSV, TARGETS
 
 BY_NAME = {target.name: target for target in TARGETS}
@@ -64,13 +64,26 @@ FOUND: list[tuple[str, Any]] = [
     ("importer wide_csv", ("t.csv", HELD.encode(), {"scores": {"e": 100}, "model": "{n.__class__}"})),
     ("importer wandb_export", ("runs.json", b'[{"name": "a", "summary": {"GQA": 1}}]', {"columns": "x",
     "scores": {"GQA": 1}})),
+    ("importer wide_csv", ("t.csv", HELD.encode(), {"columns": {"visual_tokens": [{"{n}": 1}]}, "scores": {"e": 1}})),
+    ("importer wide_csv", ("t.csv", HELD.encode(), {"columns": {"model": "{n"}, "scores": {"e": 100}})),
+    ("importer wide_csv", ("t.csv", HELD.encode(), {"model": "n}", "scores": {"e": 100}})),
+    ("importer wide_csv", ("t.csv", HELD.encode(), {"rename": {"model": {"1": [2]}}, "scores": {"e": 100}})),
+    ("importer long_csv", ("t.csv", HELD.encode(), {"columns": {"value": "e"}, "leave_out": 3})),
+    ("importer long_csv", ("t.csv", HELD.encode(), {"columns": {"value": "e"}, "leave_out": {"where": 3}})),
+    ("importer published_table", ("t.csv", HELD.encode(), {"columns": {"error": "e"}, "constants": {"model": [{}]}})),
+    ("importer wide_csv", ("t.csv", HELD.encode(), {"scores": {"e": 100}, "constants": {"benchmark": {"a": 1}}})),
+    ("catalogue, hardware, rules", ("catalogue", f"models: [{{name: a, n_params: 1e9, config: '{'9' * 300}'}}]")),
+    ("catalogue, hardware, rules", ("catalogue", f"models: [{{name: a, n_params: 1e9, config: {'a/' * 3000}x}}]")),
+    ("csv bytes", b"n_params,visual_tokens,error\n1e9,4,0.3\n2e9,\xff,0.2,4\n"),
+    ("csv bytes", b"n_params,visual_tokens,error\n1e9,4,0.3\n2e9,\xe2\x82\n"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "made"), FOUND, ids=[f"{n}-{name}" for n, (name, _) in enumerate(FOUND)])
 def test_what_was_found_stays_mended(name: str, made: Any, tmp_path: Path) -> None:
     report = Report(name)
-    assert tried(BY_NAME[name], made, tmp_path, report), str(report)
+    with watched():
+        assert tried(BY_NAME[name], made, tmp_path, report), str(report)
 
 
 def _parquet(table: pa.Table) -> bytes:
