@@ -148,6 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
             hint = "A variable of the shell may be unset."
             raise InputError("One of the arguments is empty.", code="usage", hint=hint)
         with protected(inputs):
+            paths.check_streams(command, inputs, "--json" in argv)
             paths.check(command, argv, inputs, outputs)
             code = int(app(argv, prog_name="scalelaw", standalone_mode=False) or 0)
         if code == Interrupted.exit_code:  # newer typers turn Ctrl-C into this code
@@ -211,6 +212,8 @@ def give(
     The file comes first: whoever reads stdout may stop early. Warnings come before what they are about.
     """
     text = dumps(answer(command, data, warnings := list(warnings)))
+    # files that a catalogue or a card names are known only now
+    paths.check_streams(as_json=as_json)
     if output is not None:
         from scalelaw.files.paths import write_text
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator, Sequence
 
+from scalelaw.cli import streams
 from scalelaw.errors import InputError
 from scalelaw.files import paths
 from scalelaw.files.paths import SweepFolder
@@ -62,18 +62,41 @@ def check(command: str, arguments: Sequence[str], inputs: Sequence[str], outputs
             paths.check_output(output)
         for folder in filter(os.path.isdir, inputs):
             layout = SweepFolder(paths.Path(folder))
-            if layout.experiment.is_file() and os.path.exists(output) and _holds(layout, output):
+            if os.path.isfile(layout.experiment) and os.path.exists(output) and _holds(layout, output):
                 raise InputError(
                     f"{output} belongs to the sweep {folder}, which is an input, and would be overwritten.",
                     code="would_overwrite_input",
                     hint="Write to another name with -o.",
                 )
-    if _stdout_is(inputs):
-        raise InputError(
-            "Standard output goes to one of the inputs.",
-            code="would_overwrite_input",
-            hint="Write to another file.",
-        )
+
+
+def check_streams(command: str = "", folders: Sequence[str] = (), as_json: bool = False) -> None:
+    """Check that standard output and standard error go to no input, inside `files.protected`.
+
+    A stream that does is first sent elsewhere, so that the refusal is not written into the input either.
+
+    Args:
+        folders: input folders; the files of a sweep in one count as inputs, except of a command that runs the sweep.
+
+    Raises:
+        InputError: `would_overwrite_input`.
+    """
+    numbers = paths.streams_on_inputs()
+    if command not in _SWEEPS:
+        layouts = [SweepFolder(paths.Path(folder)) for folder in folders if os.path.isdir(folder)]
+        layouts = [layout for layout in layouts if os.path.isfile(layout.experiment)]
+        files = [number for number in (1, 2) if number not in numbers and os.path.isfile(f"/dev/fd/{number}")]
+        numbers += [n for n in files if any(_holds(layout, f"/dev/fd/{n}") for layout in layouts)]
+    if not numbers:
+        return
+    names = " and ".join(f"standard {'output' if number == 1 else 'error'}" for number in sorted(numbers))
+    for number in numbers:
+        streams.detach(number, to_stdout=number == 2 and 1 not in numbers and not as_json)
+    raise InputError(
+        f"One of the inputs is where {names} goes, and would be overwritten.",
+        code="would_overwrite_input",
+        hint="Redirect to another file.",
+    )
 
 
 def _holds(layout: SweepFolder, output: str) -> bool:
@@ -84,17 +107,6 @@ def _holds(layout: SweepFolder, output: str) -> bool:
         layout.stages,
         *(layout.root / name for name in ("saved", "locks", "failed", "logs")),
     )
-    if any(path.exists() and os.path.samefile(path, place) for path in own):
+    if any(os.path.exists(path) and os.path.samefile(path, place) for path in own):
         return True
     return any(place.is_relative_to(os.path.realpath(path)) for path in inner)
-
-
-def _stdout_is(inputs: Sequence[str]) -> bool:
-    try:
-        out = os.fstat(1)
-        infos = [os.stat(path) for path in inputs]
-    except (OSError, ValueError):
-        return False
-    if not stat.S_ISREG(out.st_mode):
-        return False
-    return any((info.st_dev, info.st_ino) == (out.st_dev, out.st_ino) for info in infos)

@@ -73,6 +73,16 @@ def discard(stream: TextIO) -> None:
         pass
 
 
+def detach(number: int, to_stdout: bool) -> None:
+    """Let the open file `number` (1 or 2) lead to the null device, or to standard output."""
+    try:
+        handle = os.dup(1) if to_stdout else os.open(os.devnull, os.O_WRONLY)
+        os.dup2(handle, number)
+        os.close(handle)
+    except OSError:
+        pass
+
+
 def _fill() -> None:
     """Open the null device in place of closed handles 0 to 2: the next file to be opened would take their place."""
     while True:

@@ -79,7 +79,7 @@ def check_output(path: str | os.PathLike[str], by_user: bool = True) -> None:
         raise InputError(f"Cannot write {name}: it is a device or a socket.", code="cannot_write")
     if _is_input(info, by_user):
         raise _would_overwrite(name)
-    if stat.S_ISREG(info.st_mode) and not os.access(name, os.W_OK):
+    if stat.S_ISREG(info.st_mode) and _is_read_only(name, info.st_mode):
         raise InputError(
             f"Cannot write {name}: it is read-only.", code="cannot_write", hint="Write to another name."
         )
@@ -103,6 +103,16 @@ def _check_length(name: str) -> None:
         return
     except OSError as error:
         raise _cannot_write(name, error) from error
+
+
+def streams_on_inputs() -> list[int]:
+    """Those of the open files 1 and 2 (standard output and standard error) that are inputs of the command."""
+    numbers = []
+    for number in (1, 2):
+        with suppress(OSError):
+            if _is_input(os.fstat(number), by_user=True):
+                numbers.append(number)
+    return numbers
 
 
 def _is_input(info: os.stat_result, by_user: bool) -> bool:
@@ -149,7 +159,7 @@ def atomic(path: str | os.PathLike[str], *, by_user: bool = False) -> Iterator[P
             raise IsADirectoryError(21, "it is a folder")
         if mode is not None and not stat.S_ISREG(mode):
             raise OSError(22, "it is not a regular file")
-        if mode is not None and not os.access(real, os.W_OK):
+        if mode is not None and _is_read_only(real, mode):
             raise OSError(13, "it is read-only")
         real.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".part", dir=real.parent)
@@ -180,6 +190,11 @@ def _mode(path: Path) -> int | None:
         return os.stat(path).st_mode
     except FileNotFoundError:
         return None
+
+
+def _is_read_only(path: str | Path, mode: int) -> bool:
+    """Whether a file must not be written; one without any write bit is protected from the superuser too."""
+    return not mode & 0o222 or not os.access(path, os.W_OK)
 
 
 def _is_special(path: Path) -> bool:

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from scalelaw.cli.app import main
 from scalelaw.errors import InputError
 from scalelaw.files import paths
 
+ROOT = Path(sl.__file__).parents[1]
 CSV = "model,n_params,visual_tokens,error\n" + "".join(
     f"m{n},{n * 10**9},{v},{0.3 / n**0.3 + 0.3 / v**0.2:.6f}\n" for n in (1, 2, 4, 8) for v in (1, 4, 16, 64)
 )
@@ -186,6 +189,88 @@ def test_what_cannot_be_written_is_one_sentence(
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "cannot_write"
     assert (here / "read_only.json").read_text() == "kept"
     assert not list(here.glob(".*.part"))
+
+
+READ_ONLY = [
+    ["fit", "t.csv", "--bootstrap", "0", "-o", "OUT"],
+    ["compare", "t.csv", "--laws", "power", "--input", "n_params=n_params", "-o", "OUT"],
+    ["optimize", "f.json", "--budget", "8e11", "-o", "OUT"],
+    ["calibrate", "lat.csv", "--hardware", "h100-sxm", "-o", "OUT"],
+    ["import", "long_csv", "t.csv", "--score", "error=1", "-o", "OUT"],
+    ["report", "f.json", "-o", "OUT"],
+    ["plot", "f.json", "--figure", "curves", "-o", "OUT"],
+]
+
+
+@pytest.mark.parametrize(
+    "way", ["itself", "another spelling", "absolute", "link", "hard link", "link to a link"]
+)
+@pytest.mark.parametrize("arguments", READ_ONLY, ids=lambda value: value[0])
+def test_a_file_without_a_write_bit_is_not_replaced_by_the_superuser_either(
+    arguments: list[str], way: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suffix = {"report": ".html", "plot": ".svg", "import": ".parquet"}.get(arguments[0], ".json")
+    (here / f"kept{suffix}").write_text("kept")
+    (here / f"kept{suffix}").chmod(0o444)
+    output = LINKS[way](here / f"kept{suffix}")
+    assert main([*(word.replace("OUT", output) for word in arguments), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "cannot_write"
+    assert (here / f"kept{suffix}").read_text() == "kept"
+    with pytest.raises(InputError) as refusal:
+        paths.write_text(here / f"kept{suffix}", "new", by_user=True)
+    assert refusal.value.code == "cannot_write"
+
+
+STREAMS = {
+    "fit t.csv --bootstrap 0 >>t.csv": "t.csv",
+    "fit t.csv --bootstrap 0 2>>t.csv": "t.csv",
+    "fit t.csv --bootstrap 0 >>t.csv 2>&1": "t.csv",
+    "fit t.csv --bootstrap 0 --json >>t.csv": "t.csv",
+    "fit t.csv --bootstrap 0 --json 2>>hard.csv": "t.csv",
+    "fit - --bootstrap 0 <t.csv >>t.csv": "t.csv",
+    "fit /dev/stdin --bootstrap 0 <t.csv 2>>link.csv": "t.csv",
+    "fit t.csv --bootstrap 0 -o /dev/fd/3 3>>t.csv": "t.csv",
+    "fit t.csv --bootstrap 0 -o /dev/stdout >>t.csv": "t.csv",
+    "fit t.csv --no-such-option 2>>t.csv": "t.csv",
+    "show ./t.csv >>t.csv": "t.csv",
+    "fit t.csv --law ./law.py >>law.py": "law.py",
+    "optimize f.json --budget 8e11 --models catalogue.yaml >>config.json": "config.json",
+    "optimize f.json --budget 8e11 --hardware card.yaml 2>>card.yaml": "card.yaml",
+    "import long_csv t.csv -o new.parquet 2>>t.csv": "t.csv",
+    "sweep e.yaml --dry-run >>e.yaml": "e.yaml",
+    "show sweep >>sweep/results.parquet": "sweep/results.parquet",
+    "show sweep 2>>sweep/cells.json": "sweep/cells.json",
+}
+
+
+@pytest.mark.parametrize("line", STREAMS)
+def test_a_standard_stream_does_not_write_into_an_input(line: str, here: Path) -> None:
+    config = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 99,
+              "num_attention_heads": 4, "intermediate_size": 128}  # fmt: skip
+    (here / "config.json").write_text(json.dumps(config))
+    (here / "catalogue.yaml").write_text("models: [{name: a, n_params: 1e9, config: ./config.json}]\n")
+    (here / "e.yaml").write_text("question: does it stay?\nllms: [16x1]\nvisual_tokens: [1]\n")
+    (here / "link.csv").symlink_to("t.csv")
+    os.link("t.csv", "hard.csv")
+    (here / "sweep").mkdir()
+    for name in ("experiment.yaml", "cells.json", "results.parquet"):
+        (here / "sweep" / name).write_text("{}")
+    before = (here / STREAMS[line]).read_bytes()
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{sys.executable} -m scalelaw {line}"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert (here / STREAMS[line]).read_bytes() == before
+    if ">>" in line.replace("2>>", "") and "2>&1" not in line:
+        assert "one of the inputs" in done.stderr.lower()
+    elif "2>>" in line and "--json" in line:
+        assert json.loads(done.stdout)["error"]["code"] == "would_overwrite_input"
+    elif "2>>" in line:
+        assert "one of the inputs" in done.stdout.lower()
 
 
 @pytest.mark.parametrize("name", ["n" * 250 + ".json", os.fsdecode(b"\xff\xe9.json")])
