@@ -8,39 +8,9 @@ import typer
 
 from scalelaw.cli.app import Json, Output, Table, Verbose, Where, app, give, names_of, number, numbers, pairs
 from scalelaw.cli.help import Sectioned
+from scalelaw.cli.table_options import Inputs, Scales, Scores, Target, input_columns
 from scalelaw.errors import InputError, NoAnswer
 
-Inputs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--input",
-        help="Read a law's input from another column: n_params=size. NAME= keeps a name of a formula a parameter; "
-        "repeatable.",
-        metavar="INPUT=COLUMN",
-        rich_help_panel="Data",
-    ),
-]
-Target = Annotated[
-    str, typer.Option(help="The column that the law explains.", metavar="COLUMN", rich_help_panel="Data")
-]
-Scores = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--score",
-        help="Explain 1 - COLUMN/MAX in place of --target: acc=100.",
-        metavar="COLUMN=MAXIMUM",
-        rich_help_panel="Data",
-    ),
-]
-Scales = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--scale",
-        help="Multiply a column of the table: n_params=1e9 for billions; repeatable.",
-        metavar="COLUMN=FACTOR",
-        rich_help_panel="Data",
-    ),
-]
 AsIs = Annotated[
     bool,
     typer.Option(
@@ -260,7 +230,7 @@ def fit(
 
     options: dict[str, Any] = {
         "where": where,
-        "inputs": _inputs(inputs),
+        "inputs": input_columns(inputs),
         "target": target,
         "loss": loss,
         "delta": delta,
@@ -362,7 +332,7 @@ def compare(
     comparison = compare_laws(
         table,
         _names(laws) or None,
-        _inputs(inputs),
+        input_columns(inputs),
         target,
         where,
         residual=residual,
@@ -385,17 +355,6 @@ def _reading(scores: list[str] | None, scale: list[str] | None, as_is: bool) -> 
 
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
-
-
-def _inputs(terms: list[str] | None) -> dict[str, str | float]:
-    """Columns by input; a number is the input's value for all rows."""
-    inputs: dict[str, str | float] = {}
-    for name, value in pairs(terms, "--input", empty=True).items():
-        try:
-            inputs[name] = float(value)
-        except ValueError:
-            inputs[name] = value
-    return inputs
 
 
 def _tail(terms: list[str] | None) -> Any:

@@ -85,8 +85,9 @@ def check_streams(command: str = "", folders: Sequence[str] = (), as_json: bool 
     if command not in _SWEEPS:
         layouts = [SweepFolder(paths.Path(folder)) for folder in folders if os.path.isdir(folder)]
         layouts = [layout for layout in layouts if os.path.isfile(layout.experiment)]
-        files = [number for number in (1, 2) if number not in numbers and os.path.isfile(f"/dev/fd/{number}")]
-        numbers += [n for n in files if any(_holds(layout, f"/dev/fd/{n}") for layout in layouts)]
+        places = {n: os.path.realpath(f"/dev/fd/{n}") for n in (1, 2) if n not in numbers}
+        files = {number: place for number, place in places.items() if os.path.isfile(place)}
+        numbers += [n for n, place in files.items() if any(_holds(layout, place) for layout in layouts)]
     if not numbers:
         return
     names = " and ".join(f"standard {'output' if number == 1 else 'error'}" for number in sorted(numbers))

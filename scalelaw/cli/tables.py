@@ -11,6 +11,7 @@ import typer
 from scalelaw import plugins
 from scalelaw.cli.app import Json, Table, Where, app, give, listed, names_of, numbers, pairs
 from scalelaw.cli.help import Sectioned
+from scalelaw.cli.table_options import Inputs, Scales, Scores, Target, input_columns
 from scalelaw.errors import unknown
 from scalelaw.files.safe_text import one_line, say
 
@@ -123,6 +124,10 @@ def show(
         ),
     ] = None,
     where: Where = None,
+    inputs: Inputs = None,
+    target: Target = "error",
+    score: Scores = None,
+    scale: Scales = None,
     as_json: Json = False,
 ) -> None:
     """Show what a table covers: its grid, missing cells, warnings and source; or a paired comparison.
@@ -131,20 +136,26 @@ def show(
     """
     from scalelaw.table.coverage import coverage
 
+    reading: dict[str, Any] = {
+        "inputs": input_columns(inputs),
+        "target": target,
+        "score": numbers(score, "--score"),
+        "scale": numbers(scale, "--scale"),
+    }
     if paired is not None:
         from scalelaw.table.paired_tests import paired as compare_pairs
-        from scalelaw.table.points import choose
+        from scalelaw.table.points import as_read
         from scalelaw.table.read import read_table
 
         ((by, baseline),) = pairs([paired], "--paired").items()
-        compared = compare_pairs(choose(read_table(table, where), where), by, baseline)
+        compared = compare_pairs(as_read(read_table(table, where), where, **reading), by, baseline)
         if not as_json:
             from scalelaw.cli.show.fit import show_pairs
 
             show_pairs(compared, by, baseline)
         give("show", {"by": by, "baseline": baseline, "rows": compared.to_dict("records")}, as_json=as_json)
         return
-    covered = coverage(table, where)
+    covered = coverage(table, where, **reading)
     if not as_json:
         from scalelaw.cli.show.fit import show_coverage
 

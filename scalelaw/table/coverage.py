@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ import pandas as pd
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.paths import SweepFolder
-from scalelaw.table.points import choose
+from scalelaw.table.points import as_read
 from scalelaw.table.read import Where, bundled_tables, describe, read_table, stated_cells, terms
 from scalelaw.table.schema import COLUMNS, OK
 
@@ -75,7 +75,15 @@ class Coverage:
 
 
 def coverage(
-    table: Any, where: Where = None, *, rows: str | None = None, along: str | None = None
+    table: Any,
+    where: Where = None,
+    *,
+    rows: str | None = None,
+    along: str | None = None,
+    inputs: Mapping[str, str | float] | None = None,
+    target: str = "error",
+    score: Mapping[str, float] | None = None,
+    scale: Mapping[str, float] | None = None,
 ) -> Coverage:
     """The coverage of a table.
 
@@ -83,11 +91,12 @@ def coverage(
         table: a DataFrame, a path or a bundled name.
         where: `column=value` terms that the counted rows must all satisfy.
         rows, along: the columns that span the grid; by default the first of ROWS and of ALONG that vary.
+        inputs, target, score, scale: how a fit reads the table, see `as_read`.
 
     Raises:
         InputError: for a table that cannot be read, an unknown column, a table without a grid, or an empty selection.
     """
-    frame = choose(read_table(table, where), where)
+    frame = as_read(read_table(table, where), where, inputs=inputs, target=target, score=score, scale=scale)
     name = table if isinstance(table, str) else ""
     down, across = _axis(frame, rows, ROWS), _axis(frame, along, ALONG)
     valid = frame[_is_valid(frame) & frame[down].notna() & frame[across].notna()]

@@ -78,7 +78,7 @@ def points(
         inputs: the law's inputs, each read from the column of its name or from the one it is mapped to.
         where: `column=value` terms, all of which must hold, of the values in the table.
         score: {column: maximum}; the target is then 1 - column / maximum.
-        scale: {column: factor}; each column, and its standard error, is multiplied.
+        scale: {column: factor}; each column, and its standard error, is multiplied. An input stands for its column.
         as_is: a target that looks like a score, and values in a unit that looks wrong, are accepted.
         own_law: the law is a formula or a file of the user's.
 
@@ -90,7 +90,7 @@ def points(
     """
     mapping = dict(inputs) if isinstance(inputs, Mapping) else {name: name for name in inputs}
     selected, dropped = _select(table, where)
-    selected, target = rescaled(selected, target, score, scale)
+    selected, target = rescaled(selected, target, score, _columns_of(scale, mapping, selected))
     read = {name: _column(selected, column) for name, column in {**mapping, _TARGET: target}.items()}
     selected, read, empty = _without_empty(selected, read, {**mapping, _TARGET: target})
     values = read.pop(_TARGET)
@@ -169,6 +169,56 @@ def rescaled(
     se = _number_column(frame, se_name) / maximum if known else np.nan
     frame = frame.assign(error=np.maximum(0.0, 1 - values / maximum), error_se=se)
     return (frame.assign(direction=None) if "direction" in frame else frame), "error"
+
+
+def as_read(
+    table: pd.DataFrame,
+    where: Where = None,
+    *,
+    inputs: Mapping[str, str | float] | None = None,
+    target: str = "error",
+    score: Mapping[str, float] | None = None,
+    scale: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """The selected rows as a fit with the same options reads them: inputs and error in the columns of the schema.
+
+    Args: as of `points`; an input may also be a number, the same for all rows, or empty, which changes nothing.
+
+    Raises:
+        InputError: for a missing column, an empty selection, and as `rescaled`.
+    """
+    columns = {name: column for name, column in (inputs or {}).items() if isinstance(column, str) and column}
+    frame = choose(table, where)
+    frame, explained = rescaled(frame, target, score, _columns_of(scale, columns, frame))
+    for name, column in (inputs or {}).items():
+        if isinstance(column, str) and column:
+            frame = frame.assign(**{name: _number_column(frame, column)})
+        elif not isinstance(column, str):
+            frame = frame.assign(**{name: float(column)})
+    if explained != "error":
+        se_name = f"{explained}_se"
+        se = _number_column(frame, se_name) if se_name in frame else np.nan
+        frame = frame.assign(error=_number_column(frame, explained), error_se=se)
+    return frame
+
+
+def _columns_of(
+    scale: Mapping[str, float] | None, columns: Mapping[str, str], frame: pd.DataFrame
+) -> dict[str, float]:
+    """The factors by column; an input of another column stands for that column."""
+    factors: dict[str, float] = {}
+    for name, factor in (scale or {}).items():
+        column = columns.get(name, name)
+        if column != name and name in frame and frame[name].notna().any():
+            raise InputError(
+                f"--scale {name} is ambiguous: input '{name}' is column '{column}', and '{name}' is also a column.",
+                code="usage",
+                hint=f"To scale the input: --scale {column}={factor:g}.",
+            )
+        if column in factors:
+            raise InputError(f"--scale sets '{column}' twice.", code="usage")
+        factors[column] = factor
+    return factors
 
 
 def _number_column(frame: pd.DataFrame, name: str) -> pd.Series:

@@ -108,6 +108,18 @@ def test_what_tells_groups_apart_can_be_compared_itself(run: Run, tmp_path: Path
     assert (code, "paired by seed" in err) == (2, True)
 
 
+def test_show_reads_a_table_as_fit_does(run: Run, tmp_path: Path) -> None:
+    rows = "".join(
+        f"{n},{v},{c},GQA,{50 + n * v + (c == 'a') * v}\n" for n in (1, 2) for v in (1, 4) for c in "ab"
+    )
+    (tmp_path / "t.csv").write_text("size,visual_tokens,compressor,benchmark,accuracy\n" + rows)
+    options = ["--input", "n_params=size", "--scale", "n_params=1e9", "--score", "accuracy=100", "--json"]
+    code, out, _ = run("show", str(tmp_path / "t.csv"), *options)
+    assert (code, json.loads(out)["data"]["row_values"]) == (0, [10**9, 2 * 10**9])
+    code, out, _ = run("show", str(tmp_path / "t.csv"), "--paired", "compressor=a", *options)
+    assert (code, len(json.loads(out)["data"]["rows"])) == (0, 1)
+
+
 def test_show_chooses_rows_as_fit_does(run: Run, tmp_path: Path) -> None:
     given = ["show", "quecc_table1", "--where", "compressor=quecc", "--where", "task_family=ocr"]
     code, out, _ = run(*given)

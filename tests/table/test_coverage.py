@@ -120,3 +120,16 @@ def test_a_holdout_stands_beside_the_noise_between_runs() -> None:
 def test_an_infinite_size_is_a_value_of_the_grid() -> None:
     frame = pd.DataFrame({"n_params": [float("inf"), 7e9], "visual_tokens": [64, 64], "error": [0.4, 0.5]})
     assert coverage(frame).row_values == [7_000_000_000, float("inf")]
+
+
+def test_the_options_of_a_fit_read_the_same_table() -> None:
+    table = pd.DataFrame({"size": [1, 1, 2, 2], "tokens": [1, 4, 1, 4], "accuracy": [40, 50, 60, 70]})
+    options = {"inputs": {"n_params": "size", "visual_tokens": "tokens", "seed": 3.0}, "scale": {"n_params": 1e9},
+               "score": {"accuracy": 100}}  # fmt: skip
+    covered = coverage(table, **options)
+    assert (covered.row_values, covered.along_values) == ([10**9, 2 * 10**9], [1, 4])
+    assert (covered.counts, covered.seeds) == ([[1, 1], [1, 1]], [[1, 1], [1, 1]])
+    assert coverage(table.assign(guess=0.5), **options | {"score": None, "target": "guess"}).n_rows == 4
+    with pytest.raises(InputError) as refusal:
+        coverage(table, **options | {"score": {"accuracy": 50}})
+    assert refusal.value.code == "bad_value"

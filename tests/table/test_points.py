@@ -108,3 +108,17 @@ def test_empty_cells_that_leave_nothing_are_counted_in_the_refusal() -> None:
     assert caught.value.code == "empty_selection"
     assert "'error'" in caught.value.hint
     assert "'n_params'" in caught.value.hint
+
+
+def test_a_scale_may_name_an_input_instead_of_its_column() -> None:
+    table = read_table(pd.DataFrame({"size": [1.0, 2.0], "visual_tokens": [1, 4], "error": [0.5, 0.4]}))
+    by_input = points(table, {"n_params": "size", "visual_tokens": "visual_tokens"}, scale={"n_params": 1e9})
+    by_column = points(table, {"n_params": "size", "visual_tokens": "visual_tokens"}, scale={"size": 1e9})
+    assert by_input.inputs["n_params"].tolist() == by_column.inputs["n_params"].tolist() == [1e9, 2e9]
+    with pytest.raises(InputError) as refusal:
+        points(table, {"n_params": "size"}, scale={"n_params": 1e9, "size": 1e9})
+    assert refusal.value.code == "usage"
+    both = table.assign(n_params=[3.0, 4.0])
+    with pytest.raises(InputError) as refusal:
+        points(both, {"n_params": "size"}, scale={"n_params": 1e9})
+    assert refusal.value.code == "usage"
