@@ -38,14 +38,20 @@ def paired(
     baseline's: below 0 is better), p, p_holm, plateaus (rows whose status is not `ok`, included in the means).
     An interval or p-value from one pair is NaN; so is p where all differences are equal. A row without its pair is
     left out of the difference and counted in `unpaired`.
-    `by` is removed from `within`.
+    `by` and columns without values are removed from `within`; where models have no names, their sizes distinguish them.
     Raises InputError for a missing column or baseline, and for duplicate rows.
     """
     import pandas as pd
 
     if by in pairs:
         raise InputError(f"Rows are paired by {by}, so it cannot be compared.", code="bad_column")
-    within = [column for column in within if column != by]
+    within = [column for column in _filled(within, table) if column != by]
+    if not within:
+        raise InputError(
+            "No column says which rows belong together.",
+            code="missing_column",
+            hint="The table needs model, n_params, benchmark or visual_tokens.",
+        )
     keys = [*within, *pairs]
     for column in (*keys, by, "error"):
         if column not in table.columns:
@@ -76,6 +82,15 @@ def paired(
     columns = [*within, by, "n", "error", "error_lo", "error_hi", "difference", "difference_lo", "difference_hi",
                "p", "p_holm", "unpaired", "plateaus"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+def _filled(within: Sequence[str], table: pd.DataFrame) -> list[str]:
+    """The columns of `within` that have values, with `n_params` in place of an empty `model`; unknown ones stay."""
+    empty = [column for column in within if column in table and table[column].isna().all()]
+    sizes = (
+        ["n_params"] if "model" in empty and "n_params" in table and table["n_params"].notna().any() else []
+    )
+    return list(dict.fromkeys([*(column for column in within if column not in empty), *sizes]))
 
 
 def _compare(own: pd.DataFrame, base: pd.Series, pairs: Sequence[str], level: float) -> dict[str, Any]:
