@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import sys
 import warnings
@@ -24,18 +25,22 @@ WRITES_ELSEWHERE = ("sweep", "run-cell", "report", "import")
 """Commands whose result is not on standard output, unless --json asks for it."""
 
 
+class _ClosedOutput(io.TextIOWrapper):
+    """The null device in place of a closed standard output: later commands of the same process see it as closed."""
+
+
 def prepare(command: str, argv: list[str], has_output: bool) -> None:
     """Make the standard streams usable: none is closed, no text fails to print, no warning of Python is an error.
 
     Raises InputError where standard output is closed and the answer would have gone there.
     """
-    closed = sys.stdout is None
+    closed = sys.stdout is None or isinstance(sys.stdout, _ClosedOutput)
     if sys.stdin is None or closed or sys.stderr is None:
         _fill()
     if sys.stdin is None:
         sys.stdin = _null("r")
     if sys.stdout is None:
-        sys.stdout = _null("w")
+        sys.stdout = _ClosedOutput(io.BufferedWriter(io.FileIO(os.devnull, "w")), encoding="utf-8")
     if sys.stderr is None:
         sys.stderr = _null("w")
     columns = os.environ.get("COLUMNS", "")
