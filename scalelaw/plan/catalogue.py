@@ -16,7 +16,7 @@ from scalelaw.costs._vision import tower_flops
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.file_type import CONFIGURATION, otherwise
 from scalelaw.files.paths import bundled
-from scalelaw.files.safe_load import read_yaml
+from scalelaw.files.safe_load import is_pipe, read_yaml
 from scalelaw.model_shapes import LLMShape, TowerShape, from_fields, made_for_size, tower_from_fields
 from scalelaw.model_shapes.count_shape import count_encoder, read_parts
 from scalelaw.model_shapes.reading import read_config
@@ -202,7 +202,7 @@ def _item(item: Any) -> Sequence[Model]:
 
 
 def _named(text: str) -> list[Model]:
-    if text.endswith((".yaml", ".yml")):
+    if text.endswith((".yaml", ".yml")) or is_pipe(text):
         return _read(Path(text))
     if text.startswith("ladder:"):
         return _ladder(text)

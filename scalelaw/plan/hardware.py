@@ -13,7 +13,7 @@ from scalelaw.costs._workload import Device
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.file_type import CARD, otherwise
 from scalelaw.files.paths import bundled
-from scalelaw.files.safe_load import read_yaml
+from scalelaw.files.safe_load import is_pipe, read_yaml
 
 FIELDS = (
     "name",
@@ -39,7 +39,7 @@ def find_device(name: str | Device | None) -> Device | None:
     """
     if name is None or isinstance(name, Device):
         return name
-    if str(name).endswith((".yaml", ".yml")):
+    if str(name).endswith((".yaml", ".yml")) or is_pipe(str(name)):
         return _from_file(Path(name))
     facts = _bundled()
     key = str(name).strip().lower()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import scalelaw as sl
+from scalelaw.cli.app import main
 
 ROOT = Path(sl.__file__).parents[1]
 CSV = "model,n_params,visual_tokens,error\n" + "".join(
@@ -115,3 +116,24 @@ def test_a_working_directory_that_was_removed(tmp_path: Path) -> None:
     assert b"Traceback" not in done.stderr
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     assert json.loads(target.read_text())["ok"]
+
+
+YAML = {
+    "name: mine\npeak_tflops: 900\nbandwidth_tb_s: 3\nmemory_gb: 80\n": [
+        "cost", "qwen1.5-4b", "--visual-tokens", "64", "--text-tokens", "9", "--tower", "none", "--hardware",
+    ],
+    "models: [{name: a, n_params: 1e9}]\n": ["optimize", "fit.json", "--budget", "1e13", "--models"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", YAML, ids=["a card", "a catalogue"])
+def test_yaml_is_read_from_a_pipe(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("fit.json").write_text(sl.fit_law("vlm_reasoning", bootstrap=0).to_json())
+    reader, writer = os.pipe()
+    os.write(writer, text.encode())
+    os.close(writer)
+    try:
+        assert main([*YAML[text], f"/dev/fd/{reader}"]) == 0
+    finally:
+        os.close(reader)
