@@ -206,6 +206,28 @@ def tokens() -> str:
     return "\n".join(rows)
 
 
+def engines() -> str:
+    """Each engine's own page: what it sets, its memory rule, and the options and fields that it may write."""
+    from scalelaw import plugins
+
+    parts = []
+    for name in plugins.names("engines"):
+        rules = plugins.load("engines", name)
+        rows = [f"### {name}", "", f"Version {rules.VERSION}, compared on {rules.CHECKED}.", ""]
+        rows += [
+            "```text",
+            (rules.__doc__ or "").strip(),
+            "```",
+            "",
+            "| option or field | sets |",
+            "| --- | --- |",
+        ]
+        tables = (rules.FLAGS, getattr(rules, "ENVIRONMENT", {}), rules.REQUEST)
+        rows += [f"| `{option}` | {meaning} |" for table in tables for option, meaning in table.items()]
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts)
+
+
 def experiments() -> str:
     """Every key of an experiment file, section by section, with its default and what it is."""
     from pydantic import BaseModel
@@ -385,6 +407,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "experiments": experiments,
     "refits": refits,
     "scenes": scenes,
+    "engines": engines,
     "tokens": tokens,
 }
 """Pages of docs/ that hold a generated part of their own name."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scalelaw.fit import FittedLaw, predict_places
     from scalelaw.fit.fit_law import fit_law
     from scalelaw.fit.load_fit import load_fit
-    from scalelaw.plan import Optimum, find_optimum
+    from scalelaw.plan import Optimum, find_optimum, serve_optimum
     from scalelaw.report import save_figure, write_report
     from scalelaw.table.read import read_table
     from scalelaw.tokens import TokenCount, count_tokens
@@ -33,6 +33,7 @@ _HOMES = {
     "save_figure": "scalelaw.report",
     "Optimum": "scalelaw.plan",
     "find_optimum": "scalelaw.plan",
+    "serve_optimum": "scalelaw.plan",
     "write_report": "scalelaw.report",
     "read_table": "scalelaw.table",
     "TokenCount": "scalelaw.tokens",
@@ -51,6 +52,7 @@ __all__ = [
     "predict_places",
     "read_table",
     "save_figure",
+    "serve_optimum",
     "write_report",
 ]
 

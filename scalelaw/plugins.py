@@ -30,9 +30,12 @@ REQUIRED = {
     "executors": ("run",),
     "importers": ("read",),
     "families": ("MODEL_TYPES", "SETTINGS", "count_image"),
+    "engines": ("VERSION", "CHECKED", "FLAGS", "REQUEST", "serve"),
 }
 """The names that a plug-in of each package must define; `fit.law` checks laws."""
-PACKAGES = ("laws", "costs", "compressors", "objectives", "datasets", "executors", "importers", "families")
+PACKAGES = (
+    "laws", "costs", "compressors", "objectives", "datasets", "executors", "importers", "families", "engines",
+)  # fmt: skip
 
 
 def names(package: str) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from typer.core import TyperCommand, TyperGroup
 from scalelaw.errors import InputError
 
 HEADINGS = (
-    "Data", "Law", "Loss", "Parameters", "Uncertainty", "Question", "Query", "Images", "Choices", "Hardware", "Running",
-    "Output",
+    "Data", "Law", "Loss", "Parameters", "Uncertainty", "Question", "Query", "Images", "Choices", "Hardware", "Engine",
+    "Running", "Output",
 )  # fmt: skip
 """The headings in the order of a help text; `--help` itself is under the last."""
 

@@ -189,6 +189,32 @@ def optimize(
             rich_help_panel="Choices",
         ),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=names_of("engines"),
+            help="Also give the command line and the request fields of a serving engine (scalelaw list engines).",
+            metavar="NAME",
+            rich_help_panel="Engine",
+        ),
+    ] = None,
+    engine_model: Annotated[
+        str | None,
+        typer.Option(
+            help="With --engine: what it loads, a repository, folder or file. [default: the model's name]",
+            metavar="MODEL",
+            rich_help_panel="Engine",
+        ),
+    ] = None,
+    engine_family: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=names_of("families"),
+            help="With --engine: the model's family (scalelaw list families). [default: by the model's files or name]",
+            metavar="FAMILY",
+            rich_help_panel="Engine",
+        ),
+    ] = None,
     seed: Seed = 0,
     verbose: Verbose = False,
     output: Output = None,
@@ -227,10 +253,16 @@ def optimize(
         )
     if tolerance is not None and not contrast:
         raise InputError("--tolerance belongs to --contrast.", code="usage")
+    if engine is None and (engine_model is not None or engine_family is not None):
+        raise InputError("--engine-model and --engine-family belong to --engine.", code="usage")
     law = _law(fit_file, pairs(fits, "--fit"), numbers(weights, "--weight"), law_files or [])
     optimum = plan.find_optimum(
         law, limits, within=within, target_error=target_error, minimise=minimise, tie=tie, **options
     )
+    if engine is not None:
+        optimum = plan.serve_optimum(
+            optimum, engine, models=models, model=engine_model, family=engine_family, cache_dtype=cache_dtype
+        )
     data, warnings = optimum.to_dict(), list(optimum.warnings)
     if contrast:
         free: dict[str, Any] = {} if tolerance is None else {"tolerance": tolerance}
@@ -240,12 +272,14 @@ def optimize(
     if inverse:
         data["inverse"] = plan.inverse_questions(law, limits, within=within, **options)
     from scalelaw.cli.show.fit import show_front
-    from scalelaw.cli.show.plan import show_contrast, show_inverse, show_optimum
+    from scalelaw.cli.show.plan import show_contrast, show_engine, show_inverse, show_optimum
     from scalelaw.cli.show.printer import MOST_LINES, at_most
 
     def words() -> None:
         with at_most(MOST_LINES, warnings, verbose):
             show_optimum(optimum)
+            if engine is not None:
+                show_engine(optimum)
             show_front(optimum)
             if contrast:
                 show_contrast(data["contrast"])

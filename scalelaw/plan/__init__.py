@@ -15,6 +15,7 @@ from scalelaw.plan.cost_breakdown import Bill, explain_flops, find_cost
 from scalelaw.plan.hardware import list_hardware
 from scalelaw.plan.search import find_optimum
 from scalelaw.plan.sensitivity import inverse_questions, relaxation, switch_points, tokens_against_text
+from scalelaw.plan.serving import serve_optimum
 from scalelaw.plan.task_mix import Blend, blend
 from scalelaw.results.optimum import Optimum, load_optimum
 
@@ -41,6 +42,7 @@ __all__ = [
     "models_in",
     "parse_budget",
     "relaxation",
+    "serve_optimum",
     "switch_points",
     "tokens_against_text",
 ]

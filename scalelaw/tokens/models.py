@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -74,6 +75,22 @@ def family_name(text: str) -> str | None:
     """The file of the family that is called so: `Qwen2.5-VL`, `qwen2_5_vl`, or None."""
     wanted = _plain(text)
     return next((name for name in plugins.names(FAMILIES) if _plain(name) == wanted), None)
+
+
+def named_family(text: str) -> str | None:
+    """The family that a model's name begins with (`Qwen2.5-VL-7B-Instruct`), the longest; None where there is none."""
+    words = _words(text)
+    fitting = [
+        name
+        for name in plugins.names(FAMILIES)
+        if words[: len(own := _words(name))] == own and words[len(own) : len(own) + 1] != ["b"]
+    ]
+    return max(fitting, key=len, default=None)
+
+
+def _words(text: str) -> list[str]:
+    """Runs of letters and of digits."""
+    return re.findall(r"[a-z]+|[0-9]+", text.lower())
 
 
 @cache

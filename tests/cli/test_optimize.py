@@ -165,3 +165,52 @@ def test_an_empty_name_is_no_default(run: Run) -> None:
     for option in ("--tower=", "--compressor="):
         assert run("cost", "llama-2-7b", option)[0] == 2
     assert run("cost", "llama-2-7b", "--dtype", "fp8,int4")[0] == 2
+
+
+def test_the_command_of_an_engine_is_printed_and_stored(run: Run, fit_file: Path) -> None:
+    given = [
+        "optimize",
+        str(fit_file),
+        "--budget",
+        "5e13",
+        "--models",
+        "qwen2.5-7b",
+        "--visual-tokens",
+        "256",
+    ]
+    given += [
+        "--engine",
+        "vllm",
+        "--engine-model",
+        "Qwen/Qwen2.5-VL-7B-Instruct",
+        "--batch",
+        "8",
+        "--hardware",
+        "h100",
+    ]
+    code, out, _ = run(*given, "--json")
+    assert code == 0
+    engine = json.loads(out)["data"]["best"]["engine"]
+    assert engine["flags"]["--max-num-seqs"] == 8
+    assert engine["flags"]["--mm-processor-kwargs"] == {
+        "size": {"shortest_edge": 3136, "longest_edge": 200704}
+    }
+    code, out, _ = run(*given)
+    assert code == 0
+    assert engine["command"] in out
+    assert f"{engine['memory']['kv_tokens']:,} tokens" in out
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--engine-model", "x"], "belong to --engine"),
+        (["--engine", "vlm"], "vllm"),
+        (["--engine", "vllm", "--engine-family", "nothing"], "nothing"),
+        (["--engine", "ollama", "--devices", "2", "--hardware", "h100"], "Ollama"),
+    ],
+)
+def test_wrong_options_of_an_engine_are_refused(
+    refused: Callable[..., None], more: list[str], said: str
+) -> None:
+    refused(["optimize", "{fit}", "--budget", "8e11", *more], 2, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from scalelaw.cli.show.printer import Printer
@@ -79,6 +80,31 @@ def show_optimum(optimum: Optimum) -> None:
         out.line(
             f"With continuous sizes{f' ({sizes})' if sizes else ''}: {fmt.parameters(free['n_params'])} parameters, "
             f"{fmt.cell(free['visual_tokens'], 3)} visual tokens, {_target(optimum)} {fmt.error(free['error'])}.",
+        )
+
+
+def show_engine(optimum: Optimum) -> None:
+    """How the best configuration is served: the command, the request fields, what fits the memory."""
+    engine, out = optimum.best["engine"], Printer()
+    out.line(
+        bold=f"Serving with {engine['name']} {engine['version']}", after=f" (checked {engine['checked']})"
+    )
+    out.raw(engine["command"])
+    if engine["request"]:
+        out.line("Request fields:")
+        out.raw(json.dumps(engine["request"]))
+    for name, content in engine["files"].items():
+        out.line(f"{name}:")
+        for row in content.splitlines():
+            out.raw(f"  {row}")
+    settings = ", ".join(f"{name} = {value}" for name, value in engine["settings"].items())
+    if settings:
+        out.line(
+            f"Setting of {engine['family']}: {settings}, which gives {engine['visual_tokens']} visual tokens."
+        )
+    if memory := engine["memory"]:
+        out.line(
+            f"KV cache: {memory['kv_tokens']:,} tokens, which are {memory['concurrency']:.2f} requests of full length."
         )
 
 
