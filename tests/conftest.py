@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("MPLBACKEND", "Agg")
+KEPT = tempfile.TemporaryDirectory(prefix="scalelaw-cache-")
+os.environ["SCALELAW_CACHE"] = KEPT.name
+"""Tests see no shape that an earlier run counted."""
 
 
 @pytest.hookimpl(hookwrapper=True)

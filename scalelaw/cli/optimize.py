@@ -24,9 +24,13 @@ from scalelaw.cli.workload import (
     CacheType,
     Compressor,
     Devices,
+    Frames,
     Generate,
     Hardware,
+    ImagePixels,
     Images,
+    ImageSizes,
+    Knobs,
     Mbu,
     Mfu,
     Prefix,
@@ -312,9 +316,17 @@ def cost(
         ),
     ],
     visual_tokens: Annotated[
-        float,
-        typer.Option(help="Visual tokens per image in the LLM.", metavar="NUMBER", rich_help_panel="Choices"),
-    ] = 576,
+        float | None,
+        typer.Option(
+            help="Visual tokens per image in the LLM. [default: 576, or those that --image gives]",
+            metavar="NUMBER",
+            rich_help_panel="Choices",
+        ),
+    ] = None,
+    image: ImagePixels = None,
+    image_sizes: ImageSizes = None,
+    frames: Frames = None,
+    set_: Knobs = None,
     text_tokens: TextTokens = 50,
     generate: Generate = 0,
     convention: Annotated[
@@ -362,7 +374,7 @@ def cost(
 ) -> None:
     """Compute the cost of one query, by component.
 
-    Example: scalelaw cost llava-1.5-7b --visual-tokens 576 --text-tokens 50
+    Example: scalelaw cost llava-1.5-7b --image 1280x720 --text-tokens 50
     """
     from scalelaw.plan import explain_flops, find_cost
 
@@ -385,10 +397,21 @@ def cost(
         usd_per_hour=usd_per_hour,
         seed=0,
     )
-    bill = find_cost(model, visual_tokens, convention=convention, **query)
+    bill = find_cost(
+        model,
+        visual_tokens,
+        convention=convention,
+        image=tuple(image or ()),
+        image_sizes=image_sizes,
+        frames=frames,
+        settings=pairs(set_, "--set"),
+        **query,
+    )
     data = bill.to_dict()
     if explain is not None:
-        data["explained"] = explain_flops(explain, model, visual_tokens, **query)
+        if image or image_sizes is not None:
+            raise InputError("--explain takes --visual-tokens, not images.", code="usage")
+        data["explained"] = explain_flops(explain, model, bill.visual_tokens, **query)
 
     def words() -> None:
         from scalelaw.cli.show.plan import show_bill, show_explained

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +27,43 @@ Tiles = Annotated[
     typer.Option(
         help="Tiles per image; the vision encoder runs once per tile.",
         metavar="NUMBER",
+        rich_help_panel="Query",
+    ),
+]
+ImagePixels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--image",
+        help="An image of the query, which gives the visual tokens: its size, or the path of a photo; repeatable.",
+        metavar="WIDTHxHEIGHT",
+        rich_help_panel="Query",
+    ),
+]
+ImageSizes = Annotated[
+    Path | None,
+    typer.Option(
+        "--image-sizes",
+        help="A csv of many images (width, height, count), each of a query of its own: costs are means, and a budget "
+        "limits what 95% of them cost.",
+        metavar="FILE.csv",
+        rich_help_panel="Query",
+    ),
+]
+Frames = Annotated[
+    int | None,
+    typer.Option(
+        "--frames",
+        help="The query shows a video of this many frames; --image is the size of a frame.",
+        metavar="NUMBER",
+        rich_help_panel="Query",
+    ),
+]
+Knobs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="A knob of the model's family, for --image: max_pixels=602112; repeatable.",
+        metavar="KEY=VALUE",
         rich_help_panel="Query",
     ),
 ]

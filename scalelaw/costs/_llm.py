@@ -13,26 +13,54 @@ from typing import Any
 
 import numpy as np
 
+from scalelaw.costs._workload import Workload
 from scalelaw.model_shapes import LLMShape
 
 
-def prefill(shape: LLMShape, total: Any, cached: Any = 0.0, causal: bool = False) -> dict[str, Any]:
-    """{products, attention} of a prompt of `total` tokens, the first `cached` of which are done already."""
+def places(shape: LLMShape, visual_tokens: Any, workload: Workload) -> tuple[Any, Any]:
+    """(tokens of the images in the LLM's sequence, visual tokens that it reads by cross-attention)."""
+    visual = workload.images * np.asarray(visual_tokens, dtype=float)
+    if shape.cross_layers:
+        return workload.in_prompt(visual_tokens) - visual, visual
+    return workload.in_prompt(visual_tokens), 0.0
+
+
+def prefill(
+    shape: LLMShape,
+    total: Any,
+    cached: Any = 0.0,
+    causal: bool = False,
+    across: Any = 0.0,
+    *,
+    keys_known: bool = False,
+) -> dict[str, Any]:
+    """{products, attention} of a prompt of `total` tokens, the first `cached` of which are done already.
+
+    across: visual tokens beside the sequence, whose keys and values are made unless `keys_known`.
+    """
     pairs = _layers(shape, lambda window: _pairs(total, cached, window, causal))
+    keys = 0.0 if keys_known else 2.0 * across * shape.cross_key_params
     return {
-        "products": 2.0 * (total - cached) * shape.block_params,
-        "attention": shape.pair_flops * pairs,
+        "products": 2.0 * (total - cached) * _met(shape, across) + keys,
+        "attention": shape.pair_flops * pairs + shape.cross_pair_flops * (total - cached) * across,
     }
 
 
-def decode(shape: LLMShape, context: Any, steps: Any) -> dict[str, Any]:
+def _met(shape: LLMShape, across: Any) -> Any:
+    """Parameters of the blocks that a token of the sequence meets; cross-attention's only with visual tokens."""
+    if not shape.cross_layers:
+        return shape.block_params
+    return shape.block_params - shape.cross_params * (np.asarray(across) == 0)
+
+
+def decode(shape: LLMShape, context: Any, steps: Any, across: Any = 0.0) -> dict[str, Any]:
     """{products, attention, head} of `steps` generated tokens, one by one, after a context."""
     pairs = _layers(
         shape, lambda window: causal_pairs(context + steps, window) - causal_pairs(context, window)
     )
     return {
-        "products": 2.0 * steps * shape.block_params,
-        "attention": shape.pair_flops * pairs,
+        "products": 2.0 * steps * _met(shape, across),
+        "attention": shape.pair_flops * pairs + shape.cross_pair_flops * steps * across,
         "head": steps * head(shape, 1),
     }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from scalelaw.model_shapes import TowerShape
 
 
@@ -38,6 +40,21 @@ class Device:
 
 
 @dataclass(frozen=True)
+class ImageLoad:
+    """What the images of a query are to encoder and LLM, where they were counted from their pixels.
+
+    name: of the encoder; n_params: of encoder and projector. tower_flops, projector_flops: of all images of a query;
+    markers: tokens that the processor writes around them. The last three broadcast with the visual tokens.
+    """
+
+    name: str
+    n_params: float
+    tower_flops: Any
+    projector_flops: Any
+    markers: Any = 0.0
+
+
+@dataclass(frozen=True)
 class Workload:
     """One query. Tokens are counted as the LLM sees them; a mean over queries may be fractional.
 
@@ -47,6 +64,7 @@ class Workload:
     share the tower's work on an image (and the image's prefill, unless the compressor reads the question).
     weight_bytes, cache_bytes: of one parameter, of one number of the key-value cache (and of activations).
     tower: None leaves it out, with compressor and projector. compressor: a name, None for none that costs.
+    load: the images counted from their pixels; tower, tiles and compressor then have no part in them.
     price_per_hour: of one device. batch, weight_bytes and cache_bytes may be arrays that broadcast.
     """
 
@@ -63,6 +81,19 @@ class Workload:
     compressor: str | None = None
     device: Device | None = None
     price_per_hour: float | None = None
+    load: ImageLoad | None = None
+
+    def in_prompt(self, visual_tokens: Any) -> Any:
+        """Tokens of all images in the prompt, with the markers around them."""
+        markers = self.load.markers if self.load else 0.0
+        return self.images * np.asarray(visual_tokens, dtype=float) + markers
+
+    @property
+    def encoder_params(self) -> float:
+        """Parameters of the encoder; with those of the projector where the images were counted from pixels."""
+        if self.load:
+            return self.load.n_params
+        return self.tower.n_params if self.tower else 0.0
 
     @property
     def patches(self) -> float:

@@ -35,19 +35,20 @@ def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload
     """Milliseconds in {image, question_pass, prefill, decode} of a batch served at once."""
     device = workload.device
     assert device is not None, "latency needs a device"
-    visual = workload.images * np.asarray(visual_tokens, dtype=float)
+    visual = workload.in_prompt(visual_tokens)
     batch = np.asarray(workload.batch, dtype=float)
     image = layer_flops.vision(shape, visual_tokens, workload)
     question = image.pop("question_pass", 0 * visual)
-    prompt, computed = layer_flops.prefill(shape, visual, workload)
+    prompt, computed = layer_flops.prefill(shape, visual_tokens, workload)
     flops = prompt["products"] + prompt["attention"] + _llm.head(shape, 1)
     reading = read_bytes(shape, batch * computed, workload)
+    inside, across = _llm.places(shape, visual_tokens, workload)
     stages = {
         "prefill": _pass(device, batch * flops, reading),
-        "decode": workload.generate * step_s(shape, workload.text_tokens + visual, workload, device),
+        "decode": workload.generate * step_s(shape, workload.text_tokens + inside, workload, device, across),
     }
-    if workload.tower is not None and workload.images > 0:
-        towers = workload.tower.n_params * np.asarray(workload.weight_bytes, dtype=float)
+    if (workload.tower is not None or workload.load is not None) and workload.images > 0:
+        towers = workload.encoder_params * np.asarray(workload.weight_bytes, dtype=float)
         stages["image"] = _pass(device, batch * sum(image.values()), towers)
     if np.any(question > 0):
         question_bytes = read_bytes(shape, batch * workload.text_tokens, workload)
@@ -65,12 +66,13 @@ def totals(parts: dict[str, Any], workload: Workload) -> dict[str, Any]:
     }
 
 
-def step_s(shape: LLMShape, context: Any, workload: Workload, device: Device) -> Any:
+def step_s(shape: LLMShape, context: Any, workload: Workload, device: Device, across: Any = 0.0) -> Any:
     """Seconds of one decode step of the batch, at the middle of the answer."""
     batch = np.asarray(workload.batch, dtype=float)
     before = context + np.maximum(workload.generate - 1, 0) / 2
-    one = _llm.decode(shape, before, 1.0)
-    moved = read_bytes(shape, batch, workload) + batch * memory.cache_bytes(shape, before, workload)
+    one = _llm.decode(shape, before, 1.0, across)
+    cache = memory.cache_bytes(shape, before, workload, across)
+    moved = read_bytes(shape, batch, workload) + batch * cache
     return _pass(device, batch * sum(one.values()), moved)
 
 

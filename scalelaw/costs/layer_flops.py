@@ -29,9 +29,9 @@ def parts(
     n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload, causal: bool = False
 ) -> dict[str, Any]:
     """FLOPs of one query, part by part, in the shape of visual_tokens."""
-    visual = workload.images * np.asarray(visual_tokens, dtype=float)
-    prompt, done = prefill(shape, visual, workload, causal)
-    answer = _llm.decode(shape, workload.text_tokens + visual, workload.generate)
+    prompt, done = prefill(shape, visual_tokens, workload, causal)
+    inside, across = _llm.places(shape, visual_tokens, workload)
+    answer = _llm.decode(shape, workload.text_tokens + inside, workload.generate, across)
     return {
         **vision(shape, visual_tokens, workload, causal),
         "prefill_products": prompt["products"],
@@ -44,6 +44,13 @@ def parts(
 
 def vision(shape: LLMShape, visual_tokens: Any, workload: Workload, causal: bool = False) -> dict[str, Any]:
     """FLOPs before the LLM sees the images, per query; the tower's work is shared by the questions of an image."""
+    if workload.load is not None:
+        share = 1 / workload.questions_per_image
+        nothing = 0 * np.asarray(visual_tokens, dtype=float)
+        return {
+            "tower": share * workload.load.tower_flops + nothing,
+            "projector": share * workload.load.projector_flops + nothing,
+        }
     if workload.tower is None:
         return {}
     tower, images = workload.tower, workload.images
@@ -63,18 +70,19 @@ def vision(shape: LLMShape, visual_tokens: Any, workload: Workload, causal: bool
 
 
 def prefill(
-    shape: LLMShape, visual: Any, workload: Workload, causal: bool = False
+    shape: LLMShape, visual_tokens: Any, workload: Workload, causal: bool = False
 ) -> tuple[dict[str, Any], Any]:
     """{products, attention} of the mean prompt, and how many of its tokens are computed.
 
     A cached prefix is not computed again; neither are an image's tokens for the second and later questions about
     it, unless the compressor made them for the question.
     """
-    total, cached = workload.text_tokens + visual, workload.cached_prefix * workload.text_tokens
-    first = _llm.prefill(shape, total, cached, causal)
+    inside, across = _llm.places(shape, visual_tokens, workload)
+    total, cached = workload.text_tokens + inside, workload.cached_prefix * workload.text_tokens
+    first = _llm.prefill(shape, total, cached, causal, across)
     if workload.questions_per_image == 1 or _compressor.reads_question(workload.compressor):
         return first, total - cached
-    later = _llm.prefill(shape, total, cached + visual, causal)
+    later = _llm.prefill(shape, total, cached + inside, causal, across, keys_known=True)
     share = 1 / workload.questions_per_image
     mean = {part: share * first[part] + (1 - share) * later[part] for part in first}
-    return mean, total - cached - (1 - share) * visual
+    return mean, total - cached - (1 - share) * inside

@@ -28,7 +28,9 @@ def parts(n_params: Any, shape: Any, visual_tokens: Any, workload: Workload) -> 
     reads = _compressor.reads_question(workload.compressor)
     images = workload.images / (1 if reads else workload.questions_per_image)
     return {
-        "visual": per_token * images * np.asarray(visual_tokens, dtype=float),
+        "visual": per_token * images / workload.images * workload.in_prompt(visual_tokens)
+        if workload.images
+        else 0.0 * per_token * np.asarray(visual_tokens, dtype=float),
         "text": per_token * (1 - workload.cached_prefix) * workload.text_tokens,
         "generated": per_token * workload.generate,
     }

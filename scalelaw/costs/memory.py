@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.costs import _vision
+from scalelaw.costs import _llm, _vision
 from scalelaw.costs._workload import Workload
 from scalelaw.model_shapes import LLMShape
 
@@ -26,30 +26,34 @@ needs = ("shape",)
 
 def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload) -> dict[str, Any]:
     """GB in {weights, cache, activations}."""
-    prompt = workload.text_tokens + workload.images * np.asarray(visual_tokens, dtype=float)
+    inside, across = _llm.places(shape, visual_tokens, workload)
+    prompt = workload.text_tokens + inside
     wide = 2 * shape.width + (3 if shape.gated else 2) * max(
         shape.feed_forward * max(shape.experts_active, 1) + shape.shared, shape.dense_feed_forward
     )
     logits = 4.0 * shape.vocab
     return {
         "weights": weight_bytes(shape, workload) / 1e9 + 0 * prompt,
-        "cache": workload.batch * cache_bytes(shape, prompt + workload.generate, workload) / 1e9,
+        "cache": workload.batch * cache_bytes(shape, prompt + workload.generate, workload, across) / 1e9,
         "activations": workload.batch * (prompt * wide * workload.cache_bytes + logits) / 1e9,
     }
 
 
 def weight_bytes(shape: LLMShape, workload: Workload) -> Any:
     """Bytes of every parameter that must be loaded."""
+    if workload.load is not None:
+        return (shape.n_params + workload.load.n_params) * np.asarray(workload.weight_bytes, dtype=float)
     tower = workload.tower
     beside = tower.n_params + _vision.projector_params(tower.width, shape.width) if tower else 0
     return (shape.n_params + beside) * np.asarray(workload.weight_bytes, dtype=float)
 
 
-def cache_bytes(shape: LLMShape, tokens: Any, workload: Workload) -> Any:
-    """Bytes of the keys and values of one query's tokens."""
+def cache_bytes(shape: LLMShape, tokens: Any, workload: Workload, across: Any = 0.0) -> Any:
+    """Bytes of the keys and values of one query's tokens; across: visual tokens beside the sequence."""
     kept = (shape.layers - shape.window_layers) * tokens
     if shape.window_layers:
         kept = kept + shape.window_layers * np.minimum(tokens, shape.window or 0)
+    kept = kept + shape.cross_layers * across
     return 2.0 * shape.kv_heads * shape.head_size * kept * np.asarray(workload.cache_bytes, dtype=float)
 
 

@@ -18,11 +18,16 @@ and, where the family has them,
                   refuses
     TOGETHER = True        count_image takes a fourth argument: how many images stand in the prompt
     CROSS_ATTENTION = True the visual tokens are read by cross-attention and take no place in the LLM's sequence
+    vision_shape(vision, top, text_width) -> VisionShape
+                           encoder and projector in closed form (`model_shapes/vision.py`), from the fields of the
+                           vision part, those beside it, and the width of the LLM
     from_files(files)      further values, where a model's files have to be combined to know one
     STEP(settings) -> int  sides are multiples of this, so an image that loses half of it by rounding is not reduced
 
 A family file imports neither torch nor transformers. The numbers are those of the processors in transformers, with
-which the tests compare every family on random sizes; a family that cannot be compared is not added. What is shared
+which the tests compare every family on random sizes; parameters and FLOPs of `vision_shape` are what torch counts on a
+small model of the family (`tests/families/vision_models.py`), to the last digit. Without it costs need an encoder by
+name. A family that cannot be compared is not added. What is shared
 lies in the files that start with `_`. The tests of this folder find a new file by themselves and refuse one that has
 no processor to be compared with.
 """

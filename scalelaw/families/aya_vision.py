@@ -13,6 +13,9 @@ from dataclasses import replace
 
 from scalelaw.families._contract import Counted, Settings, fixed, switch
 from scalelaw.families._tiles import closest_grid, grids, tile_count_settings, tiled
+from scalelaw.families._vision import Fields, linear, projected
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("aya_vision",)
 SETTINGS = (
@@ -47,3 +50,11 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     tokens = (tile // (settings["patch_size"] * settings["downsample_factor"])) ** 2
     counted = tiled(grid, tile, settings, tokens)
     return replace(counted, markers=2 + counted.tiles)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """SigLIP; pixel shuffle, a norm and a gated feed-forward."""
+    merge, inner = whole(top, "downsample_factor", 2), whole(top, "alignment_intermediate_size", text_width)
+    wide = merge**2 * whole(vision, "hidden_size")
+    projector = (linear(wide, inner, "merged", vectors=2 * wide), linear(inner // 2, text_width, "merged"))
+    return projected({"vision_use_head": False, **vision}, projector, merge)

@@ -19,6 +19,9 @@ from scalelaw.families._smart_resize import (
     resized_area,
     step,
 )
+from scalelaw.families._vision import Fields, blocks, linear, merged_shape, patching, square_side
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("ernie4_5_vl_moe",)
 SETTINGS = (
@@ -48,3 +51,21 @@ def count_video(frames: int, width: int, height: int, settings: Settings) -> Cou
     whole = frames + -frames % temporal
     one = merged(high, wide, settings, steps=whole, frames=whole)
     return Counted(wide, high, one.patches, one.visual_tokens // temporal, tiles=whole)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Full attention in every layer; three feed-forwards at each 2 x 2 patches, one of them over pairs of frames."""
+    width, merge = whole(vision, "hidden_size"), whole(vision, "spatial_merge_size", 2)
+    wide, frames = merge**2 * width, whole(vision, "temporal_merge_size", 2)
+    parts = (
+        patching(
+            width, square_side(vision, "patch_size"), whole(vision, "in_channels", 3), vectors=2 * width
+        ),
+        blocks(whole(vision, "depth"), width, whole(vision, "intermediate_size"), on="patch", within="image"),
+        linear(wide, wide, "merged"),
+        linear(wide, wide, "merged", vectors=2 * wide),
+        linear(frames * wide, wide, "merged"),
+        linear(wide, wide, "merged", vectors=2 * wide),
+        linear(wide, text_width, "merged", vectors=text_width),
+    )
+    return merged_shape(vision, parts, width)

@@ -13,6 +13,9 @@ from __future__ import annotations
 import math
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, refuse
+from scalelaw.families._vision import Fields, linear
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("fuyu",)
 SETTINGS = (
@@ -43,3 +46,10 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     return Counted(
         columns * patch, rows * patch, rows * columns, rows * columns, rows + 1, kept=(inner_wide, inner_high)
     )
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """There is no encoder: one matrix at each patch."""
+    patch = whole(top, "patch_size", 30)
+    projector = linear(whole(top, "num_channels", 3) * patch**2, text_width, "patch")
+    return VisionShape("none", (projector,), text_width, patch)

@@ -12,6 +12,9 @@ from __future__ import annotations
 import math
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, switch
+from scalelaw.families._vision import Fields, projected
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import PROJECTOR, Part, VisionShape
 
 MODEL_TYPES = ("gemma3", "shieldgemma2")
 SETTINGS = (
@@ -66,3 +69,11 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     columns, rows = (max(crops, 1), 1) if width >= height else (1, max(crops, 1))
     tokens = images * settings["image_seq_length"]
     return Counted(columns * side, rows * side, images * patches, tokens, 4 * images, images, columns, rows)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """SigLIP; features are averaged to 256, then one matrix at each."""
+    tokens = whole(top, "mm_tokens_per_image", 256)
+    width = whole(vision, "hidden_size")
+    projector = Part(PROJECTOR, "tile", width * text_width, width, times=tokens)
+    return projected({"vision_use_head": False, **vision}, (projector,))

@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import math
 
+from scalelaw.errors import InputError
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, refuse
+from scalelaw.families._vision import Fields, patching
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import PROJECTOR, TOWER, Part, VisionShape
 
 MODEL_TYPES = ("gemma4", "gemma4_unified")
 BUDGETS = (70, 140, 280, 560, 1120)
@@ -85,3 +89,31 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
 def count_video(frames: int, width: int, height: int, settings: Settings) -> Counted:
     """Each frame has a budget of its own."""
     return _count(height, width, settings["video_max_soft_tokens"], settings, frames, video=True)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Grouped queries, gated feed-forwards, four norms a layer; pooling as a product with a matrix of ones and zeros,
+    as transformers computes it; one matrix at each token. Padding to the budget is left out."""
+    if (kind := vision.get("model_type", "gemma4_vision")) != "gemma4_vision":
+        raise InputError(
+            f"No closed form is known for an encoder of the type '{kind}'.", code="unknown_encoder"
+        )
+    width, patch = whole(vision, "hidden_size"), whole(vision, "patch_size")
+    heads, head = whole(vision, "num_attention_heads"), whole(vision, "head_dim")
+    shared, merge = whole(vision, "num_key_value_heads", heads), whole(vision, "pooling_kernel_size", 3)
+    layers, feed_forward = whole(vision, "num_hidden_layers"), whole(vision, "intermediate_size")
+    weights = 2 * width * head * (heads + shared) + 3 * width * feed_forward
+    positions = 2 * whole(vision, "position_embedding_size") * width
+    parts = (
+        patching(width, patch, vectors=positions),
+        Part(
+            TOWER,
+            "patch",
+            layers * weights,
+            layers * (4 * width + 2 * head),
+            2 * layers * heads * head,
+            "tile",
+        ),
+        Part(PROJECTOR, "merged", width * text_width, 0, width, "pooled"),
+    )
+    return VisionShape("gemma4_vision", parts, width, patch, merge)

@@ -20,7 +20,10 @@ from scalelaw.families._smart_resize import (
     step,
     steps_of,
 )
+from scalelaw.families._vision import Fields, blocks, linear, merged_shape, patching
 from scalelaw.families.qwen2_vl import TEMPORAL
+from scalelaw.model_shapes.reading import flag, whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("glm4v", "glm4v_moe", "glm46v")
 SETTINGS = (
@@ -47,3 +50,27 @@ def count_video(frames: int, width: int, height: int, settings: Settings) -> Cou
     )
     high, wide = resized_volume(frames, (height, width), step(settings), limits, temporal)
     return merged(high, wide, settings, steps=steps_of(frames, temporal), frames=frames)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Gated feed-forwards without biases; a convolution merges 2 x 2 patches, then a gated feed-forward."""
+    width, out = whole(vision, "hidden_size"), whole(vision, "out_hidden_size")
+    context, square = whole(vision, "intermediate_size"), whole(vision, "spatial_merge_size") ** 2
+    positions = (whole(vision, "image_size") // whole(vision, "patch_size")) ** 2 * width
+    first = patching(
+        width,
+        whole(vision, "patch_size"),
+        whole(vision, "in_channels", 3),
+        frames=whole(vision, "temporal_patch_size"),
+        vectors=positions + 3 * width,
+    )
+    layers = blocks(
+        whole(vision, "depth"), width, out, gated=True, norms=2,
+        attention_biases=3 * flag(vision, "attention_bias"), mlp_bias=False, on="patch", within="image",
+    )  # fmt: skip
+    merger = (
+        linear(square * width, out, "merged"),
+        linear(out, out, "merged", bias=False, vectors=2 * out),
+        linear(3 * out, context, "merged", bias=False),
+    )
+    return merged_shape(vision, (first, layers, *merger), width)

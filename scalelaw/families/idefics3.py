@@ -12,6 +12,9 @@ from __future__ import annotations
 import math
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, switch
+from scalelaw.families._vision import Fields, linear, projected
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("idefics3",)
 LARGEST = 4096
@@ -106,3 +109,11 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
         rows,
         kept,
     )
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """SigLIP on each tile; pixel shuffle and one matrix without a bias."""
+    merge = whole(top, "scale_factor", 2)
+    projector = linear(merge**2 * whole(vision, "hidden_size"), text_width, "merged", bias=False)
+    tower = {**vision, "model_type": "siglip_vision_model", "vision_use_head": False}
+    return projected(tower, (projector,), merge)

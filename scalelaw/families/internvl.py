@@ -13,6 +13,9 @@ from dataclasses import replace
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, switch
 from scalelaw.families._tiles import closest_grid, grids, tiled
+from scalelaw.families._vision import LAYER_NORM, Fields, blocks, linear, patching, square_side
+from scalelaw.model_shapes.reading import flag, number_of, whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("internvl", "internvl_chat", "qianfan_ocr")
 SETTINGS = (
@@ -66,3 +69,28 @@ def count_video(frames: int, width: int, height: int, settings: Settings) -> Cou
     tile = settings["image_size"]
     one = tiled((1, 1), tile, settings, _tokens_per_tile(settings))
     return Counted(tile, tile, frames * one.patches, frames * one.visual_tokens, frames * 2, frames)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """A tile: all its patches and a class token; pixel shuffle, a norm and two matrices at each square of patches."""
+    width, layers = whole(vision, "hidden_size"), whole(vision, "num_hidden_layers")
+    patch, image = (square_side(vision, name) for name in ("patch_size", "image_size"))
+    patches = (image // patch) ** 2
+    merge = round(1 / number_of("downsample_ratio", top.get("downsample_ratio", 0.5)))
+    norm = LAYER_NORM if vision.get("norm_type", "layer_norm") == "layer_norm" else 1
+    biased = flag(vision, "qkv_bias", flag(vision, "attention_bias"))
+    qk_norms = 2 * width * flag(vision, "qk_normalization", flag(vision, "use_qk_norm"))
+    single = width * (1 + flag(vision, "use_mask_token"))
+    positions = (patches + 1) * width * flag(vision, "use_absolute_position_embeddings", True)
+    last = 0 if flag(vision, "use_mean_pooling", True) else norm * width
+    wide = merge**2 * width
+    parts = (
+        patching(width, patch, vectors=width + single + positions + last),
+        blocks(
+            layers, width, whole(vision, "intermediate_size"), norms=2 * norm,
+            attention_biases=1 + 3 * biased, extra_vectors=2 * width + qk_norms,
+        ),
+        linear(wide, text_width, "merged", vectors=2 * wide),
+        linear(text_width, text_width, "merged"),
+    )  # fmt: skip
+    return VisionShape("internvl_vision", parts, width, patch, merge, extra_tokens=1)

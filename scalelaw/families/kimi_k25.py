@@ -14,6 +14,9 @@ from dataclasses import replace
 
 from scalelaw.families._contract import Counted, Setting, Settings
 from scalelaw.families._smart_resize import merged, patch_settings, step
+from scalelaw.families._vision import Fields, blocks, linear, patching, square_side
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("kimi_k25",)
 SETTINGS = (
@@ -86,3 +89,23 @@ def count_video(frames: int, width: int, height: int, settings: Settings) -> Cou
     one = _padded(height, width, settings, "video_")
     chunks = math.ceil(frames / settings["temporal_patch_size"])
     return replace(one, patches=frames * one.patches, visual_tokens=chunks * one.visual_tokens, tiles=frames)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Full attention in every layer; a norm and two matrices at each 2 x 2 patches."""
+    width, patch = whole(vision, "hidden_size"), whole(vision, "patch_size")
+    merge = square_side(vision, "merge_kernel_size")
+    positions = whole(vision, "pos_emb_height", 64) * whole(vision, "pos_emb_width", 64) * width
+    parts = (
+        patching(width, patch, vectors=3 * width + positions),
+        blocks(
+            whole(vision, "num_hidden_layers"),
+            width,
+            whole(vision, "intermediate_size"),
+            on="patch",
+            within="image",
+        ),
+        linear(merge**2 * width, merge**2 * width, "merged", vectors=2 * width),
+        linear(merge**2 * width, text_width, "merged"),
+    )
+    return VisionShape("kimi_k25_vision", parts, width, patch, merge)

@@ -12,12 +12,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scalelaw.families._contract import Counted, Settings
+from scalelaw.families.mistral3 import vision_shape
 from scalelaw.families.pixtral import STEP, longest_edge_settings
 from scalelaw.families.pixtral import count_image as _count_pixtral
 
 MODEL_TYPES = ("lighton_ocr",)
 SETTINGS = longest_edge_settings(1540, 14, 2)
-__all__ = ["MODEL_TYPES", "SETTINGS", "STEP", "count_image"]
+__all__ = ["MODEL_TYPES", "SETTINGS", "STEP", "count_image", "vision_shape"]
 
 
 def count_image(width: int, height: int, settings: Settings) -> Counted:

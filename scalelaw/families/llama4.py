@@ -16,6 +16,9 @@ from functools import lru_cache
 import numpy as np
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, switch
+from scalelaw.families._vision import Fields, blocks, linear, patching
+from scalelaw.model_shapes.reading import number_of, whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("llama4",)
 SETTINGS = (
@@ -78,3 +81,19 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     return Counted(
         wide, high, images * patches, images * (patches // shuffled), markers, images, columns, rows
     )
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Each tile: its patches and a class token; pixel shuffle, a feed-forward and one matrix without biases."""
+    width, patch = whole(vision, "hidden_size"), whole(vision, "patch_size")
+    patches = (whole(vision, "image_size") // patch) ** 2
+    ratio = number_of("pixel_shuffle_ratio", vision.get("pixel_shuffle_ratio", 0.5))
+    wide, inner = whole(vision, "intermediate_size"), whole(vision, "projector_output_dim")
+    parts = (
+        patching(width, patch, whole(vision, "num_channels", 3), vectors=(patches + 6) * width),
+        blocks(whole(vision, "num_hidden_layers"), width, wide),
+        linear(wide, inner, "merged", bias=False),
+        linear(inner, inner, "merged", bias=False),
+        linear(whole(vision, "vision_output_dim"), text_width, "merged", bias=False),
+    )
+    return VisionShape("llama4_vision_model", parts, width, patch, round(1 / ratio), extra_tokens=1)

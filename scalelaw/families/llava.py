@@ -14,6 +14,8 @@ from typing import Any
 
 from scalelaw.families._contract import Counted, Settings, fixed
 from scalelaw.families._fixed_size import square_settings
+from scalelaw.families._vision import Fields, llava_shape
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("llava", "vipllava")
 SELECTION = (
@@ -53,3 +55,8 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     side = settings["image_size"]
     patches = (side // settings["patch_size"]) ** 2
     return Counted(side, side, patches, patches + class_tokens(settings))
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """A tower of fixed size; two matrices at each patch."""
+    return llava_shape(vision, top, text_width)

@@ -15,7 +15,10 @@ from scalelaw.families._any_resolution import best_canvas, unpadded
 from scalelaw.families._contract import Counted, Settings, fixed
 from scalelaw.families.llava import SELECTION, class_tokens, from_files
 
-__all__ = ["MODEL_TYPES", "SETTINGS", "count_image", "from_files"]
+__all__ = ["MODEL_TYPES", "SETTINGS", "count_image", "from_files", "vision_shape"]
+from scalelaw.families._vision import Fields, any_resolution_shape
+from scalelaw.model_shapes.vision import VisionShape
+
 MODEL_TYPES = ("llava_next",)
 CANVASES = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
 SETTINGS = (
@@ -49,3 +52,8 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     tiles = rows * columns + 1
     tokens = side**2 + class_tokens(settings) + seen_rows * seen_columns + seen_rows
     return Counted(canvas_wide, canvas_high, tiles * side**2, tokens, 0, tiles, columns, rows)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Each tile as LLaVA-1.5 sees an image; the features of padding are dropped after the projector."""
+    return any_resolution_shape(vision, top, text_width)

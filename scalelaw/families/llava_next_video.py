@@ -11,11 +11,11 @@ Leaves out: the sampling of a video's frames; the chat template.
 from __future__ import annotations
 
 from scalelaw.families._contract import Counted, Settings
-from scalelaw.families.llava_next import SETTINGS, count_image, from_files
+from scalelaw.families.llava_next import SETTINGS, count_image, from_files, vision_shape
 
 MODEL_TYPES = ("llava_next_video",)
 POOLED = 4
-__all__ = ["MODEL_TYPES", "SETTINGS", "count_image", "count_video", "from_files"]
+__all__ = ["MODEL_TYPES", "SETTINGS", "count_image", "count_video", "from_files", "vision_shape"]
 
 
 def count_video(frames: int, width: int, height: int, settings: Settings) -> Counted:

@@ -14,6 +14,8 @@ import math
 
 from scalelaw.families._any_resolution import best_canvas, unpadded
 from scalelaw.families._contract import Counted, Setting, Settings, fixed
+from scalelaw.families._vision import Fields, any_resolution_shape
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("llava_onevision",)
 TOGETHER = True
@@ -59,3 +61,8 @@ def count_video(frames: int, width: int, height: int, settings: Settings) -> Cou
     """Features of a frame are pooled 2 x 2; one break ends the video."""
     tile, side = settings["image_size"], settings["image_size"] // settings["patch_size"]
     return Counted(tile, tile, frames * side**2, frames * math.ceil(side / 2) ** 2 + 1, tiles=frames)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Each tile as LLaVA-1.5 sees an image; the features of padding are dropped after the projector."""
+    return any_resolution_shape(vision, {"vision_feature_layer": -1, **top}, text_width)

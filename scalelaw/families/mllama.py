@@ -13,6 +13,9 @@ from __future__ import annotations
 import numpy as np
 
 from scalelaw.families._contract import Counted, Settings, fixed
+from scalelaw.families._vision import Fields
+from scalelaw.model_shapes.reading import listed, whole
+from scalelaw.model_shapes.vision import PROJECTOR, TOWER, Part, VisionShape
 
 MODEL_TYPES = ("mllama",)
 CROSS_ATTENTION = True
@@ -43,3 +46,27 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     rows, columns = high // tile, wide // tile
     tiles, patches = rows * columns, (tile // settings["patch_size"]) ** 2
     return Counted(wide, high, tiles * patches, tiles * (patches + 1), 1, tiles, columns, rows)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Every image is padded to the most tiles, each of its patches and a class token padded to a multiple of 8; all
+    tokens of an image attend to each other, in the local layers and in the global ones behind them."""
+    width, tiles = whole(vision, "hidden_size"), whole(vision, "max_num_tiles", 4)
+    patch = whole(vision, "patch_size")
+    patches = (whole(vision, "image_size") // patch) ** 2
+    local, behind = whole(vision, "num_hidden_layers"), whole(vision, "num_global_layers")
+    tokens = tiles * (-(-(patches + 1) // 8) * 8)
+    ratios = len(listed(vision, "supported_aspect_ratios")) + 1
+    tile_positions = ratios * tiles * width
+    positions = 3 + width + (patches + 1) * width * (1 + ratios * tiles) + 2 * tile_positions + 4 * width
+    feed_forward = whole(vision, "intermediate_size")
+    layer = 4 * width**2 + 2 * width * feed_forward
+    vectors = (local + behind) * (5 * width + feed_forward) + 2 * behind
+    out = whole(vision, "vision_output_dim")
+    pairs = (2 * (local + behind) * width + 1) * tokens**2  # 1: the mask, a product of two vectors
+    parts = (
+        Part(TOWER, "image", 3 * patch**2 * width, positions, times=tiles * patches),
+        Part(TOWER, "image", (local + behind) * layer, vectors, pairs, "fixed", tokens),
+        Part(PROJECTOR, "image", out * text_width, text_width, times=tiles * (patches + 1)),
+    )
+    return VisionShape("mllama_vision_model", parts, width, patch, extra_tokens=1)

@@ -14,6 +14,9 @@ from dataclasses import replace
 
 from scalelaw.families._contract import Counted, Settings, fixed, switch
 from scalelaw.families._tiles import closest_grid, grids, tile_count_settings, tiled
+from scalelaw.families._vision import Fields, blocks, patching
+from scalelaw.model_shapes.reading import flag, whole
+from scalelaw.model_shapes.vision import PROJECTOR, Part, VisionShape
 
 MODEL_TYPES = ("ovis2",)
 COVERED = 0.9
@@ -72,3 +75,23 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     counted = tiled(grid, tile, settings, (tile // settings["patch_size"] // settings["hidden_stride"]) ** 2)
     breaks = counted.rows * (counted.columns - 1) + counted.rows - 1
     return replace(counted, markers=3 + breaks)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """AIMv2 with gated feed-forwards; its tokens are drawn from a visual vocabulary, whose embeddings are averaged."""
+    width, patch = whole(vision, "hidden_size"), whole(vision, "patch_size")
+    side = whole(vision, "image_size") // patch
+    stride, vocabulary = whole(vision, "hidden_stride", 1), whole(vision, "vocab_size")
+    words = vocabulary - whole(vision, "num_visual_indicator_tokens", 5)
+    tokens = (-(-side // stride)) ** 2
+    parts = (
+        patching(width, patch, whole(vision, "num_channels", 3), vectors=(side**2 + 3) * width),
+        blocks(
+            whole(vision, "num_hidden_layers"), width, whole(vision, "intermediate_size"), gated=True, norms=2,
+            attention_biases=4 * flag(vision, "qkv_bias"),
+            mlp_bias=flag(vision, "mlp_bias"),
+        ),
+        Part(PROJECTOR, "tile", stride**2 * width * words, 2 * words, times=tokens),
+        Part(PROJECTOR, "tile", vocabulary * text_width, times=tokens),
+    )  # fmt: skip
+    return VisionShape("aimv2", parts, width, patch)

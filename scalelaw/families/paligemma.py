@@ -8,7 +8,17 @@ Leaves out: the prompt.
 """
 
 from scalelaw.families._fixed_size import one_token_a_patch, square_settings
+from scalelaw.families._vision import Fields, linear, projected
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("paligemma",)
 SETTINGS = square_settings(224, 14)
 count_image = one_token_a_patch
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """SigLIP and one matrix at each patch."""
+    out = whole(vision, "projection_dim", text_width)
+    projector = linear(whole(vision, "hidden_size"), out, "patch")
+    return projected({"vision_use_head": False, **vision}, (projector,))

@@ -16,6 +16,9 @@ from functools import lru_cache
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, refuse
 from scalelaw.families._tiles import closest_grid
+from scalelaw.families._vision import Fields, linear, projected
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("phi4_multimodal",)
 SHORTEST = 10
@@ -75,3 +78,14 @@ def _kept(patches: int, padding: int, patch: int, side: int) -> int:
     """Tokens along one direction: every second patch of each tile that is not padding."""
     seen = patches - math.floor(padding / patch) if padding >= patch else patches
     return sum(1 for position in range(seen) if position % side % 2 == 0)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """SigLIP with its pooling head on each tile; features are averaged, then two matrices at each visual token."""
+    tower = {**vision, "model_type": "siglip_vision_model", "vision_use_head": True}
+    width = whole(vision, "hidden_size")
+    projector = (
+        linear(width, text_width, "visual_token", vectors=2 * width),
+        linear(text_width, text_width, "visual_token"),
+    )
+    return projected(tower, projector)

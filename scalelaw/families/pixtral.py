@@ -12,6 +12,9 @@ from __future__ import annotations
 import math
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, refuse
+from scalelaw.families._vision import Fields, blocks, linear, patching
+from scalelaw.model_shapes.reading import flag, whole
+from scalelaw.model_shapes.vision import Part, VisionShape
 
 MODEL_TYPES = ("llava/pixtral",)
 
@@ -60,3 +63,25 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     rows, columns = (height - 1) // factor + 1, (width - 1) // factor + 1
     patches = rows * columns * settings["spatial_merge_size"] ** 2
     return Counted(columns * factor, rows * factor, patches, rows * columns, rows)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Gated feed-forwards, no biases; two matrices at each patch."""
+    width = whole(vision, "hidden_size")
+    bias = flag(top, "multimodal_projector_bias", True)
+    projector = (
+        linear(width, text_width, "patch", bias=bias),
+        linear(text_width, text_width, "patch", bias=bias),
+    )
+    return VisionShape("pixtral", (*pixtral_tower(vision), *projector), width, whole(vision, "patch_size"))
+
+
+def pixtral_tower(vision: Fields) -> tuple[Part, ...]:
+    """Norms without a shift; every patch of an image attends to every other."""
+    width = whole(vision, "hidden_size")
+    first = patching(width, whole(vision, "patch_size"), whole(vision, "num_channels", 3), vectors=width)
+    layers = blocks(
+        whole(vision, "num_hidden_layers"), width, whole(vision, "intermediate_size"), gated=True, norms=2,
+        attention_biases=0, mlp_bias=False, on="patch", within="image",
+    )  # fmt: skip
+    return first, layers

@@ -19,6 +19,9 @@ from scalelaw.families._smart_resize import (
     step,
     steps_of,
 )
+from scalelaw.families._vision import Fields, blocks, linear, merged_shape, patching
+from scalelaw.model_shapes.reading import number_of, whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("qwen2_vl",)
 TEMPORAL = Setting(
@@ -46,3 +49,21 @@ def count_video(frames: int, width: int, height: int, settings: Settings) -> Cou
     return merged(
         high, wide, settings, steps=steps_of(frames, settings["temporal_patch_size"]), frames=frames
     )
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Full attention in every layer; the merger's two matrices at each 2 x 2 patches."""
+    width, square = whole(vision, "embed_dim"), whole(vision, "spatial_merge_size") ** 2
+    ratio = number_of("mlp_ratio", vision.get("mlp_ratio", 4))
+    layers = blocks(whole(vision, "depth"), width, int(width * ratio), on="patch", within="image")
+    first = patching(
+        width, whole(vision, "patch_size"), _channels(vision), frames=whole(vision, "temporal_patch_size")
+    )
+    wide, out = square * width, whole(vision, "hidden_size")
+    merger = (linear(wide, wide, "merged", vectors=2 * width), linear(wide, out, "merged"))
+    return merged_shape(vision, (first, layers, *merger), width)
+
+
+def _channels(vision: Fields) -> int:
+    """Of the pixels; the released files call them in_chans."""
+    return whole(vision, "in_channels", whole(vision, "in_chans", 3))

@@ -8,7 +8,7 @@ Leaves out: the begin and end of an image, which the chat template writes; the t
 before the frames of a video; the sampling of its frames.
 """
 
-from scalelaw.families.qwen3_vl import SETTINGS, STEP, count_image, count_video
+from scalelaw.families.qwen3_vl import SETTINGS, STEP, count_image, count_video, vision_shape
 
 MODEL_TYPES = ("qwen3_5", "qwen3_5_moe")
-__all__ = ["MODEL_TYPES", "SETTINGS", "STEP", "count_image", "count_video"]
+__all__ = ["MODEL_TYPES", "SETTINGS", "STEP", "count_image", "count_video", "vision_shape"]

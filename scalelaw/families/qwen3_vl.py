@@ -23,7 +23,10 @@ from scalelaw.families._smart_resize import (
     step,
     steps_of,
 )
+from scalelaw.families._vision import Fields, blocks, linear, merged_shape, patching
 from scalelaw.families.qwen2_vl import TEMPORAL
+from scalelaw.model_shapes.reading import listed, whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("qwen3_vl", "qwen3_vl_moe")
 SETTINGS = (
@@ -52,3 +55,25 @@ def count_video(frames: int, width: int, height: int, settings: Settings) -> Cou
         most = per_frame * frames
     high, wide = resized_volume(frames, (height, width), factor, (fewest, most), temporal)
     return merged(high, wide, settings, steps=steps_of(frames, temporal), frames=frames)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Full attention in every layer; a merger, and one more for each layer whose features are deep-stacked."""
+    width, square = whole(vision, "hidden_size"), whole(vision, "spatial_merge_size") ** 2
+    wide, out = square * width, whole(vision, "out_hidden_size")
+    deep = len(listed(vision, "deepstack_visual_indexes"))
+    positions = whole(vision, "num_position_embeddings") * width
+    parts = (
+        patching(
+            width,
+            whole(vision, "patch_size"),
+            frames=whole(vision, "temporal_patch_size"),
+            vectors=width + positions,
+        ),
+        blocks(whole(vision, "depth"), width, whole(vision, "intermediate_size"), on="patch", within="image"),
+        linear(wide, wide, "merged", vectors=2 * width),
+        linear(wide, out, "merged"),
+        linear(wide, wide, "merged", vectors=2 * wide, times=deep),
+        linear(wide, out, "merged", times=deep),
+    )
+    return merged_shape(vision, parts, width)

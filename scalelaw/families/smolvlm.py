@@ -12,11 +12,11 @@ Leaves out: the text that the processor writes around the frames of a video; the
 from __future__ import annotations
 
 from scalelaw.families._contract import Counted, Settings
-from scalelaw.families.idefics3 import count_image, split_settings
+from scalelaw.families.idefics3 import count_image, split_settings, vision_shape
 
 MODEL_TYPES = ("smolvlm",)
 SETTINGS = split_settings(1536, 384, 14, 3)
-__all__ = ["MODEL_TYPES", "SETTINGS", "count_image", "count_video"]
+__all__ = ["MODEL_TYPES", "SETTINGS", "count_image", "count_video", "vision_shape"]
 
 
 def count_video(frames: int, width: int, height: int, settings: Settings) -> Counted:

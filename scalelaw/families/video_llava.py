@@ -9,8 +9,12 @@ Leaves out: the sampling of a video's frames; the chat template.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scalelaw.families._contract import Counted, Settings
 from scalelaw.families._fixed_size import one_token_a_patch, square_settings
+from scalelaw.families._vision import Fields, llava_shape
+from scalelaw.model_shapes.vision import TOWER, Part, VisionShape
 
 MODEL_TYPES = ("video_llava",)
 SETTINGS = square_settings(224, 14, image="image.crop_size.height")
@@ -22,3 +26,10 @@ def count_video(frames: int, width: int, height: int, settings: Settings) -> Cou
     one = count_image(width, height, settings)
     side = one.resized_width
     return Counted(side, side, frames * one.patches, frames * (one.visual_tokens + 1), tiles=frames)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Two towers, one for images and one for videos, of which a query runs one; two matrices at each patch."""
+    image = llava_shape(vision, top, text_width)
+    other = sum(part.weights + part.vectors for part in image.parts if part.name == TOWER)
+    return replace(image, parts=(*image.parts, Part(TOWER, "image", 0, other)))

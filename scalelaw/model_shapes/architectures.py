@@ -23,6 +23,7 @@ FAMILIES = (
     "mixtral",
     "qwen2_moe",
     "qwen3_moe",
+    "mllama_text_model",
     *TESTED_PLAIN,
 )
 """The `model_type`s whose closed form is tested against real models."""
@@ -79,9 +80,10 @@ def _shape(fields: Mapping[str, Any], name: str) -> LLMShape:
     kv_heads = whole(fields, "num_key_value_heads", heads)
     head_size = whole(fields, "head_dim", max(width // heads, 1))
     vocab, mixture = whole(fields, "vocab_size"), _mixture(fields, kind, width, layers)
+    across = _cross_layers(fields, kind, layers)
     return LLMShape(
         name=str(fields.get("_name_or_path") or name),
-        layers=layers,
+        layers=layers - across,
         width=width,
         heads=heads,
         kv_heads=kv_heads,
@@ -93,9 +95,19 @@ def _shape(fields: Mapping[str, Any], name: str) -> LLMShape:
         layer_norms=_layer_norms(kind),
         qk_norm=kind in ("qwen3", "qwen3_moe", "gemma3", "gemma3_text"),
         extra_params=_extra_params(fields, kind, (layers, width, heads, kv_heads, head_size, vocab), mixture),
+        cross_layers=across,
         **mixture,
         **_window(fields, kind, layers),
     )
+
+
+def _cross_layers(fields: Mapping[str, Any], kind: str, layers: int) -> int:
+    """How many of the layers read the image by cross-attention instead of attending to the sequence."""
+    if kind != "mllama_text_model":
+        return 0
+    places = {whole({"cross_attention_layers": i}, "cross_attention_layers", least=0)
+              for i in listed(fields, "cross_attention_layers")}  # fmt: skip
+    return sum(place < layers for place in places)
 
 
 def _is_usual(fields: Mapping[str, Any], width: int) -> bool:
@@ -126,6 +138,9 @@ def _extra_params(
         positions = whole(fields, "max_position_embeddings", 2048) if kind in ("gpt2", "opt") else 0
         shifts = width + (vocab if kind == "phi" else 0)
         return layers * layer + shifts + (positions + 2 * (kind == "opt")) * width
+    if kind == "mllama_text_model":  # 8 further rows of the embedding
+        across = _cross_layers(fields, kind, layers)
+        return across * (2 * width + 2 * head_size + 2) + 8 * width
     if kind == "qwen2" or (kind == "qwen2_moe" and flag(fields, "qkv_bias", True)):
         return layers * qkv
     attends = kind not in ("mistral", "mixtral", "phi3") and flag(fields, "attention_bias")
@@ -184,6 +199,6 @@ def _contradiction(shape: LLMShape, fields: Mapping[str, Any]) -> str:
         return f"hidden_size {shape.width} does not split into {shape.heads} heads, and there is no head_dim"
     if shape.experts and shape.experts_active > shape.experts:
         return f"{shape.experts_active} experts a token of {shape.experts}"
-    if len(listed(fields, "layer_types")) not in (0, shape.layers):
-        return f"{len(fields['layer_types'])} layer_types for {shape.layers} layers"
+    if len(listed(fields, "layer_types")) not in (0, shape.layers + shape.cross_layers):
+        return f"{len(fields['layer_types'])} layer_types for {shape.layers + shape.cross_layers} layers"
     return ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
+from scalelaw.model_shapes import count_cache
 from scalelaw.model_shapes.architectures import FAMILIES, from_fields
 from scalelaw.model_shapes.parts import Language, encoder_of, language_of
 from scalelaw.model_shapes.reading import read_config
@@ -62,9 +63,15 @@ def count_encoder(fields: Mapping[str, Any], name: str) -> TowerShape:
     except InputError as error:
         if error.code != "unknown_encoder":
             raise
-    counter: Any = import_module(COUNTER)
-    counted: TowerShape = counter.count_tower(encoder_of(fields) or fields, name)
-    return counted
+    found = encoder_of(fields)
+    inner = found if isinstance(found, Mapping) else fields
+
+    def count() -> TowerShape:
+        counter: Any = import_module(COUNTER)
+        counted: TowerShape = counter.count_tower(inner, name)
+        return counted
+
+    return replace(count_cache.once(TowerShape, inner, count)[0], name=name)
 
 
 def _language(
@@ -74,8 +81,13 @@ def _language(
         shape = from_fields(config, name, origin=str(file))
         if shape.family in ("", *FAMILIES):
             return shape, ()
-    counter: Any = import_module(COUNTER)
-    shape, unset = counter.count_language(config, language, file)
+
+    def count() -> tuple[LLMShape, dict[str, Any]]:
+        counter: Any = import_module(COUNTER)
+        counted: tuple[LLMShape, dict[str, Any]] = counter.count_language(config, language, file)
+        return counted
+
+    shape, unset = count_cache.once(LLMShape, config, count)
     defaults = ", ".join(f"{field} {value}" for field, value in unset.items())
     warnings = (("defaults_used", f"Fields are left out; {language.kind} has by default {defaults}."),)
     return replace(shape, name=name), warnings if unset else ()

@@ -7,7 +7,7 @@ from another place than transformers reads, and what a class default supplies, i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -64,6 +64,19 @@ NAMED_TYPES = (
 """Words in `architectures` or `model_type` that name the LLM inside a flat VLM, the more specific first."""
 
 
+SAME_AS = {
+    "qwen2_vl": "qwen2",
+    "qwen2_vl_text": "qwen2",
+    "qwen2_5_vl": "qwen2",
+    "qwen2_5_vl_text": "qwen2",
+    "qwen3_vl": "qwen3",
+    "qwen3_vl_text": "qwen3",
+    "qwen3_vl_moe": "qwen3_moe",
+    "qwen3_vl_moe_text": "qwen3_moe",
+}
+"""The LLMs inside these differ from plain ones in their rotary positions alone."""
+
+
 @dataclass(frozen=True)
 class Language:
     """fields: of the LLM, flat, in their usual spelling, with its `model_type` (empty where unknown). nested: they
@@ -84,6 +97,12 @@ def language_of(config: Mapping[str, Any]) -> Language:
     """The LLM of a configuration. A sub-configuration's own fields come first, then the flat ones, then the defaults
     of its class; flat fields of a type whose class would ignore them are read as they are.
     """
+    read = _language(config)
+    kind = SAME_AS.get(read.kind, read.kind)
+    return replace(read, fields={**read.fields, "model_type": kind}) if kind != read.kind else read
+
+
+def _language(config: Mapping[str, Any]) -> Language:
     key = next((name for name in TEXT if isinstance(config.get(name), Mapping) and config[name]), None)
     flat = {name: value for name, value in config.items() if not isinstance(value, Mapping)}
     if key is None:

@@ -15,7 +15,9 @@ class LLMShape:
     layer_norms: norm vectors of one layer; qk_norm: two more, of the head's size. extra_params: biases, the last
     norm's shift and learned positions, all layers together: what is in no matrix and in none of those norms.
     counted: for an architecture whose closed form is not known, (parameters, a, b, c) as counted on the model
-    itself: FLOPs(T) = a T^2 + b T + c with one position's head; they take the place of the formulas.
+    itself: FLOPs(T) = a T^2 + b T + c with one position's head; they take the place of the formulas. routed_params:
+    parameters of all routed experts of such a mixture. cross_layers: further layers, which read the visual tokens by
+    cross-attention; these then take no place in the sequence.
     """
 
     name: str
@@ -40,6 +42,8 @@ class LLMShape:
     qk_norm: bool = False
     extra_params: int = 0
     counted: tuple[float, float, float, float] | None = None
+    routed_params: int = 0
+    cross_layers: int = 0
 
     @property
     def pair_flops(self) -> float:
@@ -64,7 +68,8 @@ class LLMShape:
     def fixed_params(self) -> int:
         """Parameters of the blocks' matrices that every token meets, mixtures' routed experts left out."""
         if not self.experts:
-            return self.layers * (self.attention_params + self._matrices * self.feed_forward)
+            layers = self.layers + self.cross_layers
+            return layers * (self.attention_params + self._matrices * self.feed_forward)
         shared_gate = self.width if self.shared else 0
         mixture = self.width * self.experts + self._matrices * self.shared + shared_gate
         return (
@@ -76,6 +81,8 @@ class LLMShape:
     @property
     def expert_params(self) -> int:
         """Parameters of all layers' routed experts, one expert a layer (0 without a mixture)."""
+        if self.routed_params:
+            return self.routed_params // self.experts
         return (self.layers - self.dense_layers) * self._matrices * self.feed_forward if self.experts else 0
 
     @property
@@ -83,7 +90,23 @@ class LLMShape:
         """Parameters of the blocks' matrices that one token meets (norms, biases left out), N_blk of the formulas."""
         if self.counted:
             return int(self.counted[2] / 2)
-        return self.fixed_params + self.experts_active * self.expert_params
+        return self.fixed_params + self.experts_active * self.expert_params - self.cross_key_params
+
+    @property
+    def cross_key_params(self) -> int:
+        """Parameters of the key and value matrices of cross-attention, which visual tokens meet."""
+        return self.cross_layers * 2 * self.width * self.kv_heads * self.head_size
+
+    @property
+    def cross_params(self) -> int:
+        """Parameters of the cross-attention layers' matrices that a token of the sequence meets."""
+        layer = self.attention_params + self._matrices * self.feed_forward
+        return self.cross_layers * layer - self.cross_key_params
+
+    @property
+    def cross_pair_flops(self) -> float:
+        """FLOPs of cross-attention for one token of the sequence with one visual token."""
+        return 4.0 * self.cross_layers * self.heads * self.head_size
 
     @property
     def embedding_params(self) -> int:

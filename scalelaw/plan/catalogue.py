@@ -47,6 +47,7 @@ class Model:
     family: str = ""
     tower: TowerShape | None = None
     encoder: Any = field(default=None, compare=False)
+    vision: Any = field(default=None, compare=False, repr=False)
     warnings: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -306,6 +307,7 @@ def model_of(path: str | Path) -> Model:
         shape,
         source=str(path),
         encoder=parts.encoder,
+        vision=str(path),
         warnings=parts.warnings,
     )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,24 @@ from scalelaw.plan import flop_conventions
 from scalelaw.plan.budget import cost_of, kinds
 from scalelaw.plan.catalogue import Model, find_models, model_of
 from scalelaw.plan.cost_needs import missing
-from scalelaw.plan.encoders import assumed, of_one
+from scalelaw.plan.encoders import assumed, of_one, with_own_encoder
 from scalelaw.plan.grid import total
 from scalelaw.plan.hardware import uncalibrated
+from scalelaw.plan.images import (
+    Seen,
+    check_alone,
+    each_query,
+    percentile,
+    see,
+    vision_model_of,
+    workload_with,
+)
 from scalelaw.plan.tokens import can_give, refuse_tokens
 from scalelaw.plan.unused_options import idle_price
 from scalelaw.plan.workload import TYPES, Query, Setup, make_query
 from scalelaw.results.envelope import answer, dumps
+from scalelaw.tokens.pictures import Pictures, read_pictures
+from scalelaw.tokens.settings import changed
 
 EXACT = "layer_flops"
 """The FLOP accounting of the exact count."""
@@ -35,9 +46,11 @@ EXACT = "layer_flops"
 class Bill:
     """What one query costs; the fields are the data of `scalelaw cost --json`.
 
-    parts: [{part, flops, share}], the largest first. costs: {kind: value} of every kind that can be reckoned.
+    parts: [{part, flops, share}], the largest first. costs: {kind: value} of every kind that can be computed.
     stages: {kind: {part: value}} of those that fall into parts. largest_batch: that the device's memory holds,
     None without a device. convention: how `flops` is counted; parts and shares are those of the exact count.
+    images: what each image becomes, and settings: of the model, where they were given in pixels. Of many sizes costs
+    are means, and costs_p95 what 95% of the images do not exceed.
     """
 
     model: str
@@ -58,6 +71,9 @@ class Bill:
     stages: dict[str, dict[str, float]]
     largest_batch: float | None
     warnings: list[tuple[str, str]]
+    images: list[dict[str, Any]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    costs_p95: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The data of the answer; warnings as {code, message}."""
@@ -70,57 +86,112 @@ class Bill:
         return dumps(answer("cost", self.to_dict(), self.warnings))
 
 
-@typed(**TYPES)
+@typed(**TYPES, image=("str", "list", "tuple"), frames=("None", "int"), settings=("None", "Mapping"))
 def find_cost(
     model: Any,
-    visual_tokens: float = 576,
+    visual_tokens: float | None = None,
     text_tokens: float = 50,
     convention: str = "exact",
+    *,
+    image: Any = (),
+    image_sizes: Any = None,
+    frames: int | None = None,
+    settings: Mapping[str, Any] | None = None,
     **query: Any,
 ) -> Bill:
-    """What one query costs. model: a bundled name, or a config.json (or its folder); query: see `make_query`.
+    """What one query costs.
 
-    A configuration of an architecture that no closed form is held for is counted on the model itself.
-    Raises InputError for an unknown model, convention or option, for tokens out of range and for more visual tokens
-    than the tower has patches.
+    Args:
+        model: a bundled name, or a config.json (or its folder).
+        visual_tokens: of an image, 576 unless the images are given in pixels.
+        image: sizes in pixels, ("1920x1080", ...) or (width, height) pairs: the images of one query.
+        image_sizes: many images, each of a query of its own: a csv, or a list. Costs are means.
+        frames: the images are videos of so many frames.
+        settings: knobs of the model's family, {"max_pixels": 602112}.
+        query: see `make_query`.
+
+    A configuration of an architecture that no closed form is known for is counted on the model itself.
+    Raises InputError for an unknown model, convention or option, for tokens out of range, for more visual tokens than
+    the tower has patches, and for images that the model refuses.
     """
     options = make_query(text_tokens, **query)
     setup, named = one_setup(options), find_model(model)
-    work, visual, is_assumed = workload_for(named, options, visual_tokens)
-    unsure = assumed([named], work.tower) if is_assumed and work.tower else []
+    pictures = read_pictures(image, image_sizes, frames)
+    seen = None
+    if pictures is None:
+        if settings:
+            raise InputError("A knob needs images: give --image 1920x1080, too.", code="usage")
+        tokens = 576 if visual_tokens is None else visual_tokens
+        if not options.stated_tower and count_of(tokens) and options.work.images:
+            named = with_own_encoder(named)
+        work, count, is_assumed = workload_for(named, options, tokens)
+        unsure = assumed([named], work.tower) if is_assumed and work.tower else []
+        visual, weights = np.array([[count]]), np.ones(1)
+    else:
+        if visual_tokens is not None:
+            raise InputError("Visual tokens follow from the images: give one of the two.", code="usage")
+        check_alone(query)
+        seen, unsure = _seen(named, pictures, settings or {}, options)
+        work = workload_with(one_work(options), seen, pictures.number)
+        visual, weights, count = seen.visual_tokens[:, None], seen.weights, seen.mean_tokens
     shape = named.shape
     assert shape is not None
     if convention not in flop_conventions.CONVENTIONS:
         raise unknown("convention", convention, flop_conventions.CONVENTIONS)
-    exact = {part: float(v) for part, v in _parts(EXACT, named, visual, work).items() if float(v)}
+    exact = {part: v for part, v in _parts(EXACT, named, visual, work, weights).items() if v}
     flops = sum(exact.values())
     parts = [
         {"part": p, "flops": v, "share": v / flops} for p, v in sorted(exact.items(), key=lambda i: -i[1])
     ]
-    costs, stages = _costs(named, visual, work)
+    costs, stages, most = _costs(named, visual, work, weights)
     device = work.device
+    by_convention = [
+        flop_conventions.flops_by(convention, shape, float(one.text_tokens + one.in_prompt(tokens)), one)
+        for one, tokens in zip(each_query(work), visual[:, 0], strict=True)
+    ]
     return Bill(
         model=named.name,
         n_params=named.n_params,
         n_params_exact=shape.n_params,
-        visual_tokens=visual,
+        visual_tokens=count,
         text_tokens=work.text_tokens,
         generate=work.generate,
         batch=setup.batch,
         dtype=setup.dtype,
-        tower=work.tower.name if work.tower else None,
+        tower=work.load.name if work.load else work.tower.name if work.tower else None,
         compressor=work.compressor,
         convention=convention,
         says=flop_conventions.CONVENTIONS[convention].says,
-        flops=flops if convention == "exact" else flop_conventions.flops_by(
-            convention, shape, work.text_tokens + work.images * visual, work),
+        flops=flops if convention == "exact" else _mean(by_convention, weights),
         parts=parts,
         costs=costs,
         stages=stages,
-        largest_batch=None if device is None else float(
-            memory.largest_batch(shape, visual, work, device.count * device.memory_bytes / 1e9)),
+        largest_batch=None if device is None else float(np.min(
+            memory.largest_batch(shape, visual, work, device.count * device.memory_bytes / 1e9))),
         warnings=[*named.warnings, *unsure, *_warnings(named, exact, flops, work), *_serving(options, costs)],
+        images=[] if seen is None or pictures is None or pictures.is_distribution else _images(pictures, seen),
+        settings={} if seen is None else dict(seen.settings),
+        costs_p95=most if pictures is not None and pictures.is_distribution else {},
     )  # fmt: skip
+
+
+def _seen(
+    model: Model, pictures: Pictures, settings: Mapping[str, Any], options: Query
+) -> tuple[Seen, list[tuple[str, str]]]:
+    """What the model sees of the images, and the warnings of its files."""
+    vision = vision_model_of(model)
+    values = changed(vision.rules.SETTINGS, vision.settings, settings, vision.family)
+    seen = see(model, vision, pictures, values, options.work.tower if options.stated_tower else "own")
+    return seen, list(vision.warnings)
+
+
+def _images(pictures: Pictures, seen: Seen) -> list[dict[str, Any]]:
+    """Each image of the one query, with what it becomes."""
+    names = ("resized_width", "resized_height", "patches", "visual_tokens", "tiles")
+    return [
+        {"width": size.width, "height": size.height, **{name: getattr(one, name) for name in names}}
+        for size, one in zip(pictures.queries[0], seen.counts[0], strict=True)
+    ]
 
 
 @typed(**TYPES)
@@ -213,27 +284,43 @@ def _check_tokens(visual: float, work: Workload) -> None:
         raise refuse_tokens(work)
 
 
-def _parts(cost: str, model: Model, visual: float, work: Any) -> dict[str, Any]:
-    capacity_gb: dict[str, Any] = plugins.load("costs", cost).parts(
-        model.n_params, model.shape, np.float64(visual), work
-    )
-    return capacity_gb
+def _mean(values: Any, weights: np.ndarray) -> float:
+    """The mean over the queries [I, ...]; of one query its own value."""
+    rows = np.broadcast_to(np.asarray(values, dtype=float).reshape(-1), (len(weights),))
+    return float(rows[0]) if len(weights) == 1 else float(weights @ rows)
 
 
-def _costs(model: Model, visual: float, work: Any) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+def _parts(cost: str, model: Model, visual: np.ndarray, work: Any, weights: np.ndarray) -> dict[str, float]:
+    return _parts_of(plugins.load("costs", cost), model, visual, work, weights)
+
+
+def _costs(
+    model: Model, visual: np.ndarray, work: Any, weights: np.ndarray
+) -> tuple[dict[str, float], dict[str, dict[str, float]], dict[str, float]]:
+    """Every kind of cost, its parts, and of each kind what 95% of the queries do not exceed."""
     costs: dict[str, float] = {}
     stages: dict[str, dict[str, float]] = {}
+    most: dict[str, float] = {}
     seen = set()
     for kind in kinds():
         cost = cost_of(kind, EXACT)
         if cost.__name__ in seen or missing(cost, next(iter(cost.kinds)), [model], work):
             continue
         seen.add(cost.__name__)
-        totals = total(cost, model, np.float64(visual), work)
-        costs.update({kind: float(value) for kind, value in totals.items()})
-        parts = cost.parts(model.n_params, model.shape, np.float64(visual), work)
-        stages[next(iter(cost.kinds))] = {part: float(value) for part, value in parts.items()}
-    return costs, stages
+        totals = total(cost, model, visual, work)
+        costs.update({kind: _mean(value, weights) for kind, value in totals.items()})
+        for name, value in totals.items():
+            rows = np.broadcast_to(np.asarray(value, dtype=float).reshape(-1), (len(weights),))
+            most[name] = float(percentile(rows, weights, 0.95))
+        stages[next(iter(cost.kinds))] = _parts_of(cost, model, visual, work, weights)
+    return costs, stages, most
+
+
+def _parts_of(
+    cost: Any, model: Model, visual: np.ndarray, work: Any, weights: np.ndarray
+) -> dict[str, float]:
+    parts = cost.parts(model.n_params, model.shape, visual, work)
+    return {part: _mean(value, weights) for part, value in parts.items()}
 
 
 def _serving(asked: Query, costs: dict[str, float]) -> Iterator[tuple[str, str]]:
@@ -272,6 +359,6 @@ def _warnings(model: Model, parts: dict[str, float], flops: float, work: Any) ->
             f"{model.name} is a mixture of experts: FLOPs are of the parameters that a token meets, memory of all; its "
             f"n_params of {model.n_params:.3g} is {model.counted_as}.",
         ))  # fmt: skip
-    if work.tower is None:
+    if work.tower is None and (work.load is None or work.load.name == "none"):
         warnings.append(("tower_left_out", "No vision encoder is counted."))
     return warnings

@@ -6,9 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scalelaw.costs._workload import Workload
+from scalelaw.errors import InputError
+from scalelaw.families._contract import Counted
 from scalelaw.model_shapes import TowerShape
 from scalelaw.model_shapes.count_shape import count_encoder
+from scalelaw.model_shapes.towers import CLOSED
+from scalelaw.model_shapes.vision import TOWER
 from scalelaw.plan.catalogue import Model, tower_by_name
+from scalelaw.tokens.models import find_vision_model
+from scalelaw.tokens.shapes import has_closed_form, vision_shape_of
+
+NATIVE = 1024
+"""Pixels along a side of the image that is assumed where none is given and the encoder takes any."""
 
 
 def with_own_encoder(model: Model) -> Model:
@@ -16,12 +25,44 @@ def with_own_encoder(model: Model) -> Model:
 
     Raises InputError (`cannot_count`) for an encoder that can neither be read nor counted.
     """
+    if model.tower is not None:
+        return model
     if isinstance(model.encoder, Mapping):
         name = f"{model.encoder.get('model_type') or 'vision encoder'} of {model.name}"
+        if str(model.encoder.get("model_type") or "") not in CLOSED and (tower := _by_family(model, name)):
+            message = (
+                f"No image is given: the encoder of {model.name} is counted for one of {tower.image} x {tower.image} "
+                "pixels. Give its size with --image."
+            )
+            return replace(model, tower=tower, warnings=(*model.warnings, ("assumed_image", message)))
         return replace(model, tower=count_encoder(model.encoder, name))
     if isinstance(model.encoder, str) and (tower := tower_by_name(model.encoder)):
         return replace(model, tower=tower)
     return model
+
+
+def _by_family(model: Model, name: str) -> TowerShape | None:
+    """The encoder by its family's closed form, at the size of its images, or at `NATIVE` where they have any size; None
+    for a model of no such family.
+    """
+    if model.vision is None:
+        return None
+    try:
+        vision = find_vision_model(model.vision) if isinstance(model.vision, str) else model.vision
+        if not has_closed_form(vision):
+            return None
+        shape = vision_shape_of(vision)
+    except InputError:
+        return None
+    step = shape.patch * shape.merge
+    side = vision.settings.get("image_size") or NATIVE // step * step
+    rows = side // shape.patch
+    seen = Counted(side, side, rows**2, rows**2 // shape.merge**2)
+    flops = shape.flops(seen)[TOWER]
+    params = sum(part.weights + part.vectors for part in shape.parts if part.name == TOWER)
+    return TowerShape(
+        name, 1, shape.width, 1, shape.patch, side, shape.extra_tokens, counted=(float(params), flops)
+    )
 
 
 def assumed(models: Sequence[Model], tower: TowerShape) -> list[tuple[str, str]]:

@@ -33,9 +33,8 @@ class Convention:
 def _whole(shape: LLMShape, tokens: float, work: Workload, causal: bool = False) -> float:
     text = min(work.text_tokens, tokens) if work.images else tokens
     workload = replace(work, text_tokens=text)
-    return float(
-        sum(layer_flops.parts(0, shape, (tokens - text) / (work.images or 1), workload, causal).values())
-    )
+    visual = tokens - text - (work.load.markers if work.load else 0.0)
+    return float(sum(layer_flops.parts(0, shape, visual / (work.images or 1), workload, causal).values()))
 
 
 def _llm_only(shape: LLMShape, tokens: float, work: Workload) -> float:

@@ -96,7 +96,7 @@ def make_query(
     number, or a range (low, high) over which p_best is taken. usd_per_hour: the price of one device.
     Raises InputError for an unknown name and for a number out of range.
     """
-    numbers = {name: number_within(name, value, *RANGES[name]) for name, value in (
+    numbers: dict[str, Any] = {name: number_within(name, value, *RANGES[name]) for name, value in (
         ("text_tokens", text_tokens), ("generate", generate), ("images", images), ("tiles", tiles),
         ("cached_prefix", cached_prefix), ("questions_per_image", questions_per_image))}  # fmt: skip
     batches = [number_within("batch", b, *RANGES["batch"]) for b in _several(batch)]

@@ -95,16 +95,16 @@ def count_tokens(
         if images or frames is not None:
             raise InputError("Image sizes stand alone: give no image and no frames besides.", code="usage")
         many = read_image_sizes(image_sizes) if isinstance(image_sizes, (str, os.PathLike)) else None
-        pairs = many if many is not None else [(_size(one), 1) for one in image_sizes]  # type: ignore[union-attr]
+        pairs = many if many is not None else [(size_of(one), 1) for one in image_sizes]  # type: ignore[union-attr]
         return _distribution(result, values, pairs)
-    sizes = [_size(image) for image in images]
+    sizes = [size_of(image) for image in images]
     if not sizes:
         raise InputError("There is no image.", code="usage", hint="Give a size such as 1920x1080.")
     if frames is None:
         if fps is not None:
             raise InputError("fps needs the number of frames.", code="usage", hint="Give frames, too.")
         return _images(result, values, sizes)
-    return _videos(result, values, sizes, _frames(frames), fps)
+    return _videos(result, values, sizes, frames_of(frames), fps)
 
 
 def count_one(model: VisionModel, size: Size, values: Mapping[str, Any], together: int = 1) -> Counted:
@@ -116,7 +116,18 @@ def count_one(model: VisionModel, size: Size, values: Mapping[str, Any], togethe
     return counted
 
 
-def _size(image: str | tuple[int, int] | Sequence[int]) -> Size:
+def check_video(model: VisionModel) -> None:
+    """Raises InputError `no_video` for a family that takes none."""
+    if not hasattr(model.rules, "count_video"):
+        raise InputError(
+            f"{model.family} takes no video.",
+            code="no_video",
+            hint="Give its frames as images, or leave out frames.",
+        )
+
+
+def size_of(image: str | tuple[int, int] | Sequence[int]) -> Size:
+    """The size of an image: (width, height), "1920x1080" or the path of a photo. Raises InputError `bad_image_size`."""
     if isinstance(image, (str, os.PathLike)):
         return read_image_size(os.fspath(image))
     try:
@@ -126,7 +137,8 @@ def _size(image: str | tuple[int, int] | Sequence[int]) -> Size:
     return checked(width, height, "The image")
 
 
-def _frames(frames: int) -> int:
+def frames_of(frames: int) -> int:
+    """The number of frames. Raises InputError `bad_frames` for what is none."""
     if frames != int(frames) or not 1 <= frames <= MOST_FRAMES:
         raise InputError(
             f"A video of {frames} frames cannot be counted.",
@@ -180,12 +192,7 @@ def _images(model: VisionModel, values: dict[str, Any], sizes: list[Size]) -> To
 def _videos(
     model: VisionModel, values: dict[str, Any], sizes: list[Size], frames: int, fps: float | None
 ) -> TokenCount:
-    if not hasattr(model.rules, "count_video"):
-        raise InputError(
-            f"{model.family} takes no video.",
-            code="no_video",
-            hint="Give its frames as images, or leave out frames.",
-        )
+    check_video(model)
     if fps is not None and not 0 < fps <= 10**6:
         raise InputError(f"fps = {fps} is not a rate of frames.", code="bad_frames")
 

@@ -38,6 +38,7 @@ class VisionModel:
         settings: a value for each of the family's settings.
         files: the model's own files that were read.
         warnings: (code, message) pairs.
+        config: the fields of its config.json; empty for a family alone.
     """
 
     name: str
@@ -46,6 +47,7 @@ class VisionModel:
     settings: Mapping[str, Any]
     files: tuple[str, ...] = ()
     warnings: tuple[tuple[str, str], ...] = field(default=())
+    config: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def find_vision_model(model: str | os.PathLike[str]) -> VisionModel:
@@ -131,7 +133,7 @@ def _from_files(path: str) -> VisionModel:
                 f"{file.parent} has no preprocessor_config.json: the family's defaults stand for {knobs}."
             )
             warnings.append(("default_settings", message))
-    return VisionModel(path, family, rules, settings, (str(file), *read), tuple(warnings))
+    return VisionModel(path, family, rules, settings, (str(file), *read), tuple(warnings), config)
 
 
 def _family_of(config: Mapping[str, Any], file: Path) -> str:

@@ -212,7 +212,42 @@ def _shape(
         tied=bool(getattr(config, "tie_word_embeddings", False)),
         family=str(config.model_type),
         counted=(float(sum(p.numel() for p in model.parameters())), *quadratic),
+        **_mixture(config, model),
+        **_window(config),
     )
+
+
+def _mixture(config: Any, model: Any) -> dict[str, Any]:
+    """Experts, those that a token meets, and the parameters of all that are routed; empty for a dense model."""
+    names = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+    experts = next((int(n) for name in names if isinstance(n := getattr(config, name, None), int)), 0)
+    active = next(
+        (
+            int(n)
+            for name in ("num_experts_per_tok", "moe_k")
+            if isinstance(n := getattr(config, name, None), int)
+        ),
+        0,
+    )
+    routed = sum(
+        p.numel() for name, p in model.named_parameters() if ".experts." in name and "shared" not in name
+    )
+    if not (experts and active and routed) or routed % experts:
+        return {}
+    return {"experts": experts, "experts_active": active, "routed_params": routed}
+
+
+def _window(config: Any) -> dict[str, Any]:
+    """The window and how many layers have it; empty where none has."""
+    types = list(getattr(config, "layer_types", None) or [])
+    for kind, field in (
+        ("sliding_attention", "sliding_window"),
+        ("chunked_attention", "attention_chunk_size"),
+    ):
+        window = getattr(config, field, None)
+        if types.count(kind) and isinstance(window, int):
+            return {"window": window, "window_layers": types.count(kind)}
+    return {}
 
 
 def _build(config: Any) -> Any:
@@ -226,12 +261,14 @@ def _build(config: Any) -> Any:
 
 
 def _count(model: Any, length: int) -> tuple[int, int]:
-    """FLOPs of a prompt with its last position's logits, and how many numbers its cache holds (0: it has none)."""
+    """FLOPs of a prompt with its last position's logits, and how many numbers its cache would hold were no layer
+    windowed (0: it has none)."""
     ids = torch.zeros(1, length, dtype=torch.long, device="meta")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         answer = model(ids, logits_to_keep=1)
     layers = getattr(getattr(answer, "past_key_values", None), "layers", [])
-    return counter.get_total_flops(), sum(layer.keys.numel() + layer.values.numel() for layer in layers)
+    kept = [layer.keys.numel() + layer.values.numel() for layer in layers]
+    return counter.get_total_flops(), max(kept, default=0) * sum(numbers > 0 for numbers in kept)
 
 
 def _quadratic(lengths: tuple[int, ...], counts: list[int]) -> tuple[float, float, float]:

@@ -39,6 +39,7 @@ LLMS: dict[str, dict[str, Any]] = {
     "mixtral": {"num_local_experts": 8},
     "qwen2_moe": {"num_experts": 8, "moe_intermediate_size": 48, "shared_expert_intermediate_size": 96},
     "qwen3_moe": {"num_experts": 8, "moe_intermediate_size": 48, "mlp_only_layers": [0], "head_dim": 32},
+    "mllama_text_model": {"num_hidden_layers": 5, "cross_attention_layers": [1, 3]},
     "gpt2": {"n_inner": 160, "num_key_value_heads": 4},
     "gpt_neox": {"num_key_value_heads": 4},
     "opt": {"ffn_dim": 160, "word_embed_proj_dim": 64, "num_key_value_heads": 4},
@@ -89,8 +90,10 @@ def build(family: str, change: dict[str, Any]) -> tuple[Any, Any]:
     shape = from_fields(config.to_dict(), family)
     # grouped products of a mixture are not counted, batched ones are
     options = {"experts_implementation": "batched_mm"} if shape.experts else {}
+    auto = transformers.AutoModelForCausalLM
+    make = transformers.MllamaForCausalLM._from_config if family.startswith("mllama") else auto.from_config
     with torch.device("cpu" if family == "gpt2" else "meta"):  # gpt2 reads a number off a tensor
-        model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager", **options)
+        model = make(config, attn_implementation="eager", **options)
     return model, shape
 
 
@@ -105,6 +108,20 @@ def test_an_llm_of_every_known_family(family: str, change: dict[str, Any]) -> No
         assert count(lambda ids=ids: model(ids)) == sum(closed.values()) + _llm.head(shape, tokens)
         served = count(lambda ids=ids: model(ids, logits_to_keep=1))
         assert served == sum(closed.values()) + _llm.head(shape, 1)
+
+
+@pytest.mark.parametrize("visual", [1, 9])
+def test_an_llm_that_reads_the_image_by_cross_attention(visual: int) -> None:
+    model, shape = build("mllama_text_model", {})
+    ids = torch.zeros(1, 12, dtype=torch.long, device="meta")
+    image = torch.zeros(1, visual, 64, device="meta")
+    held: dict[str, Any] = {}
+    # what is masked is computed; the mask of rows without an image is not a product
+    prompt = count(lambda: held.update(model(ids, cross_attention_states=image, logits_to_keep=1)))
+    assert prompt == sum(_llm.prefill(shape, 12, across=float(visual)).values()) + _llm.head(shape, 1)
+    token, cache = ids[:, :1], held["past_key_values"]
+    step = count(lambda: model(token, past_key_values=cache))
+    assert step == sum(_llm.decode(shape, 12, 1, float(visual)).values())
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen3", "phi"])

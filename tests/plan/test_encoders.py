@@ -272,3 +272,31 @@ def test_a_card_that_nobody_measured_is_a_warning(reasoning: Any, tmp_path: Path
     )
     assert "uncalibrated" not in codes(find_cost("qwen1.5-7b", 16, hardware=str(card)))
     assert "uncalibrated" in codes(find_cost("qwen1.5-7b", 16, hardware=str(card), mfu=0.9))
+
+
+@pytest.mark.parametrize(
+    ("whole", "text", "plain"),
+    [
+        ("qwen2_5_vl", "qwen2_5_vl_text", "qwen2"),
+        ("qwen3_vl", "qwen3_vl_text", "qwen3"),
+        ("qwen2_vl", None, "qwen2"),
+    ],
+)
+def test_the_llm_of_a_qwen_vl_is_a_plain_qwen(
+    tmp_path: Path, whole: str, text: str | None, plain: str
+) -> None:
+    inner = {**SMALL, "head_dim": 16} if plain == "qwen3" else SMALL
+    fields = {"model_type": whole, **({"text_config": {"model_type": text, **inner}} if text else inner)}
+    bill = find_cost(config(tmp_path, fields), 0, tower="none")
+    same = find_cost(config(tmp_path, {"model_type": plain, **inner}, "plain"), 0, tower="none")
+    assert (bill.n_params_exact, bill.flops) == (same.n_params_exact, same.flops)
+    assert "counted" not in codes(bill)
+
+
+def test_the_llm_of_a_qwen3_vl_mixture_is_a_plain_qwen3_mixture(tmp_path: Path) -> None:
+    experts = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 48}
+    inner = {**SMALL, "head_dim": 16, **experts}
+    fields = {"model_type": "qwen3_vl_moe", "text_config": {"model_type": "qwen3_vl_moe_text", **inner}}
+    bill = find_cost(config(tmp_path, fields), 0, tower="none")
+    same = find_cost(config(tmp_path, {"model_type": "qwen3_moe", **inner}, "plain"), 0, tower="none")
+    assert (bill.n_params_exact, bill.costs) == (same.n_params_exact, same.costs)

@@ -10,10 +10,11 @@ import pytest
 import torch
 import transformers
 
-from scalelaw.costs import _llm, memory
+from scalelaw.costs import _llm, latency, memory
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError
-from scalelaw.model_shapes import FAMILIES, from_config
+from scalelaw.model_shapes import FAMILIES, count_cache, from_config
+from scalelaw.model_shapes.count_shape import shape_of
 from scalelaw.vlm.count_flops import count_shape
 
 STABLE: dict[str, Any] = {
@@ -82,3 +83,51 @@ def test_a_count_that_no_model_has_is_refused_before_anything_is_made(field: str
     with pytest.raises(InputError, match=f"{field} is 1e\\+09"):
         count_shape(write(tmp_path, {**STABLE, field: 10**9}))
     count_shape(write(tmp_path, {**STABLE, "shared_expert_intermediate_size": 8192}))
+
+
+MIXTURE: dict[str, Any] = {
+    **STABLE, "model_type": "olmoe", "num_experts": 8, "num_experts_per_tok": 2, "intermediate_size": 48,
+}  # fmt: skip
+
+
+def test_a_counted_mixture_keeps_its_experts(tmp_path: Path) -> None:
+    shape = count_shape(write(tmp_path, MIXTURE))
+    one = 3 * 3 * 64 * 48
+    assert (shape.experts, shape.experts_active, shape.expert_params) == (8, 2, one)
+    assert shape.active_params == shape.n_params - 6 * one
+    few, many = latency.read_bytes(shape, 1.0, Workload()), latency.read_bytes(shape, 1e6, Workload())
+    assert many - few == pytest.approx(2 * 6 * one)
+
+
+def test_a_counted_model_keeps_its_windows(tmp_path: Path) -> None:
+    types = ["sliding_attention", "full_attention", "sliding_attention", "full_attention"]
+    fields = {
+        **STABLE,
+        "model_type": "cohere2",
+        "num_hidden_layers": 4,
+        "layer_types": types,
+        "sliding_window": 8,
+    }
+    shape = count_shape(write(tmp_path, fields))
+    assert (shape.window, shape.window_layers) == (8, 2)
+    assert memory.cache_bytes(shape, 100, Workload()) == 2 * 4 * 16 * 2 * (2 * 100 + 2 * 8)
+
+
+def test_a_configuration_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALELAW_CACHE", str(tmp_path / "kept"))
+    write(tmp_path, STABLE)
+    first = shape_of(tmp_path)
+    (kept,) = (tmp_path / "kept").iterdir()
+    monkeypatch.setattr("scalelaw.vlm.count_flops.count_language", lambda *_: pytest.fail("counted again"))
+    assert shape_of(tmp_path) == first
+    monkeypatch.undo()
+    monkeypatch.setenv("SCALELAW_CACHE", str(tmp_path / "kept"))
+    for broken in (
+        "{",
+        "[]",
+        '{"shape": {}, "facts": {}}',
+        kept.read_text().replace('"layers": 3', '"layers": "x"'),
+    ):
+        kept.write_text(broken)
+        assert shape_of(tmp_path) == first
+    assert count_cache.folder() == tmp_path / "kept"

@@ -195,6 +195,11 @@ def show_bill(bill: Bill) -> None:
         after=f"   {bill.n_params_exact:,} parameters; {bill.visual_tokens:g} visual and "
         f"{bill.text_tokens:g} text tokens, {bill.generate:g} generated; vision encoder {bill.tower or 'none'}",
     )
+    for image in bill.images:
+        out.line(
+            f"{image['width']} x {image['height']} pixels become {image['resized_width']} x "
+            f"{image['resized_height']}: {image['patches']:,} patches, {image['visual_tokens']:,} visual tokens."
+        )
     rows = [
         (row["part"].replace("_", " "), f"{row['flops']:.6g}", fmt.fraction(row["share"]), bar(row["share"]))
         for row in bill.parts
@@ -208,7 +213,10 @@ def show_bill(bill: Bill) -> None:
         for kind, value in bill.costs.items()
         if kind != "flops"
     ]
-    if others:
+    if others and bill.costs_p95:
+        most = [(*row, f"{bill.costs_p95[row[0]]:.6g}") for row in others]
+        out.table(("cost", f"mean, batch {bill.batch:g}, {bill.dtype}", "95% of images"), most)
+    elif others:
         out.table(("cost", f"batch {bill.batch:g}, {bill.dtype}"), others)
     if bill.largest_batch is not None:
         out.line(

@@ -1,0 +1,109 @@
+"""Encoder and projector of every family with a closed form: parameters and FLOPs as torch counts them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import transformers
+import yaml
+
+from scalelaw import plugins
+from scalelaw.errors import InputError
+from scalelaw.families._contract import Counted
+from scalelaw.files.paths import bundled
+from scalelaw.model_shapes.vision import Part, VisionShape
+from scalelaw.tokens.models import VisionModel
+from scalelaw.tokens.settings import read_settings
+from scalelaw.tokens.shapes import class_defaults, vision_shape_of
+
+HERE = Path(__file__).resolve().parent
+CLOSED = [n for n in plugins.names("families") if hasattr(plugins.load("families", n), "vision_shape")]
+SIZES = {"phi4_multimodal": [(448, 448), (896, 448), (896, 896)]}
+"""Images that fill their tiles, where the model drops what is padding."""
+
+
+def load(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def models() -> ModuleType:
+    transformers.logging.set_verbosity_error()
+    return load(HERE / "vision_models.py", "family_vision_models")
+
+
+def shape_of(name: str, config: dict[str, Any]) -> VisionShape:
+    return vision_shape_of(VisionModel(name, name, plugins.load("families", name), {}, config=config))
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_parameters_and_flops_are_those_that_torch_counts(models: Any, name: str) -> None:
+    assert name in models.MODELS, "add a small model of this family to vision_models.py"
+    model, config = models.build(name, "cpu")
+    shape, rules = shape_of(name, config), plugins.load("families", name)
+    assert shape.n_params == models.vision_params(model)
+    settings = read_settings(rules.SETTINGS, {"config": config}, name, getattr(rules, "from_files", None))
+    together = (1,) if getattr(rules, "TOGETHER", False) else ()
+    for size in SIZES.get(name, [(60, 34), (220, 117), (500, 333)]):
+        counted = rules.count_image(*size, settings, *together)
+        assert sum(shape.flops(counted).values()) == models.vision_flops(name, model, config, size, counted)
+
+
+def test_there_are_at_least_thirty_closed_forms() -> None:
+    assert len(CLOSED) >= 30
+
+
+def test_the_defaults_are_those_of_transformers() -> None:
+    rebuild = load(bundled("families") / "rebuild.py", "rebuild_families")
+    assert rebuild.rebuild() == class_defaults()
+    assert yaml.safe_load(bundled("families/vision_defaults.yaml").read_text()) == class_defaults()
+
+
+QWEN: dict[str, Any] = {
+    "model_type": "qwen2_5_vl",
+    "text_config": {"model_type": "qwen2_5_vl_text", "hidden_size": 2048},
+    "vision_config": {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "out_hidden_size": 2048},
+}
+
+
+def test_a_window_at_the_edge_is_as_small_as_it_is() -> None:
+    whole = shape_of("qwen2_5_vl", QWEN)
+    part = Part("tower", "patch", 0, 0, 1, "window")
+    alone = VisionShape("x", (part,), 1, 14, 2, whole.window)
+    seen = Counted(resized_width=14 * 18, resized_height=14 * 10, patches=180, visual_tokens=45)
+    pairs = (8**2 + 2**2) * (8**2 + 8**2 + 2**2)
+    assert alone.flops(seen)["tower"] == 2 * pairs
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"patch_size": 0}, "bad_config"),
+        ({"depth": "many"}, "bad_config"),
+        ({"window_size": []}, "bad_config"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(change: dict[str, Any], code: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        shape_of("qwen2_5_vl", {**QWEN, "vision_config": {**QWEN["vision_config"], **change}})
+    assert refusal.value.code == code
+
+
+def test_a_family_alone_and_one_without_a_closed_form_are_refused() -> None:
+    with pytest.raises(InputError) as refusal:
+        shape_of("qwen2_5_vl", {})
+    assert refusal.value.code == "no_configuration"
+    with pytest.raises(InputError) as refusal:
+        shape_of("chameleon", {"model_type": "chameleon"})
+    assert refusal.value.code == "unknown_encoder"

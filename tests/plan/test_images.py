@@ -1,0 +1,203 @@
+"""Costs from pixels: what images become, what the encoder then does, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalelaw.errors import InputError
+from scalelaw.plan import find_cost
+
+QWEN_3B: dict[str, Any] = {
+    "model_type": "qwen2_5_vl",
+    "hidden_size": 2048,
+    "intermediate_size": 11008,
+    "num_attention_heads": 16,
+    "num_hidden_layers": 36,
+    "num_key_value_heads": 2,
+    "tie_word_embeddings": True,
+    "vocab_size": 151936,
+    "vision_config": {
+        "depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "in_chans": 3,
+        "out_hidden_size": 2048, "patch_size": 14, "spatial_merge_size": 2, "window_size": 112,
+        "fullatt_block_indexes": [7, 15, 23, 31], "temporal_patch_size": 2,
+    },
+}  # fmt: skip
+"""Qwen/Qwen2.5-VL-3B-Instruct, whose configuration is flat."""
+
+
+@pytest.fixture
+def qwen(tmp_path: Path) -> str:
+    (tmp_path / "config.json").write_text(json.dumps(QWEN_3B))
+    (tmp_path / "preprocessor_config.json").write_text(
+        json.dumps({"min_pixels": 3136, "max_pixels": 12845056, "patch_size": 14, "merge_size": 2})
+    )
+    return str(tmp_path)
+
+
+def test_the_published_counts_of_a_qwen(qwen: str) -> None:
+    """lmms-eval's study on a Jetson: prefill of 399 tokens 2.24 TFLOPs (pairs that the mask keeps); the encoder 1.892
+    TFLOPs for 358 visual tokens, between images of 345 and 368."""
+    bill = find_cost(qwen, image="640x480", text_tokens=8)
+    assert bill.visual_tokens == 391
+    assert bill.n_params_exact == 3_085_938_688
+    prefill = find_cost(qwen, image="640x480", text_tokens=8, convention="useful-causal", tower="none")
+    assert round(prefill.flops / 1e12, 2) == 2.24
+    encoders = {}
+    for size in ("644x420", "644x448"):
+        seen = find_cost(qwen, image=size)
+        parts = {row["part"]: row["flops"] for row in seen.parts}
+        encoders[seen.visual_tokens] = (parts["tower"] + parts["projector"]) / 1e12
+    assert np.interp(358, list(encoders), list(encoders.values())) == pytest.approx(1.892, rel=5e-3)
+
+
+def test_encoder_and_tokens_follow_the_image(qwen: str) -> None:
+    small, large = (find_cost(qwen, image=size) for size in ("448x448", "1344x1344"))
+    assert (small.images[0]["patches"], large.images[0]["patches"]) == (1024, 9216)
+    towers = [next(row["flops"] for row in bill.parts if row["part"] == "tower") for bill in (small, large)]
+    assert towers[1] > 9 * towers[0]
+    limited = find_cost(qwen, image="1344x1344", settings={"max_pixels": 448 * 448})
+    assert limited.flops == small.flops
+    assert limited.settings["max_pixels"] == 448 * 448
+
+
+def test_several_images_cost_their_sum_and_a_file_its_mean(qwen: str, tmp_path: Path) -> None:
+    one, other = (find_cost(qwen, image=size, text_tokens=0) for size in ("448x448", "896x448"))
+    both = find_cost(qwen, image=["448x448", "896x448"], text_tokens=0)
+    assert both.visual_tokens == (one.visual_tokens + other.visual_tokens) / 2
+
+    def part(bill: Any, name: str) -> float:
+        return next(row["flops"] for row in bill.parts if row["part"] == name)
+
+    for name in ("tower", "projector", "prefill_products"):
+        assert part(both, name) == pytest.approx(part(one, name) + part(other, name), rel=1e-14)
+    sizes = tmp_path / "sizes.csv"
+    sizes.write_text("width,height,count\n448,448,3\n896,448,1\n")
+    many = find_cost(qwen, image_sizes=sizes, text_tokens=0)
+    assert many.flops == pytest.approx(0.75 * one.flops + 0.25 * other.flops, rel=1e-14)
+    assert many.costs_p95["flops"] == other.flops
+    assert many.visual_tokens == 0.75 * one.visual_tokens + 0.25 * other.visual_tokens
+
+
+def test_a_video_counts_every_step_of_two_frames(qwen: str) -> None:
+    image, video = find_cost(qwen, image="448x448"), find_cost(qwen, image="448x448", frames=8)
+    assert video.visual_tokens == 4 * image.visual_tokens
+    towers = [next(row["flops"] for row in bill.parts if row["part"] == "tower") for bill in (image, video)]
+    assert towers[1] == 4 * towers[0]
+
+
+def test_another_encoder_or_none(qwen: str) -> None:
+    own, none = find_cost(qwen, image="448x448"), find_cost(qwen, image="448x448", tower="none")
+    assert own.visual_tokens == none.visual_tokens
+    assert {row["part"] for row in own.parts} - {row["part"] for row in none.parts} == {"tower", "projector"}
+    assert own.costs["memory_gb"] > none.costs["memory_gb"]
+
+
+LLAMA_11B: dict[str, Any] = {
+    "model_type": "mllama",
+    "text_config": {
+        "model_type": "mllama_text_model", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 40,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256,
+        "cross_attention_layers": [3, 8, 13, 18, 23, 28, 33, 38],
+    },
+    "vision_config": {
+        "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_global_layers": 8,
+        "attention_heads": 16, "image_size": 560, "patch_size": 14, "max_num_tiles": 4, "vision_output_dim": 7680,
+        "supported_aspect_ratios": [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]],
+    },
+}  # fmt: skip
+"""meta-llama/Llama-3.2-11B-Vision."""
+
+
+def test_visual_tokens_beside_the_sequence_take_no_place_in_it(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA_11B))
+    bill = find_cost(tmp_path, image="1120x1120", text_tokens=100)
+    assert bill.visual_tokens == 4 * 1601
+    assert bill.n_params_exact == 9_775_192_080
+    self_cache = find_cost(tmp_path, image="1120x1120", text_tokens=0, generate=0)
+    cache = self_cache.stages["memory_gb"]["cache"] * 1e9 / (2 * 2 * 8 * 128)
+    assert cache == pytest.approx(8 * 4 * 1601 + 32 * 1)
+    text = find_cost(tmp_path, 0, text_tokens=100)
+    ran = {row["part"]: row["flops"] for row in text.parts}
+    assert ran["prefill_products"] == pytest.approx(2 * 100 * 32 * (2 * 4096 * 128 * 40 + 3 * 4096 * 14336))
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"image": "0x480"}, "bad_image_size"),
+        ({"image": "640"}, "bad_image_size"),
+        ({"image": "8000x10"}, "refused_image"),
+        ({"image": "640x480", "settings": {"max_pixels": 0}}, "knob_out_of_range"),
+        ({"image": "640x480", "settings": {"max_patches": 4}}, "unknown_knob"),
+        ({"image": "640x480", "settings": {"patch_size": 16}}, "fixed_setting"),
+        ({"image": "640x480", "frames": 0}, "bad_frames"),
+        ({"frames": 8}, "usage"),
+        ({"settings": {"max_pixels": 10000}}, "usage"),
+        ({"image": "640x480", "visual_tokens": 4}, "usage"),
+        ({"image": "640x480", "tiles": 4}, "usage"),
+        ({"image": "640x480", "images": 2}, "usage"),
+        ({"image": "640x480", "compressor": "quecc"}, "usage"),
+        ({"image": "640x480", "image_sizes": [(1, 1)]}, "usage"),
+    ],
+)
+def test_bad_input_has_a_code(qwen: str, asked: dict[str, Any], code: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        find_cost(qwen, **asked)
+    assert refusal.value.code == code
+
+
+def test_a_model_without_a_vision_part_takes_no_image(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refusal:
+        find_cost("qwen1.5-7b", image="640x480")
+    assert refusal.value.code == "no_vision_part"
+    (tmp_path / "config.json").write_text(
+        json.dumps({**QWEN_3B, "model_type": "qwen2", "vision_config": None})
+    )
+    with pytest.raises(InputError) as refusal:
+        find_cost(str(tmp_path), image="640x480")
+    assert refusal.value.code == "no_vision_part"
+
+
+def test_files_that_contradict_each_other_are_refused(qwen: str) -> None:
+    (Path(qwen) / "preprocessor_config.json").write_text(json.dumps({"patch_size": 16}))
+    with pytest.raises(InputError) as refusal:
+        find_cost(qwen, image="640x480")
+    assert refusal.value.code == "contradictory_preprocessor"
+
+
+def test_a_family_without_a_closed_form_needs_an_encoder_by_name(tmp_path: Path) -> None:
+    text = {**QWEN_3B, "model_type": "llama"}
+    text.pop("vision_config")
+    fields = {
+        "model_type": "janus",
+        "text_config": text,
+        "vision_config": {"image_size": 384, "patch_size": 16},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    with pytest.raises(InputError) as refusal:
+        find_cost(tmp_path, image="640x480")
+    assert refusal.value.code == "unknown_encoder"
+    assert find_cost(tmp_path, image="640x480", tower="siglip-so400m-14-384").visual_tokens == 576
+
+
+PIXTRAL = {"model_type": "llava", "text_config": {**QWEN_3B, "model_type": "llama", "vision_config": None},
+           "vision_config": {"model_type": "pixtral", "hidden_size": 1024, "intermediate_size": 4096, "head_dim": 64,
+                             "image_size": 1024, "patch_size": 16, "num_hidden_layers": 24}}  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "image"), [(LLAMA_11B, "560x560"), (PIXTRAL, "1024x1024")])
+def test_without_an_image_the_encoder_is_counted_at_its_own_size_and_says_so(
+    tmp_path: Path, fields: dict[str, Any], image: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    towers = []
+    for asked in ({"image": image}, {"visual_tokens": 64}):
+        bill = find_cost(tmp_path, **asked)
+        towers.append(next(row["flops"] for row in bill.parts if row["part"] == "tower"))
+        assert ("assumed_image" in [code for code, _ in bill.warnings]) == ("visual_tokens" in asked)
+    assert towers[0] == towers[1]
