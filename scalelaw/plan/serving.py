@@ -2,64 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from types import ModuleType
 from typing import Any
 
 from scalelaw import plugins
 from scalelaw.engines._contract import Deployment, Serving
 from scalelaw.errors import InputError, typed, unknown
-from scalelaw.families._contract import Counted, Setting
 from scalelaw.plan.catalogue import Model, find_models
 from scalelaw.plan.hardware import find_device
+from scalelaw.plan.images import vision_model_of
+from scalelaw.plan.knobs import Knobs, exact, limiting_knobs, limits_tokens, nearest, processor_arguments
 from scalelaw.plan.workload import DTYPES
 from scalelaw.results.optimum import Optimum
-from scalelaw.tokens.count import count_one
 from scalelaw.tokens.images import Size
 from scalelaw.tokens.models import VisionModel, find_vision_model, named_family
-from scalelaw.tokens.settings import changed
+from scalelaw.tokens.shapes import vision_shape_of
 
 ENGINES = "engines"
-LARGE = tuple(
-    Size(*size)
-    for size in (
-        (3840, 2160),
-        (2160, 3840),
-        (3000, 3000),
-        (4000, 1000),
-        (1000, 4000),
-        (1920, 1080),
-        (640, 480),
-    )
-)
-"""Images whose largest count stands for any image, where no size is given."""
-AREA = "max_pixels"
-TOGETHER = 2
-"""Knobs that are changed together, at most."""
-SIDES = ("height", "width", "shortest_edge")
-"""Knobs that are no upper limit."""
-
-
-Count = Callable[[Mapping[str, Any]], Counted | None]
-Row = tuple[dict[str, Any], Counted, int]
-"""Settings, the largest count under them, and the tokens of any image."""
-
-
-@dataclass(frozen=True)
-class Knobs:
-    """The settings of a family that come nearest to a number of visual tokens.
-
-    settings: those that differ from the released ones. counted: the largest image under them. tokens: of one image, at
-    most. resize: the size of that image in the encoder, where tokens follow from the size alone.
-    """
-
-    settings: dict[str, Any]
-    counted: Counted
-    tokens: int
-    resize: tuple[int, int] | None
 
 
 @typed(
@@ -92,17 +57,20 @@ def serve_optimum(
     """
     best, searched = optimum.best, optimum.searched
     found = _model_of(best["model"], models)
-    name = model or (
-        found.source if found and "/" in found.source and " " not in found.source else best["model"]
-    )
+    name = model or _repository(found) or best["model"]
     vision = _vision(family, name, found, best["model"])
     wanted = math.ceil(best["visual_tokens"])
     warnings: list[tuple[str, str]] = []
-    knobs = nearest(vision, wanted, [Size(*size) for size in images]) if vision else None
+    sizes = [Size(*size) for size in images]
+    knobs = None
+    if vision is not None and "settings" in best:
+        knobs = exact(vision, best["settings"], sizes)
+    elif vision is not None:
+        knobs = nearest(vision, wanted, sizes)
     tokens, markers = (knobs.tokens, knobs.counted.markers) if knobs else (wanted, 0)
     if vision is None:
         warnings.append(_no_family(best["model"], wanted))
-    elif tokens != wanted:
+    elif tokens != wanted and "settings" not in best:
         warnings.append(_not_reached(vision, wanted, tokens, bool(images)))
     if model is not None and (size := _size_in(model)) and not 0.6 < size / best["n_params"] < 1.7:
         warnings.append(_another_size(model, best))
@@ -124,7 +92,7 @@ def serve_optimum(
         processor=processor_arguments(vision, knobs.settings) if vision and knobs else {},
         resize=knobs.resize if knobs and knobs.settings else None,
         shape=shape,
-        encoder_params=float(found.tower.n_params) if found and found.tower else 0.0,
+        encoder_params=_encoder_params(found),
         patches=knobs.counted.patches if knobs else 0,
         device=device.name if device else None,
         memory_gb=device.memory_bytes / 1e9 if device else None,
@@ -169,160 +137,6 @@ def described(
     }
 
 
-def nearest(vision: VisionModel, tokens: int, sizes: Sequence[Size] = ()) -> Knobs:
-    """The settings under which the largest of these images comes nearest to a number of tokens from below.
-
-    The knob is changed that comes nearest; where every value of it gives more, a second one, and the fewest tokens
-    where that does not help.
-    sizes: of the images; a set of large ones where none is given.
-    """
-    shown = list(sizes) or list(LARGE)
-
-    def count(settings: Mapping[str, Any]) -> Counted | None:
-        try:
-            values = changed(vision.rules.SETTINGS, vision.settings, settings, vision.family)
-            counts = [count_one(vision, size, values, max(1, len(sizes))) for size in shown]
-        except InputError:
-            return None
-        return max(counts, key=lambda one: one.visual_tokens)
-
-    released = count({})
-    if released is None:
-        raise InputError(
-            f"{vision.family} refuses images of these sizes.", code="refused_image", hint="Crop the images."
-        )
-    best: Row = ({}, released, _most({}, released))
-    area = None if sizes else _area_of_a_token(vision)
-    if area is not None and best[2] != tokens:
-        for copies in (1, 2, 4):  # an image may count as several frames
-            settings = _with_lower(AREA, copies * tokens * area, vision)
-            counted = count(settings)
-            if counted is not None and (copies == 1 or counted.visual_tokens <= tokens):
-                best = settings, counted, max(tokens, counted.visual_tokens)
-    for _ in range(0 if area is not None else TOGETHER):
-        if best[2] == tokens or (best[0] and best[2] < tokens):
-            break
-        best = _improved(vision, tokens, best, count)
-    settings, counted, most = best
-    resize = (counted.resized_width, counted.resized_height) if limits_tokens(vision) else None
-    return Knobs(settings, counted, most, resize)
-
-
-def _improved(vision: VisionModel, tokens: int, best: Row, count: Count) -> Row:
-    """The row, or the one that a further knob brings nearer."""
-    base, rows = best[0], [best]
-
-    def further(new: Mapping[str, Any]) -> Counted | None:
-        return count({**base, **new})
-
-    for setting in _limits(vision):
-        for settings in _values(setting, vision, tokens, further):
-            if (counted := further(settings)) is not None:
-                rows.append(({**base, **settings}, counted, _most(settings, counted)))
-    return min(rows, key=lambda row: (*_rank(row[2], tokens), len(row[0])))
-
-
-def _most(settings: Mapping[str, Any], counted: Counted) -> int:
-    """A limit in tokens holds for every image."""
-    limits = [
-        value for name, value in settings.items() if name.startswith("max_") and name.endswith("_tokens")
-    ]
-    return max([counted.visual_tokens, *limits])
-
-
-def processor_arguments(vision: VisionModel, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as arguments of the processor in transformers; the edges of a size go together."""
-    by_name = {setting.name: setting for setting in vision.rules.SETTINGS}
-    arguments: dict[str, Any] = {}
-    for name in settings:
-        path = _image_path(by_name[name])
-        if path is None:
-            continue
-        if path[0] != "size":
-            arguments[path[0]] = settings[name]
-            continue
-        for other in vision.rules.SETTINGS:
-            beside = _image_path(other)
-            if beside and beside[0] == "size" and len(beside) == 2:
-                value = settings.get(other.name, vision.settings[other.name])
-                arguments.setdefault("size", {})[beside[1]] = value
-    return arguments
-
-
-def limits_tokens(vision: VisionModel) -> bool:
-    """Whether the tokens follow from a limit of pixels or tokens, and not from tiles or a fixed size."""
-    names = {setting.name for setting in vision.rules.SETTINGS if setting.knob}
-    return bool(
-        names & {"max_pixels", "max_soft_tokens", "max_image_tokens", "longest_edge"}
-    ) and not names & {
-        "do_image_splitting",
-        "max_patches",
-        "max_tiles",
-    }
-
-
-def _area_of_a_token(vision: VisionModel) -> int | None:
-    """Pixels of one token, where a limit of the area in pixels limits the tokens of any image."""
-    if AREA not in vision.settings or not hasattr(vision.rules, "STEP"):
-        return None
-    return int(vision.rules.STEP(vision.settings)) ** 2
-
-
-def _rank(most: int, tokens: int) -> tuple[float, int]:
-    """Nearer from below first, then the fewest above."""
-    over = most - tokens
-    return (0.0, -over) if over <= 0 else (1.0, over)
-
-
-def _image_path(setting: Setting) -> tuple[str, ...] | None:
-    """Where preprocessor_config.json holds a setting, `size.longest_edge` before `max_pixels`."""
-    paths = [tuple(source.split(".")[1:]) for source in setting.sources if source.startswith("image.")]
-    return min(paths, key=lambda path: (path[0] != "size", len(path)), default=None)
-
-
-def _limits(vision: VisionModel) -> Iterator[Setting]:
-    """The knobs of an image that an argument of the processor can change."""
-    for setting in vision.rules.SETTINGS:
-        if (
-            setting.knob
-            and not setting.name.startswith(("video_", "min_"))
-            and _image_path(setting) is not None
-        ):
-            yield setting
-
-
-def _values(setting: Setting, vision: VisionModel, tokens: int, count: Count) -> Iterator[dict[str, Any]]:
-    """Candidate values: all of a few; of a range the largest that stays within the tokens."""
-    if setting.allowed:
-        yield from (_with_lower(setting.name, value, vision) for value in setting.allowed)
-        return
-    if not isinstance(setting.default, int):
-        return
-    low, high = int(setting.minimum or 1), int(setting.maximum or 1)
-    if high - low <= 64:
-        yield from (_with_lower(setting.name, value, vision) for value in range(low, high + 1))
-        return
-    least = count(_with_lower(setting.name, low, vision))
-    tokens = max(tokens, least.visual_tokens if least else 0)
-    while high - low > 1:
-        middle = (low + high) // 2
-        counted = count(_with_lower(setting.name, middle, vision))
-        if counted is not None and counted.visual_tokens > tokens:
-            high = middle
-        else:
-            low = middle
-    yield _with_lower(setting.name, low, vision)
-
-
-def _with_lower(name: str, value: Any, vision: VisionModel) -> dict[str, Any]:
-    """The value, with the lower limit brought down to it where it would lie above."""
-    settings = {name: value}
-    lower = "shortest_edge" if name == "longest_edge" else name.replace("max_", "min_")
-    if lower != name and lower in vision.settings and vision.settings[lower] > value:
-        settings[lower] = value
-    return settings
-
-
 def _model_of(name: str, models: Any) -> Model | None:
     """The catalogue's entry; None for a size of the fit's own points."""
     try:
@@ -335,23 +149,48 @@ def _model_of(name: str, models: Any) -> Model | None:
 
 
 def _vision(family: str | None, name: str, found: Model | None, catalogue_name: str) -> VisionModel | None:
-    """By the name that is given, by a folder's files, by what the names begin with."""
+    """By the family that is given, a folder's files, the catalogue's entry, or what the names begin with."""
     if family is not None:
         return find_vision_model(family)
-    for place in (name, found.source if found else ""):
-        try:
-            return find_vision_model(place) if "/" in place and not place.endswith(".gguf") else _no_model()
-        except InputError as error:
-            if error.code not in ("no_such_file", "unknown_model", "no_vision_part", "unsupported_family"):
-                raise
+    if os.path.isfile(os.path.join(name, "config.json")):
+        return _seen_in(name)
+    if found is not None and found.vision is not None:
+        with contextlib.suppress(InputError):
+            return vision_model_of(found)
     for text in (name.rsplit("/", 1)[-1], catalogue_name):
         if (known := named_family(text)) is not None:
             return find_vision_model(known)
     return None
 
 
-def _no_model() -> VisionModel:
-    raise InputError("There is no folder of a model.", code="no_such_file")
+def _seen_in(folder: str) -> VisionModel | None:
+    """None for a folder of an LLM, or of a family whose tokens cannot be counted."""
+    try:
+        return find_vision_model(folder)
+    except InputError as error:
+        if error.code in ("no_vision_part", "unsupported_family"):
+            return None
+        raise
+
+
+def _repository(found: Model | None) -> str | None:
+    """The folder of a model, or the repository that the catalogue names as its source."""
+    if found is None:
+        return None
+    if os.path.exists(found.source):
+        return found.source.removesuffix("/config.json")
+    named = re.search(r"config\.json of ([\w.-]+/[\w.-]*\w)", found.source)
+    return named.group(1) if named else None
+
+
+def _encoder_params(found: Model | None) -> float:
+    """Of the vision encoder and the projector, as far as they are known."""
+    if found is None:
+        return 0.0
+    if found.vision is not None:
+        with contextlib.suppress(InputError):
+            return float(vision_shape_of(vision_model_of(found)).n_params)
+    return float(found.tower.n_params) if found.tower else 0.0
 
 
 def _known(dtype: str) -> str:
@@ -384,7 +223,7 @@ def _no_family(model: str, tokens: int) -> tuple[str, str]:
 
 def _not_reached(vision: VisionModel, wanted: int, tokens: int, sized: bool) -> tuple[str, str]:
     which = "these images" if sized else "a large image"
-    knobs = [setting.name for setting in _limits(vision)]
+    knobs = [setting.name for setting in limiting_knobs(vision)]
     if not knobs:
         text = f"{vision.family} makes {tokens} visual tokens of every image, and has no setting that changes it."
         return ("visual_tokens_differ", f"{text} The plan has {wanted}.")

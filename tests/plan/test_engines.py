@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import scalelaw as sl
 from scalelaw import plugins
 from scalelaw.errors import InputError
-from scalelaw.plan.serving import nearest, processor_arguments
+from scalelaw.plan.knobs import nearest, processor_arguments
 from scalelaw.results import schema as schemas
 from scalelaw.tokens.count import count_one
 from scalelaw.tokens.images import Size
@@ -151,3 +152,23 @@ def test_an_unknown_engine_is_refused_with_those_there_are(optimum: Any) -> None
         sl.serve_optimum(optimum, "vlm", models="qwen2.5-7b")
     assert caught.value.code == "unknown_engine"
     assert "vllm" in caught.value.hint
+
+
+def test_the_settings_of_a_plan_from_images_are_written_as_they_are(optimum: Any) -> None:
+    planned = dataclasses.replace(
+        optimum, best={**optimum.best, "settings": {"max_pixels": 602112}, "visual_tokens": 720}
+    )
+    served = sl.serve_optimum(
+        planned, "vllm", models="qwen2.5-7b", model="Qwen/Qwen2.5-VL-7B-Instruct", images=[(1920, 1080)]
+    )
+    engine = served.best["engine"]
+    assert engine["flags"]["--mm-processor-kwargs"] == {
+        "size": {"shortest_edge": 3136, "longest_edge": 602112}
+    }
+    assert engine["visual_tokens"] == 720
+    assert "visual_tokens_differ" not in [code for code, _ in served.warnings]
+
+
+def test_without_a_name_the_catalogues_repository_is_loaded(optimum: Any) -> None:
+    engine = sl.serve_optimum(optimum, "vllm", models="qwen2.5-7b").best["engine"]
+    assert "Qwen/Qwen2.5-7B" in engine["command"]
