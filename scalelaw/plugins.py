@@ -14,13 +14,15 @@ import os
 import re
 import sys
 from functools import lru_cache
-from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalelaw.errors import InputError, missing_dependency, unknown
 from scalelaw.files.paths import PACKAGE
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 REQUIRED = {
     "costs": ("kinds", "needs", "parts"),
@@ -118,6 +120,9 @@ def _installed(package: str) -> dict[str, EntryPoint]:
 
 @lru_cache(maxsize=32)
 def _entries(package: str, places: tuple[str, ...]) -> dict[str, EntryPoint]:
+    # here, as few commands need it and its import takes 20 ms
+    from importlib.metadata import distributions
+
     group = f"scalelaw.{package}"
     entries = (
         entry for distribution in distributions(path=list(places)) for entry in distribution.entry_points

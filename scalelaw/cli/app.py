@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -150,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
         with protected(inputs):
             paths.check_streams(command, inputs, "--json" in argv)
             paths.check(command, argv, inputs, outputs)
-            code = int(app(argv, prog_name="scalelaw", standalone_mode=False) or 0)
+            code = int(_only(argv[0])(argv, prog_name="scalelaw", standalone_mode=False) or 0)
         if code == Interrupted.exit_code:  # newer typers turn Ctrl-C into this code
             raise KeyboardInterrupt
         sys.stdout.flush()
@@ -162,6 +163,16 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(error, SystemExit) and isinstance(error.__context__, OSError):
             return 0  # so typer and rich end where whoever read the answer had enough of it
         return _end(command, argv, error)
+
+
+def _only(command: str) -> typer.Typer:
+    """The app with this command alone, as building all of them takes as long as a small fit; else the whole app."""
+    matches = [registered for registered in app.registered_commands if registered.name == command]
+    if not matches:
+        return app
+    alone = copy(app)
+    alone.registered_commands = matches
+    return alone
 
 
 def _end(command: str, argv: list[str], error: BaseException) -> int:

@@ -25,8 +25,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scalelaw.errors import InputError
 
 MOST_BYTES = 32 * 2**20
@@ -41,9 +39,6 @@ MOST_VALUES = 500_000
 
 DEEPEST = 64
 """Levels of a YAML file."""
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 IDLE_SECONDS = 30.0
 """The longest wait for the next byte of a pipe."""
@@ -226,6 +221,9 @@ def parse_yaml(text: str, origin: str) -> Any:
 
     Raises InputError, which begins with `origin`, for what is no YAML, is too large or too deep, or holds itself.
     """
+    # here, as commands that read no YAML start faster without it
+    import yaml
+
     try:
         _check(text)
         return _build(text)
@@ -247,8 +245,15 @@ def read_yaml(path: Path) -> Any:
     return parse_yaml(text, str(path))
 
 
+def _loader() -> Any:
+    """PyYAML's safe loader, in C where it was built."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def _build(text: str) -> Any:
-    loader = _LOADER(text)
+    loader = _loader()(text)
     try:
         root = loader.get_single_node()
         if root is None:
@@ -261,6 +266,8 @@ def _build(text: str) -> Any:
 
 def _check_keys(loader: Any, root: Any) -> None:
     """Raises InputError where a mapping holds a key twice; YAML's loader would keep the last one without a word."""
+    import yaml
+
     todo, seen = [root], set()
     while todo:
         node = todo.pop()
@@ -284,11 +291,13 @@ def _check_keys(loader: Any, root: Any) -> None:
 
 
 def _check(text: str) -> None:
+    import yaml
+
     if len(text) > MOST_YAML_BYTES:
         raise InputError("is too long", code="bad_yaml")
     sizes: dict[str, int] = {}
     open_: list[tuple[str | None, int]] = [(None, 0)]
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=_loader()):
         size, anchor = 1, getattr(event, "anchor", None)
         if isinstance(event, yaml.CollectionStartEvent):
             if len(open_) > DEEPEST:

@@ -1,22 +1,43 @@
-"""From points and a law to a fitted law, and what of it may be believed.
+"""From points and a law to a fitted law: the minimum, its intervals, its status, and laws compared.
 
-law, expression, average, loading, parameters: what is fitted, and which of its parameters are free;
-objective, weights, options, task: what is asked; smallsolve, engine, cover, optimum: the optimum, certified;
-verdict, uncertainty, profile, intervals, classical: what the points determine, and how well; bands: where new points
-may lie; holdout, groups, sharing, ablation, pairs: other points and other choices; selection, weighing, members,
-extrapolation: laws compared; fitted, reading, statement, fitting, asking: the result, read back, the words that go
-with it, and `fit_law`, which puts all of it together.
+law, formula_law, law_average, load_law, parameters: what is fitted, and which of its parameters are free;
+problem, objective, weights, options: data, loss and options; varpro, huber, batched_solve, starts, multistart: the
+minimum; identifiability, bootstrap, profile, intervals, lmfit_bridge: what the points determine, and how well;
+prediction_bands, predictions: the law at new places; holdout, groups, shared_parameters, ablation: other points and
+other options; law_selection, law_scores, candidates, holdout_windows: laws compared; fitted, load_fit, diagnostics,
+pipeline, fit_law: the result, read back, and `fit_law`, which puts all of it together.
+
+What a fit of one law does not need is imported when it is first used.
 """
 
-from scalelaw.fit.ablation import ablate, influence
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from scalelaw.fit.fit_law import fit_law
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.groups import GroupedFit, fit_groups
-from scalelaw.fit.law_scores import Comparison
-from scalelaw.fit.law_selection import compare
-from scalelaw.fit.lmfit_bridge import lmfit_result
 from scalelaw.fit.load_fit import load_fit
-from scalelaw.fit.predictions import Predictions, predict_places
+
+if TYPE_CHECKING:
+    from scalelaw.fit.ablation import ablate, influence
+    from scalelaw.fit.groups import GroupedFit, fit_groups
+    from scalelaw.fit.law_scores import Comparison
+    from scalelaw.fit.law_selection import compare
+    from scalelaw.fit.lmfit_bridge import lmfit_result
+    from scalelaw.fit.predictions import Predictions, predict_places
+
+_MODULES = {
+    "Comparison": "law_scores",
+    "GroupedFit": "groups",
+    "Predictions": "predictions",
+    "ablate": "ablation",
+    "compare": "law_selection",
+    "fit_groups": "groups",
+    "influence": "ablation",
+    "lmfit_result": "lmfit_bridge",
+    "predict_places": "predictions",
+}
 
 __all__ = [
     "Comparison",
@@ -32,3 +53,13 @@ __all__ = [
     "load_fit",
     "predict_places",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"scalelaw.fit.{_MODULES[name]}"), name)
+    raise AttributeError(f"module 'scalelaw.fit' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -14,10 +14,12 @@ n - p degrees of freedom to the normal one; or bias-corrected and accelerated (B
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
 from scalelaw.errors import InputError, unknown
+from scalelaw.files.paths import bundled
 from scalelaw.fit.holdout import subset
 from scalelaw.fit.varpro import Problem, descend
 
@@ -32,6 +34,8 @@ RAISED = 0.75
 FEWEST = 10
 """Minimum number of refits of an interval."""
 KINDS = ("percentile", "bca")
+TABULATED = 0.95
+"""The level of data/t_over_z.csv."""
 
 
 @dataclass(frozen=True)
@@ -275,12 +279,28 @@ def _including(value: float, low: float, high: float) -> tuple[float, float]:
 
 def _lengthened(value: float, end: float, level: float, freedom: int) -> float:
     """An end of an interval, moved away from the value by the ratio of the t and the normal quantile."""
-    from scipy.special import ndtri, stdtrit
-
     if not np.isfinite(end) or not np.isfinite(value):
         return end
+    return value + (end - value) * t_over_z(freedom, level)
+
+
+def t_over_z(freedom: int, level: float) -> float:
+    """The ratio of the t quantile with `freedom` degrees of freedom to the normal one, for a central interval.
+
+    Of the default level it is tabulated (data/t_over_z.csv), as the import of scipy.special takes longer than a fit.
+    """
+    if level == TABULATED and (ratio := _ratios().get(freedom)):
+        return ratio
+    from scipy.special import ndtri, stdtrit
+
     share = 0.5 * (1 + level)
-    return value + (end - value) * float(stdtrit(freedom, share) / ndtri(share))
+    return float(stdtrit(freedom, share) / ndtri(share))
+
+
+@cache
+def _ratios() -> dict[int, float]:
+    lines = bundled("t_over_z.csv").read_text(encoding="utf-8").splitlines()[1:]
+    return {int(freedom): float(ratio) for freedom, ratio in (line.split(",") for line in lines)}
 
 
 def _at(ordered: Array, share: float) -> float:

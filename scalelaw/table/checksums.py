@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from scalelaw.errors import InputError
 from scalelaw.files.paths import atomic
@@ -83,6 +82,8 @@ def write_verified(rows: pa.Table, path: Path, notes: Mapping[str, str]) -> None
     notes[CHECKSUM] = digest(
         rows, {name: note for name, note in notes.items() if name.encode().startswith(OWN)}
     )
+    import pyarrow.parquet as pq
+
     with atomic(path) as part:
         table = rows.replace_schema_metadata(notes)
         pq.write_table(table, part, compression="zstd", write_page_checksum=True)
@@ -94,6 +95,8 @@ def read_verified(path: Path) -> Verified:
     Raises FileNotFoundError, and BrokenPart for a file that is not regular, cannot be read, does not match its
     checksum, or was written by another program.
     """
+    import pyarrow.parquet as pq
+
     if kind := special(path):
         raise BrokenPart(f"it is {kind}, not a file")
     try:
@@ -116,6 +119,8 @@ def read_verified(path: Path) -> Verified:
 
 def is_verified(path: Path) -> bool:
     """Whether a parquet file has a checksum of its rows, right or wrong."""
+    import pyarrow.parquet as pq
+
     try:
         return CHECKSUM.encode() in (pq.read_metadata(path).metadata or {})
     except (OSError, pa.ArrowException):

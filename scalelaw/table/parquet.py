@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from scalelaw.errors import InputError
 from scalelaw.files.safe_load import note_read
@@ -35,6 +34,9 @@ def read_parquet(path: Path, where: list[tuple[str, str, Any]] | None = None) ->
     Raises:
         InputError: for a file that is not parquet, and for a small file that would fill the memory.
     """
+    # here, as a csv is read without it
+    import pyarrow.parquet as pq
+
     try:
         columns = readable_columns(path)
         if filters := [term for term in where or () if term[0] in columns]:
@@ -55,6 +57,8 @@ def readable_columns(path: Path) -> list[str]:
     a damaged column chunk ends the process). Missing columns of the schema count as well, as they take memory in a
     table.
     """
+    import pyarrow.parquet as pq
+
     size = path.stat().st_size
     note_read(path)
     with pq.ParquetFile(path) as file:

@@ -18,8 +18,6 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
-import yaml
 
 from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files.file_type import TABLE, otherwise
@@ -57,6 +55,8 @@ def write_table(
         )
     notes = {"scalelaw.schema": str(SCHEMA_VERSION), **(metadata or {})}
     table = to_arrow(rows).replace_schema_metadata(notes)
+    import pyarrow.parquet as pq
+
     with atomic(path, by_user=by_user) as part:
         pq.write_table(table, part, compression="zstd", write_page_checksum=True)
 
@@ -163,6 +163,8 @@ def bundled_tables() -> dict[str, Path]:
 
 def describe(name: str) -> dict[str, Any]:
     """Title, citation, licence and limitations of a bundled table (data/tables/sources.yaml)."""
+    import yaml
+
     facts: dict[str, Any] = yaml.safe_load(bundled("tables", "sources.yaml").read_text(encoding="utf-8"))
     return dict(facts.get(name, {}))
 

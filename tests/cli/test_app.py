@@ -36,6 +36,30 @@ def test_the_face_for_python_loads_no_heavy_library() -> None:
     )
 
 
+def test_a_fit_loads_only_what_it_needs() -> None:
+    code = (
+        "import sys; from scalelaw import cli; cli.main(['fit', 'vlm_reasoning']);"
+        "print([m for m in ('scipy.special', 'scipy.spatial', 'pyarrow.parquet', 'yaml', 'lmfit',"
+        "'matplotlib', 'scalelaw.plan', 'scalelaw.fit.ablation', 'scalelaw.fit.law_selection') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_one_command_is_built_alone(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    from typer import main
+
+    built, original = [], main.get_command_from_info
+
+    def noted(first: object = None, **options: object) -> object:
+        built.append((first or options["command_info"]).name)
+        return original(*([first] if first else []), **options)
+
+    monkeypatch.setattr(main, "get_command_from_info", noted)
+    assert run("schema", "fit")[0] == 0
+    assert built == ["schema"]
+
+
 @pytest.mark.parametrize("command", cli.commands())
 def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
     code, out, _ = run(command, "--help")

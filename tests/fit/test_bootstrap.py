@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import ndtri, stdtrit
 from scipy.stats import t
 
 import scalelaw as sl
-from scalelaw.fit.bootstrap import accelerated, bootstrap, jackknife, leverage, percentile
+from scalelaw.fit.bootstrap import accelerated, bootstrap, jackknife, leverage, percentile, t_over_z
 from scalelaw.fit.lmfit_bridge import standard_errors
 from scalelaw.fit.load_law import load_law
 from scalelaw.fit.multistart import minimize
@@ -173,3 +174,10 @@ def test_a_handful_of_refits_gives_no_interval() -> None:
     fitted = sl.fit_law("vlm_reasoning", bootstrap=3)
     assert np.isnan(fitted.intervals["alpha"]).all()
     assert "few_refits" in dict(fitted.warnings)
+
+
+def test_the_tabulated_ratios_are_those_of_scipy() -> None:
+    freedom = np.arange(1, 400)
+    expected = stdtrit(freedom, 0.975) / ndtri(0.975)
+    assert [t_over_z(int(v), 0.95) for v in freedom] == pytest.approx(expected, rel=1e-13)
+    assert t_over_z(7, 0.9) == pytest.approx(stdtrit(7, 0.95) / ndtri(0.95), rel=1e-13)

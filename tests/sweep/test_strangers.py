@@ -183,7 +183,7 @@ def test_no_code_is_read_from_files() -> None:
     )
     yaml_loads = calls("load", of="yaml")
     assert not yaml_loads  # safe_load builds its own loader from the safe one
-    assert safe_load._LOADER in (yaml.SafeLoader, getattr(yaml, "CSafeLoader", None))
+    assert safe_load._loader() in (yaml.SafeLoader, getattr(yaml, "CSafeLoader", None))
 
 
 def test_no_model_is_loaded_without_saying_whether_its_code_is_run() -> None:
