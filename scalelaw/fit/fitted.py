@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -73,6 +75,15 @@ class FittedLaw:
         if self.law.startswith(PREFIX):
             return effective_parameters(self.params)
         return float(sum(low != high for name, (low, high) in self.bounds.items() if name not in self.ties))
+
+    @property
+    def fit_hash(self) -> str:
+        """Identifies the fit by its data and values: the same once it is written and read, also after a renaming."""
+        values = {
+            name: list(getattr(self, name).values()) for name in ("params", "bounds", "intervals", "draws")
+        }
+        facts = {**values, "target": self.target, "loss": self.loss, "data": self.checklist.get("data_hash")}
+        return hashlib.sha256(json.dumps(plain(facts), sort_keys=True).encode()).hexdigest()[:16]
 
     def the_law(self) -> Law:
         """The law itself. Raises InputError where its file is missing or has changed since the fit."""

@@ -14,14 +14,8 @@ from scalelaw.errors import InputError, typed
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.law_average import PREFIX, average_labels
 from scalelaw.fit.load_law import law_from_file, load_law
-from scalelaw.fit.objective import LOSSES, RESIDUALS
 from scalelaw.results.envelope import read_answer
-
-STATUSES = ("identified", "at_bound", "not_identified", "not_converged")
-_TEXTS = ("law", "formula", "source", "target", "status", "draws_method")
-_OBJECTS = ("loss", "interval", "certificate", "holdout", "checklist", "ties")
-_HELD_OUT = ("left_out", "max_abs_error", "rmse", "predicted", "measured")
-_COMPARED = ("law", "n_parameters", "aicc", "weight", "leave_largest_out")
+from scalelaw.results.schema import invalid
 
 
 @typed(path=("str", "Path"), law=("str", "Path", "paths"))
@@ -38,10 +32,7 @@ def load_fit(path: str | Path, law: str | Path | Sequence[str | Path] = ()) -> F
             named.
     """
     envelope = read_answer(path, "fit")
-    try:
-        warnings = [(str(w["code"]), str(w["message"])) for w in envelope.get("warnings", [])]
-    except (KeyError, TypeError) as error:
-        raise _not_a_fit(path, "its warnings are not a list of {code, message}") from error
+    warnings = [(warning["code"], warning["message"]) for warning in envelope.get("warnings", [])]
     return read_fit(envelope["data"], warnings, path, law)
 
 
@@ -51,29 +42,30 @@ def read_fit(
     path: str | Path = "The object",
     law: str | Path | Sequence[str | Path] = (),
 ) -> FittedLaw:
-    """A fit from the data of its JSON; other keys (an ablation) are ignored. Raises InputError as `load_fit`."""
+    """A fit from the data of its JSON, which has passed the schema; other keys (an ablation) are ignored.
+
+    Raises:
+        InputError: as `load_fit`.
+    """
     stored = _with_own_law(stored, [law] if isinstance(law, str | Path) else law, path)
     try:
         fitted = FittedLaw(**_values(stored), warnings=list(warnings))
         _check(fitted)
     except InputError:
         raise
-    except KeyError as error:
-        raise _not_a_fit(path, f"it lacks {error}") from error
-    except (TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise _not_a_fit(path, str(error)) from error
+    # parameters that contradict the law, or from which its derived quantities cannot be computed
+    except (ValueError, KeyError, ArithmeticError) as error:
+        raise invalid("fit", path, str(error)) from error
     return fitted
 
 
 def _with_own_law(stored: Mapping[str, Any], own: Sequence[str | Path], path: str | Path) -> dict[str, Any]:
     """The stored fit with its law file replaced by the file of that name that the user passed."""
-    was = stored.get("law")
-    inputs = stored.get("inputs")
-    names = [name for name in inputs if isinstance(name, str)] if isinstance(inputs, list) else []
-    law = law_from_file(was, own, names, path)
+    was = stored["law"]
+    law = law_from_file(was, own, stored["inputs"], path)
     if law == was or not law.startswith(PREFIX):
         return {**stored, "law": law}
-    labels = dict(zip(average_labels(str(was)), average_labels(law), strict=True))
+    labels = dict(zip(average_labels(was), average_labels(law), strict=True))
     return {**_relabeled(stored, labels), "law": law}
 
 
@@ -88,20 +80,12 @@ def _relabeled(stored: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str
                 return label + name[len(old) :]
         return name
 
-    def renamed(values: Any) -> Any:
-        return {new(str(k)): v for k, v in values.items()} if isinstance(values, Mapping) else values
+    def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {new(name): value for name, value in values.items()}
 
-    changed = {name: renamed(stored[name]) for name in ("params", "intervals", "bounds") if name in stored}
-    draws = stored.get("draws")
-    if isinstance(draws, Mapping):
-        changed["draws"] = {**draws, "params": renamed(draws.get("params"))}
+    changed = {name: renamed(stored[name]) for name in ("params", "intervals", "bounds")}
+    changed["draws"] = {**stored["draws"], "params": renamed(stored["draws"]["params"])}
     return {**stored, **changed}
-
-
-def _not_a_fit(path: str | Path, why: str) -> InputError:
-    return InputError(
-        f"{path} is not a fit: {why}.", code="not_a_fit", hint="`scalelaw fit TABLE -o FIT.json` writes one."
-    )
 
 
 def _values(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,6 +104,7 @@ def _values(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
     data["bounds"] = {name: _bound(pair) for name, pair in data["bounds"].items()}
     data["ties"] = data.get("ties") or {}
+    data["n_points"] = int(data["n_points"])
     data.setdefault("target_kind", "error" if data["target"] == "error" else "other")
     weight = points.get("weight")
     data["points"] = {
@@ -129,39 +114,20 @@ def _values(stored: Mapping[str, Any]) -> dict[str, Any]:
         "weight": None if weight is None else _numbers(weight),
         "labels": points["labels"],
     }
-    _check_shapes(data)
+    _check_names_and_lengths(data)
     data["derived"] = _derived(data)
     return data
 
 
-def _check_shapes(data: Mapping[str, Any]) -> None:
-    """Raises ValueError for fields of the wrong type or length."""
-    for name in _TEXTS:
-        _need(isinstance(data[name], str), f"its {name} is not a string")
-    for name in _OBJECTS:
-        _need(isinstance(data[name], dict), f"its {name} is not an object")
-    _need(isinstance(data["selection"], list), "its selection is not a list")
-    _need(data["target_kind"] in ("error", "loss", "other"), "its target_kind is unknown")
-    _need(data["status"] in STATUSES, f"its status is '{data['status']}', not one of {', '.join(STATUSES)}")
+def _check_names_and_lengths(data: Mapping[str, Any]) -> None:
+    """Raises ValueError for names and lengths that differ between the parts of a fit."""
     points, n = data["points"], data["n_points"]
-    _need(isinstance(n, int) and n > 0, "its n_points is not a positive integer")
-    names = data["inputs"]
-    _need(isinstance(names, list) and bool(names), "its inputs are not a list of names")
-    _need(set(names) == set(data["units"]) == set(points["inputs"]), "its inputs, units and points disagree")
-    _need(all(0 < unit < math.inf for unit in data["units"].values()), "a unit is not a positive number")
-    columns = [*points["inputs"].values(), points["target"], points["target_se"]]
+    names = set(data["inputs"])
+    _need(names == set(data["units"]) == set(points["inputs"]), "its inputs, units and points disagree")
+    columns = [*points["inputs"].values(), points["target"], points["target_se"], *points["labels"].values()]
     columns += [] if points["weight"] is None else [points["weight"]]
-    _need(all(len(v) == n for v in columns), f"its points are not all {n}")
-    _need(
-        all(bool(np.all((v > 0) & (v < np.inf))) for v in points["inputs"].values()),
-        "an input is not positive",
-    )
-    _need(bool(np.isfinite(points["target"]).all()), "a target is not a number")
-    labels = points["labels"]
-    _need(isinstance(labels, dict), "its labels are not an object")
-    _need(all(isinstance(v, list) and len(v) == n for v in labels.values()), f"its labels are not {n} each")
+    _need(all(len(column) == n for column in columns), f"its points are not all {n}")
     params = set(data["params"])
-    _need(bool(params), "it has no parameters")
     for name in ("bounds", "intervals", *(["draws"] if data["draws"] else [])):
         _need(set(data[name]) == params, f"its {name} are not those of its parameters")
     _need(len({len(v) for v in data["draws"].values()}) <= 1, "its draws differ in number between parameters")
@@ -169,35 +135,8 @@ def _check_shapes(data: Mapping[str, Any]) -> None:
 
 def _check(fitted: FittedLaw) -> None:
     """Raises ValueError where the parts of a fit contradict each other."""
-    _need(fitted.loss.get("kind") in LOSSES, "its loss is unknown")
-    _need(fitted.loss.get("residual") in RESIDUALS, "its residual is unknown")
-    for name in ("delta", "expectile"):
-        _need(
-            isinstance(fitted.loss.get(name), int | float | None),
-            f"the loss has a {name} that is not a number",
-        )
-    level = fitted.interval.get("level")
-    _need(isinstance(level, int | float) and 0 < level < 1, "its interval has no level between 0 and 1")
-    _need(isinstance(fitted.interval.get("method"), str), "its interval has no method")
-    for name in ("gap", "gradient_norm", "seconds", "starts", "agreeing"):
-        _need(
-            isinstance(fitted.certificate[name], int | float | None),
-            f"its certificate's {name} is not a number",
-        )
-    _need(isinstance(fitted.checklist["columns"], dict), "the columns of its checklist are not an object")
-    _need(isinstance(fitted.checklist["data_hash"], str), "the data_hash of its checklist is not a string")
     usable = fitted.status in ("identified", "at_bound")
     _need(not usable or all(map(math.isfinite, fitted.params.values())), "a parameter is not a number")
-    if fitted.holdout:
-        _need(
-            all(name in fitted.holdout for name in _HELD_OUT),
-            f"its holdout lacks one of {', '.join(_HELD_OUT)}",
-        )
-    for row in fitted.selection:
-        _need(
-            isinstance(row, dict) and all(name in row for name in _COMPARED),
-            f"a row of its selection lacks one of {', '.join(_COMPARED)}",
-        )
     # a law file may have moved; the stored draws do not need it
     if not fitted.law.endswith(".py"):
         law = load_law(fitted.law, tuple(fitted.inputs))
@@ -240,18 +179,14 @@ def _derived(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return derived
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, str | bool):
-        raise ValueError(f"it has {value!r} instead of a number")
+def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _numbers(values: Any) -> np.ndarray:
-    if not isinstance(values, list | tuple | np.ndarray):
-        raise ValueError(f"it has {values!r} instead of a list of numbers")
-    return np.array([_number(v) for v in values], dtype=float)
+def _numbers(values: Sequence[float | None]) -> np.ndarray:
+    return np.array([_number(value) for value in values], dtype=float)
 
 
-def _bound(pair: Any) -> tuple[float, float]:
+def _bound(pair: Sequence[float | None]) -> tuple[float, float]:
     low, high = pair
-    return (-math.inf if low is None else _number(low), math.inf if high is None else _number(high))
+    return (-math.inf if low is None else float(low), math.inf if high is None else float(high))

@@ -34,7 +34,7 @@ def load_law(name: str, inputs: tuple[str, ...] = ()) -> Law:
 
 
 def law_from_file(
-    name: Any, own: Sequence[str | Path], inputs: Sequence[str], origin: str | os.PathLike[str]
+    name: str, own: Sequence[str | Path], inputs: Sequence[str], origin: str | os.PathLike[str]
 ) -> str:
     """The name of a law that was read from the file `origin`, safe to pass to `load_law`: only files of `own` run.
 
@@ -42,8 +42,6 @@ def law_from_file(
     form of `load_law` is checked: formulas, averages, variants.
     Raises InputError `law_file` for a path that the user did not name, `unknown_law` for an unknown name.
     """
-    if not isinstance(name, str):
-        raise InputError(f"The law of {origin} is not text.", code="not_a_fit")
     if name.startswith(PREFIX):
         members = [label.rpartition("@")[0] for label in average_labels(name)]
         space, gammas = name.split(":")[1], [label.rpartition("@")[2] for label in average_labels(name)]

@@ -108,6 +108,7 @@ def find_optimum(
             "rule": {"within": within, "target_error": target_error, "minimise": spent},
         },
         near_ties=[plain_choice(problem, grid, place) for place in ties],
+        fit_hash=str(getattr(fitted, "fit_hash", "")),
     )
 
 

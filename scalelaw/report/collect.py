@@ -215,6 +215,9 @@ def _place(contents: Contents, optimum: dict[str, Any]) -> None:
 
 
 def _agrees(fitted: FittedLaw, optimum: Mapping[str, Any]) -> bool:
+    """Whether an optimum was planned on a fit: by its hash; without one (files of before), by the predicted error."""
+    if optimum.get("fit_hash"):
+        return bool(optimum["fit_hash"] == fitted.fit_hash)
     best = optimum["best"]
     known = {**best, "text_tokens": optimum["text_tokens"]}
     try:

@@ -14,6 +14,7 @@ from scalelaw.errors import InputError, ScalelawError
 from scalelaw.files.file_type import ANSWER, TABLE, otherwise
 from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
 from scalelaw.files.safe_text import json_safe
+from scalelaw.results.schema import check
 
 
 def answer(command: str, data: Mapping[str, Any], warnings: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def dumps(value: Mapping[str, Any]) -> str:
 
 
 def read_answer(path: str | Path, command: str) -> dict[str, Any]:
-    """Read an answer of `command` from a file. Raises InputError where it is missing, not JSON, or of another kind."""
+    """Read an answer of `command` from a file. Raises InputError where it is no valid one."""
     file = Path(path)
     try:
         content = parse_json(read_text(file, MOST_ANSWER_BYTES), file)
@@ -68,6 +69,7 @@ def read_answer(path: str | Path, command: str) -> dict[str, Any]:
             code="wrong_schema",
             hint=_first(command, file, schema),
         )
+    check(command, content["data"], content.get("warnings", []), file)
     return content
 
 

@@ -68,7 +68,7 @@ def test_a_fit_that_lacks_a_field_says_which(good: str, tmp_path: Path) -> None:
     del envelope["data"]["bounds"]
     path = tmp_path / "fit.json"
     path.write_text(json.dumps(envelope))
-    with pytest.raises(InputError, match="lacks 'bounds'") as caught:
+    with pytest.raises(InputError, match="lacks bounds") as caught:
         sl.load_fit(path)
     assert caught.value.code == "not_a_fit"
 
@@ -190,3 +190,20 @@ def test_an_average_with_an_own_law_is_read_from_where_the_file_now_lies(tmp_pat
     fitted = sl.load_fit(path, law=new / "mine.py")
     assert float(fitted.predict(**place)) == before
     assert set(fitted.params) == set(fitted.draws)
+
+
+def test_a_fit_has_the_same_hash_once_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "fit.json"
+    hashes = set()
+    for law, options in (
+        ("product_power", {"bootstrap": 20}),
+        ("E + A*(N/1e9)**-alpha + B*V**-beta", {"bootstrap": 20}),
+        ("product_power", {"bootstrap": 20, "seed": 1}),
+        ("product_power", {"bootstrap": 0}),
+        ("product_power", {"bootstrap": 20, "loss": "huber"}),
+    ):
+        fitted = sl.fit_law("vlm_reasoning", law, **options)
+        path.write_text(fitted.to_json())
+        assert sl.load_fit(path).fit_hash == fitted.fit_hash == fitted.with_column_names().fit_hash
+        hashes.add(fitted.fit_hash)
+    assert len(hashes) == 5

@@ -261,8 +261,9 @@ def test_an_optimum_with_wrong_insides_gets_a_sentence(
         inside = inside[key]
     inside[name] = value
     (tmp_path / "optimum.json").write_text(json.dumps(answer))
-    with pytest.raises(InputError, match=f"is not an optimum: its {place.split('.')[0]} is not") as refusal:
+    with pytest.raises(InputError) as refusal:
         load_optimum(tmp_path / "optimum.json")
+    assert place.split(".")[0] in refusal.value.message
     assert refusal.value.code == "wrong_schema"
 
 
