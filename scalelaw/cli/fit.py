@@ -226,34 +226,33 @@ def fit(
     from scalelaw.cli.show.fit import show_changes, show_fit, show_groups
     from scalelaw.cli.show.printer import MOST_LINES, at_most
     from scalelaw.files.safe_load import is_pipe
+    from scalelaw.fit.options import FitOptions
     from scalelaw.table.read import read_table
 
-    options: dict[str, Any] = {
-        "where": where,
-        "inputs": input_columns(inputs),
-        "target": target,
-        "loss": loss,
-        "delta": delta,
-        "expectile": expectile,
-        "residual": residual,
-        "weights": weights,
-        "tail_weight": _tail(tail_weight),
-        "fix": numbers(fix, "--fix"),
-        "bounds": {name: _ends(value) for name, value in pairs(bound, "--bound").items()},
-        "tie": pairs(tie, "--tie"),
-        "bootstrap": bootstrap,
-        "resample": resample,
-        "cluster": cluster,
-        "interval": interval,
-        "level": level,
-        "seed": seed,
-        "holdout": holdout,
+    options = FitOptions(
+        loss=loss,
+        delta=delta,
+        expectile=expectile,
+        residual=residual,
+        weights=weights,
+        tail_weight=_tail(tail_weight),
+        fix=numbers(fix, "--fix"),
+        bounds={name: _ends(value) for name, value in pairs(bound, "--bound").items()},
+        tie=pairs(tie, "--tie"),
+        bootstrap=bootstrap,
+        resample=resample,
+        cluster=cluster,
+        interval=interval,
+        level=level,
+        seed=seed,
+        holdout=holdout,
         **_reading(score, scale, as_is),
-    }
+    )
+    question = {"where": where, "inputs": input_columns(inputs), "target": target, **vars(options)}
     if by is not None:
         if laws is not None:
             raise InputError("--laws is for one --law auto, without --by.", code="usage")
-        grouped = fits.fit_groups(table, by, law, _names(share), **options)
+        grouped = fits.fit_groups(table, by, law, _names(share), **question)
 
         def group_words() -> None:
             with at_most(MOST_LINES, grouped.warnings, verbose):
@@ -271,12 +270,12 @@ def fit(
     if share is not None:
         raise InputError("--share needs --by COLUMN.", code="usage")
     rows = read_table(table) if table == "-" or is_pipe(table) else table  # a pipe can be read only once
-    fitted = fits.fit_law(rows, law, laws=_names(laws) or None, **options)
+    fitted = fits.fit_law(rows, law, laws=_names(laws) or None, **question)
     data = fitted.to_dict()
     if ablate:
-        data["ablation"] = fits.ablate(rows, law, **options)
+        data["ablation"] = fits.ablate(rows, law, **question)
     if influence:
-        data["influence"] = fits.influence(rows, law, **options)
+        data["influence"] = fits.influence(rows, law, **question)
     refused = strict and fitted.status in ("not_identified", "not_converged")
 
     def words() -> None:

@@ -16,7 +16,7 @@ from scalelaw.fit.groups import take
 from scalelaw.fit.identifiability import judge
 from scalelaw.fit.law import Law
 from scalelaw.fit.multistart import minimize
-from scalelaw.fit.options import Options
+from scalelaw.fit.options import FitOptions, make_options
 from scalelaw.fit.pipeline import fit_points
 from scalelaw.fit.problem import make_task, opening, read_points
 from scalelaw.table.points import Points
@@ -41,7 +41,7 @@ def ablate(
     intervals or the change is impossible. Raises as `fit_law`.
     """
     frame = read_table(table)
-    points, loaded_law, fit_options = opening(frame, law, inputs, target, where, options)
+    points, loaded_law, fit_options = opening(frame, law, inputs, target, where, make_options(options))
     base = fit_points(points, loaded_law, fit_options)
     rows = [_row("as asked", base, base)]
     quick = replace(fit_options, bootstrap=0, holdout=None, interval="percentile")
@@ -70,11 +70,11 @@ def _changes(
     points: Points,
     law: Law,
     base: FittedLaw,
-    options: Options,
+    options: FitOptions,
     inputs: Mapping[str, str | float] | None,
     target: str,
     where: Any,
-) -> Iterator[tuple[str, Points, Options]]:
+) -> Iterator[tuple[str, Points, FitOptions]]:
     other = "log" if options.residual == "linear" else "linear"
     yield f"{other} residuals", points, replace(options, residual=other)
     if options.loss != "squared":
@@ -159,7 +159,7 @@ def influence(
     pull: the largest change of a derived quantity (of a parameter, where the law derives none) without the point, as
     a share of its value. Rows are sorted by pull, largest first. A fit that is not identified gives an empty list.
     """
-    points, loaded_law, fit_options = opening(table, law, inputs, target, where, options)
+    points, loaded_law, fit_options = opening(table, law, inputs, target, where, make_options(options))
     task = make_task(points, loaded_law, fit_options)
     optimum = minimize(task.problem, fit_options.starts)
     if judge(task.problem, optimum)[0] not in ("identified", "at_bound"):

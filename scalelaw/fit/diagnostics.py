@@ -9,7 +9,7 @@ import numpy as np
 
 from scalelaw.fit.bootstrap import FEWEST, Draws
 from scalelaw.fit.multistart import Minimum
-from scalelaw.fit.options import Options
+from scalelaw.fit.options import FitOptions
 from scalelaw.fit.varpro import Problem
 from scalelaw.table.points import Points
 from scalelaw.table.schema import COLUMNS
@@ -71,7 +71,7 @@ def few_clusters(clusters: int) -> Warnings:
 
 
 def fit_warnings(
-    problem: Problem, optimum: Minimum, draws: Draws, options: Options, clusters: int | None
+    problem: Problem, optimum: Minimum, draws: Draws, options: FitOptions, clusters: int | None
 ) -> Warnings:
     """Warnings about the intervals: failed or too few refits, few degrees of freedom, no visible noise.
 
@@ -144,7 +144,7 @@ def checklist(
     points: Points,
     optimum: Minimum,
     status: str,
-    options: Options,
+    options: FitOptions,
     weighted: str,
     dropped: Sequence[str],
 ) -> dict[str, Any]:

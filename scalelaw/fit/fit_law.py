@@ -7,6 +7,7 @@ from typing import Any
 
 from scalelaw.errors import InputError, typed
 from scalelaw.fit.fitted import FittedLaw
+from scalelaw.fit.options import FitOptions
 from scalelaw.fit.pipeline import fit_points
 from scalelaw.fit.problem import opening
 
@@ -89,34 +90,34 @@ def fit_law(
     Raises:
         InputError: for a table that cannot be read, and for options that are unknown or do not apply.
     """
-    options = {
-        "loss": loss,
-        "delta": delta,
-        "residual": residual,
-        "expectile": expectile,
-        "weights": weights,
-        "tail_weight": tail_weight,
-        "fix": fix,
-        "bounds": bounds,
-        "tie": tie,
-        "parameters": parameters,
-        "bootstrap": bootstrap,
-        "seed": seed,
-        "resample": resample,
-        "cluster": cluster,
-        "interval": interval,
-        "level": level,
-        "holdout": holdout,
-        "starts": starts,
-        "score": score,
-        "scale": scale,
-        "as_is": as_is,
-    }
+    options = FitOptions(
+        loss=loss,
+        delta=delta,
+        residual=residual,
+        expectile=expectile,
+        weights=weights,
+        tail_weight=tail_weight,
+        fix=fix,
+        bounds=bounds,
+        tie=tie,
+        parameters=parameters,
+        bootstrap=bootstrap,
+        seed=seed,
+        resample=resample,
+        cluster=cluster,
+        interval=interval,
+        level=level,
+        holdout=holdout,
+        starts=starts,
+        score=score,
+        scale=scale,
+        as_is=as_is,
+    )
     if law == "auto":
         # here, as a fit of one law compares nothing
         from scalelaw.fit.law_selection import fit_auto
 
-        return fit_auto(table, inputs, target, where, laws, **options)
+        return fit_auto(table, inputs, target, where, laws, options)
     if laws is not None:
         raise InputError(
             f"`laws` applies to the law auto only; the law is '{law}'.",

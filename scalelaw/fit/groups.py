@@ -14,6 +14,7 @@ import numpy as np
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.fitted import FittedLaw
+from scalelaw.fit.options import make_options
 from scalelaw.fit.pipeline import fit_points
 from scalelaw.fit.problem import opening
 from scalelaw.fit.shared_parameters import share as judge_sharing
@@ -85,7 +86,7 @@ def fit_groups(
         InputError: for a column that is missing or incomplete, for fewer than two groups with `share`, and as
             `fit_law`.
     """
-    points, loaded_law, fit_options = opening(table, law, inputs, target, where, options)
+    points, loaded_law, fit_options = opening(table, law, inputs, target, where, make_options(options))
     if by not in points.rows or points.rows[by].isna().any():
         there = [str(c) for c in points.rows.columns if points.rows[c].notna().all()]
         raise unknown("column", by, there, code="missing_column")

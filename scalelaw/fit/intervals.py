@@ -10,7 +10,7 @@ import numpy as np
 
 from scalelaw.fit.bootstrap import Draws, accelerated, bootstrap, jackknife, one_sided, percentile
 from scalelaw.fit.multistart import Minimum
-from scalelaw.fit.options import Options
+from scalelaw.fit.options import FitOptions
 from scalelaw.fit.problem import Ends, Task
 from scalelaw.fit.profile import profile_derived, profile_parameters
 
@@ -21,7 +21,7 @@ _NARROW = 2.0
 _WIDE = 10.0
 
 
-def draw(task: Task, optimum: Minimum, options: Options, usable: bool) -> Draws:
+def draw(task: Task, optimum: Minimum, options: FitOptions, usable: bool) -> Draws:
     """Bootstrap refits; none where the fit is not usable."""
     noise = task.weights.noise[task.rows]
     count = options.bootstrap if usable else 0
@@ -33,7 +33,7 @@ def draw(task: Task, optimum: Minimum, options: Options, usable: bool) -> Draws:
 
 
 def intervals(
-    task: Task, optimum: Minimum, draws: Draws, options: Options, usable: bool
+    task: Task, optimum: Minimum, draws: Draws, options: FitOptions, usable: bool
 ) -> tuple[dict[str, Ends], dict[str, dict[str, Any]], list[str]]:
     """({parameter: (low, high)}, {derived: {value, interval}}, names of those whose refits all lie to one side)."""
     law = task.freedom.whole

@@ -22,7 +22,7 @@ from scalelaw.fit.identifiability import constant_target, degenerate_inputs
 from scalelaw.fit.law import Law
 from scalelaw.fit.multistart import Minimum
 from scalelaw.fit.objective import make_objective
-from scalelaw.fit.options import Options
+from scalelaw.fit.options import FitOptions
 from scalelaw.fit.varpro import Problem, State
 from scalelaw.fit.weights import effective_points, make_weights, need_positive, need_squares
 from scalelaw.results.envelope import answer, dumps
@@ -69,7 +69,7 @@ class Comparison:
 
 
 @np.errstate(all="ignore")
-def weigh(points: Points, laws: Sequence[Law], options: Options) -> Comparison:
+def weigh(points: Points, laws: Sequence[Law], options: FitOptions) -> Comparison:
     """Fit every law to all points and to every window, score and weigh."""
     sample, notes = _sample(points, options)
     tails = _tails(sample, options)
@@ -99,7 +99,7 @@ def weigh(points: Points, laws: Sequence[Law], options: Options) -> Comparison:
     )  # fmt: skip
 
 
-def _sample(points: Points, options: Options) -> tuple[Sample, Warnings]:
+def _sample(points: Points, options: FitOptions) -> tuple[Sample, Warnings]:
     objective = make_objective(options.loss, options.delta, options.residual, options.expectile)
     tail_weights = options.tail_weight if isinstance(options.tail_weight, Mapping) else 0.0
     weights = make_weights(points, options.weights, tail_weights, objective.residual)
@@ -119,7 +119,7 @@ def _sample(points: Points, options: Options) -> tuple[Sample, Warnings]:
     return Sample(inputs, target, weight, objective, windows(inputs)), notes
 
 
-def _tails(sample: Sample, options: Options) -> tuple[float, ...]:
+def _tails(sample: Sample, options: FitOptions) -> tuple[float, ...]:
     """The tail weight of the options; else, for one input, a range of them."""
     if not isinstance(options.tail_weight, Mapping) and options.tail_weight:
         return (float(options.tail_weight),)

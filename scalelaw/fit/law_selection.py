@@ -23,9 +23,9 @@ from scalelaw.fit.law_average import average_name
 from scalelaw.fit.law_scores import Comparison, weigh
 from scalelaw.fit.load_law import load_law
 from scalelaw.fit.multistart import Polished, polish
-from scalelaw.fit.options import Options
+from scalelaw.fit.options import FitOptions, make_options
 from scalelaw.fit.pipeline import fit_points
-from scalelaw.fit.problem import Task, make_options, make_task, read_points
+from scalelaw.fit.problem import Task, make_task, read_points
 from scalelaw.fit.varpro import Problem, descend
 from scalelaw.table.points import Points
 from scalelaw.table.read import read_table
@@ -48,7 +48,7 @@ def compare(
     table, inputs, target, where and options (loss, residual, weights, tail_weight, ...) as in `fit_law`. residual
     None: log for one input, linear for several. Raises InputError as `fit_law`.
     """
-    points, loaded, fit_options = prepare(table, laws, inputs, target, where, options)
+    points, loaded, fit_options = prepare(table, laws, inputs, target, where, make_options(options))
     return weigh(points, loaded, fit_options)
 
 
@@ -58,11 +58,11 @@ def prepare(
     inputs: Mapping[str, str | float] | None,
     target: str,
     where: Any,
-    options: Mapping[str, Any],
-) -> tuple[Points, list[Law], Options]:
+    options: FitOptions,
+) -> tuple[Points, list[Law], FitOptions]:
     """The points, the candidate laws and the options, checked."""
     for name in _ONE_LAW:
-        if options.get(name):
+        if getattr(options, name):
             raise InputError(
                 f"'{name}' applies to the parameters of one law, and several laws are compared.",
                 code="bad_option",
@@ -74,16 +74,15 @@ def prepare(
         raise InputError(
             "There is no law to compare.", code="unknown_law", hint="Name laws, or leave `laws` out for all."
         )
-    explained = next(iter(options.get("score") or ()), target)
+    explained = next(iter(options.score or ()), target)
     loaded, mapping, notes = _laws(names, frame, inputs or {}, explained)
     units = {name: unit for law in reversed(loaded) for name, unit in law.units.items()}
-    fit_options = make_options(options)
-    points = read_points(frame, replace(loaded[0], units=units), mapping, target, where, fit_options)
+    points = read_points(frame, replace(loaded[0], units=units), mapping, target, where, options)
     points = replace(points, warnings=(*notes, *points.warnings))
-    if options.get("residual") is None:
+    if options.residual is None:
         residual = "log" if len(units) == 1 and (points.target > 0).all() else "linear"
-        fit_options = replace(fit_options, residual=residual)
-    return points, loaded, fit_options
+        options = replace(options, residual=residual)
+    return points, loaded, options
 
 
 def _laws(
@@ -162,11 +161,11 @@ def candidates(frame: Any, inputs: Mapping[str, str | float]) -> tuple[str, ...]
 
 def fit_auto(
     table: Any,
-    inputs: Mapping[str, str | float] | None = None,
-    target: str = "error",
-    where: Any = None,
-    laws: Sequence[str] | None = None,
-    **options: Any,
+    inputs: Mapping[str, str | float] | None,
+    target: str,
+    where: Any,
+    laws: Sequence[str] | None,
+    options: FitOptions,
 ) -> FittedLaw:
     """Fit the law that extrapolates best, or the average of laws where none wins clearly.
 
@@ -176,7 +175,7 @@ def fit_auto(
     return _fit(points, loaded, fit_options)
 
 
-def _fit(points: Points, laws: Sequence[Law], options: Options) -> FittedLaw:
+def _fit(points: Points, laws: Sequence[Law], options: FitOptions) -> FittedLaw:
     began = time.perf_counter()
     compared = weigh(points, laws, options)
     if len(compared.members) > 1:
@@ -202,7 +201,7 @@ def _fit(points: Points, laws: Sequence[Law], options: Options) -> FittedLaw:
     )
 
 
-def _average(points: Points, compared: Comparison, options: Options, status: str) -> FittedLaw:
+def _average(points: Points, compared: Comparison, options: FitOptions, status: str) -> FittedLaw:
     """The members' fits to all points, combined into one law."""
     space = "log" if compared.residual == "log" else "linear"
     name = average_name(space, [(m.law.name, m.tail_weight) for m, _ in compared.members])
@@ -292,7 +291,12 @@ def _certificate(ends: Sequence[Polished]) -> dict[str, Any]:
 
 
 def _draws(
-    tasks: Sequence[Task], ends: Sequence[Polished], weights: Array, law: Law, whole: Array, options: Options
+    tasks: Sequence[Task],
+    ends: Sequence[Polished],
+    weights: Array,
+    law: Law,
+    whole: Array,
+    options: FitOptions,
 ) -> tuple[dict[str, Array], int]:
     """Bootstrap refits, each of one member drawn by weight (its weight is 1 in that draw), and how many failed."""
     rng = np.random.default_rng(options.seed)
@@ -316,7 +320,7 @@ def _draws(
     return dict(zip(law.parameters, every, strict=True)), failed
 
 
-def _hold_out(points: Points, laws: Sequence[Law], options: Options) -> dict[str, Any]:
+def _hold_out(points: Points, laws: Sequence[Law], options: FitOptions) -> dict[str, Any]:
     """Select and fit again without the largest points, and predict them."""
     rule = str(options.holdout)
     law = laws[0]

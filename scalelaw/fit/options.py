@@ -18,12 +18,15 @@ MOST_REFITS = 10**6
 
 
 @dataclass(frozen=True)
-class Options:
-    """The options of `fit_law`; see there. `checked` raises InputError for invalid ones."""
+class FitOptions:
+    """The options of `fit_law`; see there. `checked` raises InputError for invalid ones.
+
+    residual: None is `linear`, and for several laws of one input `log`.
+    """
 
     loss: str = "squared"
     delta: float | None = None
-    residual: str = "linear"
+    residual: str | None = None
     expectile: float | None = None
     fix: Mapping[str, float] | None = None
     bounds: Mapping[str, tuple[float, float]] | None = None
@@ -52,7 +55,7 @@ class Options:
             return "cluster"
         return {"huber": "neighbour", "expectile": "case"}.get(self.loss, "wild")
 
-    def of_rows(self, rows: np.ndarray) -> Options:
+    def of_rows(self, rows: np.ndarray) -> FitOptions:
         """The options for the points `rows` ([n] bool); weights passed as numbers are restricted to them."""
         if self.weights is None or isinstance(self.weights, str) or np.shape(self.weights) != rows.shape:
             return self
@@ -79,4 +82,12 @@ class Options:
             raise InputError(f"The seed must not be negative, and it is {self.seed}.", code="bad_value")
         if self.starts is not None and self.starts < 1:
             raise InputError("At least one start is needed.", code="bad_value")
-        return make_objective(self.loss, self.delta, self.residual, self.expectile)
+        return make_objective(self.loss, self.delta, self.residual or "linear", self.expectile)
+
+
+def make_options(options: Mapping[str, Any]) -> FitOptions:
+    """Options by name. Raises InputError for an unknown name, with the nearest one."""
+    for name in options:
+        if name not in FitOptions.__dataclass_fields__:
+            raise unknown("option", name, FitOptions.__dataclass_fields__)
+    return FitOptions(**options)

@@ -16,7 +16,7 @@ from scalelaw.fit.identifiability import judge
 from scalelaw.fit.intervals import draw, interval_warnings, intervals, settled
 from scalelaw.fit.law import Law
 from scalelaw.fit.multistart import minimize
-from scalelaw.fit.options import Options
+from scalelaw.fit.options import FitOptions
 from scalelaw.fit.problem import Task, make_task
 from scalelaw.fit.varpro import Problem
 from scalelaw.table.points import Points
@@ -26,7 +26,7 @@ LABELS = ("model", "model_family", "compressor", "task_family", "benchmark", "se
 
 
 @np.errstate(all="ignore")
-def fit_points(points: Points, law: Law, options: Options) -> FittedLaw:
+def fit_points(points: Points, law: Law, options: FitOptions) -> FittedLaw:
     """Fit a law to points; see `fit_law` for the options."""
     began = time.perf_counter()
     task = make_task(points, law, options)
@@ -130,13 +130,13 @@ def _check_ties(task: Task, whole: Array) -> None:
             )
 
 
-def _loss(options: Options, problem: Problem) -> dict[str, Any]:
+def _loss(options: FitOptions, problem: Problem) -> dict[str, Any]:
     objective = problem.objective
     loss = {"kind": objective.loss, "delta": objective.delta, "residual": objective.residual}
     return loss if objective.expectile is None else {**loss, "expectile": objective.expectile}
 
 
-def _method(options: Options, usable: bool) -> dict[str, Any]:
+def _method(options: FitOptions, usable: bool) -> dict[str, Any]:
     if not usable or (options.bootstrap == 0 and options.interval != "profile"):
         return {"level": options.level, "method": "none"}
     if options.interval == "profile":

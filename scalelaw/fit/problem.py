@@ -13,7 +13,7 @@ from scalelaw.fit.formula_inputs import resolve
 from scalelaw.fit.formula_law import is_expression, law_names
 from scalelaw.fit.law import Law, make_law
 from scalelaw.fit.load_law import load_law
-from scalelaw.fit.options import Options
+from scalelaw.fit.options import FitOptions
 from scalelaw.fit.parameters import Freedom, freedom
 from scalelaw.fit.varpro import Problem
 from scalelaw.fit.weights import Weights, make_weights, need_positive, need_squares
@@ -30,8 +30,8 @@ def opening(
     inputs: Mapping[str, str | float] | None,
     target: str,
     where: Any,
-    options: Mapping[str, Any],
-) -> tuple[Points, Law, Options]:
+    options: FitOptions,
+) -> tuple[Points, Law, FitOptions]:
     """The points, the law and the options of a fit of one law. Raises InputError for invalid options."""
     if law == "auto":
         raise InputError(
@@ -39,7 +39,7 @@ def opening(
             code="bad_option",
             hint="Name the law, for example the one that `compare` ranks first.",
         )
-    fit_options, frame = make_options(options), read_table(table)
+    fit_options, frame = replace(options, residual=options.residual or "linear"), read_table(table)
     if not is_expression(law, [*map(str, frame.columns), *(inputs or ())]):
         loaded_law = load_law(law)
         return read_points(frame, loaded_law, inputs, target, where, fit_options), loaded_law, fit_options
@@ -49,29 +49,19 @@ def opening(
     return replace(selected, warnings=(*resolved.warnings, *selected.warnings)), loaded_law, fit_options
 
 
-def make_options(options: Mapping[str, Any]) -> Options:
-    """Options by name (residual None: linear). Raises InputError for an unknown name, with the nearest one."""
-    if options.get("residual", "") is None:
-        options = {name: value for name, value in options.items() if name != "residual"}
-    for name in options:
-        if name not in Options.__dataclass_fields__:
-            raise unknown("option", name, Options.__dataclass_fields__)
-    return Options(**options)
-
-
 def read_points(
     frame: Any,
     law: Law,
     inputs: Mapping[str, str | float] | None,
     target: str,
     where: Any,
-    options: Options | None = None,
+    options: FitOptions | None = None,
 ) -> Points:
     """The points of a table, as returned by `read_table`, that a law is fitted to.
 
     Raises InputError for missing columns.
     """
-    mapping, options = {name: name for name in law.inputs}, options or Options()
+    mapping, options = {name: name for name in law.inputs}, options or FitOptions()
     for name, column in (inputs or {}).items():
         # an empty column keeps a name of a formula a parameter
         if column in ("", None):
@@ -123,7 +113,7 @@ class Task:
             ends[name] = (float(low), float(high))
         return ends
 
-    def n_clusters(self, options: Options) -> int | None:
+    def n_clusters(self, options: FitOptions) -> int | None:
         """Number of resampled clusters; None where points are resampled."""
         if (
             self.clusters is None
@@ -133,14 +123,14 @@ class Task:
             return None
         return len(np.unique(self.clusters))
 
-    def degrees(self, options: Options) -> int:
+    def degrees(self, options: FitOptions) -> int:
         """Degrees of freedom of the t quantile that widens intervals: of the points, or of the clusters if fewer."""
         left = self.problem.target.shape[1] - int((~self.problem.fixed).sum())
         clusters = self.n_clusters(options)
         return left if clusters is None else min(left, clusters - 1)
 
 
-def make_task(points: Points, law: Law, options: Options) -> Task:
+def make_task(points: Points, law: Law, options: FitOptions) -> Task:
     """The fit problem. Raises InputError for invalid options and for log residuals of a zero target."""
     objective = options.checked()
     free = freedom(law, options.fix, options.bounds, options.tie, options.parameters)

@@ -20,7 +20,7 @@ from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.identifiability import at_rounding, rank
 from scalelaw.fit.law import Law
 from scalelaw.fit.multistart import Minimum, minimize
-from scalelaw.fit.options import Options
+from scalelaw.fit.options import FitOptions
 from scalelaw.fit.problem import Task, make_task
 from scalelaw.fit.varpro import Problem
 from scalelaw.table.points import Points
@@ -121,7 +121,7 @@ def share(
     groups: Mapping[str, FittedLaw],
     law: Law,
     shared: Sequence[str],
-    options: Options,
+    options: FitOptions,
 ) -> tuple[dict[str, Any], Warnings]:
     """(`GroupedFit.sharing`, warnings). labels [n]: the group of each point; groups: their separate fits.
 
@@ -240,7 +240,7 @@ def _differences(
     apart: _Fit,
     names: Sequence[str],
     shared: Sequence[str],
-    options: Options,
+    options: FitOptions,
     clusters: Array | None,
     excluded: Sequence[str],
 ) -> dict[str, dict[str, dict[str, Any]]]:
@@ -280,7 +280,7 @@ def _words(
     names: Sequence[str],
     unsettled: Sequence[str],
     perfect: bool,
-    options: Options,
+    options: FitOptions,
 ) -> str:
     """The conclusion in words, and its limitations."""
     begin = f"Sharing {', '.join(shared)} between {', '.join(names)} is "

@@ -14,8 +14,9 @@ from scipy import optimize
 from scalelaw.fit.load_law import load_law
 from scalelaw.fit.multistart import minimize
 from scalelaw.fit.objective import Objective, make_objective
+from scalelaw.fit.options import FitOptions
 from scalelaw.fit.pipeline import fit_points
-from scalelaw.fit.problem import make_options, read_points
+from scalelaw.fit.problem import read_points
 from scalelaw.fit.varpro import Problem, descend
 from scalelaw.table.read import read_table
 
@@ -61,7 +62,7 @@ def test_one_certified_fit_of_28_points(benchmark: Benchmark) -> None:
 def test_fit_law_of_28_points_with_1000_refits(benchmark: Benchmark) -> None:
     law = load_law("product_power")
     points = read_points(read_table("vlm_reasoning"), law, None, "error", None)
-    assert benchmark(fit_points, points, law, make_options({})).n_points == 28
+    assert benchmark(fit_points, points, law, FitOptions()).n_points == 28
 
 
 def test_4000_refits_of_28_points(benchmark: Benchmark) -> None:

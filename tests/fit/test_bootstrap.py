@@ -14,7 +14,7 @@ from scalelaw.fit.lmfit_bridge import standard_errors
 from scalelaw.fit.load_law import load_law
 from scalelaw.fit.multistart import minimize
 from scalelaw.fit.objective import make_objective
-from scalelaw.fit.options import Options
+from scalelaw.fit.options import FitOptions
 from scalelaw.fit.problem import make_task, read_points
 from scalelaw.fit.profile import profile_derived
 from scalelaw.fit.varpro import Problem
@@ -47,7 +47,7 @@ def test_bootstrap_intervals_of_a_linear_law_are_near_the_t_interval(resample: s
 
 def test_standard_errors_are_the_textbooks() -> None:
     law = load_law("log_linear")
-    task = make_task(read_points(TABLE, law, None, "error", None), law, Options())
+    task = make_task(read_points(TABLE, law, None, "error", None), law, FitOptions())
     fitted = sl.fit_law(TABLE, law="log_linear", bootstrap=0)
     errors = standard_errors(task.problem, np.array(list(fitted.params.values())))
     for error, (low, high) in zip(errors, textbook().values(), strict=True):
@@ -56,7 +56,7 @@ def test_standard_errors_are_the_textbooks() -> None:
 
 def test_leverages_sum_to_the_parameters_and_the_jackknife_is_leaving_out() -> None:
     law = load_law("log_linear")
-    task = make_task(read_points(TABLE, law, None, "error", None), law, Options())
+    task = make_task(read_points(TABLE, law, None, "error", None), law, FitOptions())
     fitted = np.array(list(sl.fit_law(TABLE, law="log_linear", bootstrap=0).params.values()))
     hat = leverage(task.problem, fitted)
     assert hat.sum() == pytest.approx(3, rel=1e-9)
@@ -67,7 +67,7 @@ def test_leverages_sum_to_the_parameters_and_the_jackknife_is_leaving_out() -> N
 
 def test_blocks_of_refits_are_the_same_refits(monkeypatch: pytest.MonkeyPatch) -> None:
     law = load_law("log_linear")
-    task = make_task(read_points(TABLE, law, None, "error", None), law, Options())
+    task = make_task(read_points(TABLE, law, None, "error", None), law, FitOptions())
     fitted = np.array(list(sl.fit_law(TABLE, law="log_linear", bootstrap=0).params.values()))
     whole = bootstrap(task.problem, fitted, 50, "wild", np.random.default_rng(0))
     monkeypatch.setattr("scalelaw.fit.bootstrap._AT_ONCE", 28 * 7)
@@ -122,7 +122,7 @@ def test_intervals_do_not_depend_on_the_unit_of_the_size() -> None:
 def test_refits_are_minima_or_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     law = load_law("product_power")
     table = sl.read_table("vlm_ocr")
-    task = make_task(read_points(table, law, None, "error", None), law, Options(loss="huber"))
+    task = make_task(read_points(table, law, None, "error", None), law, FitOptions(loss="huber"))
     fitted = np.array(list(sl.fit_law(table, loss="huber", bootstrap=0).params.values()))
     every = bootstrap(task.problem, fitted, 60, "neighbour", np.random.default_rng(0))
     assert (every.failed, every.parameters.shape[1]) == (0, 60)

@@ -11,7 +11,7 @@ import scalelaw as sl
 from scalelaw.fit.bootstrap import _donors, percentile
 from scalelaw.fit.identifiability import judge
 from scalelaw.fit.multistart import Minimum
-from scalelaw.fit.options import Options
+from scalelaw.fit.options import FitOptions
 from scalelaw.fit.problem import make_task, opening
 
 TABLE = sl.read_table("vlm_reasoning")
@@ -83,9 +83,9 @@ def test_the_donors_of_a_point_are_the_nearest() -> None:
 def test_few_clusters_are_said_and_widen() -> None:
     """Four models leave three degrees of freedom, and so the t quantile of three."""
     task = make_task(*opening(TABLE, "product_power", None, "error", None, {"cluster": "model"}))
-    options = Options(cluster="model")
+    options = FitOptions(cluster="model")
     assert task.degrees(options) == 3
-    assert task.degrees(Options(cluster="model", resample="case")) == 24
+    assert task.degrees(FitOptions(cluster="model", resample="case")) == 24
     fitted = sl.fit_law(TABLE, cluster="model", bootstrap=300, law="log_linear")
     assert "few_clusters" in codes(fitted)
     low, high = np.quantile(fitted.draws["a"], [0.025, 0.975])
