@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.fit.bootstrap import Draws, accelerated, bootstrap, jackknife, one_sided, percentile
+from scalelaw.fit.law import Law
 from scalelaw.fit.multistart import Minimum
 from scalelaw.fit.options import FitOptions
 from scalelaw.fit.problem import Ends, Task
@@ -66,7 +67,7 @@ def intervals(
         for name in value:
             if name not in names and name not in law.signed and value[name] >= 0:
                 ends[name] = (float(np.maximum(ends[name][0], 0.0)), ends[name][1])
-    _from_ratio(ends, value)
+    ends |= _implied(law, ends, value)
     derived = {name: {"value": value[name], "interval": ends[name]} for name in value if name not in names}
     return {name: ends[name] for name in names}, derived, beside
 
@@ -89,14 +90,13 @@ def _profiled(
     return ends
 
 
-def _from_ratio(ends: dict[str, Ends], value: Mapping[str, float]) -> None:
-    """The interval of an infinite V*/Q = 1 / (r - 1), from that of r = alpha/beta, with which it decreases."""
-    name = "optimal_visual_tokens_per_text_token"
-    if "alpha_over_beta" not in ends or not np.isinf(value.get(name, 0.0)) or not np.isnan(ends[name]).all():
-        return
-    low, high = (1 / (r - 1) if r > 1 else np.inf for r in reversed(ends["alpha_over_beta"]))
-    if not np.isnan(ends["alpha_over_beta"]).any():
-        ends[name] = (low, high)
+def _implied(law: Law, ends: Mapping[str, Ends], value: Mapping[str, float]) -> dict[str, Ends]:
+    """The intervals of infinite quantities that the law computes from another one, with which they decrease."""
+    return {
+        name: (function(ends[other][1]), function(ends[other][0]))
+        for name, (other, function) in law.implied.items()
+        if np.isinf(value.get(name, 0.0)) and np.isnan(ends[name]).all() and not np.isnan(ends[other]).any()
+    }
 
 
 def _only(quantities: Quantities, name: str) -> Callable[[Array], Array]:

@@ -25,6 +25,8 @@ class Law:
     """A law. `linear` parameters enter linearly; `search` is the box in which the others are searched.
 
     signed: derived quantities that may be negative although no parameter may.
+    implied: derived quantity -> (another one, a decreasing function of that); where the quantity is infinite, its
+    interval comes from the other's.
     The arguments of its functions are matched by name with `units` and `bounds` (see `signature`).
     Raises InputError (bad_law) for a function with other arguments.
     """
@@ -43,6 +45,7 @@ class Law:
     )
     notes: Mapping[str, str] = field(default_factory=dict)
     signed: tuple[str, ...] = ()
+    implied: Mapping[str, tuple[str, Callable[[float], float]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = (*self.units, *self.bounds)
@@ -101,7 +104,7 @@ class Law:
 
     def value_from(self, inputs: Sequence[Array], parameters: Array, jacobian: Array) -> Array:
         """[B, n] the law's value, from its Jacobian where every term is linear in a parameter."""
-        if not self._has_offset:
+        if not self.has_offset:
             linear = self.linear_index
             with np.errstate(all="ignore"):
                 total: Array = parameters[linear[0], :, None] * jacobian[:, linear[0]]
@@ -112,7 +115,7 @@ class Law:
 
     def moved_value(self, value: Array, old: Array, new: Array, jacobian: Array) -> Array:
         """[B, n] the law's value after its linear parameters changed from `old` to `new` [p, B]."""
-        if not self._has_offset:
+        if not self.has_offset:
             return self.value_from((), new, jacobian)
         moved = value.copy()
         for j in self.linear_index:
@@ -120,7 +123,7 @@ class Law:
         return moved
 
     @cached_property
-    def _has_offset(self) -> bool:
+    def has_offset(self) -> bool:
         """Whether the law is nonzero when its linear parameters are zero, for inputs of any size."""
         if not self.linear:
             return True
@@ -215,6 +218,7 @@ def make_law(name: str, names: Mapping[str, Any]) -> Law:
             search=names.get("search", {}),
             notes=names.get("notes", {}),
             signed=tuple(map(str, names.get("signed", ()))),
+            implied=names.get("implied", {}),
         )
     except InputError:
         raise

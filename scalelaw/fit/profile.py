@@ -9,8 +9,8 @@ the starting points of the global search, so that a second valley is not missed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def profile_derived(
         return np.asarray(np.log(quantity(parameters))) if positive else quantity(parameters)
 
     center = float(np.log(value)) if positive else value
-    law = _with_quantity(problem.law, pulled)
+    law = _WithQuantity.of(problem.law, pulled)
     n = problem.target.shape[1]
     weight = np.ones((1, n)) if problem.weight is None else problem.weight
     size = 1.0 if positive else abs(value) or 1e-3
@@ -269,27 +269,35 @@ def _constrained_minimum(
     return np.asarray(params[:, totals.argmin(axis=0), np.arange(count)])
 
 
-def _with_quantity(law: Law, quantity: Callable[[Array], Array]) -> Law:
-    """The law with one more point at its end, whose value is the quantity."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _WithQuantity(Law):
+    """A law with one more point at its end, whose value is a quantity of the parameters."""
 
-    class Wide(Law):
-        def value(self, inputs, parameters):  # type: ignore[no-untyped-def]
-            value = law.value([x[:-1] for x in inputs], parameters)
-            return np.concatenate([value, quantity(parameters)[:, None]], axis=1)
+    base: Law
+    quantity: Callable[[Array], Array]
 
-        def value_from(self, inputs, parameters, jacobian):  # type: ignore[no-untyped-def]
-            return self.value(inputs, parameters)
+    @classmethod
+    def of(cls, law: Law, quantity: Callable[[Array], Array]) -> _WithQuantity:
+        names = {f.name: getattr(law, f.name) for f in fields(Law)}
+        return cls(**{**names, "linear": ()}, base=law, quantity=quantity)
 
-        def jacobian(self, inputs, parameters):  # type: ignore[no-untyped-def]
-            jacobian = law.jacobian([x[:-1] for x in inputs], parameters)
-            step = 1e-6 * np.where(parameters == 0, 1e-6, np.abs(parameters))
-            count, rows = parameters.shape
-            # [parameter, shifted parameter, row]
-            moved = np.eye(count)[:, :, None] * step
-            shifted = np.concatenate([parameters[:, None] + moved, parameters[:, None] - moved], axis=1)
-            value = quantity(shifted.reshape(count, -1)).reshape(2, count, rows)
-            slopes = np.nan_to_num((value[0] - value[1]) / (2 * step))
-            return np.concatenate([jacobian, slopes.T[:, :, None]], axis=2)
+    def value(self, inputs: Sequence[Array], parameters: Array) -> Array:
+        """[B, n + 1] the law's values, and the quantity."""
+        value = self.base.value([x[:-1] for x in inputs], parameters)
+        return np.concatenate([value, self.quantity(parameters)[:, None]], axis=1)
 
-    names = {f: getattr(law, f) for f in law.__dataclass_fields__}
-    return Wide(**{**names, "linear": ()})
+    def value_from(self, inputs: Sequence[Array], parameters: Array, jacobian: Array) -> Array:
+        """As `value`: the quantity is linear in nothing."""
+        return self.value(inputs, parameters)
+
+    def jacobian(self, inputs: Sequence[Array], parameters: Array) -> Array:
+        """[B, p, n + 1] the law's derivatives, and those of the quantity by central differences."""
+        jacobian = self.base.jacobian([x[:-1] for x in inputs], parameters)
+        step = 1e-6 * np.where(parameters == 0, 1e-6, np.abs(parameters))
+        count, rows = parameters.shape
+        # [parameter, shifted parameter, row]
+        moved = np.eye(count)[:, :, None] * step
+        shifted = np.concatenate([parameters[:, None] + moved, parameters[:, None] - moved], axis=1)
+        value = self.quantity(shifted.reshape(count, -1)).reshape(2, count, rows)
+        slopes = np.nan_to_num((value[0] - value[1]) / (2 * step))
+        return np.concatenate([jacobian, slopes.T[:, :, None]], axis=2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ _ENOUGH = 3
 """Degrees of freedom from which a group's own residuals determine its noise."""
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Joint(Law):
     """A law with separate unshared parameters per group, `A[ocr]`. Its last input is the group's number, from 1.
 
@@ -42,13 +44,16 @@ class Joint(Law):
     owner: list[str]
     group: list[int | None]
     index: Array
-    _has_offset = True  # type: ignore[assignment]
 
-    def __init__(self, law: Law, names: Sequence[str], shared: Sequence[str]) -> None:
+    @classmethod
+    def of(cls, law: Law, names: Sequence[str], shared: Sequence[str]) -> Joint:
+        """The law of groups with these names, in which `shared` parameters are equal in all groups."""
         own: list[int | None] = list(range(len(names)))
         parameters = [(p, g) for p in law.parameters for g in ([None] if p in shared else own)]
         label = {(p, g): p if g is None else f"{p}[{names[g]}]" for p, g in parameters}
-        super().__init__(
+        where = {key: i for i, key in enumerate(parameters)}
+        index = [[where[p, None if p in shared else g] for p in law.parameters] for g in own]
+        return cls(
             name=law.name,
             formula=law.formula,
             source=law.source,
@@ -56,16 +61,16 @@ class Joint(Law):
             predict=law.predict,
             bounds={label[key]: law.bounds[key[0]] for key in parameters},
             linear=tuple(label[key] for key in parameters if key[0] in law.linear),
+            base=law,
+            owner=[p for p, _ in parameters],
+            group=[g for _, g in parameters],
+            index=np.array(index, dtype=int),
         )
-        where = {key: i for i, key in enumerate(parameters)}
-        index = [[where[p, None if p in shared else g] for p in law.parameters] for g in own]
-        for key, value in {
-            "base": law,
-            "owner": [p for p, _ in parameters],
-            "group": [g for _, g in parameters],
-            "index": np.array(index, dtype=int),
-        }.items():
-            object.__setattr__(self, key, value)
+
+    @cached_property
+    def has_offset(self) -> bool:
+        """True, so that values are computed by group."""
+        return True
 
     def value(self, inputs: Sequence[Array], parameters: Array) -> Array:
         """[B, n] each point's value under the parameters of its group."""
@@ -204,7 +209,7 @@ def _noise(task: Task, groups: Mapping[str, FittedLaw], members: Array) -> tuple
 def _joint(problem: Problem, law: Law, groups: Mapping[str, FittedLaw], shared: Sequence[str]) -> _Fit:
     """The fit of all groups at once, started from their separate fits and from a cover."""
     fits = list(groups.values())
-    model = Joint(law, list(groups), shared)
+    model = Joint.of(law, list(groups), shared)
     base = [law.parameters.index(p) for p in model.owner]
     whole = replace(problem, law=model, lower=problem.lower[base], upper=problem.upper[base])
     first = [

@@ -14,6 +14,8 @@ A law file defines plain names and one plain function:
     search      optional: {parameter: (low, high)}, the search box of the nonlinear ones, or a function of the inputs
     derived     optional: parameters (a dict) -> a dict of derived quantities; numpy, for draws as for numbers
     signed      optional: derived quantities that may be negative although no parameter may (a difference)
+    implied     optional: {derived quantity: (another, a decreasing function of it)}: where the quantity is infinite,
+                its interval comes from the other's
     variant     optional: an argument -> these names, for `law:argument` (bnsl:2 has two breaks)
     compared    optional: arguments of the variants that are compared with other laws (`--law auto`)
     notes       optional: {parameter: interpretation when it lies on its bound}

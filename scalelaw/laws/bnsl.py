@@ -94,4 +94,14 @@ def _derived(n: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return derived
 
 
-globals().update(variant("1"))
+_one_break = variant("1")
+formula = _one_break["formula"]
+source = _one_break["source"]
+units = _one_break["units"]
+bounds = _one_break["bounds"]
+linear = _one_break["linear"]
+notes = _one_break["notes"]
+predict = _predict
+gradient = _gradient
+search = _search(1)
+derived = _derived(1)

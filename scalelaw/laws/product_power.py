@@ -24,6 +24,14 @@ notes = {
 }
 
 
+def _tokens_of_ratio(ratio: float) -> float:
+    """V*/Q of alpha/beta: 1 / (alpha/beta - 1), infinite where alpha <= beta."""
+    return 1 / (ratio - 1) if ratio > 1 else np.inf
+
+
+implied = {"optimal_visual_tokens_per_text_token": ("alpha_over_beta", _tokens_of_ratio)}
+
+
 def predict(n_params: Any, visual_tokens: Any, A: Any, alpha: Any, beta: Any, D: Any) -> Any:
     """The error, in the target's unit; n_params in billions. All arguments broadcast."""
     return A * np.exp(-alpha * np.log(n_params) - beta * np.log(visual_tokens)) + D

@@ -68,7 +68,7 @@ def test_the_donors_of_a_point_are_the_nearest() -> None:
     n, v = 1e9 * np.exp(draw.normal(size=500)), np.exp(draw.uniform(0, 6, 500))
     error = 0.5 * (n / 1e9) ** -0.1 * v**-0.05 + draw.normal(0, 0.01, 500) + 0.1
     table = pd.DataFrame({"n_params": n, "visual_tokens": v, "error": error})
-    task = make_task(*opening(table, "product_power", None, "error", None, {"loss": "huber"}))
+    task = make_task(*opening(table, "product_power", None, "error", None, FitOptions(loss="huber")))
     place = np.array([0.5, 0.1, 0.05, 0.1])
     nearest, at = _donors(task.problem, place)
     residual = task.problem.target[0] - task.problem.law.value(task.problem.inputs, place[:, None])[0]
@@ -82,7 +82,7 @@ def test_the_donors_of_a_point_are_the_nearest() -> None:
 
 def test_few_clusters_are_said_and_widen() -> None:
     """Four models leave three degrees of freedom, and so the t quantile of three."""
-    task = make_task(*opening(TABLE, "product_power", None, "error", None, {"cluster": "model"}))
+    task = make_task(*opening(TABLE, "product_power", None, "error", None, FitOptions(cluster="model")))
     options = FitOptions(cluster="model")
     assert task.degrees(options) == 3
     assert task.degrees(FitOptions(cluster="model", resample="case")) == 24
@@ -170,7 +170,7 @@ def test_a_parameter_that_moves_nothing_is_not_determined() -> None:
 
 def test_a_gap_in_the_rounding_is_no_failure() -> None:
     """Of a nearly perfect fit every further step gains a share, and nothing that is not rounding."""
-    task = make_task(*opening(EXACT, "product_power", None, "error", None, {}))
+    task = make_task(*opening(EXACT, "product_power", None, "error", None, FitOptions()))
     place = np.array([0.5, 0.1, 0.05, 0.1])
     flat = Minimum(place, 1e-28, False, 1, 1, 1e-3, 0.0)
     assert judge(task.problem, flat)[0] == "identified"

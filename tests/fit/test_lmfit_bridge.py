@@ -10,6 +10,7 @@ import scalelaw as sl
 from scalelaw.errors import InputError
 from scalelaw.fit import lmfit_result
 from scalelaw.fit.lmfit_bridge import standard_errors
+from scalelaw.fit.options import FitOptions
 from scalelaw.fit.problem import make_task, opening
 
 TABLE = sl.read_table("vlm_reasoning").assign(error_se=np.linspace(0.002, 0.01, 28))
@@ -28,7 +29,7 @@ TABLE = sl.read_table("vlm_reasoning").assign(error_se=np.linspace(0.002, 0.01, 
     ],
 )
 def test_lmfit_says_what_the_fit_says(wishes: dict) -> None:
-    points, law, options = opening(TABLE, "product_power", None, "error", None, wishes)
+    points, law, options = opening(TABLE, "product_power", None, "error", None, FitOptions(**wishes))
     task = make_task(points, law, options)
     fitted = sl.fit_law(TABLE, bootstrap=0, **wishes)
     result = lmfit_result(fitted)
