@@ -10,6 +10,7 @@ from scalelaw.cli.app import Json, Output, Table, Verbose, Where, app, give, nam
 from scalelaw.cli.help import Sectioned
 from scalelaw.cli.table_options import Inputs, Scales, Scores, Target, input_columns
 from scalelaw.errors import InputError, NoAnswer
+from scalelaw.laws import DEFAULT
 
 AsIs = Annotated[
     bool,
@@ -32,7 +33,7 @@ def fit(
             metavar="LAW",
             rich_help_panel="Law",
         ),
-    ] = "product_power",
+    ] = DEFAULT,
     laws: Annotated[
         str | None,
         typer.Option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from scalelaw.cli import streams
 from scalelaw.errors import InputError
@@ -61,7 +62,7 @@ def check(command: str, arguments: Sequence[str], inputs: Sequence[str], outputs
         if not (folder_wanted and os.path.isdir(output)):
             paths.check_output(output)
         for folder in filter(os.path.isdir, inputs):
-            layout = SweepFolder(paths.Path(folder))
+            layout = SweepFolder(Path(folder))
             if os.path.isfile(layout.experiment) and os.path.exists(output) and _holds(layout, output):
                 raise InputError(
                     f"{output} belongs to the sweep {folder}, which is an input, and would be overwritten.",
@@ -83,7 +84,7 @@ def check_streams(command: str = "", folders: Sequence[str] = (), as_json: bool 
     """
     numbers = paths.streams_on_inputs()
     if command not in _SWEEPS:
-        layouts = [SweepFolder(paths.Path(folder)) for folder in folders if os.path.isdir(folder)]
+        layouts = [SweepFolder(Path(folder)) for folder in folders if os.path.isdir(folder)]
         layouts = [layout for layout in layouts if os.path.isfile(layout.experiment)]
         places = {n: os.path.realpath(f"/dev/fd/{n}") for n in (1, 2) if n not in numbers}
         files = {number: place for number, place in places.items() if os.path.isfile(place)}
@@ -101,7 +102,7 @@ def check_streams(command: str = "", folders: Sequence[str] = (), as_json: bool 
 
 
 def _holds(layout: SweepFolder, output: str) -> bool:
-    place = paths.Path(os.path.realpath(output))
+    place = Path(os.path.realpath(output))
     own = (layout.experiment, layout.manifest, layout.lock, layout.results, layout.gathered)
     inner = (
         layout.cells,

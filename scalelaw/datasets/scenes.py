@@ -194,7 +194,7 @@ class Dataset:
         lots = uniform((self.seed, _FACTS, 1), np.arange(10**PLACES), 1)[:, 0]
         numbers = np.flatnonzero(kept("train" if split == "text" else split, lots))
         number = numbers[(u * len(numbers)).astype(int)]
-        return number[:, None] // 10 ** np.arange(PLACES - 1, -1, -1) % 10
+        return np.asarray(number[:, None] // 10 ** np.arange(PLACES - 1, -1, -1) % 10)
 
     def images(self, split: str, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """The images of these indices: uint8 [n, 32, 32, 3]."""
@@ -276,7 +276,7 @@ class Dataset:
         return examples
 
     def _fact(self, thing: int, relation: int) -> str:
-        return self._answers[self._fact_answers[thing * len(self._relations) + relation]]
+        return str(self._answers[self._fact_answers[thing * len(self._relations) + relation]])
 
     def _ask_fact(self, scene: dict[str, np.ndarray], row: int, u: float) -> Example:
         thing, relation = divmod(int(scene["entry"][row]), len(self._relations))

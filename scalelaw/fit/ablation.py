@@ -19,6 +19,7 @@ from scalelaw.fit.multistart import minimize
 from scalelaw.fit.options import FitOptions, make_options
 from scalelaw.fit.pipeline import fit_points
 from scalelaw.fit.problem import make_task, opening, read_points
+from scalelaw.laws import DEFAULT
 from scalelaw.table.points import Points
 from scalelaw.table.read import read_table
 
@@ -28,7 +29,7 @@ _OUTLIER = 3.0
 
 def ablate(
     table: Any,
-    law: str = "product_power",
+    law: str = DEFAULT,
     inputs: Mapping[str, str | float] | None = None,
     target: str = "error",
     where: Any = None,
@@ -148,7 +149,7 @@ def _row(change: str, fitted: FittedLaw, base: FittedLaw) -> dict[str, Any]:
 @np.errstate(all="ignore")
 def influence(
     table: Any,
-    law: str = "product_power",
+    law: str = DEFAULT,
     inputs: Mapping[str, str | float] | None = None,
     target: str = "error",
     where: Any = None,

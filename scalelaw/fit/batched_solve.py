@@ -190,7 +190,7 @@ def _on_a_face(gram: Array, slope: Array, step: Array, low: Array, high: Array) 
         value = np.sum(trial * (np.einsum("jkb,kb->jb", gram, trial) - 2.0 * slope), axis=0)
         better = (value < least) & (step[j] != np.clip(step[j], low[j], high[j]))
         best[:, better], least[better] = trial[:, better], value[better]
-    return best
+    return np.asarray(best)
 
 
 def _walk(
@@ -213,4 +213,4 @@ def _walk(
         free[at] = False
         slope = slope * (1.0 - share)
         leg = solver(slope, free)
-    return place - start
+    return np.asarray(place - start)

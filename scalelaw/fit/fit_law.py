@@ -10,6 +10,7 @@ from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.options import FitOptions
 from scalelaw.fit.pipeline import fit_points
 from scalelaw.fit.problem import opening
+from scalelaw.laws import DEFAULT
 
 
 @typed(
@@ -26,7 +27,7 @@ from scalelaw.fit.problem import opening
 )  # fmt: skip
 def fit_law(
     table: Any,
-    law: str = "product_power",
+    law: str = DEFAULT,
     inputs: Mapping[str, str | float] | None = None,
     target: str = "error",
     where: Any = None,

@@ -18,6 +18,7 @@ from scalelaw.fit.options import make_options
 from scalelaw.fit.pipeline import fit_points
 from scalelaw.fit.problem import opening
 from scalelaw.fit.shared_parameters import share as judge_sharing
+from scalelaw.laws import DEFAULT
 from scalelaw.results.envelope import answer, dumps, plain
 from scalelaw.table.checks import pooled
 from scalelaw.table.points import Points
@@ -69,7 +70,7 @@ class GroupedFit:
 def fit_groups(
     table: Any,
     by: str,
-    law: str = "product_power",
+    law: str = DEFAULT,
     share: Sequence[str] = (),
     inputs: Mapping[str, str | float] | None = None,
     target: str = "error",

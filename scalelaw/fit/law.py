@@ -155,18 +155,20 @@ class Law:
     def _linear_column(self, inputs: Sequence[Array], parameters: Array, j: int, offset: Array) -> Array:
         unit = np.where(self.is_linear[:, None], 0.0, parameters)
         unit[j] = 1.0
-        return self.value(inputs, unit) - offset
+        column: Array = self.value(inputs, unit) - offset
+        return column
 
     def _slope(self, inputs: Sequence[Array], parameters: Array, j: int) -> Array:
         if self._analytic:
             moved: Array = parameters.astype(complex)
             moved[j] += 1j * TINY
-            return np.imag(self.value(inputs, moved)) / TINY
+            return np.asarray(np.imag(self.value(inputs, moved)) / TINY)
         size = np.abs(parameters[j])
         step = np.cbrt(np.finfo(float).eps) * np.where(size == 0, 1e-3, size)
         up, down = parameters.copy(), parameters.copy()
         up[j], down[j] = up[j] + step, down[j] - step
-        return (self.value(inputs, up) - self.value(inputs, down)) / (up[j] - down[j])[:, None]
+        rise = self.value(inputs, up) - self.value(inputs, down)
+        return np.asarray(rise / (up[j] - down[j])[:, None])
 
     @cached_property
     def _analytic(self) -> bool:

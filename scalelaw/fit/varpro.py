@@ -213,10 +213,8 @@ class State:
     @property
     def rounding(self) -> Array:
         """[B] rounding error of the total: residuals r of targets y are known to about eps y."""
-        return (
-            np.sqrt(ROUNDING * np.maximum(self.total, 0.0) * self.rounding_scale)
-            + ROUNDING * self.rounding_scale
-        )
+        size = np.sqrt(ROUNDING * np.maximum(self.total, 0.0) * self.rounding_scale)
+        return np.asarray(size + ROUNDING * self.rounding_scale)
 
     def quadratic(self, problem: Problem, majorizer_weight: Array) -> tuple[Array, Array]:
         """The Gram matrix [p, p, B] and the slopes [p, B] of the linearized least-squares problem."""

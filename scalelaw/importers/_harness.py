@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
-from scalelaw.importers._duplicates import PARTIAL, Warnings
+from scalelaw.importers._duplicates import PARTIAL
 from scalelaw.importers._files import (
+    Warnings,
     as_score,
     count,
     find,

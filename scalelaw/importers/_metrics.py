@@ -28,8 +28,8 @@ import yaml
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.paths import bundled
-from scalelaw.importers._duplicates import Warnings, these
-from scalelaw.importers._files import count, number
+from scalelaw.importers._duplicates import these
+from scalelaw.importers._files import Warnings, count, number
 from scalelaw.plugins import names
 
 AGGREGATES = ("proportion", "mean", "other")

@@ -16,8 +16,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.importers._duplicates import Warnings, these
-from scalelaw.importers._files import count, number, text
+from scalelaw.importers._duplicates import these
+from scalelaw.importers._files import Warnings, count, number, text
 from scalelaw.table.schema import COLUMNS
 
 FACTS = (

@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from scalelaw.errors import InputError
-from scalelaw.importers._duplicates import Entry, Warnings, flag, newest, repeats, these
-from scalelaw.importers._files import text
+from scalelaw.importers._duplicates import Entry, flag, newest, repeats, these
+from scalelaw.importers._files import Warnings, text
 from scalelaw.importers._metrics import Metric, Metrics
 from scalelaw.importers._models import FACTS, Models
 from scalelaw.importers._standard_errors import NOTES, standard_error

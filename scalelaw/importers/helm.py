@@ -21,8 +21,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from scalelaw.errors import InputError
-from scalelaw.importers._duplicates import PARTIAL, Warnings
+from scalelaw.importers._duplicates import PARTIAL
 from scalelaw.importers._files import (
+    Warnings,
     as_score,
     count,
     find,

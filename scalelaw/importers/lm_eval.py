@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scalelaw.importers._duplicates import Warnings
-from scalelaw.importers._files import number
+from scalelaw.importers._files import Warnings, number
 from scalelaw.importers._harness import read_runs
 from scalelaw.importers._scores import OPTIONS as OPTIONS
 from scalelaw.importers._scores import Imported

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from scalelaw.importers._duplicates import Warnings
-from scalelaw.importers._files import optional, text
+from scalelaw.importers._files import Warnings, optional, text
 from scalelaw.importers._harness import read_runs
 from scalelaw.importers._scores import OPTIONS as OPTIONS
 from scalelaw.importers._scores import Imported

@@ -22,3 +22,6 @@ A law file defines plain names and one plain function:
 
 The tests of this folder discover new files.
 """
+
+DEFAULT = "product_power"
+"""The law of a fit that names none."""

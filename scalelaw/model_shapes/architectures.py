@@ -145,7 +145,7 @@ def _extra_params(
         return layers * qkv
     attends = kind not in ("mistral", "mixtral", "phi3") and flag(fields, "attention_bias")
     feeds = kind == "llama" and flag(fields, "mlp_bias")
-    return layers * ((qkv + width) * attends + (2 * feed_forward + width) * feeds)
+    return int(layers * ((qkv + width) * attends + (2 * feed_forward + width) * feeds))
 
 
 def _mixture(fields: Mapping[str, Any], kind: str, width: int, layers: int) -> dict[str, Any]:

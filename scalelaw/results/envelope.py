@@ -70,7 +70,8 @@ def read_answer(path: str | Path, command: str) -> dict[str, Any]:
             hint=_first(command, file, schema),
         )
     check(command, content["data"], content.get("warnings", []), file)
-    return content
+    read: dict[str, Any] = content
+    return read
 
 
 def _first(command: str, file: Path, schema: Any = None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -104,13 +104,13 @@ _TYPES = {
     "boolean": "true or false",
     "null": "null",
 }
-_BOUNDS = {
+_BOUNDS: dict[str, tuple[Callable[[Any, float], Any], str]] = {
     "minimum": (lambda value, bound: value >= bound, "less than"),
     "maximum": (lambda value, bound: value <= bound, "more than"),
     "exclusiveMinimum": (lambda value, bound: value > bound, "not more than"),
     "exclusiveMaximum": (lambda value, bound: value < bound, "not less than"),
 }
-_SIZES = {
+_SIZES: dict[str, tuple[type, Callable[[int, int], bool], str]] = {
     "minItems": (list, lambda n, bound: n >= bound, "fewer than"),
     "maxItems": (list, lambda n, bound: n <= bound, "more than"),
     "minProperties": (dict, lambda n, bound: n >= bound, "fewer than"),
@@ -125,7 +125,7 @@ def _is(kind: str, value: Any) -> bool:
     if isinstance(value, int | float):
         finite = abs(value) <= sys.float_info.max
         return finite and (kind == "number" or (kind == "integer" and value == int(value)))
-    types = {"object": dict, "array": list, "string": str, "null": type(None)}
+    types: dict[str, type] = {"object": dict, "array": list, "string": str, "null": type(None)}
     return kind in types and isinstance(value, types[kind])
 
 
@@ -146,8 +146,8 @@ def _faults(rule: Mapping[str, Any], value: Any, place: str, definitions: Mappin
     if "pattern" in rule and isinstance(value, str) and not re.search(rule["pattern"], value):
         yield f"{where} does not match {rule['pattern']}"
     for name in _BOUNDS.keys() & rule.keys():
-        holds, words = _BOUNDS[name]
-        if _is("number", value) and not holds(value, rule[name]):
+        inside, words = _BOUNDS[name]
+        if _is("number", value) and not inside(value, rule[name]):
             yield f"{where} is {words} {rule[name]:g}"
     for name in _SIZES.keys() & rule.keys():
         kind, holds, words = _SIZES[name]
