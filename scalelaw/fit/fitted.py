@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,55 +16,13 @@ from scalelaw.fit.law_average import PREFIX, effective_parameters
 from scalelaw.fit.load_law import load_law
 from scalelaw.fit.plotting import plot_fit
 from scalelaw.fit.prediction_bands import band
-from scalelaw.results.envelope import answer, dumps, plain
+from scalelaw.results.fit_result import FitResult
 from scalelaw.table.schema import COLUMNS
 
 
 @dataclass(frozen=True)
-class FittedLaw:
-    """A law with its parameters, intervals, status and the points it was fitted to.
-
-    units: what each input is divided by before the law sees it (`params` are for inputs in these units);
-    intervals: name -> (low, high), NaN where there is no interval; objective: the sum over points of r^2, or of
-    the Huber function (r^2/2 inside delta, delta (|r| - delta/2) outside); draws: name -> [n_draws] parameters
-    of the bootstrap refits; points: {inputs: {name: values}, target, target_se, weight (None: all alike), labels:
-    {column: values}}; ties: parameter -> formula of other parameters; target_kind: `error` (a share of 1),
-    `loss` (in its own unit, which may exceed 1) or `other`.
-    """
-
-    law: str
-    formula: str
-    source: str
-    inputs: list[str]
-    units: dict[str, float]
-    target: str
-    loss: dict[str, Any]
-    n_points: int
-    params: dict[str, float]
-    bounds: dict[str, tuple[float, float]]
-    intervals: dict[str, tuple[float, float]]
-    interval: dict[str, Any]
-    objective: float
-    rmse: float
-    r2: float
-    aicc: float
-    status: str
-    certificate: dict[str, Any]
-    derived: dict[str, dict[str, Any]]
-    holdout: dict[str, Any]
-    selection: list[dict[str, Any]]
-    checklist: dict[str, Any]
-    warnings: list[tuple[str, str]]
-    draws: dict[str, np.ndarray] = field(repr=False)
-    draws_method: str
-    points: dict[str, Any] = field(repr=False)
-    ties: dict[str, str] = field(default_factory=dict)
-    target_kind: str = "error"
-
-    @property
-    def measured_range(self) -> dict[str, tuple[float, float]]:
-        """The smallest and largest value of each input among the points, in raw units."""
-        return {name: (float(np.min(v)), float(np.max(v))) for name, v in self.points["inputs"].items()}
+class FittedLaw(FitResult):
+    """The result of a fit with its law: it predicts, draws and plots. The fields are those of `FitResult`."""
 
     @property
     def n_free(self) -> float:
@@ -75,15 +30,6 @@ class FittedLaw:
         if self.law.startswith(PREFIX):
             return effective_parameters(self.params)
         return float(sum(low != high for name, (low, high) in self.bounds.items() if name not in self.ties))
-
-    @property
-    def fit_hash(self) -> str:
-        """Identifies the fit by its data and values: the same once it is written and read, also after a renaming."""
-        values = {
-            name: list(getattr(self, name).values()) for name in ("params", "bounds", "intervals", "draws")
-        }
-        facts = {**values, "target": self.target, "loss": self.loss, "data": self.checklist.get("data_hash")}
-        return hashlib.sha256(json.dumps(plain(facts), sort_keys=True).encode()).hexdigest()[:16]
 
     def the_law(self) -> Law:
         """The law itself. Raises InputError where its file is missing or has changed since the fit."""
@@ -190,20 +136,3 @@ class FittedLaw:
             points={**self.points, "inputs": renamed(self.points["inputs"])},
             checklist={**self.checklist, "columns": renamed(self.checklist.get("columns", {}))},
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The `data` object of `scalelaw fit --json`, in JSON types; NaN is null."""
-        data = {
-            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("draws_method", "warnings")
-        }
-        data["draws"] = {"method": self.draws_method, "params": self.draws}
-        data["measured_range"] = self.measured_range
-        # reproducible output: no timing is written
-        if "SOURCE_DATE_EPOCH" in os.environ:
-            data["certificate"] = {**self.certificate, "seconds": None}
-        made: dict[str, Any] = plain(data)
-        return made
-
-    def to_json(self) -> str:
-        """The JSON object that `scalelaw fit --json` prints."""
-        return dumps(answer("fit", self.to_dict(), self.warnings))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from scalelaw.fit.pipeline import fit_points
 from scalelaw.fit.problem import opening
 from scalelaw.fit.shared_parameters import share as judge_sharing
 from scalelaw.laws import DEFAULT
-from scalelaw.results.envelope import answer, dumps, plain
+from scalelaw.results.envelope import Answer, plain
+from scalelaw.results.warning import Warning, as_warnings
 from scalelaw.table.checks import pooled
 from scalelaw.table.points import Points
 
@@ -27,17 +28,19 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class GroupedFit:
+class GroupedFit(Answer):
     """Fits by group, and the result of sharing parameters; `sharing` is empty without shared parameters.
 
     sharing: {shared, status, params {name, or name[group]: value}, f, p_value, aicc_shared, aicc_apart, differences
     {parameter: {group - group: {value, interval, differs}}}, clusters, tenable (None: undecided), words}.
     """
 
+    command: ClassVar[str] = "fit_groups"
+
     by: str
     groups: Mapping[str, FittedLaw]
     sharing: Mapping[str, Any]
-    warnings: Sequence[tuple[str, str]]
+    warnings: list[Warning]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per group: its points, status, parameters, derived quantities and their intervals."""
@@ -61,10 +64,6 @@ class GroupedFit:
         groups = {name: fitted.to_dict() for name, fitted in self.groups.items()}
         made: dict[str, Any] = plain({"by": self.by, "groups": groups, "sharing": self.sharing})
         return made
-
-    def to_json(self) -> str:
-        """The whole answer (schema scalelaw.fit_groups/1) as JSON text."""
-        return dumps(answer("fit_groups", self.to_dict(), self.warnings))
 
 
 def fit_groups(
@@ -113,7 +112,7 @@ def fit_groups(
             points, labels, groups, loaded_law, list(share), fit_options
         )
         warnings += sharing_warnings
-    return GroupedFit(by, groups, sharing, warnings)
+    return GroupedFit(by, groups, sharing, as_warnings(warnings))
 
 
 def take(points: Points, rows: Array) -> Points:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from scalelaw.fit.objective import make_objective
 from scalelaw.fit.options import FitOptions
 from scalelaw.fit.varpro import Problem, State
 from scalelaw.fit.weights import effective_points, make_weights, need_positive, need_squares
-from scalelaw.results.envelope import answer, dumps
+from scalelaw.results.envelope import Answer
+from scalelaw.results.warning import Warning, as_warnings
 from scalelaw.table.points import Points
 
 Array = np.ndarray
@@ -40,7 +41,7 @@ Warnings = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Answer):
     """A comparison of laws: one row per law, the best first, and the members of their average.
 
     laws: {law, n_parameters, aicc, leave_one_out, leave_largest_out {input: {score, spread, windows}}, score, weight,
@@ -48,13 +49,15 @@ class Comparison:
     tie: the first law and those with as many parameters and the same predictions; then there is no winner.
     """
 
+    command: ClassVar[str] = "compare"
+
     inputs: tuple[str, ...]
     target: str
     residual: str
     n_points: int
     laws: tuple[dict[str, Any], ...]
     winner: str
-    warnings: Warnings
+    warnings: list[Warning]
     members: tuple[tuple[Member, float], ...]
     tie: tuple[str, ...] = ()
 
@@ -62,10 +65,6 @@ class Comparison:
         """The `data` object of `scalelaw compare --json`."""
         names = ("inputs", "target", "residual", "n_points", "winner", "tie", "laws")
         return {name: getattr(self, name) for name in names}
-
-    def to_json(self) -> str:
-        """The JSON object that `scalelaw compare --json` prints."""
-        return dumps(answer("compare", self.to_dict(), self.warnings))
 
 
 @np.errstate(all="ignore")
@@ -95,7 +94,7 @@ def weigh(points: Points, laws: Sequence[Law], options: FitOptions) -> Compariso
     kept = tuple((m, float(w)) for m, w in zip(members, weights, strict=True) if w > 0)
     return Comparison(
         tuple(sample.inputs), points.target_name, sample.objective.residual, len(points), tuple(rows), winner,
-        (*points.warnings, *notes), kept, tie,
+        as_warnings((*points.warnings, *notes)), kept, tie,
     )  # fmt: skip
 
 

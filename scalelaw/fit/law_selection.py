@@ -27,6 +27,7 @@ from scalelaw.fit.options import FitOptions, make_options
 from scalelaw.fit.pipeline import fit_points
 from scalelaw.fit.problem import Task, make_task, read_points
 from scalelaw.fit.varpro import Problem, descend
+from scalelaw.results.warning import as_warnings
 from scalelaw.table.points import Points
 from scalelaw.table.read import read_table
 
@@ -196,7 +197,9 @@ def _fit(points: Points, laws: Sequence[Law], options: FitOptions) -> FittedLaw:
         fitted,
         selection=[dict(row) for row in compared.laws],
         holdout=holdout,
-        warnings=list(dict.fromkeys([*fitted.warnings, *compared.warnings, *holdout_warnings(holdout)])),
+        warnings=as_warnings(
+            dict.fromkeys([*fitted.warnings, *compared.warnings, *holdout_warnings(holdout)])
+        ),
         certificate={**fitted.certificate, "seconds": time.perf_counter() - began},
     )
 

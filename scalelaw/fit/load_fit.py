@@ -16,6 +16,7 @@ from scalelaw.fit.law_average import PREFIX, average_labels
 from scalelaw.fit.load_law import law_from_file, load_law
 from scalelaw.results.envelope import read_answer
 from scalelaw.results.schema import invalid
+from scalelaw.results.warning import Warning, as_warnings
 
 
 @typed(path=("str", "Path"), law=("str", "Path", "paths"))
@@ -32,7 +33,7 @@ def load_fit(path: str | Path, law: str | Path | Sequence[str | Path] = ()) -> F
             named.
     """
     envelope = read_answer(path, "fit")
-    warnings = [(warning["code"], warning["message"]) for warning in envelope.get("warnings", [])]
+    warnings = [Warning(item["code"], item["message"]) for item in envelope.get("warnings", [])]
     return read_fit(envelope["data"], warnings, path, law)
 
 
@@ -49,7 +50,7 @@ def read_fit(
     """
     stored = _with_own_law(stored, [law] if isinstance(law, str | Path) else law, path)
     try:
-        fitted = FittedLaw(**_values(stored), warnings=list(warnings))
+        fitted = FittedLaw(**_values(stored), warnings=as_warnings(warnings))
         _check(fitted)
     except InputError:
         raise

@@ -19,6 +19,7 @@ from scalelaw.fit.multistart import minimize
 from scalelaw.fit.options import FitOptions
 from scalelaw.fit.problem import Task, make_task
 from scalelaw.fit.varpro import Problem
+from scalelaw.results.warning import as_warnings
 from scalelaw.table.points import Points
 
 Array = np.ndarray
@@ -82,13 +83,15 @@ def fit_points(points: Points, law: Law, options: FitOptions) -> FittedLaw:
         holdout=holdout,
         selection=[],
         checklist=checklist(problem, points, optimum, status, options, task.weights.words, left_out),
-        warnings=[
-            *points.warnings,
-            *reasons,
-            *interval_warnings(beside, parameters, ends),
-            *(fit_warnings(problem, optimum, draws, options, task.n_clusters(options)) if usable else []),
-            *holdout_warnings(holdout),
-        ],
+        warnings=as_warnings(
+            [
+                *points.warnings,
+                *reasons,
+                *interval_warnings(beside, parameters, ends),
+                *(fit_warnings(problem, optimum, draws, options, task.n_clusters(options)) if usable else []),
+                *holdout_warnings(holdout),
+            ]
+        ),
         draws=named,
         draws_method=options.method,
         points=kept_points(points, task),

@@ -5,21 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from scalelaw.errors import InputError, NoAnswer, typed, unknown
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.results.envelope import answer, dumps, plain
+from scalelaw.results.envelope import Answer, plain
+from scalelaw.results.warning import Warning, as_warnings
 from scalelaw.table.cells import numbers
 
 MAX_PLACES = 100_000
 
 
 @dataclass(frozen=True)
-class Predictions:
+class Predictions(Answer):
     """The predictions of a fitted law at each place.
 
     places: a dict for each place: the inputs in raw units; `error`, the predicted target; `law_interval`, (low, high)
@@ -30,21 +31,19 @@ class Predictions:
     warnings: (code, message) pairs.
     """
 
+    command: ClassVar[str] = "predict"
+
     law: str
     target: str
     level: float
     places: list[dict[str, Any]]
-    warnings: list[tuple[str, str]]
+    warnings: list[Warning]
 
     def to_dict(self) -> dict[str, Any]:
         """The `data` object of `scalelaw predict --json`."""
         facts = {"law": self.law, "target": self.target, "level": self.level, "places": self.places}
         result: dict[str, Any] = plain(facts)
         return result
-
-    def to_json(self) -> str:
-        """The JSON object that `scalelaw predict --json` prints."""
-        return dumps(answer("predict", self.to_dict(), self.warnings))
 
 
 @typed(fitted=("FittedLaw",), at=("Mapping", "DataFrame", "list", "tuple"), level=("int", "float"))
@@ -93,7 +92,7 @@ def predict_places(
             f"{outside} of {len(places)} place(s) lie outside the measured range ({ranges}). "
             "The intervals assume that the law holds there.",
         ))  # fmt: skip
-    return Predictions(fitted.law, fitted.target, level, places, list(dict.fromkeys(warnings)))
+    return Predictions(fitted.law, fitted.target, level, places, as_warnings(dict.fromkeys(warnings)))
 
 
 def _columns(at: Any, names: Iterable[str]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,29 +17,22 @@ from scalelaw.plan.objective import Rule, make_rule
 from scalelaw.plan.problem import Problem
 from scalelaw.plan.search import nothing_fits, plain_choice, ranked
 from scalelaw.plan.workload import TYPES
-from scalelaw.results.envelope import answer, dumps
+from scalelaw.results.envelope import Answer
+from scalelaw.results.warning import Warning, as_warnings
 
 
 @dataclass(frozen=True)
-class Contrast:
+class Contrast(Answer):
     """rows: [{kind, limit, best {model, visual_tokens, ...}}]; the first is the budget that was given, the others
     allow of their own kind what its pick costs. free_tokens: {model, batch, hardware, tokens, tolerance}: how many
     visual tokens the pick's model may see before its latency rises by `tolerance`; None without hardware.
     """
 
+    command: ClassVar[str] = "contrast"
+
     rows: list[dict[str, Any]]
     free_tokens: dict[str, Any] | None
-    warnings: list[tuple[str, str]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The data of the answer; warnings as {code, message}."""
-        facts = asdict(self)
-        facts["warnings"] = [{"code": code, "message": message} for code, message in self.warnings]
-        return facts
-
-    def to_json(self) -> str:
-        """The whole answer (schema scalelaw.contrast/1) as JSON text."""
-        return dumps(answer("contrast", self.to_dict(), self.warnings))
+    warnings: list[Warning]
 
 
 @typed(**TYPES)
@@ -88,7 +81,9 @@ def contrast_budgets(
         if other != kind and not is_rate and grid.costs[other][place] > 0:
             rows.append(_row(problem, other, float(grid.costs[other][place]), memory, rule)[0])
     return Contrast(
-        rows, _free_tokens(problem, place, grid, tolerance), [*_alone(problem, rows), *_disagreements(rows)]
+        rows,
+        _free_tokens(problem, place, grid, tolerance),
+        as_warnings([*_alone(problem, rows), *_disagreements(rows)]),
     )
 
 

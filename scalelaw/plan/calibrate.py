@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import yaml
@@ -25,6 +25,8 @@ from scalelaw.plan.cost_breakdown import find_model, workload_for
 from scalelaw.plan.encoders import assumed
 from scalelaw.plan.hardware import find_device, to_row
 from scalelaw.plan.workload import RANGES, TYPES, make_query, number_within
+from scalelaw.results.envelope import Answer
+from scalelaw.results.warning import Warning, as_warnings
 
 COLUMNS = (
     "model",
@@ -50,10 +52,12 @@ RANK = 1e-4
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(Answer):
     """mfu, mbu, overhead_ms: fitted; rms, worst: relative residuals (.05 = 5 %); n: measurements.
     not_seen: of mfu and mbu those that no measurement depends on; they keep their default.
     """
+
+    command: ClassVar[str] = "calibrate"
 
     hardware: str
     mfu: float
@@ -64,13 +68,7 @@ class Calibration:
     n: int
     not_seen: tuple[str, ...]
     device: Device
-    warnings: list[tuple[str, str]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The data of the answer."""
-        facts = asdict(self)
-        facts["warnings"] = [{"code": code, "message": message} for code, message in self.warnings]
-        return facts
+    warnings: list[Warning]
 
     def write(self, path: str | Path) -> None:
         """Write the device as a YAML file that `hardware=` takes."""
@@ -127,7 +125,8 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
     fitted = replace(device, mfu=mfu, mbu=mbu, overhead_s=overhead, calibrated=True)
     rms, worst = float(np.sqrt(np.mean(left**2))), float(np.abs(left).max())
     return Calibration(device.name, mfu, mbu, 1e3 * overhead, rms, worst, len(truth), unseen, fitted,
-                       [*_of_models(list(read.values())), *_warnings(unseen, worst, mfu, mbu, overhead)])  # fmt: skip
+                       as_warnings([*_of_models(list(read.values())),
+                                    *_warnings(unseen, worst, mfu, mbu, overhead)]))  # fmt: skip
 
 
 def _check_rank(slopes: np.ndarray, n: int) -> None:

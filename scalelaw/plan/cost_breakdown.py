@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,56 +34,13 @@ from scalelaw.plan.images import (
 from scalelaw.plan.tokens import can_give, refuse_tokens
 from scalelaw.plan.unused_options import idle_price
 from scalelaw.plan.workload import TYPES, Query, Setup, make_query
-from scalelaw.results.envelope import answer, dumps
+from scalelaw.results.cost_breakdown import Bill
+from scalelaw.results.warning import as_warnings
 from scalelaw.tokens.pictures import Pictures, read_pictures
 from scalelaw.tokens.settings import changed
 
 EXACT = "layer_flops"
 """The FLOP accounting of the exact count."""
-
-
-@dataclass(frozen=True)
-class Bill:
-    """What one query costs; the fields are the data of `scalelaw cost --json`.
-
-    parts: [{part, flops, share}], the largest first. costs: {kind: value} of every kind that can be computed.
-    stages: {kind: {part: value}} of those that fall into parts. largest_batch: that the device's memory holds,
-    None without a device. convention: how `flops` is counted; parts and shares are those of the exact count.
-    images: what each image becomes, and settings: of the model, where they were given in pixels. Of many sizes costs
-    are means, and costs_p95 what 95% of the images do not exceed.
-    """
-
-    model: str
-    n_params: float
-    n_params_exact: int
-    visual_tokens: float
-    text_tokens: float
-    generate: float
-    batch: float
-    dtype: str
-    tower: str | None
-    compressor: str | None
-    convention: str
-    says: str
-    flops: float
-    parts: list[dict[str, Any]]
-    costs: dict[str, float]
-    stages: dict[str, dict[str, float]]
-    largest_batch: float | None
-    warnings: list[tuple[str, str]]
-    images: list[dict[str, Any]] = field(default_factory=list)
-    settings: dict[str, Any] = field(default_factory=dict)
-    costs_p95: dict[str, float] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The data of the answer; warnings as {code, message}."""
-        facts = asdict(self)
-        facts["warnings"] = [{"code": code, "message": message} for code, message in self.warnings]
-        return facts
-
-    def to_json(self) -> str:
-        """The whole answer (schema scalelaw.cost/1) as JSON text."""
-        return dumps(answer("cost", self.to_dict(), self.warnings))
 
 
 @typed(**TYPES, image=("str", "list", "tuple"), frames=("None", "int"), settings=("None", "Mapping"))
@@ -168,7 +125,8 @@ def find_cost(
         stages=stages,
         largest_batch=None if device is None else float(np.min(
             memory.largest_batch(shape, visual, work, device.count * device.memory_bytes / 1e9))),
-        warnings=[*named.warnings, *unsure, *_warnings(named, exact, flops, work), *_serving(options, costs)],
+        warnings=as_warnings([*named.warnings, *unsure, *_warnings(named, exact, flops, work),
+                              *_serving(options, costs)]),
         images=[] if seen is None or pictures is None or pictures.is_distribution else _images(pictures, seen),
         settings={} if seen is None else dict(seen.settings),
         costs_p95=most if pictures is not None and pictures.is_distribution else {},

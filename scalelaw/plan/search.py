@@ -18,6 +18,7 @@ from scalelaw.plan.pareto import pareto
 from scalelaw.plan.problem import Problem
 from scalelaw.plan.workload import TYPES
 from scalelaw.results.optimum import Optimum
+from scalelaw.results.warning import as_warnings
 
 
 @typed(
@@ -92,12 +93,14 @@ def find_optimum(
         pareto=front,
         continuous=continuous,
         extrapolates=warnings.is_extrapolation(problem, best),
-        warnings=[
-            *problem.warnings,
-            *warnings.for_choice(problem, grid, best, rule),
-            *warnings.for_choices(fitted, [*choices[1:], *front]),
-            *warnings.for_continuous(problem, continuous),
-        ],
+        warnings=as_warnings(
+            [
+                *problem.warnings,
+                *warnings.for_choice(problem, grid, best, rule),
+                *warnings.for_choices(fitted, [*choices[1:], *front]),
+                *warnings.for_continuous(problem, continuous),
+            ]
+        ),
         law=str(fitted.law),
         searched={
             **problem.facts,

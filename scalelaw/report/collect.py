@@ -18,6 +18,7 @@ from scalelaw.fit.load_fit import read_fit
 from scalelaw.plan import Bill, Contrast, Optimum, load_optimum
 from scalelaw.report.study import Study, subjects
 from scalelaw.results.envelope import read_answer
+from scalelaw.results.warning import Warning
 from scalelaw.table.read import read_table
 
 _ALLOWED = (
@@ -178,7 +179,7 @@ def _groups(path: Path, law: str | Path | Sequence[str | Path]) -> GroupedFit:
     """Fits by group, as `scalelaw fit --by` wrote them; warnings of a group begin with its name."""
     answer = read_answer(path, "fit_groups")
     try:
-        by, warnings = answer["data"]["by"], [(w["code"], w["message"]) for w in answer["warnings"]]
+        by, warnings = answer["data"]["by"], [Warning(w["code"], w["message"]) for w in answer["warnings"]]
         groups = {}
         for name, data in answer["data"]["groups"].items():
             start = f"{by}={name}: "

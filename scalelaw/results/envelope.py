@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,6 +16,28 @@ from scalelaw.files.file_type import ANSWER, TABLE, otherwise
 from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
 from scalelaw.files.safe_text import json_safe
 from scalelaw.results.schema import check
+from scalelaw.results.warning import Warning
+
+
+class Answer:
+    """The base of the dataclasses that commands answer with.
+
+    `command` names the schema; `to_dict` is the data of the JSON object, `to_json` the whole object as text.
+    """
+
+    command: ClassVar[str]
+    warnings: list[Warning]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The data of the answer; warnings as {code, message}."""
+        # mypy does not know that every subclass is a dataclass
+        facts: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
+        facts["warnings"] = [warning._asdict() for warning in self.warnings]
+        return facts
+
+    def to_json(self) -> str:
+        """The JSON object that the command prints with --json, in full precision."""
+        return dumps(answer(self.command, self.to_dict(), self.warnings))
 
 
 def answer(command: str, data: Mapping[str, Any], warnings: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:

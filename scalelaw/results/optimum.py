@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from scalelaw.results.envelope import answer, dumps, read_answer
+from scalelaw.results.envelope import Answer, read_answer
 from scalelaw.results.schema import invalid
+from scalelaw.results.warning import Warning
 
 
 @dataclass(frozen=True)
-class Optimum:
+class Optimum(Answer):
     """What to deploy under a budget; the fields are the data of `scalelaw optimize --json`.
 
     budget: {kind: limit}. text_tokens, generate, batch: the query. cost: the FLOP accounting.
@@ -31,6 +32,8 @@ class Optimum:
     that were written before it was recorded.
     """
 
+    command: ClassVar[str] = "optimize"
+
     budget: dict[str, float]
     text_tokens: float
     generate: float
@@ -41,21 +44,11 @@ class Optimum:
     pareto: list[dict[str, Any]]
     continuous: dict[str, Any] | None
     extrapolates: bool
-    warnings: list[tuple[str, str]]
+    warnings: list[Warning]
     law: str = ""
     searched: dict[str, Any] = field(default_factory=dict)
     near_ties: list[dict[str, Any]] = field(default_factory=list)
     fit_hash: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The data of the answer; warnings as {code, message}."""
-        facts = asdict(self)
-        facts["warnings"] = [{"code": code, "message": message} for code, message in self.warnings]
-        return facts
-
-    def to_json(self) -> str:
-        """The whole answer (schema scalelaw.optimize/1) as JSON text, in full precision."""
-        return dumps(answer("optimize", self.to_dict(), self.warnings))
 
 
 def load_optimum(path: str | Path) -> Optimum:
@@ -72,5 +65,5 @@ def load_optimum(path: str | Path) -> Optimum:
         raise invalid("optimize", path, f"its best.binding is no kind of cost: '{best['binding']}'")
     # other keys, such as a contrast, may lie beside
     data = {name: content[name] for name in Optimum.__dataclass_fields__ if name in content}
-    data["warnings"] = [(warning["code"], warning["message"]) for warning in data["warnings"]]
+    data["warnings"] = [Warning(warning["code"], warning["message"]) for warning in data["warnings"]]
     return Optimum(**data)
