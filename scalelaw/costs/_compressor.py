@@ -140,7 +140,7 @@ def _window_attention(d: int, patches: int, windows: np.ndarray) -> np.ndarray:
 
 def _cross_attention(d: int, queries: np.ndarray, keys: Any) -> np.ndarray:
     """All queries over all keys, with the four projections."""
-    return 2.0 * (2 * queries * d * d + 2 * keys * d * d + 2 * queries * keys * d)
+    return np.asarray(2.0 * (2 * queries * d * d + 2 * keys * d * d + 2 * queries * keys * d))
 
 
 @cache

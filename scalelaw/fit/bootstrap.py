@@ -221,7 +221,7 @@ def leverage(problem: Problem, fitted: Array) -> Array:
     if not jacobian.size or not np.isfinite(jacobian).all():
         return np.zeros(problem.target.shape[1])
     orthogonal, _ = np.linalg.qr((jacobian / np.where(size > 0, size, 1.0)).T)
-    return np.minimum(np.sum(orthogonal**2, axis=1), 1.0)
+    return np.asarray(np.minimum(np.sum(orthogonal**2, axis=1), 1.0))
 
 
 def percentile(draws: Array, value: float, level: float, freedom: int) -> tuple[float, float]:

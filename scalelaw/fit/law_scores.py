@@ -21,7 +21,6 @@ from scalelaw.fit.holdout_windows import lines, windows
 from scalelaw.fit.identifiability import constant_target, degenerate_inputs
 from scalelaw.fit.law import Law
 from scalelaw.fit.multistart import Minimum
-from scalelaw.fit.objective import make_objective
 from scalelaw.fit.options import FitOptions
 from scalelaw.fit.varpro import Problem, State
 from scalelaw.fit.weights import effective_points, make_weights, need_positive, need_squares
@@ -99,7 +98,7 @@ def weigh(points: Points, laws: Sequence[Law], options: FitOptions) -> Compariso
 
 
 def _sample(points: Points, options: FitOptions) -> tuple[Sample, Warnings]:
-    objective = make_objective(options.loss, options.delta, options.residual, options.expectile)
+    objective = options.checked()
     tail_weights = options.tail_weight if isinstance(options.tail_weight, Mapping) else 0.0
     weights = make_weights(points, options.weights, tail_weights, objective.residual)
     rows = np.flatnonzero(weights.kept)

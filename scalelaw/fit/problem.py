@@ -125,7 +125,7 @@ class Task:
 
     def degrees(self, options: FitOptions) -> int:
         """Degrees of freedom of the t quantile that widens intervals: of the points, or of the clusters if fewer."""
-        left = self.problem.target.shape[1] - int((~self.problem.fixed).sum())
+        left = int(self.problem.target.shape[1]) - int((~self.problem.fixed).sum())
         clusters = self.n_clusters(options)
         return left if clusters is None else min(left, clusters - 1)
 
@@ -154,4 +154,4 @@ def _clusters(points: Points, column: str | None, kept: Array) -> Array | None:
     if column not in points.rows or points.rows[column].isna().any():
         there = [str(c) for c in points.rows.columns if points.rows[c].notna().all()]
         raise unknown("column", column, there, code="missing_column")
-    return points.rows[column].astype(str).to_numpy()[kept]
+    return np.asarray(points.rows[column].astype(str).to_numpy()[kept])

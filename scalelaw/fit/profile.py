@@ -159,7 +159,7 @@ def _threshold(problem: Problem, fitted: Array, level: float, free: int) -> floa
     from scipy.special import fdtri
 
     state = State.at(problem, fitted[:, None])
-    n = problem.target.shape[1]
+    n = int(problem.target.shape[1])
     weight = np.ones(n) if problem.weight is None else problem.weight[0]
     residual = state.residual[0]
     quantile = float(fdtri(1, n - free, level))

@@ -110,7 +110,8 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
 
     def residual(parameters: np.ndarray) -> np.ndarray:
         tried = replace(device, mfu=parameters[0], mbu=parameters[1], overhead_s=parameters[2])
-        return np.array([_predict(s, w, tried) for s, w in zip(shapes, works, strict=True)]) / truth - 1
+        predicted = np.array([_predict(s, w, tried) for s, w in zip(shapes, works, strict=True)])
+        return np.asarray(predicted / truth - 1)
 
     starts = [(f, b, 1e-4) for f in (0.2, 0.6) for b in (0.4, 0.8)]
     fits = [least_squares(residual, start, bounds=([LEAST, LEAST, 0], [1, 1, SLOWEST]), x_scale=(0.1, 0.1, 1e-3),

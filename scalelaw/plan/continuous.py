@@ -146,7 +146,7 @@ def _between(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
             share = np.log(np.max([costs[kind] / limit for kind, limit in problem.limits.items()], axis=0))
             within = _largest(np.log([m.n_params for m in family]), np.maximum.accumulate(share, axis=0))
             largest = np.maximum(largest, within.max(axis=-1))
-        return np.exp(largest)
+        return np.asarray(np.exp(largest))
 
     return size_for
 

@@ -40,9 +40,8 @@ class Blend:
     def status(self) -> str:
         """The worst status among the fits."""
         order = ("identified", "at_bound", "not_converged", "not_identified")
-        return max(
-            (fit.status for fit in self.counted.values()), key=lambda s: order.index(s) if s in order else 0
-        )
+        every = [str(fit.status) for fit in self.counted.values()]
+        return max(every, key=lambda status: order.index(status) if status in order else 0)
 
     @property
     def target_kind(self) -> str:

@@ -76,8 +76,8 @@ def can_give(work: Workload, counts: np.ndarray) -> np.ndarray:
         return np.ones(len(counts), dtype=bool)
     each = counts / work.tiles
     if gives_any_number(work.compressor):
-        return (each >= allowed[0] / work.tiles) & (each <= allowed[-1])
-    return np.isclose(each[:, None], allowed[None, :], rtol=1e-9, atol=0).any(axis=1)
+        return np.asarray((each >= allowed[0] / work.tiles) & (each <= allowed[-1]))
+    return np.asarray(np.isclose(each[:, None], allowed[None, :], rtol=1e-9, atol=0).any(axis=1))
 
 
 def refuse_tokens(work: Workload) -> InputError:

@@ -117,7 +117,8 @@ def _differs(counts: np.ndarray) -> np.ndarray:
     usual = np.array(max(mixes, key=lambda mix: (mixes[mix], sum(mix))))
     ratio = np.where(usual > 0, counts / np.where(usual > 0, usual, 1.0), 0.0)
     most = ratio.max(axis=2, keepdims=True)
-    return measured[..., None] & ((usual > 0) & (ratio < most - 1e-6) | (usual == 0) & (counts > 0))
+    differs = (usual > 0) & (ratio < most - 1e-6) | (usual == 0) & (counts > 0)
+    return np.asarray(measured[..., None] & differs)
 
 
 def _mix_note(names: list[str], counts: np.ndarray, differs: np.ndarray, left_out: pd.DataFrame) -> str:

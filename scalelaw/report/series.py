@@ -84,7 +84,7 @@ class Residuals:
     @property
     def residual(self) -> np.ndarray:
         """Measured minus predicted."""
-        return self.measured - self.predicted
+        return np.asarray(self.measured - self.predicted)
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _spaced(values: np.ndarray, count: int) -> np.ndarray:
 
 
 def _nearest(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    return np.abs(np.log(values[:, None]) - np.log(levels[None, :])).argmin(axis=1)
+    return np.asarray(np.abs(np.log(values[:, None]) - np.log(levels[None, :])).argmin(axis=1))
 
 
 def _label(by: str, value: float) -> str:

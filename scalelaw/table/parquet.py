@@ -128,7 +128,8 @@ def in_pandas(rows: pa.Table) -> pd.DataFrame:
             elif pa.types.is_decimal(kind):
                 rows = rows.set_column(place, field.name, column.cast(pa.float64(), safe=False))
         rows.select([n for n, field in enumerate(rows.schema) if _is_text(field.type)]).validate(full=True)
-        return rows.to_pandas()
+        frame: pd.DataFrame = rows.to_pandas()
+        return frame
     except (
         pa.ArrowException,
         ValueError,
