@@ -266,15 +266,17 @@ def _average(points: Points, compared: Comparison, options: FitOptions, status: 
             "weights": "of each member, its tail weight",
             "bootstrap": f"{options.bootstrap} refits, {options.method}, shared among the members by weight",
         },
-        warnings=[
-            *points.warnings,
-            (
-                "averaged",
-                f"{lead}: predictions are averaged over {len(weights)} fits of {', '.join(names)}. "
-                f"Do not interpret single parameters of an average.",
-            ),
-            *failed_refits(failed, options.bootstrap),
-        ],
+        warnings=as_warnings(
+            [
+                *points.warnings,
+                (
+                    "averaged",
+                    f"{lead}: predictions are averaged over {len(weights)} fits of {', '.join(names)}. "
+                    f"Do not interpret single parameters of an average.",
+                ),
+                *failed_refits(failed, options.bootstrap),
+            ]
+        ),
         draws=drawn,
     )
 

@@ -151,7 +151,7 @@ def _faults(rule: Mapping[str, Any], value: Any, place: str, definitions: Mappin
             yield f"{where} is {words} {rule[name]:g}"
     for name in _SIZES.keys() & rule.keys():
         kind, holds, words = _SIZES[name]
-        if isinstance(value, kind) and not holds(len(value), rule[name]):
+        if isinstance(value, list | dict) and type(value) is kind and not holds(len(value), rule[name]):
             yield f"{where} has {words} {rule[name]} entries"
     for each in rule.get("allOf", ()):
         yield from _faults(each, value, place, definitions)

@@ -196,6 +196,11 @@ def _shown(frame: pd.DataFrame) -> Iterator[str]:
         yield f"{_rows(guessed.sum())} no better than guessing: a fitted law says little about them."
 
 
+def _kinds(rows: pd.DataFrame) -> pd.Series[str]:
+    """The benchmark and metric of each row, as one text."""
+    return rows[["benchmark", "metric"]].fillna("").astype(str).agg("\0".join, axis=1)
+
+
 def _copies(valid: pd.DataFrame) -> Iterator[str]:
     """A warning about numbers with many digits that occur in two places of the grid, one of which may be a copy.
 
@@ -210,9 +215,9 @@ def _copies(valid: pd.DataFrame) -> Iterator[str]:
     equal = equal[equal.duplicated(key, keep=False)]
     if equal.empty:
         return
-    kinds = valid.loc[many, ["benchmark", "metric"]].fillna("").astype(str).agg("\0".join, axis=1)
-    shares = {kind for kind, group in error[many].groupby(kinds) if _one_share(group)}
-    equal = equal[~kinds.loc[equal.index].isin(shares)]
+    kinds = _kinds(valid[many])
+    shares = {kind for kind, group in error[many].groupby(kinds.to_numpy()) if _one_share(group)}
+    equal = equal[~_kinds(equal).isin(shares)]
     groups = equal.groupby(key, dropna=False, sort=False)
     if not groups.ngroups:
         return
