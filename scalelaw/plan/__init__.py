@@ -11,12 +11,13 @@ from scalelaw.plan.catalogue import (
     list_towers,
     models_in,
 )
-from scalelaw.plan.cost_breakdown import Bill, explain_flops, find_cost
+from scalelaw.plan.cost_breakdown import explain_flops, find_cost
 from scalelaw.plan.hardware import list_hardware
 from scalelaw.plan.search import find_optimum
 from scalelaw.plan.sensitivity import inverse_questions, relaxation, switch_points, tokens_against_text
 from scalelaw.plan.serving import serve_optimum
 from scalelaw.plan.task_mix import Blend, blend
+from scalelaw.results.cost_breakdown import Bill
 from scalelaw.results.optimum import Optimum, load_optimum
 
 __all__ = [
