@@ -20,6 +20,7 @@ from scalelaw.plan.images import vision_model_of
 from scalelaw.plan.knobs import Knobs, exact, limiting_knobs, limits_tokens, nearest, processor_arguments
 from scalelaw.plan.workload import DTYPES
 from scalelaw.results.optimum import Optimum
+from scalelaw.results.warning import as_warnings
 from scalelaw.tokens.images import Size
 from scalelaw.tokens.models import VisionModel, find_vision_model, named_family
 from scalelaw.tokens.shapes import vision_shape_of
@@ -101,7 +102,7 @@ def serve_optimum(
     warnings += serving.warnings
     facts = described(engine, serving, vision, knobs, deployment)
     new = [warning for warning in warnings if warning not in optimum.warnings]
-    return replace(optimum, best={**best, "engine": facts}, warnings=[*optimum.warnings, *new])
+    return replace(optimum, best={**best, "engine": facts}, warnings=as_warnings([*optimum.warnings, *new]))
 
 
 def serve(engine: str, deployment: Deployment) -> Serving:

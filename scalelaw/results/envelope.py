@@ -32,7 +32,7 @@ class Answer:
         """The data of the answer; warnings as {code, message}."""
         # mypy does not know that every subclass is a dataclass
         facts: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
-        facts["warnings"] = [warning._asdict() for warning in self.warnings]
+        facts["warnings"] = [{"code": code, "message": message} for code, message in self.warnings]
         return facts
 
     def to_json(self) -> str:
