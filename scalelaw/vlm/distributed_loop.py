@@ -8,11 +8,10 @@ bits of an undisturbed run.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +23,11 @@ from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from scalelaw.errors import InputError, ScalelawError
+from scalelaw.errors import InputError
 from scalelaw.jobs import preemption
 from scalelaw.vlm import checkpoint
 from scalelaw.vlm.meter import Energy
-from scalelaw.vlm.train_loop import Progress, _rate
+from scalelaw.vlm.train_loop import Progress, check_finite, learning_rate, run_steps
 
 PARALLEL = ("ddp", "fully_shard")
 IGNORED = -100
@@ -102,7 +101,7 @@ def train(
     learning = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(learning, lr=plan.learning_rate, betas=(0.9, 0.999), eps=1e-8,
                                   weight_decay=plan.weight_decay)  # fmt: skip
-    rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: _rate(s, plan.steps, plan.warmup))
+    rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: learning_rate(s, plan.steps, plan.warmup))
     seen = _restore(begun, model, optimiser, rate) if begun else Seen()
     device = next(model.parameters()).device
     mine, energy = plan.rows // world, Energy(device)
@@ -110,53 +109,56 @@ def train(
     def parts_of(step: int) -> list[dict[str, torch.Tensor]]:
         return [batch_of(step, s, plan.micro) for s in range(rank * mine, (rank + 1) * mine, plan.micro)]
 
+    coming: Future[list[dict[str, torch.Tensor]]] | None = None
+
+    def update(step: int) -> dict[str, Any]:
+        nonlocal coming
+        began = time.perf_counter()
+        assert coming is not None
+        parts = [_on(part, device) for part in coming.result()]
+        coming = beside.submit(parts_of, step + 1) if step + 1 < plan.steps else None
+        items = torch.tensor([_learned(part) for part in parts], device=device).sum()
+        tokens = torch.tensor([_tokens(part) for part in parts], device=device).sum()
+        if world > 1:
+            dist.all_reduce(items)
+            dist.all_reduce(tokens)
+        entered = time.perf_counter()
+        total = torch.zeros((), device=device)
+        for i, part in enumerate(parts):
+            with _last_only(runner, i == len(parts) - 1), _cast(device, plan.precision):
+                loss = runner(**part, num_items_in_batch=items.clamp(min=1)).loss
+                (_touched(loss, model) * world).backward()
+            total += loss.detach()
+        if world > 1:
+            dist.all_reduce(total)
+        value = float(total)
+        check_finite(value, stage, step, plan.steps)
+        torch.nn.utils.clip_grad_norm_(learning, plan.clip)
+        optimiser.step()
+        rate.step()
+        optimiser.zero_grad(set_to_none=True)
+        inside = time.perf_counter() - entered
+        seen.step, seen.rows = step + 1, seen.rows + plan.rows
+        seen.tokens, seen.learned = seen.tokens + int(tokens), seen.learned + int(items)
+        seen.losses.append(value)
+        seen.seconds += time.perf_counter() - began
+        seen.outside_s += time.perf_counter() - began - inside
+        seen.joules += energy.spent()
+        return {"loss": value, "tokens_per_s": seen.tokens / max(seen.seconds, 1e-9)}
+
+    def save() -> bool:
+        if saved is None or seen.step == plan.steps:
+            return False
+        _save(saved, model, optimiser, rate, stage, seen, before)
+        return True
+
     with preemption.listening(), ThreadPoolExecutor(1) as beside:
         coming = beside.submit(parts_of, seen.step) if seen.step < plan.steps else None
-        while coming is not None:
-            began, inside = time.perf_counter(), 0.0
-            parts = [_on(part, device) for part in coming.result()]
-            coming = beside.submit(parts_of, seen.step + 1) if seen.step + 1 < plan.steps else None
-            items = torch.tensor([_learned(part) for part in parts], device=device).sum()
-            tokens = torch.tensor([_tokens(part) for part in parts], device=device).sum()
-            if world > 1:
-                dist.all_reduce(items)
-                dist.all_reduce(tokens)
-            entered = time.perf_counter()
-            total = torch.zeros((), device=device)
-            for i, part in enumerate(parts):
-                with _last_only(runner, i == len(parts) - 1), _cast(device, plan.precision):
-                    loss = runner(**part, num_items_in_batch=items.clamp(min=1)).loss
-                    (_touched(loss, model) * world).backward()
-                total += loss.detach()
-            if world > 1:
-                dist.all_reduce(total)
-            value = float(total)
-            if not math.isfinite(value):
-                raise ScalelawError(
-                    f"The loss of stage '{stage}' is {value} at step {seen.step} of {plan.steps}.",
-                    code="loss_not_finite",
-                    hint="Lower the learning rate, or clip harder.",
-                )
-            torch.nn.utils.clip_grad_norm_(learning, plan.clip)
-            optimiser.step()
-            rate.step()
-            optimiser.zero_grad(set_to_none=True)
-            inside = time.perf_counter() - entered
-            seen.step, seen.rows = seen.step + 1, seen.rows + plan.rows
-            seen.tokens, seen.learned = seen.tokens + int(tokens), seen.learned + int(items)
-            seen.losses.append(value)
-            seen.seconds += time.perf_counter() - began
-            seen.outside_s += time.perf_counter() - began - inside
-            seen.joules += energy.spent()
-            if seen.step % max(1, plan.steps // 50) == 0 or seen.step == plan.steps:
-                progress({"stage": stage, "step": seen.step, "steps": plan.steps, "loss": value,
-                          "tokens_per_s": seen.tokens / max(seen.seconds, 1e-9)})  # fmt: skip
-            leave = _any(preemption.requested(), world, device)
-            due = plan.save_every and seen.step % plan.save_every == 0
-            if saved is not None and seen.step < plan.steps and (due or leave):
-                _save(saved, model, optimiser, rate, stage, seen, before)
-            if leave and seen.step < plan.steps:
-                raise preemption.preempted()
+        run_steps(
+            update, seen.step, plan.steps, stage, progress, save,
+            due=lambda done: plan.save_every > 0 and done % plan.save_every == 0,
+            leaving=lambda: _any(preemption.requested(), world, device),
+        )  # fmt: skip
     return seen
 
 

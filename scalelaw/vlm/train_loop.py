@@ -49,41 +49,89 @@ def optimise(
     signal, which then raises Preempted.
     """
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
-    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, warmup))
+    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate(step, steps, warmup))
     parameters = [p for group in groups for p in group["params"]]
     model, kept = model if model is not None else nn.Module(), kept if kept is not None else {}
     parts: dict[str, Any] = {"model": model, "optimiser": optimizer, "rate": rate}
     losses = _restore(saved, stage, parts, kept)
-    every, last = max(1, steps // 50), time.monotonic()
+    last = time.monotonic()
+
+    def update(step: int) -> dict[str, Any]:
+        value = 0.0
+        optimizer.zero_grad(set_to_none=True)
+        for part in range(splits):
+            loss = loss_of(step, part) if splits > 1 else loss_of(step)
+            value += float(loss.detach())
+            check_finite(value, stage, step, steps)
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, clip)
+        optimizer.step()
+        rate.step()
+        losses.append(value)
+        return {"loss": value}
+
+    def save() -> bool:
+        nonlocal last
+        if saved is None:
+            return False
+        _save(saved, stage, parts, kept, losses)
+        last = time.monotonic()
+        return True
+
     with preemption.listening() if saved is not None else nullcontext():
-        for step in range(len(losses), steps):
-            value = 0.0
-            optimizer.zero_grad(set_to_none=True)
-            for part in range(splits):
-                loss = loss_of(step, part) if splits > 1 else loss_of(step)
-                value += float(loss.detach())
-                if not math.isfinite(value):
-                    raise ScalelawError(
-                        f"The loss of stage '{stage}' is {value} at step {step} of {steps}.",
-                        code="loss_not_finite",
-                        hint="Lower the learning rate, or clip harder.",
-                    )
-                loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, clip)
-            optimizer.step()
-            rate.step()
-            losses.append(value)
-            if (step + 1) % every == 0 or step + 1 == steps:
-                progress({"stage": stage, "step": step + 1, "steps": steps, "loss": value})
-            if saved is None:
-                continue
-            leave = preemption.requested()
-            if leave or step + 1 == steps or time.monotonic() - last > SAVE_EVERY_S:
-                _save(saved, stage, parts, kept, losses)
-                last = time.monotonic()
-            if leave:
-                raise preemption.preempted()
+        run_steps(
+            update, len(losses), steps, stage, progress, save,
+            due=lambda done: done == steps or time.monotonic() - last > SAVE_EVERY_S,
+            leaving=preemption.requested if saved is not None else lambda: False,
+        )  # fmt: skip
     return losses
+
+
+def run_steps(
+    update: Callable[[int], dict[str, Any]],
+    first: int,
+    steps: int,
+    stage: str,
+    progress: Progress,
+    save: Callable[[], bool],
+    *,
+    due: Callable[[int], bool],
+    leaving: Callable[[], bool],
+) -> None:
+    """The loop of every stage, in one process or in many: update, report, save, and stop on a preemption signal.
+
+    Args:
+        update: makes step number i and returns what is reported of it, with `loss`.
+        first: the first step that is left to do.
+        steps: the number of steps.
+        stage: its name.
+        progress: is called about fifty times, with {stage, step, steps} and what `update` returned.
+        save: writes a checkpoint; returns whether it did.
+        due: whether to save after this many steps.
+        leaving: whether to stop; it is asked after every step, in all processes alike.
+
+    Raises:
+        Preempted: on a signal, where steps are left or a checkpoint was written.
+    """
+    every = max(1, steps // 50)
+    for step in range(first, steps):
+        facts, done = update(step), step + 1
+        if done % every == 0 or done == steps:
+            progress({"stage": stage, "step": done, "steps": steps, **facts})
+        leave = leaving()
+        wrote = (leave or due(done)) and save()
+        if leave and (wrote or done < steps):
+            raise preemption.preempted()
+
+
+def check_finite(loss: float, stage: str, step: int, steps: int) -> None:
+    """Raises ScalelawError for a loss that is not finite, before it reaches the parameters."""
+    if not math.isfinite(loss):
+        raise ScalelawError(
+            f"The loss of stage '{stage}' is {loss} at step {step} of {steps}.",
+            code="loss_not_finite",
+            hint="Lower the learning rate, or clip harder.",
+        )
 
 
 def _save(saved: Path, stage: str, parts: dict[str, Any], kept: dict[str, Any], losses: list[float]) -> None:
@@ -107,7 +155,8 @@ def _restore(saved: Path | None, stage: str, parts: dict[str, Any], kept: dict[s
     return losses
 
 
-def _rate(step: int, steps: int, warmup: float) -> float:
+def learning_rate(step: int, steps: int, warmup: float) -> float:
+    """The share of the learning rate at a step: a linear warm-up, then a cosine to 0."""
     rise = max(1, round(warmup * steps))
     if step < rise:
         return (step + 1) / rise
