@@ -119,7 +119,7 @@ def _most(settings: Mapping[str, Any], counted: Counted) -> int:
     limits = [
         value for name, value in settings.items() if name.startswith("max_") and name.endswith("_tokens")
     ]
-    return max([counted.visual_tokens, *limits])
+    return int(max([counted.visual_tokens, *limits]))
 
 
 def processor_arguments(vision: VisionModel, settings: Mapping[str, Any]) -> dict[str, Any]:
