@@ -101,6 +101,9 @@ def optimize(
             rich_help_panel="Choices",
         ),
     ] = None,
+    image: ImagePixels = None,
+    image_sizes: ImageSizes = None,
+    frames: Frames = None,
     within: Annotated[
         float | None,
         typer.Option(
@@ -250,6 +253,8 @@ def optimize(
         seed=seed,
     )
     options = {**workload, "models": models, "visual_tokens": visual_tokens, "cost": cost}
+    if image or image_sizes is not None or frames is not None:
+        options |= {"image": tuple(image or ()), "image_sizes": image_sizes, "frames": frames}
     limits = plan.parse_budget(budget, cost) if budget else None
     if target_error is not None and (contrast or inverse):
         raise InputError(
@@ -264,8 +269,15 @@ def optimize(
         law, limits, within=within, target_error=target_error, minimise=minimise, tie=tie, **options
     )
     if engine is not None:
+        sizes = optimum.searched.get("image_sizes")
         optimum = plan.serve_optimum(
-            optimum, engine, models=models, model=engine_model, family=engine_family, cache_dtype=cache_dtype
+            optimum,
+            engine,
+            models=models,
+            model=engine_model,
+            family=engine_family,
+            images=[tuple(size) for size in sizes] if isinstance(sizes, list) else (),
+            cache_dtype=cache_dtype,
         )
     data, warnings = optimum.to_dict(), list(optimum.warnings)
     if contrast:

@@ -173,18 +173,66 @@ def list_(
             help="One of: " + ", ".join(LISTS) + ".",
         ),
     ],
+    words: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILTER]", help="Show only entries whose name or description contains this."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the plug-ins, models, vision encoders (towers), hardware and tables.
 
-    Example: scalelaw list laws
+    Example: scalelaw list models qwen3-vl
     """
     if what not in LISTS:
         raise unknown("list", what, LISTS)
-    entries = listed(what)
+    if what == "models":
+        _list_models(words, as_json)
+        return
+    every = listed(what)
+    entries = {name: meaning for name, meaning in every.items() if _matches(words, name, meaning)}
+    if words is not None and not entries:
+        raise unknown(f"entry of {what}", words, every)
     if not as_json:
         width = max((len(one_line(name)) for name in entries), default=0)
         for name, meaning in entries.items():
             say(f"{one_line(name):<{width}}  {one_line(meaning)}".rstrip())
     rows = [{"name": name, "summary": meaning} for name, meaning in entries.items()]
     give("list", {what: rows}, as_json=as_json)
+
+
+def _matches(words: str | None, *texts: str) -> bool:
+    return words is None or any(words.lower() in text.lower() for text in texts)
+
+
+def _list_models(words: str | None, as_json: bool) -> None:
+    """The catalogue as a table of 80 columns."""
+    from scalelaw.plan.listing import model_rows
+
+    every = model_rows()
+    rows = [row for row in every if _matches(words, row["name"], row["family"])]
+    rows = rows or [row for row in every if _matches(words, row["summary"])]
+    if not rows:
+        raise unknown("model", str(words), [row["name"] for row in every])
+
+    def show() -> None:
+        from scalelaw.cli.show.printer import Printer
+        from scalelaw.report.text import format as fmt
+
+        cells = [
+            (
+                row["name"],
+                fmt.parameters(row["llm_params"]),
+                fmt.parameters(row["total_params"]) if row["encoder"] else "",
+                row["encoder"] or "",
+                _knobs(row["knobs"]),
+            )
+            for row in rows
+        ]
+        Printer().table(("model", "LLM", "total", "encoder", "knobs"), cells, left=(0, 3, 4))
+
+    give("list", {"models": rows}, as_json=as_json, words=show)
+
+
+def _knobs(names: list[str]) -> str:
+    """The first, and how many more."""
+    return f"{names[0]} (+{len(names) - 1})" if len(names) > 1 else "".join(names)

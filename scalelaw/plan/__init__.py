@@ -7,12 +7,12 @@ from scalelaw.plan.catalogue import (
     Model,
     catalogue_families,
     find_models,
-    list_models,
     list_towers,
     models_in,
 )
 from scalelaw.plan.cost_breakdown import explain_flops, find_cost
 from scalelaw.plan.hardware import list_hardware
+from scalelaw.plan.listing import list_models
 from scalelaw.plan.search import find_optimum
 from scalelaw.plan.sensitivity import inverse_questions, relaxation, switch_points, tokens_against_text
 from scalelaw.plan.serving import serve_optimum

@@ -62,6 +62,8 @@ def contrast_budgets(
         raise InputError(
             "A contrast starts from one budget; there is none.", code="bad_budget", hint="E.g. flops=8e11."
         )
+    if query.get("image") or query.get("image_sizes") is not None:
+        raise InputError("A contrast takes numbers of visual tokens, not images.", code="usage")
     rule = make_rule(within, None)
     if not (isinstance(tolerance, int | float) and 0 <= tolerance <= 1e6):
         raise InputError(f"tolerance must be a share of at least 0; it is {tolerance}.", code="bad_objective")

@@ -20,6 +20,7 @@ from scalelaw.files.safe_load import is_pipe, read_yaml
 from scalelaw.model_shapes import LLMShape, TowerShape, from_fields, made_for_size, tower_from_fields
 from scalelaw.model_shapes.count_shape import count_encoder, read_parts
 from scalelaw.model_shapes.reading import read_config
+from scalelaw.tokens.models import catalogue_entries
 
 RUNGS = 64
 """Rungs of a ladder between two sizes."""
@@ -32,6 +33,10 @@ FEWEST, MOST = 1e3, 1e15
 
 LEAST_AMONG, BESIDE = 1e5, 1e7
 """A size below the first is in another unit where the catalogue also holds one above the second."""
+
+
+LLMS = ("gemma-3", "llava-1.5")
+"""Families of models that see images which also stand for their LLMs: `all` includes them."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Model:
     tower: TowerShape | None = None
     encoder: Any = field(default=None, compare=False)
     vision: Any = field(default=None, compare=False, repr=False)
+    sights: Any = field(default=None, compare=False, repr=False)
     warnings: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -78,15 +84,11 @@ def models_in(family: str) -> list[Model]:
     return list(_bundled()[family])
 
 
-def list_models() -> dict[str, str]:
-    """Every bundled model: name -> its family and sizes, in one line."""
-    return {m.name: _line(m) for models in _bundled().values() for m in models}
-
-
 def find_models(models: Any) -> list[Model]:
     """The models named by `models`, in order of size.
 
-    models: a family (`qwen1.5`), model names and families separated by commas, `all`, a ladder of 64 rungs between
+    models: a family (`qwen1.5`), model names and families separated by commas, `all` (every LLM), `vlm` (every model
+    that sees images), a ladder of 64 rungs between
     two sizes (`ladder:0.5e9:14e9`), a YAML file `models: [{name, n_params, config (optional)}]`; or from Python a
     sequence of names, of such mappings or of `Model`s, or a mapping {name: n_params}.
     Raises InputError for an unknown name, a file that cannot be read, a size that is not positive or counted in
@@ -161,16 +163,12 @@ def families_of_sizes(sizes: Sequence[float]) -> dict[str, list[Model]]:
     """The bundled families that hold every one of these sizes: name -> their models of these sizes."""
     found = {}
     for family, models in _bundled().items():
+        if family in vision_families() and family not in LLMS:
+            continue
         members = [m for m in models if any(abs(m.n_params / n - 1) < 1e-6 for n in sizes)]
         if len(members) == len(sizes):
             found[family] = members
     return found
-
-
-def _line(model: Model) -> str:
-    exact = "" if model.shape is None else f", {model.shape.n_params:,} parameters"
-    mixture = f"; a mixture, n_params is {model.counted_as}" if model.counted_as else ""
-    return f"family {model.family}: n_params {model.n_params:g} as the law counts{exact}{mixture}"
 
 
 def _size_name(n_params: float) -> str:
@@ -219,7 +217,9 @@ def _named(text: str) -> list[Model]:
         )
     families, by_name = _bundled(), _by_name()
     if text == "all":
-        return list(by_name.values())
+        return [model for model in by_name.values() if model.vision is None or model.family in LLMS]
+    if text == "vlm":
+        return [model for model in by_name.values() if model.vision is not None]
     models: list[Model] = []
     for name in (part.strip().lower() for part in text.split(",") if part.strip()):
         if name not in families and name not in by_name:
@@ -374,7 +374,8 @@ def _bundled() -> dict[str, tuple[Model, ...]]:
                 from_fields({**base, **row["shape"]}, row["name"]),
                 str(row.get("source", content["source"])),
                 path.stem,
-                encoder=content.get("encoder"),
+                encoder=content.get("encoder") or _own_encoder(row),
+                vision=str(row["name"]) if "vision" in row else None,
             )
             for row in content["models"]
         ]
@@ -382,9 +383,28 @@ def _bundled() -> dict[str, tuple[Model, ...]]:
     return families
 
 
+def _own_encoder(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The fields of the vision encoder of a model of the catalogue; None for an LLM."""
+    if "vision" not in row:
+        return None
+    fields: Mapping[str, Any] = catalogue_entries()[row["name"]]["config"]["vision_config"]
+    return fields
+
+
+@cache
+def vision_families() -> tuple[str, ...]:
+    """The bundled families all of whose models see images."""
+    return tuple(name for name, models in _bundled().items() if all(model.vision for model in models))
+
+
+def bundled_models() -> list[Model]:
+    """Every bundled model, by family and size."""
+    return [model for models in _bundled().values() for model in models]
+
+
 def _by_name() -> dict[str, Model]:
     """The bundled models by name."""
-    return {model.name: model for models in _bundled().values() for model in models}
+    return {model.name: model for model in bundled_models()}
 
 
 @cache

@@ -12,6 +12,7 @@ from scalelaw.costs._workload import Device, Workload
 from scalelaw.fit.input_checks import units_known
 from scalelaw.plan.budget import cost_of
 from scalelaw.plan.catalogue import Model
+from scalelaw.plan.images import percentile, workload_with
 from scalelaw.plan.workload import Query
 
 ROUNDING = 1 + 1e-12
@@ -97,8 +98,13 @@ def reckon(
     kinds: Iterable[str],
     flop_cost: str,
     setups: int = 1,
+    *,
+    expected: bool = False,
 ) -> dict[str, np.ndarray]:
-    """The costs of every configuration, {kind: [M, K, S]}; each cost file is asked once a model."""
+    """The costs of every configuration, {kind: [M, K, S]}; each cost file is asked once a model.
+
+    Where queries show different images, what 95% of them do not exceed, or with `expected` the mean.
+    """
     givers = {kind: cost_of(kind, flop_cost) for kind in kinds}
     shape = len(models), len(visual_tokens), setups
     costs = {kind: np.empty(shape) for kind in givers}
@@ -106,9 +112,28 @@ def reckon(
         totals: dict[str, dict[str, Any]] = {}
         for kind, giver in givers.items():
             if giver.__name__ not in totals:
-                totals[giver.__name__] = total(giver, model, visual_tokens[:, None], workload_of(model, work))
+                totals[giver.__name__] = (
+                    total(giver, model, visual_tokens[:, None], workload_of(model, work))
+                    if model.sights is None
+                    else _of_images(giver, model, visual_tokens, work, setups, expected)
+                )
             costs[kind][row] = totals[giver.__name__][kind]
     return costs
+
+
+def _of_images(
+    giver: Any, model: Model, visual_tokens: np.ndarray, work: Workload, setups: int, expected: bool
+) -> dict[str, np.ndarray]:
+    """The costs of queries with images, {kind: [K, S]}, at the setting nearest to each number of tokens."""
+    rows: dict[str, list[np.ndarray]] = {}
+    for tokens in visual_tokens:
+        seen = model.sights.nearest(float(tokens))
+        own = workload_with(work, seen, model.sights.pictures.number)
+        for kind, values in total(giver, model, seen.visual_tokens[:, None], own).items():
+            each = np.broadcast_to(values, (len(seen.weights), setups))
+            spent = seen.weights @ each if expected else percentile(each, seen.weights, 0.95)
+            rows.setdefault(kind, []).append(spent)
+    return {kind: np.stack(values) for kind, values in rows.items()}
 
 
 def workload_of(model: Model, work: Workload) -> Workload:

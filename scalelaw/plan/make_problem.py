@@ -18,11 +18,14 @@ from scalelaw.plan.cost_needs import missing
 from scalelaw.plan.encoders import assumed, with_own_encoder
 from scalelaw.plan.grid import predict, workload_of
 from scalelaw.plan.hardware import uncalibrated
+from scalelaw.plan.images import check_alone
 from scalelaw.plan.problem import Problem
+from scalelaw.plan.reachable import knob_warnings, restricted, sights_of, token_axis
 from scalelaw.plan.tokens import can_give, measured_counts, refuse_tokens, token_counts
 from scalelaw.plan.unused_options import counts_tower, idle_price, without_effect
 from scalelaw.plan.warnings import for_sizes
 from scalelaw.plan.workload import Query, make_query
+from scalelaw.tokens.pictures import Pictures, read_pictures
 
 REQUIRED = ("n_params", "visual_tokens")
 
@@ -33,6 +36,10 @@ def make_problem(
     models: Any = None,
     visual_tokens: Any = None,
     cost: str | None = None,
+    *,
+    image: Any = (),
+    image_sizes: Any = None,
+    frames: int | None = None,
     **options: Any,
 ) -> Problem:
     """Check and complete what a person asks (see `find_optimum`). `options`: of the query, see `make_query`.
@@ -42,15 +49,30 @@ def make_problem(
     fitted = fitted.with_column_names() if hasattr(fitted, "with_column_names") else fitted
     check_law(fitted)
     given = check_budget(budget, cost) if budget is not None else {}
-    query = make_query(**options)
+    query, pictures = make_query(**options), read_pictures(image, image_sizes, frames)
+    if pictures is not None:
+        check_alone(options)
+        if models is None:
+            raise InputError(
+                "A plan from images needs models that see them.",
+                code="usage",
+                hint="Name them with --models: a family of the catalogue, or folders with a config.json.",
+            )
     warnings: list[tuple[str, str]] = []
     catalogue, models_from = _models(fitted, models, given, cost, query.work.device is not None, warnings)
     warnings += for_sizes(fitted, catalogue)
     flop_cost = _stated(cost) or _accounting(catalogue, warnings)
     shaped = all(model.shape is not None for model in catalogue)
-    if shaped and not query.stated_tower:
-        catalogue = [with_own_encoder(model) for model in catalogue]
-    counts, counts_from = _counts(fitted, visual_tokens, query, catalogue, warnings)
+    if pictures is not None:
+        warnings += without_effect(catalogue, query, list(given) or [FLOPS], flop_cost)
+        catalogue = [_with_sights(model, pictures, query) for model in catalogue]
+        query = replace(query, work=replace(query.work, tower=None, images=float(pictures.number)))
+        counts, counts_from = _reachable(fitted, visual_tokens, catalogue)
+        warnings += knob_warnings(fitted, [model.sights for model in catalogue])
+    else:
+        if shaped and not query.stated_tower:
+            catalogue = [with_own_encoder(model) for model in catalogue]
+        counts, counts_from = _counts(fitted, visual_tokens, query, catalogue, warnings)
     if query.work.device is not None:
         warnings += uncalibrated(query.work.device) if shaped else _unused(query.work.device, catalogue)
     if "shape" in plugins.load("costs", flop_cost).needs or any(k != FLOPS for k in given):
@@ -59,7 +81,9 @@ def make_problem(
     if "memory_gb" in available:
         _within_memory(limits, query.work.device, warnings)
     spent = list(given) or [FLOPS]
-    warnings += [*without_effect(catalogue, query, spent, flop_cost), *idle_price(query)]
+    if pictures is None:
+        warnings += without_effect(catalogue, query, spent, flop_cost)
+    warnings += idle_price(query)
     bare = [model for model in catalogue if model.tower is None]
     if (
         query.work.tower
@@ -84,6 +108,7 @@ def make_problem(
         "devices": query.work.device.count if query.work.device else None,
         "usd_per_hour": query.work.price_per_hour,
         "images": query.work.images,
+        **_image_facts(catalogue),
         "units": _units(flop_cost),
     }
     error = predict(fitted, sizes[:, None], counts[None, :], query.work)
@@ -91,6 +116,43 @@ def make_problem(
     return Problem(
         fitted, catalogue, counts, query, flop_cost, available, given, limits, error, facts, warnings
     )
+
+
+def _with_sights(model: Model, pictures: Pictures, query: Query) -> Model:
+    """The model with every setting of its family's knobs, for these images."""
+    if model.shape is None:
+        raise InputError(
+            f"The shape of {model.name} is not known.", code="cost_needs_more", hint="Give its config.json."
+        )
+    sights = sights_of(model, pictures, query.work.tower if query.stated_tower else "own")
+    return replace(model, sights=sights, tower=None)
+
+
+def _reachable(fitted: Any, visual_tokens: Any, models: Sequence[Model]) -> tuple[np.ndarray, str]:
+    """The numbers of visual tokens that settings of the models give, and where they come from."""
+    sights = [model.sights for model in models]
+    if visual_tokens is None:
+        counts = token_axis(sights, fitted.measured_range["visual_tokens"])
+        return counts, "what settings of the models give for these images, within the measured range"
+    every = np.unique([tokens for one in sights for tokens in one.seen])
+    return restricted(
+        token_counts(visual_tokens), every
+    ), "given, as far as settings of the models reach them"
+
+
+def _image_facts(models: Sequence[Model]) -> dict[str, Any]:
+    """What the knobs of the models lower; empty in a plan without images."""
+    sights = [model.sights for model in models if model.sights is not None]
+    if not sights:
+        return {}
+    lowered = sorted({one.lowers for one in sights})
+    return {
+        "families": sorted({one.family for one in sights}),
+        "lowers": lowered[0] if len(lowered) == 1 else ", ".join(lowered),
+        "image_sizes": [list(size) for size in sights[0].pictures.queries[0]]
+        if not sights[0].pictures.is_distribution
+        else len(sights[0].pictures.queries),
+    }
 
 
 def _units(cost: str) -> dict[str, str]:
@@ -199,6 +261,8 @@ def _works(models: Sequence[Model], query: Query) -> list[Workload]:
 
 def _possible(models: Sequence[Model], counts: np.ndarray, query: Query) -> np.ndarray:
     """Which numbers of visual tokens each model's own encoder and the compressor can give [M, K]."""
+    if models[0].sights is not None:
+        return np.stack([np.isin(counts, list(model.sights.seen)) for model in models])
     spent: dict[Any, np.ndarray] = {}
     for model in models:
         if model.tower not in spent:
@@ -221,6 +285,9 @@ def _listed(counts: np.ndarray, models: Sequence[Model], query: Query) -> list[f
 
 def _towers(models: Sequence[Model], query: Query, kinds: Iterable[str], flop_cost: str) -> str:
     """The names of the encoders that these kinds of cost count; "none" where they count none."""
+    if models[0].sights is not None:
+        loads = [next(iter(model.sights.seen.values())).load for model in models]
+        return ", ".join(dict.fromkeys(load.name for load in loads))
     of_each = {model.tower: model for model in models}
     counted = [
         work.tower.name

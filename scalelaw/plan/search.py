@@ -11,7 +11,7 @@ from scalelaw.errors import InputError, NoAnswer, typed
 from scalelaw.plan import p_best, warnings
 from scalelaw.plan.budget import FLOPS, kinds
 from scalelaw.plan.continuous import continuous_optimum, sizes_allowed
-from scalelaw.plan.grid import Grid, Place, use
+from scalelaw.plan.grid import Grid, Place, reckon, use
 from scalelaw.plan.make_problem import make_problem
 from scalelaw.plan.objective import Rule, check_error, make_rule
 from scalelaw.plan.pareto import pareto
@@ -51,6 +51,8 @@ def find_optimum(
     tower, compressor, devices, mfu, mbu, usd_per_hour, seed): the query and how it is served, see `make_query`.
     models: a catalogue (see `find_models`), by default the sizes that the law was measured at.
     visual_tokens: `1,4,16`, `1:576` or a list, by default every whole number in the measured range.
+    image, image_sizes, frames (in `query`): the images in pixels, as `find_cost` takes them; visual tokens then follow
+    from the settings of the models' own knobs.
     cost: the FLOP accounting; `layer_flops` where every shape is known, else `linear_flops`.
     within: take the cheapest whose error is at most so much above the least. target_error: take the cheapest that
     reaches this error. minimise: the kind of cost that is then to be least (the first budget's, else flops).
@@ -80,7 +82,8 @@ def find_optimum(
     best = choices[0]
     best["binding"] = binding(grid, problem.limits, places[0], rule)
     ties = near_ties(grid, places[0], tie, rule)
-    continuous = continuous_optimum(problem) if rule.target is None and problem.budget else None
+    sized = rule.target is None and problem.budget and problem.models[0].sights is None
+    continuous = continuous_optimum(problem) if sized else None
     front = _front(problem, next(iter(problem.budget), spent or FLOPS))
     return Optimum(
         budget=problem.budget,
@@ -255,7 +258,31 @@ def plain_choice(problem: Problem, grid: Grid, place: Place) -> dict[str, Any]:
         "error": float(grid.error[place]),
         **({"errors": {task: float(error) for task, error in tasks.items()}} if tasks else {}),
         "costs": {kind: float(values[place]) for kind, values in grid.costs.items()},
+        **_of_images(problem, grid, place),
     }
+
+
+def _of_images(problem: Problem, grid: Grid, place: Place) -> dict[str, Any]:
+    """Of a plan from pixels: the knobs that differ from the model's own settings, and patches; over many images the
+    mean costs, and what 95% of the images do not exceed. Empty in any other plan.
+    """
+    model, tokens = problem.models[place[0]], float(grid.visual_tokens[place[1]])
+    if model.sights is None:
+        return {}
+    seen = model.sights.nearest(tokens)
+    facts: dict[str, Any] = {
+        "settings": dict(model.sights.changes.get(tokens, {})),
+        "patches": plain_count(seen.mean_patches),
+    }
+    if model.sights.pictures.is_distribution:
+        setup = int(grid.setup[place])
+        means = reckon(
+            [model], np.array([tokens]), problem.query.work, grid.costs, problem.flop_cost,
+            len(problem.query.setups), expected=True,
+        )  # fmt: skip
+        facts["costs_p95"] = {kind: float(values[place]) for kind, values in grid.costs.items()}
+        facts["costs"] = {kind: float(values[0, 0, setup]) for kind, values in means.items()}
+    return facts
 
 
 def plain_count(tokens: Any) -> float:

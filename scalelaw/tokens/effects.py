@@ -28,7 +28,7 @@ def knob_effects(
     """
     now, rows = _try(count, values), []
     for setting in knobs_for(model, video=video):
-        for value in _others(setting, _binding(setting, values, count), values[setting.name]):
+        for value in _others(setting, binding_value(setting, values, count), values[setting.name]):
             counts = _try(count, {**values, setting.name: value})
             if counts is not None and counts != now:
                 rows.append({"knob": setting.name, "value": value, **_sums(counts)})
@@ -105,7 +105,7 @@ def knobs_for(model: VisionModel, *, video: bool) -> Iterator[Setting]:
             yield setting
 
 
-def _binding(setting: Setting, values: Mapping[str, Any], count: Count) -> Any:
+def binding_value(setting: Setting, values: Mapping[str, Any], count: Count) -> Any:
     """The present value of a limit, or where it does not bind the value at which it would begin to."""
     present = values[setting.name]
     upper = "max_" in setting.name or setting.name == "longest_edge"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +13,8 @@ from typing import Any
 
 from scalelaw import plugins
 from scalelaw.errors import InputError, unknown
-from scalelaw.files.safe_load import parse_json, read_text
+from scalelaw.files.paths import bundled
+from scalelaw.files.safe_load import parse_json, read_text, read_yaml
 from scalelaw.model_shapes.reading import read_config
 from scalelaw.tokens.settings import Files, read_settings
 
@@ -55,7 +56,7 @@ def find_vision_model(model: str | os.PathLike[str]) -> VisionModel:
 
     Args:
         model: a family (`qwen2.5-vl`), a file of your own family (`./my_family.py`), or a folder with a config.json,
-            or that file.
+            or that file; a model of the catalogue (`qwen2.5-vl-3b`).
 
     Raises:
         InputError: `unknown_model`, `unsupported_family`, `no_vision_part`, `contradictory_preprocessor`, `bad_config`.
@@ -66,6 +67,8 @@ def find_vision_model(model: str | os.PathLike[str]) -> VisionModel:
         return VisionModel(name, Path(name).stem, rules, {s.name: s.default for s in rules.SETTINGS})
     if os.path.exists(name):
         return _from_files(name)
+    if (entry := catalogue_entries().get(name.lower())) is not None:
+        return from_contents(name, entry["config"], entry["files"])
     family = family_name(name)
     if family is None:
         raise _unknown(name)
@@ -103,6 +106,27 @@ def model_types() -> dict[str, str]:
     }
 
 
+@cache
+def catalogue_entries() -> dict[str, dict[str, Any]]:
+    """{model: {config, files}} of the catalogue's models that see images: the fields of their released files."""
+    entries = {}
+    for path in sorted(bundled("models").glob("*.yaml")):
+        content = read_yaml(path)
+        for row in content["models"]:
+            whole, own = content.get("vision", {}), row.get("vision")
+            if own is None:
+                continue
+            text = {"model_type": content["architecture"], **content.get("common", {}), **row["shape"]}
+            inner = {**whole.get("vision_config", {}), **own.get("vision_config", {})}
+            beside = {**whole.get("config", {}), **own.get("config", {})}
+            config = {**beside, "text_config": text, "vision_config": inner}
+            entries[row["name"]] = {
+                "config": config,
+                "files": {**whole.get("files", {}), **own.get("files", {})},
+            }
+    return entries
+
+
 def _plain(text: str) -> str:
     return "".join(letter for letter in text.lower() if letter.isalnum())
 
@@ -118,22 +142,35 @@ def _unknown(name: str) -> InputError:
 def _from_files(path: str) -> VisionModel:
     config, file = read_config(path)
     family = _family_of(config, file)
-    rules = plugins.load(FAMILIES, family)
     files, read = _other_files(file.parent)
-    files["config"] = config
-    needs = any(source.startswith("config.vision_config.") for s in rules.SETTINGS for source in s.sources)
-    if needs and not isinstance(config.get("vision_config"), dict):
-        raise _no_vision(file)
-    settings = read_settings(rules.SETTINGS, files, str(file.parent), getattr(rules, "from_files", None))
+    model = from_contents(path, config, files, where=str(file.parent), family=family)
     warnings = []
     if not {"image", "processor"} & set(files):
-        knobs = ", ".join(s.name for s in rules.SETTINGS if s.knob and not s.name.startswith("video_"))
+        knobs = ", ".join(s.name for s in model.rules.SETTINGS if s.knob and not s.name.startswith("video_"))
         if knobs:
             message = (
                 f"{file.parent} has no preprocessor_config.json: the family's defaults stand for {knobs}."
             )
             warnings.append(("default_settings", message))
-    return VisionModel(path, family, rules, settings, (str(file), *read), tuple(warnings), config)
+    return replace(model, files=(str(file), *read), warnings=tuple(warnings))
+
+
+def from_contents(
+    name: str, config: Mapping[str, Any], files: Mapping[str, Any], *, where: str = "", family: str = ""
+) -> VisionModel:
+    """The model of these fields of config.json and of the other files, {image, video, processor}; where: for errors.
+
+    Raises InputError as `find_vision_model`.
+    """
+    where = where or name
+    family = family or _family_of(config, Path(where))
+    rules = plugins.load(FAMILIES, family)
+    needs = any(source.startswith("config.vision_config.") for s in rules.SETTINGS for source in s.sources)
+    if needs and not isinstance(config.get("vision_config"), dict):
+        raise _no_vision(Path(where))
+    contents = {**files, "config": dict(config)}
+    settings = read_settings(rules.SETTINGS, contents, where, getattr(rules, "from_files", None))
+    return VisionModel(name, family, rules, settings, config=config)
 
 
 def _family_of(config: Mapping[str, Any], file: Path) -> str:

@@ -206,3 +206,26 @@ BAD: dict[str, tuple[list[str], int, str]] = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_gets_a_sentence(refused: Callable[..., None], name: str) -> None:
     refused(*BAD[name])
+
+
+def test_models_are_a_table_that_can_be_filtered(run: Run) -> None:
+    code, out, _ = run("list", "models", "qwen3-vl", "--json")
+    rows = {row["name"]: row for row in json.loads(out)["data"]["models"]}
+    assert code == 0
+    assert rows["qwen3-vl-8b"]["total_params"] == 8_767_123_696
+    assert rows["qwen3-vl-8b"]["knobs"] == ["max_pixels"]
+    assert all("qwen3-vl" in name for name in rows)
+    assert all(row["summary"] for row in rows.values())
+    code, out, _ = run("list", "models")
+    assert code == 0
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= 80
+    code, out, _ = run("list", "models", "no such model", "--json")
+    assert (code, json.loads(out)["error"]["code"]) == (2, "unknown_model")
+
+
+def test_every_list_can_be_filtered(run: Run) -> None:
+    code, out, _ = run("list", "laws", "product", "--json")
+    assert code == 0
+    assert "product_power" in [row["name"] for row in json.loads(out)["data"]["laws"]]
+    assert len(json.loads(out)["data"]["laws"]) < 12
+    assert run("list", "laws", "no such law")[0] == 2

@@ -12,6 +12,9 @@ from scalelaw.errors import InputError
 from scalelaw.files.paths import bundled
 from scalelaw.plan import catalogue_families, find_models, list_hardware, list_models, list_towers, models_in
 from scalelaw.plan.catalogue import sizes_of
+from scalelaw.plan.listing import model_rows
+from scalelaw.tokens import count_tokens, find_vision_model
+from scalelaw.tokens.shapes import vision_shape_of
 
 ROWS = [
     pytest.param(path.stem, row, id=row["name"])
@@ -28,6 +31,45 @@ def test_the_shape_gives_the_published_count(family: str, row: dict) -> None:
     assert model.n_params == float(row["n_params"])
     assert model.shape.experts or abs(model.n_params / model.shape.n_params - 1) < 0.3
     assert model.source
+
+
+SEEING = [param for param in ROWS if "vision" in param.values[1]]
+
+
+@pytest.mark.parametrize(("family", "row"), SEEING)
+def test_a_model_that_sees_images_has_its_own_encoder_and_total(family: str, row: dict) -> None:
+    (found,) = [line for line in model_rows() if line["name"] == row["name"]]
+    (model,) = [m for m in models_in(family) if m.name == row["name"]]
+    vision = vision_shape_of(find_vision_model(row["name"]))
+    assert model.shape is not None
+    assert found["total_params"] == model.shape.n_params + vision.n_params
+    if "total" in row:
+        assert found["total_params"] == row["total"]
+        assert found["active_params"] == row.get("active", row["total"])
+    counted = count_tokens(row["name"], ["1280x720"])
+    assert counted.visual_tokens > 0
+
+
+def test_the_catalogue_holds_the_families_that_people_serve() -> None:
+    families = {param.values[0] for param in SEEING}
+    assert len(SEEING) >= 40
+    assert families >= {
+        "qwen2-vl", "qwen2.5-vl", "qwen3-vl", "qwen3-vl-moe", "internvl3", "llava-1.5", "llava-next-vicuna",
+        "llava-onevision", "gemma-3", "smolvlm2", "pixtral", "llama-3.2-vision", "paligemma2",
+    }  # fmt: skip
+    assert {m.family for m in find_models("all")} & families == {"gemma-3", "llava-1.5"}
+    assert len(find_models("vlm")) == len(SEEING)
+
+
+def test_published_totals() -> None:
+    """Parameters in the released weights of each repository."""
+    totals = {row["name"]: row["total_params"] for row in model_rows()}
+    published = {
+        "qwen2-vl-2b": 2_208_985_600, "qwen2-vl-7b": 8_291_375_616, "qwen2.5-vl-3b": 3_754_622_976,
+        "qwen2.5-vl-7b": 8_292_166_656, "qwen3-vl-8b": 8_767_123_696, "gemma-3-4b": 4_300_079_472,
+        "llama-3.2-11b-vision": 10_670_220_835, "llava-1.5-7b": 7_063_427_072, "smolvlm2-2.2b": 2_246_784_880,
+    }  # fmt: skip
+    assert {name: totals[name] for name in published} == published
 
 
 def test_families_and_names_are_listed() -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from scalelaw.errors import InputError
-from scalelaw.plan import find_cost
+from scalelaw.fit import fit_law
+from scalelaw.plan import contrast_budgets, find_cost, find_optimum
 
 QWEN_3B: dict[str, Any] = {
     "model_type": "qwen2_5_vl",
@@ -201,3 +202,93 @@ def test_without_an_image_the_encoder_is_counted_at_its_own_size_and_says_so(
         towers.append(next(row["flops"] for row in bill.parts if row["part"] == "tower"))
         assert ("assumed_image" in [code for code, _ in bill.warnings]) == ("visual_tokens" in asked)
     assert towers[0] == towers[1]
+
+
+def write(folder: Path, fields: dict[str, Any]) -> str:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(fields))
+    return str(folder)
+
+
+@pytest.fixture
+def qwens(tmp_path: Path) -> list[str]:
+    """Two sizes of a family."""
+    half = {**QWEN_3B, "num_hidden_layers": 8, "_name_or_path": "small"}
+    return [write(tmp_path / "large", {**QWEN_3B, "_name_or_path": "large"}), write(tmp_path / "small", half)]
+
+
+def test_a_plan_chooses_among_reachable_settings_only(reasoning: Any, qwens: list[str]) -> None:
+    found = find_optimum(reasoning, 3e12, models=qwens, image="1280x720")
+    best = found.best
+    bill = find_cost(
+        qwens[0] if best["model"] == "large" else qwens[1], image="1280x720", settings=best["settings"]
+    )
+    assert bill.visual_tokens == best["visual_tokens"]
+    assert bill.flops == best["costs"]["flops"] <= 3e12
+    assert sum(image["patches"] for image in bill.images) == best["patches"]
+    assert found.searched["lowers"] == "resolution"
+    assert found.searched["families"] == ["qwen2_5_vl"]
+    more = find_optimum(reasoning, 6e12, models=qwens, image="1280x720").best
+    assert more["error"] < best["error"]
+
+
+def test_a_plan_over_many_images_limits_what_most_of_them_cost(reasoning: Any, qwens: list[str]) -> None:
+    sizes = [(1280, 720)] * 9 + [(224, 224)]
+    best = find_optimum(reasoning, 3e12, models=qwens, image_sizes=sizes).best
+    alone = find_optimum(reasoning, 3e12, models=qwens, image="1280x720").best
+    assert best["settings"] == alone["settings"]
+    assert best["costs_p95"]["flops"] == alone["costs"]["flops"] <= 3e12
+    assert best["costs"]["flops"] < best["costs_p95"]["flops"]
+
+
+TILES: dict[str, Any] = {
+    "model_type": "internvl",
+    "text_config": {**QWEN_3B, "model_type": "qwen2", "vision_config": None},
+    "vision_config": {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096},
+}
+
+
+def test_a_law_measured_with_a_compressor_is_not_silently_applied_to_resolution(qwens: list[str]) -> None:
+    law = fit_law("vlm_reasoning", bootstrap=0)
+    found = find_optimum(law, 3e12, models=qwens, image="1280x720")
+    assert "resolution_or_compression" in [code for code, _ in found.warnings]
+    fixed = find_optimum(law, 1e14, models="llava-1.5", image="640x480")
+    assert "resolution_or_compression" not in [code for code, _ in fixed.warnings]
+
+
+def test_a_family_of_the_catalogue_is_planned_by_name(reasoning: Any) -> None:
+    found = find_optimum(reasoning, 5e12, models="qwen3-vl", image="1920x1080")
+    assert found.best["model"].startswith("qwen3-vl-")
+    assert found.best["costs"]["flops"] <= 5e12
+    assert found.searched["tower"] == "qwen3_vl_vision"
+
+
+def test_tiles_are_the_axis_of_a_family_with_tiles(reasoning: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "internvl", TILES)
+    found = find_optimum(reasoning, 1e13, models=[path], image="1344x896", visual_tokens="256:4000")
+    tokens = {choice["visual_tokens"] for choice in [found.best, *found.pareto]}
+    assert all(count % 256 == 0 for count in tokens)
+    assert len(tokens) > 1
+
+
+def test_a_model_without_knobs_has_one_number_of_tokens(reasoning: Any) -> None:
+    found = find_optimum(reasoning, 1e14, models="llava-1.5", image="640x480")
+    assert found.best["visual_tokens"] == 576
+    assert found.searched["lowers"] == "nothing"
+    assert "resolution_or_compression" not in [code for code, _ in found.warnings]
+
+
+def test_what_a_plan_from_images_cannot_do(reasoning: Any, qwens: list[str]) -> None:
+    for asked, code in (
+        ({"image": "1280x720"}, "usage"),
+        ({"image": "1280x720", "models": "qwen1.5"}, "no_vision_part"),
+        ({"image": "1280x720", "models": qwens, "tiles": 2}, "usage"),
+        ({"image": "1280x720", "models": qwens, "visual_tokens": "7"}, "tokens_not_reachable"),
+        ({"frames": 4, "models": qwens}, "usage"),
+    ):
+        with pytest.raises(InputError) as refusal:
+            find_optimum(reasoning, 3e12, **asked)
+        assert refusal.value.code == code
+    with pytest.raises(InputError) as refusal:
+        contrast_budgets(reasoning, 3e12, models=qwens, image="1280x720")
+    assert refusal.value.code == "usage"

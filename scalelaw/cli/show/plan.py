@@ -51,6 +51,8 @@ def show_optimum(optimum: Optimum) -> None:
     )
     ways = () if alike else ("served",)
     out.table(("", *_header(optimum), *kinds, *ways, "p(best)"), rows, keys=2)
+    if "settings" in optimum.best:
+        _show_setting(optimum, out)
     if marked := [choice for choice in choices if choice.get("counted_as")]:
         counts = "; ".join(f"{choice['model']}: {choice['counted_as']}" for choice in marked)
         out.line(f"* mixture of experts; n_params is {counts}.")
@@ -185,6 +187,23 @@ def _readable(switches: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if len(rows) <= _ROWS:
         return rows
     return [rows[round(i * (len(rows) - 1) / (_ROWS - 1))] for i in range(_ROWS)]
+
+
+LOWERED = {
+    "resolution": "The knob lowers the resolution: the encoder's patches follow",
+    "tokens": "The knob lowers the tokens after the encoder: its patches stay",
+}
+
+
+def _show_setting(optimum: Optimum, out: Printer) -> None:
+    """The knobs of the best configuration, in a plan from images."""
+    settings = optimum.best["settings"]
+    changed = ", ".join(f"{name}={value}" for name, value in settings.items())
+    out.line(f"Setting: {changed or 'unchanged'}.")
+    if lowered := LOWERED.get(optimum.searched.get("lowers", "")):
+        out.line(f"{lowered} ({optimum.best['patches']:,g}).")
+    if "costs_p95" in optimum.best:
+        out.line("Costs are means over the images; the budget limits what 95% of them cost.")
 
 
 def show_bill(bill: Bill) -> None:
