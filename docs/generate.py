@@ -115,6 +115,13 @@ def tokens_output() -> str:
     return _printed_by(["tokens", "qwen2.5-vl", "--image", "1920x1080"])
 
 
+def serve_output() -> str:
+    """What the README's command for a served model prints."""
+    fit = ["fit", "vlm_reasoning", "-o", "fit.json"]
+    asked = "optimize fit.json --models qwen3-vl --image 1920x1080 --budget ttft_ms=20 --hardware h100 --engine vllm"
+    return _printed_by(fit, asked.split())
+
+
 def python_lines(readme: str) -> str:
     """The README's first Python block, as code."""
     found = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
@@ -138,6 +145,7 @@ def parts_of(path: Path, folder: Path) -> dict[str, Callable[[], str]]:
     return {
         "optimize": optimize_output,
         "tokens": tokens_output,
+        "serve": serve_output,
         "printed": lambda: printed(readme, folder),
         "commands": commands,
         "index": index,

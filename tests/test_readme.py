@@ -25,7 +25,7 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("part", ["commands", "index", "optimize_output", "tokens_output"])
+@pytest.mark.parametrize("part", ["commands", "index", "optimize_output", "tokens_output", "serve_output"])
 def test_a_generated_part_is_current(generate: ModuleType, part: str) -> None:
     assert getattr(generate, part)() in README, "run: make docs"
 

@@ -229,6 +229,11 @@ def _list_models(words: str | None, as_json: bool) -> None:
             for row in rows
         ]
         Printer().table(("model", "LLM", "total", "encoder", "knobs"), cells, left=(0, 3, 4))
+        for what in dict.fromkeys(row["counted_as"] for row in rows if row["counted_as"]):
+            say(f"n_params of a mixture is {what}:")
+            for row in rows:
+                if row["counted_as"] == what:
+                    say(f"  {row['name']} {fmt.parameters(row['n_params'])}")
 
     give("list", {"models": rows}, as_json=as_json, words=show)
 
