@@ -20,7 +20,7 @@ from scalelaw.families._vision import Fields, linear, projected
 from scalelaw.model_shapes.reading import whole
 from scalelaw.model_shapes.vision import VisionShape
 
-MODEL_TYPES = ("phi4_multimodal",)
+MODEL_TYPES = ("phi4_multimodal", "phi4mm")
 SHORTEST = 10
 """Pixels of the resized image's shorter side."""
 SETTINGS = (

@@ -174,10 +174,12 @@ def from_contents(
 
 
 def _family_of(config: Mapping[str, Any], file: Path) -> str:
-    """By the model type together with that of the vision part, then by the model type alone."""
+    """By the model type together with that of the vision part or with the architecture, then by the type alone."""
     kind, vision = config.get("model_type"), config.get("vision_config")
     inner = vision.get("model_type") if isinstance(vision, dict) else None
-    for wanted in (f"{kind}/{inner}", str(kind)):
+    named = config.get("architectures")
+    architectures = named if isinstance(named, list) else []
+    for wanted in (f"{kind}/{inner}", *(f"{kind}/{name}" for name in architectures), str(kind)):
         if wanted in model_types():
             return model_types()[wanted]
     parts = (
