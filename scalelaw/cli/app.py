@@ -222,7 +222,8 @@ def give(
 
     The file comes first: whoever reads stdout may stop early. Warnings come before what they are about.
     """
-    text = dumps(answer(command, data, warnings := list(warnings)))
+    warnings = list(warnings)
+    text = dumps(answer(command, data, warnings)) if as_json or output is not None else ""
     # files that a catalogue or a card names are known only now
     paths.check_streams(as_json=as_json)
     if output is not None:
