@@ -23,8 +23,8 @@ def model_row(model: Model) -> dict[str, Any]:
     """Facts of a model of the catalogue.
 
     Returns {name, family, n_params (as the law counts), llm_params (exact), total_params (with encoder and projector),
-    active_params (of a mixture, else the total), encoder, encoder_params, knobs, counted_as (of a mixture: what n_params
-    is)}; of an LLM encoder is None.
+    active_params (of a mixture, else the total), encoder, encoder_params, knobs, counted_as (of a mixture: what
+    n_params is)}; of an LLM encoder is None.
     """
     assert model.shape is not None
     row: dict[str, Any] = {
