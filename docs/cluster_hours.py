@@ -40,11 +40,11 @@ MEASURED = {
 
 def cell_hours(model: str, visual_tokens: int) -> float:
     """GPU hours of one cell: both stages at the share of peak."""
-    (held,), tower = find_models(model), find_tower("clip-vit-l-14-336")
+    (size,), tower = find_models(model), find_tower("clip-vit-l-14-336")
     flops = 0.0
     for _, samples, text, worth in STAGES:
         workload = Workload(text_tokens=text, tower=tower, compressor="quecc")
-        parts = layer_flops.parts(held.n_params, held.shape, visual_tokens, workload)
+        parts = layer_flops.parts(size.n_params, size.shape, visual_tokens, workload)
         once = {name: float(value) for name, value in parts.items()}
         frozen = once.pop("tower") + once.pop("question_pass")
         flops += samples * (frozen + worth * sum(once.values()))
@@ -91,25 +91,25 @@ def measure() -> None:
     from scalelaw.vlm import stages
 
     torch.set_num_threads(1)
-    stated = parse_experiment(MEASURED)
+    experiment = parse_experiment(MEASURED)
     print("| LLM | V | FLOPs a step, predicted | seconds a step | FLOP/s reached |")
     print("| --- | ---: | ---: | ---: | ---: |")
-    with tempfile.TemporaryDirectory() as held:
-        folder = Path(held)
-        stages.pretrain_tower(stated, folder / "tower", _silent)
-        stages.make_features(stated, folder / "tower", folder / "features", _silent)
-        for llm, tokens in itertools.product(stated.llms, stated.visual_tokens):
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        stages.pretrain_tower(experiment, folder / "tower", _silent)
+        stages.make_features(experiment, folder / "tower", folder / "features", _silent)
+        for llm, tokens in itertools.product(experiment.llms, experiment.visual_tokens):
             if not (folder / llm).exists():
-                stages.pretrain_llm(stated, llm, folder / llm, _silent)
+                stages.pretrain_llm(experiment, llm, folder / llm, _silent)
             seen: list[tuple[int, float]] = []
             stages.run_cell(
-                stated, llm=llm, compressor="quecc", visual_tokens=tokens, seed=0, tower=folder / "tower",
+                experiment, llm=llm, compressor="quecc", visual_tokens=tokens, seed=0, tower=folder / "tower",
                 features=folder / "features", llm_folder=folder / llm,
                 log=lambda facts, seen=seen: seen.append((facts.get("step", 0), time.process_time())),
             )  # fmt: skip
             steps = [one for one in seen if one[0]]
             (first, began), (last, ended) = steps[1], steps[-1]
-            flops = stages.cell_flops(stated, llm, "quecc", tokens) / stated.recipe.steps
+            flops = stages.cell_flops(experiment, llm, "quecc", tokens) / experiment.recipe.steps
             seconds = (ended - began) / (last - first)
             print(f"| {llm} | {tokens} | {flops:.3g} | {seconds:.4f} | {flops / seconds:.3g} |")
 

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,15 +76,6 @@ def plugin_packages() -> str:
     return "\n".join(rows)
 
 
-def index() -> str:
-    """Every page of docs/ with its title."""
-    rows = []
-    for path in sorted((ROOT / "docs").glob("*.md")):
-        title = path.read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# ")
-        rows.append(f"- [{title}](docs/{path.name})")
-    return "\n".join(rows)
-
-
 def _printed_by(*commands: list[str]) -> str:
     """What the last of some commands prints to standard output, run in an empty folder."""
     import tempfile
@@ -110,23 +102,28 @@ def optimize_output() -> str:
     return _printed_by(fit, ["optimize", "fit.json", "--budget", "8e11", "--text-tokens", "50"])
 
 
+def fit_output() -> str:
+    """What the README's `fit` command prints."""
+    return _printed_by(["fit", "vlm_reasoning", "-o", "fit.json"])
+
+
 def tokens_output() -> str:
     """What the README's `tokens` command prints."""
-    return _printed_by(["tokens", "qwen2.5-vl", "--image", "1920x1080"])
+    return _printed_by(["tokens", "qwen3-vl", "--image", "1920x1080"])
 
 
 def serve_output() -> str:
     """What the README's command for a served model prints."""
     fit = ["fit", "vlm_reasoning", "-o", "fit.json"]
-    asked = "optimize fit.json --models qwen3-vl --image 1920x1080 --budget ttft_ms=20 --hardware h100 --engine vllm"
-    return _printed_by(fit, asked.split())
+    command = "optimize fit.json --models qwen3-vl --image 1920x1080 --budget ttft_ms=20 --hardware h100 --engine vllm"
+    return _printed_by(fit, command.split())
 
 
 def python_lines(readme: str) -> str:
     """The README's first Python block, as code."""
-    found = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert found, "README.md holds no Python block"
-    return found.group(1)
+    blocks = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert blocks, "README.md holds no Python block"
+    return blocks.group(1)
 
 
 def printed(readme: str, folder: Path) -> str:
@@ -143,12 +140,12 @@ def parts_of(path: Path, folder: Path) -> dict[str, Callable[[], str]]:
         return {"tree": tree, "plugins": plugin_packages}
     readme = path.read_text(encoding="utf-8")
     return {
+        "fit": fit_output,
         "optimize": optimize_output,
         "tokens": tokens_output,
         "serve": serve_output,
         "printed": lambda: printed(readme, folder),
         "commands": commands,
-        "index": index,
     }
 
 
@@ -159,7 +156,7 @@ def rendered(path: Path, folder: Path) -> str:
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         assert pattern.search(text), f"{path.name} has no part {name}"
         part = make()
-        text = pattern.sub(lambda found, part=part: found.group(1) + part + "\n" + found.group(2), text)  # type: ignore[misc]
+        text = pattern.sub(lambda match, part=part: match.group(1) + part + "\n" + match.group(2), text)  # type: ignore[misc]
     return text
 
 
@@ -177,6 +174,64 @@ def reference() -> str:
         text = "\n".join(line.rstrip() for line in out.getvalue().strip().splitlines())
         parts += ["", f"## {name}", "", "```text", text, "```"]
     return "\n".join(parts) + "\n"
+
+
+def api() -> str:
+    """The public names of the package: signature, source and docstring."""
+    import inspect
+
+    import scalelaw as sl
+
+    parts = []
+    for name in sl.__all__:
+        public = getattr(sl, name)
+        if not callable(public):
+            continue
+        file = Path(inspect.getsourcefile(inspect.unwrap(public)) or "").resolve().relative_to(ROOT)
+        lines = [f"## {name}", "", f"Source: [{file.as_posix()}](../{file.as_posix()})", "", "```text"]
+        if inspect.isclass(public):
+            parts.append("\n".join([*lines, _described(public, f"class {name}", bare=True), "```"]))
+            members = [(m, v) for m, v in vars(public).items() if not m.startswith("_")]
+            for member, value in members:
+                function = value.fget if isinstance(value, property) else value
+                if inspect.isfunction(function):
+                    text = _described(function, f"{name}.{member}", bare=isinstance(value, property))
+                    parts.append(f"### {name}.{member}\n\n```text\n{text}\n```")
+        else:
+            parts.append("\n".join([*lines, _described(public, name), "```"]))
+    return "\n\n".join(parts)
+
+
+def _described(public: Any, name: str, bare: bool = False) -> str:
+    """The signature (unless `bare`) and the docstring."""
+    import inspect
+
+    doc = inspect.getdoc(public) or ""
+    if bare:
+        return f"{name}\n\n{doc}".rstrip()
+    signature = inspect.signature(public)
+    names = [
+        str(value.replace(annotation=_plain(value.annotation))) for value in signature.parameters.values()
+    ]
+    kinds = [value.kind for value in signature.parameters.values()]
+    if inspect.Parameter.KEYWORD_ONLY in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        names.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
+    end = (
+        "" if signature.return_annotation is inspect.Parameter.empty else f" -> {signature.return_annotation}"
+    )
+    line = f"{name}({', '.join(names)}){end}"
+    if len(line) > 100:
+        line = "\n".join([f"{name}(", *(f"    {each}," for each in names), f"){end}"])
+    return f"{line}\n\n{doc}".rstrip()
+
+
+def _plain(annotation: Any) -> Any:
+    """An annotation without the quotes of its text."""
+    import inspect
+
+    if not isinstance(annotation, str) or annotation is inspect.Parameter.empty:
+        return annotation
+    return type(annotation.strip("'"), (), {"__module__": "builtins"})
 
 
 def costs() -> str:
@@ -244,16 +299,16 @@ def experiments() -> str:
 
     parts: list[str] = []
 
-    def told(model: type[BaseModel], title: str) -> None:
+    def section(model: type[BaseModel], title: str) -> None:
         rows = ["| key | default | what it is |", "|---|---|---|"]
         for name, field in model.model_fields.items():
-            held = field.get_default(call_default_factory=True)  # type: ignore[call-arg]
-            default = "**must be given**" if field.is_required() else f"`{held!r}`"
-            default = "the section's own defaults" if isinstance(held, BaseModel) else default
+            value = field.get_default(call_default_factory=True)  # type: ignore[call-arg]
+            default = "**must be given**" if field.is_required() else f"`{value!r}`"
+            default = "the section's own defaults" if isinstance(value, BaseModel) else default
             rows.append(f"| `{name}` | {default} | {(field.description or '').replace('|', '/')} |")
         parts.append(f"## {title}\n\n{model.__doc__ or ''}\n\n" + "\n".join(rows))
 
-    told(config.Experiment, "The file")
+    section(config.Experiment, "The file")
     sections = [m for m in vars(config).values() if isinstance(m, type) and issubclass(m, BaseModel)]
     for model in sections:
         if (
@@ -261,7 +316,7 @@ def experiments() -> str:
             and model is not config.Experiment
             and model.__name__[0] != "_"
         ):
-            told(model, model.__name__)
+            section(model, model.__name__)
     return "\n\n".join(parts)
 
 
@@ -277,13 +332,13 @@ def refits() -> str:
     ]
     for name in bundled_tables():
         facts = describe(name)
-        for stated in (facts["fit"], *facts.get("more_fits", [])):
-            fitted = sl.fit_law(name, bootstrap=0, **stated)
-            chosen = ", ".join(map(str, (stated.get("where") or {}).values())) or "every row"
+        for settings in (facts["fit"], *facts.get("more_fits", [])):
+            fitted = sl.fit_law(name, bootstrap=0, **settings)
+            selected = ", ".join(map(str, (settings.get("where") or {}).values())) or "every row"
             numbers = ", ".join(f"{fmt.greek(k)} {fmt.short(v)}" for k, v in fitted.params.items())
             cells = (
                 f"`{name}`",
-                chosen,
+                selected,
                 fitted.law,
                 fitted.n_points,
                 numbers,
@@ -312,10 +367,10 @@ def scenes() -> str:
         name = benchmark.removeprefix("scenes_")
         head = "".join(f" V = {v:.0f} |" for v in tokens)
         lines = [f"**{name}** ({family})", "", f"| LLM, parameters |{head}", "|---" * (len(tokens) + 1) + "|"]
-        for (size, model), held in rows.groupby(["n_params", "model"]):
+        for (size, model), group in rows.groupby(["n_params", "model"]):
             cells = []
             for v in tokens:
-                there = held[held["visual_tokens"] == v]
+                there = group[group["visual_tokens"] == v]
                 flagged = int((there["status"] != "ok").sum())
                 cells.append(f" {there['error'].mean():.3f}{f' ({flagged} flagged)' if flagged else ''} |")
             lines.append(f"| {model}, {size:,.0f} |{''.join(cells)}")
@@ -324,12 +379,12 @@ def scenes() -> str:
             continue
         for law in ("product_power", "additive_power")[: 2 if name == "digits" else 1]:
             fitted = sl.fit_law(table, law, where={"benchmark": benchmark}, holdout="largest")
-            held, difference = fitted.holdout, fitted.derived.get("alpha_minus_beta")
+            group, difference = fitted.holdout, fitted.derived.get("alpha_minus_beta")
             cells = [
                 name, law, fitted.n_points, len(rows) - fitted.n_points,
                 *(f"{short(fitted.params[p], 2)} {span(fitted.intervals[p])}" for p in ("alpha", "beta")),
                 f"{short(difference['value'], 2)} {span(difference['interval'])}" if difference else "",
-                *(short(value, 2) for value in (fitted.rmse, held["rmse"], held["repeat_sd"])),
+                *(short(value, 2) for value in (fitted.rmse, group["rmse"], group["repeat_sd"])),
             ]  # fmt: skip
             fits.append("| " + " | ".join(map(str, cells)) + " |")
     compared = ["| law | AICc | score | weight |", "|---|---|---|---|"]
@@ -411,6 +466,7 @@ def compressor_facts(name: str) -> dict[str, object]:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "api": api,
     "costs": costs,
     "experiments": experiments,
     "refits": refits,
@@ -430,8 +486,7 @@ def page(name: str) -> str:
 
 
 def draw(path: Path) -> None:
-    """The README's pictures and the example report: the grid of arXiv 2411.03312, planned for 800 GFLOPs a query; and
-    two families of the scenes."""
+    """The README's figure and the example report: the grid of arXiv 2411.03312, planned for 800 GFLOPs per query."""
     import scalelaw as sl
     from scalelaw.report import save_figure
 
@@ -439,9 +494,6 @@ def draw(path: Path) -> None:
     optimum = sl.find_optimum(fitted, budget={"flops": 8e11}, text_tokens=50)
     save_figure("overview", [fitted, optimum], path, dpi=110)
     sl.write_report([fitted, optimum], ROOT / "reports" / "example.pdf")
-    families = {"scenes_relations": "product_power", "scenes_digits": "additive_power"}
-    fits = [sl.fit_law("scenes", law, where={"benchmark": name}) for name, law in families.items()]
-    save_figure("families", fits, path.with_name("scenes.png"), dpi=110)
 
 
 if __name__ == "__main__":

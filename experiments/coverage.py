@@ -66,11 +66,11 @@ def coverage(
     problem = replace(problem, objective=objective)
     fitted = descend(problem, fitted, 1e-11, 100).parameters
     true = quantities(parameters)[:, None]
-    held = np.zeros(3)
+    covered = np.zeros(3)
     for t in range(tables):
         ends = intervals(problem.rows(np.array([t])), fitted[:, t], method, draws, rng)
-        held += ((ends[:, :1] <= true) & (true <= ends[:, 1:]))[:, 0]
-    return 100 * held / tables
+        covered += ((ends[:, :1] <= true) & (true <= ends[:, 1:]))[:, 0]
+    return 100 * covered / tables
 
 
 def lines(tables: int, draws: int) -> Iterator[str]:
@@ -99,11 +99,11 @@ def lines(tables: int, draws: int) -> Iterator[str]:
             for unequal in (False, True):
                 for truth in TRUTHS:
                     for method in methods:
-                        found = coverage(n, truth, unequal, objective, method, tables, draws, seed=1)
+                        rows = coverage(n, truth, unequal, objective, method, tables, draws, seed=1)
                         noise = "unequal" if unequal else "equal"
                         yield (
                             f"| {loss} | {n} | {noise} | {truth} | {method} | "
-                            + " | ".join(f"{v:.1f}" for v in found)
+                            + " | ".join(f"{v:.1f}" for v in rows)
                             + " |"
                         )
 

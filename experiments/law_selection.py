@@ -60,7 +60,7 @@ def summary(errors: pd.DataFrame) -> str:
     rows = ["| law | mean | median | worst | beats power_offset on |", "| --- | --- | --- | --- | --- |"]
     for law in errors:
         won = np.mean(errors[law] < errors["power_offset"])
-        share = "" if law == "power_offset" else f"{100 * won:.0f} %"
+        share = "" if law == "power_offset" else f"{100 * won:.0f}%"
         rows.append(
             f"| {law} | {errors[law].mean():.4f} | {errors[law].median():.4f} | {errors[law].max():.3f} | {share} |"
         )
@@ -73,13 +73,13 @@ def on_tables() -> str:
     rows = [f"| left out | {head} | auto / best |", "| --- " * (len(TWO_INPUTS) + 2) + "|"]
     for table in ("vlm_reasoning", "vlm_ocr"):
         for name in ("n_params", "visual_tokens"):
-            found = {
+            rows = {
                 law: sl.fit_law(table, law=law, holdout=f"largest:{name}", bootstrap=0).holdout["rmse"]
                 for law in TWO_INPUTS
             }
-            best = min(error for law, error in found.items() if law != "auto")
-            cells = " | ".join(f"{error:.4f}" for error in found.values())
-            rows.append(f"| {table}, largest {name} | {cells} | {found['auto'] / best:.2f} |")
+            best = min(error for law, error in rows.items() if law != "auto")
+            cells = " | ".join(f"{error:.4f}" for error in rows.values())
+            rows.append(f"| {table}, largest {name} | {cells} | {rows['auto'] / best:.2f} |")
     return "\n".join(rows)
 
 

@@ -65,7 +65,9 @@ def constructions(frame: pd.DataFrame, seed: int) -> dict[str, tuple[Any, float]
     }
 
 
-def decide(held: dict[str, tuple[Any, float]], truth: Any, rng: np.random.Generator) -> dict[str, Decisions]:
+def decide(
+    constructed: dict[str, tuple[Any, float]], truth: Any, rng: np.random.Generator
+) -> dict[str, Decisions]:
     """{construction: (p_best, whether the pick is truly best)} of random budgets at every length of text."""
     text = np.repeat(TEXTS, BUDGETS)
     budget = np.exp(rng.uniform(np.log(2 * SIZES[0] * (text + 4)), np.log(6e12)))
@@ -74,28 +76,28 @@ def decide(held: dict[str, tuple[Any, float]], truth: Any, rng: np.random.Genera
     fits, tokens = tokens >= 1, np.maximum(tokens, 1.0)
     sizes = np.broadcast_to(CATALOGUE, tokens.shape)
     best = np.where(fits, truth(sizes, tokens), np.inf).argmin(axis=1)
-    found = {}
-    for name, (fitted, scale) in held.items():
+    decisions = {}
+    for name, (fitted, scale) in constructed.items():
         error = fitted.predict(n_params=sizes, visual_tokens=tokens)
         draws = np.asarray(fitted.predict_draws(n_params=sizes, visual_tokens=tokens))
         drawn = np.where(fits, error + scale * (draws - error), np.inf).argmin(axis=2)
         pick = np.where(fits, error, np.inf).argmin(axis=1)
-        found[name] = (drawn == pick).mean(axis=0), pick == best
-    return found
+        decisions[name] = (drawn == pick).mean(axis=0), pick == best
+    return decisions
 
 
 def simulate(points: int, floor: bool, tables: int, seed: int) -> dict[str, list[Decisions]]:
     """{construction: the decisions of each table}."""
     rng = np.random.default_rng(seed)
     n, v = (grid.ravel() for grid in np.meshgrid(SIZES, DESIGNS[points], indexing="ij"))
-    found: dict[str, list[Decisions]] = {}
+    by_name: dict[str, list[Decisions]] = {}
     for i in range(tables):
         truth = make_truth(floor, rng)
         error = truth(n, v) + rng.normal(0, NOISE, n.size)
         frame = pd.DataFrame({"n_params": n, "visual_tokens": v, "error": error})
         for name, decisions in decide(constructions(frame, i), truth, rng).items():
-            found.setdefault(name, []).append(decisions)
-    return found
+            by_name.setdefault(name, []).append(decisions)
+    return by_name
 
 
 def binned(tables: list[Decisions]) -> list[dict[str, Any]]:
@@ -103,14 +105,14 @@ def binned(tables: list[Decisions]) -> list[dict[str, Any]]:
     rows = []
     for low, high in itertools.pairwise(BINS):
         inside = [(p >= low) & (p < high) for p, _ in tables]
-        counts = np.array([held.sum() for held in inside])
-        right = np.array([(best & held).sum() for (_, best), held in zip(tables, inside, strict=True)])
+        counts = np.array([mask.sum() for mask in inside])
+        right = np.array([(best & mask).sum() for (_, best), mask in zip(tables, inside, strict=True)])
         if not counts.sum():
             continue
         share = right.sum() / counts.sum()
-        given = sum(p[held].sum() for (p, _), held in zip(tables, inside, strict=True)) / counts.sum()
+        mean = sum(p[mask].sum() for (p, _), mask in zip(tables, inside, strict=True)) / counts.sum()
         rows.append({
-            "p_from": low, "p_to": min(high, 1.0), "decisions": int(counts.sum()), "mean_p_best": given,
+            "p_from": low, "p_to": min(high, 1.0), "decisions": int(counts.sum()), "mean_p_best": mean,
             "truly_best": share,
             "standard_error": np.sqrt(np.sum((right - share * counts) ** 2)) / counts.sum(),
         })  # fmt: skip
@@ -125,17 +127,17 @@ def main() -> None:
     parser.add_argument("--tables", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for points in DESIGNS:
         for floor in (False, True):
             case = {"points": points, "truth": "D > 0" if floor else "D = 0"}
-            for name, tables in simulate(points, floor, asked.tables, asked.seed).items():
+            for name, tables in simulate(points, floor, arguments.tables, arguments.seed).items():
                 rows += [{"construction": name, **case, **row} for row in binned(tables)]
             done = pd.DataFrame(rows)
             print(done[(done.p_from == 0.7) & (done.points == points)].to_string(index=False), flush=True)
-    done.to_csv(asked.out, index=False, float_format="%.4f")
-    draw(done[done.construction == "plan"], asked.out.with_suffix(".pdf"))
+    done.to_csv(arguments.out, index=False, float_format="%.4f")
+    draw(done[done.construction == "plan"], arguments.out.with_suffix(".pdf"))
 
 
 def draw(rows: pd.DataFrame, path: Path) -> None:
@@ -146,8 +148,8 @@ def draw(rows: pd.DataFrame, path: Path) -> None:
     figure, axes = plt.subplots(figsize=(4.2, 4.0), constrained_layout=True)
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
     axes.fill_between([0.7, 0.9], 0.75, 0.85, color="0.9", linewidth=0)
-    for (points, truth), held in rows.groupby(["points", "truth"]):
-        axes.errorbar(held.mean_p_best, held.truly_best, held.standard_error, marker="o", markersize=3, linewidth=1,
+    for (points, truth), group in rows.groupby(["points", "truth"]):
+        axes.errorbar(group.mean_p_best, group.truly_best, group.standard_error, marker="o", markersize=3, linewidth=1,
                       linestyle="-" if points == 28 else "--", label=f"{points} points, {truth}")  # fmt: skip
     axes.set(xlabel="p_best that was given", ylabel="share of decisions truly best", xlim=(0, 1), ylim=(0, 1))
     axes.legend(frameon=False, fontsize=7)

@@ -16,7 +16,7 @@ from scalelaw.table.read import bundled_tables, describe
 def rebuild(name: str, folder: Path) -> None:
     """Write NAME.fit.json, NAME.optimum.json (where a plan is stated) and NAME.pdf into `folder`."""
     facts = describe(name)
-    fits = [sl.fit_law(name, **stated) for stated in (facts["fit"], *facts.get("more_fits", []))]
+    fits = [sl.fit_law(name, **settings) for settings in (facts["fit"], *facts.get("more_fits", []))]
     items: list[object] = list(fits)
     for number, fitted in enumerate(fits):
         write_text(folder / f"{name}.fit{number or ''}.json", fitted.to_json())

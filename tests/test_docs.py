@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+import scalelaw as sl
 from scalelaw import cli
 from scalelaw.version import __version__
 
@@ -61,9 +62,32 @@ def test_what_a_page_links_is_there(path: Path) -> None:
         assert (path.parent / target).is_file(), target
 
 
-def test_every_page_can_be_found_from_the_readme() -> None:
-    linked = set(re.findall(LINK, (ROOT / "README.md").read_text(encoding="utf-8")))
-    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} <= linked
+def test_the_index_links_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert {path.name for path in PAGES} - {"README.md"} <= set(re.findall(LINK, index))
+    assert "docs/README.md" in re.findall(LINK, (ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+def test_the_index_names_each_page_by_its_title() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    for path in PAGES:
+        title = path.read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# ")
+        assert path.name == "README.md" or f"[{title}]({path.name})" in index, path.name
+
+
+def test_the_api_page_describes_every_public_name() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    described = [name for name in sl.__all__ if not name.startswith("__")]
+    for name in described:
+        assert f"\n## {name}\n" in page, name
+    assert "<object object" not in page
+    assert "builtins" not in page
+
+
+def test_every_figure_is_used() -> None:
+    texts = "".join(path.read_text(encoding="utf-8") for path in (*PAGES, ROOT / "README.md"))
+    for path in (ROOT / "docs" / "figures").iterdir():
+        assert f"figures/{path.name}" in texts, path.name
 
 
 def test_generated_parts_are_current(generate: ModuleType) -> None:

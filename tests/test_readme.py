@@ -25,7 +25,9 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("part", ["commands", "index", "optimize_output", "tokens_output", "serve_output"])
+@pytest.mark.parametrize(
+    "part", ["commands", "fit_output", "optimize_output", "tokens_output", "serve_output"]
+)
 def test_a_generated_part_is_current(generate: ModuleType, part: str) -> None:
     assert getattr(generate, part)() in README, "run: make docs"
 
@@ -51,6 +53,8 @@ def test_the_commands_of_the_readme_run_as_they_stand(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for name, text in re.findall(r"```csv (\S+)\n(.*?)```", README, re.DOTALL):
+        Path(name).write_text(text)
     lines = [
         line for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for line in block.splitlines()
     ]

@@ -1,7 +1,7 @@
 """FLOPs of a decoder-only LLM in closed form (1 FLOP = one multiply or one add).
 
 Counts every product with a weight matrix and the two products of attention; leaves out softmax, norms,
-activations, rotations and the embedding look-up (together under .5 %). Agrees with torch's flop counter to the
+activations, rotations and the embedding look-up (together under 0.5%). Agrees with torch's flop counter to the
 last digit. Attention is counted as it is commonly computed: every query meets every key (T^2), a layer with
 window w a band of 2 sum_i min(i, w) - T pairs, which is T^2 up to T = w. `causal=True` counts only the pairs
 that matter, sum_i min(i, w), T(T+1)/2 without a window.

@@ -7,7 +7,7 @@
 
 Source: the architectures' definitions; tested against torch's flop counter to the last digit, component by component.
 Counts products with weights, attention's two products, convolutions. Leaves out softmax, norms, activations,
-rotations, look-ups and sampling (together under .5 %), and whatever a kernel computes and throws away.
+rotations, look-ups and sampling (together under 0.5%), and whatever a kernel computes and throws away.
 Attention is counted as commonly computed, every query with every key (see costs/_llm.py).
 """
 

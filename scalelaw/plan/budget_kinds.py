@@ -108,7 +108,9 @@ def _alone(problem: Problem, rows: list[dict[str, Any]]) -> list[tuple[str, str]
     needs = ["models with a shape (models='qwen1.5') for memory"] if bare else []
     needs += [] if problem.query.work.device else ["hardware for latency and energy"]
     needs += [] if problem.query.work.price_per_hour is not None else ["usd_per_hour for dollars"]
-    message = f"Only {rows[0]['kind']} can be reckoned, so nothing is contrasted: name {', '.join(needs)}."
+    message = (
+        f"Only {rows[0]['kind']} can be computed, so there is nothing to contrast. Add {', '.join(needs)}."
+    )
     return [("one_kind_of_budget", message)] if needs else []
 
 

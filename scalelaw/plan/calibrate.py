@@ -53,7 +53,7 @@ RANK = 1e-4
 
 @dataclass(frozen=True)
 class Calibration(Answer):
-    """mfu, mbu, overhead_ms: fitted; rms, worst: relative residuals (.05 = 5 %); n: measurements.
+    """mfu, mbu, overhead_ms: fitted; rms, worst: relative residuals (0.05 = 5%); n: measurements.
     not_seen: of mfu and mbu those that no measurement depends on; they keep their default.
     """
 

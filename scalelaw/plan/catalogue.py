@@ -22,11 +22,11 @@ from scalelaw.model_shapes.count_shape import count_encoder, read_parts
 from scalelaw.model_shapes.reading import read_config
 from scalelaw.tokens.models import catalogue_entries
 
-RUNGS = 64
-"""Rungs of a ladder between two sizes."""
+LADDER_SIZES = 64
+"""Number of sizes of `ladder:LOW:HIGH`."""
 
 SMALLEST = 5e6
-"""No smaller model can be made to measure."""
+"""Smallest size of a custom model shape."""
 
 FEWEST, MOST = 1e3, 1e15
 """No model has fewer or more parameters."""
@@ -88,20 +88,20 @@ def find_models(models: Any) -> list[Model]:
     """The models named by `models`, in order of size.
 
     models: a family (`qwen1.5`), model names and families separated by commas, `all` (every LLM), `vlm` (every model
-    that sees images), a ladder of 64 rungs between
-    two sizes (`ladder:0.5e9:14e9`), a YAML file `models: [{name, n_params, config (optional)}]`; or from Python a
+    that sees images), 64 custom sizes between two
+    sizes (`ladder:0.5e9:14e9`), a YAML file `models: [{name, n_params, config (optional)}]`; or from Python a
     sequence of names, of such mappings or of `Model`s, or a mapping {name: n_params}.
     Raises InputError for an unknown name, a file that cannot be read, a size that is not positive or counted in
     billions, no models.
     """
-    found = _resolve(models)
-    if not found:
+    catalogue = _resolve(models)
+    if not catalogue:
         raise InputError("The catalogue holds no models.", code="empty_catalogue")
-    names = Counter(m.name for m in found)
+    names = Counter(m.name for m in catalogue)
     if twice := sorted(name for name, times in names.items() if times > 1):
         raise InputError(f"The catalogue names '{twice[0]}' twice.", code="bad_catalogue")
-    _check_units(found)
-    return sorted(found, key=lambda m: m.n_params)
+    _check_units(catalogue)
+    return sorted(catalogue, key=lambda m: m.n_params)
 
 
 def find_tower(name: str | TowerShape | None) -> TowerShape | None:
@@ -161,14 +161,14 @@ def sizes_of(points: Any) -> list[Model]:
 
 def families_of_sizes(sizes: Sequence[float]) -> dict[str, list[Model]]:
     """The bundled families that hold every one of these sizes: name -> their models of these sizes."""
-    found = {}
+    families = {}
     for family, models in _bundled().items():
         if family in vision_families() and family not in LLMS:
             continue
         members = [m for m in models if any(abs(m.n_params / n - 1) < 1e-6 for n in sizes)]
         if len(members) == len(sizes):
-            found[family] = members
-    return found
+            families[family] = members
+    return families
 
 
 def _size_name(n_params: float) -> str:
@@ -244,10 +244,8 @@ def _ladder(text: str) -> list[Model]:
     if trouble:
         hint = "Name two sizes: ladder:0.5e9:14e9."
         raise InputError(f"'{text}' is not a ladder: {trouble}.", code="bad_catalogue", hint=hint)
-    shapes = {shape.name: shape for shape in map(made_for_size, np.geomspace(low, high, RUNGS))}
-    return [
-        Model(name, float(shape.n_params), shape, source="made to measure") for name, shape in shapes.items()
-    ]
+    shapes = {shape.name: shape for shape in map(made_for_size, np.geomspace(low, high, LADDER_SIZES))}
+    return [Model(name, float(shape.n_params), shape, source="custom") for name, shape in shapes.items()]
 
 
 def _read(path: Path) -> list[Model]:

@@ -17,7 +17,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scalelaw.costs._workload import Workload
 from scalelaw.plan.budget import cost_of
 from scalelaw.plan.catalogue import Model
-from scalelaw.plan.grid import predict, reckon
+from scalelaw.plan.grid import compute_costs, predict
 from scalelaw.plan.problem import Problem
 
 SIZES = 64
@@ -142,7 +142,9 @@ def _between(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
     def size_for(tokens: np.ndarray) -> np.ndarray:
         largest = np.full(len(tokens), -np.inf)
         for family in families:
-            costs = reckon(family, tokens, problem.query.work, problem.limits, problem.flop_cost, setups)
+            costs = compute_costs(
+                family, tokens, problem.query.work, problem.limits, problem.flop_cost, setups
+            )
             share = np.log(np.max([costs[kind] / limit for kind, limit in problem.limits.items()], axis=0))
             within = _largest(np.log([m.n_params for m in family]), np.maximum.accumulate(share, axis=0))
             largest = np.maximum(largest, within.max(axis=-1))

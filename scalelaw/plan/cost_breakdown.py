@@ -184,17 +184,17 @@ def find_model(model: Any) -> Model:
     return named[0]
 
 
-def one_setup(asked: Query) -> Setup:
+def one_setup(query: Query) -> Setup:
     """The one way to serve. Raises InputError where several batches or number types are given."""
     for name in ("dtype", "batch"):
-        if len(several := list(dict.fromkeys(getattr(setup, name) for setup in asked.setups))) > 1:
+        if len(several := list(dict.fromkeys(getattr(setup, name) for setup in query.setups))) > 1:
             message = ", ".join(f"{value:g}" if name == "batch" else str(value) for value in several)
             raise InputError(
                 f"A bill is for one {name}; it is {message}.",
                 code="bad_workload",
                 hint="`scalelaw optimize` chooses among several.",
             )
-    return asked.setups[0]
+    return query.setups[0]
 
 
 def workload_for(model: Model, query: Query, visual_tokens: Any) -> tuple[Workload, float, bool]:
@@ -210,9 +210,9 @@ def workload_for(model: Model, query: Query, visual_tokens: Any) -> tuple[Worklo
     return work, number, is_assumed
 
 
-def one_work(asked: Query) -> Workload:
+def one_work(query: Query) -> Workload:
     """The workload of a query with one way to serve."""
-    work = asked.work
+    work = query.work
     return replace(work, batch=float(work.batch[0]), weight_bytes=float(work.weight_bytes[0]))
 
 
@@ -281,10 +281,10 @@ def _parts_of(
     return {part: _mean(value, weights) for part, value in parts.items()}
 
 
-def _serving(asked: Query, costs: dict[str, float]) -> Iterator[tuple[str, str]]:
-    """What is to be said (code, message) of the card and its price."""
-    device = asked.work.device
-    yield from idle_price(asked)
+def _serving(query: Query, costs: dict[str, float]) -> Iterator[tuple[str, str]]:
+    """Warnings (code, message) about the card and its price."""
+    device = query.work.device
+    yield from idle_price(query)
     if device is None:
         return
     yield from uncalibrated(device)
@@ -295,7 +295,7 @@ def _serving(asked: Query, costs: dict[str, float]) -> Iterator[tuple[str, str]]
             f"{costs['memory_gb']:.4g} GB do not fit into the {capacity_gb:g} GB of {device.count} x {device.name}: it "
             "cannot be served so; latency, energy and dollars are as if the memory were large enough.",
         )
-    if asked.scenarios:
+    if query.scenarios:
         yield (
             "middle_of_range",
             f"A bill takes the middle of a range of efficiencies: mfu {device.mfu:g}, mbu {device.mbu:g}.",

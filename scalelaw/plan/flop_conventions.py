@@ -22,7 +22,7 @@ Count = Callable[..., float]
 
 @dataclass(frozen=True)
 class Convention:
-    """count(shape, tokens, workload): the number for so many tokens, image and text together (the split between
+    """count(shape, tokens, workload): the number for `tokens` tokens, image and text together (the split between
     them follows the workload's text). says: what it counts, and who uses it.
     """
 
@@ -74,7 +74,7 @@ CONVENTIONS: dict[str, Convention] = {
 
 
 def flops_by(convention: str, shape: LLMShape, tokens: float, work: Workload) -> float:
-    """The number that a convention gives for so many tokens. Raises InputError for an unknown convention."""
+    """The number that a convention gives for `tokens` tokens. Raises InputError for an unknown convention."""
     if convention not in CONVENTIONS:
         raise unknown("convention", convention, CONVENTIONS)
     return CONVENTIONS[convention].count(shape, tokens, work)

@@ -69,14 +69,14 @@ def make_grid(
     device: Device | None = None,
     every: dict[str, np.ndarray] | None = None,
 ) -> Grid:
-    """Reckon the costs of every configuration in every setup, and keep the setup that spends least where it fits.
+    """Compute the costs of every configuration in every setup, and keep the setup that spends least where it fits.
 
     error: [M, K]. spent: the kind of cost to be least; of several, each with a limit, the largest share is.
     device: instead of the query's own (for other efficiencies). every: the costs, where they are known already.
     """
     work = query.work if device is None else replace(query.work, device=device)
     if every is None:
-        every = reckon(models, visual_tokens, work, kinds, flop_cost, len(query.setups))
+        every = compute_costs(models, visual_tokens, work, kinds, flop_cost, len(query.setups))
     share = use(every, limits) if limits else np.zeros((*error.shape, len(query.setups)))
     spend = every[spent[0]] if len(spent) == 1 else use(every, {kind: limits[kind] for kind in spent})
     fits = (share <= ROUNDING) & np.isfinite(error)[..., None]
@@ -84,14 +84,14 @@ def make_grid(
     none = ~fits.any(axis=-1)
     setup[none] = np.argmin(share[none], axis=-1)
 
-    def chosen(values: np.ndarray) -> np.ndarray:
+    def best_setup(values: np.ndarray) -> np.ndarray:
         return np.take_along_axis(values, setup[..., None], axis=-1)[..., 0]
 
-    costs = {kind: chosen(values) for kind, values in every.items()}
-    return Grid(models, visual_tokens, error, costs, ~none, chosen(spend), setup)
+    costs = {kind: best_setup(values) for kind, values in every.items()}
+    return Grid(models, visual_tokens, error, costs, ~none, best_setup(spend), setup)
 
 
-def reckon(
+def compute_costs(
     models: Sequence[Model],
     visual_tokens: np.ndarray,
     work: Workload,

@@ -1,4 +1,4 @@
-"""The hardware: peak, bandwidth, memory and power of the devices a plan may name, or of one's own."""
+"""The hardware: peak, bandwidth, memory and power of the bundled devices, or of a device that a YAML file describes."""
 
 from __future__ import annotations
 
@@ -107,15 +107,15 @@ def _device(row: Mapping[str, Any], origin: str) -> Device:
                 f"{origin} lacks the field '{field}'.", code="bad_hardware", hint=", ".join(FIELDS)
             )
         try:
-            held = float("nan") if isinstance(value, bool) else float(value)
+            result = float("nan") if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
-            held = float("nan")
-        if not least <= held <= most:
+            result = float("nan")
+        if not least <= result <= most:
             message = (
                 f"{origin}: {field} must be a number from {least:g} to {most:g}; it is {str(value)[:40]}."
             )
             raise InputError(message, code="bad_hardware")
-        return held
+        return result
 
     if not isinstance(row.get("calibrated", False), bool):
         raise InputError(f"{origin}: calibrated must be true or false.", code="bad_hardware")

@@ -25,8 +25,8 @@ def among(points: Mapping[str, Any], places: Mapping[str, Any]) -> np.ndarray:
     """
     names = list(points)
     measured, locations = (
-        np.stack([np.atleast_1d(np.asarray(held[name], dtype=float)) for name in names], axis=-1)
-        for held in (points, places)
+        np.stack([np.atleast_1d(np.asarray(arrays[name], dtype=float)) for name in names], axis=-1)
+        for arrays in (points, places)
     )
     positive = (measured > 0).all(axis=0) & (locations > 0).all(axis=0)
     for values in (measured, locations):

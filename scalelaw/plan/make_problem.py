@@ -42,13 +42,13 @@ def make_problem(
     frames: int | None = None,
     **options: Any,
 ) -> Problem:
-    """Check and complete what a person asks (see `find_optimum`). `options`: of the query, see `make_query`.
+    """Check and complete the arguments of a search (see `find_optimum`). `options`: of the query, see `make_query`.
 
     Raises InputError for a law of other inputs and for anything that is unknown, out of range or missing.
     """
     fitted = fitted.with_column_names() if hasattr(fitted, "with_column_names") else fitted
     check_law(fitted)
-    given = check_budget(budget, cost) if budget is not None else {}
+    budgets = check_budget(budget, cost) if budget is not None else {}
     query, pictures = make_query(**options), read_pictures(image, image_sizes, frames)
     if pictures is not None:
         check_alone(options)
@@ -59,12 +59,12 @@ def make_problem(
                 hint="Name them with --models: a family of the catalogue, or folders with a config.json.",
             )
     warnings: list[tuple[str, str]] = []
-    catalogue, models_from = _models(fitted, models, given, cost, query.work.device is not None, warnings)
+    catalogue, models_from = _models(fitted, models, budgets, cost, query.work.device is not None, warnings)
     warnings += for_sizes(fitted, catalogue)
-    flop_cost = _stated(cost) or _accounting(catalogue, warnings)
+    flop_cost = _named_accounting(cost) or _accounting(catalogue, warnings)
     shaped = all(model.shape is not None for model in catalogue)
     if pictures is not None:
-        warnings += without_effect(catalogue, query, list(given) or [FLOPS], flop_cost)
+        warnings += without_effect(catalogue, query, list(budgets) or [FLOPS], flop_cost)
         catalogue = [_with_sights(model, pictures, query) for model in catalogue]
         query = replace(query, work=replace(query.work, tower=None, images=float(pictures.number)))
         counts, counts_from = _reachable(fitted, visual_tokens, catalogue)
@@ -75,12 +75,12 @@ def make_problem(
         counts, counts_from = _counts(fitted, visual_tokens, query, catalogue, warnings)
     if query.work.device is not None:
         warnings += uncalibrated(query.work.device) if shaped else _unused(query.work.device, catalogue)
-    if "shape" in plugins.load("costs", flop_cost).needs or any(k != FLOPS for k in given):
+    if "shape" in plugins.load("costs", flop_cost).needs or any(k != FLOPS for k in budgets):
         query = _within_patches(query, counts, catalogue, warnings)
-    available, limits = _kinds(catalogue, query, flop_cost, given), dict(given)
+    available, limits = _kinds(catalogue, query, flop_cost, budgets), dict(budgets)
     if "memory_gb" in available:
         _within_memory(limits, query.work.device, warnings)
-    spent = list(given) or [FLOPS]
+    spent = list(budgets) or [FLOPS]
     if pictures is None:
         warnings += without_effect(catalogue, query, spent, flop_cost)
     warnings += idle_price(query)
@@ -114,7 +114,7 @@ def make_problem(
     error = predict(fitted, sizes[:, None], counts[None, :], query.work)
     error = np.where(_possible(catalogue, counts, query), error, np.nan)
     return Problem(
-        fitted, catalogue, counts, query, flop_cost, available, given, limits, error, facts, warnings
+        fitted, catalogue, counts, query, flop_cost, available, budgets, limits, error, facts, warnings
     )
 
 
@@ -183,7 +183,7 @@ def check_law(fitted: Any) -> None:
 def _models(
     fitted: Any,
     models: Any,
-    given: dict[str, float],
+    budgets: dict[str, float],
     cost: str | None,
     device: bool,
     warnings: list[tuple[str, str]],
@@ -191,7 +191,7 @@ def _models(
     if models is not None:
         return find_models(models), "given"
     sizes = sizes_of(fitted.points)
-    asks_shape = device or any(k != FLOPS for k in given)
+    asks_shape = device or any(k != FLOPS for k in budgets)
     asks_shape = asks_shape or bool(cost and "shape" in plugins.load("costs", cost).needs)
     families = families_of_sizes([m.n_params for m in sizes]) if asks_shape else {}
     for family, members in families.items():
@@ -210,11 +210,11 @@ def _models(
 
 
 def _unused(device: Device, models: Sequence[Model]) -> list[tuple[str, str]]:
-    """What is to be said of a device that has no say, as no cost on it can be reckoned without a shape."""
+    """A warning about a device that has no effect, because its costs need the shape of each model."""
     unknown = [m.name for m in models if m.shape is None]
     message = (
-        f"The shape of {', '.join(unknown)} is not known, so no latency, memory or energy on {device.name} is reckoned "
-        "or held: name models of the catalogue or give their config.json."
+        f"The shape of {', '.join(unknown)} is unknown: latency, memory and energy on {device.name} are not computed. "
+        "Name models of the catalogue, or their config.json."
     )
     return [("hardware_not_used", message)] if unknown else []
 
@@ -275,9 +275,9 @@ def _possible(models: Sequence[Model], counts: np.ndarray, query: Query) -> np.n
 def _listed(counts: np.ndarray, models: Sequence[Model], query: Query) -> list[float] | None:
     """The few numbers of visual tokens that the compressor can give, whatever is searched; None for any or many."""
     allowed = [
-        own.tiles * given
+        own.tiles * count
         for own in _works(models, query)
-        if own.tower and (given := allowed_tokens(own.compressor, own.tower)) is not None
+        if own.tower and (count := allowed_tokens(own.compressor, own.tower)) is not None
     ]
     gives = np.unique(np.concatenate(allowed)) if allowed else np.empty(0)
     return gives.tolist() if 0 < len(gives) <= 16 else None
@@ -297,8 +297,8 @@ def _towers(models: Sequence[Model], query: Query, kinds: Iterable[str], flop_co
     return ", ".join(dict.fromkeys(counted)) or "none"
 
 
-def _stated(cost: str | None) -> str | None:
-    """The FLOP accounting that is named. Raises InputError for a cost of the drawer that counts no FLOPs."""
+def _named_accounting(cost: str | None) -> str | None:
+    """The FLOP accounting that is named. Raises InputError for a cost plug-in that counts no FLOPs."""
     if cost in plugins.names("costs") and cost not in kinds()[FLOPS]:
         raise unknown("FLOP accounting", str(cost), kinds()[FLOPS])
     return cost
@@ -311,7 +311,7 @@ def _accounting(models: Sequence[Model], warnings: list[tuple[str, str]]) -> str
     if len(unknown) < len(models):
         warnings.append((
             "mixed_shapes",
-            f"The shape of {', '.join(unknown)} is not known, so every model is billed by linear_flops.",
+            f"The shape of {', '.join(unknown)} is unknown, so every model is billed by linear_flops.",
         ))  # fmt: skip
     return "linear_flops"
 
@@ -356,15 +356,15 @@ def _refuse_patches(visual_tokens: float, work: Workload) -> None:
 
 
 def _kinds(
-    models: Sequence[Model], query: Query, flop_cost: str, given: Mapping[str, float]
+    models: Sequence[Model], query: Query, flop_cost: str, budgets: Mapping[str, float]
 ) -> tuple[str, ...]:
-    """The kinds of cost that can be reckoned. Raises InputError for one that is given and cannot: what it lacks."""
+    """The kinds of cost that can be computed. Raises InputError for a budget that cannot be: what it lacks."""
     available = []
     for kind in kinds_with(flop_cost):
         lacks = missing(cost_of(kind, flop_cost), kind, models, query.work)
         if not lacks:
             available.append(kind)
-        elif kind in given or kind == FLOPS:
+        elif kind in budgets or kind == FLOPS:
             raise InputError(
                 f"A budget of {kind} needs {' and '.join(lacks.values())}.",
                 code="cost_needs_more",

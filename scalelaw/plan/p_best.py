@@ -68,16 +68,16 @@ def shares_of_best(
         )
         which = slice(scenario, n_draws, len(grids))
         leaders.update(which, rows[place], columns[place], error, spend, screened)
-    for held, rows, grid, errors in _blocks(draws, n_draws, grids) if not screened.all() else ():
+    for block, rows, grid, errors in _blocks(draws, n_draws, grids) if not screened.all() else ():
         if not rule.least:
-            errors = _cheapest(errors, grid.spend[rows, : errors.shape[2]], good[held, None, None])
+            errors = _cheapest(errors, grid.spend[rows, : errors.shape[2]], good[block, None, None])
         place = errors.argmin(axis=2)
         at = np.take_along_axis(errors, place[..., None], axis=2)[..., 0]
         for j, row in enumerate(rows):
             spend = grid.spend[row, place[:, j]]
             key, other = (at[:, j], spend) if rule.least else (spend, at[:, j])
             key = np.where(np.isfinite(at[:, j]), key, np.inf)
-            leaders.update(held, np.full(len(key), row), place[:, j], key, other, ~screened)
+            leaders.update(block, np.full(len(key), row), place[:, j], key, other, ~screened)
     shares = np.zeros(grids[0].fits.shape)
     settled = leaders.rows >= 0
     np.add.at(shares, (leaders.rows[settled], leaders.columns[settled]), 1)

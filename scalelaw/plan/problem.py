@@ -10,7 +10,7 @@ import numpy as np
 
 from scalelaw.costs._workload import Device
 from scalelaw.plan.catalogue import Model
-from scalelaw.plan.grid import Grid, make_grid, reckon
+from scalelaw.plan.grid import Grid, compute_costs, make_grid
 from scalelaw.plan.workload import Query
 
 
@@ -68,6 +68,6 @@ class Problem:
 
     def costs(self, kinds: Iterable[str]) -> dict[str, np.ndarray]:
         """Costs of every configuration in every setup, {kind: [M, K, S]}."""
-        return reckon(
+        return compute_costs(
             self.models, self.counts, self.query.work, kinds, self.flop_cost, len(self.query.setups)
         )

@@ -117,9 +117,9 @@ def token_axis(sights: Sequence[Sights], measured: tuple[float, float]) -> np.nd
 
 def restricted(wanted: np.ndarray, reachable: np.ndarray) -> np.ndarray:
     """Those of the wanted numbers that can be reached. Raises InputError (`tokens_not_reachable`) for none."""
-    found = np.intersect1d(reachable, wanted)
-    if len(found):
-        return found
+    common = np.intersect1d(reachable, wanted)
+    if len(common):
+        return common
     near = reachable[np.argsort(np.abs(reachable - wanted.mean()))[:8]]
     raise InputError(
         "No setting of these models gives one of these numbers of visual tokens for these images.",

@@ -11,7 +11,7 @@ from scalelaw.errors import InputError, NoAnswer, typed
 from scalelaw.plan import p_best, warnings
 from scalelaw.plan.budget import FLOPS, kinds
 from scalelaw.plan.continuous import continuous_optimum, sizes_allowed
-from scalelaw.plan.grid import Grid, Place, reckon, use
+from scalelaw.plan.grid import Grid, Place, compute_costs, use
 from scalelaw.plan.make_problem import make_problem
 from scalelaw.plan.objective import Rule, check_error, make_rule
 from scalelaw.plan.pareto import pareto
@@ -43,22 +43,33 @@ def find_optimum(
     tie: float = 0.001,
     **query: Any,
 ) -> Optimum:
-    """The configuration (model, visual tokens, way to serve) to deploy: the least error whose cost fits every budget.
+    """Find the configuration (model, visual tokens, way to serve) with the least error within every budget.
 
-    fitted: a `FittedLaw` of n_params and visual_tokens (or several, see `blend`).
-    budget: {kind: limit}, a number (FLOPs per query) or text; not needed with target_error.
-    text_tokens, generate, batch and `query` (images, tiles, cached_prefix, questions_per_image, dtype, cache_dtype,
-    tower, compressor, devices, mfu, mbu, usd_per_hour, seed): the query and how it is served, see `make_query`.
-    models: a catalogue (see `find_models`), by default the sizes that the law was measured at.
-    visual_tokens: `1,4,16`, `1:576` or a list, by default every whole number in the measured range.
-    image, image_sizes, frames (in `query`): the images in pixels, as `find_cost` takes them; visual tokens then follow
-    from the settings of the models' own knobs.
-    cost: the FLOP accounting; `layer_flops` where every shape is known, else `linear_flops`.
-    within: take the cheapest whose error is at most so much above the least. target_error: take the cheapest that
-    reaches this error. minimise: the kind of cost that is then to be least (the first budget's, else flops).
-    tie: errors closer than this to the pick's are near ties.
-    Raises InputError for a law of other inputs and for anything unknown or out of range; NoAnswer where nothing
-    fits (with the cheapest) or the target is not reached (with the nearest).
+    Args:
+        fitted: a `FittedLaw` of n_params and visual_tokens, or several, see `blend`.
+        budget: {kind: limit}, a number (FLOPs per query), or text such as `latency_ms=80`. Optional with target_error.
+        text_tokens: tokens of the question and the system prompt.
+        generate: tokens of the answer.
+        models: a catalogue (see `find_models`); by default the sizes that the law was measured at.
+        visual_tokens: `1,4,16`, `1:576` or a list; by default every whole number in the measured range.
+        hardware: a card's name or YAML file, for latency, memory, energy and dollars.
+        batch: queries served together; several are compared.
+        cost: the FLOP accounting; by default `layer_flops` where every shape is known, else `linear_flops`.
+        within: take the cheapest configuration whose error is at most this much above the least.
+        target_error: take the cheapest configuration that reaches this error.
+        minimise: the kind of cost to minimize with `within` or `target_error`; by default that of the first budget,
+            else flops.
+        tie: errors closer than this to that of the best are near ties.
+        query: images, tiles, cached_prefix, questions_per_image, dtype, cache_dtype, tower, compressor, devices, mfu,
+            mbu, usd_per_hour and seed, see `make_query`. Also image, image_sizes and frames, as `find_cost` takes them:
+            visual tokens then follow from the settings of the models' own knobs.
+
+    Returns:
+        The `Optimum`: the best configuration, those behind it, and warnings.
+
+    Raises:
+        InputError: for a law of other inputs, and for anything that is unknown or out of range.
+        NoAnswer: nothing fits the budget (with the cheapest), or the target is not reached (with the nearest).
     """
     rule = make_rule(within, target_error)
     check_error("tie", tie)
@@ -198,11 +209,9 @@ def _contradiction(problem: Problem) -> str:
     excess = {pair: float(np.maximum(alone[pair[0]], alone[pair[1]]).min()) for pair in pairs}
     pair = max(excess, key=lambda p: excess[p])
     if excess[pair] <= 1:
-        return " Each pair of the limits can be held, all of them cannot."
+        return " Each pair of the limits can be met, all of them together cannot."
     over = 100 * (excess[pair] - 1)
-    return (
-        f" {pair[0]} and {pair[1]} contradict: whatever holds one exceeds the other by {over:.3g} % or more."
-    )
+    return f" {pair[0]} and {pair[1]} contradict: a configuration within one exceeds the other by at least {over:.3g}%."
 
 
 def _front(problem: Problem, kind: str) -> list[dict[str, Any]]:
@@ -227,14 +236,14 @@ def _missed(problem: Problem, grid: Grid, rule: Rule) -> NoAnswer:
 def _minimised(problem: Problem, rule: Rule, minimise: str | None) -> str | None:
     if minimise is not None and rule.least:
         raise InputError(
-            "What is to be least is asked with a tolerance (within) or a target error; a budget makes the error least.",
+            "minimise needs within or target_error; without them the error is minimized.",
             code="bad_objective",
         )
     if minimise is not None and minimise not in problem.kinds:
         raise InputError(
-            f"'{minimise}' cannot be made least here.",
+            f"'{minimise}' cannot be minimized here.",
             code="bad_objective",
-            hint=f"There are: {', '.join(problem.kinds)}; of all kinds: {', '.join(kinds())}.",
+            hint=f"Available: {', '.join(problem.kinds)}. All kinds: {', '.join(kinds())}.",
         )
     return None if rule.least else minimise or next(iter(problem.budget), FLOPS)
 
@@ -276,7 +285,7 @@ def _of_images(problem: Problem, grid: Grid, place: Place) -> dict[str, Any]:
     }
     if model.sights.pictures.is_distribution:
         setup = int(grid.setup[place])
-        means = reckon(
+        means = compute_costs(
             [model], np.array([tokens]), problem.query.work, grid.costs, problem.flop_cost,
             len(problem.query.setups), expected=True,
         )  # fmt: skip

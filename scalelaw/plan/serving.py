@@ -57,9 +57,9 @@ def serve_optimum(
         InputError: `unknown_engine`, `engine_cannot`, `unknown_family`, and those of `find_vision_model`.
     """
     best, searched = optimum.best, optimum.searched
-    found = _model_of(best["model"], models)
-    name = model or _repository(found) or best["model"]
-    vision = _vision(family, name, found, best["model"])
+    entry = _model_of(best["model"], models)
+    name = model or _repository(entry) or best["model"]
+    vision = _vision(family, name, entry, best["model"])
     wanted = math.ceil(best["visual_tokens"])
     warnings: list[tuple[str, str]] = []
     sizes = [Size(*size) for size in images]
@@ -78,7 +78,7 @@ def serve_optimum(
     number = max(len(images), math.ceil(float(searched.get("images") or 1)))
     device = find_device(searched.get("hardware")) if searched.get("hardware") else None
     inside = 0 if vision and getattr(vision.rules, "CROSS_ATTENTION", False) else tokens
-    shape = found.shape if found else None
+    shape = entry.shape if entry else None
     deployment = Deployment(
         model=name,
         prompt_tokens=math.ceil(optimum.text_tokens) + number * (inside + markers),
@@ -93,7 +93,7 @@ def serve_optimum(
         processor=processor_arguments(vision, knobs.settings) if vision and knobs else {},
         resize=knobs.resize if knobs and knobs.settings else None,
         shape=shape,
-        encoder_params=_encoder_params(found),
+        encoder_params=_encoder_params(entry),
         patches=knobs.counted.patches if knobs else 0,
         device=device.name if device else None,
         memory_gb=device.memory_bytes / 1e9 if device else None,
@@ -149,15 +149,15 @@ def _model_of(name: str, models: Any) -> Model | None:
         return None
 
 
-def _vision(family: str | None, name: str, found: Model | None, catalogue_name: str) -> VisionModel | None:
+def _vision(family: str | None, name: str, entry: Model | None, catalogue_name: str) -> VisionModel | None:
     """By the family that is given, a folder's files, the catalogue's entry, or what the names begin with."""
     if family is not None:
         return find_vision_model(family)
     if os.path.isfile(os.path.join(name, "config.json")):
         return _seen_in(name)
-    if found is not None and found.vision is not None:
+    if entry is not None and entry.vision is not None:
         with contextlib.suppress(InputError):
-            return vision_model_of(found)
+            return vision_model_of(entry)
     for text in (name.rsplit("/", 1)[-1], catalogue_name):
         if (known := named_family(text)) is not None:
             return find_vision_model(known)
@@ -174,24 +174,24 @@ def _seen_in(folder: str) -> VisionModel | None:
         raise
 
 
-def _repository(found: Model | None) -> str | None:
+def _repository(entry: Model | None) -> str | None:
     """The folder of a model, or the repository that the catalogue names as its source."""
-    if found is None:
+    if entry is None:
         return None
-    if os.path.exists(found.source):
-        return found.source.removesuffix("/config.json")
-    named = re.search(r"config\.json of ([\w.-]+/[\w.-]*\w)", found.source)
+    if os.path.exists(entry.source):
+        return entry.source.removesuffix("/config.json")
+    named = re.search(r"config\.json of ([\w.-]+/[\w.-]*\w)", entry.source)
     return named.group(1) if named else None
 
 
-def _encoder_params(found: Model | None) -> float:
+def _encoder_params(entry: Model | None) -> float:
     """Of the vision encoder and the projector, as far as they are known."""
-    if found is None:
+    if entry is None:
         return 0.0
-    if found.vision is not None:
+    if entry.vision is not None:
         with contextlib.suppress(InputError):
-            return float(vision_shape_of(vision_model_of(found)).n_params)
-    return float(found.tower.n_params) if found.tower else 0.0
+            return float(vision_shape_of(vision_model_of(entry)).n_params)
+    return float(entry.tower.n_params) if entry.tower else 0.0
 
 
 def _known(dtype: str) -> str:

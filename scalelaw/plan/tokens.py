@@ -15,13 +15,19 @@ MOST = 100_000
 """Numbers of visual tokens to choose from at once."""
 
 
-def token_counts(given: Any) -> np.ndarray:
+def token_counts(visual_tokens: Any) -> np.ndarray:
     """The token counts, sorted, each once [n]. Ranges `low:high` hold both ends.
 
     Raises InputError for what is not a number, is not a whole one, or is below 1.
     """
     counts = np.empty(0)
-    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, Iterable) else [given]
+    parts = (
+        visual_tokens.split(",")
+        if isinstance(visual_tokens, str)
+        else visual_tokens
+        if isinstance(visual_tokens, Iterable)
+        else [visual_tokens]
+    )
     for part in parts:
         low, colon, high = str(part).partition(":")
         first = _count(low)

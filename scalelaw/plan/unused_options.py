@@ -10,7 +10,7 @@ import numpy as np
 
 from scalelaw.costs._workload import Workload
 from scalelaw.plan.catalogue import Model
-from scalelaw.plan.grid import reckon, workload_of
+from scalelaw.plan.grid import compute_costs, workload_of
 from scalelaw.plan.workload import Query
 
 PLAIN: dict[str, Any] = {
@@ -80,4 +80,4 @@ def _costs(
     models: Sequence[Model], query: Query, work: Workload, kinds: Iterable[str], flop_cost: str
 ) -> dict[str, np.ndarray]:
     """At one model and one token of each image (a compressor's own cost is asked at what it gives least)."""
-    return reckon(models[:1], np.array([1.0]), work, kinds, flop_cost, len(query.setups))
+    return compute_costs(models[:1], np.array([1.0]), work, kinds, flop_cost, len(query.setups))

@@ -1,4 +1,4 @@
-"""What to say beside a pick: where it leaves what was measured, or stands at an edge of what was searched."""
+"""Warnings about the best configuration: outside the measured range, or at an edge of what was searched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scalelaw.plan.objective import Rule
 from scalelaw.plan.p_best import has_draws
 from scalelaw.plan.problem import Problem
 
-POOR = " Beyond a factor of 4 every law is poor."
+POOR = " Beyond a factor of 4 no law is reliable."
 
 
 def out_of_range(
@@ -61,7 +61,7 @@ def for_choice(problem: Problem, grid: Grid, pick: dict[str, Any], rule: Rule) -
 
 
 def for_sizes(fitted: Any, models: Sequence[Model]) -> list[tuple[str, str]]:
-    """The warnings (code, message) of sizes that look like a slip: in billions, or not those of the configuration."""
+    """Warnings (code, message) about sizes that look wrong: in billions, or not those of the configuration."""
     warnings = []
     largest = fitted.measured_range["n_params"][1]
     if largest < 1e4:
@@ -82,9 +82,9 @@ def for_sizes(fitted: Any, models: Sequence[Model]) -> list[tuple[str, str]]:
     return warnings
 
 
-def for_continuous(problem: Problem, found: dict[str, Any] | None) -> list[tuple[str, str]]:
+def for_continuous(problem: Problem, continuous: dict[str, Any] | None) -> list[tuple[str, str]]:
     """The warnings (code, message) of the optimum with every size allowed."""
-    beyond = out_of_range(problem.fitted, found, problem.query.work.text_tokens) if found else ()
+    beyond = out_of_range(problem.fitted, continuous, problem.query.work.text_tokens) if continuous else ()
     return [
         (
             "continuous_extrapolates",
@@ -117,18 +117,18 @@ def target_facts(fitted: Any) -> dict[str, str]:
 
 
 def for_choices(fitted: Any, choices: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """The warning (code, message) of listed configurations whose predicted error no error can be."""
+    """The warning (code, message) of listed configurations whose predicted error lies outside 0 to 1."""
     if not is_share(fitted):
         return []
     places = {(c["model"], c["visual_tokens"]): c["error"] for c in choices if not 0 <= c["error"] <= 1}
     if not places:
         return []
-    (model, tokens), error = max(places.items(), key=lambda held: abs(held[1] - 0.5))
+    (model, tokens), error = max(places.items(), key=lambda entry: abs(entry[1] - 0.5))
     every = len({(c["model"], c["visual_tokens"]) for c in choices})
     message = (
         f"For {len(places)} of {every} listed configurations (as {model} with {tokens:g} visual "
-        f"token{'' if tokens == 1 else 's'}: {error:.3g}) the law predicts an error outside 0 to 1, which cannot be: "
-        "it does not hold there. They stand as it has them."
+        f"token{'' if tokens == 1 else 's'}: {error:.3g}) the law predicts an error outside 0 to 1: "
+        "the law does not apply there. They are listed unchanged."
     )
     return [("impossible_errors", message)]
 
@@ -138,7 +138,7 @@ def _range(problem: Problem, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
         side = "above the largest" if value > end else "below the smallest"
         yield (
             "extrapolates",
-            f"The pick's {name} ({value:g}) lies a factor of {factor:.3g} {side} measured ({end:g}): "
+            f"The best configuration's {name} ({value:g}) lies a factor of {factor:.3g} {side} measured ({end:g}): "
             f"its error is extrapolated.{POOR if factor > 4 else ''}",
         )
     text = problem.query.work.text_tokens
@@ -147,8 +147,9 @@ def _range(problem: Problem, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
     ):
         yield (
             "extrapolates",
-            f"The pick ({pick['model']} with {pick['visual_tokens']:g} visual tokens) lies outside the measured "
-            "points, which vary model size and visual tokens together: its error is extrapolated. Measure near it.",
+            f"The best configuration ({pick['model']} with {pick['visual_tokens']:g} visual tokens) lies outside "
+            "the measured points, which vary model size and visual tokens together. Its error is extrapolated: "
+            "measure near it.",
         )
 
 
@@ -157,22 +158,22 @@ def _edges(grid: Grid, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if len(sizes) > 1 and pick["n_params"] == sizes.max():
         yield (
             "largest_model",
-            f"The pick is the largest model of the catalogue ({pick['model']}): a larger may do better.",
+            f"The best model is the largest of the catalogue ({pick['model']}): a larger one may be better.",
         )
     if len(sizes) > 1 and pick["n_params"] == sizes.min():
         yield (
             "smallest_model",
-            f"The pick is the smallest model of the catalogue ({pick['model']}): a smaller may do better.",
+            f"The best model is the smallest of the catalogue ({pick['model']}): a smaller one may be better.",
         )
     if len(counts) > 1 and pick["visual_tokens"] == counts.max():
         yield (
             "most_visual_tokens",
-            f"The pick sees the most visual tokens allowed ({counts.max():g}): more may do better.",
+            f"The best number of visual tokens is the largest one searched ({counts.max():g}): more may be better.",
         )
     if len(counts) > 1 and pick["visual_tokens"] == counts.min() > 1:
         yield (
             "fewest_visual_tokens",
-            f"The pick sees the fewest visual tokens allowed ({counts.min():g}): fewer may do better.",
+            f"The best number of visual tokens is the smallest one searched ({counts.min():g}): fewer may be better.",
         )
 
 
@@ -183,16 +184,22 @@ def _fit(fitted: Any, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
             f"The law is {fitted.status.replace('_', ' ')}: read the fit's warnings first.",
         )
     if not has_draws(fitted):
-        yield "no_draws", "The fit carries no bootstrap draws: p_best and the error's interval are not known."
+        yield (
+            "no_draws",
+            "The fit has no bootstrap draws, so there is no p_best and no interval of the error.",
+        )
     if not 0 <= pick["error"] <= 1 and is_share(fitted):
-        yield "impossible_error", f"The law predicts an error of {pick['error']:.3g}, which cannot be."
+        yield (
+            "impossible_error",
+            f"The law predicts an error of {pick['error']:.3g}, which lies outside 0 to 1.",
+        )
 
 
 def _measured(problem: Problem, grid: Grid, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Where the pick itself was measured otherwise than the law has it, and where something inside the budget was
-    measured better than the pick."""
-    fitted, runs = problem.fitted, _runs(problem)
-    at_pick = runs.get((float(pick["n_params"]), float(pick["visual_tokens"])), np.empty(0))
+    measured with a lower error than the pick."""
+    fitted, measured = problem.fitted, _runs(problem)
+    at_pick = measured.get((float(pick["n_params"]), float(pick["visual_tokens"])), np.empty(0))
     low, high = pick.get("error_interval") or (np.nan, np.nan)
     if at_pick.size:
         far = abs(pick["error"] - at_pick.mean()) > 2 * fitted.rmse
@@ -200,39 +207,39 @@ def _measured(problem: Problem, grid: Grid, pick: dict[str, Any]) -> Iterator[tu
         if far or outside:
             yield (
                 "measured_otherwise",
-                f"The pick was measured, {_times(at_pick)}, with an error of {at_pick.mean():.3g}; the law says "
-                f"{pick['error']:.3g}. It does not describe this place: look at the measurements, or at another law, "
-                "before you act on it.",
+                f"The best configuration was measured, {_times(at_pick)}, with an error of {at_pick.mean():.3g}; "
+                f"the law predicts {pick['error']:.3g}. Check the measurements there, or use another law.",
             )
     there = at_pick if at_pick.size else np.array([pick["error"]])
     better = []
     rows = _places(grid.n_params)
     columns = {tokens: place for place, tokens in enumerate(grid.visual_tokens.tolist())}
-    for (size, tokens), warnings in runs.items():
+    for (size, tokens), runs in measured.items():
         column = columns.get(tokens)
-        if column is None or warnings.max() >= there.min():
+        if column is None or runs.max() >= there.min():
             continue
         row = next((row for row in rows.get(size, ()) if grid.fits[row, column]), None)
         if row is None:
             continue
-        if min(warnings.size, at_pick.size) > 1 or there.mean() - warnings.mean() > 2 * fitted.rmse:
-            better.append((float(warnings.mean()), int(row), int(column), warnings))
+        if min(runs.size, at_pick.size) > 1 or there.mean() - runs.mean() > 2 * fitted.rmse:
+            better.append((float(runs.mean()), int(row), int(column), runs))
     if better:
-        mean, row, column, warnings = min(better, key=lambda held: held[:3])
+        mean, row, column, runs = min(better, key=lambda entry: entry[:3])
         yield (
             "measured_better",
             f"{grid.models[row].name} with {grid.visual_tokens[column]:g} visual tokens is inside the budget and was "
-            f"measured better than this pick: {mean:.3g} ({_times(warnings)}), against {there.mean():.3g} "
-            f"{'measured' if at_pick.size else 'predicted'} here. The law does not follow the measurements.",
+            f"measured with a lower error: {mean:.3g} ({_times(runs)}), against {there.mean():.3g} "
+            f"{'measured' if at_pick.size else 'predicted'} for the best configuration. "
+            "The law does not follow the measurements.",
         )
 
 
 def _places(values: np.ndarray) -> dict[float, list[int]]:
     """{value: where it stands}."""
-    warnings: dict[float, list[int]] = {}
+    indices: dict[float, list[int]] = {}
     for place, value in enumerate(values.tolist()):
-        warnings.setdefault(value, []).append(place)
-    return warnings
+        indices.setdefault(value, []).append(place)
+    return indices
 
 
 def _times(runs: np.ndarray) -> str:
@@ -241,17 +248,17 @@ def _times(runs: np.ndarray) -> str:
 
 def _runs(problem: Problem) -> dict[tuple[float, float], np.ndarray]:
     """What was measured at each (n_params, visual tokens), where the law sees just these."""
-    held, target = problem.fitted.points["inputs"], problem.fitted.points.get("target")
+    inputs, target = problem.fitted.points["inputs"], problem.fitted.points.get("target")
     if target is None or set(problem.fitted.inputs) != {"n_params", "visual_tokens"}:
         return {}
-    places = np.stack([held["n_params"], held["visual_tokens"]], axis=1).astype(float)
+    places = np.stack([inputs["n_params"], inputs["visual_tokens"]], axis=1).astype(float)
     values, rows = np.unique(places, axis=0, return_inverse=True)
     every = np.asarray(target, dtype=float)
     return {(n, v): every[rows.ravel() == index] for index, (n, v) in enumerate(values.tolist())}
 
 
 def _unseen(problem: Problem, pick: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the law cannot know of the way the pick is served."""
+    """What the law does not cover in the way the configuration is served."""
     model = next(m for m in problem.models if m.name == pick["model"])
     if model.counted_as:
         yield (
@@ -261,4 +268,4 @@ def _unseen(problem: Problem, pick: dict[str, Any]) -> Iterator[tuple[str, str]]
         )
     yield from shape_warnings(model.shape)
     if pick["dtype"] in ("fp8", "int8", "int4"):
-        yield "narrow_weights", f"The law does not know what error {pick['dtype']} weights add."
+        yield "narrow_weights", f"The law does not include the error that {pick['dtype']} weights add."

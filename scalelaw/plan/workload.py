@@ -111,9 +111,9 @@ def make_query(
     if device is not None:
         device = replace(device, count=int(number_within("devices", devices, *RANGES["devices"])))
         device, scenarios = _efficiency(device, mfu, mbu, seed)
-    elif given := [name for name, value in (("mfu", mfu), ("mbu", mbu)) if value is not None]:
+    elif shares := [name for name, value in (("mfu", mfu), ("mbu", mbu)) if value is not None]:
         raise InputError(
-            f"{given[0]} is a share of what a card can do, and no hardware is named.",
+            f"{shares[0]} is a share of what a card can do, and no hardware is named.",
             code="bad_workload",
             hint="Name it: h100, for example (scalelaw list hardware).",
         )
@@ -146,12 +146,12 @@ def _efficiency(device: Device, mfu: Any, mbu: Any, seed: int) -> tuple[Device, 
     return middle, tuple(replace(device, mfu=float(f), mbu=float(b)) for f, b in drawn)
 
 
-def _range(name: str, given: Any, default: float) -> tuple[float, float]:
-    if given is None:
+def _range(name: str, share: Any, default: float) -> tuple[float, float]:
+    if share is None:
         return default, default
     ends = [
         number_within(name, value, 1e-6, 1)
-        for value in (given if isinstance(given, tuple | list) else [given])
+        for value in (share if isinstance(share, tuple | list) else [share])
     ]
     if len(ends) > 2 or ends[0] > ends[-1]:
         text = ":".join(f"{end:g}" for end in ends)
@@ -168,10 +168,10 @@ def _dtype(name: Any) -> str:
     return key
 
 
-def _several(given: Any) -> list[Any]:
-    if isinstance(given, str):
-        return [part.strip() for part in given.split(",") if part.strip()]
-    return list(given) if isinstance(given, Iterable) else [given]
+def _several(values: Any) -> list[Any]:
+    if isinstance(values, str):
+        return [part.strip() for part in values.split(",") if part.strip()]
+    return list(values) if isinstance(values, Iterable) else [values]
 
 
 def number_within(name: str, value: Any, least: float, most: float) -> float:

@@ -64,11 +64,11 @@ def count_language(
     except InputError:
         raise
     except Exception as error:
-        kind, told = type(error).__name__, str(error).strip().split("\n")[0].rstrip(".")
+        kind, reason = type(error).__name__, str(error).strip().split("\n")[0].rstrip(".")
         raise InputError(
-            f"No closed form is held for the architecture of {file}, and torch cannot count it ({kind}: {told}).",
+            f"There is no closed form for the architecture of {file}, and torch cannot count it ({kind}: {reason}).",
             code="cannot_count",
-            hint="Without its model_type it is reckoned as a plain decoder of its widths.",
+            hint="Without its model_type it is counted as a plain decoder of its widths.",
         ) from error
     assert shape.counted is not None
     _, a, b, c = shape.counted
@@ -90,8 +90,8 @@ def count_tower(fields: Mapping[str, Any], name: str) -> TowerShape:
     try:
         _check(fields)
         image, patch = (_side(fields, key) for key in ("image_size", "patch_size"))
-        given = {key: value for key, value in fields.items() if key != "model_type"}
-        config = transformers.AutoConfig.for_model(kind, **given)
+        settings = {key: value for key, value in fields.items() if key != "model_type"}
+        config = transformers.AutoConfig.for_model(kind, **settings)
         with torch.device("meta"):
             model = transformers.AutoModel.from_config(
                 config, trust_remote_code=False, attn_implementation="eager"
@@ -113,10 +113,10 @@ def count_tower(fields: Mapping[str, Any], name: str) -> TowerShape:
             ),
         )
     except Exception as error:
-        told = str(error).strip().split("\n")[0].rstrip(".")[:160]
+        reason = str(error).strip().split("\n")[0].rstrip(".")[:160]
         raise InputError(
             f"The vision encoder {name} (type '{kind[:60]}') has no closed form and cannot be counted "
-            f"({type(error).__name__}: {told}).",
+            f"({type(error).__name__}: {reason}).",
             code="cannot_count",
             hint="Name an encoder with --tower (scalelaw list towers, or its config.json), or --tower none.",
         ) from error
@@ -143,9 +143,9 @@ def _config_of(fields: Mapping[str, Any], language: Language, file: Path) -> Any
         except (KeyError, ValueError):  # a composite of an unknown type, whose LLM may be known
             if not language.nested:
                 raise
-    given = {name: value for name, value in language.fields.items() if not name.startswith("_")}
-    given.pop("model_type")
-    return transformers.AutoConfig.for_model(language.kind, **given)
+    settings = {name: value for name, value in language.fields.items() if not name.startswith("_")}
+    settings.pop("model_type")
+    return transformers.AutoConfig.for_model(language.kind, **settings)
 
 
 def _nested_types(fields: Mapping[str, Any]) -> tuple[str, ...]:
@@ -174,9 +174,9 @@ def _check_used(config: Any, language: Language, file: Path) -> None:
         if all(isinstance(value, int | float) for value in pair) and pair[0] != pair[1]
     }
     if wrong:
-        told = ", ".join(f"{name} {named} (it reads {read})" for name, (named, read) in wrong.items())
+        differences = ", ".join(f"{name} {named} (it reads {read})" for name, (named, read) in wrong.items())
         raise InputError(
-            f"{file} names {told}: models of type '{language.kind}' do not read these fields there.",
+            f"{file} names {differences}: models of type '{language.kind}' do not read these fields there.",
             code="fields_not_used",
             hint="Put the LLM's fields, with their own model_type, in text_config.",
         )

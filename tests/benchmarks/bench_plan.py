@@ -10,7 +10,7 @@ import pytest
 import scalelaw as sl
 from scalelaw.plan.budget import kinds
 from scalelaw.plan.catalogue import find_models
-from scalelaw.plan.grid import reckon
+from scalelaw.plan.grid import compute_costs
 from scalelaw.plan.workload import make_query
 
 SERVING = {
@@ -31,7 +31,7 @@ def test_all_costs_of_the_whole_catalogue(benchmark: Any) -> None:
     """49 models x 576 token counts x 3 dtypes x 4 batches, every kind of cost (338,688 configurations)."""
     query, models = make_query(**SERVING), find_models("all")
     counts = np.arange(1.0, 577)
-    costs = benchmark(reckon, models, counts, query.work, kinds(), "layer_flops", len(query.setups))
+    costs = benchmark(compute_costs, models, counts, query.work, kinds(), "layer_flops", len(query.setups))
     assert all(np.isfinite(values).all() for values in costs.values())
 
 

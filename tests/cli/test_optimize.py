@@ -123,7 +123,7 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "minimise without what it belongs to": (
         ["optimize", "{fit}", "--budget", "1e12", "--minimise", "flops"],
         2,
-        "a tolerance (within) or a target error",
+        "minimise needs within or target_error",
     ),
     "a tolerance without a contrast": (
         ["optimize", "{fit}", "--budget", "1e12", "--tolerance", ".1"],

@@ -189,5 +189,5 @@ def test_the_page_says_what_the_algebra_saves(monkeypatch: pytest.MonkeyPatch) -
         with monkeypatch.context() as patch:
             patch.setattr(WindowAttention, "folded", False)
             plain = module.flops()
-        share = f"{100 * (1 - ours / plain):.0f} %"
+        share = f"{100 * (1 - ours / plain):.0f}%"
         assert row == f"| {tokens} | {576 // tokens} | {ours / 1e9:.2f} | {plain / 1e9:.2f} | {share} |"

@@ -107,7 +107,7 @@ def test_which_sizes_are_allowed_is_said_and_those_beyond_the_measured_are_warne
     assert unbounded.continuous["n_params"] > 1e11
     told = dict(unbounded.warnings)["continuous_extrapolates"]
     assert "above the largest measured (7e+09)" in told
-    assert told.endswith("Beyond a factor of 4 every law is poor.")
+    assert told.endswith("Beyond a factor of 4 no law is reliable.")
     between = find_optimum(reasoning, 5e13, models="all", visual_tokens="1:576")
     assert between.searched["sizes_allowed"].endswith("mixtures are left out")
     assert "continuous_extrapolates" not in dict(find_optimum(reasoning, 2e11).warnings)

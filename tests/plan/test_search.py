@@ -303,7 +303,7 @@ def test_what_was_measured_better_inside_the_budget_is_said() -> None:
     assert (found.best["model"], found.best["visual_tokens"]) == ("160x2", 64)
     said = dict(found.warnings)["measured_better"]
     assert said.startswith(
-        "80x2 with 16 visual tokens is inside the budget and was measured better than this pick: 0.0187"
+        "80x2 with 16 visual tokens is inside the budget and was measured with a lower error: 0.0187"
     )
     tolerant = find_optimum(fitted, budget={"flops": 1e8}, within=0.05, **query)
     assert "measured_better" not in dict(tolerant.warnings)
