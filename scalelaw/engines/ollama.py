@@ -1,7 +1,8 @@
 """Ollama: `ollama serve` with its variables, and the options of a request.
 
 Sets: what ENVIRONMENT and REQUEST list. The number type of the weights is part of a model's tag.
-Source: envconfig/config.go and docs/api.md, at commit 4bf0d41 of the repository.
+Source: envconfig/config.go at commit 4bf0d41 of the repository; for OLLAMA_CONTEXT_LENGTH, which is newer,
+docs/context-length.mdx at commit 948f693; docs/api.md.
 Leaves out: the number of visual tokens, for which Ollama has no option (the client resizes); tensor parallelism, since
 Ollama places whole layers on the cards; the file that describes a model.
 """
@@ -12,7 +13,7 @@ from typing import Any
 
 from scalelaw.engines._contract import Deployment, Serving, cannot, pick, resize_on_client
 
-VERSION = "repository at 4bf0d41"
+VERSION = "repository at 948f693"
 CHECKED = "2026-11-30"
 FLAGS: dict[str, str] = {}
 ENVIRONMENT = {

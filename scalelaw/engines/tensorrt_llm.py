@@ -4,8 +4,7 @@ Sets: what FLAGS lists, and a file of options for what has no flag. The number o
 request, which goes to the model's own image processor. Weights of a type are another checkpoint.
 Memory rule: free_gpu_memory_fraction of the memory that weights and the buffers of a forward pass leave free is KV
 cache, in blocks of 32 tokens.
-Source: tensorrt_llm/commands/serve.py and tensorrt_llm/serve/openai_protocol.py, at commit
-0076e93 of the repository.
+Source: tensorrt_llm/commands/serve.py at commit 4c05a74 of the repository, and tensorrt_llm/serve/openai_protocol.py.
 Leaves out: pipeline and expert parallelism, speculative decoding, adapters, video.
 """
 
@@ -24,7 +23,7 @@ from scalelaw.engines._contract import (
 )
 from scalelaw.engines._memory import CACHE_BYTES, GIB, divided, reported_bytes, too_few
 
-VERSION = "repository at 0076e93"
+VERSION = "repository at 4c05a74"
 CHECKED = "2026-11-30"
 FLAGS = {
     "--backend": "the runtime",
@@ -33,7 +32,7 @@ FLAGS = {
     "--max_batch_size": "requests at once",
     "--max_num_tokens": "tokens of one forward pass",
     "--kv_cache_free_gpu_memory_fraction": "share of the free memory that becomes KV cache",
-    "--config": "a file of further options: the number type of the KV cache",
+    "--extra_llm_api_options": "a file of further options: the number type of the KV cache",
 }
 REQUEST = {
     "max_tokens": "tokens that a request may generate",
@@ -63,7 +62,7 @@ def serve(deployment: Deployment) -> Serving:
     files = {}
     if deployment.cache_dtype in CACHE:
         files[OPTIONS_FILE] = f"kv_cache_config:\n  dtype: {CACHE[deployment.cache_dtype]}\n"
-        flags.append(("--config", OPTIONS_FILE))
+        flags.append(("--extra_llm_api_options", OPTIONS_FILE))
     elif CACHE_BYTES[deployment.cache_dtype] != 2.0:
         pick("TensorRT-LLM", "KV cache", deployment.cache_dtype, {"fp16": "", "bf16": "", **CACHE})
     request: dict[str, Any] = {"max_tokens": deployment.generate} if deployment.generate else {}
