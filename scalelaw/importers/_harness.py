@@ -48,7 +48,7 @@ def read_runs(
     Raises InputError where `path` is one file that cannot be read, and as `assemble` does.
     """
     if os.path.isfile(path):
-        refuse_other(path, tool, layout_of(path))
+        refuse_other(path, tool, layout_of(path, tool))
     result = find(path, wanted)
     if not result.files:
         raise nothing_found(
@@ -59,10 +59,11 @@ def read_runs(
     result.report(path, warnings)
     scores: list[Score] = []
     read: list[str] = []
+    refused: InputError | None = None
     for file in result.files:
         try:
             content = read_json(file)
-            refuse_other(file, tool, of_json(content))
+            refuse_other(file, tool, of_json(content, tool))
             run = section({"": content}, "", file)
             when = started_at(run, file, warnings)
             scores.extend(_scores(tool, run, file, named(file, path), when, warnings))
@@ -71,6 +72,9 @@ def read_runs(
             if file == Path(path):
                 raise
             warnings.append((error.code, f"Left out: {error.message}"))
+            refused = error
+    if refused is not None and not read and refused.code == "other_format":
+        raise refused
     return assemble(tool, scores, options, warnings=warnings, files=read)
 
 

@@ -36,7 +36,8 @@ class Names:
 
     benchmarks: known in every folder; judges: named by the user. families: beginnings that the registry has with a
     `*`. beside: folder -> names with predictions or a status there. judge: (folder, benchmark) -> the judge that
-    status.json states; done: those whose scores it holds. ambiguous: file -> the end that may be a judge.
+    status.json states; done: those whose scores it holds. ambiguous: file -> the end that may be a judge;
+    certain: what stands before each of them is a known benchmark.
     """
 
     benchmarks: set[str]
@@ -46,6 +47,7 @@ class Names:
     judge: dict[tuple[Path, str], str | None] = field(default_factory=dict)
     done: set[tuple[Path, str]] = field(default_factory=set)
     ambiguous: dict[str, str] = field(default_factory=dict)
+    certain: bool = True
 
     def learn(self, rests: Iterable[str]) -> None:
         """Note the benchmarks that a usual judge's name, or one of the user's, reveals."""
@@ -68,6 +70,7 @@ class Names:
         tail = rest.rpartition("_")[2]
         if rest not in here and tail != rest and not NO_JUDGE.fullmatch(tail):
             self.ambiguous[source] = tail
+            self.certain &= rest.removesuffix(f"_{tail}") in self.benchmarks | here
         return rest, None
 
     def _certain(self, rest: str) -> str | None:
@@ -80,6 +83,15 @@ class Names:
         if USUAL.fullmatch(f"_{tail}"):
             return True
         return "_" not in tail and not NO_JUDGE.fullmatch(tail) and bool(LIKE_A_MODEL.fullmatch(tail))
+
+    def hint(self, otherwise: str) -> str:
+        """What to add where the name of a benchmark may end in a judge, and `otherwise` where it may not."""
+        judges = sorted(set(self.ambiguous.values()))
+        text = (
+            f"If {', '.join(judges)} {'names a judge' if len(judges) == 1 else 'name judges'}, add to the file given "
+            f"with --models:\n  judges: [{', '.join(judges)}]"
+        )
+        return text if self.certain else f"{text}\nOtherwise: {otherwise}"
 
     def report(self, warnings: list[tuple[str, str]]) -> None:
         """Add the files in whose names a judge may stand unseen to `warnings`."""

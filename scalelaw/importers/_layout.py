@@ -21,6 +21,18 @@ NAMES = {
 STAMP = re.compile(r"\d{8}_\d{6}")
 SCORE_FILE = re.compile(r"(.+)_(?:acc|score|rating)\.(csv|tsv|json|xlsx)")
 RESULT = re.compile(r"^results|(_results|stats|status)\.json$")
+TEXT_MODELS = {
+    "hf", "hf-auto", "hf-causal", "hf-causal-experimental", "hf-seq2seq", "huggingface", "gpt2", "gguf", "ggml",
+    "nemo_lm", "mamba_ssm", "local-completions", "local-chat-completions", "openai-completions",
+    "openai-chat-completions", "anthropic-completions", "anthropic-chat",
+    "textsynth", "deepsparse", "sparseml", "neuronx", "openvino", "gpt3",
+}  # fmt: skip
+"""`config.model` of lm-evaluation-harness that lmms-eval does not have."""
+TEXT_METRIC = re.compile(
+    r"(acc(_norm|_bytes|_mutual_info|_all)?|mc[12]|likelihood_diff|pct_stereotype|(word_|byte_)?perplexity|bits_per_byte|"
+    r"exact_match,(strict-match|flexible-extract|get-answer)|(prompt|inst)_level_\w+_acc)(_stderr)?(,|$)"
+)
+"""Metrics of lm-evaluation-harness; those of lmms-eval carry the name of their task or `exact_match,none`."""
 HEAD = 2**16
 MOST_FILES = 3000
 """Files of a folder that are looked at."""
@@ -39,17 +51,20 @@ def refuse_other(path: str | Path, tool: str, layout: str) -> None:
 
 def nothing_found(path: str | Path, tool: str, files: str, hint: str = "") -> InputError:
     """The error for a folder without a file of the tool: which importer reads what lies there, if one does."""
-    layout = layout_of(path)
+    layout = layout_of(path, tool)
     if layout and layout != tool:
         hint = f"It holds results of {NAMES[layout]}: scalelaw import {layout} {path} ..."
     return InputError(f"{path} holds no {files} of {NAMES[tool]}.", code="no_scores", hint=hint)
 
 
-def layout_of(path: str | Path) -> str:
-    """The importer that reads a file or what a folder holds, by names and contents; "" where nothing is plain."""
+def layout_of(path: str | Path, tool: str = "") -> str:
+    """The importer that reads a file or what a folder holds, by names and contents; "" where nothing is plain.
+
+    tool: the importer that was named; of results that either harness may have written, it is believed.
+    """
     path = Path(path)
     files: Iterable[Path] = _files(path) if os.path.isdir(path) else [path]
-    return next((layout for file in files if (layout := _of_file(file))), "")
+    return next((layout for file in files if (layout := _of_file(file, tool))), "")
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -62,14 +77,14 @@ def _files(folder: Path) -> Iterator[Path]:
             yield Path(place, name)
 
 
-def _of_file(file: Path) -> str:
+def _of_file(file: Path, tool: str) -> str:
     if is_pipe(file) or not os.path.isfile(file):
         return ""
     try:
         if file.suffix in (".csv", ".tsv"):
             return of_header(_header(file), file)
         if file.suffix == ".json" and (SCORE_FILE.fullmatch(file.name) or RESULT.search(file.name)):
-            return of_json(read_json(file))
+            return of_json(read_json(file), tool)
     except (InputError, OSError, ValueError, csv.Error):
         pass
     return ""
@@ -94,8 +109,8 @@ def of_header(header: Iterable[str], file: Path) -> str:
     return "long_csv" if {"benchmark", "value"} <= columns else ""
 
 
-def of_json(content: Any) -> str:
-    """The tool that writes JSON of this shape."""
+def of_json(content: Any, tool: str = "") -> str:
+    """The tool that writes JSON of this shape; `tool` as in `layout_of`."""
     if isinstance(content, list):
         entries = [entry for entry in content[:50] if isinstance(entry, Mapping)]
         if any(optional(entry, "name", "split") is not None for entry in entries):
@@ -104,7 +119,7 @@ def of_json(content: Any) -> str:
     if not isinstance(content, Mapping):
         return ""
     if isinstance(content.get("results"), Mapping):
-        return harness_of(content)
+        return harness_of(content) or (tool if tool in ("lm_eval", "lmms_eval") else "lm_eval")
     if isinstance(content.get("adapter_spec"), Mapping):
         return "helm"
     return "vlmevalkit" if isinstance(content.get("datasets"), Mapping) else ""
@@ -117,4 +132,15 @@ def harness_of(run: Mapping[str, Any]) -> str:
     date = run.get("date")
     if "lm_eval_version" in run or (isinstance(date, int | float) and number(date) is not None):
         return "lm_eval"
-    return "lmms_eval" if isinstance(date, str) and STAMP.fullmatch(date) else ""
+    if isinstance(date, str) and STAMP.fullmatch(date):
+        return "lmms_eval"
+    return "lm_eval" if _of_text_models(run) else ""
+
+
+def _of_text_models(run: Mapping[str, Any]) -> bool:
+    """Whether a run without a date or version is of lm-evaluation-harness, by its model type or its metrics."""
+    if "model_configs" in run or optional(run, "config", "model") in TEXT_MODELS:
+        return "model_configs" not in run
+    results = [values for values in run["results"].values() if isinstance(values, Mapping)]
+    names = [str(name) for values in results for name, value in values.items() if number(value) is not None]
+    return bool(names) and all(TEXT_METRIC.match(name) for name in names)

@@ -120,7 +120,12 @@ class Metrics:
             raise InputError("'metrics' must map a tool's name to a list of metrics.", code="bad_yaml")
         for name in section or {}:
             if name not in (known := {tool, *names("importers")}):
-                raise unknown("importer", str(name), known, code="unknown_tool")
+                raise InputError(
+                    f"'metrics' maps the name of a tool to a list of metrics, and '{str(name)[:60]}' is not a tool.",
+                    code="unknown_tool",
+                    hint=f"Write `metrics: {{{tool}: [{{task: TASK, metric: METRIC, maximum: 100}}]}}`; the tools are "
+                    f"{', '.join(sorted(known))}.",
+                )
         merged = (section or {}).get(tool) or []
         if not isinstance(merged, list):
             raise InputError(f"'metrics: {tool}:' must be a list of metrics.", code="bad_yaml")

@@ -19,7 +19,7 @@ from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.importers import _scores
 from scalelaw.importers._duplicates import these
 from scalelaw.importers._files import Warnings, check_there, count, is_no_score, number, read_text, text
-from scalelaw.importers._layout import NAMES, layout_of
+from scalelaw.importers._layout import NAMES, layout_of, refuse_other
 from scalelaw.importers._metrics import Metric, metric
 from scalelaw.importers._models import FACTS, fact, nearly_whole
 from scalelaw.importers._scores import Score
@@ -49,6 +49,8 @@ def read_sheet(path: str | Path, decimal: Any = None) -> list[Record]:
         reads = f"It holds results of {NAMES[result]}: scalelaw import {result} {file} ..." if result else ""
         raise InputError(f"There is no file {file}: it is a folder.", code="no_such_file", hint=reads)
     check_there(file)
+    if file.suffix.lower() == ".json":
+        refuse_other(file, "long_csv", layout_of(file))
     if file.suffix.lower() != ".xlsx" and (wrong := otherwise(file, TABLE)):
         raise InputError(f"{file} is not a csv.", code="wrong_kind", hint=wrong)
     if decimal not in (None, ".", ","):

@@ -88,7 +88,12 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
             )
         )
     names.report(warnings)
-    return assemble("vlmevalkit", scores, options, warnings=warnings, files=sorted(read_files))
+    try:
+        return assemble("vlmevalkit", scores, options, warnings=warnings, files=sorted(read_files))
+    except InputError as error:
+        if error.code == "unknown_metric" and names.ambiguous:
+            raise InputError(error.message, code=error.code, hint=names.hint(error.hint)) from error
+        raise
 
 
 def _names(files: FoundFiles, metrics: Metrics, options: Mapping[str, Any]) -> Names:

@@ -437,3 +437,53 @@ def test_a_named_pipe_is_refused_at_once(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         module.read(tmp_path / "results.json", {**TINY} if "models" in module.OPTIONS else {})
     assert caught.value.code == "special_file"
+
+
+TEXT_RUN = {"results": {"hellaswag": {"alias": "hellaswag", "acc,none": 0.5, "acc_norm,none": 0.6}}}
+"""A result of lm-evaluation-harness without a date or a version."""
+
+
+@pytest.mark.parametrize("tool", ["lmms_eval", "helm", "vlmevalkit", "long_csv"])
+@pytest.mark.parametrize(
+    "run",
+    [TEXT_RUN, {**TEXT_RUN, "config": {"model": "hf", "model_args": "pretrained=m"}},
+     {"results": {"gqa": {"exact_match,none": 0.5}}, "config": {"model": "local-completions"}}],
+)  # fmt: skip
+def test_plain_results_of_lm_eval_are_refused_with_the_importer_that_reads_them(
+    tmp_path: Path, tool: str, run: dict[str, Any]
+) -> None:
+    (tmp_path / "results.json").write_text(json.dumps(run))
+    for path in (tmp_path, tmp_path / "results.json"):
+        with pytest.raises(InputError) as caught:
+            plugins.load("importers", tool).read(path, {})
+        assert "scalelaw import lm_eval" in caught.value.message + caught.value.hint
+        if tool == "lmms_eval":
+            assert caught.value.code == "other_format"
+
+
+def test_an_unknown_judge_is_named_as_a_judge(tmp_path: Path) -> None:
+    (tmp_path / "M").mkdir()
+    (tmp_path / "M" / "M_MMStar_myjudge_acc.csv").write_text('"split","Overall"\n"none",0.531\n')
+    options: dict[str, Any] = {"models": {"M": {"n_params": 7e9, "visual_tokens": 576}}}
+    read = plugins.load("importers", "vlmevalkit").read
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, options)
+    assert caught.value.code == "unknown_metric"
+    assert "judges: [myjudge]" in caught.value.hint
+    assert "metrics:" not in caught.value.hint
+    (row,) = read(tmp_path, {**options, "judges": ["myjudge"]}).rows
+    assert (row["benchmark"], row["judge"]) == ("MMStar", "myjudge")
+    (tmp_path / "M" / "M_NewBench_myjudge_acc.csv").write_text('"split","Overall"\n"none",0.531\n')
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, options)
+    assert caught.value.hint.index("judges: [myjudge]") < caught.value.hint.index("metrics:")
+
+
+def test_a_benchmark_in_the_place_of_a_tool_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "M").mkdir()
+    (tmp_path / "M" / "M_MMStar_acc.csv").write_text('"split","Overall"\n"none",0.531\n')
+    with pytest.raises(InputError) as caught:
+        plugins.load("importers", "vlmevalkit").read(tmp_path, {"metrics": {"MMStar": {"maximum": 1}}})
+    assert caught.value.code == "unknown_tool"
+    assert "'MMStar' is not a tool" in caught.value.message
+    assert "vlmevalkit: [" in caught.value.hint
