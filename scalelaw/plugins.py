@@ -33,11 +33,15 @@ REQUIRED = {
     "importers": ("read",),
     "families": ("MODEL_TYPES", "SETTINGS", "count_image"),
     "engines": ("VERSION", "CHECKED", "FLAGS", "REQUEST", "serve"),
+    "figures": ("TITLE", "prepare", "draw", "frame", "margins"),
 }
 """The names that a plug-in of each package must define; `fit.law` checks laws."""
 PACKAGES = (
     "laws", "costs", "compressors", "objectives", "datasets", "executors", "importers", "families", "engines",
+    "figures",
 )  # fmt: skip
+_FOLDERS = {"figures": "report/figures"}
+"""Where the folder of a package lies, unless it is a folder of this package by the same name."""
 
 
 def names(package: str) -> tuple[str, ...]:
@@ -62,7 +66,7 @@ def load(package: str, name: str) -> ModuleType:
     plug-in.
     """
     if name in _files(package):
-        return import_module(f"scalelaw.{package}.{name}")
+        return import_module(f"scalelaw.{_FOLDERS.get(package, package).replace('/', '.')}.{name}")
     if name.endswith(".py"):
         return _from_path(package, Path(name))
     if name in _installed(package):
@@ -105,8 +109,13 @@ def name_from_file(package: str, name: Any, origin: str | os.PathLike[str], hint
 _PATH = re.compile(r"[/\\~]|\.py", re.IGNORECASE)
 
 
+def folder(package: str) -> Path:
+    """The folder of a plug-in package."""
+    return PACKAGE / _FOLDERS.get(package, package)
+
+
 def _files(package: str) -> dict[str, Path]:
-    return {p.stem: p for p in sorted((PACKAGE / package).glob("*.py")) if not p.stem.startswith("_")}
+    return {p.stem: p for p in sorted(folder(package).glob("*.py")) if not p.stem.startswith("_")}
 
 
 def _installed(package: str) -> dict[str, EntryPoint]:
@@ -150,13 +159,13 @@ def _from_path(package: str, path: Path) -> ModuleType:
         raise InputError(
             f"The {kind} file {path} cannot be loaded{where}: {type(error).__name__}: {error}.",
             code=f"unreadable_{kind}",
-            hint=f"See the files in scalelaw/{package}/ for its shape.",
+            hint=f"See the files in scalelaw/{_FOLDERS.get(package, package)}/ for its shape.",
         ) from error
     for needed in REQUIRED.get(package, ()):
         if not any(hasattr(module, name) for name in needed.split("|")):
             raise InputError(
                 f"The {kind} '{path}' lacks {needed.replace('|', ' or ')}.",
                 code=f"bad_{kind}",
-                hint=f"See the files in scalelaw/{package}/ for its shape.",
+                hint=f"See the files in scalelaw/{_FOLDERS.get(package, package)}/ for its shape.",
             )
     return module

@@ -17,7 +17,7 @@ def test_every_plug_in_is_listed_with_a_line_that_says_what_it_is(drawer: str) -
 
 @pytest.mark.parametrize("drawer", plugins.PACKAGES)
 def test_the_drawers_label_says_what_its_plug_ins_are_and_holds_no_code(drawer: str) -> None:
-    label = (plugins.PACKAGE / drawer / "__init__.py").read_text().strip()
+    label = (plugins.folder(drawer) / "__init__.py").read_text().strip()
     assert label.startswith('"""')
     assert label.endswith('"""')
 

@@ -62,16 +62,16 @@ def listed(kind: str) -> dict[str, str]:
     """What there is of a kind, by name, with a line on each: plug-ins, models, hardware, tables."""
     from scalelaw import plugins
 
+    if kind == "figures":
+        from scalelaw.report.render.figure import summaries
+
+        return summaries()
     if kind in plugins.PACKAGES:
         return {name: plugins.summary(kind, name).removeprefix(f"{name}: ") for name in plugins.names(kind)}
     if kind == "tables":
         from scalelaw.table.read import bundled_tables, describe
 
         return {name: str(describe(name).get("title", "")) for name in bundled_tables()}
-    if kind == "figures":
-        from scalelaw.report.render.figure import SUMMARIES
-
-        return dict(SUMMARIES)
     if kind == "schemas":
         from scalelaw.results.schema import described
 

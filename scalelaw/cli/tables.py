@@ -15,7 +15,7 @@ from scalelaw.cli.table_options import Inputs, Scales, Scores, Target, input_col
 from scalelaw.errors import unknown
 from scalelaw.files.safe_text import one_line, say
 
-LISTS = (*plugins.PACKAGES, "models", "towers", "hardware", "tables", "figures")
+LISTS = (*plugins.PACKAGES, "models", "towers", "hardware", "tables")
 
 
 @app.command("import", cls=Sectioned)

@@ -16,7 +16,7 @@ from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
 from scalelaw.fit import Comparison, FittedLaw, GroupedFit, load_fit
 from scalelaw.fit.load_fit import read_fit
 from scalelaw.plan import Bill, Contrast, Optimum, load_optimum
-from scalelaw.report.study import Study, subjects
+from scalelaw.report.study import Study, alike, subjects
 from scalelaw.results.envelope import read_answer
 from scalelaw.results.warning import Warning
 from scalelaw.table.read import read_table
@@ -104,7 +104,20 @@ def gather(items: Any, law: str | Path | Sequence[str | Path] = ()) -> Contents:
         _place(contents, optimum)
     for study, name in zip(contents.studies, subjects(contents.studies), strict=True):
         study.name = name
+    for peers in alike(contents.studies):
+        for study in peers:
+            study.peers = peers
     return contents
+
+
+def drawable(contents: Contents) -> list[Study]:
+    """Everything that a figure may show, as studies: fits with their plans, then tables, comparisons and bills."""
+    return [
+        *contents.studies,
+        *(Study(None, name=name, table=frame) for name, frame in contents.tables),
+        *(Study(None, comparison=comparison) for comparison in contents.comparisons),
+        *([Study(None, bills=contents.bills)] if contents.bills else []),
+    ]
 
 
 _OBJECTS = (FittedLaw, Optimum, GroupedFit, Comparison, Bill, Contrast)

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 
 from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files.paths import atomic, check_report, write_text
-from scalelaw.report.collect import Contents, detailed, gather, left_out
+from scalelaw.report.collect import Contents, detailed, drawable, gather, left_out
 from scalelaw.report.export import (
     contents_of,
     csv_text,
@@ -18,8 +18,8 @@ from scalelaw.report.export import (
     named_figures,
     outline_of,
     select_figures,
-    table_of,
 )
+from scalelaw.report.figures._contract import load, own_pages
 from scalelaw.report.manifest import OwnedFolder
 from scalelaw.report.render.html import page_text
 from scalelaw.report.render.latex import paper_files
@@ -37,8 +37,8 @@ from scalelaw.report.sections.comparison import (
 )
 from scalelaw.report.sections.data import measured_pages
 from scalelaw.report.sections.fit import (
-    axes_of,
     belief_page,
+    figure_page,
     fit_page,
     front_page,
     residual_page,
@@ -48,6 +48,7 @@ from scalelaw.report.sections.summary import answer_page, question
 from scalelaw.report.study import Study
 from scalelaw.report.style import styled
 from scalelaw.report.text.format import law as law_in_words
+from scalelaw.report.values import axes_of
 from scalelaw.results.envelope import answer, dumps
 from scalelaw.version import __version__
 
@@ -146,7 +147,7 @@ def _data_folder(path: Path) -> Path:
 def _records(pages: Sequence[Page], contents: Contents, title: str | None) -> dict[str, bytes]:
     """The report's text and facts as JSON, the numbers of each figure as csv: {name: bytes}."""
     facts = facts_of_contents(contents, title or question(contents), hashes(contents))
-    tables = {f"{name}.csv": table_of(panel.data) for name, panel in named_figures(pages)}
+    tables = {f"{name}.csv": panel.figure.frame(panel.data) for name, panel in named_figures(pages)}
     texts = {name: csv_text(table) for name, table in tables.items()}
     texts["report.json"] = dumps(answer("report_contents", contents_of(pages, facts)))
     return {name: text.encode() for name, text in texts.items()}
@@ -168,6 +169,7 @@ def _pages(contents: Contents, title: str | None, command: str) -> Iterator[Page
     yield from beside_pages(whole)
     for study in contents.studies:
         yield from _study(study, f": {study.name}" if study.name else "")
+    yield from _more_figures(contents)
     yield from law_pages(contents)
     yield from share_pages(contents)
     yield from compressor_pages(contents.tables)
@@ -193,6 +195,15 @@ def _study(study: Study, tag: str) -> Iterator[Page]:
     for page in (belief_page(fitted, tag), ablation_page(study, tag)):
         if page is not None:
             yield page
+
+
+def _more_figures(contents: Contents) -> Iterator[Page]:
+    """A page for each figure that no section places, for each study that it can show."""
+    for name in own_pages():
+        figure = load(name)
+        for study in drawable(contents):
+            if (data := figure.prepare(study)) is not None:
+                yield figure_page(name, figure, data, f": {study.name}" if study.name else "")
 
 
 def _origin(contents: Contents) -> str:

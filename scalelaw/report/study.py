@@ -1,4 +1,4 @@
-"""A study (a fit with its plans), the names of several studies, and the source of their numbers."""
+"""A study (a fit with its plans, a table, a comparison), the names of several studies, the source of their numbers."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
+
 from scalelaw.fit import FittedLaw
 from scalelaw.report.text import format as fmt
-from scalelaw.table.read import bundled_tables, describe
+from scalelaw.table.read import bundled_tables, describe, read_table
+from scalelaw.table.schema import COLUMNS
 
 _LABELS = ("task_family", "compressor", "model_family", "benchmark")
 
 
 @dataclass
 class Study:
-    """A fit with the optima planned on it; either may be missing.
+    """A fit with the optima planned on it, or what a figure draws without one; each may be missing.
 
-    optima: the data of `scalelaw optimize --json`, its contrast where one was asked for. ablation: rows of `ablate`.
+    optima: the data of `scalelaw optimize --json`, with its contrast where there is one. ablation: rows of `ablate`.
     group: the value of the column by which it was fitted apart from others. name: what tells it from the others.
+    peers: all studies with a fit of the same law, this one among them. table, comparison, bills: a table of results,
+    the data of `scalelaw compare --json` and `scalelaw cost --json`, for a study without a fit.
     """
 
     fitted: FittedLaw | None
@@ -26,6 +31,10 @@ class Study:
     ablation: list[dict[str, Any]] = field(default_factory=list)
     group: str = ""
     name: str = ""
+    peers: Sequence[Study] = ()
+    table: pd.DataFrame | None = None
+    comparison: dict[str, Any] | None = None
+    bills: Sequence[Mapping[str, Any]] = ()
 
 
 def subjects(studies: Sequence[Study]) -> list[str]:
@@ -51,6 +60,42 @@ def subjects(studies: Sequence[Study]) -> list[str]:
         name if labels.count(name) == 1 else f"{name} {1 + labels[:place].count(name)}"
         for place, name in enumerate(labels)
     ]
+
+
+def alike(studies: Sequence[Study]) -> list[list[Study]]:
+    """Studies with fits of one law, target and set of parameters, where there are several."""
+    groups: dict[tuple[Any, ...], list[Study]] = {}
+    for study in studies:
+        if study.fitted is not None and not fmt.is_average(study.fitted.law):
+            fitted = study.fitted
+            key = (fitted.law, fmt.target_of(fitted), tuple(fitted.params), tuple(fitted.inputs))
+            groups.setdefault(key, []).append(study)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def selection_of(study: Study) -> dict[str, Any] | None:
+    """The comparison of laws by which the law of the study's fit was selected; None where it was not."""
+    fitted = study.fitted
+    if fitted is None or not fitted.selection:
+        return None
+    return {"laws": fitted.selection, "inputs": fitted.inputs, "target": fmt.target_of(fitted),
+            "n_points": fitted.n_points, "residual": fitted.loss["residual"]}  # fmt: skip
+
+
+def points_of(study: Study) -> pd.DataFrame | None:
+    """The points of a fit as a table; None where they are no errors of sizes, tokens or samples."""
+    fitted = study.fitted
+    if fitted is None or fitted.target != "error":
+        return None
+    columns = fitted.checklist.get("columns", {})
+    inputs = {columns.get(name, name): values for name, values in fitted.points["inputs"].items()}
+    if not set(inputs) <= set(COLUMNS):
+        return None
+    labels = {name: column for name, column in fitted.points["labels"].items() if name in COLUMNS}
+    column = {**labels, **inputs, "error": fitted.points["target"], "error_se": fitted.points["target_se"]}
+    if fmt.target_of(fitted) == fmt.LOSS:
+        column["direction"] = fmt.LOSS
+    return read_table(pd.DataFrame(column))
 
 
 def facts_of(name: str) -> dict[str, Any]:

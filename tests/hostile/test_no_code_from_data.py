@@ -15,7 +15,7 @@ import scalelaw as sl
 from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.report.collect import gather
-from scalelaw.report.shares import shares_of_plans
+from scalelaw.report.figures.cost_shares import shares_of_plans
 
 EVIL = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"
 WAYS = [

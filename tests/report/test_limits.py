@@ -20,6 +20,7 @@ from scalelaw.errors import InputError
 from scalelaw.report.collect import gather
 from scalelaw.report.document import make_pages
 from scalelaw.report.export import csv_text
+from scalelaw.report.figures import parity
 from scalelaw.report.render.pdf import FOOT, Page
 from scalelaw.report.render.pdf_outline import add_outline
 from scalelaw.report.study import Study
@@ -138,12 +139,12 @@ def test_each_amount_of_a_pick_has_its_unit_and_meaning(fitted: Any, optimum: An
         assert fact in told
 
 
-def test_text_without_end_goes_to_following_pages() -> None:
+def test_text_without_end_goes_to_following_pages(ocr: Any) -> None:
     table = pd.concat([_flat().assign(benchmark=f"bench-{i}", model="m" * 300) for i in range(40)])
     pages = _pages(table.assign(error=table.error + np.linspace(0, 0.1, len(table))))
     _on_paper(pages)
     page = Page("A page")
-    page.plot("low", (1.0, FOOT - 0.1, 3.0, -2.0), lambda axes, data: None, None)
+    page.plot("low", (1.0, FOOT - 0.1, 3.0, -2.0), parity, parity.prepare(Study(ocr)))
     assert not page.panels
     assert page.next is not None
     assert len(page.next.panels) == 1

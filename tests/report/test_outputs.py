@@ -17,7 +17,7 @@ from pypdf import PdfReader
 
 from scalelaw.errors import InputError
 from scalelaw.report import write_report
-from scalelaw.report.export import named_figures, table_of
+from scalelaw.report.export import named_figures
 from scalelaw.report.render.pdf import Page
 
 
@@ -73,7 +73,7 @@ def test_beside_it_lie_its_words_and_every_figures_numbers(folder: Path, fitted:
 
 def test_every_kind_of_figure_has_numbers(pages: list[Page]) -> None:
     for name, panel in named_figures(pages):
-        frame = table_of(panel.data)
+        frame = panel.figure.frame(panel.data)
         assert len(frame) > 0, name
         assert frame.notna().any(axis=None), name
 

@@ -3,22 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from scalelaw.report.figures.parts import legend_below, no_error_beyond, panel_heading
-from scalelaw.report.render.pdf import clip
+from scalelaw.fit import FittedLaw
+from scalelaw.report.figures._contract import Margins, plain_margins
+from scalelaw.report.figures._parts import legend_below, no_error_beyond, panel_heading
+from scalelaw.report.figures._prepare import costs_of, kind_of
+from scalelaw.report.figures._ticks import plain_target, round_numbers
+from scalelaw.report.study import Study
 from scalelaw.report.style import INK, MUTED, PAPER, SMALL, look
-from scalelaw.report.surfaces import Front
 from scalelaw.report.text import format as fmt
-from scalelaw.report.ticks import plain_target, round_numbers
+from scalelaw.report.text.measure import clip
+from scalelaw.report.values import predicted
+
+TITLE = "Least error by cost"
+IN_SECTION = True
 
 
-def draw_front(axes: Axes, data: Front) -> None:
+@dataclass(frozen=True)
+class Front:
+    """The least error at each cost. points, picks: configurations as an optimum lists them; kind: of cost."""
+
+    target: str
+    n: int | None
+    kind: str
+    points: tuple[Mapping[str, Any], ...]
+    picks: tuple[Mapping[str, Any], ...]
+    budgets: tuple[float, ...]
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+
+def prepare(study: Study) -> Front | None:
+    """The front of the first plan."""
+    fronts = [optimum for optimum in study.optima if len(optimum.get("pareto") or ()) > 1]
+    return front(fronts, study.fitted) if fronts else None
+
+
+def front(optima: Sequence[Mapping[str, Any]], fitted: FittedLaw | None) -> Front:
+    """The front of the first optimum, with the picks and budgets of all that are of its kind."""
+    kind = kind_of(optima[0])
+    points = sorted(optima[0]["pareto"] or [optima[0]["best"]], key=lambda p: p["costs"][kind])
+    low = high = None
+    if fitted is not None:
+        known = {n: np.array([p[n] for p in points]) for n in ("n_params", "visual_tokens")}
+        known["text_tokens"] = np.full(len(points), float(optima[0]["text_tokens"]))
+        _, low, high = predicted(fitted, {name: known[name] for name in fitted.inputs})
+    return Front(
+        target=fmt.target_of_plan(optima[0]) if fitted is None else fmt.target_of(fitted),
+        n=None if fitted is None else fitted.n_points,
+        kind=kind,
+        points=tuple(points),
+        picks=tuple(o["best"] for o in optima if kind in o["best"]["costs"]),
+        budgets=tuple(o["budget"][kind] for o in optima if kind in o["budget"]),
+        low=low,
+        high=high,
+    )
+
+
+def draw(axes: Axes, data: Front) -> None:
     """Draw error against cost, a look per model; bands are intervals from the draws, stars the chosen ones."""
     costs = [p["costs"][data.kind] for p in data.points]
     low, high = min(costs) / 1.25, max(costs) * 1.25
@@ -69,3 +119,17 @@ def _by_model(points: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str
     for point in points:
         groups.setdefault(str(point["model"]), []).append(point)
     return groups
+
+
+def frame(data: Front) -> pd.DataFrame:
+    """The configurations on the front with their costs and intervals, then the chosen ones."""
+    points = pd.DataFrame([costs_of(p) for p in data.points]).assign(kind="front")
+    if data.low is not None and data.high is not None:
+        points = points.assign(low=data.low, high=data.high)
+    picks = pd.DataFrame([costs_of(p) for p in data.picks]).assign(kind="chosen")
+    return pd.concat([points, picks], ignore_index=True)
+
+
+def margins(data: Front, width: float) -> Margins:
+    """A scale at the left."""
+    return plain_margins(width)

@@ -1,22 +1,36 @@
-"""The error surface over two inputs, with lines of equal cost, the measured range, and the path of the optimum."""
+"""The error over two inputs, with lines of equal cost, the measured range, and the path of the optimum."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from scalelaw.report.figures.parts import beyond_handle, hatch_around, legend_below, panel_heading
-from scalelaw.report.render.pdf import text_width
+from scalelaw.costs._workload import Workload
+from scalelaw.fit import FittedLaw
+from scalelaw.plan import find_optimum
+from scalelaw.report.figures._contract import Margins, plain_margins
+from scalelaw.report.figures._parts import beyond_handle, hatch_around, legend_below, panel_heading
+from scalelaw.report.figures._prepare import GRID, kind_of, parts_of_size, size_cost, wider
+from scalelaw.report.figures._ticks import alike, log_input
+from scalelaw.report.study import Study
 from scalelaw.report.style import INK, ON_DARK, ON_LIGHT, SURFACE, TINY
-from scalelaw.report.surfaces import Surface
 from scalelaw.report.text import format as fmt
-from scalelaw.report.ticks import alike, log_input
+from scalelaw.report.text.measure import text_width
+from scalelaw.report.values import axes_of, column_of, with_medians
+
+TITLE = "The predicted surface"
+IN_SECTION = True
+REACH = 3.0
+
 
 PATH = "#ff5d3b"
 _CLEAR = 9.0
@@ -24,18 +38,108 @@ _CLEAR = 9.0
 _HALO = [withStroke(linewidth=2.4, foreground=ON_LIGHT)]
 
 
-def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
+@dataclass(frozen=True)
+class Surface:
+    """The law over two inputs. x: [m], y: [k], z: [k, m]; cost: [k, m] or None; picks: chosen configurations;
+    columns: what `along` and `by` were read from."""
+
+    along: str
+    by: str
+    columns: tuple[str, str]
+    target: str
+    n: int
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+    places: tuple[np.ndarray, np.ndarray]
+    measured: tuple[tuple[float, float], tuple[float, float]]
+    cost: np.ndarray | None = None
+    budgets: tuple[float, ...] = ()
+    path: tuple[Mapping[str, Any], ...] = ()
+    free_path: tuple[Mapping[str, Any], ...] = ()
+    picks: tuple[Mapping[str, Any], ...] = field(default=())
+
+
+def prepare(study: Study) -> Surface | None:
+    """The surface of the fit with its plans; None for a law of one input."""
+    if study.fitted is None:
+        return None
+    along, by = axes_of(study.fitted)
+    return None if by is None else surface(study.fitted, along, by, study.optima)
+
+
+def surface(fitted: FittedLaw, along: str, by: str, optima: Sequence[Mapping[str, Any]] = ()) -> Surface:
+    """The law over `along` x `by`, the measured range, the points; with the picks, fronts and costs of `optima`."""
+    x, y = (np.asarray(fitted.points["inputs"][name]) for name in (along, by))
+    picks = tuple(o["best"] for o in optima)
+    spans = (float(x.min()), float(x.max())), (float(y.min()), float(y.max()))
+    path, free = _path(optima), _free_path(fitted, optima)
+    picks_and_path = [*picks, *path]
+    grid_x = np.geomspace(*wider(spans[0], 1.3, *(c[along] for c in picks_and_path)), GRID)
+    grid_y = np.geomspace(*wider(spans[1], 1.3, *(c[by] for c in picks_and_path)), GRID)
+    mesh_x, mesh_y = np.meshgrid(grid_x, grid_y)
+    return Surface(
+        along, by, (column_of(fitted, along), column_of(fitted, by)), fmt.target_of(fitted), len(x), grid_x, grid_y,
+        np.asarray(fitted.predict(None, **with_medians(fitted, {along: mesh_x, by: mesh_y}))), (x, y), spans,
+        _cost({along: mesh_x, by: mesh_y}, optima),
+        tuple(o["budget"]["flops"] for o in optima if "flops" in o["budget"] and o["cost"] == size_cost()),
+        path, tuple(p for p in free if all(g[0] <= p[n] <= g[-1] for n, g in ((along, grid_x), (by, grid_y)))), picks,
+    )  # fmt: skip
+
+
+def _cost(mesh: Mapping[str, np.ndarray], optima: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
+    if set(mesh) != {"n_params", "visual_tokens"} or not optima:
+        return None
+    load = Workload(optima[0]["text_tokens"], optima[0]["generate"], optima[0]["batch"])
+    return np.asarray(sum(parts_of_size(mesh["n_params"], mesh["visual_tokens"], load).values()))
+
+
+def _path(optima: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """The front of the first optimum, up to REACH times the dearest pick: what lies far beyond is not drawn."""
+    if not optima:
+        return ()
+    kind = kind_of(optima[0])
+    dearest = max(o["best"]["costs"].get(kind, 0.0) for o in optima)
+    return tuple(p for p in optima[0]["pareto"] if p["costs"][kind] <= REACH * dearest)
+
+
+def _free_path(fitted: FittedLaw, optima: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """The optimum with every size allowed, for budgets across the path's costs; under other costs than `size_cost`
+    only where the optima themselves give it."""
+    if not optima:
+        return ()
+    first, path = optima[0], _path(optima)
+    if first["cost"] != size_cost() or set(first["budget"]) != {"flops"} or len(path) < 2:
+        return tuple(o["continuous"] for o in optima if o["continuous"])
+    bare = replace(fitted, draws={})
+    options = {
+        "text_tokens": first["text_tokens"],
+        "generate": first["generate"],
+        "models": {p["model"]: p["n_params"] for p in path},
+        "visual_tokens": sorted({p["visual_tokens"] for p in path}),
+        "cost": first["cost"],
+    }
+    ends = path[0]["costs"]["flops"], path[-1]["costs"]["flops"]
+    places = [
+        find_optimum(bare, {"flops": float(b)}, **options).continuous for b in np.geomspace(*ends, 15)[:-1]
+    ]
+    return tuple(place for place in places if place)
+
+
+def draw(axes: Axes, data: Surface) -> None:
     """Draw the surface; lines of equal cost are dashed, the range beyond the measurements is hatched."""
     axes.grid(False)
     sizes = [pick[data.by] for pick in data.picks]
-    log_input(axes, "x", data.columns[0], float(data.x[0]), float(data.x[-1]), tuple(np.unique(data.at[0])))
+    log_input(
+        axes, "x", data.columns[0], float(data.x[0]), float(data.x[-1]), tuple(np.unique(data.places[0]))
+    )
     log_input(
         axes,
         "y",
         data.columns[1],
         float(data.y[0]),
         float(data.y[-1]),
-        tuple(np.unique([*data.at[1], *sizes])),
+        tuple(np.unique([*data.places[1], *sizes])),
     )
     levels = MaxNLocator(14).tick_values(float(data.z.min()), float(data.z.max()))
     axes.contourf(data.x, data.y, data.z, levels=levels, cmap=SURFACE, zorder=1)
@@ -47,15 +151,14 @@ def draw_surface(axes: Axes, data: Surface, legend: bool = True) -> None:
         handles.append(_equal_cost(axes, data, obstacles))
     _label(axes, lines, alike(levels), obstacles)
     handles += _choices(axes, data)
-    axes.plot(*data.at, linestyle="none", marker="o", markersize=3.2, color=ON_DARK, markeredgecolor=ON_LIGHT,
+    axes.plot(*data.places, linestyle="none", marker="o", markersize=3.2, color=ON_DARK, markeredgecolor=ON_LIGHT,
               markeredgewidth=0.6, zorder=4)  # fmt: skip
     handles.append(Line2D([], [], linestyle="none", marker="o", markersize=3.8, color=ON_DARK, markeredgecolor=ON_LIGHT,
                           markeredgewidth=0.6, label="measured"))  # fmt: skip
     beyond = data.target == "error" and (data.z.max() > 1 or data.z.min() < 0)
     note = f"n = {data.n}" + (" · beyond 0 to 1: no error" if beyond else "")
     panel_heading(axes, f"Predicted {fmt.named(data.target)} ({fmt.unit(data.target)})", note)
-    if legend:
-        legend_below(axes, handles)
+    legend_below(axes, handles)
 
 
 def _equal_cost(axes: Axes, data: Surface, obstacles: list[np.ndarray]) -> Line2D:
@@ -116,7 +219,7 @@ def _places(axes: Axes, data: Surface) -> list[np.ndarray]:
     across, up = np.geomspace(left, right, 60), np.geomspace(low, high, 40)
     frame = [np.column_stack([across, np.full(60, y)]) for y in (low, high)]
     frame += [np.column_stack([np.full(40, x), up]) for x in (left, right)]
-    return [axes.transData.transform(np.vstack([np.column_stack(data.at), picks, *frame]))]
+    return [axes.transData.transform(np.vstack([np.column_stack(data.places), picks, *frame]))]
 
 
 def _label(axes: Axes, lines: Any, texts: list[str], obstacles: list[np.ndarray], bold: bool = False) -> None:
@@ -148,3 +251,36 @@ def _label(axes: Axes, lines: Any, texts: list[str], obstacles: list[np.ndarray]
     ):
         text.set_path_effects([withStroke(linewidth=1.6, foreground="#1f232899")])
         text.set_fontweight("bold" if bold else "normal")
+
+
+def frame(data: Surface) -> pd.DataFrame:
+    """The surface at each place of its grid, then the paths and the chosen configurations."""
+    x, y = np.meshgrid(data.x, data.y)
+    columns = {data.columns[0]: x.ravel(), data.columns[1]: y.ravel(), "predicted": data.z.ravel()}
+    if data.cost is not None:
+        columns["flops_2N(Q+V+G)"] = data.cost.ravel()
+    frames = [pd.DataFrame(columns).assign(kind="law")]
+    for kind, places in (("path", data.path), ("any_size", data.free_path), ("chosen", data.picks)):
+        if places:
+            rows = [
+                {data.columns[0]: p[data.along], data.columns[1]: p[data.by], "predicted": p["error"]}
+                for p in places
+            ]
+            frames.append(pd.DataFrame(rows).assign(kind=kind))
+    return pd.concat(frames, ignore_index=True)
+
+
+def hover(data: Surface) -> dict[str, Any]:
+    """What a web page shows under the pointer: the surface on a coarser grid, its ends, and the names of its axes."""
+    thin = slice(None, None, 2)
+    return {
+        "x": [float(data.x[0]), float(data.x[-1])],
+        "y": [float(data.y[0]), float(data.y[-1])],
+        "names": [fmt.named(data.columns[0]), fmt.named(data.columns[1]), fmt.named(data.target)],
+        "z": np.round(data.z[thin, thin], 5),
+    }
+
+
+def margins(data: Surface, width: float) -> Margins:
+    """A scale at the left."""
+    return plain_margins(width)

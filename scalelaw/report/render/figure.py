@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
+from scalelaw import plugins
 from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files.paths import atomic
-from scalelaw.report import series, surfaces
-from scalelaw.report.collect import gather
-from scalelaw.report.figures import draw_curves, draw_front, draw_parity, draw_surface
-from scalelaw.report.sections.fit import axes_of
+from scalelaw.report.collect import drawable, gather
+from scalelaw.report.figures import curves, surface
+from scalelaw.report.figures._contract import Plugin, load
+from scalelaw.report.render.pdf import Panel
+from scalelaw.report.render.single import alone
 from scalelaw.report.study import Study
 from scalelaw.report.style import styled
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.glyphs import make_drawable
 
+_WIDTH = 6.4
+"""The width of a figure in inches, unless a size is given."""
 _DATES: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None, "ModDate": None},
     ".svg": {"Date": None},
@@ -42,15 +48,13 @@ def save_figure(
 ) -> Path:
     """Draw one figure of a report and write it to `path`; its suffix (.pdf, .svg, .png) is the format.
 
-    name: overview (error against visual tokens, beside it the surface with the optimum's path), curves, surface,
-    parity, front; families (the curves of up to three fits side by side). items: as for `write_report`; the first fit,
-    with its optima, is drawn. dpi: for .png only. size: (width, height) in inches, None: the figure's own. law: the
+    name: a figure plug-in (`scalelaw list figures`) or the path of your own; overview (the curves, beside them the
+    surface); families (the curves of up to three fits side by side). items: as for `write_report`; the first that the
+    figure can show is drawn. dpi: for .png only. size: (width, height) in inches, None: the figure's own. law: the
     files of your own laws.
-    Raises InputError for an unknown figure or format, where there is no fit, and as `write_report` does.
+    Raises InputError for an unknown figure or format, where nothing can be drawn, and as `write_report` does.
     """
     target = Path(path)
-    if name not in FIGURES:
-        raise unknown("figure", name, FIGURES)
     if target.suffix not in _DATES:
         raise unknown("figure format", target.suffix or target.name, _DATES)
     if not (1 <= dpi <= 2400 and all(0.1 <= side <= 100 for side in size or ())):
@@ -59,19 +63,56 @@ def save_figure(
             code="bad_value",
             hint="dpi lies between 1 and 2400, width and height between 0.1 and 100 inches.",
         )
-    studies = [study for study in gather(items, law).studies if study.fitted is not None]
-    if not studies:
+    plugin = None if name in COMPOSED else _plugin(name)
+    studies = drawable(gather(items, law))
+    with styled(), atomic(target, by_user=True) as part:
+        figure, box = (
+            _composed(name, studies, size) if plugin is None else _panel(name, plugin, studies, size)
+        )
+        options: dict[str, Any] = {} if box is None else {"bbox_inches": box}
+        figure.savefig(
+            part,
+            format=target.suffix[1:],
+            dpi=dpi,
+            metadata=_DATES[target.suffix],
+            facecolor="white",
+            **options,
+        )
+    return target
+
+
+def _plugin(name: str) -> Plugin:
+    if name not in plugins.names("figures") and not name.endswith(".py"):
+        raise unknown("figure", name, summaries())
+    return load(name)
+
+
+def _panel(
+    name: str, plugin: Plugin, studies: Sequence[Study], size: tuple[float, float] | None
+) -> tuple[Figure, Bbox]:
+    """The figure of the first study that has something to draw."""
+    data = next((data for study in studies if (data := plugin.prepare(study)) is not None), None)
+    if data is None:
+        raise InputError(
+            f"The items have nothing that the figure '{fmt.plain_name(name)}' shows.",
+            code="nothing_to_draw",
+            hint=f"It shows: {plugin.TITLE}.",
+        )
+    width, height = size or (_WIDTH, None)
+    return alone(Panel(name, plugin, data), width, height)
+
+
+def _composed(name: str, studies: Sequence[Study], size: tuple[float, float] | None) -> tuple[Figure, None]:
+    fits = [study for study in studies if study.fitted is not None]
+    if not fits:
         raise InputError(
             "There is no fit to draw.", code="nothing_to_draw", hint="Give a FittedLaw or a FIT.json."
         )
-    with styled(), atomic(target, by_user=True) as part:
-        figure = _families(studies[:3]) if name == "families" else FIGURES[name](studies[0])
-        if size is not None:
-            figure.set_size_inches(size)
-        make_drawable(figure)
-        kind = target.suffix[1:]
-        figure.savefig(part, format=kind, dpi=dpi, metadata=_DATES[target.suffix], facecolor="white")
-    return target
+    figure = COMPOSED[name](fits)
+    if size is not None:
+        figure.set_size_inches(size)
+    make_drawable(figure)
+    return figure, None
 
 
 def _sheet(wide: float, tall: float) -> Figure:
@@ -80,89 +121,51 @@ def _sheet(wide: float, tall: float) -> Figure:
     return figure
 
 
-def _overview(study: Study) -> Figure:
+def _curves_of(study: Study) -> curves.Curves:
+    data = curves.prepare(study)
+    assert data is not None
+    return data
+
+
+def _overview(studies: Sequence[Study]) -> Figure:
+    """The curves of the first fit, beside them its surface."""
+    study = studies[0]
+    data = surface.prepare(study)
+    if data is None:
+        raise InputError(
+            "The law has no surface: it was measured along one input only.",
+            code="nothing_to_draw",
+            hint="Draw the figure 'curves'.",
+        )
     figure = _sheet(12.0, 5.2)
-    _draw_curves(study, figure, (0.062, 0.265, 0.41, 0.65))
-    _draw_surface(study, figure, (0.56, 0.265, 0.425, 0.65))
+    curves.draw(figure.add_axes((0.062, 0.265, 0.41, 0.65)), _curves_of(study))
+    surface.draw(figure.add_axes((0.56, 0.265, 0.425, 0.65)), data)
     return figure
 
 
-def _curves(study: Study) -> Figure:
-    figure = _sheet(6.4, 5.4)
-    _draw_curves(study, figure, (0.12, 0.32, 0.86, 0.6))
-    return figure
-
-
-def _families(studies: list[Study]) -> Figure:
-    """One scale of errors for all, so that they can be compared."""
-    figure = _sheet(0.6 + 5.6 * len(studies), 5.2)
-    drawn = [series.slices(study.fitted, *axes_of(study.fitted), None) for study in studies if study.fitted]
-    extent = (min(data.extent[0] for data in drawn), max(data.extent[1] for data in drawn))
-    wide = 1 / len(studies)
-    for index, (study, data) in enumerate(zip(studies, drawn, strict=True)):
+def _families(studies: Sequence[Study]) -> Figure:
+    """The curves of up to three fits on one scale of errors, so that they can be compared."""
+    shown = [study for study in studies[:3] if study.fitted]
+    figure = _sheet(0.6 + 5.6 * len(shown), 5.2)
+    drawn = [_curves_of(replace(study, optima=[])) for study in shown]
+    limits = (min(data.extent[0] for data in drawn), max(data.extent[1] for data in drawn))
+    wide = 1 / len(shown)
+    for index, (study, data) in enumerate(zip(shown, drawn, strict=True)):
         axes = figure.add_axes((wide * (index + 0.13), 0.265, 0.83 * wide, 0.65))
-        assert study.fitted is not None
-        where = study.fitted.checklist["where"]
+        where = study.fitted.checklist["where"] if study.fitted else None
         name = where.get("benchmark", study.name) if isinstance(where, dict) else study.name
-        draw_curves(axes, data, extent, heading=fmt.capital(fmt.named(name)))
+        curves.draw(axes, replace(data, limits=limits, title=fmt.capital(fmt.named(name))))
     return figure
 
 
-def _surface(study: Study) -> Figure:
-    figure = _sheet(6.4, 5.4)
-    _draw_surface(study, figure, (0.12, 0.32, 0.86, 0.6))
-    return figure
+COMPOSED: dict[str, Callable[[Sequence[Study]], Figure]] = {"overview": _overview, "families": _families}
+"""Figures of several panels, by name."""
 
 
-def _parity(study: Study) -> Figure:
-    assert study.fitted is not None
-    figure = _sheet(5.4, 5.6)
-    draw_parity(
-        figure.add_axes((0.14, 0.26, 0.83, 0.66)), series.residuals(study.fitted, axes_of(study.fitted)[1])
-    )
-    return figure
-
-
-def _front(study: Study) -> Figure:
-    if not study.optima:
-        raise InputError("A front needs an optimum beside the fit.", code="nothing_to_draw")
-    figure = _sheet(6.4, 5.0)
-    draw_front(figure.add_axes((0.12, 0.3, 0.86, 0.62)), surfaces.front(study.optima, study.fitted))
-    return figure
-
-
-def _draw_curves(study: Study, figure: Figure, place: tuple[float, float, float, float]) -> None:
-    assert study.fitted is not None
-    along, by = axes_of(study.fitted)
-    best = study.optima[0]["best"] if study.optima else None
-    draw_curves(figure.add_axes(place), series.slices(study.fitted, along, by, best))
-
-
-def _draw_surface(study: Study, figure: Figure, place: tuple[float, float, float, float]) -> None:
-    assert study.fitted is not None
-    along, by = axes_of(study.fitted)
-    if by is None:
-        raise InputError(f"The law '{study.fitted.law}' has no surface: it was measured along one input only.",
-                         code="nothing_to_draw")  # fmt: skip
-    draw_surface(figure.add_axes(place), surfaces.surface(study.fitted, along, by, study.optima))
-
-
-FIGURES: dict[str, Callable[[Study], Figure]] = {
-    "overview": _overview,
-    "curves": _curves,
-    "families": lambda study: _families([study]),
-    "surface": _surface,
-    "parity": _parity,
-    "front": _front,
-}
-"""The figures that can be drawn alone, by name."""
-
-SUMMARIES = {
-    "overview": "error against visual tokens, beside it the surface with the path of the optimum",
-    "curves": "error against visual tokens, a curve for each model size",
-    "families": "the curves of up to three fits side by side",
-    "surface": "error over model size and visual tokens",
-    "parity": "predicted against measured error",
-    "front": "the least error at each cost (needs an optimum)",
-}
-"""One line on each figure."""
+def summaries() -> dict[str, str]:
+    """The figures that can be drawn alone, by name, with one line on each."""
+    composed = {
+        "overview": "Error against visual tokens, beside it the surface with the path of the optimum.",
+        "families": "The curves of up to three fits side by side.",
+    }
+    return {**composed, **{name: plugins.summary("figures", name) for name in plugins.names("figures")}}

@@ -16,11 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
 from scalelaw.files.safe_text import json_safe, one_line, printable
-from scalelaw.report.alone import alone
 from scalelaw.report.export import named_figures, outline_of
 from scalelaw.report.render.pdf import Page, Panel
+from scalelaw.report.render.single import alone
 from scalelaw.report.style import INK, MUTED, PAPER, RULE
-from scalelaw.report.surfaces import Surface
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import Formula
 from scalelaw.results.envelope import plain
@@ -124,8 +123,8 @@ def _figure(name: str, panel: Panel, width: float) -> tuple[str, dict[str, Any]]
                      lambda m: f"<svg {''.join(g or '' for g in m.groups())}", drawing, count=1)  # fmt: skip
     drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{alt}" ', 1)
     under: dict[str, Any] = {"points": [p for axis in figure.axes for p in _points(axis, box)]}
-    if isinstance(panel.data, Surface):
-        under["surface"] = _surface(axes, panel.data, box)
+    if (hover := getattr(panel.figure, "hover", None)) is not None:
+        under["surface"] = _grid(axes, hover(panel.data), box)
     return drawing, under
 
 
@@ -161,17 +160,13 @@ def _place(axes: Axes, left: float, up: float, box: Bbox) -> tuple[float, float]
     return round(left * scale - box.x0 * _POINT, 1), round(box.y1 * _POINT - up * scale, 1)
 
 
-def _surface(axes: Axes, data: Surface, box: Bbox) -> dict[str, Any]:
-    """The surface on a coarser grid, and where its corners lie in the drawing."""
+def _grid(axes: Axes, under: dict[str, Any], box: Bbox) -> dict[str, Any]:
+    """The values under the pointer, and where their corners lie in the drawing."""
     frame = axes.get_window_extent()
-    thin = slice(None, None, 2)
     return {
         "low": _place(axes, frame.x0, frame.y0, box),
         "high": _place(axes, frame.x1, frame.y1, box),
-        "x": [float(data.x[0]), float(data.x[-1])],
-        "y": [float(data.y[0]), float(data.y[-1])],
-        "names": [fmt.named(data.columns[0]), fmt.named(data.columns[1]), fmt.named(data.target)],
-        "z": np.round(data.z[thin, thin], 5),
+        **under,
     }
 
 

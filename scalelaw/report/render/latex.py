@@ -11,16 +11,16 @@ from typing import Any
 from scalelaw import plugins
 from scalelaw.files.paths import bundled
 from scalelaw.fit import FittedLaw
-from scalelaw.report import series
-from scalelaw.report.alone import alone
 from scalelaw.report.collect import Contents
 from scalelaw.report.export import named_figures
 from scalelaw.report.render.pdf import Page
+from scalelaw.report.render.single import alone
 from scalelaw.report.study import Study, facts_of
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import Formula, typeset
 from scalelaw.report.text.glyphs import drawable
 from scalelaw.report.text.sentences import mind_all, target
+from scalelaw.report.values import numbers
 
 _MOST_WARNINGS = 12
 COLUMN = 3.4
@@ -40,7 +40,7 @@ def paper_files(pages: Sequence[Page], contents: Contents, tables: bool = True) 
     """
     files: dict[str, bytes] = {}
     for name, panel in named_figures(pages):
-        if tables and isinstance(panel.data, series.Intervals):
+        if tables and getattr(panel.figure, "IN_TABLES", False):
             continue  # tables.tex has these numbers
         figure, box = alone(panel, COLUMN)
         for kind, undated in _UNDATED.items():
@@ -106,7 +106,7 @@ def _parameters(study: Study) -> str:
     level = f"{100 * fitted.interval['level']:g}\\,\\% interval"
     rows = [
         (_symbol(bar.name), _number(bar.value), f"{_number(bar.low)} to {_number(bar.high)}")
-        for bar in series.numbers(fitted)
+        for bar in numbers(fitted)
     ]
     formula = typeset(fitted.formula)
     caption = (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -14,13 +12,14 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
+from matplotlib.ticker import NullFormatter
 
+from scalelaw.report.figures._contract import Plugin
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, RULE, SMALL, TINY
 from scalelaw.report.text.formula import Formula
-from scalelaw.report.text.glyphs import FACE, drawable, make_drawable_axes
+from scalelaw.report.text.glyphs import FACE, make_drawable_axes
+from scalelaw.report.text.measure import LEADING, clip, wrap
 
-LEADING = 1.38
-"""Distance of two lines in type sizes."""
 FOOT = PAGE[1] - 0.62
 """Nothing but the footer lies below this height, in inches from the top."""
 _LEAST = (0.8, 0.3)
@@ -31,63 +30,18 @@ _TITLE, _SUBTITLE = 2, 4
 """Lines of a page's title and of what stands below it; longer ones are cut."""
 
 
-@lru_cache(maxsize=20_000)
-def text_width(text: str, size: float, weight: str = "normal") -> float:
-    """The width of one line of text in inches, in the report's face at `size` points."""
-    font = FontProperties(family=FACE, size=size, weight=weight)
-    widths = (
-        text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]
-        for line in drawable(text).split("\n")
-    )
-    return float(max(widths)) / 72
-
-
-def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
-    """Break text into lines of at most `width` inches; a word that is too long by itself is cut."""
-    lines: list[str] = []
-    for paragraph in drawable(str(text)).split("\n"):
-        line = ""
-        for word in paragraph.split():
-            while text_width(word, size, weight) > width and len(word) > 1:
-                head = _fitting(word if not line else f"{line} {word}", width, size, weight)
-                lines.append(head)
-                word = (word if not line else f"{line} {word}")[len(head) :].strip()
-                line = ""
-            trial = f"{line} {word}" if line else word
-            if line and text_width(trial, size, weight) > width:
-                lines.append(line)
-                line = word
-            else:
-                line = trial
-        lines.append(line)
-    return lines
-
-
-def _fitting(text: str, width: float, size: float, weight: str) -> str:
-    low, high = 1, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if text_width(text[:middle], size, weight) <= width else (low, middle - 1)
-    return text[:low]
-
-
-def clip(text: str, width: float, size: float, weight: str = "normal") -> str:
-    """One line of at most `width` inches; what is cut is shown by an ellipsis."""
-    text = drawable(" ".join(str(text).split("\n")))
-    if text_width(text, size, weight) <= width:
-        return text
-    if width <= text_width("…", size, weight):
-        return "…"
-    return _fitting(text, width - text_width("…", size, weight), size, weight).rstrip() + "…"
-
-
 @dataclass(frozen=True)
 class Panel:
-    """A figure of a page: its name, what it draws (prepared data), and how: draw(axes, data)."""
+    """A figure of a page: its name there, the plug-in that draws it, and its data."""
 
     name: str
+    figure: Plugin
     data: Any
-    draw: Callable[..., None]
+
+    @property
+    def plugin(self) -> str:
+        """The name of the plug-in."""
+        return str(getattr(self.figure, "__name__", self.name)).rpartition(".")[2]
 
 
 class Page:
@@ -207,35 +161,37 @@ class Page:
         self,
         name: str,
         place: tuple[float, float, float, float],
-        draw: Callable[..., None],
+        figure: Plugin,
         data: Any,
-        *more: Any,
+        labels: bool = True,
     ) -> None:
-        """Draw a figure at `place` (left, top, width, height): draw(axes, data, *more); `more` is what it shares with
-        its neighbours, and what it can do without. A panel that has no room there goes to a following page."""
+        """Draw a figure at `place` (left, top, width, height), without the labels of its rows where its neighbor has
+        them. A panel that has no room there goes to a following page."""
         left, top, width, height = place
         if width < _LEAST[0] or height < _LEAST[1] or top + height > FOOT:
-            self._spill(width, height).plot_below(name, (left, width, height), draw, data, *more)
+            self._spill(width, height).plot_below(name, (left, width, height), figure, data, labels)
             return
         axes = self.panel(*place)
-        draw(axes, data, *more)
+        figure.draw(axes, data)
+        if not labels:
+            axes.yaxis.set_major_formatter(NullFormatter())
         make_drawable_axes(axes)
-        self.panels.append(Panel(name, data, draw))
+        self.panels.append(Panel(name, figure, data))
 
     def plot_below(
         self,
         name: str,
         place: tuple[float, float, float],
-        draw: Callable[..., None],
+        figure: Plugin,
         data: Any,
-        *more: Any,
+        labels: bool = True,
     ) -> None:
         """Draw a figure (left, width, height) under what the page already holds."""
         above, least, below = _SPILLED
         left, width = min(place[0], self.width / 2), max(place[1], 4.0)
         width = min(width, self.width - MARGIN - left)
         height = min(max(place[2], least), FOOT - self.top - above - below)
-        self.plot(name, (left, self.top + above, width, height), draw, data, *more)
+        self.plot(name, (left, self.top + above, width, height), figure, data, labels)
         self.top += above + height + below
 
     def _spill(self, width: float, height: float) -> Page:

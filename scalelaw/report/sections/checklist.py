@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report.render.pdf import FOOT, LEADING, Page, wrap
-from scalelaw.report.series import numbers
+from scalelaw.report.render.pdf import FOOT, Page
 from scalelaw.report.study import Study
 from scalelaw.report.style import BODY, MARGIN, MUTED, PAGE, TINY
 from scalelaw.report.text import format as fmt
+from scalelaw.report.text.measure import LEADING, wrap
 from scalelaw.report.text.sentences import served
+from scalelaw.report.values import numbers
 
 Row = tuple[str, str]
 _NAME = 1.55

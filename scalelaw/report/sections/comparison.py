@@ -7,15 +7,19 @@ from typing import Any
 
 import pandas as pd
 
-from scalelaw.report import lines, rows, shares
 from scalelaw.report.collect import Contents
-from scalelaw.report.figures import draw_lines, draw_rows, draw_shares
-from scalelaw.report.figures.parts import WIDEST
-from scalelaw.report.render.pdf import FOOT, Page, clip, text_width
-from scalelaw.report.sections.fit import GAP, LEFT, TOP, WIDE, axes_of
-from scalelaw.report.study import Study
+from scalelaw.report.figures import ablation, compressors, cost_shares, laws, relative, side_by_side
+from scalelaw.report.figures import contrast as contrast_figure
+from scalelaw.report.figures._contract import Plugin
+from scalelaw.report.figures._parts import WIDEST
+from scalelaw.report.figures._rows import Rows
+from scalelaw.report.render.pdf import FOOT, Page
+from scalelaw.report.sections.fit import GAP, LEFT, TOP, WIDE
+from scalelaw.report.study import Study, alike, selection_of
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, SMALL, TINY
 from scalelaw.report.text import format as fmt
+from scalelaw.report.text.measure import clip, text_width
+from scalelaw.report.values import axes_of
 
 _PER_ROW = 5
 _MOST_ROWS, _MOST_BESIDE = 16, 96
@@ -23,34 +27,29 @@ _MOST_ROWS, _MOST_BESIDE = 16, 96
 
 def beside_pages(contents: Contents) -> Iterator[Page]:
     """Fits of one law side by side: each parameter, and what more tokens buy each of them."""
-    for studies, more in _alike(contents.studies):
-        panels = rows.beside(studies)
+    for studies, more in _parts(contents.studies):
+        panels = side_by_side.beside(studies)
         what = "Task families side by side" if _families(studies) else "Fits side by side"
         texts = [str(sharing["words"]) for sharing in contents.sharing if sharing.get("words")]
         line = f"{fmt.capital(fmt.law(_law(studies)))}, fitted to each apart. Bars are intervals."
         left = [f"{fmt.count(more, 'more fit')} on page one and in report.json."] if more else []
         page = Page(what, " ".join([line, *texts, *left]))
         below = len(studies) <= 6 and len(studies[0].fitted.inputs if studies[0].fitted else ()) > 1
-        bottom = _in_rows(page, "side_by_side", panels, 0.3 * len(studies), page.top + 0.6)
+        bottom = _in_rows(page, "side_by_side", side_by_side, panels, 0.3 * len(studies), page.top + 0.6)
         if below and bottom + 2.6 < FOOT:
             along = axes_of(studies[0].fitted)[0] if studies[0].fitted else "visual_tokens"
             height = min(FOOT - bottom - 1.25, 2.6)
-            data = lines.relative(studies, along)
-            page.plot("relative", (LEFT, bottom + 0.35, WIDE, height), draw_lines, data)
+            data = relative.relative(studies, along)
+            page.plot("relative", (LEFT, bottom + 0.35, WIDE, height), relative, data)
         yield page
 
 
 def law_pages(contents: Contents) -> Iterator[Page]:
     """Laws compared by how they extrapolate, for each comparison, and each fit that was selected by one."""
     pairs = [(c, str(c.get("table", ""))) for c in contents.comparisons]
-    for study in contents.studies:
-        if study.fitted is not None and study.fitted.selection:
-            fitted = study.fitted
-            selection = {"laws": fitted.selection, "inputs": fitted.inputs, "target": fmt.target_of(fitted), "n_points":
-                      fitted.n_points, "residual": fitted.loss["residual"]}  # fmt: skip
-            pairs.append((selection, study.name))
+    pairs += [(c, study.name) for study in contents.studies if (c := selection_of(study))]
     for comparison, name in pairs:
-        data = rows.extrapolated(comparison)
+        data = laws.extrapolated(comparison)
         if data is None:
             continue
         winner = comparison.get("winner")
@@ -63,7 +62,7 @@ def law_pages(contents: Contents) -> Iterator[Page]:
         page = Page("Laws compared by extrapolation" + (f": {name}" if name else ""), line.strip())
         left = _room(data.labels)
         height = min(0.45 * len(data.labels), 4.2)
-        page.plot("laws", (left, TOP, 11.69 - MARGIN - 1.0 - left, height), draw_rows, data)
+        page.plot("laws", (left, TOP, 11.69 - MARGIN - 1.0 - left, height), laws, data)
         yield page
 
 
@@ -72,11 +71,6 @@ def contrast_pages(study: Study, tag: str = "") -> Iterator[Page]:
     for optimum in study.optima:
         if not (contrast := optimum.get("contrast")):
             continue
-        target, n = (
-            (fmt.target_of(study.fitted), study.fitted.n_points)
-            if study.fitted
-            else (fmt.target_of_plan(optimum), 0)
-        )
         free = contrast.get("free_tokens")
         notes = [w["message"] for w in contrast.get("warnings", [])]
         if not notes and all(
@@ -90,22 +84,24 @@ def contrast_pages(study: Study, tag: str = "") -> Iterator[Page]:
             )
         line = "Each budget is the cost of the first configuration in its own unit. Ringed: another configuration."
         page = Page(f"Kinds of budget{tag}", " ".join([line, *notes]))
-        panels = rows.contrasted(contrast, target, n)
-        _in_rows(page, "contrast", panels, 0.42 * len(contrast["rows"]), max(page.top + 0.6, TOP))
+        panels = contrast_figure.panels(study, optimum)
+        _in_rows(
+            page, "contrast", contrast_figure, panels, 0.42 * len(contrast["rows"]), max(page.top + 0.6, TOP)
+        )
         yield page
 
 
 def share_pages(contents: Contents) -> Iterator[Page]:
     """What the FLOPs of the picks, of those behind them, and of bills are spent on: two to a page."""
-    panels: list[tuple[str, str, shares.Shares]] = []
+    panels: list[tuple[str, str, cost_shares.Shares]] = []
     for study in contents.studies:
         if study.optima and (
-            data := shares.shares_of_plans(study.optima, f": {study.name}" if study.name else "")
+            data := cost_shares.shares_of_plans(study.optima, f": {study.name}" if study.name else "")
         ):
             first = study.optima[0]
             line = f"A query of {fmt.workload(first)}. {fmt.costing(first['cost'])}."
             panels.append((study.name, line, data))
-    if contents.bills and (data := shares.shares_of_bills(contents.bills)):
+    if contents.bills and (data := cost_shares.shares_of_bills(contents.bills)):
         bill = contents.bills[0]
         panels.append(("", f"A query of {fmt.workload(bill)}. {fmt.capital(str(bill['says']))}.", data))
     for first_one in range(0, len(panels), 2):
@@ -118,7 +114,7 @@ def share_pages(contents: Contents) -> Iterator[Page]:
         for place, (_, _, data) in enumerate(shown):
             height = min(0.5 * len(data.labels), 4.3 / len(shown) - 0.5 * (len(shown) - 1))
             name = f"cost_shares_{first_one + place + 1}"
-            page.plot(name, (left, top, 11.69 - MARGIN - 1.0 - left, height), draw_shares, data)
+            page.plot(name, (left, top, 11.69 - MARGIN - 1.0 - left, height), cost_shares, data)
             top += height + 1.25
         if len(shown) == 1:
             _costs(page, shown[0][2].table, top)
@@ -150,7 +146,7 @@ def ablation_page(study: Study, tag: str = "") -> Page | None:
     """The fit under other choices. None without an ablation."""
     if study.fitted is None or sum(bool(row["params"]) for row in study.ablation) < 2:
         return None
-    panels = rows.changed(study.ablation, study.fitted)
+    panels = ablation.changed(study.ablation, study.fitted)
     if not panels:
         return None
     failed = [row for row in study.ablation if not row["params"]]
@@ -160,14 +156,14 @@ def ablation_page(study: Study, tag: str = "") -> Page | None:
         "One choice changed at a time. Grey band: the interval of the original fit. Ringed: outside it."
         + failures,
     )
-    _in_rows(page, "ablation", panels, 0.2 * len(panels[0].labels), max(page.top + 0.6, TOP))
+    _in_rows(page, "ablation", ablation, panels, 0.2 * len(panels[0].labels), max(page.top + 0.6, TOP))
     return page
 
 
 def compressor_pages(tables: Iterable[tuple[str, pd.DataFrame]]) -> Iterator[Page]:
     """Compressors at equal numbers of tokens, where a table holds several: two families of tasks to a page."""
     for name, frame in tables:
-        panels = lines.compressors(frame)
+        panels = compressors.compressors(frame)
         for first in range(0, len(panels), 2):
             shown = panels[first : first + 2]
             page = Page(
@@ -177,11 +173,13 @@ def compressor_pages(tables: Iterable[tuple[str, pd.DataFrame]]) -> Iterator[Pag
             width = (WIDE - GAP * (len(shown) - 1)) / len(shown)
             for place, data in enumerate(shown):
                 where = (LEFT + place * (width + GAP), TOP, width, 3.7)
-                page.plot(f"compressors_{first + place + 1}", where, draw_lines, data)
+                page.plot(f"compressors_{first + place + 1}", where, compressors, data)
             yield page
 
 
-def _in_rows(page: Page, name: str, panels: Sequence[rows.Rows], height: float, top: float) -> float:
+def _in_rows(
+    page: Page, name: str, figure: Plugin, panels: Sequence[Rows], height: float, top: float
+) -> float:
     """Panels that share their row labels, beside each other in one row or two; returns where they end."""
     left = _room(panels[0].labels)
     count = len(panels) if len(panels) <= _PER_ROW else -(-len(panels) // 2)
@@ -194,7 +192,7 @@ def _in_rows(page: Page, name: str, panels: Sequence[rows.Rows], height: float, 
         width = (11.69 - MARGIN - 0.2 - left - 0.6 * (count - 1)) / count
         for place, data in enumerate(shown):
             where = (left + place * (width + 0.6), top, width, height)
-            page.plot(f"{name}_{first + place + 1}", where, draw_rows, data, place == 0)
+            page.plot(f"{name}_{first + place + 1}", where, figure, data, labels=place == 0)
         top += height + 0.95
     return top
 
@@ -204,22 +202,15 @@ def _room(labels: Sequence[str]) -> float:
     return MARGIN + min(WIDEST, max(text_width(label, TINY) for label in labels)) + 0.15
 
 
-def _alike(studies: Sequence[Study]) -> list[tuple[list[Study], int]]:
-    """Studies of one law, target and set of parameters, where there are several, in parts that have room for a row
-    each; of very many the first, and with the last part how many more there are."""
-    groups: dict[tuple[Any, ...], list[Study]] = {}
-    for study in studies:
-        if study.fitted is not None and not study.fitted.law.startswith("average:"):
-            fitted = study.fitted
-            key = (fitted.law, fmt.target_of(fitted), tuple(fitted.params), tuple(fitted.inputs))
-            groups.setdefault(key, []).append(study)
+def _parts(studies: Sequence[Study]) -> list[tuple[list[Study], int]]:
+    """Fits of one law in parts that have room for a row each; of very many the first, and with the last part how many
+    more there are."""
     parts: list[tuple[list[Study], int]] = []
-    for group in groups.values():
-        starts = range(0, min(len(group), _MOST_BESIDE), _MOST_ROWS) if len(group) > 1 else ()
-        for start in starts:
-            part = group[start : start + _MOST_ROWS]
+    for group in alike(studies):
+        for start in range(0, min(len(group), _MOST_BESIDE), _MOST_ROWS):
             last = start + _MOST_ROWS >= min(len(group), _MOST_BESIDE)
-            parts.append((part, max(len(group) - _MOST_BESIDE, 0) if last else 0))
+            more = max(len(group) - _MOST_BESIDE, 0) if last else 0
+            parts.append((group[start : start + _MOST_ROWS], more))
     return parts
 
 

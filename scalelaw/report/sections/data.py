@@ -7,17 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from scalelaw.report import grids
 from scalelaw.report.collect import Contents
-from scalelaw.report.figures import draw_coverage
-from scalelaw.report.render.pdf import FOOT, LEADING, Column, Page, wrap
+from scalelaw.report.figures import coverage
+from scalelaw.report.render.pdf import FOOT, Column, Page
 from scalelaw.report.sections.fit import LEFT, WIDE
-from scalelaw.report.study import Study, facts_of
+from scalelaw.report.study import facts_of, points_of
 from scalelaw.report.style import MARGIN, MUTED, PAGE, SMALL
 from scalelaw.report.text import format as fmt
+from scalelaw.report.text.measure import LEADING, wrap
 from scalelaw.table.coverage import table_warnings
-from scalelaw.table.read import read_table
-from scalelaw.table.schema import COLUMNS
 
 _ROOM = PAGE[0] - 2 * MARGIN
 _LIMITATIONS, _MOST_LIMITATIONS = 2.2, 30
@@ -33,21 +31,21 @@ def measured_pages(contents: Contents) -> Iterator[Page]:
         yield from coverage_pages(name, frame)
     shown = {Path(name).name for name, _ in contents.tables}
     for study in contents.studies:
-        fitted, points_of = study.fitted, _points(study)
-        if fitted is None or points_of is None:
+        fitted, table = study.fitted, points_of(study)
+        if fitted is None or table is None:
             continue
         facts = fitted.checklist
         name, points = str(facts.get("table", "not named")), str(facts.get("data_hash", id(fitted)))
         if not {Path(name).name, points} & shown:
             shown.add(points)
             named = "" if name == "not named" else name
-            yield from coverage_pages(named, points_of, f": {study.name}" if study.name else "")
+            yield from coverage_pages(named, table, f": {study.name}" if study.name else "")
 
 
 def coverage_pages(name: str, frame: pd.DataFrame, tag: str = "") -> Iterator[Page]:
     """The grids of what was measured, one per family of tasks and compressor, as many to a page as can be read; the
     limitations follow on the first page."""
-    panels = grids.coverage(frame)
+    panels = coverage.grids(frame)
     title = f"What was measured{tag or (f': {Path(name).name}' if name else '')}"
     limitations, first = table_warnings(frame, name), 0
     while first < len(panels) or (first == 0 and limitations):
@@ -57,7 +55,7 @@ def coverage_pages(name: str, frame: pd.DataFrame, tag: str = "") -> Iterator[Pa
         for row, (data, height) in enumerate(shown):
             wide = max(3.4, 1.9 * len(data.columns)) if data.is_grid else WIDE - 0.55
             place = (LEFT + 0.3, top, min(WIDE - 0.3, wide), height)
-            page.plot(f"coverage_{first + row + 1}", place, draw_coverage, data)
+            page.plot(f"coverage_{first + row + 1}", place, coverage, data)
             if data.mix_note:
                 page.texts.append(("paragraph", data.mix_note))
                 page.text(MARGIN, top + height + 0.48, data.mix_note, _ROOM, size=SMALL, colour=MUTED)
@@ -73,7 +71,7 @@ def coverage_pages(name: str, frame: pd.DataFrame, tag: str = "") -> Iterator[Pa
         first += max(len(shown), 1)
 
 
-def _together(panels: Sequence[grids.Coverage], room: float) -> list[tuple[grids.Coverage, float]]:
+def _together(panels: Sequence[coverage.Coverage], room: float) -> list[tuple[coverage.Coverage, float]]:
     """The first panels that a page has `room` for, at least one, each with its height in inches."""
     wanted = [min(2.05, 0.3 + 0.55 * len(p.levels)) if p.is_grid else 2.05 for p in panels]
     below = [_below(panel) for panel in panels]
@@ -83,7 +81,7 @@ def _together(panels: Sequence[grids.Coverage], room: float) -> list[tuple[grids
     return [(p, min(4.6, 1.15 * len(p.levels) if p.is_grid else 4.6, room - below[0])) for p in panels[:1]]
 
 
-def _below(panel: grids.Coverage) -> float:
+def _below(panel: coverage.Coverage) -> float:
     """Room under a panel in inches: its ticks, label, the note on its cells, and the next heading."""
     return _BELOW + (
         len(wrap(panel.mix_note, _ROOM, SMALL)) * LEADING * SMALL / 72 if panel.mix_note else 0.0
@@ -104,19 +102,3 @@ def _height(limitations: Sequence[str]) -> float:
     """Height of the limitations on a page, in inches."""
     lines = sum(len(wrap(limitation, _ROOM - 0.17, SMALL + 0.5)) for limitation in limitations)
     return 0.35 + lines * LEADING * (SMALL + 0.5) / 72 + 0.07 * len(limitations) if limitations else 0.0
-
-
-def _points(study: Study) -> pd.DataFrame | None:
-    """The points of a fit as a table; None where they are no errors of sizes, tokens or samples."""
-    fitted = study.fitted
-    if fitted is None or fitted.target != "error":
-        return None
-    columns = fitted.checklist.get("columns", {})
-    inputs = {columns.get(name, name): values for name, values in fitted.points["inputs"].items()}
-    if not set(inputs) <= set(COLUMNS):
-        return None
-    labels = {name: column for name, column in fitted.points["labels"].items() if name in COLUMNS}
-    column = {**labels, **inputs, "error": fitted.points["target"], "error_se": fitted.points["target_se"]}
-    if fmt.target_of(fitted) == fmt.LOSS:
-        column["direction"] = fmt.LOSS
-    return read_table(pd.DataFrame(column))

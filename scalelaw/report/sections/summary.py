@@ -7,18 +7,16 @@ from dataclasses import replace
 
 from scalelaw.files.safe_text import one_line
 from scalelaw.fit import FittedLaw
-from scalelaw.report import series
 from scalelaw.report.collect import Contents
-from scalelaw.report.figures import draw_choices, draw_curves, draw_front
-from scalelaw.report.figures.choices import NAMES
-from scalelaw.report.render.pdf import FOOT, LEADING, Column, Page, clip, text_width, wrap
+from scalelaw.report.figures import choices, curves
+from scalelaw.report.figures import front as front_figure
+from scalelaw.report.render.pdf import FOOT, Column, Page
 from scalelaw.report.sections.data import about
-from scalelaw.report.sections.fit import axes_of
 from scalelaw.report.study import Study
 from scalelaw.report.style import BODY, INK, MARGIN, MUTED, PAGE, PETROFF10, SMALL, TINY
-from scalelaw.report.surfaces import front
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
+from scalelaw.report.text.measure import LEADING, clip, text_width, wrap
 from scalelaw.report.text.sentences import (
     explained_symbols,
     extent,
@@ -31,6 +29,7 @@ from scalelaw.report.text.sentences import (
     the_plan,
 )
 from scalelaw.report.text.what_would_change import would_change
+from scalelaw.report.values import axes_of, numbers
 from scalelaw.table.coverage import table_warnings
 
 _ROOM = PAGE[0] - 2 * MARGIN
@@ -133,7 +132,7 @@ def _one(page: Page, study: Study) -> None:
     elif study.fitted is not None:
         along, by = axes_of(study.fitted)
         place = (_RIGHT + 0.55, top + 0.3, _WIDTH - 0.55, 3.0)
-        page.plot("answer", place, draw_curves, series.slices(study.fitted, along, by))
+        page.plot("answer", place, curves, curves.slices(study.fitted, along, by))
         _parameters(page, study.fitted, MARGIN, column.top + 0.2, _LEFT)
 
 
@@ -154,7 +153,7 @@ def _several(page: Page, studies: Sequence[Study]) -> None:
     fronts = [s for s in studies if len(s.optima) > 1 and len(s.optima[0]["pareto"]) > 1]
     if len(fronts) == len(studies) == 1 and (height := FOOT - column.top - 1.65) > 1.5:
         place = (MARGIN + 0.62, column.top + 0.5, _ROOM - 0.62, height)
-        page.plot("answer", place, draw_front, front(fronts[0].optima, fronts[0].fitted))
+        page.plot("answer", place, front_figure, front_figure.front(fronts[0].optima, fronts[0].fitted))
 
 
 def _block(column: Column, study: Study) -> None:
@@ -261,28 +260,24 @@ def _choices(page: Page, study: Study, top: float) -> float:
     """The best configuration and the runners-up as a figure; returns the height of its end."""
     every = [study.optima[0]["best"], *study.optima[0]["runners_up"]]
     room = int((FOOT - top - 0.3 - _BELOW_CHOICES - 0.1) / 0.37)
-    choices = every[: max(1, min(room, 4 if study.fitted is not None else 8))]
-    cut = f" ({len(choices)} of {len(every)})" if len(choices) < len(every) else ""
-    names = max(min(text_width(fmt.plain_name(c["model"]), SMALL, "bold"), NAMES) for c in choices)
-    names = max(names, *(text_width(fmt.tokens(c["visual_tokens"]), TINY) for c in choices)) + 0.2
-    shares = 0.7 if choices[0].get("p_best") is not None else 0.1
-    height = 0.37 * len(choices) + 0.1
+    data = choices.choices(study, max(1, min(room, 4 if study.fitted is not None else 8)))
+    cut = f" ({len(data.choices)} of {len(every)})" if len(data.choices) < len(every) else ""
+    names, shares, height = choices.margins(data, _WIDTH)
     top = (
         page.text(_RIGHT, top, f"The best of each LLM within the budget{cut}", _WIDTH, size=11, weight="bold")
         + 0.3
     )
-    data = series.Choices(tuple(choices), target(study), study.fitted.n_points if study.fitted else 0)
-    page.plot("choices", (_RIGHT + names, top, _WIDTH - names - shares, height), draw_choices, data)
+    page.plot("choices", (_RIGHT + names, top, _WIDTH - names - shares, height), choices, data)
     return top + height + _BELOW_CHOICES
 
 
 def _parameters(page: Page, fitted: FittedLaw, left: float, top: float, width: float) -> None:
     """The law and its parameters with intervals, as a small table."""
-    numbers = series.numbers(fitted)
-    known = any(fmt.span((bar.low, bar.high)) for bar in numbers)
+    bars = numbers(fitted)
+    known = any(fmt.span((bar.low, bar.high)) for bar in bars)
     level = f"{100 * fitted.interval['level']:g}% interval" if known else ""
     rows = [("parameter", "value", level)]
-    rows += [(fmt.greek(b.name), fmt.short(b.value, 4), fmt.span((b.low, b.high))) for b in numbers]
+    rows += [(fmt.greek(b.name), fmt.short(b.value, 4), fmt.span((b.low, b.high))) for b in bars]
     page.texts += [("heading", "The law"), *(("row", "\t".join(row)) for row in rows)]
     if top + 1.3 > FOOT:  # the fit's own page and the checklist hold it
         return

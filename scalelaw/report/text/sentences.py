@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report import series
 from scalelaw.report.study import Study, source_of
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
+from scalelaw.report.values import column_of
 
 _MOST_DOUBLINGS = 13.0
 """A ratio of exponents beyond which no number of times is written: 2 to its power would say nothing."""
@@ -44,7 +44,7 @@ def the_law(study: Study) -> tuple[str, str, list[str]]:
 
 def explained_symbols(fitted: FittedLaw) -> str:
     """What the symbols of the law stand for, as a sentence."""
-    columns = {name: series.column(fitted, name) for name in fitted.inputs}
+    columns = {name: column_of(fitted, name) for name in fitted.inputs}
     return fmt.symbols(fitted.units, columns) + "."
 
 
@@ -187,7 +187,7 @@ def served(optimum: Mapping[str, Any]) -> str:
 def _ranges(fitted: FittedLaw) -> str:
     parts = []
     for name, ends in fitted.measured_range.items():
-        column = series.column(fitted, name)
+        column = column_of(fitted, name)
         low, high = (fmt.level(column, end) for end in ends)
         parts.append(
             f"{fmt.named(column)} {low} to {high}" if low != high else f"{fmt.named(column)} {low} only"

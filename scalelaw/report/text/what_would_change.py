@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report import series
 from scalelaw.report.study import Study
 from scalelaw.report.text import format as fmt
+from scalelaw.report.values import column_of
 
 _SURE = 0.95
 Change = tuple[bool, str]
@@ -134,6 +134,6 @@ def _of_law(fitted: FittedLaw | None) -> Iterator[Change]:
         yield True, "measurements that determine its parameters, which these do not"
     ends = []
     for name, (_, high) in fitted.measured_range.items():
-        column = series.column(fitted, name)
+        column = column_of(fitted, name)
         ends.append(f"{fmt.named(column)} {fmt.level(column, high)}")
     yield True, f"measurements beyond {' or '.join(ends)}, the largest measured values"

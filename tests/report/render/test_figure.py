@@ -11,16 +11,27 @@ from PIL import Image
 from scalelaw.errors import InputError
 from scalelaw.fit import fit_law
 from scalelaw.report import save_figure
-from scalelaw.report.render.figure import FIGURES
+from scalelaw.report.render.figure import COMPOSED
 
 BEGINS = {".pdf": b"%PDF-", ".svg": b"<?xml", ".png": b"\x89PNG"}
 
 
-@pytest.mark.parametrize("name", list(FIGURES))
+@pytest.mark.parametrize("name", [*COMPOSED, "curves", "surface", "parity", "front"])
 def test_every_figure_can_be_saved(name: str, fitted: Any, optimum: Any, tmp_path: Path) -> None:
     path = save_figure(name, [fitted, optimum], tmp_path / f"{name}.svg")
     panels = path.read_text(encoding="utf-8").count('id="axes_')
     assert panels == (2 if name == "overview" else 1)
+
+
+def test_a_figure_that_needs_no_fit_is_drawn_from_a_table(tmp_path: Path) -> None:
+    assert save_figure("coverage", "vlm_reasoning", tmp_path / "a.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_every_figure_has_the_size_that_is_given(fitted: Any, optimum: Any, tmp_path: Path) -> None:
+    for name, size in (("curves", (5.0, 4.0)), ("choices", (6.0, 2.5)), ("overview", (8.0, 4.0))):
+        path = save_figure(name, [fitted, optimum], tmp_path / f"{name}.png", dpi=100, size=size)
+        with Image.open(path) as image:
+            assert image.size == pytest.approx([100 * side for side in size], abs=3)
 
 
 @pytest.mark.parametrize("suffix", list(BEGINS))

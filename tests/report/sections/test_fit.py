@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from scalelaw.report.render.pdf import Page, text_width
+from scalelaw.report.render.pdf import Page
 from scalelaw.report.style import TINY
+from scalelaw.report.text.measure import text_width
 from scalelaw.table.schema import COLUMNS
 
 CATEGORIES = [name.replace("_", " ") for name, (kind, _, _) in COLUMNS.items() if kind == "text"]

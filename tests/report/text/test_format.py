@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalelaw.cli.show.fit import show_changes
-from scalelaw.report.render.pdf import clip, text_width, wrap
+from scalelaw.report.figures._ticks import alike, plain, round_numbers
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
-from scalelaw.report.ticks import alike, plain, round_numbers
+from scalelaw.report.text.measure import clip, text_width, wrap
 
 
 @pytest.mark.parametrize(

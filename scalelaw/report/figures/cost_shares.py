@@ -1,4 +1,4 @@
-"""Data of the cost figures: the FLOPs of planned configurations and of bills, by part."""
+"""What the FLOPs of a query are spent on: a bar for each configuration, divided into its parts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedFormatter, FixedLocator
+
 from scalelaw import plugins
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import ScalelawError
 from scalelaw.plan import find_cost
+from scalelaw.report.figures._contract import Margins
+from scalelaw.report.figures._parts import label_width, legend_below, panel_heading, row_labels
+from scalelaw.report.figures._prepare import parts_of_size, size_cost
+from scalelaw.report.study import Study
+from scalelaw.report.style import INK, MUTED, PAPER, PETROFF10, TINY
 from scalelaw.report.text import format as fmt
+from scalelaw.report.text.measure import text_width
 
+TITLE = "What the FLOPs are spent on"
+IN_SECTION = True
 _MOST = 6
+_HATCHES = ("", "///", "\\\\\\", "...", "xx", "--", "++")
 
 
 @dataclass(frozen=True)
@@ -26,6 +41,12 @@ class Shares:
     title: str
     note: str
     table: tuple[tuple[str, ...], ...] = ()
+
+
+def prepare(study: Study) -> Shares | None:
+    """The choices of the study's plans, else its bills."""
+    name = f": {study.name}" if study.name else ""
+    return shares_of_plans(study.optima, name) if study.optima else shares_of_bills(study.bills)
 
 
 def shares_of_plans(optima: Sequence[Mapping[str, Any]], name: str = "") -> Shares | None:
@@ -110,12 +131,9 @@ def _parts(optimum: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, f
     """The FLOPs of one configuration, part by part; nothing where they are not those that the plan counted."""
     workload = {"text_tokens": optimum["text_tokens"], "generate": optimum["generate"]}
     try:
-        if optimum["cost"] == "linear_flops":
-            load = Workload(**workload)
-            parts_of = plugins.load("costs", "linear_flops").parts(
-                choice["n_params"], None, choice["visual_tokens"], load
-            )
-            parts = {f"{name} tokens": float(value) for name, value in parts_of.items() if float(value) > 0}
+        if optimum["cost"] == size_cost():
+            by_part = parts_of_size(choice["n_params"], choice["visual_tokens"], Workload(**workload))
+            parts = {f"{name} tokens": float(value) for name, value in by_part.items() if float(value) > 0}
         else:
             served = {name: optimum["searched"].get(name) for name in ("tower", "compressor")}
             if served["compressor"] is not None:
@@ -126,3 +144,49 @@ def _parts(optimum: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, f
         return {}
     whole = choice["costs"].get("flops")
     return parts if whole and abs(sum(parts.values()) / whole - 1) < 0.01 else {}
+
+
+def draw(axes: Axes, data: Shares) -> None:
+    """Draw a bar per configuration; parts differ in colour and hatching, their shares are written where they fit."""
+    count = len(data.labels)
+    axes.set_xlim(0, 100)
+    row_labels(axes, data.labels)
+    axes.xaxis.set_major_locator(FixedLocator([0, 25, 50, 75, 100]))
+    axes.xaxis.set_major_formatter(FixedFormatter(["0", "25", "50", "75", "100"]))
+    axes.set_xlabel("share of the FLOPs of a query (%)")
+    axes.grid(False)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    inch = axes.get_position().width * figure.get_size_inches()[0] / 100
+    left = [0.0] * count
+    handles = []
+    for index, (name, values) in enumerate(data.parts.items()):
+        colour, hatch = PETROFF10[index % 10], _HATCHES[index % len(_HATCHES)]
+        look: dict[str, Any] = {"facecolor": colour, "hatch": hatch, "edgecolor": PAPER, "linewidth": 0.8}
+        axes.barh(range(count), [100 * v for v in values], left=left, height=0.62, **look)
+        for row, value in enumerate(values):
+            text = fmt.share(value)
+            if 100 * value * inch > text_width(text, TINY) + 0.12:
+                axes.text(left[row] + 50 * value, row, text, ha="center", va="center", size=TINY, color=INK,
+                          bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.2, "alpha": 0.85})  # fmt: skip
+            left[row] += 100 * value
+        handles.append(Patch(**look, label=fmt.capital(name)))
+    for row, total in enumerate(data.totals):
+        axes.annotate(
+            fmt.si(total, "FLOPs"), (1, row), (8, 0), xycoords=("axes fraction", "data"),
+            textcoords="offset points", ha="left", va="center", size=TINY, color=MUTED, annotation_clip=False,
+        )  # fmt: skip
+    panel_heading(axes, data.title, data.note)
+    legend_below(axes, handles)
+
+
+def frame(data: Shares) -> pd.DataFrame:
+    """The FLOPs of each configuration, and the share of each part."""
+    parts = {name: np.array(values) for name, values in data.parts.items()}
+    return pd.DataFrame({"configuration": list(data.labels), "flops": list(data.totals), **parts})
+
+
+def margins(data: Shares, width: float) -> Margins:
+    """Labels of the rows at the left, totals at the right."""
+    halves = [half for label in data.labels for half in label.split(", ")]
+    return Margins(label_width(halves, width), 0.95, max(0.5, 0.36 * len(data.labels)))

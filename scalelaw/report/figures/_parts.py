@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from scalelaw.report.render.pdf import clip, text_width, wrap
+from scalelaw.report.figures._ticks import panel_width
 from scalelaw.report.style import BODY, INK, MUTED, PAPER, SMALL, TINY
-from scalelaw.report.ticks import panel_width
+from scalelaw.report.text.measure import clip, text_width, wrap
 
 HATCH = "////"
 WIDEST = 2.9
@@ -136,3 +136,8 @@ def legend_below(axes: Axes, handles: Sequence[Any], title: str = "", drop: floa
         handles=list(handles), title=title or None, ncols=columns, loc="upper left", alignment="left",
         bbox_to_anchor=(0, -drop / (box.height * tall)), columnspacing=1.4, handletextpad=0.6, title_fontsize=SMALL,
     )  # fmt: skip
+
+
+def label_width(labels: Sequence[str], width: float) -> float:
+    """Inches for the labels of rows at the left of a figure that is `width` inches wide."""
+    return 0.15 + min(WIDEST, 0.45 * width, max(text_width(label, TINY) for label in labels))

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import scalelaw as sl
-from scalelaw.report import grids, series, surfaces
+from scalelaw.report import values
+from scalelaw.report.figures import coverage, curves, front, surface
+from scalelaw.report.figures._residuals import residuals
 
 
 def test_curves_are_the_law_and_bands_its_draws(fitted: Any) -> None:
-    held = series.slices(fitted, "visual_tokens", "n_params")
+    held = curves.slices(fitted, "visual_tokens", "n_params")
     assert [c.label for c in held.curves] == ["0.5B", "1.8B", "4B", "7B"]
     assert (held.n, held.measured_range, held.interval) == (28, (1.0, 576.0), 0.95)
     curve = held.curves[3]
@@ -22,32 +24,32 @@ def test_curves_are_the_law_and_bands_its_draws(fitted: Any) -> None:
     draws = fitted.predict_draws(n_params=7e9, visual_tokens=curve.x)
     assert curve.low == pytest.approx(np.quantile(draws, 0.025, axis=0), rel=1e-12)
     assert curve.high == pytest.approx(np.quantile(draws, 0.975, axis=0), rel=1e-12)
-    assert sum(len(c.at) for c in held.curves) == 28
+    assert sum(len(c.places) for c in held.curves) == 28
     assert (curve.x[0], curve.x[-1]) == pytest.approx((1 / 1.6, 576 * 1.6))
 
 
 def test_without_draws_there_is_no_band(fitted: Any) -> None:
     bare = dataclasses.replace(fitted, draws={})
-    held = series.slices(bare, "visual_tokens", "n_params")
+    held = curves.slices(bare, "visual_tokens", "n_params")
     assert held.interval is None
     assert all(c.low is None for c in held.curves)
 
 
 def test_a_choice_off_the_curves_gets_its_own(fitted: Any) -> None:
     mark = {"n_params": 1.4e10, "visual_tokens": 64, "error": 0.46}
-    held = series.slices(fitted, "visual_tokens", "n_params", mark)
+    held = curves.slices(fitted, "visual_tokens", "n_params", mark)
     assert held.curves[-1].label == "14B, not measured"
-    assert len(held.curves[-1].at) == 0
+    assert len(held.curves[-1].places) == 0
 
 
 def test_the_residuals_are_those_of_the_fit(fitted: Any) -> None:
-    held = series.residuals(fitted, "n_params")
+    held = residuals(fitted, "n_params")
     assert float(np.sum(held.residual**2)) == pytest.approx(3.79380e-4, rel=1e-5)
     assert sorted(np.concatenate(list(held.levels.values()))) == list(range(28))
 
 
 def test_the_surface_its_costs_and_the_path(fitted: Any, optimum: Any) -> None:
-    held = surfaces.surface(fitted, "visual_tokens", "n_params", [optimum.to_dict()])
+    held = surface.surface(fitted, "visual_tokens", "n_params", [optimum.to_dict()])
     assert held.cost == pytest.approx(2 * held.y[:, None] * (50 + held.x[None, :]))
     assert held.z == pytest.approx(fitted.predict(n_params=held.y[:, None], visual_tokens=held.x[None, :]))
     assert held.measured == ((1.0, 576.0), (5e8, 7e9))
@@ -62,26 +64,26 @@ def test_the_surface_its_costs_and_the_path(fitted: Any, optimum: Any) -> None:
 
 
 def test_the_front_carries_the_law_s_interval(fitted: Any, optimum: Any) -> None:
-    held = surfaces.front([optimum.to_dict()], fitted)
+    held = front.front([optimum.to_dict()], fitted)
     assert held.low is not None
     assert held.high is not None
     assert all(
         low <= p["error"] <= high for low, p, high in zip(held.low, held.points, held.high, strict=True)
     )
-    assert surfaces.front([optimum.to_dict()], None).low is None
+    assert front.front([optimum.to_dict()], None).low is None
 
 
 def test_numbers_that_are_not_known_are_told_apart(fitted: Any) -> None:
     derived = {"limit": {"value": None, "interval": (None, None)}}
     held = dataclasses.replace(fitted, derived=derived, intervals={})
-    named = {bar.name: bar for bar in series.numbers(held)}
+    named = {bar.name: bar for bar in values.numbers(held)}
     assert np.isinf(named["limit"].value)
     assert np.isnan(named["alpha"].low)
-    assert series.bars(held) == []
+    assert values.bars(held) == []
 
 
 def test_coverage_counts_what_is_there_and_what_is_not() -> None:
-    (grid,) = grids.coverage(sl.read_table("vlm_ocr"))
+    (grid,) = coverage.grids(sl.read_table("vlm_ocr"))
     assert (grid.columns, grid.levels) == (
         ("1", "4", "16", "36", "64", "144", "576"),
         ("0.5B", "1.8B", "4B", "7B"),
@@ -90,13 +92,13 @@ def test_coverage_counts_what_is_there_and_what_is_not() -> None:
     assert grid.rows.sum() == 28
     assert grid.note == " · every cell measured"
     table = sl.read_table("vlm_ocr")
-    (grid,) = grids.coverage(table[(table.n_params < 7e9) | (table.visual_tokens < 100)])
+    (grid,) = coverage.grids(table[(table.n_params < 7e9) | (table.visual_tokens < 100)])
     assert np.isnan(grid.mean[3]).tolist() == [False] * 5 + [True] * 2
     assert grid.note == " · 2 cells not measured"
 
 
 def test_a_band_that_runs_away_does_not_flatten_the_points(fitted: Any) -> None:
-    held = series.slices(fitted, "visual_tokens", "n_params")
+    held = curves.slices(fitted, "visual_tokens", "n_params")
     wild = dataclasses.replace(held.curves[0], high=np.full_like(held.curves[0].mean, 1e200))
     low, high = dataclasses.replace(held, curves=(wild, *held.curves[1:])).extent
     measured = np.concatenate([c.measured for c in held.curves])

@@ -1,21 +1,69 @@
-"""Values in rows: a number and its interval for each law, choice, fit or kind of budget, a mark for each series."""
+"""Values in rows, which several figures show: a number and its interval for each row, a mark for each series."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from scalelaw.report.figures.parts import legend_below, panel_heading, row_labels
-from scalelaw.report.rows import Rows
+from scalelaw.fit import FittedLaw
+from scalelaw.report.figures._contract import Margins
+from scalelaw.report.figures._parts import label_width, legend_below, panel_heading, row_labels
+from scalelaw.report.figures._prepare import with_band
+from scalelaw.report.figures._ticks import log_input, plain_target
 from scalelaw.report.style import INK, MUTED, PAPER, SMALL, TINY, look
-from scalelaw.report.ticks import log_input, plain_target
+from scalelaw.report.text.measure import text_width
 
 
-def draw_rows(axes: Axes, data: Rows, labels: bool = True) -> None:
-    """Draw a row per label, the first on top; a grey band is what the values are held against."""
+@dataclass(frozen=True)
+class Dots:
+    """One series of a figure in rows: values [k], and the ends of their intervals [k] where there are any."""
+
+    name: str
+    values: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Values in rows. column: the input whose axis this is, else `axis` is the label of a plain one; band: what the
+    values are compared with; marked: rows to be seen; side: a text at the right of each row."""
+
+    title: str
+    axis: str
+    note: str
+    labels: tuple[str, ...]
+    series: tuple[Dots, ...]
+    column: str = ""
+    band: tuple[float, float] | None = None
+    marked: tuple[bool, ...] = ()
+    side: tuple[str, ...] = ()
+
+
+def known(fitted: FittedLaw, name: str) -> tuple[float, float, float]:
+    """A parameter or derived quantity and its interval; NaN where nothing is known."""
+    if name in fitted.params:
+        low, high = fitted.intervals.get(name, (None, None))
+        return fitted.params[name], number(low), number(high)
+    entry = fitted.derived.get(name, {"value": None, "interval": None})
+    low, high = entry["interval"] or (None, None)
+    return number(entry["value"]), number(low), number(high)
+
+
+def number(value: Any) -> float:
+    """A number, NaN where it is not known."""
+    return np.nan if value is None else float(value)
+
+
+def draw(axes: Axes, data: Rows) -> None:
+    """Draw a row per label, the first on top; a grey band is what the values are compared with."""
     _scale(axes, data)
-    row_labels(axes, data.labels if labels else [""] * len(data.labels))
+    row_labels(axes, data.labels)
     axes.grid(False, axis="y")
     if data.band is not None:
         axes.axvspan(*data.band, color="#eef0f2", linewidth=0, zorder=0.5)
@@ -62,3 +110,18 @@ def _series(axes: Axes, index: int, data: Rows) -> Line2D:
                       markeredgecolor=INK, markeredgewidth=1.1, zorder=3.5)  # fmt: skip
     return Line2D([], [], linestyle="none", marker=marker, color=colour, markeredgecolor=PAPER, label=series.name,
                   markersize=SMALL - 2)  # fmt: skip
+
+
+def frame(data: Rows) -> pd.DataFrame:
+    """Each value with its row and series, and its interval where it has one."""
+    frames = [
+        with_band({"row": list(data.labels), "series": s.name, "value": s.values}, s.low, s.high)
+        for s in data.series
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def margins(data: Rows, width: float) -> Margins:
+    """Labels of the rows at the left, texts at the right."""
+    right = 0.12 + max([0.05, *(text_width(text, TINY) + 0.1 for text in data.side)])
+    return Margins(label_width(data.labels, width), right, max(0.4, 0.24 * len(data.labels)))

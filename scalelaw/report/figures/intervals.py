@@ -1,51 +1,45 @@
-"""Uncertainty of the parameters: draws of two parameters against each other, and how wide each interval is."""
+"""How wide the interval of each parameter and derived number is, as a multiple of its value."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
-from scalelaw.report.figures.parts import panel_heading
-from scalelaw.report.series import Cloud, Intervals
+from scalelaw.report.figures._contract import Margins
+from scalelaw.report.figures._parts import panel_heading
+from scalelaw.report.figures._ticks import plain_linear
+from scalelaw.report.study import Study
 from scalelaw.report.style import INK, MUTED, PAPER, PETROFF10, TINY
 from scalelaw.report.text import format as fmt
-from scalelaw.report.ticks import plain_linear
+from scalelaw.report.text.measure import text_width
+from scalelaw.report.values import Bar, bars
+
+TITLE = "Interval widths"
+IN_SECTION = True
+IN_TABLES = True
+"""The tables of a report for a paper have these numbers."""
 
 
-def draw_cloud(axes: Axes, data: Cloud) -> None:
-    """Draw the draws of two parameters (a dot each) and the fitted pair (a star); parameters have no unit."""
-    x_name, y_name, x, y, best = data.x_name, data.y_name, data.x, data.y, data.best
-    axes.plot(
-        x, y, linestyle="none", marker="o", markersize=2.2, color=PETROFF10[0], alpha=0.4, markeredgewidth=0
-    )
-    axes.plot(*best, marker="*", markersize=14, color=INK, markeredgecolor=PAPER)
-    axes.set_xlabel(f"{fmt.greek(x_name)} (no unit)")
-    axes.set_ylabel(f"{fmt.greek(y_name)} (no unit)")
-    axes.set(xlim=_span(x, best[0]), ylim=_span(y, best[1]))
-    plain_linear(axes.xaxis, *axes.get_xlim(), most=5)
-    plain_linear(axes.yaxis, *axes.get_ylim(), most=5)
-    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    outside = int(np.sum((x < left) | (x > right) | (y < low) | (y > high)))
-    panel_heading(
-        axes,
-        f"{fmt.greek(y_name)} against {fmt.greek(x_name)}",
-        f"{len(x):,} draws" + (f", {outside} outside" if outside else ""),
-    )
+@dataclass(frozen=True)
+class Intervals:
+    """Fitted and derived numbers with their intervals, and of how many points."""
+
+    bars: tuple[Bar, ...]
+    n: int
 
 
-def _span(values: np.ndarray, best: float) -> tuple[float, float]:
-    """The middle 99% of the values, no further than 5 quartile ranges from the quartiles, and the fitted one, with
-    some room: far draws would hide the rest."""
-    low, first, third, high = map(float, np.quantile(values, (0.005, 0.25, 0.75, 0.995)))
-    if (reach := 5 * (third - first)) > 0:
-        low, high = max(low, first - reach), min(high, third + reach)
-    low, high = min(low, best), max(high, best)
-    room = 0.08 * (high - low) or 0.1 * abs(best) or 1.0
-    return low - room, high + room
+def prepare(study: Study) -> Intervals | None:
+    """The numbers of the fit whose value and interval are finite."""
+    if study.fitted is None or fmt.is_average(study.fitted.law) or not (finite := bars(study.fitted)):
+        return None
+    return Intervals(tuple(finite), study.fitted.n_points)
 
 
-def draw_intervals(axes: Axes, data: Intervals) -> None:
+def draw(axes: Axes, data: Intervals) -> None:
     """Draw each interval as a multiple of the fitted value (a value of 0 has none: its row holds the numbers alone)."""
     bars = data.bars
     shown = [(row, bar) for row, bar in enumerate(bars) if bar.value]
@@ -72,3 +66,14 @@ def draw_intervals(axes: Axes, data: Intervals) -> None:
             va="center", size=TINY, color=MUTED, annotation_clip=False,
         )  # fmt: skip
     panel_heading(axes, "Interval widths", f"n = {data.n}")
+
+
+def frame(data: Intervals) -> pd.DataFrame:
+    """Each number with the ends of its interval."""
+    return pd.DataFrame([{"name": b.name, "value": b.value, "low": b.low, "high": b.high} for b in data.bars])
+
+
+def margins(data: Intervals, width: float) -> Margins:
+    """Names at the left, numbers at the right."""
+    names = max(text_width(fmt.greek(bar.name), TINY) for bar in data.bars)
+    return Margins(0.2 + names, 1.55, 0.22 * len(data.bars))

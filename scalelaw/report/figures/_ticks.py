@@ -15,9 +15,9 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
-from scalelaw.report.render.pdf import text_width
 from scalelaw.report.style import TINY
 from scalelaw.report.text import format as fmt
+from scalelaw.report.text.measure import text_width
 
 MOST = 8
 """More measured values than these are not ticks of their own."""
