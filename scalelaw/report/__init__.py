@@ -1,8 +1,8 @@
 """Reports and figures from fits, plans and tables.
 
-collect, study: the items of a report and their names; series, lines, rows, surfaces, grids, shares: the data of the
-figures; figures: one function per figure; text: numbers, laws and answers as text; sections: the pages; render: PDF,
-HTML, LaTeX and single figures; document: `write_report`.
+collect, study, values: the items of a report, their names and numbers; figures: plug-ins that draw; text: numbers, laws
+and answers as text; blocks, sections: what a report contains, as a list of blocks; render: the list as PDF, HTML, LaTeX
+and single figures; export: the list as JSON and csv; document: `write_report`.
 
 matplotlib is imported when something is drawn, so that `scalelaw.report.text` costs no start-up time.
 """
@@ -24,5 +24,5 @@ _MODULES = {"save_figure": "scalelaw.report.render.figure", "write_report": "sca
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    importlib.import_module("scalelaw.report.render")  # imports matplotlib with safe settings
+    importlib.import_module("scalelaw.report.matplotlib_settings")  # imports matplotlib with safe settings
     return getattr(importlib.import_module(_MODULES[name]), name)

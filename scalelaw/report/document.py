@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_pdf import PdfPages
-
 from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files.paths import atomic, check_report, write_text
+from scalelaw.report.blocks import Block, Figure, Heading, Paragraph
 from scalelaw.report.collect import Contents, detailed, drawable, gather, left_out
-from scalelaw.report.export import (
-    contents_of,
-    csv_text,
-    facts_of_contents,
-    named_figures,
-    outline_of,
-    select_figures,
-)
+from scalelaw.report.export import contents_of, csv_text, facts_of_contents, selected
 from scalelaw.report.figures._contract import load, own_pages
 from scalelaw.report.manifest import OwnedFolder
-from scalelaw.report.render.html import page_text
-from scalelaw.report.render.latex import paper_files
-from scalelaw.report.render.pdf import Page
-from scalelaw.report.render.pdf_outline import add_outline
 from scalelaw.report.sections.appendix import appendix, glossary, hashes
-from scalelaw.report.sections.checklist import checklist, pages_of
+from scalelaw.report.sections.checklist import checklist
 from scalelaw.report.sections.comparison import (
-    ablation_page,
-    beside_pages,
-    compressor_pages,
-    contrast_pages,
-    law_pages,
-    share_pages,
+    ablated,
+    beside,
+    compared_compressors,
+    compared_laws,
+    contrast,
+    shares,
 )
-from scalelaw.report.sections.data import measured_pages
-from scalelaw.report.sections.fit import (
-    belief_page,
-    figure_page,
-    fit_page,
-    front_page,
-    residual_page,
-    surface_page,
-)
-from scalelaw.report.sections.summary import answer_page, question
+from scalelaw.report.sections.data import measured
+from scalelaw.report.sections.fit import fit, fit_residuals, fit_surface, plan_front, uncertainty
+from scalelaw.report.sections.summary import question, summary
 from scalelaw.report.study import Study
 from scalelaw.report.style import styled
 from scalelaw.report.text.format import law as law_in_words
-from scalelaw.report.values import axes_of
 from scalelaw.results.envelope import answer, dumps
 from scalelaw.version import __version__
 
@@ -112,98 +94,97 @@ def write_report(
     if style == "page":
         check_report(target)
     contents = gather(items, law)
-    with styled():
-        pages = list(make_pages(contents, title, command))
-        if figures:
-            select_figures(pages, figures)
-        records = _records(pages, contents, title)
+    with styled(), _uncollected():
+        blocks = blocks_of(contents, title, command)
+        drawn = selected(blocks, figures)
+        records = _records(blocks, drawn, contents, title)
         data = OwnedFolder(_data_folder(target / "report" if style == "paper" else target), records)
         data.check()
+        # a renderer is imported where it is used, as each imports much
         if style == "paper":
-            paper = OwnedFolder(target, paper_files(pages, contents, not figures), data.folder)
+            from scalelaw.report.render.latex import paper_files
+
+            paper = OwnedFolder(target, paper_files(drawn, contents, not figures), data.folder)
             paper.check()
             paper.write()
         elif form == "html":
-            write_text(target, page_text(pages, title or question(contents), _origin(contents)), by_user=True)
+            from scalelaw.report.render.html import page_text
+
+            write_text(
+                target, page_text(blocks, title or question(contents), _origin(contents)), by_user=True
+            )
         else:
-            _write_pdf(pages, contents, target, title)
+            from scalelaw.report.render.pdf import pages_of, write_pdf
+
+            with atomic(target, by_user=True) as part:
+                write_pdf(pages_of(blocks), part, _origin(contents), _metadata(contents, title))
     data.write()
     return target
 
 
-def _write_pdf(pages: Sequence[Page], contents: Contents, path: Path, title: str | None) -> None:
-    with atomic(path, by_user=True) as part:
-        with PdfPages(part, metadata=_metadata(contents, title)) as pdf:
-            for number, page in enumerate(pages, 1):
-                page.footer(_origin(contents), number, len(pages))
-                pdf.savefig(page.figure)
-        add_outline(part, outline_of(pages))
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: the many objects of a drawing live until it is written, so a search frees nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _data_folder(path: Path) -> Path:
     return path.with_name(f"{path.stem}.data")
 
 
-def _records(pages: Sequence[Page], contents: Contents, title: str | None) -> dict[str, bytes]:
+def _records(
+    blocks: Sequence[Block], figures: Sequence[tuple[str, Figure]], contents: Contents, title: str | None
+) -> dict[str, bytes]:
     """The report's text and facts as JSON, the numbers of each figure as csv: {name: bytes}."""
     facts = facts_of_contents(contents, title or question(contents), hashes(contents))
-    tables = {f"{name}.csv": panel.figure.frame(panel.data) for name, panel in named_figures(pages)}
-    texts = {name: csv_text(table) for name, table in tables.items()}
-    texts["report.json"] = dumps(answer("report_contents", contents_of(pages, facts)))
+    texts = {f"{name}.csv": csv_text(figure.figure.frame(figure.data)) for name, figure in figures}
+    names = [name for name, _ in figures]
+    texts["report.json"] = dumps(answer("report_contents", contents_of(blocks, names, facts)))
     return {name: text.encode() for name, text in texts.items()}
 
 
-def make_pages(contents: Contents, title: str | None = None, command: str = "") -> Iterator[Page]:
-    """The pages in order, each followed by those that go on with it; to be drawn inside `style.styled()`."""
-    for first in _pages(contents, title, command):
-        page: Page | None = first
-        while page is not None:
-            yield page
-            page = page.next
-
-
-def _pages(contents: Contents, title: str | None, command: str) -> Iterator[Page]:
-    yield answer_page(contents, title)
+def blocks_of(contents: Contents, title: str | None = None, command: str = "") -> list[Block]:
+    """The blocks of the whole report, section after section."""
     whole, contents = contents, detailed(contents)
-    yield from measured_pages(contents)
-    yield from beside_pages(whole)
-    for study in contents.studies:
-        yield from _study(study, f": {study.name}" if study.name else "")
-    yield from _more_figures(contents)
-    yield from law_pages(contents)
-    yield from share_pages(contents)
-    yield from compressor_pages(contents.tables)
-    line = "The settings needed to judge and to reproduce the results, and the terms."
-    if (left := left_out(whole)) != "":
-        line = f"{line} {left}"
-    sections = *checklist(contents.studies), *appendix(contents, command), *glossary(contents)
-    yield from pages_of("Checklist", line, sections)
+    return [
+        *summary(whole, title),
+        *measured(contents),
+        *beside(whole),
+        *(block for study in contents.studies for section in SECTIONS for block in section(study)),
+        *_more_figures(contents),
+        *compared_laws(contents),
+        *shares(contents),
+        *compared_compressors(contents),
+        Heading("Checklist", 1),
+        Paragraph(
+            f"The settings needed to judge and to reproduce the results, and the terms. {left_out(whole)}".strip()
+        ),
+        *checklist(contents.studies),
+        *appendix(contents, command),
+        *glossary(contents),
+    ]
 
 
-def _study(study: Study, tag: str) -> Iterator[Page]:
-    fitted = study.fitted
-    if fitted is None:
-        if any(len(o["pareto"]) > 1 for o in study.optima):
-            yield front_page(study, tag)
-        yield from contrast_pages(study, tag)
-        return
-    yield fit_page(fitted, study.optima[0]["best"] if study.optima else None, tag)
-    yield residual_page(fitted, tag)
-    if axes_of(fitted)[1] is not None:
-        yield surface_page(study, tag)
-    yield from contrast_pages(study, tag)
-    for page in (belief_page(fitted, tag), ablation_page(study, tag)):
-        if page is not None:
-            yield page
+SECTIONS: tuple[Callable[[Study], Iterable[Block]], ...] = (
+    plan_front, fit, fit_residuals, fit_surface, contrast, uncertainty, ablated,
+)  # fmt: skip
+"""The sections on one study, in order; each is empty where the study has nothing for it."""
 
 
-def _more_figures(contents: Contents) -> Iterator[Page]:
-    """A page for each figure that no section places, for each study that it can show."""
+def _more_figures(contents: Contents) -> Iterator[Block]:
+    """A section for each figure that no other one places, for each study that it can show."""
     for name in own_pages():
         figure = load(name)
         for study in drawable(contents):
             if (data := figure.prepare(study)) is not None:
-                yield figure_page(name, figure, data, f": {study.name}" if study.name else "")
+                yield Heading(f"{figure.TITLE}{study.tag}", 1)
+                yield Figure(name, figure, data)
 
 
 def _origin(contents: Contents) -> str:

@@ -2,61 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from scalelaw.errors import unknown
-from scalelaw.files.safe_text import one_line, printable
-from scalelaw.report.render.pdf import Page
+from scalelaw.files.safe_text import printable
+from scalelaw.report.blocks import Block, Figure, figures_of, split, texts_of
 from scalelaw.results.envelope import plain
 
 
-def named_figures(pages: Sequence[Page]) -> list[tuple[str, Any]]:
-    """Every figure with a name of its own, in order: 03_parity is on page 3."""
+def named_figures(blocks: Iterable[Block]) -> list[tuple[str, Figure]]:
+    """Every figure with a name of its own, in order: 03_parity is in section 3."""
     return [
-        (f"{number:02d}_{panel.name}", panel) for number, page in enumerate(pages, 1) for panel in page.panels
+        (f"{number:02d}_{figure.name}", figure)
+        for number, page in enumerate(split(blocks), 1)
+        for figure in figures_of(page)
     ]
 
 
-def select_figures(pages: Sequence[Page], names: Sequence[str]) -> None:
-    """Keep only the figures with these names, with or without the page number (03_parity, parity), or
-    by their plug-in (curves).
+def selected(blocks: Sequence[Block], names: Sequence[str]) -> list[tuple[str, Figure]]:
+    """The figures with these names, with or without the number of the section (03_parity, parity), or with these
+    plug-ins (curves); all where no names are given.
 
     Raises InputError for a name that no figure has.
     """
-    figures = named_figures(pages)
-    known = dict.fromkeys(name for full, panel in figures for name in (panel.name, full, panel.plugin))
+    figures = named_figures(blocks)
+    known = dict.fromkeys(name for full, figure in figures for name in (figure.name, full, figure.plugin))
     for name in names:
         if name not in known:
             raise unknown("figure", name, known)
-    for number, page in enumerate(pages, 1):
-        page.panels = [p for p in page.panels if {p.name, p.plugin, f"{number:02d}_{p.name}"} & set(names)]
+    return [
+        (full, figure)
+        for full, figure in figures
+        if not names or {full, figure.name, figure.plugin} & set(names)
+    ]
 
 
-def contents_of(pages: Sequence[Page], facts: dict[str, Any]) -> dict[str, Any]:
-    """The data of report.json: `facts`, and page by page its words and the csv of each figure."""
+def contents_of(blocks: Iterable[Block], figures: Iterable[str], facts: dict[str, Any]) -> dict[str, Any]:
+    """The data of report.json: `facts`, and section by section its text and the csv of each figure."""
+    names = list(figures)
     return {
         **facts,
         "pages": [
             {
                 "page": number,
-                "said": [{"kind": kind, "text": text} for kind, text in page.texts],
-                "figures": [f"{number:02d}_{panel.name}.csv" for panel in page.panels],
+                "said": [{"kind": kind, "text": text} for kind, text in texts_of(page)],
+                "figures": [f"{name}.csv" for name in names if name.startswith(f"{number:02d}_")],
             }
-            for number, page in enumerate(pages, 1)
+            for number, page in enumerate(split(blocks), 1)
         ],
     }
-
-
-def outline_of(pages: Sequence[Page]) -> list[str]:
-    """The title of each page for a list of contents; '' for a page that goes on with the one before it."""
-    titles: list[str] = []
-    for number, page in enumerate(pages):
-        title = one_line(page.title) or ("Answer" if number == 0 else "")
-        titles.append(title if number == 0 or page.title != pages[number - 1].title else "")
-    return titles
 
 
 def csv_text(frame: pd.DataFrame) -> str:

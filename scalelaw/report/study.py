@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -35,6 +36,11 @@ class Study:
     table: pd.DataFrame | None = None
     comparison: dict[str, Any] | None = None
     bills: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def tag(self) -> str:
+        """What a heading adds to tell the study from the others."""
+        return f": {self.name}" if self.name else ""
 
 
 def subjects(studies: Sequence[Study]) -> list[str]:
@@ -98,6 +104,7 @@ def points_of(study: Study) -> pd.DataFrame | None:
     return read_table(pd.DataFrame(column))
 
 
+@cache
 def facts_of(name: str) -> dict[str, Any]:
     """Title, citation and limitations of a bundled table; nothing for others."""
     return describe(name) if name in bundled_tables() else {}

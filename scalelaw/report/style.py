@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from scalelaw.report.render import matplotlib_settings  # isort: skip  # noqa: F401 - before matplotlib
+from scalelaw.report import matplotlib_settings  # isort: skip  # noqa: F401 - before matplotlib
 import matplotlib as mpl
 
 PAGE = (11.69, 8.27)

@@ -17,9 +17,11 @@ from matplotlib.transforms import Bbox
 import scalelaw as sl
 from scalelaw.fit import ablate, compare
 from scalelaw.plan import contrast_budgets, find_cost
+from scalelaw.report.blocks import Block, split, texts_of
 from scalelaw.report.collect import gather
-from scalelaw.report.document import make_pages
-from scalelaw.report.render.pdf import Page
+from scalelaw.report.document import blocks_of
+from scalelaw.report.render.page import Page
+from scalelaw.report.render.pdf import pages_of
 from scalelaw.report.style import styled
 from scalelaw.results.envelope import plain
 from scalelaw.table.read import describe
@@ -166,21 +168,40 @@ CASES: dict[str, Callable[[Any, Any, Any, Path], Any]] = {
 
 
 @pytest.fixture(scope="session", params=list(CASES))
-def pages(
+def blocks(
     request: pytest.FixtureRequest, fitted: Any, optimum: Any, ocr: Any, tmp_path_factory: Any
-) -> list[Page]:
+) -> list[Block]:
+    """The blocks of every kind of report."""
+    items = CASES[request.param](fitted, optimum, ocr, tmp_path_factory.mktemp("laws"))
+    with styled():
+        return blocks_of(gather(items))
+
+
+@pytest.fixture(scope="session")
+def pages(blocks: list[Block]) -> list[Page]:
     """The pages of every kind of report, as drawn."""
-    return drawn(CASES[request.param](fitted, optimum, ocr, tmp_path_factory.mktemp("laws")))
+    return _laid_out(blocks)
 
 
 def drawn(items: Any) -> list[Page]:
     """The pages of a report on `items`, laid out."""
     with styled():
-        made = list(make_pages(gather(items)))
+        return _laid_out(blocks_of(gather(items)))
+
+
+def _laid_out(blocks: list[Block]) -> list[Page]:
+    with styled():
+        made = pages_of(blocks)
         for number, page in enumerate(made, 1):
             page.footer("scalelaw", number, len(made))
             page.figure.draw_without_rendering()
     return made
+
+
+def sections_of(items: Any) -> list[list[tuple[str, str]]]:
+    """The text of each section of a report on `items`: (kind, text)."""
+    with styled():
+        return [list(texts_of(part)) for part in split(blocks_of(gather(items)))]
 
 
 def shown_texts(figure: Figure) -> list[tuple[str, Text, Bbox]]:
@@ -232,3 +253,9 @@ def _words_of() -> Callable[[Page], str]:
 def _drawn_pages() -> Callable[[Any], list[Page]]:
     """`drawn`, for tests."""
     return drawn
+
+
+@pytest.fixture(scope="session", name="sections_of")
+def _sections_of() -> Callable[[Any], list[list[tuple[str, str]]]]:
+    """`sections_of`, for tests."""
+    return sections_of

@@ -18,16 +18,25 @@ import pytest
 import scalelaw as sl
 from scalelaw.errors import InputError
 from scalelaw.report import write_report
+from scalelaw.report.blocks import figures_of, split
 from scalelaw.report.collect import gather
-from scalelaw.report.render.pdf import Page
+from scalelaw.report.document import blocks_of
+from scalelaw.report.render.page import Page
 from scalelaw.report.text import format as fmt
 
 
 @pytest.fixture(scope="module")
 def answer(fitted: Any, optimum: Any, drawn: Callable[..., Any]) -> list[Page]:
     """The pages on one fit and one optimum."""
-    held: list[Page] = drawn([fitted, optimum])
-    return held
+    pages: list[Page] = drawn([fitted, optimum])
+    return pages
+
+
+@pytest.fixture(scope="module")
+def sections(fitted: Any, optimum: Any, sections_of: Callable[..., Any]) -> list[list[tuple[str, str]]]:
+    """The text of each section on one fit and one optimum."""
+    texts: list[list[tuple[str, str]]] = sections_of([fitted, optimum])
+    return texts
 
 
 def test_the_first_page_answers(answer: list[Page], words_of: Callable[..., str]) -> None:
@@ -176,10 +185,10 @@ def test_a_path_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 
-def test_an_average_of_laws_predicts_and_is_told_in_words(drawn: Callable[..., Any]) -> None:
+def test_an_average_of_laws_is_described_by_its_members(sections_of: Callable[..., Any]) -> None:
     fitted = sl.fit_law("scenes", law="auto", where={"benchmark": "scenes_digits"}, bootstrap=20, seed=0)
     assert fitted.law.startswith("average:")
-    told = [text for page in drawn(fitted) for _, text in page.texts]
+    told = [text for part in sections_of(fitted) for _, text in part]
     assert any("it predicts and has no parameters of its own" in text for text in told)
     assert not [text for text in told if "@" in text or "average:" in text or "sumof" in text]
     assert not [text for text in told if "determine every number" in text or "may be believed" in text]
@@ -201,7 +210,8 @@ def test_doubts_stand_under_the_grid_and_a_fit_alone_has_its_grid_too(
 ) -> None:
     for items in (ocr, [ocr, "vlm_ocr"]):
         covered = [page for page in drawn(items) if "What was measured" in words_of(page)]
-        assert [panel.name for page in covered for panel in page.panels] == ["coverage_1"]
+        names = [figure.name for part in split(blocks_of(gather(items))) for figure in figures_of(part)]
+        assert [name for name in names if name.startswith("coverage")] == ["coverage_1"]
         said = " ".join(words_of(covered[0]).split())
         assert "Limitations of these numbers" in said
         assert "The cell 7B at V=576 equals 4B at V=576 to ten digits" in said
@@ -213,7 +223,7 @@ def test_rows_that_are_not_believed_are_no_measurements(
     table = sl.read_table("vlm_ocr")
     table.loc[3, "status"] = "partial"
     table.attrs.clear()
-    (page,) = (page for page in drawn(table) if page.panels)
+    (page,) = (page for page in drawn(table) if page.figure.axes)
     said = words_of(page)
     assert "n = 27 · 1 cell not measured" in said
     assert "1 row of status 'partial'" in said
@@ -221,7 +231,7 @@ def test_rows_that_are_not_believed_are_no_measurements(
 
 
 def test_cells_that_average_another_mix_of_benchmarks_are_marked_and_counted(
-    drawn: Callable[..., list[Page]], words_of: Callable[..., str]
+    drawn: Callable[..., list[Page]], words_of: Callable[..., str], sections_of: Callable[..., Any]
 ) -> None:
     made = drawn("scenes")
     (page,) = (page for page in made if "Mean error: reasoning" in words_of(page))
@@ -232,32 +242,34 @@ def test_cells_that_average_another_mix_of_benchmarks_are_marked_and_counted(
         "* 4 cells of 16 with another mix of benchmarks (in scenes knowledge, whose rows of status 'plateau'"
     )
     assert note in " ".join(said.split())
-    assert [text for kind, text in page.texts if text.startswith(note)]
+    assert [text for part in sections_of("scenes") for _, text in part if text.startswith(note)]
     for even in ("vlm_reasoning", "superclass_data_scaling"):
         assert not [page for page in drawn(even) if "*" in words_of(page)]
 
 
-def test_what_each_configuration_costs_stands_under_the_bars_of_a_plan(answer: list[Page]) -> None:
-    (page,) = (page for page in answer if ("title", "Cost by part") in page.texts)
-    rows = [text.split("\t") for kind, text in page.texts if kind == "row"]
+def test_what_each_configuration_costs_stands_under_the_bars_of_a_plan(
+    sections: list[list[tuple[str, str]]],
+) -> None:
+    (part,) = (part for part in sections if ("title", "Cost by part") in part)
+    rows = [text.split("\t") for kind, text in part if kind == "row"]
     assert rows[0] == ["", "predicted error", "interval", "LLM best in", "compute per query"]
     assert rows[1][:2] + rows[1][3:] == ["Qwen-1.5 7B, 7 visual tokens", "0.4997", "> 99%", "798 GFLOPs"]
     assert len(rows) == 5
 
 
 def test_the_words_of_page_one_are_explained_at_the_end(
-    answer: list[Page], words_of: Callable[..., str]
+    answer: list[Page], sections: list[list[tuple[str, str]]], words_of: Callable[..., str]
 ) -> None:
     assert "error = 1 − score, 0 is perfect; terms are explained at the end" in words_of(answer[0])
     assert "Terms" in words_of(answer[-1])
-    named = " ".join(text.partition("\t")[0] for kind, text in answer[-1].texts if kind == "row")
+    named = " ".join(text.partition("\t")[0] for kind, text in sections[-1] if kind == "row")
     for word in ("error", "visual tokens", "FLOPs", "refits", "interval", "at bound", "root mean square"):
         assert word in named
 
 
-def test_where_two_kinds_of_interval_stand_it_is_said_which_and_why(answer: list[Page]) -> None:
-    (page,) = (page for page in answer if ("title", "Uncertainty of the parameters") in page.texts)
-    said = page.texts[1][1]
+def test_where_two_kinds_of_interval_stand_both_are_explained(sections: list[list[tuple[str, str]]]) -> None:
+    (part,) = (part for part in sections if ("title", "Uncertainty of the parameters") in part)
+    said = part[1][1]
     assert "on page one and in the files: intervals by refits (wild bootstrap)" in said
     assert "a profile assumes equal noise" in said
 

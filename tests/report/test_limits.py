@@ -17,11 +17,13 @@ from matplotlib.text import Text
 
 import scalelaw as sl
 from scalelaw.errors import InputError
+from scalelaw.report.blocks import Figure, Heading, split, texts_of
 from scalelaw.report.collect import gather
-from scalelaw.report.document import make_pages
+from scalelaw.report.document import blocks_of
 from scalelaw.report.export import csv_text
 from scalelaw.report.figures import parity
-from scalelaw.report.render.pdf import FOOT, Page
+from scalelaw.report.render.page import Page
+from scalelaw.report.render.pdf import pages_of
 from scalelaw.report.render.pdf_outline import add_outline
 from scalelaw.report.study import Study
 from scalelaw.report.style import PAGE, styled
@@ -89,7 +91,12 @@ def plain(fitted: Any) -> Any:
 
 def _pages(items: Any) -> list[Page]:
     with styled():
-        return list(make_pages(gather(items)))
+        return pages_of(blocks_of(gather(items)))
+
+
+def _texts(items: Any) -> list[list[str]]:
+    with styled():
+        return [[text for _, text in texts_of(part)] for part in split(blocks_of(gather(items)))]
 
 
 def _on_paper(pages: list[Page]) -> None:
@@ -121,7 +128,7 @@ def test_a_table_that_leaves_a_law_at_a_limit_has_a_report(name: str) -> None:
 
 def test_warnings_stand_before_the_pick(fitted: Any, optimum: Any) -> None:
     named = replace(optimum, warnings=[("assumed_encoder", "The encoder is assumed.")])
-    told = [text for _, text in _pages([fitted, named])[0].texts]
+    told = _texts([fitted, named])[0]
     pick = next(place for place, text in enumerate(told) if text.endswith("with 7 visual tokens"))
     assert told.index("The encoder is assumed.") < pick
 
@@ -131,7 +138,7 @@ def test_each_amount_of_a_pick_has_its_unit_and_meaning(fitted: Any, optimum: An
     units = {"carbon_g": "grams of CO2 per query"}
     searched = {**optimum.searched, "units": units, "hardware": "h100-sxm", "usd_per_hour": 2.5, "images": 3}
     plan = replace(optimum, budget=dict(costs), best={**optimum.best, "costs": costs}, searched=searched)
-    told = " ".join(text for _, text in _pages([fitted, plan])[0].texts)
+    told = " ".join(_texts([fitted, plan])[0])
     for amount in ("0.207 ms per generated token", "112 ms to the first token", "$21.7 per million queries",
                    "3 grams of CO2 per query", "800 GFLOPs per query"):  # fmt: skip
         assert f"{amount} (limit" in told
@@ -143,12 +150,13 @@ def test_text_without_end_goes_to_following_pages(ocr: Any) -> None:
     table = pd.concat([_flat().assign(benchmark=f"bench-{i}", model="m" * 300) for i in range(40)])
     pages = _pages(table.assign(error=table.error + np.linspace(0, 0.1, len(table))))
     _on_paper(pages)
-    page = Page("A page")
-    page.plot("low", (1.0, FOOT - 0.1, 3.0, -2.0), parity, parity.prepare(Study(ocr)))
-    assert not page.panels
-    assert page.next is not None
-    assert len(page.next.panels) == 1
-    assert page.next.figure.axes[0].get_position().height * PAGE[1] > 1
+    figure = Figure("parity", parity, parity.prepare(Study(ocr)))
+    with styled():
+        drawn = pages_of([Heading("One", 1), Heading("Many figures", 1), *[figure] * 9])
+    assert len(drawn) > 2
+    assert sum(len(page.figure.axes) for page in drawn) == 9
+    _on_paper(drawn)
+    assert min(axes.get_position().height * PAGE[1] for page in drawn for axes in page.figure.axes) >= 0.79
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -163,6 +171,8 @@ def test_letters_that_the_face_lacks_are_spelled() -> None:
     assert drawable("千") == "\\u5343"
     assert drawable("🤖") == ":robot face:"
     assert drawable("é Ω я") == "é Ω я"
+    for name in HOSTILE:
+        assert drawable(drawable(name)) == drawable(name)
 
 
 @pytest.fixture(scope="module")
@@ -229,8 +239,9 @@ def test_the_folder_of_an_earlier_version_is_taken_over(tmp_path: Path, ocr: Any
 def test_a_loss_is_no_share_of_one(plain: Any) -> None:
     labels = {**plain.points["labels"], "direction": ["loss"] * plain.n_points}
     points = {**plain.points, "labels": labels, "target": [3.0 + v for v in plain.points["target"]]}
-    pages = _pages(replace(plain, points=points, params={**plain.params, "D": 3.0}))
-    told = "\n".join(text for page in pages for _, text in page.texts)
+    fitted = replace(plain, points=points, params={**plain.params, "D": 3.0})
+    pages = _pages(fitted)
+    told = "\n".join(text for part in _texts(fitted) for text in part)
     drawn = "\n".join(
         t.get_text() for page in pages for t in page.figure.findobj(match=lambda a: isinstance(a, Text))
     )
@@ -247,14 +258,34 @@ def test_many_fits_have_a_summary_an_outline_and_a_word_on_what_is_left_out(ocr:
 
         assert len(detailed(contents).studies) == 12
         assert "28 of 40" in left_out(contents)
-        from scalelaw.report.sections.summary import answer_page
+        from scalelaw.report.sections.summary import summary
 
-        first, rows = answer_page(contents, None), 0
-        page: Page | None = first
-        while page is not None:
-            rows += sum(kind == "row" and "table-" in text for kind, text in page.texts)
-            page = page.next
+        rows = sum(kind == "row" and "table-" in text for kind, text in texts_of(summary(contents, None)))
     assert rows == 40
+
+
+def test_five_hundred_groups_are_summarized_and_bounded(ocr: Any) -> None:
+    notes = [("w", f"Something about one group alone, number {place}.") for place in range(500)]
+    groups = {
+        f"group {place}": replace(
+            ocr, draws={}, warnings=[notes[place], ("all", "Something about every group.")]
+        )
+        for place in range(500)
+    }
+    with styled():
+        blocks = blocks_of(gather(sl.fit.GroupedFit("benchmark", groups, {}, [])))
+        pages = pages_of(blocks)
+    first = list(texts_of(split(blocks)[0]))
+    assert sum(kind == "row" for kind, _ in first) == 101
+    assert sum(kind == "item" for kind, _ in first) < 60
+    shown = " ".join(text for _, text in first)
+    assert "500 fits: 500 identified" in shown or "500 fits: 500 at bound" in shown
+    assert "first 100 of 500 answers" in shown
+    assert "462 more warnings" in shown or "461 more warnings" in shown
+    assert "488 of 500 fits and plans" in " ".join(
+        text for part in split(blocks) for _, text in texts_of(part)
+    )
+    assert len(pages) < 90
 
 
 def test_a_pdf_has_an_outline(ocr: Any, tmp_path: Path) -> None:
@@ -274,8 +305,6 @@ def test_a_plan_of_a_loss_without_its_fit_says_loss(plain: Any) -> None:
     fitted = replace(plain, points=points, params={**plain.params, "D": 3.0}, target_kind="loss")
     optimum = sl.find_optimum(fitted, 1e12, text_tokens=50, models="qwen1.5")
     assert optimum.searched["target_kind"] == optimum.searched["target"] == "loss"
-    with styled():
-        pages = list(make_pages(gather(optimum)))
-    words = "\n".join(text for _, text in pages[0].texts)
+    words = "\n".join(_texts(optimum)[0])
     assert "Predicted loss" in words
     assert "1 − score" not in words

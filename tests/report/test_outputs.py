@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from pypdf import PdfReader
 
 from scalelaw.errors import InputError
 from scalelaw.report import write_report
+from scalelaw.report.blocks import Block
 from scalelaw.report.export import named_figures
-from scalelaw.report.render.pdf import Page
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +72,9 @@ def test_beside_it_lie_its_words_and_every_figures_numbers(folder: Path, fitted:
     assert (frame["measured"] - frame["predicted"]).to_numpy() == pytest.approx(frame["residual"].to_numpy())
 
 
-def test_every_kind_of_figure_has_numbers(pages: list[Page]) -> None:
-    for name, panel in named_figures(pages):
-        frame = panel.figure.frame(panel.data)
+def test_every_kind_of_figure_has_numbers(blocks: list[Block]) -> None:
+    for name, figure in named_figures(blocks):
+        frame = figure.figure.frame(figure.data)
         assert len(frame) > 0, name
         assert frame.notna().any(axis=None), name
 
@@ -105,6 +106,18 @@ def test_the_paper_has_columns_tables_and_entries(folder: Path) -> None:
     entries = (paper / "references.bib").read_text()
     assert all(f"@misc{{{name}," in entries for name in cited)
     assert "has no entry" not in entries
+
+
+def test_a_table_of_plans_states_card_price_and_costs(fitted: Any, optimum: Any, tmp_path: Path) -> None:
+    costs = {"flops": 8e11, "latency_ms": 12.0, "energy_j": 3.0, "memory_gb": 20.0, "usd_per_million": 21.7}
+    searched = {**optimum.searched, "hardware": "h100-sxm", "usd_per_hour": 2.5}
+    plan = replace(optimum, best={**optimum.best, "costs": costs}, runners_up=[], searched=searched)
+    write_report([fitted, plan], tmp_path / "paper", style="paper")
+    text = (tmp_path / "paper" / "tables.tex").read_text()
+    assert "h100-sxm" in text
+    assert "\\$2.5 per hour" in text
+    row = next(line for line in text.splitlines() if "Qwen-1.5 7B &" in line)
+    assert row.split("&")[5:7] == [" 800 GFLOPs ", " \\$21.7 "]
 
 
 class _Tags(HTMLParser):

@@ -80,5 +80,5 @@ def frame(data: Lines) -> pd.DataFrame:
 
 
 def margins(data: Lines, width: float) -> Margins:
-    """A scale at the left."""
-    return plain_margins(width)
+    """A scale at the left, a legend below."""
+    return plain_margins(width, [line.label for line in data.lines])

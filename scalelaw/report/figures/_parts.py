@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from scalelaw.report.figures._contract import legend_columns
 from scalelaw.report.figures._ticks import panel_width
 from scalelaw.report.style import BODY, INK, MUTED, PAPER, SMALL, TINY
 from scalelaw.report.text.measure import clip, text_width, wrap
 
 HATCH = "////"
+BEYOND = "beyond what was measured"
+"""The label of the hatched part of a figure."""
 WIDEST = 2.9
 """The widest a row's label is written, in inches."""
 TWO_LINES = 0.3
@@ -115,7 +117,7 @@ def hatch_around(axes: Axes, x: tuple[float, float], y: tuple[float, float], col
 def beyond_handle(colour: str = HATCH_COLOUR) -> Rectangle:
     """The legend's swatch for what lies beyond the measured range."""
     return Rectangle((0, 0), 1, 1, facecolor="none", edgecolor=colour, hatch=HATCH, linewidth=0.5,
-                     label="beyond what was measured")  # fmt: skip
+                     label=BEYOND)  # fmt: skip
 
 
 def legend_below(axes: Axes, handles: Sequence[Any], title: str = "", drop: float = 0.52) -> None:
@@ -123,15 +125,7 @@ def legend_below(axes: Axes, handles: Sequence[Any], title: str = "", drop: floa
     figure = axes.get_figure(root=True)
     assert figure is not None
     box, tall = axes.get_position(), figure.get_size_inches()[1]
-    widths = np.array([text_width(str(h.get_label()), SMALL) + 0.66 for h in handles])
-    columns = next(
-        (
-            k
-            for k in range(len(handles), 1, -1)
-            if sum(w.max() for w in np.array_split(widths, k)) <= panel_width(axes)
-        ),
-        1,
-    )
+    columns = legend_columns([str(handle.get_label()) for handle in handles], panel_width(axes))
     axes.legend(
         handles=list(handles), title=title or None, ncols=columns, loc="upper left", alignment="left",
         bbox_to_anchor=(0, -drop / (box.height * tall)), columnspacing=1.4, handletextpad=0.6, title_fontsize=SMALL,

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from scalelaw.fit import FittedLaw
-from scalelaw.report.figures._contract import Margins
+from scalelaw.report.figures._contract import Margins, legend_height
 from scalelaw.report.figures._parts import label_width, legend_below, panel_heading, row_labels
 from scalelaw.report.figures._prepare import with_band
 from scalelaw.report.figures._ticks import log_input, plain_target
@@ -124,4 +124,6 @@ def frame(data: Rows) -> pd.DataFrame:
 def margins(data: Rows, width: float) -> Margins:
     """Labels of the rows at the left, texts at the right."""
     right = 0.12 + max([0.05, *(text_width(text, TINY) + 0.1 for text in data.side)])
-    return Margins(label_width(data.labels, width), right, max(0.4, 0.24 * len(data.labels)))
+    left, names = label_width(data.labels, width), [series.name for series in data.series]
+    below = legend_height(names, width - left - right) if len(names) > 1 else 0.6
+    return Margins(left, right, max(0.4, 0.24 * len(data.labels)), below)

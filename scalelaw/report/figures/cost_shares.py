@@ -16,7 +16,7 @@ from scalelaw import plugins
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import ScalelawError
 from scalelaw.plan import find_cost
-from scalelaw.report.figures._contract import Margins
+from scalelaw.report.figures._contract import Margins, legend_height
 from scalelaw.report.figures._parts import label_width, legend_below, panel_heading, row_labels
 from scalelaw.report.figures._prepare import parts_of_size, size_cost
 from scalelaw.report.study import Study
@@ -188,5 +188,6 @@ def frame(data: Shares) -> pd.DataFrame:
 
 def margins(data: Shares, width: float) -> Margins:
     """Labels of the rows at the left, totals at the right."""
-    halves = [half for label in data.labels for half in label.split(", ")]
-    return Margins(label_width(halves, width), 0.95, max(0.5, 0.36 * len(data.labels)))
+    left = label_width([half for label in data.labels for half in label.split(", ")], width)
+    below = legend_height([fmt.capital(name) for name in data.parts], width - left - 0.95)
+    return Margins(left, 0.95, max(0.5, 0.36 * len(data.labels)), below)

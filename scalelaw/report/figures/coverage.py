@@ -15,7 +15,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
-from scalelaw.report.figures._contract import Margins, plain_margins
+from scalelaw.report.figures._contract import Margins
 from scalelaw.report.figures._parts import HATCH, HATCH_COLOUR, label_width, panel_heading
 from scalelaw.report.figures._ticks import log_input
 from scalelaw.report.study import Study, points_of
@@ -298,6 +298,8 @@ def frame(data: Coverage) -> pd.DataFrame:
 def margins(data: Coverage, width: float) -> Margins:
     """Labels of the rows at the left; a color bar at the right of points."""
     if not data.is_grid:
-        return Margins(0.62 + 0.25, 0.6, plain_margins(width).height)
+        return Margins(0.87, 0.6, 0.62 * (width - 0.75), fills=True)
+    left = min(1.1, label_width(data.levels, width)) + 0.25
+    widest = max(3.4, 1.9 * len(data.columns))
     row = 0.4 if data.rows.max() > 1 else 0.26
-    return Margins(min(1.1, label_width(data.levels, width)) + 0.25, 0.15, max(0.9, row * len(data.levels)))
+    return Margins(left, max(0.15, width - left - widest), max(0.9, row * len(data.levels)))

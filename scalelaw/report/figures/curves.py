@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from scalelaw.fit import FittedLaw
 from scalelaw.report.figures._contract import Margins, plain_margins
 from scalelaw.report.figures._parts import (
+    BEYOND,
     beyond_handle,
     hatch_beyond,
     legend_below,
@@ -202,5 +203,6 @@ def frame(data: Curves) -> pd.DataFrame:
 
 
 def margins(data: Curves, width: float) -> Margins:
-    """A scale at the left."""
-    return plain_margins(width)
+    """A scale at the left, a legend below."""
+    labels = [curve.label for curve in data.curves] + ["chosen"] * bool(data.mark) + [BEYOND]
+    return plain_margins(width, labels, title=bool(data.by))

@@ -131,5 +131,5 @@ def frame(data: Front) -> pd.DataFrame:
 
 
 def margins(data: Front, width: float) -> Margins:
-    """A scale at the left."""
-    return plain_margins(width)
+    """A scale at the left, a legend below."""
+    return plain_margins(width, [clip(name, 1.5, SMALL) for name in (*_by_model(data.points), "chosen")])

@@ -45,10 +45,10 @@ def draw(axes: Axes, data: Intervals) -> None:
     shown = [(row, bar) for row, bar in enumerate(bars) if bar.value]
     reach = [end / bar.value for _, bar in shown for end in (bar.low, bar.high)]
     low, high = max(-1.0, min([0.8, *reach])), min(5.0, max([1.2, *reach]))
-    cut = "; bars that reach the edge go on" if min(reach) < low or max(reach) > high else ""
+    cut = " · bars at the edge go on" if min(reach) < low or max(reach) > high else ""
     axes.set(xlim=(low - 0.05 * (high - low), high + 0.05 * (high - low)), ylim=(len(bars) - 0.5, -0.5))
     plain_linear(axes.xaxis, *axes.get_xlim())
-    axes.set_xlabel(f"interval as a multiple of the fitted value (no unit{cut})")
+    axes.set_xlabel("multiple of the fitted value (no unit)")
     axes.yaxis.set_major_locator(FixedLocator(range(len(bars))))
     axes.yaxis.set_major_formatter(FixedFormatter([fmt.greek(bar.name) for bar in bars]))
     axes.tick_params(axis="y", length=0)
@@ -59,13 +59,24 @@ def draw(axes: Axes, data: Intervals) -> None:
         axes.plot(ends, [row, row], color=PETROFF10[0], linewidth=5, alpha=0.6,
                   solid_capstyle="butt")  # fmt: skip
         axes.plot(1, row, marker="*", markersize=10, color=INK, markeredgecolor=PAPER)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    beside = float(figure.get_size_inches()[0]) * (1 - axes.get_position().x1)
+    text = _numbers if all(text_width(_numbers(bar), TINY) + 0.1 < beside for bar in bars) else _number
     for row, bar in enumerate(bars):
-        text = f"{fmt.short(bar.value)}  ({fmt.span((bar.low, bar.high))})"
         axes.annotate(
-            text, (1, row), (10, 0), xycoords=("axes fraction", "data"), textcoords="offset points", ha="left",
+            text(bar), (1, row), (10, 0), xycoords=("axes fraction", "data"), textcoords="offset points", ha="left",
             va="center", size=TINY, color=MUTED, annotation_clip=False,
         )  # fmt: skip
-    panel_heading(axes, "Interval widths", f"n = {data.n}")
+    panel_heading(axes, TITLE, f"n = {data.n}{cut}")
+
+
+def _number(bar: Bar) -> str:
+    return fmt.short(bar.value)
+
+
+def _numbers(bar: Bar) -> str:
+    return f"{fmt.short(bar.value)}  ({fmt.span((bar.low, bar.high))})"
 
 
 def frame(data: Intervals) -> pd.DataFrame:
@@ -75,5 +86,8 @@ def frame(data: Intervals) -> pd.DataFrame:
 
 def margins(data: Intervals, width: float) -> Margins:
     """Names at the left, numbers at the right."""
-    names = max(text_width(fmt.greek(bar.name), TINY) for bar in data.bars)
-    return Margins(0.2 + names, 1.55, 0.22 * len(data.bars))
+    left = 0.2 + max(text_width(fmt.greek(bar.name), TINY) for bar in data.bars)
+    right, short = (
+        0.2 + max(text_width(text(bar), TINY) for bar in data.bars) for text in (_numbers, _number)
+    )
+    return Margins(left, right if left + right + 1.0 < width else short, 0.22 * len(data.bars))

@@ -40,5 +40,5 @@ def draw(axes: Axes, data: Residuals) -> None:
 
 
 def margins(data: Residuals, width: float) -> Margins:
-    """A scale at the left."""
-    return plain_margins(width)
+    """A scale at the left, a legend below."""
+    return plain_margins(width, list(data.levels) if data.by else [], title=bool(data.by))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from scipy.special import fdtri
 
-from scalelaw.errors import ScalelawError
-from scalelaw.fit import FittedLaw, fit_law
+from scalelaw.fit import FittedLaw
+from scalelaw.fit.profile_curve import profile_curves
 from scalelaw.report.figures._contract import Margins, plain_margins
 from scalelaw.report.figures._parts import panel_heading
 from scalelaw.report.figures._ticks import plain_linear
@@ -48,53 +49,42 @@ def prepare(study: Study) -> Profile | None:
 
 
 def profiles(fitted: FittedLaw) -> list[Profile]:
-    """The profile of each free parameter: refits with it fixed at values across and beyond its interval.
+    """The profile of each free parameter: the least objective with it fixed across and beyond its interval.
 
-    Nothing where that would say nothing: other losses than squares, weights, no interval, no freedom.
+    Nothing where that would say nothing: other losses than squares, weights, tied parameters, no interval, no freedom.
     """
-    from scipy.stats import f
-
     free = [name for name, (low, high) in fitted.bounds.items() if low != high]
     spare = fitted.n_points - len(free)
     plain = fitted.loss["kind"] == "squared" and fitted.checklist.get("weights", "none") == "none"
-    if not plain or spare < 1 or fitted.objective <= 0 or fitted.law.startswith("average:"):
+    if not plain or fitted.ties or spare < 1 or fitted.objective <= 0 or fmt.is_average(fitted.law):
         return []
-    threshold = float(f.ppf(float(fitted.interval["level"]), 1, spare))
+    threshold = float(fdtri(1, spare, float(fitted.interval["level"])))
+    spans = {name: span for name in free if (span := _span(fitted, name)) is not None}
+    if not spans:
+        return []
     profiles = []
-    for name in free:
-        low, high = (
-            np.nan if end is None else float(end) for end in fitted.intervals.get(name, (None, None))
-        )
-        if not np.isfinite([low, high]).all() or high <= low:
-            continue
-        room = 0.4 * (high - low)
-        best = fitted.params[name]
-        cut = best > 0 and high + room > _WIDE * best
-        ends = np.clip([low - room, _WIDE * best if cut else high + room], *fitted.bounds[name]).tolist()
-        values = np.unique([*np.linspace(ends[0], ends[1], _STEPS), fitted.params[name]])
-        rise = (np.array([_least(fitted, name, value) for value in values]) / fitted.objective - 1) * spare
+    for name, least in profile_curves(fitted, {name: values for name, (values, _) in spans.items()}).items():
+        values, cut = spans[name]
+        best, rise = fitted.params[name], (least / fitted.objective - 1) * spare
         shown = np.isfinite(rise) & (rise <= _REACH * threshold)
         if shown.sum() > 2:
             profiles.append(
-                Profile(name, values[shown], np.maximum(rise[shown], 0.0), threshold, float(fitted.interval["level"]),
-                        best, fitted.n_points, cut)
+                Profile(name, values[shown], np.maximum(rise[shown], 0.0), threshold,
+                        float(fitted.interval["level"]), best, fitted.n_points, cut)
             )  # fmt: skip
     return profiles
 
 
-def _least(fitted: FittedLaw, name: str, value: float) -> float:
-    """The least objective with the parameter fixed at a value; NaN where there is no such fit."""
-    frame = pd.DataFrame({**fitted.points["inputs"], fitted.target: fitted.points["target"]})
-    fixed = {n: low for n, (low, high) in fitted.bounds.items() if low == high}
-    bounds = {n: ends for n, ends in fitted.bounds.items() if n not in fixed and n != name}
-    try:
-        refit = fit_law(
-            frame, fitted.law, {n: n for n in fitted.inputs}, fitted.target, bootstrap=0,
-            fix={**fixed, name: float(value)}, bounds=bounds, residual=fitted.loss["residual"],
-        )  # fmt: skip
-    except ScalelawError:
-        return np.nan
-    return refit.objective
+def _span(fitted: FittedLaw, name: str) -> tuple[np.ndarray, bool] | None:
+    """Values of a parameter across and beyond its interval, and whether the interval goes on beyond them; None without
+    a finite interval."""
+    low, high = (np.nan if end is None else float(end) for end in fitted.intervals.get(name, (None, None)))
+    if not np.isfinite([low, high]).all() or high <= low:
+        return None
+    beyond, best = 0.4 * (high - low), fitted.params[name]
+    cut = best > 0 and high + beyond > _WIDE * best
+    ends = np.clip([low - beyond, _WIDE * best if cut else high + beyond], *fitted.bounds[name]).tolist()
+    return np.unique([*np.linspace(ends[0], ends[1], _STEPS), best]), cut
 
 
 def draw(axes: Axes, data: Profile) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -16,9 +17,10 @@ from matplotlib.ticker import MaxNLocator
 
 from scalelaw.costs._workload import Workload
 from scalelaw.fit import FittedLaw
-from scalelaw.plan import find_optimum
+from scalelaw.plan.continuous import least_error
+from scalelaw.plan.grid import predict
 from scalelaw.report.figures._contract import Margins, plain_margins
-from scalelaw.report.figures._parts import beyond_handle, hatch_around, legend_below, panel_heading
+from scalelaw.report.figures._parts import BEYOND, beyond_handle, hatch_around, legend_below, panel_heading
 from scalelaw.report.figures._prepare import GRID, kind_of, parts_of_size, size_cost, wider
 from scalelaw.report.figures._ticks import alike, log_input
 from scalelaw.report.study import Study
@@ -111,19 +113,22 @@ def _free_path(fitted: FittedLaw, optima: Sequence[Mapping[str, Any]]) -> tuple[
     first, path = optima[0], _path(optima)
     if first["cost"] != size_cost() or set(first["budget"]) != {"flops"} or len(path) < 2:
         return tuple(o["continuous"] for o in optima if o["continuous"])
-    bare = replace(fitted, draws={})
-    options = {
-        "text_tokens": first["text_tokens"],
-        "generate": first["generate"],
-        "models": {p["model"]: p["n_params"] for p in path},
-        "visual_tokens": sorted({p["visual_tokens"] for p in path}),
-        "cost": first["cost"],
-    }
+    tokens = [p["visual_tokens"] for p in path]
+    work = Workload(first["text_tokens"], first["generate"], first["batch"])
     ends = path[0]["costs"]["flops"], path[-1]["costs"]["flops"]
-    places = [
-        find_optimum(bare, {"flops": float(b)}, **options).continuous for b in np.geomspace(*ends, 15)[:-1]
-    ]
-    return tuple(place for place in places if place)
+
+    def error(n_params: np.ndarray, visual_tokens: np.ndarray) -> np.ndarray:
+        return predict(fitted, n_params, visual_tokens, work)
+
+    return tuple(
+        least_error(error, partial(_size_for, float(budget), work), min(tokens), max(tokens))
+        for budget in np.geomspace(*ends, 15)[:-1]
+    )
+
+
+def _size_for(budget: float, work: Workload, visual_tokens: np.ndarray) -> np.ndarray:
+    """The size that spends the budget at each number of visual tokens: `size_cost` is proportional to the size."""
+    return budget / np.asarray(sum(parts_of_size(1.0, visual_tokens, work).values()))
 
 
 def draw(axes: Axes, data: Surface) -> None:
@@ -282,5 +287,13 @@ def hover(data: Surface) -> dict[str, Any]:
 
 
 def margins(data: Surface, width: float) -> Margins:
-    """A scale at the left."""
-    return plain_margins(width)
+    """A scale at the left, a legend below."""
+    labels = [
+        BEYOND,
+        "equal 2 N (Q + V + G)",
+        "best with any size",
+        "best of the catalogue by budget",
+        "chosen",
+        "measured",
+    ]
+    return plain_margins(width, labels)

@@ -1,3 +1,1 @@
-"""From pages to files: PDF, HTML, LaTeX, and single figures."""
-
-from scalelaw.report.render import matplotlib_settings  # noqa: F401 - imports matplotlib with safe settings
+"""The renderers of a report (PDF, HTML, LaTeX, single figures): they decide where a block stands, not its content."""

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Sheet
 from matplotlib.transforms import Bbox
 
 from scalelaw import plugins
 from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files.paths import atomic
+from scalelaw.report.blocks import Figure
 from scalelaw.report.collect import drawable, gather
 from scalelaw.report.figures import curves, surface
 from scalelaw.report.figures._contract import Plugin, load
-from scalelaw.report.render.pdf import Panel
 from scalelaw.report.render.single import alone
 from scalelaw.report.study import Study
 from scalelaw.report.style import styled
@@ -89,7 +89,7 @@ def _plugin(name: str) -> Plugin:
 
 def _panel(
     name: str, plugin: Plugin, studies: Sequence[Study], size: tuple[float, float] | None
-) -> tuple[Figure, Bbox]:
+) -> tuple[Sheet, Bbox]:
     """The figure of the first study that has something to draw."""
     data = next((data for study in studies if (data := plugin.prepare(study)) is not None), None)
     if data is None:
@@ -99,10 +99,10 @@ def _panel(
             hint=f"It shows: {plugin.TITLE}.",
         )
     width, height = size or (_WIDTH, None)
-    return alone(Panel(name, plugin, data), width, height)
+    return alone(Figure(name, plugin, data), width, height)
 
 
-def _composed(name: str, studies: Sequence[Study], size: tuple[float, float] | None) -> tuple[Figure, None]:
+def _composed(name: str, studies: Sequence[Study], size: tuple[float, float] | None) -> tuple[Sheet, None]:
     fits = [study for study in studies if study.fitted is not None]
     if not fits:
         raise InputError(
@@ -115,8 +115,8 @@ def _composed(name: str, studies: Sequence[Study], size: tuple[float, float] | N
     return figure, None
 
 
-def _sheet(wide: float, tall: float) -> Figure:
-    figure = Figure(figsize=(wide, tall))
+def _sheet(wide: float, tall: float) -> Sheet:
+    figure = Sheet(figsize=(wide, tall))
     FigureCanvasAgg(figure)
     return figure
 
@@ -127,7 +127,7 @@ def _curves_of(study: Study) -> curves.Curves:
     return data
 
 
-def _overview(studies: Sequence[Study]) -> Figure:
+def _overview(studies: Sequence[Study]) -> Sheet:
     """The curves of the first fit, beside them its surface."""
     study = studies[0]
     data = surface.prepare(study)
@@ -143,7 +143,7 @@ def _overview(studies: Sequence[Study]) -> Figure:
     return figure
 
 
-def _families(studies: Sequence[Study]) -> Figure:
+def _families(studies: Sequence[Study]) -> Sheet:
     """The curves of up to three fits on one scale of errors, so that they can be compared."""
     shown = [study for study in studies[:3] if study.fitted]
     figure = _sheet(0.6 + 5.6 * len(shown), 5.2)
@@ -158,7 +158,7 @@ def _families(studies: Sequence[Study]) -> Figure:
     return figure
 
 
-COMPOSED: dict[str, Callable[[Sequence[Study]], Figure]] = {"overview": _overview, "families": _families}
+COMPOSED: dict[str, Callable[[Sequence[Study]], Sheet]] = {"overview": _overview, "families": _families}
 """Figures of several panels, by name."""
 
 

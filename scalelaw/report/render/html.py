@@ -1,4 +1,4 @@
-"""A report as one self-contained web page: the same text and figures, with the values under the pointer."""
+"""A report as one self-contained web page: the same blocks, with the values under the pointer."""
 
 from __future__ import annotations
 
@@ -6,26 +6,41 @@ import html
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from string import Template
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
 from scalelaw.files.safe_text import json_safe, one_line, printable
-from scalelaw.report.export import named_figures, outline_of
-from scalelaw.report.render.pdf import Page, Panel
+from scalelaw.report.blocks import (
+    Block,
+    Figure,
+    Formula,
+    Heading,
+    Item,
+    Paragraph,
+    Row,
+    Table,
+    figures_of,
+    flat,
+    split,
+    title_of,
+)
+from scalelaw.report.export import named_figures
 from scalelaw.report.render.single import alone
 from scalelaw.report.style import INK, MUTED, PAPER, RULE
 from scalelaw.report.text import format as fmt
-from scalelaw.report.text.formula import Formula
+from scalelaw.report.text.formula import Formula as Typeset
 from scalelaw.results.envelope import plain
 
-_WIDTHS = {"broad": 5.4, "slim": 3.4}
-"""Inches that a figure is drawn for: on a screen, and on a phone, where the first would have type of 7 pixels."""
+_WIDTH = 4.0
+"""Inches that a figure is drawn for: its type can be read on a phone, and fills a column of a screen."""
 _POINT = 72.0
 _VARIABLES = {
     INK: "ink", MUTED: "muted", PAPER: "paper", RULE: "rule", "#e6e9ec": "grid", "#d3d8dd": "hatch", "#eef0f2": "band",
@@ -33,68 +48,72 @@ _VARIABLES = {
 _GREEK = re.compile(r"\\(alpha|beta|gamma|delta|epsilon|kappa|lambda|mu|nu|rho|sigma|theta)\s*")
 
 
-def page_text(pages: Sequence[Page], title: str, foot: str) -> str:
+def page_text(blocks: Sequence[Block], title: str, foot: str) -> str:
     """The whole page as HTML, with nothing that is loaded from elsewhere; to be called inside `style.styled()`."""
-    names = iter(named_figures(pages))
-    sections, hovers = [], dict[str, Any]()
-    for number, page in enumerate(pages, 1):
+    names = iter(named_figures(blocks))
+    sections, links, hovers, shapes = [], [], dict[str, Any](), dict[str, str]()
+    for number, page in enumerate(split(blocks), 1):
         figures = []
-        for _ in page.panels:
-            name, panel = next(names)
-            for kind, width in _WIDTHS.items():
-                mark = name if kind == "broad" else f"{name}-{kind}"
-                drawing, hovers[mark] = _figure(mark, panel, width)
-                figures.append(f'<figure class="{kind}" id="{mark}" data-name="{mark}">{drawing}</figure>')
-        body = "".join(_tags_of(page.texts))
+        for _ in figures_of(page):
+            name, figure = next(names)
+            drawing, hovers[name] = _figure(name, figure, shapes)
+            figures.append(f'<figure id="{name}" data-name="{name}">{drawing}</figure>')
+        body = "".join(_tags_of(flat(page)))
+        links.append(f'<li><a href="#page-{number}">{html.escape(one_line(title_of(page)))}</a></li>')
         sections.append(
             f'<section id="page-{number}">{body}<div class="figures">{"".join(figures)}</div></section>'
         )
-    entries = [(number, title) for number, title in enumerate(outline_of(pages), 1) if title]
-    links = "".join(
-        f'<li><a href="#page-{number}">{html.escape(one_line(title))}</a></li>' for number, title in entries
-    )
-    nav = f"<nav><details><summary>Contents</summary><ol>{links}</ol></details></nav>"
+    nav = f"<nav><details><summary>Contents</summary><ol>{''.join(links)}</ol></details></nav>"
     template = Template((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
     data = json_safe(json.dumps(plain(hovers), ensure_ascii=False, allow_nan=False)).replace("<", "\\u003c")
+    letters = "".join(f'<path id="{name}" d="{path}"/>' for name, path in shapes.items())
     return template.substitute(
         title=html.escape(one_line(title)),
         nav=nav,
-        sections="\n".join(sections),
+        sections="\n".join(
+            [f'<svg class="letters" aria-hidden="true"><defs>{letters}</defs></svg>', *sections]
+        ),
         data=data,
         foot=html.escape(one_line(foot)),
     )
 
 
-def _tags_of(texts: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The words of a page; neighbouring items and rows become one list and one table."""
-    tags = {
-        "title": "h2",
-        "headline": "p class=headline",
-        "heading": "h3",
-        "paragraph": "p",
-        "formula": "p class=formula",
-    }
-    before = ""
-    for kind, text in texts:
-        if kind != before and before in ("item", "row"):
-            yield "</ul>" if before == "item" else "</table></div>"
-        if kind != before and kind in ("item", "row"):
-            yield "<ul>" if kind == "item" else "<div class=wide><table>"
-        before = kind
-        if kind == "item":
-            yield f"<li>{_inline(text)}</li>"
-        elif kind == "row":
-            yield "<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in text.split("\t")) + "</tr>"
+def _tags_of(blocks: Iterable[Block]) -> Iterator[str]:
+    """The text of a page; neighboring items become one list, neighboring rows one table."""
+    for kind, group in groupby(blocks, key=type):
+        if kind is Item:
+            items = (block.text for block in group if isinstance(block, Item) and block.medium != "page")
+            yield f"<ul>{''.join(f'<li>{_inline(text)}</li>' for text in items)}</ul>"
+        elif kind is Row:
+            yield _table((block.name, block.value) for block in group if isinstance(block, Row))
         else:
-            tag = tags[kind]
-            yield f"<{tag}>{_inline(text)}</{tag.split()[0]}>"
-    if before in ("item", "row"):
-        yield "</ul>" if before == "item" else "</table></div>"
+            yield from map(_tag, group)
+
+
+def _tag(block: Block) -> str:
+    if isinstance(block, Heading):
+        name = "h2" if block.level == 1 else "h3"
+        return f"<{name}>{_inline(block.text)}</{name}>"
+    if isinstance(block, Paragraph):
+        text = f"{fmt.capital(block.text)}." if block.kind == "key" else block.text
+        return (
+            f"<p class=headline>{_inline(text)}</p>"
+            if block.kind == "headline"
+            else f"<p>{_inline(text)}</p>"
+        )
+    if isinstance(block, Formula):
+        return f"<p class=formula>{_inline(block.text)}</p>"
+    return _table(block.rows) if isinstance(block, Table) else ""
+
+
+def _table(rows: Iterable[Sequence[str]]) -> str:
+    cells = ("".join(f"<td>{_inline(cell)}</td>" for cell in row) for row in rows)
+    return f"<div class=wide><table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table></div>"
 
 
 def _inline(text: str) -> str:
     """Text as HTML; a formula set for the page ('$...$') with true exponents and Greek letters."""
-    if not isinstance(text, Formula):
+    if not isinstance(text, Typeset):
         return html.escape(printable(text))
     plain_text = html.escape(text[1:-1])
     text = _GREEK.sub(lambda m: fmt.greek(m[1]), plain_text).replace("\\,", " · ").replace("-", "−")
@@ -104,28 +123,90 @@ def _inline(text: str) -> str:
     return re.sub(r"_\{([^{}]*)\}", r"<sub>\1</sub>", text)
 
 
-def _figure(name: str, panel: Panel, width: float) -> tuple[str, dict[str, Any]]:
-    """The figure as SVG whose colours follow the page's, and what lies where in it."""
-    figure, box = alone(panel, width)
+def _figure(name: str, figure: Figure, shapes: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """The figure as SVG whose colors follow the page's, and what lies where in it.
+
+    Its letters are added to `shapes` ({id: path}), which all figures of the page share.
+    """
+    drawn, box = alone(figure, _WIDTH)
     out = io.StringIO()
-    figure.savefig(out, format="svg", bbox_inches=box, transparent=True, metadata={"Date": None})
-    drawing = out.getvalue()
-    drawing = drawing[drawing.index("<svg") :]
-    drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
-    drawing = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', drawing)
-    drawing = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', drawing)
-    drawing = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", drawing)
-    for colour, variable in _VARIABLES.items():
-        drawing = re.sub(rf"(?<=[: \"]){colour}\b", f"var(--{variable})", drawing)
-    axes = figure.axes[0]
-    alt = html.escape(f"{axes.get_title(loc='left')}, {axes.get_xlabel()}", quote=True)
-    drawing = re.sub(r'<svg ([^>]*?)width="[^"]+" height="[^"]+"|<svg ([^>]*?)height="[^"]+" ([^>]*?)width="[^"]+"',
-                     lambda m: f"<svg {''.join(g or '' for g in m.groups())}", drawing, count=1)  # fmt: skip
-    drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{alt}" ', 1)
-    under: dict[str, Any] = {"points": [p for axis in figure.axes for p in _points(axis, box)]}
-    if (hover := getattr(panel.figure, "hover", None)) is not None:
-        under["surface"] = _grid(axes, hover(panel.data), box)
+    drawn.savefig(out, format="svg", bbox_inches=box, transparent=True, metadata={"Date": None})
+    axes = drawn.axes[0]
+    drawing = _slim(out.getvalue(), name, f"{axes.get_title(loc='left')}, {axes.get_xlabel()}", shapes)
+    under: dict[str, Any] = {"points": [p for axis in drawn.axes for p in _points(axis, box)]}
+    if (hover := getattr(figure.figure, "hover", None)) is not None:
+        under["surface"] = _grid(axes, hover(figure.data), box)
     return drawing, under
+
+
+_SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
+_DIGITS = re.compile(r"-?\d+\.\d{2,}")
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
+
+
+def _slim(text: str, name: str, label: str, shapes: dict[str, str]) -> str:
+    """A drawing of matplotlib with its letters in `shapes`, two digits to a coordinate, and without metadata."""
+    ElementTree.register_namespace("", _SVG[1:-1])
+    ElementTree.register_namespace("xlink", _LINK[1:-5])
+    root = ElementTree.fromstring(text)
+    letters: set[str] = set()
+    for parent in list(root.iter()):
+        for child in list(parent):
+            glyph = child.get("id", "") if child.tag == f"{_SVG}path" and parent.tag == f"{_SVG}defs" else ""
+            if glyph.startswith(_FACES):
+                letters.add(glyph)
+                shapes[f"letter-{glyph}"] = _rounded(child.get("d", ""), 0)
+            if glyph.startswith(_FACES) or child.tag == f"{_SVG}metadata":
+                parent.remove(child)
+    for element in root.iter():
+        for key, value in list(element.attrib.items()):
+            if key == "id":
+                element.set(key, f"{name}-{value}")
+            elif key == _LINK:
+                target = value[1:]
+                element.set(key, f"#letter-{target}" if target in letters else f"#{name}-{target}")
+            elif key in _SHAPED:
+                element.set(key, _rounded(value, _SHAPED[key]))
+            else:
+                element.set(key, _REFERENCE.sub(rf"url(#{name}-\1)", _colored(value)))
+    for key in ("width", "height"):
+        root.attrib.pop(key, None)
+    root.set("role", "img")
+    root.set("aria-label", printable(label))
+    slim = ElementTree.tostring(root, encoding="unicode")
+    return re.sub(r">\s+<", "><", slim)
+
+
+_FACES = "DejaVu"
+_SHAPED = {"d": 1, "x": 1, "y": 1, "width": 1, "height": 1, "points": 1, "transform": 3}
+"""Attributes of coordinates, and how many digits they keep."""
+
+
+def _rounded(text: str, digits: int) -> str:
+    """Coordinates with fewer digits; a command of a path that follows itself is left out."""
+
+    def short(match: re.Match[str]) -> str:
+        return f"{float(match[0]):.{digits}f}".rstrip("0").rstrip(".") if digits else f"{float(match[0]):.0f}"
+
+    words: list[str] = []
+    command = ""
+    for word in _DIGITS.sub(short, text).split():
+        if word in _REPEATED and word == command:
+            continue
+        command = word if word.isalpha() else command
+        words.append(word)
+    return " ".join(words)
+
+
+_REPEATED = ("L", "Q")
+"""Commands of a path that need not be repeated."""
+
+
+def _colored(text: str) -> str:
+    """A style whose colors are the page's variables."""
+    for color, variable in _VARIABLES.items():
+        text = re.sub(rf"{color}\b", f"var(--{variable})", text)
+    return text
 
 
 def _points(axes: Axes, box: Bbox) -> Iterator[tuple[float, float, str]]:

@@ -11,18 +11,18 @@ from typing import Any
 from scalelaw import plugins
 from scalelaw.files.paths import bundled
 from scalelaw.fit import FittedLaw
+from scalelaw.report.blocks import Figure
 from scalelaw.report.collect import Contents
-from scalelaw.report.export import named_figures
-from scalelaw.report.render.pdf import Page
 from scalelaw.report.render.single import alone
 from scalelaw.report.study import Study, facts_of
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import Formula, typeset
 from scalelaw.report.text.glyphs import drawable
-from scalelaw.report.text.sentences import mind_all, target
+from scalelaw.report.text.sentences import mind_all, served, target
 from scalelaw.report.values import numbers
 
-_MOST_WARNINGS = 12
+_MOST_WARNINGS, _MOST_ROWS, _MOST_COSTS, _MOST_SERVED = 12, 40, 4, 3
+"""The most warnings; and of a table of plans the most rows (a page has room for them), kinds of cost, ways to serve."""
 COLUMN = 3.4
 """The width of one column of two, in inches."""
 _UNDATED: dict[str, dict[str, Any]] = {
@@ -33,19 +33,22 @@ _UNDATED: dict[str, dict[str, Any]] = {
 _ARXIV = re.compile(r"\d{4}\.\d{5}")
 
 
-def paper_files(pages: Sequence[Page], contents: Contents, tables: bool = True) -> dict[str, bytes]:
+def paper_files(
+    figures: Sequence[tuple[str, Figure]], contents: Contents, tables: bool = True
+) -> dict[str, bytes]:
     """Figures (PDF, SVG, PNG at 300 dpi) and, with `tables`, tables.tex (booktabs) and references.bib: {name: bytes}.
 
     Call it inside `style.styled()`.
     """
     files: dict[str, bytes] = {}
-    for name, panel in named_figures(pages):
-        if tables and getattr(panel.figure, "IN_TABLES", False):
-            continue  # tables.tex has these numbers
-        figure, box = alone(panel, COLUMN)
+    for name, figure in figures:
+        if tables and getattr(figure.figure, "IN_TABLES", False):
+            # tables.tex has these numbers
+            continue
+        drawn, box = alone(figure, COLUMN)
         for kind, undated in _UNDATED.items():
             drawing = io.BytesIO()
-            figure.savefig(drawing, format=kind, dpi=300, bbox_inches=box, metadata=undated)
+            drawn.savefig(drawing, format=kind, dpi=300, bbox_inches=box, metadata=undated)
             files[f"{name}.{kind}"] = drawing.getvalue()
     if tables:
         files["tables.tex"] = "\n".join(_tables(contents)).encode()
@@ -103,7 +106,7 @@ def _warnings(contents: Contents) -> Iterator[str]:
 def _parameters(study: Study) -> str:
     fitted = study.fitted
     assert fitted is not None
-    level = f"{100 * fitted.interval['level']:g}\\,\\% interval"
+    level = f"{100 * fitted.interval['level']:g}\\% interval"
     rows = [
         (_symbol(bar.name), _number(bar.value), f"{_number(bar.low)} to {_number(bar.high)}")
         for bar in numbers(fitted)
@@ -126,24 +129,44 @@ def _status(fitted: FittedLaw) -> str:
 
 
 def _plans(study: Study) -> str:
+    """The best configuration and three runners-up of each plan, what each costs, and on what it is served."""
+    choices = [[optimum["best"], *optimum["runners_up"][:3]] for optimum in study.optima]
+    costs = [choice["costs"] for listed in choices for choice in listed]
+    known = [kind for kind in costs[0] if all(cost.get(kind) is not None for cost in costs)]
+    limited = {kind for optimum in study.optima for kind in optimum["budget"]}
+    # what is limited and what is paid come first
+    kinds = sorted(known, key=lambda kind: (kind not in limited, not fmt.cost(kind, 1.0).startswith("$")))
+    kinds = kinds[:_MOST_COSTS]
     rows = []
-    for optimum in study.optima:
-        for place, choice in enumerate([optimum["best"], *optimum["runners_up"][:3]]):
+    for optimum, listed in zip(study.optima, choices, strict=True):
+        units = fmt.units_of(optimum)
+        for place, choice in enumerate(listed):
             ends = choice.get("error_interval") or (None, None)
             low, high = (_number(float("nan") if end is None else end) for end in ends)
             rows.append(
                 (
-                    escape(fmt.budget(optimum["budget"], fmt.units_of(optimum))) if place == 0 else "",
+                    escape(fmt.budget(optimum["budget"], units)) if place == 0 else "",
                     escape(fmt.plain_name(choice["model"])),
                     f"{choice['visual_tokens']:g}",
                     f"{choice['error']:.4f}",
                     f"{low} to {high}",
+                    *(escape(fmt.cost(kind, choice["costs"][kind], units)) for kind in kinds),
                 )
             )
-    header = ("budget", "model", "$V$", escape(target(study)), "interval")
+    left = f" {len(rows) - _MOST_ROWS} more rows are in report.json." if len(rows) > _MOST_ROWS else ""
+    header = (
+        "budget",
+        "model",
+        "$V$",
+        escape(target(study)),
+        "interval",
+        *(escape(fmt.kind(k)) for k in kinds),
+    )
     name = f" ({escape(study.name)})" if study.name else ""
-    caption = f"The best configuration within each budget, and those behind it{name}."
-    return _table("llrrr", header, rows, caption, f"plan-{study.name or 'law'}")
+    on = " ".join(dict.fromkeys(escape(served(optimum)) for optimum in study.optima[:_MOST_SERVED]))
+    caption = f"The best configuration within each budget, and those behind it{name}. {on}{left}"
+    columns = "llrrr" + "r" * len(kinds)
+    return _table(columns, header, rows[:_MOST_ROWS], caption, f"plan-{study.name or 'law'}")
 
 
 def _laws(comparison: Any) -> str:
@@ -163,7 +186,7 @@ def _table(
     columns: str, header: Iterable[str], rows: Iterable[Iterable[str]], caption: str, label: str
 ) -> str:
     lines = [
-        "\\begin{table}", "  \\centering", f"  \\caption{{{caption}}}", f"  \\label{{tab:{_slug(label)}}}",
+        "\\begin{table}", "  \\centering\\small", f"  \\caption{{{caption}}}", f"  \\label{{tab:{_slug(label)}}}",
         f"  \\begin{{tabular}}{{{columns}}}", "    \\toprule", f"    {' & '.join(header)} \\\\", "    \\midrule",
         *(f"    {' & '.join(row)} \\\\" for row in rows),
         "    \\bottomrule", "  \\end{tabular}", "\\end{table}", "",
@@ -187,15 +210,7 @@ def escape(text: str) -> str:
 
 
 def _symbol(name: str) -> str:
-    if name.startswith("weight."):
-        return escape(fmt.greek(name))
-    greek = {"alpha": "$\\alpha$", "beta": "$\\beta$", "gamma": "$\\gamma$", "delta": "$\\delta$"}
-    named = {
-        "alpha_over_beta": "$\\alpha/\\beta$",
-        "alpha_minus_beta": "$\\alpha-\\beta$",
-        "optimal_visual_tokens_per_text_token": "$V^*/Q$",
-    }
-    return greek.get(name) or named.get(name) or (f"${name}$" if len(name) == 1 else escape(name))
+    return f"${name}$" if len(name) == 1 and name.isascii() and name.isalpha() else escape(fmt.greek(name))
 
 
 def _number(value: float) -> str:

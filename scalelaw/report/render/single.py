@@ -1,12 +1,12 @@
-"""One panel by itself, at a width given: for a paper's column, a slide, a page that is no paper."""
+"""One figure alone, at a given width: for the column of a paper, a slide, a web page."""
 
 from __future__ import annotations
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Sheet
 from matplotlib.transforms import Bbox
 
-from scalelaw.report.render.pdf import Panel
+from scalelaw.report.blocks import Figure
 from scalelaw.report.text.glyphs import make_drawable
 
 _PAD, _EDGE = 0.06, 0.02
@@ -15,10 +15,10 @@ _TRIES = 4
 _ROOM_BELOW = 2.6
 
 
-def alone(panel: Panel, width: float, height: float | None = None) -> tuple[Figure, Bbox]:
+def alone(panel: Figure, width: float, height: float | None = None) -> tuple[Sheet, Bbox]:
     """A figure with this panel, and the part of it to be saved (inches): `width` wide, so that its type has its size,
     and `height` high, or as high as the panel with its legend needs. To be called inside `style.styled()`."""
-    left, right, inner = panel.figure.margins(panel.data, width)
+    left, right, inner, *_ = panel.figure.margins(panel.data, width)
     for _ in range(_TRIES):
         figure, box = _drawn(panel, width, left, right, inner)
         out = max(0.0, _EDGE - box.x0), max(0.0, box.x1 + _EDGE - width)
@@ -33,9 +33,9 @@ def alone(panel: Panel, width: float, height: float | None = None) -> tuple[Figu
     return figure, Bbox([[low, box.y0 - _PAD], [high, box.y1 + _PAD]])
 
 
-def _drawn(panel: Panel, width: float, left: float, right: float, height: float) -> tuple[Figure, Bbox]:
+def _drawn(panel: Figure, width: float, left: float, right: float, height: float) -> tuple[Sheet, Bbox]:
     tall = height + 0.9 + _ROOM_BELOW
-    figure = Figure(figsize=(width, tall))
+    figure = Sheet(figsize=(width, tall))
     FigureCanvasAgg(figure)
     inner = width - left - right
     axes = figure.add_axes((left / width, _ROOM_BELOW / tall, inner / width, height / tall))

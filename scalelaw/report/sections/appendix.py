@@ -11,91 +11,88 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scalelaw.report.blocks import Block, Heading, Row
 from scalelaw.report.collect import Contents
 from scalelaw.report.study import Study, facts_of, source_of
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.sentences import target
 from scalelaw.version import __version__
 
-Row = tuple[str, str]
 _MADE_WITH = ("numpy", "scipy", "pandas", "matplotlib")
 
 
-_LOSS: Row = (
+_LOSS = Row(
     "loss",
     "The training objective in its own unit (nats per token): lower is better; it is not a share of 1.",
 )
 _WORDS: tuple[Row, ...] = (
-    ("error", "1 − score, as a fraction: 0 is perfect."),
-    ("size, N", "Parameters (weights) of the LLM; 7B: 7 billion."),
-    (
+    Row("error", "1 − score, as a fraction: 0 is perfect."),
+    Row("size, N", "Parameters (weights) of the LLM; 7B: 7 billion."),
+    Row(
         "visual tokens, V",
         "The tokens that represent an image in the LLM; each costs about as much as a text token.",
     ),
-    (
+    Row(
         "FLOPs",
         "Arithmetic operations of one query (GFLOPs: 10⁹, TFLOPs: 10¹²). Q: text tokens, G: generated tokens.",
     ),
-    ("law", "A formula fitted to the measurements."),
-    (
+    Row("law", "A formula fitted to the measurements."),
+    Row(
         "α, β, D",
         "The exponents of size and of visual tokens, and the irreducible error.",
     ),
-    (
+    Row(
         "interval",
         "A range that contains the true value in about 95 of 100 such studies (95%), if the law is right.",
     ),
-    (
+    Row(
         "refits, best in",
         "The law is fitted many times to resampled measurements (bootstrap): the share of these fits in which "
         "this LLM is best within the budget. It says nothing about the size of the difference.",
     ),
-    ("profile", "The increase of the objective with one parameter fixed."),
-    (
+    Row("profile", "The increase of the objective with one parameter fixed."),
+    Row(
         "root mean square, R²",
         "The typical distance of the measurements from the law, and the share of their variance that it explains.",
     ),
-    (
+    Row(
         "at bound, not identified",
         "A parameter lies on its bound, or the measurements do not determine it.",
     ),
-    ("extrapolated", "Predicted outside the measured range: the further, the less certain."),
-    ("held out", "Measurements left out of a fit to test it."),
+    Row("extrapolated", "Predicted outside the measured range: the further, the less certain."),
+    Row("held out", "Measurements left out of a fit to test it."),
 )
 
 
-def appendix(contents: Contents, command: str) -> Iterator[tuple[str, list[Row]]]:
-    """Sections of rows (name, value), as the checklist has them."""
-    yield (
-        "Provenance",
-        [
-            ("command", command or "scalelaw.write_report, from Python"),
-            ("scalelaw", __version__),
-            ("Python", platform.python_version()),
-            *((name, version(name)) for name in _MADE_WITH),
-        ],
-    )
+def appendix(contents: Contents, command: str) -> Iterator[Block]:
+    """The command, versions, hashes and sources: headings with rows."""
+    yield Heading("Provenance")
+    yield Row("command", command or "scalelaw.write_report, from Python")
+    yield Row("scalelaw", __version__)
+    yield Row("Python", platform.python_version())
+    for name in _MADE_WITH:
+        yield Row(name, version(name))
     for study in contents.studies:
         if study.fitted is not None:
-            yield "Numbers and draws" + (f": {study.name}" if study.name else ""), _numbers(study)
+            yield Heading(f"Numbers and draws{study.tag}")
+            yield from _numbers(study)
     for name, frame in contents.tables:
         facts = facts_of(name)
-        yield (
-            f"Table {Path(name).name}".strip(),
-            [
-                ("rows", str(len(frame))),
-                ("hash", hash_of(frame)),
-                *((key, str(facts[key])) for key in ("citation", "licence") if facts.get(key)),
-            ],
-        )
+        yield Heading(f"Table {Path(name).name}".strip())
+        yield Row("rows", str(len(frame)))
+        yield Row("hash", hash_of(frame))
+        for key in ("citation", "licence"):
+            if facts.get(key):
+                yield Row(key, str(facts[key]))
 
 
-def glossary(contents: Contents) -> Iterator[tuple[str, list[Row]]]:
+def glossary(contents: Contents) -> Iterator[Block]:
     """Definitions of the terms of a report on fits or plans."""
     if contents.studies:
         losses = [target(study) == fmt.LOSS for study in contents.studies]
-        meaning = [*([_LOSS] if any(losses) else []), *(_WORDS[1:] if losses and all(losses) else _WORDS)]
-        yield "Terms", meaning
+        yield Heading("Terms")
+        yield from [_LOSS] if any(losses) else []
+        yield from _WORDS[1:] if losses and all(losses) else _WORDS
 
 
 def _numbers(study: Study) -> list[Row]:
@@ -104,13 +101,13 @@ def _numbers(study: Study) -> list[Row]:
     facts = fitted.checklist
     cited = facts_of(str(facts.get("table", ""))).get("citation")
     return [
-        ("fitted to", source_of(fitted) or "a table without a name"),
-        *([("cite", cited)] if cited else []),
-        ("law from", fitted.source or "a custom law"),
-        ("data hash", str(facts.get("data_hash", "not known"))),
-        ("seed", fmt.plainly(facts.get("seed"))),
-        ("draws", fmt.plainly(facts.get("bootstrap"))),
-        ("fitted with", fmt.plainly(facts.get("versions", {}))),
+        Row("fitted to", source_of(fitted) or "a table without a name"),
+        *([Row("cite", cited)] if cited else []),
+        Row("law from", fitted.source or "a custom law"),
+        Row("data hash", str(facts.get("data_hash", "not known"))),
+        Row("seed", fmt.plainly(facts.get("seed"))),
+        Row("draws", fmt.plainly(facts.get("bootstrap"))),
+        Row("fitted with", fmt.plainly(facts.get("versions", {}))),
     ]
 
 

@@ -1,134 +1,105 @@
-"""The pages on one fit, one plan: the fit, residuals, the surface, the uncertainty of the parameters."""
+"""The sections on one fit, one plan: the fit, residuals, the surface, the uncertainty of the parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from scalelaw.fit import FittedLaw
+from scalelaw.report.blocks import Block, Figure, Formula, Heading, Paragraph
 from scalelaw.report.figures import cloud, curves, front, intervals, parity, profile, residuals, surface
-from scalelaw.report.figures._contract import Plugin
 from scalelaw.report.figures._prepare import size_cost
-from scalelaw.report.render.pdf import Page
 from scalelaw.report.study import Study, source_of
-from scalelaw.report.style import MARGIN
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
 from scalelaw.report.text.sentences import explained_symbols
-from scalelaw.report.values import axes_of, bars
+from scalelaw.report.values import axes_of
 
-LEFT, GAP, TOP = MARGIN + 0.62, 0.85, 1.8
-"""Where a page's panels begin, in inches, and how far apart two are."""
-WIDE = 11.69 - MARGIN - LEFT
-"""The width of a panel across the page."""
-_ROW, _UNDER, _LOWEST = 0.17, 0.87, 7.08
-"""Inches: a row of the intervals at least, what lies between a row of panels and the next, the lowest frame's end."""
+_MOST_PROFILES = 4
+_SURFACE_SHARE = 1.7
+"""How much wider the surface is than the front beside it."""
 
 
-def fit_page(fitted: FittedLaw, best: Mapping[str, Any] | None, tag: str = "") -> Page:
-    """Error along each of the two inputs, curves and bands; one wide panel for a law of one input."""
+def fit(study: Study) -> Iterator[Block]:
+    """The law, and the error along each of its first two inputs with curves and bands."""
+    fitted = study.fitted
+    if fitted is None:
+        return
     along, by = axes_of(fitted)
-    page = Page(f"The fitted {fmt.named(fmt.target_of(fitted))}{tag}", law_line(fitted))
-    room = 11.69 - 2 * MARGIN
-    page.top = page.formula(MARGIN, page.top + 0.04, typeset(fitted.formula, fitted.params), room, size=12)
-    page.texts.append(("formula", typeset(fitted.formula, fitted.params)))
+    best = study.optima[0]["best"] if study.optima else None
+    yield Heading(f"The fitted {fmt.named(fmt.target_of(fitted))}{study.tag}", 1)
+    yield Paragraph(_law_line(fitted))
+    yield Formula(typeset(fitted.formula, fitted.params))
     if by is None:
-        page.plot("fit", (LEFT, TOP, WIDE, 4.5), curves, curves.slices(fitted, along, None, best))
-        return page
-    width = (WIDE - GAP) / 2
+        yield Figure("fit", curves, curves.slices(fitted, along, None, best))
+        return
     panels = curves.slices(fitted, along, by, best), curves.slices(fitted, by, along, best)
-    extent = min(p.extent[0] for p in panels), max(p.extent[1] for p in panels)
-    for place, data in enumerate(replace(panel, limits=extent) for panel in panels):
-        left = LEFT + place * (width + GAP)
-        page.plot(f"fit_along_{data.along}", (left, TOP, width, 4.4), curves, data)
-    return page
+    limits = min(p.extent[0] for p in panels), max(p.extent[1] for p in panels)
+    for panel in panels:
+        place = "row" if panel is panels[0] else "beside"
+        yield Figure(f"fit_along_{panel.along}", curves, replace(panel, limits=limits), place)  # type: ignore[arg-type]
 
 
-def residual_page(fitted: FittedLaw, tag: str = "") -> Page:
+def fit_residuals(study: Study) -> Iterator[Block]:
     """Measured against predicted, and residuals along each of at most two inputs."""
-    page = Page(
-        f"Residuals{tag}",
-        f"Residual = measured − predicted. Grey band: ± the root mean square error, {fmt.short(fitted.rmse)}.",
-    )
-    study, width = Study(fitted), (WIDE - GAP) / 2
-    page.plot("parity", (LEFT, TOP, width, 4.6), parity, parity.prepare(study))
-    panels = residuals.along(study)
-    height = 4.6 if len(panels) == 1 else 1.8
-    for row, data in enumerate(panels):
-        place = (LEFT + width + GAP, TOP + row * (height + 1.0), width, height)
-        page.plot(f"residuals_along_{data.against}", place, residuals, data)
-    return page
+    if study.fitted is None:
+        return
+    rmse = fmt.short(study.fitted.rmse)
+    yield Heading(f"Residuals{study.tag}", 1)
+    yield Paragraph(f"Residual = measured − predicted. Grey band: ± the root mean square error, {rmse}.")
+    yield Figure("parity", parity, parity.prepare(study))
+    for number, data in enumerate(residuals.along(study)):
+        yield Figure(f"residuals_along_{data.against}", residuals, data, "under" if number else "beside")
 
 
-def surface_page(study: Study, tag: str = "") -> Page:
+def fit_surface(study: Study) -> Iterator[Block]:
     """The surface with lines of equal cost and the optimum's path; beside it the least error for each cost."""
-    assert study.fitted is not None
-    along, by = axes_of(study.fitted)
-    assert by is not None
-    data = surface.surface(study.fitted, along, by, study.optima)
-    fronts = [o for o in study.optima if len(o.get("pareto") or ()) > 1]
-    page = Page(f"The surface of the {fmt.named(fmt.target_of(study.fitted))}{tag}", _surface_line(study))
-    width = 5.6 if fronts else WIDE
-    page.plot("surface", (LEFT, TOP, width, 4.3), surface, data)
-    if fronts:
-        left = LEFT + width + GAP
-        place = (left, TOP, 11.69 - MARGIN - left, 4.3)
-        page.plot("front", place, front, front.front(fronts, study.fitted))
-    return page
+    data = surface.prepare(study)
+    if study.fitted is None or data is None:
+        return
+    yield Heading(f"The surface of the {fmt.named(fmt.target_of(study.fitted))}{study.tag}", 1)
+    yield Paragraph(_surface_line(study))
+    costs = front.prepare(study)
+    yield Figure("surface", surface, data, share=_SURFACE_SHARE if costs else 1.0)
+    if costs is not None:
+        yield Figure("front", front, costs, "beside")
 
 
-def front_page(study: Study, tag: str = "") -> Page:
-    """The least error for each cost, for optima whose fit is not at hand."""
-    page = Page(
-        f"Least {fmt.named(fmt.target_of_plan(study.optima[0]))} by budget{tag}",
-        f"A query of {fmt.workload(study.optima[0])}. {fmt.costing(study.optima[0]['cost'])}.",
-    )
-    page.plot("front", (LEFT, TOP, WIDE, 4.3), front, front.front(study.optima, None))
-    return page
+def plan_front(study: Study) -> Iterator[Block]:
+    """The least error for each cost, for plans whose fit is not at hand."""
+    data = front.prepare(study)
+    if study.fitted is not None or data is None:
+        return
+    first = study.optima[0]
+    yield Heading(f"Least {fmt.named(fmt.target_of_plan(first))} by budget{study.tag}", 1)
+    yield Paragraph(f"A query of {fmt.workload(first)}. {fmt.costing(first['cost'])}.")
+    yield Figure("front", front, data)
 
 
-def belief_page(fitted: FittedLaw, tag: str = "") -> Page | None:
-    """Profiles of the parameters, the bootstrap draws pair by pair, the intervals: what is determined and what is
-    not. None where the fit has neither, and for an average of laws, which has no parameters of its own."""
-    if fmt.is_average(fitted.law):
-        return None
-    clouds, profiles, numbers = cloud.clouds(fitted), profile.profiles(fitted)[:4], bars(fitted)
+def uncertainty(study: Study) -> Iterator[Block]:
+    """Profiles of the parameters, the bootstrap draws pair by pair, the intervals: what the points determine.
+
+    Nothing where the fit has neither, and for an average of laws, which has no parameters of its own.
+    """
+    fitted = study.fitted
+    if fitted is None or fmt.is_average(fitted.law):
+        return
+    clouds, profiles = cloud.clouds(fitted), profile.profiles(fitted)[:_MOST_PROFILES]
     if not clouds and not profiles:
-        return None
-    texts = [
-        *(
-            ["Above: profiles, the increase of the objective with one parameter fixed; intervals are shaded."]
-            * bool(profiles)
-        ),
-        *(["Dots: refits to resampled measurements; star: the fit."] * bool(clouds)),
-        *([_two_kinds(fitted)] * bool(profiles and clouds)),
-    ]
-    page = Page(f"Uncertainty of the parameters{tag}", " ".join(texts))
-    top = page.top + 0.6
-    rows = bool(profiles) + bool(clouds)
-    room = (_LOWEST - top - _ROW * len(numbers)) / rows - _UNDER
-    height = min(1.35, max(room, 0.8)) if clouds else 4.2
-    profiled: list[tuple[str, Plugin, Any]] = [(f"profile_{data.name}", profile, data) for data in profiles]
-    drawn: list[tuple[str, Plugin, Any]] = [(f"cloud_{c.x_name}_{c.y_name}", cloud, c) for c in clouds]
-    for panels in (profiled, drawn):
-        width = (WIDE - 0.95 * (len(panels) - 1)) / max(len(panels), 1)
-        for place, (name, figure, data) in enumerate(panels):
-            page.plot(name, (LEFT + place * (width + 0.95), top, width, height), figure, data)
-        top += height + _UNDER if panels else 0.0
-    if numbers and clouds:
-        height = min(0.24 * len(numbers), _LOWEST - top)
-        data_bars = intervals.Intervals(tuple(numbers), fitted.n_points)
-        page.plot("intervals", (LEFT + 1.2, top, WIDE - 3.25, height), intervals, data_bars)
-    return page
-
-
-def figure_page(name: str, figure: Plugin, data: Any, tag: str = "") -> Page:
-    """A page with one figure, as high as it is where it stands alone."""
-    page = Page(f"{figure.TITLE}{tag}")
-    left, right, height = figure.margins(data, WIDE)
-    page.plot(name, (MARGIN + left, TOP, 11.69 - 2 * MARGIN - left - right, min(height, 4.5)), figure, data)
-    return page
+        return
+    above = "Above: profiles, the increase of the objective with one parameter fixed; intervals are shaded."
+    texts = [above] if profiles else []
+    texts += ["Dots: refits to resampled measurements; star: the fit."] if clouds else []
+    texts += [_two_kinds(fitted)] if profiles and clouds else []
+    yield Heading(f"Uncertainty of the parameters{study.tag}", 1)
+    yield Paragraph(" ".join(texts))
+    for number, data in enumerate(profiles):
+        yield Figure(f"profile_{data.name}", profile, data, "beside" if number else "row")
+    for number, pair in enumerate(clouds):
+        name = f"cloud_{pair.x_name}_{pair.y_name}"
+        yield Figure(name, cloud, pair, "beside" if number else "row")
+    if clouds and (widths := intervals.prepare(study)) is not None:
+        yield Figure("intervals", intervals, widths)
 
 
 def _two_kinds(fitted: FittedLaw) -> str:
@@ -142,7 +113,7 @@ def _two_kinds(fitted: FittedLaw) -> str:
     )
 
 
-def law_line(fitted: FittedLaw) -> str:
+def _law_line(fitted: FittedLaw) -> str:
     """The law by its name, what it was fitted to, and what its symbols stand for."""
     source = source_of(fitted)
     fitted_to = f", fitted to {fmt.count(fitted.n_points, 'point')}" + (f" of {source}" if source else "")

@@ -37,15 +37,8 @@ STATUS = {
     "not_converged": "The optimizer did not converge: the parameters are not an optimum.",
 }
 
-_GREEK = {
-    "alpha": "α",
-    "beta": "β",
-    "gamma": "γ",
-    "delta": "δ",
-    "alpha_over_beta": "α/β",
-    "alpha_minus_beta": "α − β",
-    "optimal_visual_tokens_per_text_token": "best V per text token",
-}
+_GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ"}
+_LETTER = "alpha|beta|gamma|delta"
 _NAMES = {
     "ocr": "OCR",
     "vqa": "VQA",
@@ -372,14 +365,24 @@ def greek(name: str) -> str:
     """A parameter's name as it is written in formulas: alpha as α; a weight of an average by the law it is of."""
     if weight := re.fullmatch(r"weight\.(.+)@(.+)", name):
         return f"weight of {law(weight[1])}" + ("" if weight[2] == "0" else f" (tail weight {weight[2]})")
+    for word, sign in (("_over_", "/"), ("_minus_", " − ")):
+        first, joined, second = name.partition(word)
+        if joined and {first, second} <= set(_GREEK):
+            return f"{_GREEK[first]}{sign}{_GREEK[second]}"
+    for word, (letter, _, _) in INPUTS.items():
+        name = re.sub(rf"(?<![^_]){word}(?![^_])", letter, name)
     return _GREEK.get(name, name.replace("_", " "))
 
 
 def symbolic(text: str) -> str:
     """A sentence with the parameters' names as they are written in formulas (alpha_over_beta as α/β), inputs by their
     names and numbers without powers of ten."""
-    names = "|".join(sorted(map(re.escape, _GREEK), key=len, reverse=True))
-    text = re.sub(rf"(?<![A-Za-z_])({names})(?![A-Za-z_])", lambda m: _GREEK[m[0]], text)
+    text = re.sub(
+        rf"(?<![A-Za-z_])(?:{_LETTER})(?:_(?:over|minus)_(?:{_LETTER}))?(?![A-Za-z_])",
+        lambda m: greek(m[0]),
+        text,
+    )
+    text = re.sub(r"\b[a-z]+(?:_[a-z]+)*_(?:n_params|visual_tokens)_[a-z_]+\b", lambda m: greek(m[0]), text)
     text = re.sub(r"\b(n_params|visual_tokens)\b", lambda m: named(m[0]), text)
     text = re.sub(r"(?<![\w.])-?\d(?:\.\d+)?e[+-]\d+\b", lambda m: _plain(float(m[0])), text)
     return re.sub(r"(?<![\w.,)–-])-(?=\d)", "−", text)
@@ -395,7 +398,7 @@ def formula(text: str, params: Mapping[str, float] | None = None, digits: int = 
         text = re.sub(rf"\({name} / [0-9.e+]+\)|\b{name}\b", symbol(name), text)
     for name, value in sorted((params or {}).items(), key=lambda item: -len(item[0])):
         text = re.sub(rf"(?<![A-Za-z_]){re.escape(name)}(?![A-Za-z_(])", short(value, digits), text)
-    text = re.sub(r"(?<![A-Za-z])(alpha|beta|gamma|delta)(?![A-Za-z])", lambda m: _GREEK[m[0]], text)
+    text = re.sub(rf"(?<![A-Za-z])({_LETTER})(?![A-Za-z])", lambda m: _GREEK[m[0]], text)
     text = re.sub(r" \* \w+\^-0(?![\w.])", "", text)
     text = text.replace("_", " ") if is_sentence(text) else text
     text = text.replace(" * ", " · ").replace("^-", "^−").replace("^−−", "^").replace("+ −", "− ")

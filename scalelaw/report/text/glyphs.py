@@ -33,7 +33,8 @@ def drawable(text: str) -> str:
     """The text with every character that the face lacks written in letters that it has; a Formula as it is."""
     if isinstance(text, Formula):
         return text
-    text = text.replace("\t", " ")
+    # marks of an earlier call, which would be written as escapes
+    text = text.replace("\t", " ").replace(_LEFT_TO_RIGHT, "")
     if text.isascii():
         return printable(text)
     known = _letters()

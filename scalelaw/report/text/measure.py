@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
+from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.ft2font import FT2Font
 
 from scalelaw.report.text.glyphs import FACE, drawable
 
 LEADING = 1.38
 """Distance of two lines in type sizes."""
+_UNITS = 100.0
 
 
 @lru_cache(maxsize=20_000)
 def text_width(text: str, size: float, weight: str = "normal") -> float:
-    """The width of one line of text in inches, in the report's face at `size` points."""
-    font = FontProperties(family=FACE, size=size, weight=weight)
-    widths = (
-        text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]
-        for line in drawable(text).split("\n")
-    )
-    return float(max(widths)) / 72
+    """The width of the longest line of a text in inches, in the report's face at `size` points."""
+    advances = _advances(weight)
+    lines = drawable(text).split("\n")
+    return max(sum(map(advances.__getitem__, line)) for line in lines) * size / 72
+
+
+class _Advances(dict[str, float]):
+    """How far each letter of a face takes the pen, as a share of the type size; kerning is left out."""
+
+    def __init__(self, weight: str) -> None:
+        super().__init__()
+        self._font = FT2Font(findfont(FontProperties(family=FACE, weight=weight)))
+        self._font.set_size(_UNITS, 72)
+
+    def __missing__(self, letter: str) -> float:
+        glyph = self._font.load_char(ord(letter))
+        self[letter] = glyph.linearHoriAdvance / 65536 / _UNITS
+        return self[letter]
+
+
+@cache
+def _advances(weight: str) -> _Advances:
+    return _Advances(weight)
 
 
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[str]:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scalelaw.fit import FittedLaw
 from scalelaw.report.study import Study, source_of
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
-from scalelaw.report.values import column_of
+from scalelaw.report.values import column_of, with_medians
 
 _MOST_DOUBLINGS = 13.0
 """A ratio of exponents beyond which no number of times is written: 2 to its power would say nothing."""
+
+
+_MOST_LABELS = 6
+"""Answers that a warning about several of them names."""
 
 
 def the_plan(study: Study) -> tuple[str, str, list[str]]:
@@ -120,8 +126,16 @@ def mind_all(blocks: Sequence[Study]) -> list[str]:
         ]
         for note in dict.fromkeys(mind(block)):
             about.setdefault(note, []).append(", ".join(part for part in label if part))
-    return [note if len(labels) == len(blocks) else f"{fmt.capital('; '.join(labels))}: {note}"
-            for note, labels in about.items()]  # fmt: skip
+    return [
+        note if len(labels) == len(blocks) else f"{fmt.capital(_some(labels))}: {note}"
+        for note, labels in about.items()
+    ]
+
+
+def _some(labels: Sequence[str]) -> str:
+    """The first of several labels, and how many more there are."""
+    more = f" and {len(labels) - _MOST_LABELS} more" if len(labels) > _MOST_LABELS else ""
+    return "; ".join(labels[:_MOST_LABELS]) + more
 
 
 def mind(study: Study) -> Iterator[str]:
@@ -133,23 +147,38 @@ def mind(study: Study) -> Iterator[str]:
 
 
 def _ratio(fitted: FittedLaw) -> Iterator[str]:
-    """The ratio of the two exponents, and what it means where the law is a product of powers."""
-    entry = fitted.derived.get("alpha_over_beta")
-    if not entry or entry["value"] is None or not 0 < entry["value"] < math.inf:
-        return  # an exponent of 0 or on its bound, which the status says
-    span, ratio = fmt.span(entry["interval"]), fmt.short(entry["value"])
-    level = f", {100 * fitted.interval['level']:g}% interval {span}" if span else ""
-    towards = (
-        entry["value"] if entry["value"] >= 1 else 1 / entry["value"] if entry["value"] > 0 else math.inf
-    )
-    if fitted.law == "product_power" and towards < _MOST_DOUBLINGS:
-        one, other = (
-            ("the LLM", "the visual tokens") if entry["value"] >= 1 else ("the visual tokens", "the LLM")
-        )
-        worth = f"Doubling {one} is worth {fmt.short(2.0**towards, 2)} times {other}"
-        yield f"{worth} (ratio of the exponents {ratio}{level})."
-    else:
-        yield f"The exponent of the LLM's size is {ratio} times that of visual tokens{level}."
+    """Each ratio of two exponents, and what it means where the law is a product of their powers."""
+    for name, entry in fitted.derived.items():
+        exponents = name.split("_over_")
+        inputs = [_input_of(fitted, exponent) for exponent in exponents]
+        value = entry["value"]
+        if len(inputs) != 2 or None in inputs or value is None or not 0 < value < math.inf:
+            continue  # no ratio, or an exponent of 0 or on its bound, which the status says
+        span, ratio = fmt.span(entry["interval"]), fmt.short(value)
+        level = f", {100 * fitted.interval['level']:g}% interval {span}" if span else ""
+        one, other = (fmt.named(column_of(fitted, str(name))) for name in inputs)
+        times = value if value >= 1 else 1 / value
+        if times < _MOST_DOUBLINGS and _trades(fitted, str(inputs[0]), str(inputs[1]), value):
+            one, other = (one, other) if value >= 1 else (other, one)
+            worth = f"Doubling the {one} is worth {fmt.short(2.0**times, 2)} times the {other}"
+            yield f"{worth} (ratio of the exponents {ratio}{level})."
+        else:
+            yield f"The exponent of the {one} is {ratio} times that of the {other}{level}."
+
+
+def _input_of(fitted: FittedLaw, exponent: str) -> str | None:
+    """The input whose power has this exponent in the law's formula; None where there is none."""
+    power = re.search(rf"(\([^()]*\)|\w+)\s*\^-?{re.escape(exponent)}\b", fitted.formula)
+    return next((name for name in fitted.inputs if power and re.search(rf"\b{name}\b", power[1])), None)
+
+
+def _trades(fitted: FittedLaw, one: str, other: str, ratio: float) -> bool:
+    """Whether twice as much of one input and 2^-ratio times as much of the other give the same value."""
+    place = with_medians(fitted, {})
+    traded = {**place, one: 2 * place[one], other: place[other] / 2.0**ratio}
+    with np.errstate(all="ignore"):
+        values = [float(fitted.predict(**inputs)) for inputs in (place, traded)]
+    return math.isclose(*values, rel_tol=1e-9)
 
 
 def _spent(optimum: Mapping[str, Any]) -> str:

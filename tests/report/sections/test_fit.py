@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from scalelaw.report.render.pdf import Page
+from scalelaw.report.render.page import Page
 from scalelaw.report.style import TINY
 from scalelaw.report.text.measure import text_width
 from scalelaw.table.schema import COLUMNS
