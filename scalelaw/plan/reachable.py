@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scalelaw.costs._compressor import bundled_facts
 from scalelaw.errors import InputError
 from scalelaw.families._contract import Counted, Setting
 from scalelaw.model_shapes import TowerShape
@@ -135,9 +136,15 @@ def compressed(fitted: Any) -> list[str]:
         str(name)
         for fit in fits
         for name in getattr(fit, "points", {}).get("labels", {}).get("compressor", ())
-        if name and str(name) not in ("none", "downsample", "nan")
+        if name
     }
-    return sorted(names)
+    return sorted(name for name in names if _compresses(name))
+
+
+def _compresses(compressor: str) -> bool:
+    """Whether it lowers the tokens and not the patches."""
+    facts = bundled_facts().get(compressor)
+    return facts is None or (facts.patches == "all" and facts.tokens != "all")
 
 
 def knob_warnings(fitted: Any, sights: Sequence[Sights]) -> list[tuple[str, str]]:
