@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,13 @@ COUNTER = "scalelaw.vlm.count_flops"
 """The module whose `count_shape` and `count_tower` count. It needs torch, so it is loaded, by name, only for an
 unknown architecture."""
 
+_GENERIC = re.compile(
+    r"models?|llm|lm|language_model|text|(checkpoint|ckpt|step|epoch)s?[-_]?\d*|config|final|last|latest|best|main|weights|"
+    r"hf|output|\d+",
+    re.I,
+)
+"""Names of folders that several models have."""
+
 Warnings = tuple[tuple[str, str], ...]
 
 
@@ -34,6 +42,19 @@ class Parts:
     warnings: Warnings = ()
 
 
+def folder_name(file: Path) -> str:
+    """The name of a model from the folder of its config.json: with the folder above where its own says nothing, and
+    owner/name in the cache of Hugging Face.
+    """
+    folder = file.resolve().parent
+    above = folder.parent
+    if above.name == "snapshots" and above.parent.name.startswith("models--"):
+        return above.parent.name.removeprefix("models--").replace("--", "/")
+    if _GENERIC.fullmatch(folder.name) and above.name:
+        return f"{above.name}/{folder.name}"
+    return folder.name
+
+
 def shape_of(path: str | Path) -> LLMShape:
     """The shape of the LLM that a config.json (or its folder) describes; raises as `read_parts`."""
     return read_parts(path).shape
@@ -46,7 +67,7 @@ def read_parts(path: str | Path) -> Parts:
     Raises InputError for a file that cannot be read, and for an architecture that can neither be read nor counted.
     """
     config, file = read_config(path)
-    name = str(config.get("_name_or_path") or file.resolve().parent.name)
+    name = str(config.get("_name_or_path") or folder_name(file))
     language = language_of(config)
     shape, warnings = _language(config, language, file, name)
     all_warnings = tuple((code, f"{file}: {message}") for code, message in (*language.warnings, *warnings))

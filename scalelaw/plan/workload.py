@@ -121,7 +121,7 @@ def make_query(
         **numbers,
         batch=np.array([s.batch for s in setups]),
         weight_bytes=np.array([DTYPES[s.dtype] for s in setups]),
-        cache_bytes=DTYPES[_dtype(cache_dtype)],
+        cache_bytes=DTYPES[_one_dtype("cache_dtype", cache_dtype)],
         tower=find_tower(tower or DEFAULT_TOWER),
         compressor=compressor,
         device=device,
@@ -159,6 +159,19 @@ def _range(name: str, share: Any, default: float) -> tuple[float, float]:
             f"{name} is a number, or a range from low to high; it is {text}.", code="bad_workload"
         )
     return ends[0], ends[-1]
+
+
+def _one_dtype(option: str, name: Any) -> str:
+    """A number type. Raises InputError for several and for an unknown one."""
+    names = name.split(",") if isinstance(name, str) else name if isinstance(name, list | tuple) else [name]
+    several = list(dict.fromkeys(_dtype(one) for one in names))
+    if len(several) != 1:
+        raise InputError(
+            f"A bill is for one {option}; it is {', '.join(several) or 'empty'}.",
+            code="bad_workload",
+            hint="A plan has one too: run the command once for each.",
+        )
+    return several[0]
 
 
 def _dtype(name: Any) -> str:

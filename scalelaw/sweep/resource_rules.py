@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scalelaw import model_shapes
 from scalelaw.config import Resources
 from scalelaw.jobs.task import Needs
+from scalelaw.model_shapes import made_to_measure
+from scalelaw.model_shapes.count_shape import shape_of
 from scalelaw.sweep.grid import Cell, Stage
 
 
@@ -24,9 +26,8 @@ def needs_of(work: Stage | Cell, resources: Resources) -> Needs:
     return Needs(**values)
 
 
+@cache
 def llm_size(llm: str) -> int:
     """Non-embedding parameters of an LLM, given as WIDTHxLAYERS or as the folder of a pretrained model."""
-    shape = (
-        model_shapes.from_config(llm) if Path(llm).is_dir() else model_shapes.made_to_measure(llm, vocab=1)
-    )
+    shape = shape_of(llm) if Path(llm).is_dir() else made_to_measure(llm, vocab=1)
     return shape.block_params

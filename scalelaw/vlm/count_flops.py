@@ -64,9 +64,8 @@ def count_language(
     except InputError:
         raise
     except Exception as error:
-        kind, reason = type(error).__name__, str(error).strip().split("\n")[0].rstrip(".")
         raise InputError(
-            f"There is no closed form for the architecture of {file}, and torch cannot count it ({kind}: {reason}).",
+            f"{file} has an LLM without a closed form, and it cannot be counted: {_reason(error, language.kind)}.",
             code="cannot_count",
             hint="Without its model_type it is counted as a plain decoder of its widths.",
         ) from error
@@ -113,13 +112,28 @@ def count_tower(fields: Mapping[str, Any], name: str) -> TowerShape:
             ),
         )
     except Exception as error:
-        reason = str(error).strip().split("\n")[0].rstrip(".")[:160]
         raise InputError(
-            f"The vision encoder {name} (type '{kind[:60]}') has no closed form and cannot be counted "
-            f"({type(error).__name__}: {reason}).",
+            f"The vision encoder {name} has no closed form and cannot be counted: {_reason(error, kind)}.",
             code="cannot_count",
             hint="Name an encoder with --tower (scalelaw list towers, or its config.json), or --tower none.",
         ) from error
+
+
+class _CannotCountError(ValueError):
+    """A configuration that this module refuses; its text is shown."""
+
+
+def _reason(error: Exception, kind: str) -> str:
+    """Why a model cannot be counted, in our own words: the text of another library is not shown."""
+    if isinstance(error, _CannotCountError):
+        return str(error)
+    if not kind:
+        return "it has no model_type"
+    if kind not in transformers.models.auto.configuration_auto.CONFIG_MAPPING_NAMES:
+        return f"transformers {transformers.__version__} does not know the type '{kind[:60]}'"
+    if isinstance(error, ImportError):
+        return f"the type '{kind[:60]}' needs a package that is not installed"
+    return f"transformers {transformers.__version__} does not build and run a '{kind[:60]}' of these fields"
 
 
 def _side(fields: Mapping[str, Any], key: str) -> int:
@@ -127,7 +141,7 @@ def _side(fields: Mapping[str, Any], key: str) -> int:
     value = fields.get(key)
     sides = set(value) if isinstance(value, list | tuple) and value else {value}
     if len(sides) > 1 or None in sides:
-        raise ValueError(f"it takes images of several sizes: {key} is {value}")
+        raise _CannotCountError(f"it takes images of several sizes: {key} is {value}")
     return whole({key: sides.pop()}, key)
 
 
@@ -160,7 +174,7 @@ def _unset(config: Any, language: Language) -> dict[str, Any]:
         n for n in SIZES if language.fields.get(n) is None and language.fields.get(spelled.get(n, n)) is None
     ]
     if len(left) == len(SIZES):
-        raise ValueError("it names no size of its LLM, and the class's defaults would stand for one")
+        raise _CannotCountError("it names no size of its LLM, and the class's defaults would stand for one")
     values = {name: getattr(config, name, None) for name in left}
     return {name: value for name, value in values.items() if isinstance(value, int)}
 
@@ -188,12 +202,14 @@ def _check(fields: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping):
             _check(value)
         elif isinstance(value, int | float) and value > MOST_PARTS and COUNTED.fullmatch(name):
-            raise ValueError(f"{name} is {value:.6g}, above {MOST_PARTS}")
+            raise _CannotCountError(f"{name} is {value:.6g}, above {MOST_PARTS}")
 
 
 def _shape(
     config: Any, model: Any, name: str, cached: int, quadratic: tuple[float, float, float]
 ) -> LLMShape:
+    if not hasattr(config, "num_attention_heads"):
+        raise _CannotCountError("it has no attention")
     heads, width, layers = (
         int(config.num_attention_heads),
         int(config.hidden_size),

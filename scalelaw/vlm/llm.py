@@ -12,7 +12,8 @@ from transformers.utils import logging
 
 from scalelaw.config import Experiment
 from scalelaw.errors import InputError
-from scalelaw.model_shapes import LLMShape, from_config, made_to_measure
+from scalelaw.model_shapes import LLMShape, made_to_measure
+from scalelaw.model_shapes.count_shape import shape_of
 from scalelaw.vlm.tokens import SPECIAL, word_tokenizer
 
 logging.disable_progress_bar()
@@ -27,7 +28,7 @@ def is_folder(llm: str) -> bool:
 
 def llm_shape(llm: str, words: tuple[str, ...]) -> LLMShape:
     """The shape of an LLM, without building it."""
-    return from_config(llm) if is_folder(llm) else made_to_measure(llm, len(words) + len(SPECIAL))
+    return shape_of(llm) if is_folder(llm) else made_to_measure(llm, len(words) + len(SPECIAL))
 
 
 def build_llm(experiment: Experiment, llm: str, words: tuple[str, ...]) -> tuple[Any, Any]:

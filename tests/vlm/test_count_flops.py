@@ -61,7 +61,7 @@ def test_a_known_family_counts_as_its_closed_form(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_counted_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="torch cannot count it"):
+    with pytest.raises(InputError, match="transformers .* does not know the type 'mamba9'"):
         count_shape(write(tmp_path, {"model_type": "mamba9"}))
 
 
@@ -73,7 +73,7 @@ def test_the_cache_is_counted_too(tmp_path: Path) -> None:
 
 
 def test_what_has_no_attention_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no attribute 'num_attention_heads'") as refusal:
+    with pytest.raises(InputError, match="it has no attention") as refusal:
         count_shape(write(tmp_path, {"model_type": "mamba", "num_hidden_layers": 1, "hidden_size": 16}))
     assert refusal.value.code == "cannot_count"
 
