@@ -7,23 +7,30 @@ For each name, the first rule that applies:
 3. N is n_params, V is visual_tokens, and D is train_tokens where the table has that column (D as a term by itself, as
    in A*N**-a + D, stays a parameter).
 4. N, V, x and the names of the results table's columns are inputs that this table lacks: an error.
-5. Every other name is a parameter.
+5. A name that is nearly that of a column of numbers, which the formula does not use, is an error.
+6. Every other name is a parameter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import LONGEST_NAME, InputError, unknown
 from scalelaw.fit.formula_law import SHORTHAND, right_side
 from scalelaw.table.schema import COLUMNS
 
 Inputs = Mapping[str, str | float]
 _INPUT_LETTERS = ("N", "V", "x")
+NEAR = 0.8
+"""Similarity (difflib) from which a name is a misspelled column."""
+SHORTEST = 4
+"""Length of the shortest name that is compared by its similarity; shorter ones only without regard to case."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ def resolve(text: str, frame: pd.DataFrame, inputs: Inputs | None, target: str) 
     expression = right_side(text)
     mapping = _by_name(expression.names, inputs or {})
     resolved: dict[str, str | float] = {}
-    surprising = []
+    surprising, parameters = [], []
     for name in expression.names:
         long = SHORTHAND.get(name, name)
         if name in mapping:
@@ -85,7 +92,60 @@ def resolve(text: str, frame: pd.DataFrame, inputs: Inputs | None, target: str) 
                 hint=f"--input {name}=COLUMN reads it from one of {', '.join(columns[:12]) or 'its columns'}; "
                 f"--input {name}= makes it a parameter.",
             )
+        else:
+            parameters.append(name)
+    used = {*expression.names, *map(str, resolved.values()), target}
+    _check_letters([name for name in parameters if expression.is_base(name)], frame, used)
+    _check_spelling(parameters, frame, used)
     return Resolved(resolved, tuple(_warning(name, column) for name, column in surprising))
+
+
+def _check_letters(bases: Iterable[str], frame: pd.DataFrame, used: set[str]) -> None:
+    """Raises InputError for the lower case of N, V or D in a power, where the formula does not use its column."""
+    for name in bases:
+        letter = name.upper()
+        column = SHORTHAND.get(letter, "")
+        if name != letter and column and _has(frame, column) and not used & {letter, column}:
+            raise InputError(
+                f"'{name}' in the formula is a parameter, and the table has the column '{column}', which {letter} "
+                "stands for.",
+                code="misspelled_column",
+                hint=f"Write {letter} to read it; --input {name}= makes '{name}' a parameter.",
+            )
+
+
+def _check_spelling(parameters: Iterable[str], frame: pd.DataFrame, used: set[str]) -> None:
+    """Raises InputError for a parameter whose name is nearly that of a column which the formula does not use."""
+    sizes = (name for name, (kind, _, _) in COLUMNS.items() if kind != "text")
+    columns = [str(c) for c in frame.columns if c not in COLUMNS and _has(frame, c)] + list(sizes)
+    columns = [c for c in columns if c not in used and not c.endswith("_se") and len(c) <= 2 * LONGEST_NAME]
+    for name in parameters:
+        if near := _nearest(name, columns):
+            there = near in frame and bool(frame[near].notna().any())
+            raise InputError(
+                f"'{name}' in the formula is close to the column '{near}'"
+                + (" of the table." if there else ", which the table does not have."),
+                code="misspelled_column",
+                hint=(f"Write {near}, or --input {name}={near}, to read it; " if there else "")
+                + f"--input {name}= makes '{name}' a parameter.",
+            )
+
+
+def _nearest(name: str, columns: list[str]) -> str:
+    """The column that the name probably means; "" without one."""
+    plain = {column: _plain(column) for column in columns}
+    for column, text in plain.items():
+        if text == _plain(name):
+            return column
+    if len(_plain(name)) < SHORTEST or len(name) > LONGEST_NAME:
+        return ""
+    texts = {text: column for column, text in plain.items() if len(text) >= SHORTEST}
+    near = difflib.get_close_matches(_plain(name), texts, n=1, cutoff=NEAR)
+    return texts[near[0]] if near else ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _by_name(names: tuple[str, ...], inputs: Inputs) -> dict[str, Any]:

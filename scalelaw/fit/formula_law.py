@@ -73,6 +73,11 @@ class Expression:
         """Whether the name is a term by itself, as D in A*N**-a + D."""
         return _is_term(self._root, name)
 
+    def is_base(self, name: str) -> bool:
+        """Whether a power of the name is taken, as of N in A*(N/1e9)**-a."""
+        powers = (n for n in ast.walk(self._root) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Pow))
+        return any(name in _names(power.left) for power in powers)
+
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """The value, with `values` for the names. Numpy rules: an overflow is inf, log of a negative is nan."""
         with np.errstate(all="ignore"):

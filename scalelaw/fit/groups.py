@@ -21,8 +21,8 @@ from scalelaw.fit.shared_parameters import share as judge_sharing
 from scalelaw.laws import DEFAULT
 from scalelaw.results.envelope import Answer, plain
 from scalelaw.results.warning import Warning, as_warnings
-from scalelaw.table.checks import pooled
-from scalelaw.table.points import Points
+from scalelaw.table.points import Points, no_column
+from scalelaw.table.pooling import pooled
 
 Array = np.ndarray
 
@@ -89,7 +89,7 @@ def fit_groups(
     points, loaded_law, fit_options = opening(table, law, inputs, target, where, make_options(options))
     if by not in points.rows or points.rows[by].isna().any():
         there = [str(c) for c in points.rows.columns if points.rows[c].notna().all()]
-        raise unknown("column", by, there, code="missing_column")
+        raise no_column(points.rows, by, there)
     for name in share:
         if name not in loaded_law.parameters:
             raise unknown("parameter", name, loaded_law.parameters)
@@ -118,10 +118,13 @@ def fit_groups(
 def take(points: Points, rows: Array) -> Points:
     """The points `rows` ([n] bool), with warnings about what this subset pools."""
     kept = tuple(w for w in points.warnings if not w[0].startswith(("mixed_", "pooled_")))
-    kept += tuple(pooled(points.rows[rows], {*points.columns, *points.columns.values()}, points.where))
+    inputs = {k: v[rows] for k, v in points.inputs.items()}
+    kept += tuple(
+        pooled(points.rows[rows], {*points.columns, *points.columns.values()}, points.where, inputs)
+    )
     return replace(
         points,
-        inputs={k: v[rows] for k, v in points.inputs.items()},
+        inputs=inputs,
         target=points.target[rows],
         target_se=points.target_se[rows],
         rows=points.rows[rows],

@@ -141,6 +141,24 @@ def is_analytic(law: Law) -> bool:
     return True
 
 
+def falling(law: Law) -> tuple[str, ...]:
+    """The inputs with which the law falls: at no probe point does its value rise with them, and at some it falls."""
+    falls = dict.fromkeys(law.inputs, False)
+    rises = set()
+    for magnitude in MAGNITUDES:
+        inputs, parameters = probe(law, magnitude)
+        for i, name in enumerate(law.inputs):
+            larger = tuple(1.5 * x if k == i else x for k, x in enumerate(inputs))
+            with np.errstate(all="ignore"):
+                low, high = law.value(inputs, parameters), law.value(larger, parameters)
+                step = (high - low)[np.isfinite(low) & np.isfinite(high)]
+                noise = _ROUNDING * np.abs(low[np.isfinite(low) & np.isfinite(high)])
+            if (step > noise).any():
+                rises.add(name)
+            falls[name] |= bool((step < -noise).any())
+    return tuple(name for name in law.inputs if falls[name] and name not in rises)
+
+
 def _check_gradient(law: Law) -> None:
     """Raises InputError where an entry of the gradient is not the derivative of `predict` by that parameter."""
     for magnitude in MAGNITUDES:

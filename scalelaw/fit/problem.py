@@ -12,12 +12,13 @@ from scalelaw.errors import InputError, unknown
 from scalelaw.fit.formula_inputs import resolve
 from scalelaw.fit.formula_law import is_expression, law_names
 from scalelaw.fit.law import Law, make_law
+from scalelaw.fit.law_checks import falling
 from scalelaw.fit.load_law import load_law
 from scalelaw.fit.options import FitOptions
 from scalelaw.fit.parameters import Freedom, freedom
 from scalelaw.fit.varpro import Problem
 from scalelaw.fit.weights import Weights, make_weights, need_positive, need_squares
-from scalelaw.table.points import Points, points
+from scalelaw.table.points import Points, no_column, points
 from scalelaw.table.read import read_table
 
 Array = np.ndarray
@@ -78,6 +79,7 @@ def read_points(
             frame = frame.assign(**{f"{name}={column:g}": float(column)})
             column = f"{name}={column:g}"
         mapping[name] = column
+    own_law = law.source == "typed" or law.name.endswith(".py")
     return points(
         frame,
         mapping,
@@ -86,7 +88,8 @@ def read_points(
         score=options.score,
         scale=options.scale,
         as_is=options.as_is,
-        own_law=law.source == "typed" or law.name.endswith(".py"),
+        own_law=own_law,
+        falls=falling(law) if own_law else (),
     )
 
 
@@ -153,5 +156,5 @@ def _clusters(points: Points, column: str | None, kept: Array) -> Array | None:
         return None
     if column not in points.rows or points.rows[column].isna().any():
         there = [str(c) for c in points.rows.columns if points.rows[c].notna().all()]
-        raise unknown("column", column, there, code="missing_column")
+        raise no_column(points.rows, column, there)
     return np.asarray(points.rows[column].astype(str).to_numpy()[kept])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.table.points import Points
+from scalelaw.table.points import Points, no_column
 
 Array = np.ndarray
 
@@ -108,7 +108,7 @@ def _checked(points: Points, weights: Any) -> Array:
     if isinstance(weights, str):
         if weights not in points.rows or points.rows[weights].isna().all():
             there = [str(c) for c in points.rows.columns if points.rows[c].notna().any()]
-            raise unknown("column", weights, there, code="missing_column")
+            raise no_column(points.rows, weights, there)
         weights = points.rows[weights].to_numpy()
     try:
         values = np.asarray(weights, float)

@@ -1,43 +1,59 @@
-"""Checks on the points before a fit: which way the target goes, the units of the inputs, and what the points pool."""
+"""Checks on the target before a fit: scores, percentages and losses in the place of errors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from scalelaw.errors import InputError, data_row
+from scalelaw.table.pooling import separating_column
 from scalelaw.table.schema import COLUMNS
 
 Warnings = Iterator[tuple[str, str]]
 
-_LOSS = re.compile(
+LOSS = re.compile(
     r"(^|[^a-z])(loss|nll|ce|xent|cross[ _-]?entropy|perplexity|ppl|bpb|bpc|bits[ _-]per[ _-]byte)($|[^a-z])",
     re.I,
 )
-_SCORE = re.compile(
+"""Names of losses."""
+SCORE = re.compile(
     r"(^|[^a-z])(acc|accuracy|scores?|f1|em|exact[ _-]?match|bleu|rouge|cider|meteor|anls|precision|recall|"
     r"m?ap|m?iou|auc|correct|win[ _-]?rate|value)($|[^a-z])",
     re.I,
 )
-_SIZE = re.compile(r"param|token|size|flop|compute|sample|frame|pixel|step|^[NVDC]$", re.I)
-_NAMED_SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?([BM])(?![A-Za-z0-9])")
+"""Names of scores."""
+ERROR = re.compile(
+    r"(^|[^a-z])(err|errors?|error[ _-]?rates?|err[ _-]?rates?|wer|cer|1 ?- ?(acc|accuracy|score))($|[^a-z])",
+    re.I,
+)
+"""Names of errors that are shares of 1."""
+COST = re.compile(
+    r"seconds|latency|time|hours|(^|[^a-z])m?s($|[^a-z])|flop|memory|bytes|energy|joule|power|cost|price|dollar|tokens",
+    re.I,
+)
+"""Names of costs, which rise with size."""
+SIZE = re.compile(r"param|token|size|flop|compute|sample|frame|pixel|step|^[NVDC]$", re.I)
+"""Names of inputs in which an error falls."""
 
 MOST_COMPARED = 400
 """Maximum number of points that are compared pair by pair."""
 FEWEST_RISING = 6
 """Points within [0, 1] for which a rise is significant: fewer than 1% of random orders of six have at most one
 inversion."""
-GAP = 1e4
-"""Factor between neighboring sizes that indicates a change of unit."""
-FACTORS = (1e3, 1e6, 1e9)
-"""Thousands, millions and billions."""
-SMALLEST_MODEL = 1e4
-"""Parameter count below which a value is in thousands, millions or billions."""
-SMALLEST_LLM = 5e3
-"""Smallest parameter count of a table whose largest is below a million that is not taken for millions."""
+PLAIN_RISE, CLEAR_RISE = 0.8, 0.5
+"""(rising pairs - falling pairs) / pairs from which a target rises by itself, or if no random order rises as much."""
+RANDOM_ORDERS = 500
+MOST_SHUFFLED = 120
+"""Number of random orders of the target, and maximum number of points in them."""
+LARGEST_LOSS = 10
+"""Largest value of a column of errors that may be losses."""
+LARGEST_ERROR = 1e6
+"""Values above this are neither percentages nor losses."""
+FEW = 0.34
+"""Largest share of the rows that is an exception."""
 
 
 def target_kind(rows: pd.DataFrame, target: str) -> str:
@@ -46,53 +62,70 @@ def target_kind(rows: pd.DataFrame, target: str) -> str:
         if "direction" in rows and (rows["direction"] == "loss").any():
             return "loss"
         metrics = list(rows["metric"].dropna().unique()) if "metric" in rows else []
-        return "loss" if len(metrics) and all(_LOSS.search(str(m)) for m in metrics) else "error"
+        return "loss" if len(metrics) and all(LOSS.search(str(m)) for m in metrics) else "error"
     if target == "value" and "direction" in rows and (rows["direction"] == "loss").any():
         return "loss"
-    return "loss" if _LOSS.search(target) else "other"
+    return "loss" if LOSS.search(target) else "other"
 
 
-def check_direction(
+def check_target(
     rows: pd.DataFrame,
     inputs: Mapping[str, np.ndarray],
     values: np.ndarray,
     target: str,
-    columns: Mapping[str, str],
-    own_law: bool,
+    sizes: Sequence[str],
+    falls: bool,
 ) -> Warnings:
-    """Warn of a target that may be a score. A law of errors falls as its inputs grow.
+    """Warn of a target that may be a score or a percentage. A law of errors falls as its inputs grow.
 
     Args:
-        inputs: name -> values [n]; columns: name -> the column they are read from.
+        inputs: name -> values [n].
         values: the target [n].
-        own_law: a formula or file of the user's, which may rise with inputs that are not sizes.
+        sizes: the inputs in which an error falls.
+        falls: the law falls in each of `sizes`, whatever its parameters.
 
     Raises:
-        InputError: `looks_like_score` for a target that is clearly a score.
+        InputError: `looks_like_score` for a target that is clearly a score, `error_looks_like_percent` for errors
+            above 10, and `unit_mismatch` for a few errors in percent among shares of 1.
     """
     kind = target_kind(rows, target)
-    named = bool(_SCORE.search(target))
-    ours = target in COLUMNS and target not in ("error", "value")
-    if kind == "loss" or ours or not len(values) or (kind == "other" and own_law and not named):
+    if not len(values) or kind == "loss":
         return
-    sizes = [
-        name for name in inputs if not own_law or _SIZE.search(columns.get(name, name)) or _SIZE.search(name)
-    ]
-    rise, pairs = _rise(rows, inputs, sizes, values)
-    outside = float(values.max()) > 1
+    yield from _check_direction(rows, inputs, values, target, sizes, falls)
+    if kind == "error" or ERROR.search(target):
+        yield from _check_percent(rows, values, target)
+
+
+def _check_direction(
+    rows: pd.DataFrame,
+    inputs: Mapping[str, np.ndarray],
+    values: np.ndarray,
+    target: str,
+    sizes: Sequence[str],
+    falls: bool,
+) -> Warnings:
+    is_error, named = target == "error", bool(SCORE.search(target))
+    ours = target in COLUMNS and target not in ("error", "value")
+    if ours or (COST.search(target) and not falls):
+        return
+    rise, shuffled, pairs = _rise(rows, inputs, sizes, values)
     distinct = len(np.unique(values))
-    if outside:
-        plain = pairs > 0 and (rise > 0 if kind == "other" and not named else rise > -0.2) and distinct > 1
+    outside = float(values.max()) > 1
+    clear = rise >= CLEAR_RISE and rise > shuffled
+    if not (is_error or named or falls):
+        score = False
     elif named:
-        plain = pairs > 0 and rise > 0
+        score = pairs > 0 and rise > (-0.2 if outside else 0) and distinct > 1
+    elif outside:
+        score = pairs > 0 and distinct > 1 and (rise > -0.2 if is_error else rise > 0.2 or clear)
     else:
-        plain = rise >= 0.8 and min(distinct, len(values)) >= FEWEST_RISING
-    if not plain:
-        if not outside and rise == 1 and distinct >= 3:
+        score = (clear or rise >= PLAIN_RISE) and min(distinct, len(values)) >= FEWEST_RISING
+    if not score:
+        if distinct >= 3 and (rise == 1 or (rise > CLEAR_RISE / 2 and rise > shuffled)):
             yield (
                 "looks_like_score",
-                f"Column '{target}' rises with size in all {distinct} values, as a score does. "
-                f"If it is one, add --score {_typed(target, values)}.",
+                f"Column '{target}' rises with {' and '.join(sizes)} in {_share(rise)} of the comparable pairs, as a "
+                f"score does. If it is one, add --score {_typed(target, values)}.",
             )
         return
     why = (
@@ -106,6 +139,101 @@ def check_direction(
         hint=f"Add --score {_typed(target, values)} (in Python score={{'{target}': {_maximum(values):g}}}) to fit "
         "1 - score / maximum, or --as-is (as_is=True) to fit it unchanged.",
     )
+
+
+def _check_percent(rows: pd.DataFrame, values: np.ndarray, target: str) -> Warnings:
+    """Warn of errors above 1.
+
+    Raises:
+        InputError: `unit_mismatch` for a few errors in percent among shares of 1, `error_looks_like_percent` for
+            errors above 10.
+    """
+    above, most = values > 1, float(values.max())
+    # values whose squares overflow are refused by the fit
+    if most > LARGEST_ERROR:
+        return
+    if not above.any():
+        yield from _check_small(rows, values, target)
+        return
+    if above.mean() <= FEW and _in_percent(values[above], values[~above]):
+        raise InputError(
+            f"Column '{target}' has {values[above][0]:g} in {_row(rows, above)} among shares of 1: "
+            f"{int(above.sum())} of {len(values)} rows are affected.",
+            code="unit_mismatch",
+            hint=f"Write {values[above][0] / 100:.6g} if it is in percent. --as-is keeps the values.",
+        )
+    percent = f"Add --scale {target}=0.01 if it is in percent" if most <= 100 else "Convert it to shares of 1"
+    if most <= LARGEST_LOSS:
+        yield (
+            "error_above_one",
+            f"Column '{target}' reaches {most:g}, and an error is a share of 1. {percent}; read a loss from a column "
+            "named loss (--target loss).",
+        )
+        return
+    raise InputError(
+        f"Column '{target}' reaches {most:g}, and an error is a share of 1 (0.615).",
+        code="error_looks_like_percent",
+        hint=f"{percent}, or --score {target}={_maximum(values):g} if it is a score. Read a loss from a column named "
+        "loss (--target loss); --as-is keeps the values.",
+    )
+
+
+def _check_small(rows: pd.DataFrame, values: np.ndarray, target: str) -> Warnings:
+    """Warn of one error that was a share of 1 among percentages, before all were divided by 100."""
+    least = float(values.min())
+    rest = values[values > least]
+    if (
+        least > 0
+        and len(rest) >= FEWEST_RISING
+        and 10 * least < rest.min() <= 150 * least <= 2.25 * rest.max()
+    ):
+        yield (
+            "unit_mismatch",
+            f"Column '{target}' has {least:g} in {_row(rows, values == least)}, and the others are at least "
+            f"{rest.min():g}. If it means {100 * least:g}, write all errors in one unit.",
+        )
+
+
+def _in_percent(few: np.ndarray, rest: np.ndarray) -> bool:
+    """Whether a few errors lie apart from the rest, and among them as percentages."""
+    return bool(
+        (few > 3 * rest.max()).all()
+        and (few / 100 <= 3 * rest.max()).all()
+        and (few / 100 >= rest.min() / 3).all()
+    )
+
+
+def check_shares(rows: pd.DataFrame, scores: np.ndarray, column: str, maximum: float) -> Warnings:
+    """Warn of a few shares of 1 among scores of a larger maximum.
+
+    Args:
+        scores: the scores [n] in the unit of the table.
+
+    Raises:
+        InputError: `unit_mismatch` where these lie among the others once they are multiplied by the maximum.
+    """
+    few = (scores > 0) & (scores <= 1)
+    if maximum < 10 or not few.any() or few.mean() > FEW:
+        return
+    rest = scores[~few]
+    if np.median(rest) < 10:
+        return
+    if rest.min() / 2 <= float(np.median(scores[few])) * maximum <= min(2 * rest.max(), maximum):
+        raise InputError(
+            f"Column '{column}' has {scores[few][0]:g} in {_row(rows, few)}, a share of 1 among scores up to "
+            f"{rest.max():g}.",
+            code="unit_mismatch",
+            hint=f"Write {scores[few][0] * maximum:g}. --as-is keeps the values.",
+        )
+    yield (
+        "unit_mismatch",
+        f"Column '{column}' has {scores[few][0]:g} in {_row(rows, few)} among scores up to {rest.max():g}. "
+        "If it is a share of 1, write all scores in one unit.",
+    )
+
+
+def _row(rows: pd.DataFrame, at: np.ndarray) -> str:
+    return data_row(int(rows.index[int(np.flatnonzero(at)[0])]) + 1)
 
 
 def _maximum(values: np.ndarray) -> float:
@@ -127,206 +255,42 @@ def _share(rise: float) -> str:
 
 
 def _rise(
-    rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], sizes: list[str], values: np.ndarray
-) -> tuple[float, int]:
-    """(rising pairs - falling pairs) / pairs, and the number of pairs.
+    rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], sizes: Sequence[str], values: np.ndarray
+) -> tuple[float, float, int]:
+    """(rising pairs - falling pairs) / pairs, the largest in random orders of the target, and the number of pairs.
 
     A pair is two points of the same kind of which one is at least as large in every size and larger in one, with equal
-    other inputs.
+    other inputs. Random orders are tried where at least a quarter more pairs rise than fall.
     """
     if not sizes or not inputs:
-        return 0.0, 0
-    sample = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_COMPARED)).astype(int))
+        return 0.0, np.inf, 0
+    above, sample = _comparable(rows, inputs, sizes, len(values), MOST_COMPARED)
+    rise, pairs = _rise_of(above, values[sample])
+    if rise <= CLEAR_RISE / 2:
+        return rise, np.inf, pairs
+    above, sample = _comparable(rows, inputs, sizes, len(values), MOST_SHUFFLED)
+    draw, y = np.random.default_rng(0), values[sample]
+    return rise, max(_rise_of(above, draw.permutation(y))[0] for _ in range(RANDOM_ORDERS)), pairs
+
+
+def _rise_of(above: np.ndarray, y: np.ndarray) -> tuple[float, int]:
+    up = np.sign(y[above[1]] - y[above[0]])
+    pairs = int(np.count_nonzero(up))
+    return (float(up.sum() / pairs) if pairs else 0.0), pairs
+
+
+def _comparable(
+    rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], sizes: Sequence[str], n: int, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """([2, pairs] smaller and larger point among the sampled ones, [m] the sampled points)."""
+    sample = np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
     size = np.log(np.stack([inputs[name] for name in sizes])[:, sample])
-    y = values[sample]
-    same = np.ones((len(y), len(y)), bool)
+    same = np.ones((len(sample), len(sample)), bool)
     others = [inputs[name][sample] for name in inputs if name not in sizes]
-    kinds = [
-        c
-        for c in ("benchmark", "metric", "task_family", "compressor", "judge")
-        if c in rows and c not in sizes
-    ]
-    others += [pd.factorize(rows[c].iloc[sample])[0] for c in kinds]
+    kinds = ["benchmark", "metric", "task_family", "compressor", "judge", separating_column(rows, inputs)]
+    others += [pd.factorize(rows[c].iloc[sample])[0] for c in kinds if c in rows and c not in sizes]
     for other in others:
         same &= other[:, None] == other[None, :]
     step = size[:, None, :] - size[:, :, None]
     above = same & (step >= 0).all(axis=0) & (step > 0).any(axis=0)
-    up = np.sign(y[None, :] - y[:, None])[above]
-    pairs = int((up != 0).sum())
-    return (float(up.sum() / pairs) if pairs else 0.0), pairs
-
-
-def check_units(rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], columns: Mapping[str, str]) -> Warnings:
-    """Warn of inputs that are probably not in the unit of their column.
-
-    Raises:
-        InputError: `unit_mismatch` for a token count as a share of 1, and for values of two units in one column.
-    """
-    for name, values in inputs.items():
-        column = columns.get(name, name)
-        kind = name if name in COLUMNS else column
-        if kind == "visual_tokens" and values.min() < 1:
-            raise InputError(
-                f"Column '{column}' has {values.min():g}, but a number of visual tokens is at least 1.",
-                code="unit_mismatch",
-                hint=f"Scale a share of the tokens by their full number (--scale {column}=576), or counts in "
-                f"thousands by --scale {column}=1000. --as-is keeps the values.",
-            )
-        if kind.startswith("n_params") or kind in ("train_tokens", "train_flops"):
-            _one_unit(rows, values, column)
-        if kind.startswith("n_params"):
-            yield from _parameters(rows, values, column)
-        if kind == "train_tokens" and values.max() < SMALLEST_MODEL:
-            yield (
-                "unit_mismatch",
-                f"{column} is at most {values.max():g}, and its unit is tokens. If it is in billions, add "
-                f"--scale {column}=1e9.",
-            )
-
-
-def _one_unit(rows: pd.DataFrame, values: np.ndarray, column: str) -> None:
-    """Raises InputError for a column with values in two units."""
-    ordered = np.unique(values)
-    with np.errstate(divide="ignore", over="ignore"):
-        steps = ordered[1:] / ordered[:-1]
-    if not len(steps) or steps.max() < GAP:
-        return
-    low, high = ordered[int(steps.argmax())], ordered[int(steps.argmax()) + 1]
-    in_range = any(high / 10 <= low * factor <= 10 * ordered[-1] for factor in FACTORS)
-    if low >= SMALLEST_MODEL and not in_range:
-        return
-    few, many = values <= low, values >= high
-    odd = few if few.sum() <= many.sum() else many
-    at = data_row(int(rows.index[int(np.flatnonzero(odd)[0])]) + 1)
-    raise InputError(
-        f"Column '{column}' has values in two units: {values[odd][0]:g} in {at} differs from the others by a factor "
-        f"of {steps.max():.0e}.",
-        code="unit_mismatch",
-        hint="Write all values in one unit, 7e9 for 7 billion. --as-is keeps the values.",
-    )
-
-
-def _parameters(rows: pd.DataFrame, values: np.ndarray, column: str) -> Warnings:
-    """Warn of parameter counts in thousands, millions or billions."""
-    most = float(values.max())
-    factor = "1e9" if most <= 2000 and values.min() < 100 else "1e6"
-    if most < SMALLEST_MODEL or (values.min() < SMALLEST_LLM and most < 1e6):
-        yield (
-            "n_params_looks_like_billions",
-            f"{column} is at most {most:g}, and its unit is parameters. Add --scale {column}={factor}.",
-        )
-        return
-    named = _named_sizes(rows)
-    known = np.isfinite(named)
-    if known.any():
-        ratio = named[known] / values[known]
-        wrong = np.abs(np.round(np.log10(ratio) / 3)) >= 1
-        wrong &= np.abs(np.log10(ratio) - 3 * np.round(np.log10(ratio) / 3)) < 0.5
-        if wrong.any():
-            first = int(np.flatnonzero(known)[int(np.flatnonzero(wrong)[0])])
-            exponent = int(3 * np.round(np.log10(named[first] / values[first]) / 3))
-            count = f"{int(wrong.sum())} of {int(known.sum())} models"
-            yield (
-                "unit_mismatch",
-                f"{column} is {values[first]:g} for the model '{rows['model'].iloc[first]}'; {count} are affected. "
-                + (
-                    f"Add --scale {column}=1e{exponent}." if wrong.all() else "Write all sizes in parameters."
-                ),
-            )
-        return
-    distinct = np.unique(values)
-    plain = all(float(f"{v:.1e}") == v for v in distinct) and len(distinct) >= 3
-    if plain and most < 1e8 and float(distinct[0]) >= 1e5:
-        yield (
-            "unit_mismatch",
-            f"{column} lies between {distinct[0]:g} and {most:g}, all round numbers, and its unit is parameters. If "
-            f"the table is in thousands, add --scale {column}=1e3.",
-        )
-
-
-def _named_sizes(rows: pd.DataFrame) -> np.ndarray:
-    """[n] the size in a model's name (`Qwen-1.5 7B`), NaN where there is none or several."""
-    if "model" not in rows:
-        return np.full(len(rows), np.nan)
-    codes, names = pd.factorize(rows["model"])
-    sizes = np.array([*(_size_in(str(name)[:200]) for name in names), np.nan])
-    return sizes[codes]
-
-
-def _size_in(name: str) -> float:
-    sizes = {float(number) * {"B": 1e9, "M": 1e6}[unit] for number, unit in _NAMED_SIZE.findall(name)}
-    return sizes.pop() if len(sizes) == 1 and max(sizes) > 0 else np.nan
-
-
-KINDS = (
-    "task_family", "compressor", "benchmark", "metric", "judge", "n_shot", "filter", "group", "part", "part_of",
-    "split", "direction", "weight_bits", "dtype", "precision", "frames", "image_pixels", "rate_factor",
-)  # fmt: skip
-"""Columns whose values distinguish measurements or models."""
-LENGTHS = ("train_samples", "train_steps", "steps", "train_tokens", "train_flops", "generated_tokens")
-"""Columns of training lengths: points that differ by more than the factor `SAME_LENGTH` are pooled."""
-SAME_LENGTH = 1.02
-
-
-def pooled(rows: pd.DataFrame, columns: Collection[str], named: Collection[str]) -> Warnings:
-    """Warn of points of several kinds.
-
-    Args:
-        columns: inputs of the law.
-        named: columns that the rows were selected by.
-    """
-    free = [c for c in (*KINDS, *LENGTHS) if c in rows and c not in columns and c not in named]
-    for column in [c for c in free if c in KINDS]:
-        kinds = _kinds(rows[column])
-        if len(kinds) < 2:
-            continue
-        shown = ", ".join(str(kind)[:60] for kind in kinds[:6]) + (", ..." if len(kinds) > 6 else "")
-        yield (
-            f"mixed_{column}",
-            f"The points mix {len(kinds)} values of {column} ({shown}). Select one with --where '{column}=...'.",
-        )
-        if column == "benchmark":
-            yield (
-                "pooled_benchmarks",
-                f"One law is fitted to {len(kinds)} benchmarks together. Add --by benchmark to fit each.",
-            )
-    if any(c in columns for c in LENGTHS if c != "generated_tokens"):
-        free = [c for c in free if c not in LENGTHS or c == "generated_tokens"]
-    for column in [c for c in free if c in LENGTHS]:
-        if _lengths_differ(rows, column):
-            values = pd.to_numeric(rows[column], errors="coerce")
-            yield (
-                f"mixed_{column}",
-                f"The points differ in {column} ({values.min():.4g} to {values.max():.4g}), which is not an input of "
-                f"the law. Select one with --where '{column}=...', or fit a law with this input.",
-            )
-
-
-def _kinds(column: pd.Series) -> list[object]:
-    """The distinct values of a column; an empty cell counts as one for `direction`, and for `judge` beside others."""
-    try:
-        kinds = list(column.dropna().unique())
-    # lists and other values that cannot be compared
-    except TypeError:
-        return []
-    if column.name == "direction":
-        return list(dict.fromkeys(column.fillna("score")))
-    if column.name == "judge" and kinds and column.isna().any():
-        return [*kinds, "none"]
-    return kinds
-
-
-def _lengths_differ(rows: pd.DataFrame, column: str) -> bool:
-    """Whether the lengths differ; training tokens and FLOPs among rows of one size, on which they depend."""
-    values = pd.to_numeric(rows[column], errors="coerce")
-    if values.notna().sum() < 2:
-        return False
-    sized = [
-        c
-        for c in ("n_params", "visual_tokens", "compressor", "text_tokens", "benchmark")
-        if c in rows and rows[c].notna().any() and (column == "train_flops" or c != "n_params")
-    ]
-    if column in ("train_tokens", "train_flops") and sized:
-        groups = values.groupby([rows[c] for c in sized], dropna=False)
-        return bool(((groups.max() / groups.min()).fillna(1.0) > SAME_LENGTH).any())
-    return bool(values.max() > SAME_LENGTH * values.min())
+    return np.stack(np.nonzero(above)), sample

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from scalelaw.files.safe_load import note_read
 from scalelaw.table import cells
 from scalelaw.table.schema import COLUMNS
 
+NESTED = "scalelaw.nested"
+"""Key of the metadata that names nested columns."""
 PARQUET = (".parquet", ".pq")
 FEW_VALUES, FEW_BYTES, MOST_PER_BYTE = 400_000_000, 2**32, 50
 """Limits of a parquet file: values and bytes of text that any file may have, and values per byte of the file.
@@ -25,7 +28,7 @@ while the table is read as a whole (measured at a million rows).
 
 
 def read_parquet(path: Path, where: list[tuple[str, str, Any]] | None = None) -> pa.Table:
-    """The rows of a parquet file, without nested columns.
+    """The rows of a parquet file, without nested columns; their types are in the metadata of the rows.
 
     Args:
         path: the file.
@@ -42,12 +45,25 @@ def read_parquet(path: Path, where: list[tuple[str, str, Any]] | None = None) ->
         if filters := [term for term in where or () if term[0] in columns]:
             # a column whose type differs from the schema's cannot be filtered
             with contextlib.suppress(pa.ArrowException):
-                return pq.read_table(path, columns=columns, filters=filters, page_checksum_verification=True)
-        return pq.read_table(path, columns=columns, page_checksum_verification=True)
+                selected = pq.read_table(
+                    path, columns=columns, filters=filters, page_checksum_verification=True
+                )
+                return selected.replace_schema_metadata(_nested(path))
+        rows = pq.read_table(path, columns=columns, page_checksum_verification=True)
+        return rows.replace_schema_metadata(_nested(path))
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise InputError(f"{path} is not a parquet file: {error}.", code="unreadable_table") from error
+
+
+def _nested(path: Path) -> dict[str, str]:
+    """Metadata that names the nested columns of a parquet file, which are not read."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        kinds = {f.name: str(f.type)[:80] for f in file.schema_arrow if pa.types.is_nested(f.type)}
+    return {NESTED: json.dumps(kinds)} if kinds else {}
 
 
 def readable_columns(path: Path) -> list[str]:
@@ -118,7 +134,8 @@ def _too_large(path: Path, size: int, content: str) -> InputError:
 
 
 def in_pandas(rows: pa.Table) -> pd.DataFrame:
-    """Rows as a DataFrame; pandas metadata in the file is ignored."""
+    """Rows as a DataFrame, without pandas metadata; `attrs["nested"]`: column -> type of those that were not read."""
+    nested = json.loads((rows.schema.metadata or {}).get(NESTED.encode(), b"{}"))
     try:
         rows = rows.replace_schema_metadata(None)
         for place, field in enumerate(rows.schema):
@@ -129,6 +146,7 @@ def in_pandas(rows: pa.Table) -> pd.DataFrame:
                 rows = rows.set_column(place, field.name, column.cast(pa.float64(), safe=False))
         rows.select([n for n, field in enumerate(rows.schema) if _is_text(field.type)]).validate(full=True)
         frame: pd.DataFrame = rows.to_pandas()
+        frame.attrs["nested"] = nested
         return frame
     except (
         pa.ArrowException,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +12,12 @@ import pandas as pd
 
 from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.table.cells import numbers
-from scalelaw.table.checks import check_direction, check_units, pooled, target_kind
+from scalelaw.table.checks import SIZE, check_shares, check_target, target_kind
+from scalelaw.table.conflicts import check_cells, check_scores, repeated_rows
+from scalelaw.table.pooling import pooled
 from scalelaw.table.read import Where, terms
 from scalelaw.table.schema import OK
+from scalelaw.table.unit_checks import check_units
 
 _MOST = 1e30
 """Largest value of an input, in raw units."""
@@ -71,6 +74,7 @@ def points(
     scale: Mapping[str, float] | None = None,
     as_is: bool = False,
     own_law: bool = False,
+    falls: Collection[str] = (),
 ) -> Points:
     """Reduce a table to the points that a law sees.
 
@@ -79,14 +83,16 @@ def points(
         where: `column=value` terms, all of which must hold, of the values in the table.
         score: {column: maximum}; the target is then 1 - column / maximum.
         scale: {column: factor}; each column, and its standard error, is multiplied. An input stands for its column.
-        as_is: a target that looks like a score, and values in a unit that looks wrong, are accepted.
+        as_is: a target that looks like a score, values in a unit that looks wrong, and rows that contradict each
+            other are accepted.
         own_law: the law is a formula or a file of the user's.
+        falls: the inputs with which a law of the user's falls, whatever its parameters.
 
     Rows whose status is not `ok`, and rows with an empty input or target, are left out and counted in `dropped`.
 
     Raises:
         InputError: for a missing column, an infinite or negative number, an empty selection; `looks_like_score`,
-            `unit_mismatch`.
+            `error_looks_like_percent`, `unit_mismatch`, `conflicting_scores`.
     """
     mapping = dict(inputs) if isinstance(inputs, Mapping) else {name: name for name in inputs}
     selected, dropped = _select(table, where)
@@ -114,8 +120,20 @@ def points(
     warnings = [("empty_cells", f"{words} left out.") for words in empty]
     if not as_is:
         warnings += check_units(selected, read, mapping)
-        warnings += check_direction(selected, read, values, target, mapping, own_law)
-    warnings += _warnings(selected, read, values, target, mapping, where)
+        sizes = list(read) if not own_law else list(falls) or [n for n in read if _is_size(n, mapping[n])]
+        warnings += check_target(selected, read, values, target, sizes, falls=not own_law or bool(falls))
+        for column, maximum in (score or {}).items():
+            warnings += check_shares(selected, _column(selected, column), column, float(maximum))
+        warnings += check_cells(selected, read, values, target)
+        if not score:
+            warnings += check_scores(selected, values, target)
+    elif target_kind(selected, target) == "error" and values.max() > 10:
+        warnings.append(
+            ("error_looks_like_percent", f"The error reaches {values.max():g} and is fitted as it is.")
+        )
+    warnings += repeated_rows(selected, read, values)
+    named = {column for column, _ in terms(where)}
+    warnings += pooled(selected, {*mapping, *mapping.values()}, named, read)
     return Points(
         read, values, se, selected, target, (*dropped, *empty), tuple(warnings), mapping,
         {column: str(value) for column, value in terms(where)}, target_kind(selected, target),
@@ -278,7 +296,7 @@ def choose(table: pd.DataFrame, where: Where) -> pd.DataFrame:
     selected = table
     for column, value in terms(where):
         if column not in selected:
-            raise unknown("column", column, map(str, selected.columns))
+            raise no_column(selected, column, map(str, selected.columns), "unknown_column")
         cells = selected[column]
         match = cells.astype(str) == str(value).encode("utf-8", "backslashreplace").decode()
         if pd.api.types.is_numeric_dtype(cells):
@@ -302,15 +320,25 @@ def _format(value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
+def no_column(
+    frame: pd.DataFrame, name: str, there: Iterable[str], code: str = "missing_column"
+) -> InputError:
+    """The error for a column that is not one of `there`, or that the table has with nested values."""
+    nested: Mapping[str, str] = frame.attrs.get("nested", {})
+    if column := next((c for c in (name, name.partition(".")[0]) if c in nested), ""):
+        return InputError(
+            f"Column '{column}' of the table has cells of the type {nested[column]}, not numbers or text.",
+            code="nested_column",
+            hint="Write each of its values to a column of its own.",
+        )
+    error = unknown("column", name, there, code=code)
+    guess = error.message.removeprefix(f"Unknown column '{name}'.")
+    return InputError(f"The table has no column '{name}'.{guess}", code=code, hint=error.hint)
+
+
 def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
     if name not in frame or frame[name].isna().all():
-        there = [str(c) for c in frame.columns if frame[c].notna().any()]
-        error = unknown("column", name, there, code="missing_column")
-        raise InputError(
-            f"The table has no column '{name}'.{error.message.partition('.')[2]}",
-            code="missing_column",
-            hint=error.hint,
-        )
+        raise no_column(frame, name, [str(c) for c in frame.columns if frame[c].notna().any()])
     values = numbers(frame[name], name, "the table").to_numpy()
     if (bad := np.isinf(values)).any():
         raise InputError(
@@ -326,26 +354,6 @@ def _first(bad: np.ndarray, frame: pd.DataFrame) -> str:
     return data_row(int(frame.index[int(np.flatnonzero(bad)[0])]) + 1)
 
 
-def _warnings(
-    frame: pd.DataFrame,
-    inputs: Mapping[str, np.ndarray],
-    values: np.ndarray,
-    target: str,
-    columns: Mapping[str, str],
-    where: Any,
-) -> Iterable[tuple[str, str]]:
-    if target_kind(frame, target) == "error" and values.max() > 10:
-        yield (
-            "error_looks_like_percent",
-            f"The error reaches {values.max():g}, so it looks like percent; an error is a fraction (0.615). "
-            f"--scale {target}=0.01 converts it.",
-        )
-    kept = ("model", "compressor", "task_family", "benchmark", "metric", "seed", "judge", "rate_factor")
-    known = {column: pd.factorize(frame[column])[0] for column in kept if column in frame}
-    if repeated := int(pd.DataFrame({**known, **inputs, "": values}).duplicated().sum()):
-        yield (
-            "repeated_rows",
-            f"{repeated} row(s) repeat another row exactly, including seed and error. Each counts as a measurement, so "
-            "the intervals are too narrow if they are copies.",
-        )
-    yield from pooled(frame, {*columns, *columns.values()}, {column for column, _ in terms(where)})
+def _is_size(name: str, column: str) -> bool:
+    """Whether an input of a user's law is a size by its name or its column's."""
+    return bool(SIZE.search(name) or SIZE.search(column))

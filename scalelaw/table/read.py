@@ -258,6 +258,15 @@ def _read_folder(path: Path) -> pd.DataFrame:
             _verified_rows(part, read_verified) if special(part) or is_verified(part) else read_parquet(part)
             for part in parts
         ]
+    if not parts and not folder.manifest.is_file() and not os.path.isdir(folder.cells):
+        files = sorted(file.name for file in path.glob("*.csv"))[:5]
+        raise InputError(
+            f"{path} is a folder without a table: neither the folder of a sweep nor one with parquet files.",
+            code="empty_table",
+            hint=f"Name a file: {', '.join(str(path / file) for file in files)}."
+            if files
+            else "Name a parquet or csv file, or a sweep's folder; `scalelaw import` reads other tools' results.",
+        )
     if not parts:
         raise InputError(
             f"{path} has no finished cell.",
@@ -332,4 +341,6 @@ def _conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
             columns[column] = cells.own(values)
     made = pd.DataFrame(columns)
     made.attrs = {"table": frame.attrs.get("table", "" if name in UNNAMED else Path(name).name)}
+    if nested := frame.attrs.get("nested"):
+        made.attrs["nested"] = nested
     return made

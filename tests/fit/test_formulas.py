@@ -121,3 +121,37 @@ def test_a_scaled_input_changes_no_fit() -> None:
     typed = sl.fit_law("vlm_reasoning", "E + A*(N/1e9)**-a + B*V**-b", bootstrap=0)
     assert typed.objective == pytest.approx(named.objective, rel=1e-9)
     assert typed.objective == pytest.approx(3.167597713e-4, rel=1e-9)
+
+
+def framed() -> pd.DataFrame:
+    """Errors over sizes and frames, with a column that no formula here uses."""
+    size, frames = (x.ravel() for x in np.meshgrid([5e8, 2e9, 7e9], [1.0, 4.0, 8.0, 16.0]))
+    error = 0.2 + 0.4 * (size / 1e9) ** -0.2 * frames**-0.3
+    return pd.DataFrame(
+        {"n_params": size, "frames": frames, "image_size": np.tile([224.0, 336.0], 6), "error": error}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("frmes", "frames"), ("frame", "frames"), ("Frames", "frames"), ("fraems", "frames"), ("imagesize", "image_size"),
+     ("image_sise", "image_size"), ("visual_tokns", "visual_tokens"), ("n_parms", "n_params"), ("n", "n_params")],
+)  # fmt: skip
+def test_a_misspelled_column_is_refused_with_both_names(name: str, column: str) -> None:
+    law = f"E + A*{name}**-b" if column == "n_params" else f"E + A*N**-a*{name}**-b"
+    law = law if column != "n_params" else law + "*frames**-c"
+    with pytest.raises(InputError) as caught:
+        sl.fit_law(framed(), law, bootstrap=0)
+    assert caught.value.code == "misspelled_column"
+    assert f"'{name}'" in caught.value.message
+    assert f"'{column}'" in caught.value.message
+    assert f"--input {name}=" in caught.value.hint
+
+
+def test_a_name_near_a_column_may_be_a_parameter() -> None:
+    fitted = sl.fit_law(framed(), "E + A*frames**-frame", {"frame": ""}, bootstrap=0)
+    assert "frame" in fitted.params
+    read = sl.fit_law(framed(), "E + A*(N/1e9)**-a*frmes**-b", {"frmes": "frames"}, bootstrap=0)
+    assert read.params["b"] == pytest.approx(0.3, abs=1e-5)
+    for law in ("E + A*frames**-n", "E + A*N**-alpha*frames**-beta", "E + A0*N**-a"):
+        assert sl.fit_law(framed(), law, bootstrap=0).params

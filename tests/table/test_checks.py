@@ -11,6 +11,9 @@ import pytest
 
 from scalelaw.errors import InputError
 from scalelaw.fit import compare, fit_groups, fit_law, load_fit
+from scalelaw.fit.formula_law import law_names
+from scalelaw.fit.law import make_law
+from scalelaw.fit.law_checks import falling
 from scalelaw.table.checks import target_kind
 from scalelaw.table.points import points
 from scalelaw.table.read import bundled_tables, describe, read_table
@@ -67,13 +70,111 @@ def test_where_sees_the_values_of_the_table() -> None:
     assert set(chosen.inputs["n_params"]) == {7e9}
 
 
-def test_errors_in_percent_are_warned_of_and_losses_are_neither() -> None:
-    assert "error_looks_like_percent" in codes(table(error=100 * ERROR))
+@pytest.mark.parametrize("target", ["error", "err_rate", "top1_error"])
+def test_errors_in_percent_are_refused_with_the_factor(target: str) -> None:
+    frame = table(**{target: 100 * ERROR})
+    found = refusal(frame, target=target)
+    assert found.code == "error_looks_like_percent"
+    assert f"--scale {target}=0.01" in found.hint
+    assert "--as-is" in found.hint
+    np.testing.assert_allclose(points(frame, INPUTS, target, scale={target: 0.01}).target, ERROR)
+    assert len(points(frame, INPUTS, target, as_is=True)) == len(GRID)
+    assert refusal(frame, target=target, own_law=True, falls=INPUTS).code == "error_looks_like_percent"
+
+
+@pytest.mark.parametrize("rows", [[2], [0, 7], [14]])
+def test_a_few_errors_in_percent_among_shares_are_refused_with_their_row(rows: list[int]) -> None:
+    error = ERROR.to_numpy().copy()
+    error[rows] *= 100
+    found = refusal(table(error=error))
+    assert found.code == "unit_mismatch"
+    assert f"data row {rows[0] + 1} " in found.message
+    assert len(points(table(error=error), INPUTS, as_is=True)) == len(GRID)
+
+
+def test_errors_above_one_that_may_be_losses_are_a_warning() -> None:
+    found = dict(points(table(error=1.7 + ERROR), INPUTS).warnings)
+    assert "--scale error=0.01" in found["error_above_one"]
+    assert "error_above_one" in codes(table(error=2 * ERROR))
+    assert not codes(table(error=1.7 + ERROR), as_is=True)
+
+
+def test_a_few_scores_as_shares_among_percentages_are_refused() -> None:
+    scores = 100 * (1 - ERROR).to_numpy()
+    scores[4] /= 100
+    found = refusal(table(acc=scores), score={"acc": 100})
+    assert found.code == "unit_mismatch"
+    assert "data row 5 " in found.message
+    scores[4] = 0.005
+    assert "unit_mismatch" in codes(table(acc=scores), score={"acc": 100})
+
+
+def test_losses_are_not_percentages() -> None:
     assert not codes(table(loss=20 * ERROR), target="loss")
     for frame in (table(error=20 * ERROR, direction="loss"), table(error=20 * ERROR, metric="caption_loss")):
         assert not codes(frame)
         assert points(frame, INPUTS).target_kind == "loss"
     assert points(table(error=2 + 20 * (1 - ERROR), direction="loss"), INPUTS).target_kind == "loss"
+
+
+@pytest.mark.parametrize(
+    ("law", "name", "maximum"),
+    [
+        ("E + A*N**-a*V**-b", "GQA", 100),
+        ("E + A*N**-a*V**-b", "y", 1),
+        ("c - a*log(N) - b*log(V)", "quality", 100),
+        ("c - a*log(N) - b*log(V)", "ability_41", 1),
+        ("E + A*exp(-N/N0)*V**-b", "y", 100),
+    ],
+)
+def test_a_target_that_rises_is_refused_under_any_law_that_falls(law: str, name: str, maximum: float) -> None:
+    noise = np.random.default_rng(0).normal(size=len(GRID))
+    frame = table(**{name: maximum * (1 - ERROR + 0.01 * noise)})
+    with pytest.raises(InputError) as caught:
+        fit_law(frame, law, target=name, bootstrap=0)
+    assert caught.value.code == "looks_like_score"
+    assert f"--score {name}={maximum:g}" in caught.value.hint
+    fitted = fit_law(frame, law, score={name: maximum}, bootstrap=0)
+    assert fitted.rmse < 0.1
+    assert fit_law(frame, law, target=name, as_is=True, bootstrap=0).target == name
+
+
+def test_a_law_file_that_falls_is_checked_as_a_formula_is(tmp_path: Any) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        'formula = "E + A n^-a"\nunits = {"n_params": 1e9}\nlinear = ("E", "A")\n'
+        'bounds = {"E": (0.0, 1e3), "A": (0.0, 1e3), "a": (0.0, 3.0)}\n'
+        "def predict(n_params, E, A, a):\n    return E + A * n_params**-a\n"
+    )
+    with pytest.raises(InputError) as caught:
+        fit_law(table(quality=100 * (1 - ERROR)), str(path), target="quality", bootstrap=0)
+    assert caught.value.code == "looks_like_score"
+
+
+@pytest.mark.parametrize(
+    ("law", "names"),
+    [
+        ("E + A*N**-a*V**-b", ("N", "V")),
+        ("E + A*exp(-N/N0)", ("N",)),
+        ("c - a*log(N)", ("N",)),
+        ("E + A*(N/1e9)**-a + d*x", ("N",)),
+        ("1 - A*N**-a", ()),
+        ("E + A*N**a", ()),
+        ("a*exp(-(x-m)**2/w**2)", ()),
+        ("E + A*N**-a + B*N**b", ()),
+    ],
+)
+def test_the_inputs_with_which_a_law_falls(law: str, names: tuple[str, ...]) -> None:
+    assert falling(make_law(law, law_names(law))) == names
+
+
+def test_a_law_that_rises_may_be_fitted_to_a_target_that_rises() -> None:
+    fitted = fit_law(table(GQA=100 * (1 - ERROR)), "c - A*N**-a*V**-b", target="GQA", bootstrap=0)
+    assert "looks_like_score" in dict(fitted.warnings)
+    seconds = fit_law(
+        table(latency_ms=GRID["n_params"] / 1e7), "c + A*N**a", target="latency_ms", bootstrap=0
+    )
+    assert "looks_like_score" not in dict(seconds.warnings)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +231,9 @@ def test_a_share_of_the_tokens_is_refused() -> None:
     assert refusal(frame).code == "unit_mismatch"
     assert len(points(frame, INPUTS, scale={"visual_tokens": 576})) == len(GRID)
     assert len(points(frame, INPUTS, as_is=True)) == len(GRID)
-    assert not codes(read_table(GRID.assign(error=ERROR, visual_tokens=1)))
+    assert "unit_mismatch" not in codes(read_table(GRID.assign(error=ERROR, visual_tokens=1)))
+    letters = frame.assign(V=GRID["visual_tokens"] / 576)
+    assert refusal(letters, {"N": "n_params", "V": "V"}, own_law=True).code == "unit_mismatch"
 
 
 @pytest.mark.parametrize("factor", [1e-9, 1e-6])
@@ -222,3 +325,111 @@ def test_shares_with_a_maximum_of_100_are_refused() -> None:
     with pytest.raises(InputError) as caught:
         points(frame, ["n_params", "visual_tokens"], score={"acc": 100})
     assert caught.value.code == "looks_like_fraction"
+
+
+@pytest.mark.parametrize("column", ["dataset", "task", "split", "Test set", "lang", "suite", "task_id"])
+def test_pooled_benchmarks_are_seen_under_any_name(column: str) -> None:
+    kinds = [1, 2, 3] if column.endswith("id") else ["a", "b", "c"]
+    parts = [GRID.assign(error=ERROR + 0.05 * i, **{column: kind}) for i, kind in enumerate(kinds)]
+    frame = read_table(pd.concat(parts, ignore_index=True))
+    found = dict(points(frame, INPUTS).warnings)
+    assert "--by " in found["pooled_benchmarks"]
+    assert column in found["pooled_benchmarks"]
+    assert "conflicting_scores" not in found
+    assert "pooled_benchmarks" not in codes(frame, where={column: kinds[0]})
+    grouped = fit_groups(frame, column, bootstrap=0)
+    assert len(grouped.groups) == 3
+    for fitted in grouped.groups.values():
+        assert "pooled_benchmarks" not in dict(fitted.warnings)
+
+
+def test_columns_that_name_a_model_or_a_repeat_are_not_benchmarks() -> None:
+    repeats = [GRID.assign(error=ERROR + 0.001 * i, run=f"run {i}", seed=i) for i in range(3)]
+    assert not codes(read_table(pd.concat(repeats, ignore_index=True)))
+    names = table(error=ERROR, llm=[f"model {size:g}" for size in GRID["n_params"]])
+    assert not codes(names)
+
+
+def with_row(at: int, **cells: Any) -> pd.DataFrame:
+    """The grid with a second row for one of its cells."""
+    frame = GRID.assign(error=ERROR, model=[f"m {size:g}" for size in GRID["n_params"]])
+    return pd.concat([frame, frame.iloc[[at]].assign(**cells)], ignore_index=True)
+
+
+@pytest.mark.parametrize("drop", [[], ["model"]])
+def test_conflicting_scores_of_one_cell_are_refused(drop: list[str]) -> None:
+    frame = read_table(with_row(3, error=0.9).drop(columns=drop))
+    found = refusal(frame)
+    assert found.code == "conflicting_scores"
+    assert "seed" in found.hint
+    assert len(points(frame, INPUTS, as_is=True)) == len(GRID) + 1
+
+
+@pytest.mark.parametrize("column", ["seed", "run", "model", "note", "lr", "benchmark"])
+def test_rows_that_a_column_tells_apart_do_not_conflict(column: str) -> None:
+    first, second = (1.0, 2.0) if column in ("seed", "lr") else ("a", "b")
+    frame = with_row(3, error=0.4)
+    frame[column] = [first] * len(GRID) + [second]
+    assert "conflicting_scores" not in codes(read_table(frame))
+
+
+def test_a_column_that_was_measured_tells_no_rows_apart() -> None:
+    for column in ("acc", "val_loss", "seconds", "id"):
+        frame = with_row(3, error=0.9)
+        frame[column] = (
+            1 - frame["error"] if column == "acc" else np.arange(len(frame)) + 0.5 * (column != "id")
+        )
+        assert refusal(read_table(frame)).code == "conflicting_scores"
+
+
+def test_repeats_of_all_cells_are_a_warning_and_copies_stay_one() -> None:
+    repeats = [GRID.assign(error=ERROR + 0.001 * i) for i in range(3)]
+    assert "conflicting_scores" in codes(read_table(pd.concat(repeats, ignore_index=True)))
+    assert codes(read_table(with_row(3))) == {"repeated_rows"}
+    cells = pd.concat(repeats[:2], ignore_index=True).assign(cell=[f"c{i}" for i in range(len(GRID))] * 2)
+    assert refusal(read_table(cells)).code == "conflicting_scores"
+
+
+@pytest.mark.parametrize(("column", "maximum"), [("value", 1), ("value", 100), ("value", 1940), ("acc", 100)])
+def test_a_score_that_contradicts_its_error_is_a_warning(column: str, maximum: float) -> None:
+    scores = maximum * (1 - ERROR).to_numpy()
+    assert not codes(table(error=ERROR, **{column: scores}))
+    scores[6] *= 0.8
+    found = dict(points(table(error=ERROR, **{column: scores}), INPUTS).warnings)
+    assert "data row 7 " in found["conflicting_scores"]
+    assert not codes(table(error=ERROR, **{column: scores}), as_is=True)
+    unrelated = np.random.default_rng(0).uniform(0.2, 0.8, len(GRID))
+    assert ("conflicting_scores" in codes(table(error=ERROR, **{column: unrelated}))) == (column == "value")
+
+
+@pytest.mark.parametrize(
+    ("column", "sizes", "factor"),
+    [
+        ("n_params", [7e6, 5e8, 1.8e9, 7e9, 14e9], ""),
+        ("n_params", [5e8, 1.8e9, 7e9, 14e12], ""),
+        ("n_params", [7000, 13000, 70000], "1e6"),
+        ("n_params", [5e5, 1.8e6, 7e6], "1e3"),
+        ("train_tokens", [2000, 8000, 15000], "1e9"),
+        ("train_tokens", [300e3, 1.4e6 / 2, 9e5], "1e6"),
+        ("train_flops", [6.0, 20.0, 60.0], ""),
+        ("n_params", [0.5, 1.8, 7], "1e9"),
+    ],
+)
+def test_sizes_in_other_units_are_warned_of(column: str, sizes: list[float], factor: str) -> None:
+    frame = pd.DataFrame(
+        {column: np.repeat(sizes, 3), "visual_tokens": np.tile([4.0, 16.0, 64.0], len(sizes))}
+    )
+    frame["error"] = np.linspace(0.9, 0.4, len(frame))
+    found = dict(points(read_table(frame), [column, "visual_tokens"]).warnings)
+    message = found.get("unit_mismatch") or found["n_params_looks_like_billions"]
+    assert not factor or f"--scale {column}={factor}." in message
+
+
+@pytest.mark.parametrize(
+    "sizes", [[14e6, 70e6, 160e6, 410e6, 1e9, 2.8e9, 12e9], [1e7, 1e9, 1e11], [5e8, 7e10]]
+)
+def test_sizes_far_apart_are_no_other_unit(sizes: list[float]) -> None:
+    frame = pd.DataFrame(
+        {"n_params": np.repeat(sizes, 3), "visual_tokens": np.tile([4.0, 16, 64], len(sizes))}
+    )
+    assert not codes(read_table(frame.assign(error=np.linspace(0.9, 0.4, len(frame)))))

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from scalelaw.errors import InputError
+from scalelaw.fit import fit_groups
 from scalelaw.table.points import points
 from scalelaw.table.read import read_table
 
@@ -82,11 +83,13 @@ def test_points_know_their_table_and_what_was_chosen(tmp_path: Path) -> None:
     assert points(read_table(pd.DataFrame({"n_params": [1e9], "error": [0.5]})), ("n_params",)).table == ""
 
 
-def test_percent_and_copies_are_warnings() -> None:
+def test_percentages_are_refused_and_copies_are_a_warning() -> None:
     table = read_table("vlm_reasoning")
     codes = lambda frame: dict(points(frame, ["n_params", "visual_tokens"]).warnings)  # noqa: E731
     assert not codes(table)
-    assert "61.45" in codes(table.assign(error=table["error"] * 100))["error_looks_like_percent"]
+    with pytest.raises(InputError) as caught:
+        codes(table.assign(error=table["error"] * 100))
+    assert caught.value.code == "error_looks_like_percent"
     twice = pd.concat([table, table.head(3)], ignore_index=True)
     assert codes(twice)["repeated_rows"].startswith("3 row(s) ")
     assert "repeated_rows" not in codes(twice.assign(seed=range(31)))
@@ -122,3 +125,22 @@ def test_a_scale_may_name_an_input_instead_of_its_column() -> None:
     with pytest.raises(InputError) as refusal:
         points(both, {"n_params": "size"}, scale={"n_params": 1e9})
     assert refusal.value.code == "usage"
+
+
+def test_a_nested_column_is_named_with_its_type(tmp_path: Path) -> None:
+    table = read_table("vlm_reasoning").dropna(axis=1, how="all")
+    table["scores"] = [{"gqa": 0.5}] * len(table)
+    table["sizes"] = [[1, 2]] * len(table)
+    table.to_parquet(tmp_path / "t.parquet")
+    read = read_table(tmp_path / "t.parquet")
+    for options in (
+        {"target": "scores"}, {"score": {"scores.gqa": 1}}, {"inputs": {"n_params": "sizes"}}, {"where": "scores=1"},
+        {"scale": {"sizes": 2}},
+    ):  # fmt: skip
+        with pytest.raises(InputError) as caught:
+            points(read, **{"inputs": ["n_params"], **options})
+        assert caught.value.code == "nested_column"
+        assert "struct" in caught.value.message or "list" in caught.value.message
+    with pytest.raises(InputError) as caught:
+        fit_groups(tmp_path / "t.parquet", "sizes", bootstrap=0)
+    assert caught.value.code == "nested_column"
