@@ -7,9 +7,6 @@ from typing import Any
 
 from scalelaw.errors import InputError, typed
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.options import FitOptions
-from scalelaw.fit.pipeline import fit_points
-from scalelaw.fit.problem import opening
 from scalelaw.laws import DEFAULT
 
 
@@ -91,6 +88,11 @@ def fit_law(
     Raises:
         InputError: for a table that cannot be read, and for options that are unknown or do not apply.
     """
+    # here, so that who plans with a saved fit reads no tables and loads no pandas
+    from scalelaw.fit.options import FitOptions
+    from scalelaw.fit.pipeline import fit_points
+    from scalelaw.fit.problem import opening
+
     options = FitOptions(
         loss=loss,
         delta=delta,
