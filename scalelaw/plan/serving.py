@@ -21,7 +21,7 @@ from scalelaw.plan.knobs import Knobs, exact, limiting_knobs, limits_tokens, nea
 from scalelaw.plan.workload import DTYPES
 from scalelaw.results.optimum import Optimum
 from scalelaw.results.warning import as_warnings
-from scalelaw.tokens.images import Size
+from scalelaw.tokens.count import size_of
 from scalelaw.tokens.models import VisionModel, find_vision_model, named_family
 from scalelaw.tokens.shapes import vision_shape_of
 
@@ -62,7 +62,7 @@ def serve_optimum(
     vision = _vision(family, name, entry, best["model"])
     wanted = math.ceil(best["visual_tokens"])
     warnings: list[tuple[str, str]] = []
-    sizes = [Size(*size) for size in images]
+    sizes = [size_of(image) for image in images]
     knobs = None
     if vision is not None and "settings" in best:
         knobs = exact(vision, best["settings"], sizes)

@@ -4,6 +4,7 @@ ValueError or a TypeError."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,6 +62,14 @@ def fitted() -> sl.FittedLaw:
     return sl.fit_law("vlm_reasoning", bootstrap=0)
 
 
+@functools.cache
+def _served() -> sl.Optimum:
+    fitted = sl.fit_law("vlm_reasoning", bootstrap=0)
+    return sl.find_optimum(
+        fitted, 5e13, models="qwen2.5-7b", visual_tokens="256", generate=100, hardware="h100"
+    )
+
+
 def _right(fitted: sl.FittedLaw) -> dict[str, dict[str, Any]]:
     """For each function the arguments that it needs, all of them right."""
     return {
@@ -71,6 +80,7 @@ def _right(fitted: sl.FittedLaw) -> dict[str, dict[str, Any]]:
         "predict_places": {"fitted": fitted, "at": {"n_params": 7e9, "visual_tokens": 64}},
         "read_table": {"source": "vlm_reasoning"},
         "save_figure": {"name": "curves", "items": fitted, "path": "figure.svg"},
+        "serve_optimum": {"optimum": _served(), "engine": "vllm"},
         "write_report": {"items": fitted, "path": "report.html"},
     }
 

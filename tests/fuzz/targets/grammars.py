@@ -10,6 +10,7 @@ import numpy as np
 
 from scalelaw.cli import fit as fit_face
 from scalelaw.cli.app import number, numbers, pairs
+from scalelaw.cli.table_options import input_columns
 from scalelaw.errors import InputError
 from scalelaw.fit.formula_law import FUNCTIONS, Expression
 from scalelaw.fit.load_law import load_law
@@ -176,7 +177,7 @@ def _options(chance: Chance) -> dict[str, list[str]]:
 def _free(terms: dict[str, list[str]], folder: Path) -> None:
     bounds = {name: fit_face._ends(value) for name, value in pairs(terms["bound"], "--bound").items()}
     fit_face._tail(terms["tail"])
-    fit_face._inputs(terms["input"])
+    input_columns(terms["input"])
     held = freedom(
         load_law("product_power"), numbers(terms["fix"], "--fix"), bounds, pairs(terms["tie"], "--tie")
     )
