@@ -234,6 +234,10 @@ def _list_models(words: str | None, as_json: bool) -> None:
             for row in rows:
                 if row["counted_as"] == what:
                     say(f"  {row['name']} {fmt.parameters(row['n_params'])}")
+        if unverified := [row["name"] for row in rows if row["unverified"]]:
+            say("Not confirmed by a public source (why: `unverified` with --json):")
+            for name in unverified:
+                say(f"  {name}")
 
     give("list", {"models": rows}, as_json=as_json, words=show)
 

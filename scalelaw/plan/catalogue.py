@@ -42,7 +42,8 @@ LLMS = ("gemma-3", "llava-1.5")
 @dataclass(frozen=True)
 class Model:
     """A model that may be deployed. n_params: parameters as the law counts them (nominal, for a bundled
-    family); shape: its layers and widths, None where only the size is known; source: where the facts come from.
+    family); shape: its layers and widths, None where only the size is known; source: where the facts come from;
+    unverified: which of them no public source confirmed.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Model:
     vision: Any = field(default=None, compare=False, repr=False)
     sights: Any = field(default=None, compare=False, repr=False)
     warnings: tuple[tuple[str, str], ...] = ()
+    unverified: str = ""
 
     @property
     def counted_as(self) -> str:
@@ -374,6 +376,7 @@ def _bundled() -> dict[str, tuple[Model, ...]]:
                 path.stem,
                 encoder=content.get("encoder") or _own_encoder(row),
                 vision=str(row["name"]) if "vision" in row else None,
+                unverified=str(row.get("unverified", "")),
             )
             for row in content["models"]
         ]

@@ -24,7 +24,7 @@ def model_row(model: Model) -> dict[str, Any]:
 
     Returns {name, family, n_params (as the law counts), llm_params (exact), total_params (with encoder and projector),
     active_params (of a mixture, else the total), encoder, encoder_params, knobs, counted_as (of a mixture: what
-    n_params is)}; of an LLM encoder is None.
+    n_params is), source, unverified (what no public source confirmed, else None)}; of an LLM encoder is None.
     """
     assert model.shape is not None
     row: dict[str, Any] = {
@@ -38,6 +38,8 @@ def model_row(model: Model) -> dict[str, Any]:
         "encoder_params": 0,
         "knobs": [],
         "counted_as": model.counted_as.partition(" (")[0] or None,
+        "source": model.source,
+        "unverified": model.unverified or None,
     }
     if model.vision is None:
         return row
@@ -63,5 +65,5 @@ def _line(model: Model, row: dict[str, Any]) -> str:
     )
     return (
         f"family {model.family}: n_params {model.n_params:g} as the law counts, {row['llm_params']:,} parameters"
-        f"{mixture}{vision}"
+        f"{mixture}{vision}{'; unverified' if model.unverified else ''}"
     )

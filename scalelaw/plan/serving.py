@@ -180,7 +180,7 @@ def _repository(entry: Model | None) -> str | None:
         return None
     if os.path.exists(entry.source):
         return entry.source.removesuffix("/config.json")
-    named = re.search(r"config\.json of ([\w.-]+/[\w.-]*\w)", entry.source)
+    named = re.search(r"(?:^|config\.json of )([\w.-]+/[\w.-]*\w)(?:;|$)", entry.source)
     return named.group(1) if named else None
 
 

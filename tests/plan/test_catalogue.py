@@ -1,4 +1,4 @@
-"""The catalogue: bundled facts against published counts, and every way to name models."""
+"""The catalogue: bundled facts against recorded and published counts, and every way to name models."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ ROWS = [
 ]
 
 
+def _values(params: list) -> list[tuple[str, dict]]:
+    return [(param.values[0], param.values[1]) for param in params]
+
+
 @pytest.mark.parametrize(("family", "row"), ROWS)
-def test_the_shape_gives_the_published_count(family: str, row: dict) -> None:
+def test_the_shape_gives_the_recorded_count(family: str, row: dict) -> None:
     (model,) = [m for m in models_in(family) if m.name == row["name"]]
     assert model.shape is not None
     assert model.shape.n_params == row["exact"]
@@ -61,15 +65,59 @@ def test_the_catalogue_holds_the_families_that_people_serve() -> None:
     assert len(find_models("vlm")) == len(SEEING)
 
 
+GIMMICK = "floschne/gimmick src/gimmick/models/__init__.py"
+"""Parameters in the safetensors of each repository on Hugging Face."""
+
+KERAS = "keras-team/keras-hub keras_hub/src/models/"
+
+PUBLISHED = [
+    ("qwen2-vl-2b", 2_208_985_600, GIMMICK),
+    ("qwen2-vl-7b", 8_291_375_616, GIMMICK),
+    ("qwen2-vl-72b", 73_405_560_320, GIMMICK),
+    ("llama-3.2-11b-vision", 10_670_220_835, GIMMICK),
+    # InternVL2.5: the same architecture (InternLM/lmdeploy issue 3424).
+    ("internvl3-1b", 938_193_024, GIMMICK),
+    ("internvl3-38b", 38_388_164_992, GIMMICK),
+    ("internvl3-78b", 78_408_318_336, GIMMICK),
+    # Bytes in bfloat16: zhanggaojian/Qwen2.5-VL-3B-LLMQ_Samples
+    # models/Qwen2.5-VL-3B-Instruct/model.safetensors.index.json.
+    ("qwen2.5-vl-3b", 7_509_245_952 // 2, "model.safetensors.index.json"),
+    # Bytes in bfloat16 of the text encoder of Qwen-Image: exo-explore/exo.
+    ("qwen2.5-vl-7b", 16_584_333_312 // 2, "resources/image_model_cards/exolabs--Qwen-Image.toml"),
+    # YellowPerson792/ByteCaption InternVL3_5-8B-HF/OpenGVLab/InternVL3_5-8B-HF/model.safetensors.index.json.
+    ("internvl3.5-8b", 8_528_318_464, "model.safetensors.index.json"),
+    ("mistral-small-3.1-24b", 24_011_361_280, KERAS + "mistral3/mistral3_presets.py"),
+    ("gemma-3-270m", 268_098_176, KERAS + "gemma3/gemma3_presets.py"),
+    ("gemma-3-1b", 999_885_952, KERAS + "gemma3/gemma3_presets.py"),
+    ("gemma-3-4b", 4_300_079_472, KERAS + "gemma3/gemma3_presets.py"),
+    ("gemma-3-27b", 27_432_406_640, KERAS + "gemma3/gemma3_presets.py"),
+    # Published with 257,152 rows of embeddings; the released weights have 64 more, of the LLM's width.
+    ("paligemma2-3b-224", 3_032_094_960 + 64 * 2304, KERAS + "pali_gemma/pali_gemma_presets.py"),
+    ("paligemma2-3b-448", 3_032_979_696 + 64 * 2304, KERAS + "pali_gemma/pali_gemma_presets.py"),
+    ("paligemma2-3b-896", 3_036_518_640 + 64 * 2304, KERAS + "pali_gemma/pali_gemma_presets.py"),
+    ("paligemma2-10b-224", 9_662_409_456 + 64 * 3584, KERAS + "pali_gemma/pali_gemma_presets.py"),
+    ("paligemma2-10b-448", 9_663_294_192 + 64 * 3584, KERAS + "pali_gemma/pali_gemma_presets.py"),
+    ("paligemma2-10b-896", 9_666_833_136 + 64 * 3584, KERAS + "pali_gemma/pali_gemma_presets.py"),
+    ("paligemma2-28b-224", 27_650_192_112 + 64 * 4608, KERAS + "pali_gemma/pali_gemma_presets.py"),
+]
+
+
 def test_published_totals() -> None:
-    """Parameters in the released weights of each repository."""
+    """Each beside the public text that gives it, which the row names as well; no row names one without this check."""
     totals = {row["name"]: row["total_params"] for row in model_rows()}
-    published = {
-        "qwen2-vl-2b": 2_208_985_600, "qwen2-vl-7b": 8_291_375_616, "qwen2.5-vl-3b": 3_754_622_976,
-        "qwen2.5-vl-7b": 8_292_166_656, "qwen3-vl-8b": 8_767_123_696, "gemma-3-4b": 4_300_079_472,
-        "llama-3.2-11b-vision": 10_670_220_835, "llava-1.5-7b": 7_063_427_072, "smolvlm2-2.2b": 2_246_784_880,
-    }  # fmt: skip
-    assert {name: totals[name] for name in published} == published
+    assert {name: totals[name] for name, _, _ in PUBLISHED} == {name: total for name, total, _ in PUBLISHED}
+    named = {row["name"]: row["total_source"] for _, row in _values(ROWS) if "total_source" in row}
+    assert set(named) == {name for name, _, _ in PUBLISHED}
+    assert all(place in named[name] for name, _, place in PUBLISHED)
+
+
+def test_a_row_names_the_text_that_confirms_it_or_is_marked() -> None:
+    listed, lines = {row["name"]: row for row in model_rows()}, list_models()
+    for _, row in _values(SEEING):
+        confirmed = "; values as in " in row["source"]
+        assert confirmed is ("unverified" not in row), row["name"]
+        assert (listed[row["name"]]["unverified"] is None) is confirmed
+        assert lines[row["name"]].endswith("; unverified") is not confirmed
 
 
 def test_families_and_names_are_listed() -> None:
