@@ -189,7 +189,7 @@ def test_a_counted_model_may_be_planned_with(tmp_path: Path, reasoning: Any) -> 
 
 
 def test_what_can_neither_be_read_nor_counted_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="There is no closed form .* and torch cannot count it") as refusal:
+    with pytest.raises(InputError, match="mamba9") as refusal:
         find_cost(config_of(tmp_path, model_type="mamba9"), 16)
     assert refusal.value.code == "cannot_count"
     assert "unknown_family" in dict(find_cost(config_of(tmp_path), 16).warnings)
