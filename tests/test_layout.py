@@ -37,7 +37,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("plan/cost_breakdown.py", "layer_flops"): "the exact count, of which conventions take parts",
     ("plan/flop_conventions.py", "layer_flops"): "the exact count, of which conventions take parts",
     ("plan/cost_breakdown.py", "memory"): "the largest batch that a card has room for",
-    ("plan/reachable.py", "downsample"): "it resizes the image, so that any knob of resolution does the same",
     ("plan/budget_kinds.py", "latency"): "tokens are free while they cost no time",
     ("plan/calibrate.py", "latency"): "a calibration fits the parameters of this cost",
     ("report/text/format.py", "quecc"): "published spelling",
