@@ -110,6 +110,8 @@ def _searched(searched: Mapping[str, Any]) -> dict[str, Any]:
     if not searched:
         return {}
     low, high = searched["visual_tokens"]
+    if sizes := searched.get("image_sizes"):
+        searched = {**searched, "image_sizes": ", ".join(f"{width}x{height}" for width, height in sizes)}
     listed = (
         "models",
         "models_from",
