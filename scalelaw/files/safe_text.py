@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import sys
 from typing import Any, TextIO
@@ -50,4 +52,13 @@ def _json_escape(letter: str) -> str:
 
 def say(text: Any = "", file: TextIO | None = None) -> None:
     """Print one piece of text, safely; on stdout unless a file is given."""
-    print(printable(text), file=sys.stdout if file is None else file, flush=file is not None)
+    try:
+        print(printable(text), file=sys.stdout if file is None else file, flush=file is not None)
+    except OSError:
+        if file is None or file is not sys.stderr:
+            raise
+        # messages that find no place must not cost the answer
+        with contextlib.suppress(OSError, ValueError):
+            handle = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(handle, file.fileno())
+            os.close(handle)

@@ -57,9 +57,10 @@ class FittedLaw(FitResult):
         """The predicted target; inputs in raw units (n_params in parameters), broadcast against each other.
 
         `params` replace the fitted parameters. Predicted errors outside 0 to 1 give a PredictionWarning.
-        Raises InputError for a missing or unknown input, and for sizes in billions (unit_mismatch).
+        Raises InputError for a missing or unknown input or parameter, for inputs that do not broadcast
+        (`wrong_shape`), and for sizes in billions (`unit_mismatch`).
         """
-        parameters = self.params if params is None else params
+        parameters = self.params if params is None else self._replacing(params)
         value = self._evaluate(inputs, {name: np.float64(parameters[name]) for name in self.params})
         check_errors(value, self.target, self.points["target"])
         return value
@@ -88,9 +89,27 @@ class FittedLaw(FitResult):
         law = self.the_law()
         parameters = [named[name] for name in law.parameters]
         scaled = law.scale(inputs)
-        shape = np.broadcast_shapes(*(np.shape(v) for v in (*scaled, *parameters)))
+        try:
+            shape = np.broadcast_shapes(*(np.shape(v) for v in (*scaled, *parameters)))
+        except ValueError as error:
+            shapes = ", ".join(f"{name} {np.shape(values)}" for name, values in inputs.items())
+            raise InputError(
+                f"The inputs do not broadcast against each other: {shapes}.", code="wrong_shape"
+            ) from error
         with np.errstate(all="ignore"):
             return np.array(np.broadcast_to(law.predict(*scaled, *parameters), shape), dtype=float)
+
+    def _replacing(self, params: Mapping[str, float]) -> Mapping[str, float]:
+        """Parameters that replace the fitted ones. Raises InputError where one is missing or is no number."""
+        if missing := [name for name in self.params if name not in params]:
+            raise InputError(
+                f"The law '{self.law}' needs the parameter {missing[0]}.",
+                code="missing_parameter",
+                hint=f"Its parameters are {', '.join(self.params)}.",
+            )
+        for name in self.params:
+            check_numbers(name, params[name])
+        return params
 
     def _check(self, inputs: Mapping[str, Any]) -> None:
         for name in inputs:

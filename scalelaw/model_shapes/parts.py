@@ -6,6 +6,7 @@ from another place than transformers reads, and what a class default supplies, i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -158,7 +159,12 @@ def named_type(config: Mapping[str, Any]) -> str:
 
 
 def encoder_of(config: Mapping[str, Any]) -> dict[str, Any] | str | None:
-    """The vision encoder: its fields with their `model_type`, or the name it goes by; None where there is none."""
+    """The vision encoder: its fields with their `model_type`, or the name it goes by; None where there is none.
+
+    Several encoders have one name that no bundled encoder has, so that none of them is counted for all.
+    """
+    if len(several := _several_encoders(config)) > 1:
+        return f"{' and '.join(several)} ({len(several)} encoders)"
     for name in VISION:
         value = config.get(name)
         if isinstance(value, Mapping) and value:
@@ -170,6 +176,23 @@ def encoder_of(config: Mapping[str, Any]) -> dict[str, Any] | str | None:
         if isinstance(value, str) and value.strip():
             return value.strip()
     return None
+
+
+def _several_encoders(config: Mapping[str, Any]) -> list[str]:
+    """The names of the encoders of a configuration that has more than one, else at most one name."""
+    described = [
+        str(name)
+        for name, value in config.items()
+        if isinstance(value, Mapping) and value and re.search(r"vision_config(_\d+)?$", str(name))
+    ]
+    if len(described) > 1:
+        return described
+    named: list[str] = []
+    for name, value in config.items():
+        if re.sub(r"_\d+$", "", str(name)) in ENCODER_NAMES:
+            values = value if isinstance(value, list | tuple) else [value]
+            named += [part.strip() for text in values if isinstance(text, str) for part in text.split(",")]
+    return list(dict.fromkeys(part for part in named if part))
 
 
 def parts_of_type(config: Mapping[str, Any]) -> Mapping[str, str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scalelaw.errors import InputError
+
+if TYPE_CHECKING:
+    from scalelaw.fit.fitted import FittedLaw
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,19 @@ def make_rule(within: float | None, target_error: float | None) -> Rule:
         if value is not None:
             check_error(name, value)
     return Rule(within or 0.0, target_error)
+
+
+def check_share(name: str, value: float | None, fitted: FittedLaw) -> None:
+    """Raises InputError `unit_mismatch` for a percentage where the measured errors are shares of 1."""
+    if value is None or value < 1 or fitted.target != "error":
+        return
+    measured = np.asarray(fitted.points.get("target", []), float)
+    if measured.size and ((measured >= 0) & (measured <= 1)).all():
+        raise InputError(
+            f"{name} is {value:g}, and the errors of the fit are shares of 1.",
+            code="unit_mismatch",
+            hint=f"If it is in percent, write {value / 100:g}.",
+        )
 
 
 def check_error(name: str, value: Any) -> None:

@@ -13,7 +13,7 @@ from scalelaw.plan.budget import FLOPS, kinds
 from scalelaw.plan.continuous import continuous_optimum, sizes_allowed
 from scalelaw.plan.grid import Grid, Place, compute_costs, use
 from scalelaw.plan.make_problem import make_problem
-from scalelaw.plan.objective import Rule, check_error, make_rule
+from scalelaw.plan.objective import Rule, check_error, check_share, make_rule
 from scalelaw.plan.pareto import pareto
 from scalelaw.plan.problem import Problem
 from scalelaw.plan.workload import TYPES
@@ -73,6 +73,8 @@ def find_optimum(
     """
     rule = make_rule(within, target_error)
     check_error("tie", tie)
+    check_share("target_error", target_error, fitted)
+    check_share("within", within, fitted)
     if budget is None and rule.target is None:
         raise InputError(
             "There is no budget.", code="bad_budget", hint="Give one (8e11, for example), or a target error."

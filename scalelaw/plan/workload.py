@@ -106,10 +106,10 @@ def make_query(
         raise InputError("There is no batch or no dtype to choose from.", code="bad_workload")
     compressor = None if compressor in (None, "", "none") else compressor
     reads_question(compressor)
-    device = find_device(hardware)
+    device, count = find_device(hardware), int(number_within("devices", devices, *RANGES["devices"]))
     scenarios: tuple[Device, ...] = ()
     if device is not None:
-        device = replace(device, count=int(number_within("devices", devices, *RANGES["devices"])))
+        device = replace(device, count=count)
         device, scenarios = _efficiency(device, mfu, mbu, seed)
     elif shares := [name for name, value in (("mfu", mfu), ("mbu", mbu)) if value is not None]:
         raise InputError(

@@ -132,7 +132,9 @@ def size_of(image: str | tuple[int, int] | Sequence[int]) -> Size:
         return read_image_size(os.fspath(image))
     try:
         width, height = (int(side) for side in image)
-    except (TypeError, ValueError) as error:
+        if (width, height) != tuple(image):
+            raise ValueError("a part of a pixel")
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{image!r} is not a width and a height.", code="bad_image_size") from error
     return checked(width, height, "The image")
 

@@ -96,6 +96,13 @@ def test_closed_standard_streams(redirect: str, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "fit.json").read_text(encoding="utf-8"))["ok"]
 
 
+def test_messages_that_cannot_be_written_cost_no_answer(tmp_path: Path) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    done = _run(tmp_path, {f"{FIT} --json": 0, "fit nowhere.csv": 2}, "2>/dev/full")
+    assert json.loads(done.stdout)["ok"]
+
+
 def test_a_working_directory_that_was_removed(tmp_path: Path) -> None:
     target = tmp_path / "fit.json"
     gone = tmp_path / "gone"

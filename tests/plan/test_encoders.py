@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from scalelaw.errors import InputError
+from scalelaw.model_shapes.parts import encoder_of
 from scalelaw.plan import calibrate, find_cost, find_models, find_optimum
+from scalelaw.plan.catalogue import tower_by_name
 
 SMALL: dict[str, Any] = {
     "hidden_size": 64,
@@ -300,3 +302,24 @@ def test_the_llm_of_a_qwen3_vl_mixture_is_a_plain_qwen3_mixture(tmp_path: Path) 
     bill = find_cost(config(tmp_path, fields), 0, tower="none")
     same = find_cost(config(tmp_path, {"model_type": "qwen3_moe", **inner}, "plain"), 0, tower="none")
     assert (bill.n_params_exact, bill.costs) == (same.n_params_exact, same.costs)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"vision_config": {"hidden_size": 8}, "high_res_vision_config": {"hidden_size": 8}},
+        {"vision_config": {"hidden_size": 8}, "vision_config_2": {"hidden_size": 8}},
+        {"mm_vision_tower": ["openai/clip-vit-large-patch14-336", "google/siglip-so400m-patch14-384"]},
+        {"mm_vision_tower": "openai/clip-vit-large-patch14-336,google/siglip-so400m-patch14-384"},
+        {"mm_vision_tower": "openai/clip-vit-large-patch14-336", "mm_vision_tower_2": "dinov2"},
+    ],
+)
+def test_several_encoders_are_none_that_is_bundled(config: dict[str, Any]) -> None:
+    encoder = encoder_of(config)
+    assert isinstance(encoder, str)
+    assert tower_by_name(encoder) is None
+
+
+def test_one_encoder_under_two_names_is_one() -> None:
+    name = "openai/clip-vit-large-patch14-336"
+    assert encoder_of({"mm_vision_tower": name, "vision_tower": name, "mm_vision_tower_lr": 2e-6}) == name
