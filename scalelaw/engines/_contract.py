@@ -58,6 +58,11 @@ class Deployment:
     memory_gb: float | None = None
 
     @property
+    def answer_limit(self) -> dict[str, Any]:
+        """The field of an OpenAI-compatible request that limits the answer; none where nothing is generated."""
+        return {"max_tokens": self.generate} if self.generate else {}
+
+    @property
     def length(self) -> int:
         """Tokens of the longest request, with room for a chat template, in whole blocks."""
         return _up(self.prompt_tokens + self.generate + TEMPLATE_TOKENS, BLOCK)
@@ -142,6 +147,23 @@ def pick(engine: str, what: str, name: str, known: Mapping[str, Any]) -> Any:
     if name not in known:
         raise cannot(engine, f"has no {what} of type {name}.", f"It has: {', '.join(known)}.")
     return known[name]
+
+
+def cache_type(engine: str, deployment: Deployment, known: Mapping[str, Any]) -> Any:
+    """The engine's own word for the number type of the KV cache; None for the type of the activations, which needs no
+    option. Raises InputError `engine_cannot` where it has none.
+    """
+    name = deployment.cache_dtype
+    if name in known:
+        return known[name]
+    plain = ("fp32",) if deployment.dtype == "fp32" else ("fp16", "bf16")
+    if name not in plain:
+        raise cannot(
+            engine,
+            f"has no KV cache of type {name} beside {deployment.dtype} weights.",
+            f"It has: {', '.join(dict.fromkeys([*plain, *known]))}.",
+        )
+    return None
 
 
 def check_parallel(engine: str, deployment: Deployment) -> None:

@@ -19,8 +19,7 @@ REPORTED_GIB = {
 own and (L40S, A10G) what error correction takes."""
 REPORTED_SHARE = 0.985
 """Of a card that is not listed."""
-WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5}
-CACHE_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5}
+TYPE_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5}
 LOADED_SHARE = 1.005
 """Weights after loading, as logs print them: with buffers and the padding of the allocator."""
 
@@ -33,12 +32,17 @@ def reported_bytes(deployment: Deployment) -> float | None:
     return (known if known is not None else REPORTED_SHARE * deployment.memory_gb) * GIB
 
 
+def context_bytes(deployment: Deployment) -> float:
+    """What lies outside torch on one card, communication between cards among it."""
+    return (0.5 + (0.4 if deployment.devices > 1 else 0.0)) * GIB
+
+
 def weight_bytes(deployment: Deployment) -> float:
     """Of one card. Only the blocks' matrices are quantized; embeddings, the head and the encoder stay in 16 bits."""
     shape = deployment.shape
     if shape is None:
         return 0.0
-    narrow = WEIGHT_BYTES[deployment.dtype]
+    narrow = TYPE_BYTES[deployment.dtype]
     rest = max(narrow, 2.0)
     blocks = float(shape.fixed_params + shape.experts * shape.expert_params)
     if shape.counted:
@@ -54,7 +58,7 @@ def token_bytes(deployment: Deployment) -> float:
     if shape is None:
         return 0.0
     heads = max(1, -(-shape.kv_heads // deployment.devices))
-    return 2.0 * shape.layers * heads * shape.head_size * CACHE_BYTES[deployment.cache_dtype]
+    return 2.0 * shape.layers * heads * shape.head_size * TYPE_BYTES[deployment.cache_dtype]
 
 
 def request_bytes(deployment: Deployment, length: int) -> float:
@@ -70,19 +74,23 @@ def request_bytes(deployment: Deployment, length: int) -> float:
 def divided(
     deployment: Deployment,
     *,
-    usable: float,
     reserve: float,
+    fraction: float = 1.0,
     share: float = 1.0,
     block: int = 16,
     length: int = 0,
-) -> Memory:
-    """The memory of one card: of `usable` bytes, what weights and reserve leave (or a share of it) is KV cache."""
+) -> Memory | None:
+    """The memory of one card: of a fraction of what the driver reports, what weights and reserve leave (or a share of
+    it) is KV cache; None where no card is named or the LLM's shape is unknown."""
+    total, shape = reported_bytes(deployment), deployment.shape
+    if total is None or shape is None:
+        return None
+    usable = total * fraction
     length = length or deployment.length
     weights = weight_bytes(deployment)
     cache = max(0.0, (usable - weights - reserve) * share)
     concurrency = cache / request_bytes(deployment, length)
-    shape = deployment.shape
-    if shape is not None and shape.window_layers:
+    if shape.window_layers:
         tokens = int(concurrency * length)
     else:
         tokens = int(cache // (block * token_bytes(deployment))) * block

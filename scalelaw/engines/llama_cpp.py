@@ -97,7 +97,7 @@ def serve(deployment: Deployment) -> Serving:
     return Serving(
         program=("llama-server",),
         flags=tuple(flags),
-        request={"max_tokens": deployment.generate} if deployment.generate else {},
+        request=deployment.answer_limit,
         memory=card,
         warnings=tuple(warnings),
     )

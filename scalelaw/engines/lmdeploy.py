@@ -16,13 +16,14 @@ from scalelaw.engines._contract import (
     Deployment,
     Memory,
     Serving,
+    cache_type,
     cannot,
     check_parallel,
     needs_checkpoint,
     pick,
     resize_on_client,
 )
-from scalelaw.engines._memory import CACHE_BYTES, GIB, divided, reported_bytes, too_few
+from scalelaw.engines._memory import context_bytes, divided, too_few
 
 VERSION = "0.18.0"
 CHECKED = "2026-11-30"
@@ -65,10 +66,8 @@ def serve(deployment: Deployment) -> Serving:
         name, words = FORMATS[deployment.dtype]
         flags.append(("--model-format", name))
         warnings.append(needs_checkpoint("LMDeploy", deployment.dtype, words))
-    if deployment.cache_dtype in CACHE:
-        flags.append(("--quant-policy", CACHE[deployment.cache_dtype]))
-    elif CACHE_BYTES[deployment.cache_dtype] != 2.0:
-        pick("LMDeploy", "KV cache", deployment.cache_dtype, {"fp16": 0, "bf16": 0, **CACHE})
+    if (policy := cache_type("LMDeploy", deployment, CACHE)) is not None:
+        flags.append(("--quant-policy", policy))
     flags += [
         ("--tp", deployment.devices),
         ("--session-len", deployment.length),
@@ -76,7 +75,7 @@ def serve(deployment: Deployment) -> Serving:
         ("--max-prefill-token-num", min(max(2048, deployment.length), 8192)),
         ("--cache-max-entry-count", SHARE),
     ]
-    request: dict[str, Any] = {"max_tokens": deployment.generate} if deployment.generate else {}
+    request = deployment.answer_limit
     size = deployment.processor.get("size")
     if (
         isinstance(size, dict)
@@ -100,8 +99,4 @@ def serve(deployment: Deployment) -> Serving:
 
 def memory(deployment: Deployment, share: float = SHARE) -> Memory | None:
     """KV cache and concurrency; None where no card is named or the LLM's shape is unknown."""
-    total = reported_bytes(deployment)
-    if total is None or deployment.shape is None:
-        return None
-    context = (0.5 + (0.4 if deployment.devices > 1 else 0.0)) * GIB
-    return divided(deployment, usable=total, reserve=context, share=share, block=BLOCK_TOKENS)
+    return divided(deployment, reserve=context_bytes(deployment), share=share, block=BLOCK_TOKENS)

@@ -15,12 +15,13 @@ from scalelaw.engines._contract import (
     Deployment,
     Memory,
     Serving,
+    cache_type,
     check_parallel,
     needs_checkpoint,
     pick,
     resize_on_client,
 )
-from scalelaw.engines._memory import CACHE_BYTES, GIB, divided, reported_bytes, too_few
+from scalelaw.engines._memory import context_bytes, divided, too_few
 
 VERSION = "0.5.23"
 CHECKED = "2026-11-30"
@@ -68,10 +69,8 @@ def serve(deployment: Deployment) -> Serving:
         warnings.append(needs_checkpoint("SGLang", "int8", "compressed-tensors (W8A8)"))
     elif deployment.dtype == "int4":
         warnings.append(needs_checkpoint("SGLang", "int4", "AWQ or GPTQ"))
-    if deployment.cache_dtype in CACHE:
-        flags.append(("--kv-cache-dtype", CACHE[deployment.cache_dtype]))
-    elif CACHE_BYTES[deployment.cache_dtype] != (4.0 if deployment.dtype == "fp32" else 2.0):
-        pick("SGLang", f"KV cache beside {deployment.dtype} weights", deployment.cache_dtype, CACHE)
+    if (cache := cache_type("SGLang", deployment, CACHE)) is not None:
+        flags.append(("--kv-cache-dtype", cache))
     flags += [
         ("--tp-size", deployment.devices),
         ("--context-length", deployment.length),
@@ -89,7 +88,7 @@ def serve(deployment: Deployment) -> Serving:
     return Serving(
         program=("python", "-m", "sglang.launch_server"),
         flags=tuple(flags),
-        request={"max_tokens": deployment.generate} if deployment.generate else {},
+        request=deployment.answer_limit,
         memory=card,
         warnings=tuple(warnings),
     )
@@ -97,8 +96,4 @@ def serve(deployment: Deployment) -> Serving:
 
 def memory(deployment: Deployment, fraction: float = FRACTION) -> Memory | None:
     """KV cache and concurrency; None where no card is named or the LLM's shape is unknown."""
-    total = reported_bytes(deployment)
-    if total is None or deployment.shape is None:
-        return None
-    context = (0.5 + (0.4 if deployment.devices > 1 else 0.0)) * GIB
-    return divided(deployment, usable=total * fraction, reserve=context, block=1)
+    return divided(deployment, fraction=fraction, reserve=context_bytes(deployment), block=1)

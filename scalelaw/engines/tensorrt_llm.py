@@ -16,12 +16,13 @@ from scalelaw.engines._contract import (
     Deployment,
     Memory,
     Serving,
+    cache_type,
     check_parallel,
     needs_checkpoint,
     pick,
     resize_on_client,
 )
-from scalelaw.engines._memory import CACHE_BYTES, GIB, divided, reported_bytes, too_few
+from scalelaw.engines._memory import GIB, divided, too_few
 
 VERSION = "repository at 4c05a74"
 CHECKED = "2026-11-30"
@@ -60,12 +61,10 @@ def serve(deployment: Deployment) -> Serving:
         ("--kv_cache_free_gpu_memory_fraction", FRACTION),
     ]
     files = {}
-    if deployment.cache_dtype in CACHE:
-        files[OPTIONS_FILE] = f"kv_cache_config:\n  dtype: {CACHE[deployment.cache_dtype]}\n"
+    if (cache := cache_type("TensorRT-LLM", deployment, CACHE)) is not None:
+        files[OPTIONS_FILE] = f"kv_cache_config:\n  dtype: {cache}\n"
         flags.append(("--extra_llm_api_options", OPTIONS_FILE))
-    elif CACHE_BYTES[deployment.cache_dtype] != 2.0:
-        pick("TensorRT-LLM", "KV cache", deployment.cache_dtype, {"fp16": "", "bf16": "", **CACHE})
-    request: dict[str, Any] = {"max_tokens": deployment.generate} if deployment.generate else {}
+    request = deployment.answer_limit
     if deployment.processor:
         request["mm_processor_kwargs"] = dict(deployment.processor)
     elif deployment.resize:
@@ -84,13 +83,12 @@ def serve(deployment: Deployment) -> Serving:
 
 def memory(deployment: Deployment, fraction: float = FRACTION) -> Memory | None:
     """KV cache and concurrency; None where no card is named or the LLM's shape is unknown."""
-    total = reported_bytes(deployment)
-    if total is None or deployment.shape is None:
-        return None
     shape = deployment.shape
+    if shape is None:
+        return None
     wide = 3 * (shape.feed_forward * max(shape.experts_active, 1) + shape.shared) / deployment.devices
     buffers = _tokens(deployment) * 2.0 * (wide + 3 * shape.width) + deployment.batch * 4.0 * shape.vocab
-    return divided(deployment, usable=total, reserve=buffers + 1.5 * GIB, share=fraction, block=BLOCK_TOKENS)
+    return divided(deployment, reserve=buffers + 1.5 * GIB, share=fraction, block=BLOCK_TOKENS)
 
 
 def _tokens(deployment: Deployment) -> int:

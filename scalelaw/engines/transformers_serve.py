@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalelaw.engines._contract import Deployment, Serving, cannot, pick, resize_on_client
-from scalelaw.engines._memory import CACHE_BYTES
+from scalelaw.engines._contract import Deployment, Serving, cache_type, cannot, pick, resize_on_client
 
 VERSION = "5.23.0"
 CHECKED = "2026-11-30"
@@ -32,10 +31,7 @@ def serve(deployment: Deployment) -> Serving:
     name = "transformers serve"
     if deployment.devices > 1:
         raise cannot(name, f"does not share a model among {deployment.devices} cards.", "Plan with one card.")
-    if CACHE_BYTES[deployment.cache_dtype] != (4.0 if deployment.dtype == "fp32" else 2.0):
-        raise cannot(
-            name, f"has no KV cache of type {deployment.cache_dtype} beside {deployment.dtype} weights."
-        )
+    cache_type(name, deployment, {})
     flags: list[tuple[str, Any]] = [("--dtype", pick(name, "weights", deployment.dtype, DTYPES))]
     limit = (
         f"{name} has no limit of the length; the plan is for requests of up to {deployment.length:,} tokens."
@@ -54,6 +50,6 @@ def serve(deployment: Deployment) -> Serving:
     return Serving(
         program=("transformers", "serve", deployment.model),
         flags=tuple(flags),
-        request={"max_tokens": deployment.generate} if deployment.generate else {},
+        request=deployment.answer_limit,
         warnings=tuple(warnings),
     )

@@ -7,7 +7,7 @@ what remains is KV cache in blocks of 16 tokens. The reserve is the peak of a pr
     the sampler      max_num_seqs x vocabulary x 20 bytes (42 before 0.9)
     the encoder      the largest images that fit max_num_batched_tokens, 15 widths of a block a patch
 beside its outputs, what lies outside torch, and (from 0.21) CUDA graphs.
-Source: vllm/entrypoints and vllm/v1/worker of 0.32.0; bytes a logit from start-up logs (tests/engines/test_vllm.py).
+Source: vllm/entrypoints and vllm/v1/worker of 0.32.0; bytes a logit from start-up logs (tests/engines/test_memory.py).
 Leaves out: pipeline and data parallelism, speculative decoding, adapters, video.
 """
 
@@ -20,12 +20,13 @@ from scalelaw.engines._contract import (
     Deployment,
     Memory,
     Serving,
+    cache_type,
     check_parallel,
     needs_checkpoint,
     pick,
     resize_on_client,
 )
-from scalelaw.engines._memory import CACHE_BYTES, GIB, divided, reported_bytes, too_few
+from scalelaw.engines._memory import GIB, divided, too_few
 
 VERSION = "0.32.0"
 CHECKED = "2026-11-30"
@@ -82,10 +83,8 @@ def serve(deployment: Deployment) -> Serving:
         flags.append(("--quantization", ONLINE[deployment.dtype]))
     elif deployment.dtype == "int4":
         warnings.append(needs_checkpoint("vLLM", "int4", "AWQ, GPTQ or compressed-tensors"))
-    if deployment.cache_dtype in CACHE:
-        flags.append(("--kv-cache-dtype", CACHE[deployment.cache_dtype]))
-    elif CACHE_BYTES[deployment.cache_dtype] != (4.0 if deployment.dtype == "fp32" else 2.0):
-        pick("vLLM", f"KV cache beside {deployment.dtype} weights", deployment.cache_dtype, CACHE)
+    if (cache := cache_type("vLLM", deployment, CACHE)) is not None:
+        flags.append(("--kv-cache-dtype", cache))
     flags += [
         ("--tensor-parallel-size", deployment.devices),
         ("--max-model-len", deployment.length),
@@ -103,7 +102,7 @@ def serve(deployment: Deployment) -> Serving:
     return Serving(
         program=("vllm", "serve", deployment.model),
         flags=tuple(flags),
-        request={"max_tokens": deployment.generate} if deployment.generate else {},
+        request=deployment.answer_limit,
         memory=card,
         warnings=tuple(warnings),
     )
@@ -118,14 +117,16 @@ def options_of(deployment: Deployment) -> Options:
 
 def memory(deployment: Deployment, options: Options | None = None) -> Memory | None:
     """KV cache and concurrency; None where no card is named or the LLM's shape is unknown."""
-    total = reported_bytes(deployment)
-    if total is None or deployment.shape is None:
+    if deployment.shape is None:
         return None
     options = options or options_of(deployment)
     reserve = _outside_torch(deployment) + _peak(deployment, options) + _graphs(options)
-    usable = total * options.utilization
     return divided(
-        deployment, usable=usable, reserve=reserve, block=BLOCK_TOKENS, length=options.max_model_len
+        deployment,
+        fraction=options.utilization,
+        reserve=reserve,
+        block=BLOCK_TOKENS,
+        length=options.max_model_len,
     )
 
 

@@ -26,7 +26,7 @@ def deployment(shape: LLMShape, **more: Any) -> Deployment:
 
 STARTS = {
     # QwenLM/Qwen3-VL issue 1057: vLLM 0.8.2, Qwen2.5-VL-7B, H100 SXM 80 GB, the LLM class with its defaults, and one
-    # image of the largest size. It was not used to choose any constant.
+    # image of the largest size.
     "qwen2.5-vl-7b, h100, 0.8.2": (
         {"shape": QWEN_7B, "encoder_params": 676_679_168.0, "visual_tokens": 16384, "patches": 65536},
         79.2,

@@ -20,13 +20,13 @@ NAMES = (
 
 
 def without_kernels() -> None:
-    """torchvision of a registry is a CUDA build and stops where its operators are unknown: declare their names."""
+    """Declare the operators of torchvision, whose CUDA build cannot be imported beside a CPU build of torch without."""
     import torch
 
-    library = torch.library.Library("torchvision", "DEF")
     for operator in ("nms", "qnms"):
-        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    globals()["_library"] = library
+        torch.library.define(
+            f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        )
 
 
 def parsed(words: list[str]) -> dict[str, Any]:
