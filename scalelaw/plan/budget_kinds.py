@@ -64,7 +64,7 @@ def contrast_budgets(
         )
     if query.get("image") or query.get("image_sizes") is not None:
         raise InputError("A contrast takes numbers of visual tokens, not images.", code="usage")
-    rule = make_rule(within, None)
+    rule = make_rule(within, None, fitted)
     if not (isinstance(tolerance, int | float) and 0 <= tolerance <= 1e6):
         raise InputError(f"tolerance must be a share of at least 0; it is {tolerance}.", code="bad_objective")
     problem = make_problem(

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from scalelaw.errors import InputError
-
-if TYPE_CHECKING:
-    from scalelaw.fit.fitted import FittedLaw
 
 
 @dataclass(frozen=True)
@@ -30,27 +27,34 @@ class Rule:
         return self.target is None and self.within == 0
 
 
-def make_rule(within: float | None, target_error: float | None) -> Rule:
-    """The rule of these options. Raises InputError for both at once and for numbers that are not errors."""
+def make_rule(within: float | None, target_error: float | None, fitted: Any) -> Rule:
+    """The rule of these options, for a plan with this fit or these fits.
+
+    Raises InputError: `bad_objective` for both at once and for numbers that are not errors, `unit_mismatch` for a
+    percentage where the errors are shares of 1.
+    """
     if within is not None and target_error is not None:
         raise InputError("Ask for a tolerance or for a target error, not for both.", code="bad_objective")
     for name, value in (("within", within), ("target_error", target_error)):
-        if value is not None:
-            check_error(name, value)
+        if value is None:
+            continue
+        check_error(name, value)
+        if value >= 1 and _has_shares(fitted):
+            raise InputError(
+                f"{name} is {value:g}, and the errors of the fit are shares of 1.",
+                code="unit_mismatch",
+                hint=f"If it is in percent, write {value / 100:g}.",
+            )
     return Rule(within or 0.0, target_error)
 
 
-def check_share(name: str, value: float | None, fitted: FittedLaw) -> None:
-    """Raises InputError `unit_mismatch` for a percentage where the measured errors are shares of 1."""
-    if value is None or value < 1 or fitted.target != "error":
-        return
-    measured = np.asarray(fitted.points.get("target", []), float)
-    if measured.size and ((measured >= 0) & (measured <= 1)).all():
-        raise InputError(
-            f"{name} is {value:g}, and the errors of the fit are shares of 1.",
-            code="unit_mismatch",
-            hint=f"If it is in percent, write {value / 100:g}.",
-        )
+def _has_shares(fitted: Any) -> bool:
+    """Whether all errors that a fit, or every fit of a blend, was fitted to are shares of 1."""
+    for fit in getattr(fitted, "counted", {"": fitted}).values():
+        measured = np.asarray(getattr(fit, "points", {}).get("target", []), float)
+        if getattr(fit, "target_kind", "") != "error" or not measured.size or measured.max() > 1:
+            return False
+    return True
 
 
 def check_error(name: str, value: Any) -> None:

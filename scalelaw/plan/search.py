@@ -13,7 +13,7 @@ from scalelaw.plan.budget import FLOPS, kinds
 from scalelaw.plan.continuous import continuous_optimum, sizes_allowed
 from scalelaw.plan.grid import Grid, Place, compute_costs, use
 from scalelaw.plan.make_problem import make_problem
-from scalelaw.plan.objective import Rule, check_error, check_share, make_rule
+from scalelaw.plan.objective import Rule, check_error, make_rule
 from scalelaw.plan.pareto import pareto
 from scalelaw.plan.problem import Problem
 from scalelaw.plan.workload import TYPES
@@ -71,10 +71,8 @@ def find_optimum(
         InputError: for a law of other inputs, and for anything that is unknown or out of range.
         NoAnswer: nothing fits the budget (with the cheapest), or the target is not reached (with the nearest).
     """
-    rule = make_rule(within, target_error)
+    rule = make_rule(within, target_error, fitted)
     check_error("tie", tie)
-    check_share("target_error", target_error, fitted)
-    check_share("within", within, fitted)
     if budget is None and rule.target is None:
         raise InputError(
             "There is no budget.", code="bad_budget", hint="Give one (8e11, for example), or a target error."

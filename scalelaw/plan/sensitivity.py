@@ -61,7 +61,7 @@ def switch_points(
     if kind not in known:
         raise unknown("kind of budget", kind, known, code="unknown_budget")
     limits = check_budget(others, options.get("cost")) if others else {}
-    rule = make_rule(within, None)
+    rule = make_rule(within, None, fitted)
     problem = make_problem(fitted, {**limits, kind: 1e300}, **options)
     grid = problem.grid(minimise=kind)
     if not grid.fits.any():
@@ -100,7 +100,7 @@ def tokens_against_text(
     Each: {text_tokens, model, visual_tokens, error, continuous {n_params, visual_tokens, error} or None}; a length
     at which nothing fits has model None. Raises as `find_optimum`.
     """
-    rule, rows = make_rule(within, None), []
+    rule, rows = make_rule(within, None, fitted), []
     for text in text_tokens:
         problem = make_problem(fitted, budget, text_tokens=text, **options)
         grid = _grid(problem, problem.limits, rule)
@@ -129,7 +129,7 @@ def relaxation(
     """What relaxing each limit alone buys: {kind, factor, limit, model, visual_tokens, error, gained} a step, where
     `gained` is how much the error falls. Raises as `find_optimum`; NoAnswer where nothing fits to begin with.
     """
-    rule = make_rule(within, None)
+    rule = make_rule(within, None, fitted)
     problem = make_problem(fitted, check_budget(budget, options.get("cost")), **options)
     base = _pick(problem, problem.limits, rule)
     rows = []

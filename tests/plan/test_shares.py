@@ -8,6 +8,7 @@ import pytest
 
 import scalelaw as sl
 from scalelaw.errors import InputError
+from scalelaw.plan import blend, contrast_budgets, relaxation, switch_points, tokens_against_text
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,20 @@ def test_a_percentage_is_refused_where_errors_are_shares(fitted: sl.FittedLaw, o
     with pytest.raises(InputError) as refusal:
         sl.find_optimum(fitted, budget=8e11, **options)
     assert refusal.value.code == "unit_mismatch"
+
+
+def test_every_plan_with_a_tolerance_refuses_a_percentage(fitted: sl.FittedLaw) -> None:
+    both = blend({"a": fitted, "b": fitted}, {})
+    for plan in (
+        lambda: sl.find_optimum(both, budget=8e11, target_error=50),
+        lambda: switch_points(fitted, "flops", within=5),
+        lambda: tokens_against_text(fitted, 8e11, within=5),
+        lambda: relaxation(fitted, 8e11, within=5),
+        lambda: contrast_budgets(fitted, {"flops": 8e11}, within=5),
+    ):
+        with pytest.raises(InputError) as refusal:
+            plan()
+        assert refusal.value.code == "unit_mismatch"
 
 
 @pytest.mark.parametrize("devices", [0, -1])
