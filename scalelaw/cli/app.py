@@ -25,7 +25,7 @@ from scalelaw.errors import (
 )
 from scalelaw.files.environment import drop_invalid_epoch, drop_unknown_backend
 from scalelaw.files.paths import protected
-from scalelaw.files.safe_text import json_ascii, say
+from scalelaw.files.safe_text import discard, json_ascii, say
 from scalelaw.results.envelope import answer, dumps, refusal
 from scalelaw.version import __version__
 
@@ -157,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        streams.discard(sys.stdout)
+        discard(sys.stdout)
         return 0
     except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001
         if isinstance(error, SystemExit) and isinstance(error.__context__, OSError):
@@ -186,7 +186,7 @@ def _end(command: str, argv: list[str], error: BaseException) -> int:
         hint = f"See: {command if command == 'scalelaw' else f'scalelaw {command}'} --help"
         return _refuse(command, argv, InputError(error.format_message(), code="usage", hint=hint))
     if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
-        streams.discard(sys.stdout)  # nor could what is still held back be written
+        discard(sys.stdout)  # nor could what is still held back be written
         sentence = f"The answer could not be written: {error.strerror}."
         return _refuse(
             command,

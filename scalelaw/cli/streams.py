@@ -68,16 +68,6 @@ def is_unicode(stream: TextIO) -> bool:
         return False
 
 
-def discard(stream: TextIO) -> None:
-    """Send what a stream still holds to the null device, so that the end of the process does not fail on it."""
-    try:
-        handle = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(handle, stream.fileno())
-        os.close(handle)
-    except (OSError, ValueError):
-        pass
-
-
 def detach(number: int, to_stdout: bool) -> None:
     """Let the open file `number` (1 or 2) lead to the null device, or to standard output."""
     try:

@@ -27,6 +27,7 @@ from types import ModuleType
 from typing import Any
 
 from scalelaw.errors import InputError, MissingDependency
+from scalelaw.files.safe_text import say
 from scalelaw.jobs.task import Finished, Line, Needs, Task, Tries, checked, facts_of, task_from
 from scalelaw.jobs.waiting import Waits
 
@@ -179,7 +180,7 @@ def _check_room(ray: ModuleType, tasks: Sequence[Task], *, grows: bool) -> None:
         hint = "Lower the rules of `resources`, or use a larger cluster (settings.ray.address)."
         if not grows:
             raise InputError(sentence, code="too_much_asked", hint=hint)
-        print(f"{sentence} They wait until a larger node joins the cluster.", file=sys.stderr, flush=True)
+        say(f"{sentence} They wait until a larger node joins the cluster.", sys.stderr)
 
 
 def _in_words(resources: Mapping[str, float]) -> str:
@@ -196,7 +197,7 @@ def _begin(ray: ModuleType, settings: Mapping[str, Any]) -> None:
         cpus = settings["cpus"] or len(os.sched_getaffinity(0))
         where = {"address": "local", "num_cpus": cpus, "num_gpus": settings["gpus"] or None}
         where |= {"include_dashboard": False, "object_store_memory": STORE}
-        print("Starting Ray; this takes up to a minute.", file=sys.stderr, flush=True)
+        say("Starting Ray; this takes up to a minute.", sys.stderr)
     for left in reversed(range(1 if address else BEGINS)):
         try:
             with _keep_sigterm(), _in_an_empty_folder():

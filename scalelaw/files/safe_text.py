@@ -58,7 +58,12 @@ def say(text: Any = "", file: TextIO | None = None) -> None:
         if file is None or file is not sys.stderr:
             raise
         # messages that find no place must not cost the answer
-        with contextlib.suppress(OSError, ValueError):
-            handle = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(handle, file.fileno())
-            os.close(handle)
+        discard(file)
+
+
+def discard(stream: TextIO) -> None:
+    """Send what a stream holds, and what is written to it later, to the null device."""
+    with contextlib.suppress(OSError, ValueError):
+        handle = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(handle, stream.fileno())
+        os.close(handle)

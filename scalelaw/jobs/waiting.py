@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from scalelaw.files.safe_text import say
+
 AFTER = 5.0
 """Seconds."""
 
@@ -24,7 +26,7 @@ class Waits:
         for reason, since in self._since.items():
             if now - since >= self._after and reason not in self._printed:
                 self._printed.add(reason)
-                print(reason, file=sys.stderr, flush=True)
+                say(reason, sys.stderr)
 
     def longest(self) -> float:
         """Seconds since the oldest present reason began."""

@@ -117,7 +117,7 @@ class Lines(Progress):
 
     def note(self, sentence: str) -> None:
         """Show a message."""
-        print(sentence, file=sys.stderr, flush=True)
+        say(sentence, sys.stderr)
 
     def outcome(self, item: Item, failure: str, seconds: float) -> str:
         """The end of a task in words."""
