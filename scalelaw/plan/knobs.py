@@ -11,7 +11,7 @@ from scalelaw.families._contract import Counted, Setting
 from scalelaw.tokens.count import count_one
 from scalelaw.tokens.images import Size
 from scalelaw.tokens.models import VisionModel
-from scalelaw.tokens.settings import changed
+from scalelaw.tokens.settings import changed, with_lower_limit
 
 LARGE = tuple(
     Size(*size)
@@ -87,7 +87,7 @@ def nearest(vision: VisionModel, tokens: int, sizes: Sequence[Size] = ()) -> Kno
     area = None if sizes else _area_of_a_token(vision)
     if area is not None and best[2] != tokens:
         for copies in (1, 2, 4):  # an image may count as several frames
-            settings = _with_lower(AREA, copies * tokens * area, vision)
+            settings = with_lower_limit(AREA, copies * tokens * area, vision.settings)
             counted = count(settings)
             if counted is not None and (copies == 1 or counted.visual_tokens <= tokens):
                 best = settings, counted, max(tokens, counted.visual_tokens)
@@ -186,30 +186,21 @@ def limiting_knobs(vision: VisionModel) -> Iterator[Setting]:
 def _values(setting: Setting, vision: VisionModel, tokens: int, count: Count) -> Iterator[dict[str, Any]]:
     """Candidate values: all of a few; of a range the largest that stays within the tokens."""
     if setting.allowed:
-        yield from (_with_lower(setting.name, value, vision) for value in setting.allowed)
+        yield from (with_lower_limit(setting.name, value, vision.settings) for value in setting.allowed)
         return
     if not isinstance(setting.default, int):
         return
     low, high = int(setting.minimum or 1), int(setting.maximum or 1)
     if high - low <= 64:
-        yield from (_with_lower(setting.name, value, vision) for value in range(low, high + 1))
+        yield from (with_lower_limit(setting.name, value, vision.settings) for value in range(low, high + 1))
         return
-    least = count(_with_lower(setting.name, low, vision))
+    least = count(with_lower_limit(setting.name, low, vision.settings))
     tokens = max(tokens, least.visual_tokens if least else 0)
     while high - low > 1:
         middle = (low + high) // 2
-        counted = count(_with_lower(setting.name, middle, vision))
+        counted = count(with_lower_limit(setting.name, middle, vision.settings))
         if counted is not None and counted.visual_tokens > tokens:
             high = middle
         else:
             low = middle
-    yield _with_lower(setting.name, low, vision)
-
-
-def _with_lower(name: str, value: Any, vision: VisionModel) -> dict[str, Any]:
-    """The value, with the lower limit brought down to it where it would lie above."""
-    settings = {name: value}
-    lower = "shortest_edge" if name == "longest_edge" else name.replace("max_", "min_")
-    if lower != name and lower in vision.settings and vision.settings[lower] > value:
-        settings[lower] = value
-    return settings
+    yield with_lower_limit(setting.name, low, vision.settings)

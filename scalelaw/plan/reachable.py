@@ -17,7 +17,7 @@ from scalelaw.plan.images import Seen, see, vision_model_of
 from scalelaw.tokens.effects import binding_value, knobs_for
 from scalelaw.tokens.models import VisionModel
 from scalelaw.tokens.pictures import Pictures, count_queries
-from scalelaw.tokens.settings import changed
+from scalelaw.tokens.settings import changed, with_lower_limit
 
 FEW = 64
 """Values of a knob that are all tried; of one with more, `STEPS` in equal ratios."""
@@ -84,7 +84,7 @@ def _changes(vision: VisionModel, pictures: Pictures) -> Iterator[dict[str, Any]
             continue
         top = binding_value(setting, vision.settings, count)
         for value in _values(setting, top):
-            yield _with_lower(setting.name, value, vision.settings)
+            yield with_lower_limit(setting.name, value, vision.settings)
 
 
 def _values(setting: Setting, top: Any) -> Sequence[Any]:
@@ -96,15 +96,6 @@ def _values(setting: Setting, top: Any) -> Sequence[Any]:
     if high - low <= FEW:
         return range(low, high + 1)
     return sorted({max(low, round(value)) for value in np.geomspace(top * LOWEST, top, STEPS)})
-
-
-def _with_lower(name: str, value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The value, with the lower limit brought down to it where it would lie above."""
-    settings = {name: value}
-    lower = "shortest_edge" if name == "longest_edge" else name.replace("max_", "min_")
-    if lower != name and lower in values and values[lower] > value:
-        settings[lower] = value
-    return settings
 
 
 def token_axis(sights: Sequence[Sights], measured: tuple[float, float]) -> np.ndarray:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from scalelaw import plugins
 from scalelaw.engines._contract import Deployment, Serving
@@ -26,6 +25,8 @@ from scalelaw.tokens.models import VisionModel, find_vision_model, named_family
 from scalelaw.tokens.shapes import vision_shape_of
 
 ENGINES = "engines"
+UNKNOWN = ("no_vision_part", "unsupported_family", "unknown_encoder", "no_configuration")
+Found = TypeVar("Found")
 
 
 @typed(
@@ -139,14 +140,14 @@ def described(
 
 
 def _model_of(name: str, models: Any) -> Model | None:
-    """The catalogue's entry; None for a size of the fit's own points."""
+    """The catalogue's entry; None for a size of the fit's own points. Raises as `find_models` for a catalogue."""
     try:
-        return next(
-            (model for model in find_models(models if models is not None else name) if model.name == name),
-            None,
-        )
+        known = find_models(name if models is None else models)
     except InputError:
+        if models is not None:
+            raise
         return None
+    return next((model for model in known if model.name == name), None)
 
 
 def _vision(family: str | None, name: str, entry: Model | None, catalogue_name: str) -> VisionModel | None:
@@ -154,22 +155,23 @@ def _vision(family: str | None, name: str, entry: Model | None, catalogue_name: 
     if family is not None:
         return find_vision_model(family)
     if os.path.isfile(os.path.join(name, "config.json")):
-        return _seen_in(name)
+        return _unless_unknown(lambda: find_vision_model(name))
     if entry is not None and entry.vision is not None:
-        with contextlib.suppress(InputError):
-            return vision_model_of(entry)
+        seen = _unless_unknown(lambda: vision_model_of(entry))
+        if seen is not None:
+            return seen
     for text in (name.rsplit("/", 1)[-1], catalogue_name):
         if (known := named_family(text)) is not None:
             return find_vision_model(known)
     return None
 
 
-def _seen_in(folder: str) -> VisionModel | None:
-    """None for a folder of an LLM, or of a family whose tokens cannot be counted."""
+def _unless_unknown(find: Callable[[], Found]) -> Found | None:
+    """None for an LLM, and for a family whose tokens or encoder cannot be counted; other errors are raised."""
     try:
-        return find_vision_model(folder)
+        return find()
     except InputError as error:
-        if error.code in ("no_vision_part", "unsupported_family"):
+        if error.code in UNKNOWN:
             return None
         raise
 
@@ -189,8 +191,9 @@ def _encoder_params(entry: Model | None) -> float:
     if entry is None:
         return 0.0
     if entry.vision is not None:
-        with contextlib.suppress(InputError):
-            return float(vision_shape_of(vision_model_of(entry)).n_params)
+        shape = _unless_unknown(lambda: vision_shape_of(vision_model_of(entry)))
+        if shape is not None:
+            return float(shape.n_params)
     return float(entry.tower.n_params) if entry.tower else 0.0
 
 

@@ -73,6 +73,15 @@ def changed(
     return result
 
 
+def with_lower_limit(name: str, value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The change of one setting, with that of its lower limit where that would lie above the value."""
+    changes = {name: value}
+    lower = "shortest_edge" if name == "longest_edge" else name.replace("max_", "min_")
+    if lower != name and lower in values and values[lower] > value:
+        changes[lower] = value
+    return changes
+
+
 def check_pairs(values: Mapping[str, Any]) -> None:
     """Raises InputError `knob_out_of_range` where a lower limit is above its upper limit."""
     for low in values:

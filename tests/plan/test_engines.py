@@ -172,3 +172,9 @@ def test_the_settings_of_a_plan_from_images_are_written_as_they_are(optimum: Any
 def test_without_a_name_the_catalogues_repository_is_loaded(optimum: Any) -> None:
     engine = sl.serve_optimum(optimum, "vllm", models="qwen2.5-7b").best["engine"]
     assert "Qwen/Qwen2.5-7B" in engine["command"]
+
+
+def test_a_catalogue_that_is_not_there_is_refused(optimum: Any) -> None:
+    with pytest.raises(InputError) as refusal:
+        sl.serve_optimum(optimum, "vllm", models="nowhere.yaml")
+    assert refusal.value.code == "no_such_file"
