@@ -8,16 +8,16 @@ from scalelaw import plugins
 from scalelaw.errors import InputError
 
 
-@pytest.mark.parametrize("drawer", plugins.PACKAGES)
-def test_every_plug_in_is_listed_with_a_line_that_says_what_it_is(drawer: str) -> None:
-    assert plugins.names(drawer), f"the drawer {drawer} is empty"
-    for name in plugins.names(drawer):
-        assert len(plugins.summary(drawer, name)) > 10
+@pytest.mark.parametrize("package", plugins.PACKAGES)
+def test_every_plug_in_is_listed_with_a_line_that_says_what_it_is(package: str) -> None:
+    assert plugins.names(package), f"the package {package} is empty"
+    for name in plugins.names(package):
+        assert len(plugins.summary(package, name)) > 10
 
 
-@pytest.mark.parametrize("drawer", plugins.PACKAGES)
-def test_the_drawers_label_says_what_its_plug_ins_are_and_holds_no_code(drawer: str) -> None:
-    label = (plugins.folder(drawer) / "__init__.py").read_text().strip()
+@pytest.mark.parametrize("package", plugins.PACKAGES)
+def test_the_drawers_label_says_what_its_plug_ins_are_and_holds_no_code(package: str) -> None:
+    label = (plugins.folder(package) / "__init__.py").read_text().strip()
     assert label.startswith('"""')
     assert label.endswith('"""')
 

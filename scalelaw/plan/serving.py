@@ -26,7 +26,7 @@ from scalelaw.tokens.shapes import vision_shape_of
 
 ENGINES = "engines"
 UNKNOWN = ("no_vision_part", "unsupported_family", "unknown_encoder", "no_configuration")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 @typed(
@@ -166,7 +166,7 @@ def _vision(family: str | None, name: str, entry: Model | None, catalogue_name: 
     return None
 
 
-def _unless_unknown(find: Callable[[], Found]) -> Found | None:
+def _unless_unknown(find: Callable[[], Result]) -> Result | None:
     """None for an LLM, and for a family whose tokens or encoder cannot be counted; other errors are raised."""
     try:
         return find()

@@ -22,10 +22,10 @@ def test_a_number_beyond_all_flops_gets_a_sentence(capsys: pytest.CaptureFixture
 
 
 def test_models_towers_and_hardware_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    for what, told in (("models", "the geometric mean of all and of active"), ("towers", "381.918 GFLOPs an image"),
+    for what, printed in (("models", "the geometric mean of all and of active"), ("towers", "381.918 GFLOPs an image"),
                        ("hardware", "989 TFLOP/s dense bf16")):  # fmt: skip
         assert cli.main(["list", what]) == 0
-        assert told in capsys.readouterr().out
+        assert printed in capsys.readouterr().out
     assert cli.main(["list", "cards"]) == 2
 
 
@@ -70,18 +70,18 @@ def test_the_terminal_shows_the_budgets_own_quantity_and_the_way_to_serve(
         cli.main([*asked, "--models", "qwen1.5", "--batch", "1,8", "--dtype", "int8,bf16", "--generate", "8"])
         == 0
     )
-    told = capsys.readouterr().out
-    header = told.split("interval", 1)[1].split("Binding constraint", 1)[0]
+    printed = capsys.readouterr().out
+    header = printed.split("interval", 1)[1].split("Binding constraint", 1)[0]
     assert header.index("latency_ms") < header.index("memory_gb")
-    assert "int8 x 1" in told
-    assert "vision encoder clip-vit-l-14-336" in " ".join(told.split())
-    assert "Binding constraint: latency_ms." in told
+    assert "int8 x 1" in printed
+    assert "vision encoder clip-vit-l-14-336" in " ".join(printed.split())
+    assert "Binding constraint: latency_ms." in printed
     assert cli.main([*asked, "--models", "qwen1.5", "--tie", "0.1"]) == 0
     assert "models are nearly tied; the cheapest of them is" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "printed"),
     [
         (
             ["--within", "0.01"],
@@ -94,11 +94,11 @@ def test_the_terminal_shows_the_budgets_own_quantity_and_the_way_to_serve(
     ],
 )
 def test_the_heading_says_the_rule_and_what_is_least(
-    fit_file: str, capsys: pytest.CaptureFixture[str], rule: list[str], told: str
+    fit_file: str, capsys: pytest.CaptureFixture[str], rule: list[str], printed: str
 ) -> None:
     assert cli.main(["optimize", fit_file, "--budget", "8e11", "--tie", "0.05", *rule]) == 0
     words = capsys.readouterr().out
-    assert told in " ".join(words.split())
+    assert printed in " ".join(words.split())
     assert "the best is the cheapest of them" in words
 
 
@@ -148,8 +148,8 @@ def test_many_switches_are_shown_as_a_table_that_can_be_read(
 ) -> None:
     asked = ["optimize", fit_file, "--budget", "8e11", "--models", "ladder:0.5e9:14e9", "--inverse"]
     assert cli.main(asked) == 0
-    told = capsys.readouterr().out
-    table = told.split("Smallest budget for each model")[1].split("Visual tokens by text length")[0]
+    printed = capsys.readouterr().out
+    table = printed.split("Smallest budget for each model")[1].split("Visual tokens by text length")[0]
     assert len(table.strip().splitlines()) < 25
     assert "20 of " in table
     assert "--json" in table
@@ -161,7 +161,7 @@ def test_a_bill_says_whose_parts_it_shows_and_what_is_not_to_be_had(
     assert (
         cli.main(["cost", "llava-1.5-7b", "--convention", "2N", "--hardware", "a10g", "--batch", "9000"]) == 0
     )
-    told = capsys.readouterr().out
-    assert "The parts are those of the exact count, 8.7197" in told
-    assert "ms_per_token" in told
-    assert next(line for line in told.splitlines() if "ms_per_token" in line).split()[-1] == "-"
+    printed = capsys.readouterr().out
+    assert "The parts are those of the exact count, 8.7197" in printed
+    assert "ms_per_token" in printed
+    assert next(line for line in printed.splitlines() if "ms_per_token" in line).split()[-1] == "-"

@@ -105,9 +105,9 @@ def test_which_sizes_are_allowed_is_said_and_those_beyond_the_measured_are_warne
     assert unbounded.searched["sizes_allowed"] == "any size, without bound"
     assert unbounded.continuous is not None
     assert unbounded.continuous["n_params"] > 1e11
-    told = dict(unbounded.warnings)["continuous_extrapolates"]
-    assert "above the largest measured (7e+09)" in told
-    assert told.endswith("Beyond a factor of 4 no law is reliable.")
+    printed = dict(unbounded.warnings)["continuous_extrapolates"]
+    assert "above the largest measured (7e+09)" in printed
+    assert printed.endswith("Beyond a factor of 4 no law is reliable.")
     between = find_optimum(reasoning, 5e13, models="all", visual_tokens="1:576")
     assert between.searched["sizes_allowed"].endswith("mixtures are left out")
     assert "continuous_extrapolates" not in dict(find_optimum(reasoning, 2e11).warnings)
@@ -123,5 +123,5 @@ def test_a_size_that_only_some_token_counts_allow_gives_no_raw_warning(reasoning
         "models:\n- {name: a, config: config.json}\n- {name: b, n_params: 6e9, config: config.json}\n"
     )
     optimum = find_optimum(reasoning, 8e11, models=str(tmp_path / "models.yaml"))
-    told = dict(optimum.warnings)["n_params_differ"]
-    assert "b is given 6e+09 parameters; its configuration has 1.1e+09" in told
+    printed = dict(optimum.warnings)["n_params_differ"]
+    assert "b is given 6e+09 parameters; its configuration has 1.1e+09" in printed

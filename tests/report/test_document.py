@@ -188,11 +188,11 @@ def test_a_path_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
 def test_an_average_of_laws_is_described_by_its_members(sections_of: Callable[..., Any]) -> None:
     fitted = sl.fit_law("scenes", law="auto", where={"benchmark": "scenes_digits"}, bootstrap=20, seed=0)
     assert fitted.law.startswith("average:")
-    told = [text for part in sections_of(fitted) for _, text in part]
-    assert any("it predicts and has no parameters of its own" in text for text in told)
-    assert not [text for text in told if "@" in text or "average:" in text or "sumof" in text]
-    assert not [text for text in told if "determine every number" in text or "may be believed" in text]
-    assert [text for text in told if text.startswith("error = ") and " fits of " in text]
+    printed = [text for part in sections_of(fitted) for _, text in part]
+    assert any("it predicts and has no parameters of its own" in text for text in printed)
+    assert not [text for text in printed if "@" in text or "average:" in text or "sumof" in text]
+    assert not [text for text in printed if "determine every number" in text or "may be believed" in text]
+    assert [text for text in printed if text.startswith("error = ") and " fits of " in text]
 
 
 def test_tables_alone_are_counted_and_doubted(

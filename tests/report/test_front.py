@@ -40,11 +40,11 @@ def test_a_narrow_terminal_gets_the_numbers_and_no_colour_is_no_colour(
     for name, value in (("NO_COLOR", "1"), ("FORCE_COLOR", "1"), ("COLUMNS", columns), ("TERM", "xterm")):
         monkeypatch.setenv(name, value)
     show_front(optimum)
-    told = capsys.readouterr().out
-    assert "least error at each cost" in told
-    assert ("█" in told) is bars
-    assert not any(f"\x1b[{code}m" in told for code in range(30, 48))
-    plain = re.sub(r"\x1b\[\d*m", "", told)
+    printed = capsys.readouterr().out
+    assert "least error at each cost" in printed
+    assert ("█" in printed) is bars
+    assert not any(f"\x1b[{code}m" in printed for code in range(30, 48))
+    plain = re.sub(r"\x1b\[\d*m", "", printed)
     assert max(map(len, plain.splitlines())) <= int(columns)
 
 
@@ -57,9 +57,9 @@ def test_what_no_error_can_be_is_said_on_the_page_in_the_figure_and_in_the_termi
 ) -> None:
     optimum = sl.find_optimum(ocr, 8e11, models=[2e6, 7e9], cost="linear_flops")
     assert max(point["error"] for point in optimum.pareto) > 1
-    told = [words_of(page) for page in drawn([ocr, optimum])]
-    assert "outside 0 to 1" in " ".join(" ".join(told).split())
-    (surface,) = (page for page in told if "Least error by cost" in page)
+    printed = [words_of(page) for page in drawn([ocr, optimum])]
+    assert "outside 0 to 1" in " ".join(" ".join(printed).split())
+    (surface,) = (page for page in printed if "Least error by cost" in page)
     assert "no error is above 1" in surface
     assert "beyond 0 to 1: no error" in surface
     show_front(optimum)

@@ -128,9 +128,9 @@ def test_a_table_that_leaves_a_law_at_a_limit_has_a_report(name: str) -> None:
 
 def test_warnings_stand_before_the_pick(fitted: Any, optimum: Any) -> None:
     named = replace(optimum, warnings=[("assumed_encoder", "The encoder is assumed.")])
-    told = _texts([fitted, named])[0]
-    pick = next(place for place, text in enumerate(told) if text.endswith("with 7 visual tokens"))
-    assert told.index("The encoder is assumed.") < pick
+    printed = _texts([fitted, named])[0]
+    pick = next(place for place, text in enumerate(printed) if text.endswith("with 7 visual tokens"))
+    assert printed.index("The encoder is assumed.") < pick
 
 
 def test_each_amount_of_a_pick_has_its_unit_and_meaning(fitted: Any, optimum: Any) -> None:
@@ -138,12 +138,12 @@ def test_each_amount_of_a_pick_has_its_unit_and_meaning(fitted: Any, optimum: An
     units = {"carbon_g": "grams of CO2 per query"}
     searched = {**optimum.searched, "units": units, "hardware": "h100-sxm", "usd_per_hour": 2.5, "images": 3}
     plan = replace(optimum, budget=dict(costs), best={**optimum.best, "costs": costs}, searched=searched)
-    told = " ".join(_texts([fitted, plan])[0])
+    printed = " ".join(_texts([fitted, plan])[0])
     for amount in ("0.207 ms per generated token", "112 ms to the first token", "$21.7 per million queries",
                    "3 grams of CO2 per query", "800 GFLOPs per query"):  # fmt: skip
-        assert f"{amount} (limit" in told
+        assert f"{amount} (limit" in printed
     for fact in ("h100-sxm", "$2.5 per hour", "bf16", "3 images", "encoder"):
-        assert fact in told
+        assert fact in printed
 
 
 def test_text_without_end_goes_to_following_pages(ocr: Any) -> None:
@@ -241,13 +241,13 @@ def test_a_loss_is_no_share_of_one(plain: Any) -> None:
     points = {**plain.points, "labels": labels, "target": [3.0 + v for v in plain.points["target"]]}
     fitted = replace(plain, points=points, params={**plain.params, "D": 3.0})
     pages = _pages(fitted)
-    told = "\n".join(text for part in _texts(fitted) for text in part)
+    printed = "\n".join(text for part in _texts(fitted) for text in part)
     drawn = "\n".join(
         t.get_text() for page in pages for t in page.figure.findobj(match=lambda a: isinstance(a, Text))
     )
     for wrong in ("1 − score", "error (fraction)", "no error", "fraction"):
-        assert wrong not in told + drawn
-    assert "loss" in told
+        assert wrong not in printed + drawn
+    assert "loss" in printed
 
 
 def test_many_fits_have_a_summary_an_outline_and_a_word_on_what_is_left_out(ocr: Any, tmp_path: Path) -> None:

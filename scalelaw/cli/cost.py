@@ -1,0 +1,204 @@
+"""The commands about costs: cost, calibrate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scalelaw.cli.app import (
+    Json,
+    Output,
+    app,
+    give,
+    names_of,
+    pairs,
+)
+from scalelaw.cli.help import Sectioned
+from scalelaw.cli.workload import (
+    CacheType,
+    Compressor,
+    Devices,
+    Frames,
+    Generate,
+    Hardware,
+    ImagePixels,
+    Images,
+    ImageSizes,
+    Knobs,
+    Mbu,
+    Mfu,
+    Prefix,
+    Price,
+    Questions,
+    TextTokens,
+    Tiles,
+    Tower,
+    workload_options,
+)
+from scalelaw.errors import InputError
+
+
+@app.command("cost", cls=Sectioned)
+def cost(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", autocompletion=names_of("models"), help="A model's name, or its config.json."
+        ),
+    ],
+    visual_tokens: Annotated[
+        float | None,
+        typer.Option(
+            help="Visual tokens per image in the LLM. [default: 576, or those that --image gives]",
+            metavar="NUMBER",
+            rich_help_panel="Choices",
+        ),
+    ] = None,
+    image: ImagePixels = None,
+    image_sizes: ImageSizes = None,
+    frames: Frames = None,
+    set_: Knobs = None,
+    text_tokens: TextTokens = 50,
+    generate: Generate = 0,
+    convention: Annotated[
+        str,
+        typer.Option(
+            help="FLOP convention: exact, all-logits, useful-causal, 2N, fastv, pyramiddrop or vtw.",
+            metavar="NAME",
+            rich_help_panel="Choices",
+        ),
+    ] = "exact",
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            help="A published number of FLOPs (3.82e12): find the convention and length that give it.",
+            metavar="AMOUNT",
+            rich_help_panel="Question",
+        ),
+    ] = None,
+    hardware: Hardware = None,
+    batch: Annotated[
+        int,
+        typer.Option(min=1, help="Queries per batch.", metavar="NUMBER", rich_help_panel="Hardware"),
+    ] = 1,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="Number type of the weights: fp32, fp16, bf16, fp8, int8 or int4.",
+            metavar="NAME",
+            rich_help_panel="Hardware",
+        ),
+    ] = "bf16",
+    cache_dtype: CacheType = "bf16",
+    images: Images = 1,
+    tiles: Tiles = 1,
+    cached_prefix: Prefix = 0,
+    questions_per_image: Questions = 1,
+    tower: Tower = None,
+    compressor: Compressor = None,
+    devices: Devices = 1,
+    mfu: Mfu = None,
+    mbu: Mbu = None,
+    usd_per_hour: Price = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Compute the cost of one query, by component.
+
+    Example: scalelaw cost llava-1.5-7b --image 1280x720 --text-tokens 50
+    """
+    from scalelaw.plan import explain_flops, find_cost
+
+    query = workload_options(
+        text_tokens=text_tokens,
+        generate=generate,
+        hardware=hardware,
+        batch=batch,
+        dtype=dtype,
+        cache_dtype=cache_dtype,
+        images=images,
+        tiles=tiles,
+        cached_prefix=cached_prefix,
+        questions_per_image=questions_per_image,
+        tower=tower,
+        compressor=compressor,
+        devices=devices,
+        mfu=mfu,
+        mbu=mbu,
+        usd_per_hour=usd_per_hour,
+        seed=0,
+    )
+    bill = find_cost(
+        model,
+        visual_tokens,
+        convention=convention,
+        image=tuple(image or ()),
+        image_sizes=image_sizes,
+        frames=frames,
+        settings=pairs(set_, "--set"),
+        **query,
+    )
+    data = bill.to_dict()
+    if explain is not None:
+        if image or image_sizes is not None:
+            raise InputError("--explain takes --visual-tokens, not images.", code="usage")
+        data["explained"] = explain_flops(explain, model, bill.visual_tokens, **query)
+
+    def words() -> None:
+        from scalelaw.cli.show.plan import show_bill, show_explained
+
+        if explain is None:
+            show_bill(bill)
+        else:
+            show_explained(explain, data["explained"])
+
+    give("cost", data, bill.warnings, as_json=as_json, output=output, words=words)
+
+
+@app.command("calibrate", cls=Sectioned)
+def calibrate(
+    measured: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LATENCIES.csv", help="Columns model, visual_tokens, latency_ms or ttft_ms, ..."
+        ),
+    ],
+    hardware: Annotated[
+        str,
+        typer.Option(
+            help="The card of the measurements (scalelaw list hardware).",
+            metavar="NAME",
+            rich_help_panel="Hardware",
+        ),
+    ],
+    devices: Devices = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Write the calibrated card as YAML, for --hardware.",
+            metavar="FILE",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a card's efficiencies and overheads to measured latencies.
+
+    Example: scalelaw calibrate latencies.csv --hardware h100-sxm -o my_h100.yaml
+    """
+    from scalelaw import plan
+
+    card = plan.calibrate(measured, hardware, devices)
+    if output is not None:
+        card.write(output)
+
+    def words() -> None:
+        from scalelaw.cli.show.plan import show_calibration
+
+        show_calibration(card)
+
+    give("calibrate", card.to_dict(), card.warnings, as_json=as_json, words=words)
