@@ -51,8 +51,8 @@ def _cluster(folder: Path, **options: int) -> Iterator[Path]:
             "slurmdbd and mariadb-server too"
         )
     port = 12000 + os.getpid() % 1000 * 20 + (0 if folder.name == "slurm0" else 10)
-    told = {"PORT": port, "CPUS": 8, **options}
-    environment = {**os.environ, **{key: str(value) for key, value in told.items()}}
+    variables = {"PORT": port, "CPUS": 8, **options}
+    environment = {**os.environ, **{key: str(value) for key, value in variables.items()}}
     try:
         subprocess.run(
             [str(LOOPBACK), "up", str(folder)], env=environment, check=True, capture_output=True, timeout=240
@@ -82,7 +82,7 @@ def slurm(_one_node: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def slurm_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """A real Slurm of one's own: `with slurm_like(NODES=2, ACCOUNTING=1):`."""
+    """A real Slurm for one test: `with slurm_like(NODES=2, ACCOUNTING=1):`."""
 
     @contextmanager
     def up(**options: int) -> Iterator[Path]:

@@ -120,8 +120,8 @@ def test_the_notebook_runs_and_prints_what_it_holds(tmp_path: Path, monkeypatch:
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             exec(compile("".join(cell["source"]), "decision.ipynb", "exec"), names)
-        held = "".join("".join(output["text"]) for output in cell["outputs"])
-        assert out.getvalue() == held
+        printed = "".join("".join(output["text"]) for output in cell["outputs"])
+        assert out.getvalue() == printed
         ran += 1
     assert ran >= 4
     assert (tmp_path / "report.html").is_file()

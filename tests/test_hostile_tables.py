@@ -99,17 +99,17 @@ def test_a_parquet_column_of_any_type_is_read_or_refused(
     tmp_path: Path, kind: pa.DataType, column: str
 ) -> None:
     rows = pa.Table.from_pandas(GOOD)
-    held = pa.nulls(3, kind)
+    values = pa.nulls(3, kind)
     if kind == pa.float16():
-        held = pa.array(np.array(ERROR, np.float16))
+        values = pa.array(np.array(ERROR, np.float16))
     elif pa.types.is_decimal(kind):
-        held = pa.array([Decimal("0.6"), Decimal("0.5"), None], kind)
+        values = pa.array([Decimal("0.6"), Decimal("0.5"), None], kind)
     elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        held = pa.array([b"\xff", b"a", None], kind)
+        values = pa.array([b"\xff", b"a", None], kind)
     if column in rows.column_names:
-        rows = rows.set_column(rows.column_names.index(column), column, held)
+        rows = rows.set_column(rows.column_names.index(column), column, values)
     else:
-        rows = rows.append_column(column, held)
+        rows = rows.append_column(column, values)
     pq.write_table(rows, tmp_path / "t.parquet")
     for read in (lambda: read_table(tmp_path / "t.parquet"), lambda: coverage(str(tmp_path / "t.parquet"))):
         refused = None
@@ -293,11 +293,11 @@ def test_a_table_of_many_sizes_is_shown(tmp_path: Path) -> None:
          "error": rng.uniform(0.1, 0.9, 20_000)}
     )  # fmt: skip
     start = time.process_time()
-    found = coverage(frame)
+    covered = coverage(frame)
     assert time.process_time() - start < 5
-    assert (found.n_row_values, found.n_along_values) == (20_000, 576)
-    assert len(found.row_values) <= 300
-    assert found.n_rows == 20_000
+    assert (covered.n_row_values, covered.n_along_values) == (20_000, 576)
+    assert len(covered.row_values) <= 300
+    assert covered.n_rows == 20_000
 
 
 def test_copies_are_counted_in_one_sentence_and_shares_of_a_test_are_none() -> None:
@@ -306,15 +306,15 @@ def test_copies_are_counted_in_one_sentence_and_shares_of_a_test_are_none() -> N
     frame = pd.DataFrame(
         {"n_params": np.arange(1, 81) * 1e9, "visual_tokens": 4, "benchmark": "a", "error": error}
     )
-    found = [words for words in coverage(frame).warnings if "copies" in words]
-    assert len(found) == 1
-    assert found[0].startswith("40 errors ")
+    copies = [words for words in coverage(frame).warnings if "copies" in words]
+    assert len(copies) == 1
+    assert copies[0].startswith("40 errors ")
     shares = frame.assign(error=np.repeat(rng.integers(500, 4000, 40), 2) / 4999)
     assert not [words for words in coverage(shares).warnings if "cop" in words]
 
 
 def test_several_metrics_in_one_place_are_not_called_single_measurements() -> None:
     frame = pd.concat([GOOD.assign(metric=m, benchmark="pope") for m in ("acc", "f1")], ignore_index=True)
-    found = " ".join(coverage(frame).warnings)
-    assert "2 metrics" in found
-    assert "Nothing was measured twice" not in found
+    text = " ".join(coverage(frame).warnings)
+    assert "2 metrics" in text
+    assert "Nothing was measured twice" not in text

@@ -21,16 +21,16 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
 
 
-def _required(requirements: list[str], found: set[str]) -> set[str]:
+def _required(requirements: list[str], seen: set[str]) -> set[str]:
     """The names of the distributions that the requirements bring, without extras."""
     for text in requirements:
         wanted = Requirement(text)
         if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
             continue
-        if wanted.name.lower() not in found:
-            found.add(wanted.name.lower())
-            _required(distribution(wanted.name).requires or [], found)
-    return found
+        if wanted.name.lower() not in seen:
+            seen.add(wanted.name.lower())
+            _required(distribution(wanted.name).requires or [], seen)
+    return seen
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "scalelaw").symlink_to(ROOT / "scalelaw")
     (folder / "data").symlink_to(ROOT / "data")
     for name in _required(CORE, set()):
-        held = distribution(name)
-        for top in {file.parts[0] for file in held.files or () if file.parts[0] not in ("..", "__pycache__")}:
-            source, link = Path(str(held.locate_file(top))), folder / top
+        distributed = distribution(name)
+        for top in {
+            file.parts[0] for file in distributed.files or () if file.parts[0] not in ("..", "__pycache__")
+        }:
+            source, link = Path(str(distributed.locate_file(top))), folder / top
             if source.exists() and not link.exists():
                 link.symlink_to(source)
     return folder
@@ -90,8 +92,8 @@ def test_fit_optimize_cost_predict_report_and_import_work(site: Path, tmp_path: 
         ("list", "models"),
         ("doctor",),
     )
-    found = run(site, tmp_path, *commands)
-    assert [(command, code) for command, (code, _) in zip(commands, found, strict=True)] == [
+    result = run(site, tmp_path, *commands)
+    assert [(command, code) for command, (code, _) in zip(commands, result, strict=True)] == [
         (c, 0) for c in commands
     ]
 
@@ -99,13 +101,13 @@ def test_fit_optimize_cost_predict_report_and_import_work(site: Path, tmp_path: 
 def test_what_needs_an_extra_ends_with_exit_code_5_and_the_install_line(site: Path, tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_bytes(b"PK")
     experiment = str(ROOT / "experiments" / "smoke.yaml")
-    found = run(
+    result = run(
         site,
         tmp_path,
         ("sweep", experiment, "--dry-run", "--json"),
         ("import", "wide_csv", "t.xlsx", "-o", "t.parquet", "--json"),
     )
-    for (code, out), extra in zip(found, ("train", "excel"), strict=True):
+    for (code, out), extra in zip(result, ("train", "excel"), strict=True):
         error = json.loads(out)["error"]
         assert (code, error["code"]) == (5, "missing_dependency")
         assert f"scalelaw[{extra}]" in error["hint"]

@@ -70,6 +70,6 @@ def test_the_source_tree_names_no_path_of_a_machine() -> None:
 
 
 def test_every_extra_that_doctor_names_can_be_installed() -> None:
-    held = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for extra, package, _ in EXTRAS:
-        assert any(needed.startswith(package) for needed in held["optional-dependencies"][extra])
+        assert any(needed.startswith(package) for needed in project["optional-dependencies"][extra])

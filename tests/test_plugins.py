@@ -16,7 +16,7 @@ def test_every_plug_in_is_listed_with_a_line_that_says_what_it_is(package: str) 
 
 
 @pytest.mark.parametrize("package", plugins.PACKAGES)
-def test_the_drawers_label_says_what_its_plug_ins_are_and_holds_no_code(package: str) -> None:
+def test_the_package_docstring_says_what_its_plug_ins_are_and_the_file_has_no_code(package: str) -> None:
     label = (plugins.folder(package) / "__init__.py").read_text().strip()
     assert label.startswith('"""')
     assert label.endswith('"""')
@@ -44,11 +44,11 @@ def test_a_users_own_file_is_loaded_by_its_path(tmp_path: Path) -> None:
     assert plugins.load("laws", str(file)).formula == "a x"
 
 
-@pytest.mark.parametrize(("text", "said"), [("def (", "SyntaxError"), ("1/0", "ZeroDivisionError")])
-def test_a_file_that_does_not_load_is_a_sentence(tmp_path: Path, text: str, said: str) -> None:
+@pytest.mark.parametrize(("text", "message"), [("def (", "SyntaxError"), ("1/0", "ZeroDivisionError")])
+def test_a_file_that_does_not_load_is_a_sentence(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "broken.py"
     file.write_text(text)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         plugins.load("laws", str(file))
 
 

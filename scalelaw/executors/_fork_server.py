@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError, Preempted
-from scalelaw.files.paths import opened_anew
+from scalelaw.files.paths import reopened
 
 PAUSE = 0.1  # seconds between two checks of the processes without a signal or a message
 HEARD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -144,7 +144,7 @@ def _output(path: Path) -> int:
     """Open the output file of a task; its folder is created if it is missing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return opened_anew(path)
+        return reopened(path)
     except OSError as error:
         print(f"error: Cannot write {path}: {error.strerror}.", file=sys.stderr, flush=True)
         os._exit(InputError.exit_code)

@@ -26,7 +26,7 @@ from scalelaw.errors import Preempted
 from scalelaw.executors import local
 from scalelaw.executors._launch import environment, launched
 from scalelaw.executors._slurm_queue import Batch
-from scalelaw.files.paths import opened_anew
+from scalelaw.files.paths import reopened
 from scalelaw.jobs import preemption
 from scalelaw.jobs.task import Finished, Task, task_from
 from scalelaw.results.envelope import dumps
@@ -114,7 +114,7 @@ def _several_nodes(tasks: list[Task], signals: list[int]) -> Iterator[Finished]:
         module, arguments = launched(task.module, task.arguments, task.needs, rank, _first_node(), port)
         output = task.output if rank == 0 else task.output.with_suffix(f".node{rank}.out")
         start = time.monotonic()
-        with open(opened_anew(output), "w", encoding="utf-8") as file:
+        with open(reopened(output), "w", encoding="utf-8") as file:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,

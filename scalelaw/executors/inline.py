@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 
-from scalelaw.files.paths import opened_anew
+from scalelaw.files.paths import reopened
 from scalelaw.jobs.task import Finished, Task, next_ready
 
 
@@ -25,7 +25,7 @@ def run(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Finished]:
 def _call(task: Task) -> int:
     task.output.parent.mkdir(parents=True, exist_ok=True)
     with (
-        open(opened_anew(task.output), "w", encoding="utf-8") as output,
+        open(reopened(task.output), "w", encoding="utf-8") as output,
         contextlib.redirect_stdout(output),
     ):
         return task.call()

@@ -254,7 +254,7 @@ NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 """A FIFO without a reader is an error, not a reason to wait."""
 
 
-def opened_anew(path: Path) -> int:
+def reopened(path: Path) -> int:
     """A handle of a file to write, emptied or made. Raises OSError, also for a link and for a FIFO without reader."""
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK | NO_WAIT, 0o666)
 

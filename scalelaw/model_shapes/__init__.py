@@ -5,8 +5,8 @@ forms, tested against real models.
 """
 
 from scalelaw.model_shapes.architectures import FAMILIES, from_config, from_fields
+from scalelaw.model_shapes.custom import custom_shape, made_for_size
 from scalelaw.model_shapes.parts import Language, encoder_of, language_of
-from scalelaw.model_shapes.rungs import made_for_size, made_to_measure
 from scalelaw.model_shapes.shapes import LLMShape, TowerShape
 from scalelaw.model_shapes.towers import tower_from_config, tower_from_fields
 
@@ -15,12 +15,12 @@ __all__ = [
     "LLMShape",
     "Language",
     "TowerShape",
+    "custom_shape",
     "encoder_of",
     "from_config",
     "from_fields",
     "language_of",
     "made_for_size",
-    "made_to_measure",
     "tower_from_config",
     "tower_from_fields",
 ]

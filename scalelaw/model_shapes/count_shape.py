@@ -84,8 +84,8 @@ def count_encoder(fields: Mapping[str, Any], name: str) -> TowerShape:
     except InputError as error:
         if error.code != "unknown_encoder":
             raise
-    found = encoder_of(fields)
-    inner = found if isinstance(found, Mapping) else fields
+    encoder = encoder_of(fields)
+    inner = encoder if isinstance(encoder, Mapping) else fields
 
     def count() -> TowerShape:
         counter: Any = import_module(COUNTER)

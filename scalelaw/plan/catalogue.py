@@ -22,7 +22,7 @@ from scalelaw.model_shapes.count_shape import count_encoder, read_parts
 from scalelaw.model_shapes.reading import read_config
 from scalelaw.tokens.models import catalogue_entries
 
-LADDER_SIZES = 64
+GENERATED_SIZES = 64
 """Number of sizes of `ladder:LOW:HIGH`."""
 
 SMALLEST = 5e6
@@ -206,7 +206,7 @@ def _named(text: str) -> list[Model]:
     if text.endswith((".yaml", ".yml")) or is_pipe(text):
         return _read(Path(text))
     if text.startswith("ladder:"):
-        return _ladder(text)
+        return _generated(text)
     if wrong := otherwise(text, CONFIGURATION):
         raise InputError(f"{text} is not a catalogue.", code="bad_catalogue", hint=wrong)
     if os.path.isfile(Path(text) / "config.json") or (text.endswith(".json") and os.path.isfile(text)):
@@ -230,7 +230,7 @@ def _named(text: str) -> list[Model]:
     return models
 
 
-def _ladder(text: str) -> list[Model]:
+def _generated(text: str) -> list[Model]:
     ends = text.split(":")[1:]
     try:
         low, high = (float(end) for end in ends)
@@ -246,7 +246,7 @@ def _ladder(text: str) -> list[Model]:
     if trouble:
         hint = "Name two sizes: ladder:0.5e9:14e9."
         raise InputError(f"'{text}' is not a ladder: {trouble}.", code="bad_catalogue", hint=hint)
-    shapes = {shape.name: shape for shape in map(made_for_size, np.geomspace(low, high, LADDER_SIZES))}
+    shapes = {shape.name: shape for shape in map(made_for_size, np.geomspace(low, high, GENERATED_SIZES))}
     return [Model(name, float(shape.n_params), shape, source="custom") for name, shape in shapes.items()]
 
 

@@ -234,4 +234,4 @@ def _check_entries(experiment: Experiment) -> None:
         if os.path.isdir(llm):
             model_shapes.from_config(llm)
         else:
-            model_shapes.made_to_measure(llm, vocab=1)
+            model_shapes.custom_shape(llm, vocab=1)

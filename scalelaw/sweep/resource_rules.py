@@ -8,7 +8,7 @@ from typing import Any
 
 from scalelaw.config import Resources
 from scalelaw.jobs.task import Needs
-from scalelaw.model_shapes import made_to_measure
+from scalelaw.model_shapes import custom_shape
 from scalelaw.model_shapes.count_shape import shape_of
 from scalelaw.sweep.grid import Cell, Stage
 
@@ -29,5 +29,5 @@ def needs_of(work: Stage | Cell, resources: Resources) -> Needs:
 @cache
 def llm_size(llm: str) -> int:
     """Non-embedding parameters of an LLM, given as WIDTHxLAYERS or as the folder of a pretrained model."""
-    shape = shape_of(llm) if Path(llm).is_dir() else made_to_measure(llm, vocab=1)
+    shape = shape_of(llm) if Path(llm).is_dir() else custom_shape(llm, vocab=1)
     return shape.block_params

@@ -13,7 +13,7 @@ from typing import Any
 
 from scalelaw.config import Experiment
 from scalelaw.errors import InputError, Preempted, ScalelawError
-from scalelaw.files.paths import SweepFolder, opened_anew, write_text
+from scalelaw.files.paths import SweepFolder, reopened, write_text
 from scalelaw.results.envelope import dumps
 from scalelaw.sweep.trackers import Trackers, opened
 
@@ -43,7 +43,7 @@ class Log:
         self._trackers, path = Trackers({}, self), folder.log(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(opened_anew(path), "w", encoding="utf-8", buffering=1)  # noqa: SIM115
+            self._file = open(reopened(path), "w", encoding="utf-8", buffering=1)  # noqa: SIM115
         except OSError as error:
             raise InputError(f"Cannot write {path}: {error.strerror}.", code="cannot_write") from error
         self.started_at = now()

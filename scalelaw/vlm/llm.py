@@ -12,7 +12,7 @@ from transformers.utils import logging
 
 from scalelaw.config import Experiment
 from scalelaw.errors import InputError
-from scalelaw.model_shapes import LLMShape, made_to_measure
+from scalelaw.model_shapes import LLMShape, custom_shape
 from scalelaw.model_shapes.count_shape import shape_of
 from scalelaw.vlm.tokens import SPECIAL, word_tokenizer
 
@@ -28,7 +28,7 @@ def is_folder(llm: str) -> bool:
 
 def llm_shape(llm: str, words: tuple[str, ...]) -> LLMShape:
     """The shape of an LLM, without building it."""
-    return shape_of(llm) if is_folder(llm) else made_to_measure(llm, len(words) + len(SPECIAL))
+    return shape_of(llm) if is_folder(llm) else custom_shape(llm, len(words) + len(SPECIAL))
 
 
 def build_llm(experiment: Experiment, llm: str, words: tuple[str, ...]) -> tuple[Any, Any]:
@@ -36,7 +36,7 @@ def build_llm(experiment: Experiment, llm: str, words: tuple[str, ...]) -> tuple
     if is_folder(llm):
         return load_llm(Path(llm))
     tokenizer = word_tokenizer(words)
-    shape = made_to_measure(llm, len(tokenizer))
+    shape = custom_shape(llm, len(tokenizer))
     config = LlamaConfig(
         vocab_size=shape.vocab,
         hidden_size=shape.width,

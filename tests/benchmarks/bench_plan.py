@@ -62,8 +62,8 @@ def _many(count: int, **more: Any) -> list[dict[str, Any]]:
 
 def test_a_plan_over_5000_models(benchmark: Any, fitted: Any) -> None:
     """5,000 sizes x 7 token counts, linear FLOPs: 5 s."""
-    asked = {"models": _many(5000), "visual_tokens": "1,4,16,36,64,144,576"}
-    benchmark.pedantic(sl.find_optimum, (fitted, 8e11), asked, rounds=1)
+    options = {"models": _many(5000), "visual_tokens": "1,4,16,36,64,144,576"}
+    benchmark.pedantic(sl.find_optimum, (fitted, 8e11), options, rounds=1)
 
 
 def test_a_plan_over_5000_models_under_six_budgets(benchmark: Any, fitted: Any) -> None:
@@ -71,6 +71,6 @@ def test_a_plan_over_5000_models_under_six_budgets(benchmark: Any, fitted: Any) 
     models = _many(2500, config="qwen1.5-1.8b") + _many(2500, config="qwen1.5-4b")
     budget = {"flops": 1e13, "latency_ms": 200, "ttft_ms": 150, "memory_gb": 40, "energy_j": 1e3,
               "usd_per_million": 1e4}  # fmt: skip
-    asked = {"models": models, "visual_tokens": "1,4,16,36,64,144,576", "hardware": "h100", "usd_per_hour": 3.0,
+    options = {"models": models, "visual_tokens": "1,4,16,36,64,144,576", "hardware": "h100", "usd_per_hour": 3.0,
              "generate": 8}  # fmt: skip
-    benchmark.pedantic(sl.find_optimum, (fitted, budget), asked, rounds=1)
+    benchmark.pedantic(sl.find_optimum, (fitted, budget), options, rounds=1)

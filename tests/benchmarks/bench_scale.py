@@ -50,25 +50,27 @@ def bench_resume_with_one_cell_missing(
     import stub_trainer
 
     raw = {"question": "?", "name": "many", "llms": ["16x1"], "visual_tokens": [1]}
-    stated = parse_experiment({**raw, "seeds": list(range(RESUMED))})
+    config = parse_experiment({**raw, "seeds": list(range(RESUMED))})
     folder = SweepFolder(tmp_path / "sweep")
-    found = cells(stated)
-    for stage in found[0].stages:
+    grid = cells(config)
+    for stage in grid[0].stages:
         stages.make(folder, stage, stub_trainer)
     write_table(
         [{"cell": "", "task_family": f, "error": 0.5, "model": "16x1"} for f in ("ocr", "vqa")],
         tmp_path / "p",
     )
-    rows, names = pq.read_table(tmp_path / "p"), [cell.name for cell in found[:-1]]
+    rows, names = pq.read_table(tmp_path / "p"), [cell.name for cell in grid[:-1]]
     folder.cells.mkdir()
     for name in names:  # what they hold is read once, by the run before, which is not measured here
         folder.cell(name).write_bytes((tmp_path / "p").read_bytes())
     whole = pa.concat_tables([rows] * len(names))
-    held = pa.array([name for name in names for _ in range(2)])
-    write_verified(whole.set_column(1, "cell", held), folder.gathered, {NOTE: json.dumps(_marks(folder)[0])})
+    column = pa.array([name for name in names for _ in range(2)])
+    write_verified(
+        whole.set_column(1, "cell", column), folder.gathered, {NOTE: json.dumps(_marks(folder)[0])}
+    )
     options = {"executor": "local", "jobs": 2, "progress": Progress(), "train": stub}
     processor = time.process_time()
-    result = benchmark.pedantic(run_sweep, (stated, folder.root), options, rounds=1, iterations=1)
+    result = benchmark.pedantic(run_sweep, (config, folder.root), options, rounds=1, iterations=1)
     processor = time.process_time() - processor
     assert (len(result.skipped), len(result.done)) == (RESUMED - 1, 1)
     start, began = time.perf_counter(), time.process_time()
@@ -104,14 +106,16 @@ print(json.dumps({"made": len(result.done), "rows": rows, "seconds": seconds, "r
 """
 
 
-def _run(stated: dict[str, Any], root: Path, place: str) -> dict[str, float]:
+def _run(config: dict[str, Any], root: Path, place: str) -> dict[str, float]:
     """Run a sweep in a process of its own, as a person does. Returns what it took."""
     file = root.with_suffix(".yaml")
-    file.write_text(yaml.safe_dump(stated))
+    file.write_text(yaml.safe_dump(config))
     command = [sys.executable, "-c", RUNNER, str(file), str(root), place]
-    told = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
-    held: dict[str, float] = json.loads(told.stdout)
-    return held
+    completed = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True
+    )
+    reply: dict[str, float] = json.loads(completed.stdout)
+    return reply
 
 
 @pytest.mark.timeout(0)  # as long as it takes
@@ -133,14 +137,14 @@ def bench_cells_of_nothing(
     def run() -> None:
         spent = []
         for count in CELLS:
-            stated = {
+            config = {
                 "question": "?", "name": "many", "llms": ["16x1"], "visual_tokens": [1], "seeds": list(range(count)),
                 "resources": {"rules": [{"cells_per_job": per_job}], "settings": settings},
             }  # fmt: skip
             root = tmp_path / str(count)
-            first = _run(stated, root, place)
+            first = _run(config, root, place)
             next((root / "cells").glob("*.parquet")).unlink()
-            again = _run(stated, root, place)
+            again = _run(config, root, place)
             assert (first["made"], again["made"], again["rows"]) == (count, 1, 2 * count)
             facts = {"executor": place, "cells_per_job": per_job, "cells": count,
                      "ms_a_cell": first["seconds"] / count * 1e3, "cpu_ms_a_cell": first["cpu_s"] / count * 1e3,

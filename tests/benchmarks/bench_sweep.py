@@ -53,7 +53,7 @@ def bench_one_cell(
     from scalelaw.vlm.model import VisionLanguageModel
 
     torch.set_num_threads(1)
-    stated = parse_experiment(
+    config = parse_experiment(
         {
             "question": "?",
             "llms": ["48x2"],
@@ -69,9 +69,9 @@ def bench_one_cell(
         pass
 
     tower, features, llm = (tmp_path / name for name in ("tower", "features", "llm"))
-    stages.pretrain_tower(stated, tower, silent)
-    stages.make_features(stated, tower, features, silent)
-    stages.pretrain_llm(stated, "48x2", llm, silent)
+    stages.pretrain_tower(config, tower, silent)
+    stages.make_features(config, tower, features, silent)
+    stages.pretrain_llm(config, "48x2", llm, silent)
     model = Stopwatch()
     monkeypatch.setattr(VisionLanguageModel, "forward", model.wrap(VisionLanguageModel.forward))
     monkeypatch.setattr(VisionLanguageModel, "answer_logits", model.wrap(VisionLanguageModel.answer_logits))
@@ -81,7 +81,7 @@ def bench_one_cell(
     folders = {"tower": tower, "features": features, "llm_folder": llm}
     start = time.perf_counter()
     rows = benchmark.pedantic(
-        stages.run_cell, (stated,), {**choice, **folders, "log": silent}, rounds=1, iterations=1
+        stages.run_cell, (config,), {**choice, **folders, "log": silent}, rounds=1, iterations=1
     )
     seconds = time.perf_counter() - start
     assert rows
@@ -114,9 +114,9 @@ def bench_shared_work(benchmark: Any, tmp_path: Path, capsys: pytest.CaptureFixt
     }
     small = demo.model_copy(update=changes)
 
-    def measure(stated: Experiment, folder: Path) -> tuple[float, float]:
+    def measure(config: Experiment, folder: Path) -> tuple[float, float]:
         wall, processor = time.perf_counter(), time.process_time()
-        run_sweep(stated, folder, "inline", progress=Progress())
+        run_sweep(config, folder, "inline", progress=Progress())
         return time.perf_counter() - wall, time.process_time() - processor
 
     shared = benchmark.pedantic(measure, (small, tmp_path / "all"), rounds=1, iterations=1)
@@ -127,7 +127,7 @@ def bench_shared_work(benchmark: Any, tmp_path: Path, capsys: pytest.CaptureFixt
         )
         for cell in cells(small)
     ]
-    wall, processor = (sum(found[i] for found in alone) / shared[i] for i in range(2))
+    wall, processor = (sum(times[i] for times in alone) / shared[i] for i in range(2))
     with capsys.disabled():
         print(
             f"\nthe demo, 1/{SHRINK} of it: {shared[0]:.0f} s; its {len(alone)} cells each from nothing take "
@@ -141,13 +141,13 @@ def bench_a_sweep_of_nothing(
     """200 cells that train nothing: what the sweep adds to each, with processes of their own."""
     monkeypatch.syspath_prepend(str(STUB))
     monkeypatch.setenv("PYTHONPATH", str(STUB) + os.pathsep + os.environ.get("PYTHONPATH", ""))
-    stated = parse_experiment(
+    config = parse_experiment(
         {"question": "?", "llms": ["16x1"], "visual_tokens": [1], "seeds": list(range(200))}
     )
     options = {"executor": "local", "jobs": 2, "progress": Progress(), "train": "stub_trainer"}
-    result = benchmark.pedantic(run_sweep, (stated, tmp_path / "sweep"), options, rounds=1, iterations=1)
+    result = benchmark.pedantic(run_sweep, (config, tmp_path / "sweep"), options, rounds=1, iterations=1)
     start = time.perf_counter()
-    run_sweep(stated, tmp_path / "sweep", **options)
+    run_sweep(config, tmp_path / "sweep", **options)
     again = time.perf_counter() - start
     with capsys.disabled():
         print(

@@ -32,22 +32,22 @@ def bench_quecc(
 
     torch.set_num_threads(1)
     module = Compressor(GRID, WIDTH, MULTI, tokens, WIDTH)
-    given = (torch.randn(1, 576, WIDTH), torch.randn(1, 576, MULTI), torch.randn(1, WIDTH))
-    chosen = WindowAttention.__dict__["folded"]
+    inputs = (torch.randn(1, 576, WIDTH), torch.randn(1, 576, MULTI), torch.randn(1, WIDTH))
+    selected = WindowAttention.__dict__["folded"]
     seconds: dict[str, list[float]] = {"as it is": [], "plain": []}
     kept = {}
 
     def round_of_both() -> None:
         for way in seconds:
-            monkeypatch.setattr(WindowAttention, "folded", chosen if way == "as it is" else False)
+            monkeypatch.setattr(WindowAttention, "folded", selected if way == "as it is" else False)
             module.zero_grad(set_to_none=True)
             start = time.process_time()
-            module(*given).sum().backward()
+            module(*inputs).sum().backward()
             seconds[way].append(time.process_time() - start)
 
     for way in seconds:
-        monkeypatch.setattr(WindowAttention, "folded", chosen if way == "as it is" else False)
-        kept[way] = kept_bytes(lambda: module(*given)) / 2**20
+        monkeypatch.setattr(WindowAttention, "folded", selected if way == "as it is" else False)
+        kept[way] = kept_bytes(lambda: module(*inputs)) / 2**20
     benchmark.pedantic(round_of_both, rounds=4, warmup_rounds=1)
     ours, plain = (statistics.median(seconds[way][1:]) for way in seconds)
     benchmark.extra_info.update({"ratio": round(ours / plain, 3), "kept_mib": kept})
@@ -109,8 +109,8 @@ def bench_half_a_billion_on_a_gpu(benchmark: Any, capsys: pytest.CaptureFixture[
         pytest.skip("needs a CUDA device with 40 GB or more")
     folder = Path(__file__).parents[2] / "experiments" / "llava_qwen"
     plan = Plan(steps=10, rows=32, micro=32, learning_rate=1e-5, precision="bf16")
-    given = (folder / "qwen1.5-0.5b", folder / "clip-vit-large-patch14-336", 64, plan, 280, "cuda")
-    speed, share = benchmark.pedantic(throughput, given, rounds=1, iterations=1)
+    arguments = (folder / "qwen1.5-0.5b", folder / "clip-vit-large-patch14-336", 64, plan, 280, "cuda")
+    speed, share = benchmark.pedantic(throughput, arguments, rounds=1, iterations=1)
     with capsys.disabled():
         print(
             f"\na .5 B LLM at V = 64: {speed:,.0f} tokens a second, {share:.0%} of the bf16 peak (aim: 40%)"

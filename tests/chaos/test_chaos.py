@@ -39,7 +39,7 @@ PLACES = (
     "local", "local", "inline", "local", "slurm", "local", "ray", "local",
     "local", "inline", "local", "slurm", "local", "trained", "local", "inline",
 )  # fmt: skip
-STATED = {"question": "?", "name": "chaos", "llms": ["16x1", "24x1", "32x1"], "visual_tokens": [1, 4]}
+STUBBED = {"question": "?", "name": "chaos", "llms": ["16x1", "24x1", "32x1"], "visual_tokens": [1, 4]}
 TRAINED = {
     "question": "?", "name": "chaos", "llms": ["8x1", "16x1"], "visual_tokens": [1, 4],
     "vision": {"width": 16, "heads": 2, "steps": 40, "batch": 16}, "text": {"steps": 40, "batch": 16},
@@ -48,7 +48,7 @@ TRAINED = {
 HERE = Path(__file__).parent
 STUB = HERE.parent / "sweep"
 KILLED = (75, 130, *(-number for number in (signal.SIGKILL, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)))
-"""Exit codes of a runner that was killed, or asked to end or to make room."""
+"""Exit codes of a runner that was killed, or interrupted, or preempted."""
 TRAINERS = {"trained": "chaos_trainer"}
 """Of a place: `trained` is `local` with a small experiment that is really trained, checkpoints and all."""
 
@@ -81,8 +81,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
         @cache
         def table(train: str) -> pd.DataFrame:
             folder = tmp_path_factory.mktemp("undisturbed")
-            stated = parse_experiment(STATED if train == "stub_trainer" else TRAINED)
-            run_sweep(stated, folder, "inline", progress=Progress(), train=train)
+            config = parse_experiment(STUBBED if train == "stub_trainer" else TRAINED)
+            run_sweep(config, folder, "inline", progress=Progress(), train=train)
             return _measured(folder)
 
         yield table
@@ -99,8 +99,8 @@ class Sweep:
         self.folder, self.place, self.chance = SweepFolder(root / "sweep"), place, chance
         self.train = TRAINERS.get(place, "stub_trainer")
         settings = {"slurm": {"poll_s": 0.2}, "ray": {"cpus": 4}}.get(place)
-        stated = TRAINED if place == "trained" else STATED
-        self.stated = {**stated, "resources": {"settings": {place: settings}} if settings else {}}
+        config = TRAINED if place == "trained" else STUBBED
+        self.stated = {**config, "resources": {"settings": {place: settings}} if settings else {}}
         self.file = root / "chaos.yaml"
         self.file.write_text(yaml.safe_dump(self.stated))
 
@@ -118,12 +118,12 @@ class Sweep:
 
     def ended(self, runner: subprocess.Popen[str]) -> str:
         """Wait for a runner; it ends well, killed, or with a sentence. Returns which."""
-        _, said = runner.communicate(timeout=1800)
-        assert "Traceback" not in said, said
-        assert "Unexpected" not in said, said
+        _, output = runner.communicate(timeout=1800)
+        assert "Traceback" not in output, output
+        assert "Unexpected" not in output, output
         assert runner.returncode in (0, 2, 4, *KILLED), (
             runner.returncode,
-            said,
+            output,
         )
         killed = dict.fromkeys(KILLED, "killed")
         return {0: "done", **killed}.get(runner.returncode, "a sentence")
@@ -142,13 +142,13 @@ class Sweep:
 
     def processes(self, *words: str) -> list[int]:
         """Processes that name this sweep, and all the words, in their command or in their parents'."""
-        found = []
+        problems = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 command = _command(int(entry.name))
                 if all(word in command for word in words) and _names(int(entry.name), str(self.folder.root)):
-                    found.append(int(entry.name))
-        return sorted(found)
+                    problems.append(int(entry.name))
+        return sorted(problems)
 
 
 def _command(pid: int) -> str:
@@ -211,11 +211,11 @@ def take_away_the_folder(sweep: Sweep) -> str:
     if place.exists():
         place.rename(aside)
     place.write_text("")
-    said = sweep.ended(sweep.start())
+    text = sweep.ended(sweep.start())
     place.unlink()
     if aside.exists():
         aside.rename(place)
-    return said
+    return text
 
 
 def make_it_read_only(sweep: Sweep) -> str:
@@ -225,12 +225,12 @@ def make_it_read_only(sweep: Sweep) -> str:
     for path in folders:
         path.chmod(0o555)
     root = os.getuid() == 0 and shutil.which("setpriv")
-    said = sweep.ended(
+    text = sweep.ended(
         sweep.start(before=["setpriv", "--bounding-set=-dac_override,-fowner"] if root else [])
     )
     for path in folders:
         path.chmod(0o755)
-    return said
+    return text
 
 
 def ask_for_room(sweep: Sweep) -> str:
@@ -251,13 +251,17 @@ def plant_a_broken_file(sweep: Sweep) -> str:
             saved.write_bytes(os.urandom(999))
             files.append(saved)
     for path in sweep.chance.sample(files, min(len(files), 3)):
-        held = path.read_bytes()
+        content = path.read_bytes()
         how = sweep.chance.choice(["half", "empty", "noise", "flip"])
-        if how == "flip" and held:
-            place = sweep.chance.randrange(len(held))
-            held = held[:place] + bytes([held[place] ^ 1 << sweep.chance.randrange(8)]) + held[place + 1 :]
+        if how == "flip" and content:
+            place = sweep.chance.randrange(len(content))
+            content = (
+                content[:place]
+                + bytes([content[place] ^ 1 << sweep.chance.randrange(8)])
+                + content[place + 1 :]
+            )
         path.write_bytes(
-            {"half": held[: len(held) // 2], "empty": b"", "flip": held}.get(how, os.urandom(99))
+            {"half": content[: len(content) // 2], "empty": b"", "flip": content}.get(how, os.urandom(99))
         )
     return sweep.ended(sweep.start())
 

@@ -85,18 +85,18 @@ def refused(run: Callable[..., tuple[int, str, str]], bad: Path, fit_file: Path)
     `{bad}` and `{fit}` in an argument stand for the folder and for the fit.
     """
 
-    def held(arguments: list[str], code: int, said: str) -> None:
-        given = [argument.format(bad=bad, fit=fit_file) for argument in arguments]
-        got, out, err = run(*given)
+    def check(arguments: list[str], code: int, message: str) -> None:
+        words = [argument.format(bad=bad, fit=fit_file) for argument in arguments]
+        got, out, err = run(*words)
         assert got == code
-        assert said in err
+        assert message in err
         assert "error: " in err
         assert "Traceback" not in err
-        got, out, err = run(*given, "--json")
+        got, out, err = run(*words, "--json")
         assert got == code
         facts: dict[str, Any] = json.loads(out)
         assert facts["ok"] is False
-        assert said in facts["error"]["message"] + "\n" + facts["error"]["hint"]
+        assert message in facts["error"]["message"] + "\n" + facts["error"]["hint"]
         assert facts["error"]["code"].replace("_", "").isalnum()
 
-    return held
+    return check

@@ -92,10 +92,18 @@ def test_the_version(run: Run) -> None:
     ],
 )
 def test_the_shell_completes_names(typed: str, offered: str) -> None:
-    asked = {"_SCALELAW_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    environment = {
+        "_SCALELAW_COMPLETE": "complete_bash",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(typed.count(" ")),
+    }
     code = "import sys; from scalelaw.cli import main; sys.argv[0] = 'scalelaw'; sys.exit(main())"
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert offered in done.stdout.split(), done.stderr
 

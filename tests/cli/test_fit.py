@@ -18,12 +18,12 @@ HEADER = "n_params,visual_tokens,error\n"
 def test_fit_prints_one_json_object_and_writes_the_same(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "fit.json"
     code, out, err = run("fit", "vlm_reasoning", "--bootstrap", "50", "--json", "-o", str(file))
-    held = json.loads(out)
+    reply = json.loads(out)
     assert code == 0
     assert out == file.read_text()
-    assert held["schema"] == "scalelaw.fit/1"
-    assert held["ok"] is True
-    data = held["data"]
+    assert reply["schema"] == "scalelaw.fit/1"
+    assert reply["ok"] is True
+    data = reply["data"]
     assert data["objective"] == pytest.approx(3.79380e-4, abs=5e-9)
     assert data["params"]["A"] == pytest.approx(0.59077, abs=5e-6)
     assert data["params"]["alpha"] == pytest.approx(0.07094, abs=5e-6)
@@ -33,7 +33,7 @@ def test_fit_prints_one_json_object_and_writes_the_same(run: Run, tmp_path: Path
     assert data["status"] == "at_bound"
     assert data["n_points"] == 28
     assert data["units"] == {"n_params": 1e9, "visual_tokens": 1}
-    assert [w["code"] for w in held["warnings"]].count("at_bound") == 1
+    assert [w["code"] for w in reply["warnings"]].count("at_bound") == 1
     assert "warning:" in err
 
 
@@ -62,7 +62,7 @@ def test_all_visual_tokens_equal_is_not_identified_and_says_why(run: Run, tmp_pa
     assert json.loads(out)["ok"] is False
 
 
-def test_the_holdout_is_told(run: Run) -> None:
+def test_the_holdout_is_printed(run: Run) -> None:
     code, out, _ = run("fit", "vlm_reasoning", "--holdout", "largest", "--bootstrap", "0")
     assert code == 0
     assert "max absolute error 0.005" in out
@@ -72,19 +72,19 @@ def test_groups_ablation_influence_and_comparison(run: Run, tmp_path: Path) -> N
     both = tmp_path / "both.csv"
     ocr, reasoning = (bundled_tables()[name].read_text() for name in ("vlm_ocr", "vlm_reasoning"))
     both.write_text(ocr + reasoning.split("\n", 1)[1])
-    given = ["fit", str(both), "--by", "task_family", "--share", "alpha,beta", "--bootstrap", "50"]
-    code, out, err = run(*given)
+    arguments = ["fit", str(both), "--by", "task_family", "--share", "alpha,beta", "--bootstrap", "50"]
+    code, out, err = run(*arguments)
     assert code == 0, err
     assert "is not tenable" in out
-    code, out, _ = run(*given, "--json")
+    code, out, _ = run(*arguments, "--json")
     assert set(json.loads(out)["data"]["groups"]) == {"ocr", "reasoning"}
     assert run("fit", str(both), "--share", "alpha")[0] == 2
-    given = ["fit", "vlm_reasoning", "--bootstrap", "50", "--ablate", "--influence"]
-    code, out, err = run(*given, "--json")
+    arguments = ["fit", "vlm_reasoning", "--bootstrap", "50", "--ablate", "--influence"]
+    code, out, err = run(*arguments, "--json")
     assert code == 0, err
     assert json.loads(out)["data"]["ablation"][0]["change"] == "as asked"
     assert len(json.loads(out)["data"]["influence"]) == 28
-    assert "Ablation" in run(*given)[1]
+    assert "Ablation" in run(*arguments)[1]
     code, out, err = run("compare", "vlm_reasoning", "--laws", "product_power,log_linear")
     assert code == 0, err
     assert "log_linear" in out

@@ -16,7 +16,7 @@ from scalelaw.results import schema
 Answer = Callable[..., tuple[int, Any, str]]
 
 DEMO = str(Path(__file__).parents[2] / "experiments" / "demo.yaml")
-ASKED = {
+COMMANDS = {
     "fit": ["fit", "vlm_reasoning", "--bootstrap", "20"],
     "fit_groups": ["fit", "quecc_table1", "--by", "task_family", "--law", "power", "--input", "x=visual_tokens",
                    "--where", "compressor=quecc", "--bootstrap", "0"],
@@ -40,28 +40,28 @@ ASKED = {
 
 def test_the_doctor_says_what_an_extra_would_give(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor"]) == 0
-    said = capsys.readouterr().out
-    assert "submitit" in said
-    assert "--executor slurm" in said
-    assert "pip install 'scalelaw[track]'" in said or "wandb         installed" in said
+    printed = capsys.readouterr().out
+    assert "submitit" in printed
+    assert "--executor slurm" in printed
+    assert "pip install 'scalelaw[track]'" in printed or "wandb         installed" in printed
 
 
 def test_every_schema_is_one_and_every_command_has_one() -> None:
     for name in schema.described():
         jsonschema.Draft202012Validator.check_schema(schema.schema(name))
     assert set(cli.commands()) <= set(schema.described())
-    assert set(schema.described()) <= {*ASKED, "run-cell"}  # whose answer is held below
+    assert set(schema.described()) <= {*COMMANDS, "run-cell"}  # whose answer is held below
     with pytest.raises(InputError, match="Unknown command 'fitt'") as caught:
         schema.schema("fitt")
     assert "fit" in caught.value.message + caught.value.hint
 
 
-@pytest.mark.parametrize("name", list(ASKED))
+@pytest.mark.parametrize("name", list(COMMANDS))
 def test_an_answer_has_the_shape_its_schema_states(name: str, tmp_path: Path, answer: Answer) -> None:
     (tmp_path / "a.csv").write_text("task,tokens,score\nGQA,16,61.0\nGQA,64,63.0\n")
     rows = [f"qwen1.5-{size},{v},{ms}" for size, ms in (("1.8b", 9.0), ("7b", 21.0)) for v in (16, 144, 576)]
     (tmp_path / "m.csv").write_text("model,visual_tokens,latency_ms\n" + "\n".join(rows) + "\n")
-    if "{fit}" in ASKED[name]:
+    if "{fit}" in COMMANDS[name]:
         assert cli.main(["fit", "vlm_reasoning", "--bootstrap", "20", "-o", str(tmp_path / "fit.json")]) == 0
     places = {
         "fit": tmp_path / "fit.json",
@@ -69,9 +69,9 @@ def test_an_answer_has_the_shape_its_schema_states(name: str, tmp_path: Path, an
         "csv": tmp_path / "a.csv",
         "measured": tmp_path / "m.csv",
     }
-    code, held, said = answer(*(word.format(**places) for word in ASKED[name]))
-    assert code == 0, said
-    jsonschema.validate(held, schema.schema(name))
+    code, reply, errors = answer(*(word.format(**places) for word in COMMANDS[name]))
+    assert code == 0, errors
+    jsonschema.validate(reply, schema.schema(name))
 
 
 @pytest.mark.parametrize(
@@ -88,19 +88,19 @@ def test_an_answer_has_the_shape_its_schema_states(name: str, tmp_path: Path, an
 def test_answers_to_more_options_have_the_shape_too(
     name: str, more: list[str], tmp_path: Path, answer: Answer
 ) -> None:
-    asked = ["vlm_reasoning", "--bootstrap", "20"]
+    arguments = ["vlm_reasoning", "--bootstrap", "20"]
     if name == "optimize":
-        asked = [str(tmp_path / "fit.json")]
-        assert cli.main(["fit", "vlm_reasoning", "--bootstrap", "0", "-o", asked[0]]) == 0
-    code, held, said = answer(name, *asked, *more)
-    assert code == 0, said
-    jsonschema.validate(held, schema.schema(name))
+        arguments = [str(tmp_path / "fit.json")]
+        assert cli.main(["fit", "vlm_reasoning", "--bootstrap", "0", "-o", arguments[0]]) == 0
+    code, reply, errors = answer(name, *arguments, *more)
+    assert code == 0, errors
+    jsonschema.validate(reply, schema.schema(name))
 
 
 @pytest.mark.parametrize("name", ["fit", "optimize", "show"])
 def test_a_refusal_has_the_shape_too(name: str, answer: Answer) -> None:
-    code, held, _ = answer(name, "no_such_thing.json", *(["--budget", "1e12"] if name == "optimize" else []))
+    code, reply, _ = answer(name, "no_such_thing.json", *(["--budget", "1e12"] if name == "optimize" else []))
     assert code == 2
-    jsonschema.validate(held, schema.schema(name))
+    jsonschema.validate(reply, schema.schema(name))
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**held, "ok": True}, schema.schema(name))
+        jsonschema.validate({**reply, "ok": True}, schema.schema(name))

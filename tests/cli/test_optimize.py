@@ -33,9 +33,9 @@ def test_the_answers_hold_every_name_of_the_contract(run: Run, fit_file: Path) -
 
 def test_the_bill_of_a_query(run: Run) -> None:
     code, out, _ = run("cost", "llava-1.5-7b", "--visual-tokens", "576", "--text-tokens", "50", "--json")
-    held = json.loads(out)
+    reply = json.loads(out)
     assert code == 0
-    assert held["data"]["flops"] == pytest.approx(8.719755e12, abs=5e5)
+    assert reply["data"]["flops"] == pytest.approx(8.719755e12, abs=5e5)
     code, out, _ = run("cost", "llava-1.5-7b")
     assert code == 0
     assert "vision encoder" in out
@@ -45,13 +45,13 @@ def test_the_bill_of_a_query(run: Run) -> None:
 
 
 def test_budgets_of_another_kind_and_inverse_questions(run: Run, fit_file: Path) -> None:
-    given = ["optimize", str(fit_file), "--budget", "8e11", "--models", "qwen1.5", "--hardware", "h100"]
-    code, out, _ = run(*given, "--contrast", "--inverse", "--json")
+    arguments = ["optimize", str(fit_file), "--budget", "8e11", "--models", "qwen1.5", "--hardware", "h100"]
+    code, out, _ = run(*arguments, "--contrast", "--inverse", "--json")
     assert code == 0
     data = json.loads(out)["data"]
     assert {row["kind"] for row in data["contrast"]["rows"]} >= {"flops", "latency_ms", "memory_gb"}
     assert {"switch_points", "tokens_against_text", "relaxation"} == set(data["inverse"])
-    code, out, _ = run(*given, "--contrast", "--inverse")
+    code, out, _ = run(*arguments, "--contrast", "--inverse")
     assert code == 0
     assert "visual tokens cost no latency" in out
 
@@ -146,7 +146,7 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         "no file my.py",
     ),
     "one latency": (["calibrate", "{bad}/latency.csv", "--hardware", "h100"], 2, "Measure at least 3"),
-    "a cost of one's own that counts nothing": (
+    "a custom cost that counts nothing": (
         ["optimize", "{fit}", "--budget", "1e12", "--cost", "{bad}/nothing.py"],
         2,
         "lacks kinds",
@@ -168,7 +168,7 @@ def test_an_empty_name_is_no_default(run: Run) -> None:
 
 
 def test_the_command_of_an_engine_is_printed_and_stored(run: Run, fit_file: Path) -> None:
-    given = [
+    arguments = [
         "optimize",
         str(fit_file),
         "--budget",
@@ -178,7 +178,7 @@ def test_the_command_of_an_engine_is_printed_and_stored(run: Run, fit_file: Path
         "--visual-tokens",
         "256",
     ]
-    given += [
+    arguments += [
         "--engine",
         "vllm",
         "--engine-model",
@@ -188,21 +188,21 @@ def test_the_command_of_an_engine_is_printed_and_stored(run: Run, fit_file: Path
         "--hardware",
         "h100",
     ]
-    code, out, _ = run(*given, "--json")
+    code, out, _ = run(*arguments, "--json")
     assert code == 0
     engine = json.loads(out)["data"]["best"]["engine"]
     assert engine["flags"]["--max-num-seqs"] == 8
     assert engine["flags"]["--mm-processor-kwargs"] == {
         "size": {"shortest_edge": 3136, "longest_edge": 200704}
     }
-    code, out, _ = run(*given)
+    code, out, _ = run(*arguments)
     assert code == 0
     assert engine["command"] in out
     assert f"{engine['memory']['kv_tokens']:,} tokens" in out
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--engine-model", "x"], "belong to --engine"),
         (["--engine", "vlm"], "vllm"),
@@ -211,6 +211,6 @@ def test_the_command_of_an_engine_is_printed_and_stored(run: Run, fit_file: Path
     ],
 )
 def test_wrong_options_of_an_engine_are_refused(
-    refused: Callable[..., None], more: list[str], said: str
+    refused: Callable[..., None], more: list[str], message: str
 ) -> None:
-    refused(["optimize", "{fit}", "--budget", "8e11", *more], 2, said)
+    refused(["optimize", "{fit}", "--budget", "8e11", *more], 2, message)

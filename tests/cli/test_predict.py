@@ -4,20 +4,20 @@ import pytest
 
 
 def test_predict_gives_places_in_full_precision(answer, fit_file):
-    code, held, _ = answer("predict", str(fit_file), "--at", "n_params=7e9", "--at", "visual_tokens=64,144")
+    code, reply, _ = answer("predict", str(fit_file), "--at", "n_params=7e9", "--at", "visual_tokens=64,144")
     assert code == 0
-    assert held["schema"] == "scalelaw.predict/1"
-    assert [place["visual_tokens"] for place in held["data"]["places"]] == [64, 144]
-    assert held["data"]["places"][0]["error"] == pytest.approx(0.483266, abs=1e-5)
+    assert reply["schema"] == "scalelaw.predict/1"
+    assert [place["visual_tokens"] for place in reply["data"]["places"]] == [64, 144]
+    assert reply["data"]["places"][0]["error"] == pytest.approx(0.483266, abs=1e-5)
 
 
 def test_predict_reads_places_from_a_csv(answer, fit_file, tmp_path):
     places = tmp_path / "places.csv"
     places.write_text("visual_tokens,n_params\n64,7e9\n1152,7e9\n")
-    code, held, _ = answer("predict", str(fit_file), "--at", str(places))
+    code, reply, _ = answer("predict", str(fit_file), "--at", str(places))
     assert code == 0
-    assert held["data"]["places"][1]["extrapolation"] == {"visual_tokens": 2.0}
-    assert [w["code"] for w in held["warnings"]] == ["extrapolates"]
+    assert reply["data"]["places"][1]["extrapolation"] == {"visual_tokens": 2.0}
+    assert [w["code"] for w in reply["warnings"]] == ["extrapolates"]
 
 
 @pytest.mark.parametrize(
@@ -33,17 +33,17 @@ def test_predict_reads_places_from_a_csv(answer, fit_file, tmp_path):
     ],
 )
 def test_predict_refuses_with_a_code(answer, fit_file, terms, code):
-    exit_code, held, _ = answer("predict", str(fit_file), *terms)
+    exit_code, reply, _ = answer("predict", str(fit_file), *terms)
     assert exit_code == 2
-    assert held["error"]["code"] == code
+    assert reply["error"]["code"] == code
 
 
 @pytest.mark.parametrize(("suffix", "begins"), [("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")])
 def test_plot_writes_one_figure_in_each_format(answer, fit_file, tmp_path, suffix, begins):
     path = tmp_path / f"figure.{suffix}"
-    code, held, _ = answer("plot", str(fit_file), "--figure", "curves", "--size", "5x4", "-o", str(path))
+    code, reply, _ = answer("plot", str(fit_file), "--figure", "curves", "--size", "5x4", "-o", str(path))
     assert code == 0
-    assert held["data"] == {"figure": "curves", "path": str(path), "items": [str(fit_file)]}
+    assert reply["data"] == {"figure": "curves", "path": str(path), "items": [str(fit_file)]}
     assert path.read_bytes().startswith(begins)
 
 
@@ -66,7 +66,7 @@ def test_the_size_of_a_plot_is_in_inches(run, fit_file, tmp_path):
 )
 def test_plot_refuses_with_a_code(answer, fit_file, tmp_path, monkeypatch, options, code):
     monkeypatch.chdir(tmp_path)
-    exit_code, held, _ = answer("plot", str(fit_file), *options)
+    exit_code, reply, _ = answer("plot", str(fit_file), *options)
     assert exit_code == 2
-    assert held["error"]["code"] == code
+    assert reply["error"]["code"] == code
     assert not list(tmp_path.iterdir())

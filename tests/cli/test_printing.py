@@ -45,7 +45,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", ["show", "fit", "fit --by", "fit --where", "compare", "show --paired"])
 @pytest.mark.parametrize("as_json", [False, True])
-def test_names_of_strangers_are_text(run: Run, hostile: Path, command: str, as_json: bool) -> None:
+def test_untrusted_names_are_printed_as_text(run: Run, hostile: Path, command: str, as_json: bool) -> None:
     more = {
         "show": ["show", str(hostile)],
         "fit": ["fit", str(hostile), "--bootstrap", "0"],

@@ -16,9 +16,9 @@ Answer = Callable[..., tuple[int, Any, str]]
 
 def test_the_answer_of_one_cell_has_the_shape_too(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
     monkeypatch.setattr("scalelaw.sweep.cell.run_one", lambda *_: ("8x1", Path("sweep/cells/8x1.json")))
-    code, held, _ = answer("run-cell", "0", "--sweep", "sweep")
+    code, reply, _ = answer("run-cell", "0", "--sweep", "sweep")
     assert code == 0
-    jsonschema.validate(held, schema.schema("run-cell"))
+    jsonschema.validate(reply, schema.schema("run-cell"))
 
 
 BAD: dict[str, tuple[list[str], int, str]] = {
@@ -31,12 +31,12 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "a fit": (["sweep", "{fit}"], 2, "It is what `scalelaw fit` wrote"),
     "a negative seed": (["sweep", "{bad}/good.yaml", "--set", "seeds=[-1]"], 2, "greater than or equal to 0"),
     "rules in a table": (["sweep", "{bad}/good.yaml", "--resources", "{bad}/nan.csv"], 2, "It is a table"),
-    "an executor of one's own that runs nothing": (
+    "a custom executor that runs nothing": (
         ["sweep", "{bad}/good.yaml", "--executor", "{bad}/nothing.py", "--out", "{bad}/sweep"],
         2,
         "lacks run",
     ),
-    "a dataset of one's own without data": (
+    "a custom dataset without data": (
         ["sweep", "{bad}/good.yaml", "--set", "dataset.name={bad}/nothing.py", "--out", "{bad}/sweep"],
         2,
         "lacks Dataset or Conversations",

@@ -25,13 +25,13 @@ def test_import_then_fit(run: Run, tmp_path: Path) -> None:
     )
     (tmp_path / "columns.yaml").write_text("columns: {n_params: size, visual_tokens: tokens, error: err}\n")
     made = tmp_path / "made.parquet"
-    given = ["import", "published_table", str(tmp_path / "found.csv"), "-o", str(made)]
-    code, out, _ = run(*given, "--models", str(tmp_path / "columns.yaml"), "--json")
+    arguments = ["import", "published_table", str(tmp_path / "found.csv"), "-o", str(made)]
+    code, out, _ = run(*arguments, "--models", str(tmp_path / "columns.yaml"), "--json")
     assert code == 0
     assert json.loads(out)["data"]["rows"] == 9
-    held = {name.decode(): told.decode() for name, told in pq.read_schema(made).metadata.items()}
-    assert held == {"scalelaw.schema": "1", **versions()}
-    assert ("scalelaw.git" in held) == (PACKAGE.parent / ".git").exists()
+    metadata = {name.decode(): value.decode() for name, value in pq.read_schema(made).metadata.items()}
+    assert metadata == {"scalelaw.schema": "1", **versions()}
+    assert ("scalelaw.git" in metadata) == (PACKAGE.parent / ".git").exists()
     code, _, _ = run("fit", str(made), "--bootstrap", "0", "--json")
     assert code == 0
 
@@ -85,11 +85,11 @@ def test_show_compares_pair_by_pair(run: Run, tmp_path: Path) -> None:
     assert code == 0
     twice = tmp_path / "twice.csv"
     twice.write_text("\n".join([lines[0] + ",task_family"] + [f"{x},{f}" for f in "ab" for x in lines[1:]]))
-    given = ["show", str(twice), "--paired", "compressor=downsample"]
-    code, _, err = run(*given)
+    arguments = ["show", str(twice), "--paired", "compressor=downsample"]
+    code, _, err = run(*arguments)
     assert code == 2
     assert "Select rows with --where" in err
-    code, out, _ = run(*given, "--where", "task_family=a", "--json")
+    code, out, _ = run(*arguments, "--where", "task_family=a", "--json")
     assert code == 0
     assert json.loads(out)["data"]["rows"][1]["n"] == 3
 
@@ -121,23 +121,23 @@ def test_show_reads_a_table_as_fit_does(run: Run, tmp_path: Path) -> None:
 
 
 def test_show_chooses_rows_as_fit_does(run: Run, tmp_path: Path) -> None:
-    given = ["show", "quecc_table1", "--where", "compressor=quecc", "--where", "task_family=ocr"]
-    code, out, _ = run(*given)
+    arguments = ["show", "quecc_table1", "--where", "compressor=quecc", "--where", "task_family=ocr"]
+    code, out, _ = run(*arguments)
     assert code == 0
     assert "rows with compressor=quecc, task_family=ocr;" in out
-    code, out, _ = run(*given, "--json")
-    held = json.loads(out)
-    jsonschema.validate(held, schema.schema("show"))
-    data = held["data"]
+    code, out, _ = run(*arguments, "--json")
+    reply = json.loads(out)
+    jsonschema.validate(reply, schema.schema("show"))
+    data = reply["data"]
     assert data["where"] == {"compressor": "quecc", "task_family": "ocr"}
     table = read_table("quecc_table1")
-    chosen = table[(table.compressor == "quecc") & (table.task_family == "ocr")]
-    assert data["n_rows"] == len(chosen) > 0
-    assert sum(map(sum, data["counts"])) == len(chosen)
+    selected = table[(table.compressor == "quecc") & (table.task_family == "ocr")]
+    assert data["n_rows"] == len(selected) > 0
+    assert sum(map(sum, data["counts"])) == len(selected)
     for wrong in ("compressor=queck", "compresor=quecc", "visual_tokens=many", "compressor"):
-        code, _, said = run("show", "quecc_table1", "--where", wrong)
-        asked = ["fit", "quecc_table1", "--law", "power", "--input", "x=visual_tokens", "--where", wrong]
-        assert (code, said) == (2, run(*asked)[2])
+        code, _, output = run("show", "quecc_table1", "--where", wrong)
+        options = ["fit", "quecc_table1", "--law", "power", "--input", "x=visual_tokens", "--where", wrong]
+        assert (code, output) == (2, run(*options)[2])
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         2,
         "is '.' or ','",
     ),
-    "an importer of one's own that reads nothing": (
+    "a custom importer that reads nothing": (
         ["import", "{bad}/nothing.py", "{bad}/nan.csv", "-o", "t"],
         2,
         "lacks read",

@@ -27,25 +27,25 @@ Answer = Callable[..., tuple[int, Any, str]]
     ],
 )
 def test_every_answer_is_as_its_schema_says(answer: Answer, run: Run, arguments: list[str]) -> None:
-    code, found, _ = answer("tokens", *arguments)
+    code, result, _ = answer("tokens", *arguments)
     assert code == 0
-    jsonschema.validate(found, schemas.schema("tokens"))
-    entries = found["data"]["images"] or found["data"]["videos"]
-    assert sum(entry["visual_tokens"] for entry in entries) == found["data"]["visual_tokens"]
+    jsonschema.validate(result, schemas.schema("tokens"))
+    entries = result["data"]["images"] or result["data"]["videos"]
+    assert sum(entry["visual_tokens"] for entry in entries) == result["data"]["visual_tokens"]
     code, out, _ = run("tokens", *arguments)
     assert code == 0
-    assert f"{found['data']['visual_tokens']:,} visual tokens" in out
+    assert f"{result['data']['visual_tokens']:,} visual tokens" in out
 
 
 def test_a_csv_of_sizes(answer: Answer, run: Run, tmp_path: Path) -> None:
     (tmp_path / "sizes.csv").write_text("width,height\n1920,1080\n400,300\n")
-    given = ["tokens", "qwen2.5-vl", "--image-sizes", str(tmp_path / "sizes.csv")]
-    code, found, _ = answer(*given, "-o", str(tmp_path / "answer.json"))
+    arguments = ["tokens", "qwen2.5-vl", "--image-sizes", str(tmp_path / "sizes.csv")]
+    code, result, _ = answer(*arguments, "-o", str(tmp_path / "answer.json"))
     assert code == 0
-    jsonschema.validate(found, schemas.schema("tokens"))
-    assert found["data"]["distribution"]["p95"] == 2691
-    assert json.loads((tmp_path / "answer.json").read_text()) == found
-    assert "p95 2,691" in run(*given)[1]
+    jsonschema.validate(result, schemas.schema("tokens"))
+    assert result["data"]["distribution"]["p95"] == 2691
+    assert json.loads((tmp_path / "answer.json").read_text()) == result
+    assert "p95 2,691" in run(*arguments)[1]
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_a_csv_of_sizes(answer: Answer, run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_refusals(answer: Answer, arguments: list[str], wanted: str) -> None:
-    code, found, _ = answer("tokens", *arguments)
+    code, result, _ = answer("tokens", *arguments)
     assert code == 2
-    assert found["error"]["code"] == wanted
+    assert result["error"]["code"] == wanted
 
 
 def test_families_are_listed(run: Run) -> None:

@@ -137,16 +137,16 @@ def test_the_question_changes_the_tokens() -> None:
 
 def kept_bytes(forward: Callable[[], torch.Tensor]) -> int:
     """Bytes that autograd keeps for the backward pass, each storage once."""
-    found: dict[int, torch.UntypedStorage] = {}
+    storages: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
-        found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         out = forward()
     assert out.requires_grad
-    return sum(storage.nbytes() for storage in found.values())
+    return sum(storage.nbytes() for storage in storages.values())
 
 
 @pytest.mark.parametrize("tokens", [144, 36, 16, 9, 4, 1])
@@ -155,25 +155,25 @@ def test_the_algebra_keeps_no_more_for_the_backward_pass(
 ) -> None:
     """At any number of tokens; at 36 a window has fewer patches than there are heads, and it keeps less there too."""
     module = Compressor((12, 12), 64, 128, tokens, 32)
-    given = (torch.randn(2, 144, 64), torch.randn(2, 144, 128), torch.randn(2, 32))
-    folded = kept_bytes(lambda: module(*given))
+    inputs = (torch.randn(2, 144, 64), torch.randn(2, 144, 128), torch.randn(2, 32))
+    folded = kept_bytes(lambda: module(*inputs))
     monkeypatch.setattr(WindowAttention, "folded", False)
-    plain = kept_bytes(lambda: module(*given))
+    plain = kept_bytes(lambda: module(*inputs))
     assert folded < plain if tokens < 144 else folded == plain
 
 
 def test_what_is_made_again_for_the_backward_pass_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     module = Compressor((4, 4), 64, 64, 4, 8)  # 8 heads, 4 patches a window
-    given = (torch.randn(2, 16, 64), torch.randn(2, 16, 64), torch.randn(2, 8))
+    inputs = (torch.randn(2, 16, 64), torch.randn(2, 16, 64), torch.randn(2, 8))
 
     def gradients() -> list[torch.Tensor]:
         module.zero_grad(set_to_none=True)
-        module(*given).square().sum().backward()
+        module(*inputs).square().sum().backward()
         return [p.grad for p in module.parameters() if p.grad is not None]
 
     again = gradients()
-    monkeypatch.setattr(_attention, "checkpoint", lambda function, *given, **_: function(*given))
+    monkeypatch.setattr(_attention, "checkpoint", lambda function, *inputs, **_: function(*inputs))
     assert all(torch.equal(one, other) for one, other in zip(again, gradients(), strict=True))
 
 

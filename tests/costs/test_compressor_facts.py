@@ -43,13 +43,13 @@ def test_a_wrong_fact_is_noticed(generate: ModuleType, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("folder", ["plan", "costs"])
 def test_no_compressor_is_named_in_code(folder: str) -> None:
     names = set(plugins.names("compressors")) - {"none"}
-    found = [
+    computed = [
         f"{path.name}:{node.lineno}: {node.value}"
         for path in sorted((PACKAGE / folder).glob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and node.value in names
     ]
-    assert found == []
+    assert computed == []
 
 
 @pytest.mark.parametrize("plugin", ["laws", "compressors", "costs"])

@@ -115,11 +115,11 @@ def test_an_llm_that_reads_the_image_by_cross_attention(visual: int) -> None:
     model, shape = build("mllama_text_model", {})
     ids = torch.zeros(1, 12, dtype=torch.long, device="meta")
     image = torch.zeros(1, visual, 64, device="meta")
-    held: dict[str, Any] = {}
+    state: dict[str, Any] = {}
     # what is masked is computed; the mask of rows without an image is not a product
-    prompt = count(lambda: held.update(model(ids, cross_attention_states=image, logits_to_keep=1)))
+    prompt = count(lambda: state.update(model(ids, cross_attention_states=image, logits_to_keep=1)))
     assert prompt == sum(_llm.prefill(shape, 12, across=float(visual)).values()) + _llm.head(shape, 1)
-    token, cache = ids[:, :1], held["past_key_values"]
+    token, cache = ids[:, :1], state["past_key_values"]
     step = count(lambda: model(token, past_key_values=cache))
     assert step == sum(_llm.decode(shape, 12, 1, float(visual)).values())
 
@@ -150,9 +150,9 @@ def test_a_windowed_prompt_token_by_token(family: str, change: dict[str, Any]) -
     ids = torch.zeros(1, 1, dtype=torch.long, device="meta")
     cache, steps = None, []
     for tokens in range(1, 11):
-        held: dict[str, Any] = {}
-        steps.append(count(lambda cache=cache, held=held: held.update(model(ids, past_key_values=cache))))
-        cache = held["past_key_values"]
+        state: dict[str, Any] = {}
+        steps.append(count(lambda cache=cache, state=state: state.update(model(ids, past_key_values=cache))))
+        cache = state["past_key_values"]
         assert steps[-1] == sum(_llm.decode(shape, tokens - 1, 1).values())
     prompt = _llm.prefill(shape, 10, causal=True)
     assert sum(steps) == sum(prompt.values()) + _llm.head(shape, 10)

@@ -20,8 +20,8 @@ def test_images_cached_text_and_shared_images_are_counted() -> None:
     work = Workload(50, images=3, cached_prefix=0.5, questions_per_image=4)
     parts = linear_flops.parts(1e9, None, 16, work)
     assert parts == {"visual": 2e9 * 16 * 3 / 4, "text": 2e9 * 25, "generated": 0}
-    asked = linear_flops.parts(1e9, None, 16, replace(work, compressor="quecc"))
-    assert asked["visual"] == 2e9 * 16 * 3
+    options = linear_flops.parts(1e9, None, 16, replace(work, compressor="quecc"))
+    assert options["visual"] == 2e9 * 16 * 3
 
 
 def test_a_mixture_is_billed_by_what_a_token_meets() -> None:

@@ -36,10 +36,10 @@ def test_towers(tower: str, pooled: bool, gflops: float) -> None:
 
 def test_projector_and_blocks() -> None:
     assert round(_vision.projector_flops(1024, 4096, 576) / 1e9, 3) == 24.159
-    held = _llm.prefill(VICUNA, 626)
-    assert round(held["products"] / 1e12, 6) == 8.107959
-    assert round(held["attention"] / 1e12, 6) == 0.205456
-    assert round(sum(held.values()) / 1e12, 6) == 8.313415
+    parts = _llm.prefill(VICUNA, 626)
+    assert round(parts["products"] / 1e12, 6) == 8.107959
+    assert round(parts["attention"] / 1e12, 6) == 0.205456
+    assert round(sum(parts.values()) / 1e12, 6) == 8.313415
 
 
 def test_the_whole_forward_pass() -> None:

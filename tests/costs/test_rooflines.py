@@ -55,8 +55,8 @@ def test_a_cached_prefix_and_a_shared_image_save_what_they_hold() -> None:
     assert shared["tower"] == alone["tower"] / 4
     products = 2 * SHAPE.block_params * (100 + 144 / 4)
     assert shared["prefill_products"] == pytest.approx(products)
-    asked = replace(base, questions_per_image=4, compressor="quecc")
-    assert layer_flops.parts(0, SHAPE, 144, asked)["prefill_products"] == alone["prefill_products"]
+    work = replace(base, questions_per_image=4, compressor="quecc")
+    assert layer_flops.parts(0, SHAPE, 144, work)["prefill_products"] == alone["prefill_products"]
 
 
 def test_patches_and_tokens_are_separate_axes() -> None:
@@ -142,8 +142,8 @@ def test_activations_by_hand(change: dict[str, int], widest: int) -> None:
 
 
 def test_weights_hold_the_tower_and_the_projector() -> None:
-    held = memory.weight_bytes(SHAPE, Workload(tower=TOWER, weight_bytes=0.5))
-    assert held == 0.5 * (SHAPE.n_params + TOWER.n_params + _vision.projector_params(64, 256))
+    weights = memory.weight_bytes(SHAPE, Workload(tower=TOWER, weight_bytes=0.5))
+    assert weights == 0.5 * (SHAPE.n_params + TOWER.n_params + _vision.projector_params(64, 256))
 
 
 def test_overheads_are_paid_by_every_pass() -> None:
@@ -173,7 +173,7 @@ def test_memory_by_hand() -> None:
 def test_the_largest_batch_fits_and_the_next_does_not() -> None:
     visual = np.array([1.0, 144, 576])
     batch = memory.largest_batch(SHAPE, visual, Workload(50, 6, 4), 0.5)
-    for held, limit in ((batch, True), (batch + 1, False)):
-        for v, b in zip(visual, held, strict=True):
+    for size, limit in ((batch, True), (batch + 1, False)):
+        for v, b in zip(visual, size, strict=True):
             assert (sum(memory.parts(0, SHAPE, v, Workload(50, 6, b)).values()) <= 0.5) == limit
     assert memory.largest_batch(SHAPE, 1, Workload(), 1e-6) == 0

@@ -46,18 +46,18 @@ def dataset(folder: Path, seed: int = 0, **options: Any) -> Conversations:
 
 
 def test_what_is_used_and_what_is_left_out(folder: Path) -> None:
-    found = dataset(folder)
-    assert [r.id for r in found.records] == ["1", "two", "3", "4"]
-    assert [len(r.images) for r in found.records] == [1, 1, 0, 2]
-    assert found.left_out == {
+    made = dataset(folder)
+    assert [r.id for r in made.records] == ["1", "two", "3", "4"]
+    assert [len(r.images) for r in made.records] == [1, 1, 0, 2]
+    assert made.left_out == {
         "image missing": 1,
         "image corrupt": 1,
         "image markers do not match images": 2,
         "without an answer": 1,
         "not a conversation": 2,
     }
-    assert [p.size for p in found.pictures(3)] == [(8, 6), (8, 6)]
-    assert found.pictures(2) == []
+    assert [p.size for p in made.pictures(3)] == [(8, 6), (8, 6)]
+    assert made.pictures(2) == []
     trusting = dataset(folder, check_images=False)
     assert len(trusting) == 6
 
@@ -119,11 +119,11 @@ def _talking_about(folder: Path, *images: str) -> Conversations:
 
 def test_no_image_lies_outside_of_the_folder(folder: Path) -> None:
     Image.new("RGB", (8, 6)).save(folder / "out.png")
-    found = _talking_about(
+    records = _talking_about(
         folder, "../out.png", str(folder / "out.png"), "sub/../../out.png", "a\x00.png", "a.png"
     )
-    assert [record.images for record in found.records] == [("a.png",), ()]
-    assert found.left_out == {"image outside of the folder": 4}
+    assert [record.images for record in records.records] == [("a.png",), ()]
+    assert records.left_out == {"image outside of the folder": 4}
     with pytest.raises(InputError, match="outside of the folder"):
         Conversations.opened(folder / "images", ["../out.png"])
 
@@ -150,8 +150,8 @@ def test_an_image_of_a_format_that_is_not_read_is_not_called_corrupt(folder: Pat
     (folder / "images" / "a.jp2").write_bytes(b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(40))
     for name in ("a.tga", "a.ico"):
         Image.new("RGB", (16, 16)).save(folder / "images" / name)
-    found = _talking_about(folder, "avif.jpg", "a.jp2", "a.tga", "a.ico", "broken.jpg")
-    assert found.left_out == {UNREAD: 4, "image corrupt": 1}
+    records = _talking_about(folder, "avif.jpg", "a.jp2", "a.tga", "a.ico", "broken.jpg")
+    assert records.left_out == {UNREAD: 4, "image corrupt": 1}
 
 
 def test_an_image_that_breaks_off_is_found_before_training(folder: Path) -> None:
@@ -161,9 +161,9 @@ def test_an_image_that_breaks_off_is_found_before_training(folder: Path) -> None
     whole = (folder / "images" / "half.jpg").read_bytes()
     (folder / "images" / "half.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "images" / "whole.jpg").write_bytes(whole)
-    found = _talking_about(folder, "half.jpg", "whole.jpg")
-    assert found.left_out == {"image corrupt": 1}
-    assert found.records[0].images == ("whole.jpg",)
+    records = _talking_about(folder, "half.jpg", "whole.jpg")
+    assert records.left_out == {"image corrupt": 1}
+    assert records.records[0].images == ("whole.jpg",)
     with pytest.raises(InputError, match="image corrupt"):
         Conversations.opened(folder / "images", ["half.jpg"])
 

@@ -81,19 +81,19 @@ def test_the_eight_shapes_differ() -> None:
 
 def test_facts_hold_in_every_split() -> None:
     dataset = Dataset(0)
-    told: dict[tuple[str, str], str] = {}
+    captions: dict[tuple[str, str], str] = {}
     for split in ("text", "train", "dev", "test"):
         for turn in range(2):
             for e in dataset.examples(split, np.arange(2000), turn):
                 if e.benchmark == "scenes_knowledge":
-                    assert told.setdefault((e.caption, e.question), e.answer) == e.answer
+                    assert captions.setdefault((e.caption, e.question), e.answer) == e.answer
 
 
 def test_text_tells_the_facts_that_are_asked_in_the_test() -> None:
     dataset = Dataset(0)
-    told = {(e.caption, e.question) for e in dataset.examples("text", np.arange(30000))}
-    asked = [e for e in dataset.examples("test", np.arange(3000)) if e.benchmark == "scenes_knowledge"]
-    assert np.mean([(e.caption, e.question) in told for e in asked]) > 0.95
+    pairs = {(e.caption, e.question) for e in dataset.examples("text", np.arange(30000))}
+    questions = [e for e in dataset.examples("test", np.arange(3000)) if e.benchmark == "scenes_knowledge"]
+    assert np.mean([(e.caption, e.question) in pairs for e in questions]) > 0.95
 
 
 def test_frequencies_follow_the_law_that_is_stated() -> None:
@@ -141,8 +141,8 @@ def test_a_chain_is_two_facts_that_text_tells() -> None:
     for relation in ("friend", "rival"):
         named = [other for (_, kind), other in kin.items() if kind == relation]
         assert len(named) == len(set(named)) > 30
-    told = {(e.caption, e.question) for e in dataset.examples("text", np.arange(30000))}
-    assert not told & {(e.caption, e.question) for e in chains}
+    pairs = {(e.caption, e.question) for e in dataset.examples("text", np.arange(30000))}
+    assert not pairs & {(e.caption, e.question) for e in chains}
 
 
 def test_sums_are_right_and_the_dots_are_there() -> None:
@@ -166,8 +166,8 @@ def test_another_turn_asks_about_what_the_image_shows() -> None:
     for first, second, third in zip(*turns, strict=True):
         assert first.caption == second.caption == third.caption
     for kind in ("knowledge", "relations", "counting"):
-        asked = [t for t in zip(*turns, strict=True) if t[0].benchmark == f"scenes_{kind}"]
-        assert np.mean([a.question != b.question for a, b, _ in asked]) > 0.7
+        questions = [t for t in zip(*turns, strict=True) if t[0].benchmark == f"scenes_{kind}"]
+        assert np.mean([a.question != b.question for a, b, _ in questions]) > 0.7
 
 
 def test_training_may_show_fewer_digits_and_scoring_shows_all() -> None:
@@ -185,15 +185,15 @@ def test_the_words_of_kinds_that_are_left_out_are_left_out() -> None:
 def test_some_questions_in_training_only_ask_what_is_seen() -> None:
     """A description is the caption; it is asked in training alone, and never of digits."""
     dataset = Dataset(0, mixture=EVERY, describe=0.25)
-    asked = {split: dataset.examples(split, np.arange(4000)) for split in ("text", "train", "test")}
-    plain = [e for e in asked["train"] if e.question == "what is this ?"]
+    questions = {split: dataset.examples(split, np.arange(4000)) for split in ("text", "train", "test")}
+    plain = [e for e in questions["train"] if e.question == "what is this ?"]
     assert len(plain) / 4000 == pytest.approx(0.25 * 4 / 5, abs=0.02)
     assert {e.benchmark for e in plain} == {"scenes_attributes"}
     assert all(e.caption.removeprefix("a ") == e.answer for e in plain)
-    assert not [e for s in ("text", "test") for e in asked[s] if e.question == "what is this ?"]
+    assert not [e for s in ("text", "test") for e in questions[s] if e.question == "what is this ?"]
 
 
-def test_a_sum_that_is_scored_is_told_in_text_and_asked_about_no_image_in_training() -> None:
+def test_a_scored_sum_is_in_the_text_and_in_no_question_of_training() -> None:
     """Not for any number of dots: else training on the other numbers would say which answers are wrong."""
     dataset = Dataset(0, mixture={"counting": 1}, text_mixture={"counting": 1})
     questions = {

@@ -69,9 +69,9 @@ def test_an_engine_states_its_version_and_the_date_of_the_comparison(engine: Any
 def test_an_engine_file_imports_no_engine(engine: Any) -> None:
     with open(engine.__file__, encoding="utf-8") as file:
         tree = ast.parse(file.read())
-    found = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-    found += [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
-    assert {module.split(".")[0] for module in found} <= {
+    imported = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    imported += [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
+    assert {module.split(".")[0] for module in imported} <= {
         "__future__",
         "dataclasses",
         "pathlib",

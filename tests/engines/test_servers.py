@@ -84,8 +84,8 @@ def test_llama_cpp_counts_the_prompt_tokens_that_are_predicted(served: Any, toke
     options = engine["flags"]
     known = sorted(plugins.load("engines", "llama_cpp").FLAGS)
     request = {"options": options, "known": known, "sizes": SIZES, "text": "What is it?"}
-    found = run("llama_server.py", request)
-    assert found["known"] == known
+    result = run("llama_server.py", request)
+    assert result["known"] == known
     vision = find_vision_model("qwen3-vl")
     area = 32 * 32
     values = {
@@ -94,10 +94,10 @@ def test_llama_cpp_counts_the_prompt_tokens_that_are_predicted(served: Any, toke
         "min_pixels": LEAST_TOKENS * area,
     }
     predicted = [count_one(vision, Size(*size), values).visual_tokens for size in SIZES]
-    counts = [tokens - found["text_tokens"] - BEGIN_AND_END for tokens in found["prompt_tokens"]]
+    counts = [tokens - result["text_tokens"] - BEGIN_AND_END for tokens in result["prompt_tokens"]]
     assert counts == predicted
     assert max(counts) <= tokens
-    assert max(found["prompt_tokens"]) + 100 <= options["--ctx-size"]
+    assert max(result["prompt_tokens"]) + 100 <= options["--ctx-size"]
 
 
 def test_vllm_reads_every_line_that_is_printed(served: Any) -> None:
@@ -112,11 +112,11 @@ def test_vllm_reads_every_line_that_is_printed(served: Any) -> None:
         )
     ]
     lines = [[str(word) for word in words_of(case)] for case in cases]
-    for case, found in zip(cases, run("vllm_parser.py", lines), strict=True):
+    for case, parsed in zip(cases, run("vllm_parser.py", lines), strict=True):
         flags = case["flags"]
-        assert "error" not in found, found["error"]
+        assert "error" not in parsed, parsed["error"]
         for option, value in flags.items():
-            assert found[option.removeprefix("--").replace("-", "_")] == value
+            assert parsed[option.removeprefix("--").replace("-", "_")] == value
 
 
 def words_of(engine: dict[str, Any]) -> list[str]:

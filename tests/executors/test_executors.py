@@ -1,4 +1,4 @@
-"""The contract of an executor, held by every file of the drawer."""
+"""Every executor keeps its contract; a new file in the package is tested without a change here."""
 
 from __future__ import annotations
 
@@ -226,8 +226,8 @@ def test_local_spreads_tasks_over_gpus_and_shares_one(task: Make) -> None:
     assert [slots.take(t)["CUDA_VISIBLE_DEVICES"] for t in (first, second, third)] == ["4", "4", "7"]
     both = task("both", gpus=2)
     assert not slots.fit(both)
-    for held in (first, second, third):
-        slots.give(held)
+    for values in (first, second, third):
+        slots.give(values)
     assert slots.take(both)["CUDA_VISIBLE_DEVICES"] == "4,7"
     assert local.jobs_for({"gpus": [4, 7]}) == 2
 

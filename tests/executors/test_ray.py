@@ -61,8 +61,10 @@ def task(work: Path, tmp_path: Path) -> Make:
 
     def make(name: str, kind: str = "works", after: tuple[Task, ...] = (), **needs: Any) -> Task:
         result = tmp_path / name
-        given = (kind, str(result))
-        return Task(name, "work_on_ray", given, result, tmp_path / f"{name}.out", after, needs=Needs(**needs))
+        inputs = (kind, str(result))
+        return Task(
+            name, "work_on_ray", inputs, result, tmp_path / f"{name}.out", after, needs=Needs(**needs)
+        )
 
     return make
 
@@ -95,9 +97,9 @@ def test_a_worker_that_is_killed_takes_its_task_along_and_both_begin_again(task:
     once, never = task("once", "sleeps once"), task("never", "sleeps", retries=0)
 
     def kill() -> None:
-        for held in (once, never):
-            _until(lambda held=held: _begun(held))
-            nest = _parent(int(_begun(held)[0][0]))
+        for path in (once, never):
+            _until(lambda path=path: _begun(path))
+            nest = _parent(int(_begun(path)[0][0]))
             os.kill(_parent(nest), signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
@@ -149,8 +151,8 @@ def test_a_ray_that_is_late_is_started_again(
     """On a busy machine it may not come up in the half minute that it gives itself; one that is there is asked once."""
     tried: list[dict[str, Any]] = []
 
-    def init(**given: Any) -> None:
-        tried.append(given)
+    def init(**options: Any) -> None:
+        tried.append(options)
         if len(tried) <= late:
             raise Exception("The current node timed out during startup.")
 
@@ -163,9 +165,9 @@ def test_a_ray_that_is_late_is_started_again(
             executor._begin(ray, settings)
         assert caught.value.code == "no_ray"
     assert len(tried) == begun
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("Starting Ray") == (0 if address else 1)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("Starting Ray") == (0 if address else 1)
 
 
 def test_an_address_where_nobody_listens_is_said_at_once() -> None:
@@ -234,7 +236,7 @@ def test_the_address_of_the_environment_is_used_where_settings_name_none(
     monkeypatch.setenv("RAY_ADDRESS", variable)
     tried: list[dict[str, Any]] = []
     monkeypatch.setattr(executor, "_knock", lambda address: None)
-    ray: Any = SimpleNamespace(init=lambda **given: tried.append(given), shutdown=lambda: None)
+    ray: Any = SimpleNamespace(init=lambda **options: tried.append(options), shutdown=lambda: None)
     settings = {**executor.SETTINGS, "address": setting}
     executor._begin(ray, settings)
     assert tried[0]["address"] == (used or "local")

@@ -75,8 +75,8 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         result = tmp_path / "results" / name
         result.parent.mkdir(exist_ok=True)
         output, saved = tmp_path / "logs" / f"{name}.out", result.with_suffix(".state")
-        given = (kind, str(result))
-        return Task(name, "work_on_slurm", given, result, output, after, needs=Needs(**needs), saved=saved)
+        inputs = (kind, str(result))
+        return Task(name, "work_on_slurm", inputs, result, output, after, needs=Needs(**needs), saved=saved)
 
     return make
 
@@ -195,8 +195,8 @@ def _command(pid: int) -> str:
 
 def _kill_if_of(pid: int, job: str) -> None:
     try:
-        held = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        if f"SLURM_JOB_ID={job}".encode() in held:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        if f"SLURM_JOB_ID={job}".encode() in environment:
             os.kill(pid, signal.SIGKILL)
     except OSError:
         pass
@@ -294,8 +294,8 @@ def test_several_nodes_run_one_task_by_torchrun(
         wide = task("wide", "ranks", nodes=2, gpus=2)
         ends = list(executor.run([wide], jobs=8, settings=FAST))
         assert [end.code for end in ends] == [0], wide.output.read_text()
-    said = {rank: wide.result.with_suffix(f".{rank}").read_text() for rank in range(4)}
-    assert said == {0: "4 0 0", 1: "4 1 0", 2: "4 0 1", 3: "4 1 1"}
+    ranks = {rank: wide.result.with_suffix(f".{rank}").read_text() for rank in range(4)}
+    assert ranks == {0: "4 0 0", 1: "4 1 0", 2: "4 0 1", 3: "4 1 1"}
 
 
 def test_a_task_on_several_nodes_that_fails_is_a_failure(slurm_like: Callable[..., Any], task: Make) -> None:
@@ -304,7 +304,7 @@ def test_a_task_on_several_nodes_that_fails_is_a_failure(slurm_like: Callable[..
         assert [end.code for end in ends] == [3]
 
 
-def test_what_would_be_asked_for_is_what_sbatch_is_told(task: Make) -> None:
+def test_the_predicted_request_is_the_one_that_sbatch_receives(task: Make) -> None:
     if not executor.shutil.which("srun"):
         pytest.skip("needs Slurm's commands: apt-get install slurm-client")
     tasks = [task(f"t{n}", cells_per_job=2, gpus=1, cpus=4, minutes=45, memory_gb=1.5) for n in range(5)]
@@ -336,8 +336,8 @@ def test_what_a_job_waits_for_beside_its_turn_is_said_once(
     """A partition that is down keeps a job waiting for days; that its turn has not come is no news."""
     batch = queue.Batch(tmp_path, "7", [["a"], ["b"], ["c"]])
     rows = [f"7_0|PENDING|PartitionDown|{tmp_path}", f"7_1|PENDING|Priority|{tmp_path}"]
-    said = "\n".join([*rows, f"7_2|PENDING|BadConstraints|{tmp_path}"])
-    answer = subprocess.CompletedProcess([], 0, said, "")
+    output = "\n".join([*rows, f"7_2|PENDING|BadConstraints|{tmp_path}"])
+    answer = subprocess.CompletedProcess([], 0, output, "")
     monkeypatch.setattr(queue, "_answer", lambda command: answer)
     looks = queue.Queue(45.0)
     jobs = {(batch, place) for place in range(3)}
@@ -351,8 +351,8 @@ def test_what_sbatch_says_without_a_controller_is_in_the_sentence(
     task: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for tool in ("sbatch", "squeue", "scancel"):
-        said = "; ".join(f"echo sbatch: error: {word} >&2" for word in ("first", "second", "third"))
-        (tmp_path / tool).write_text(f"#!/bin/sh\n{said}\nexit 1\n")
+        script = "; ".join(f"echo sbatch: error: {word} >&2" for word in ("first", "second", "third"))
+        (tmp_path / tool).write_text(f"#!/bin/sh\n{script}\nexit 1\n")
         (tmp_path / tool).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(InputError, match="rejected the job: sbatch: error: third") as caught:

@@ -166,16 +166,16 @@ def _video(family: str, processor: Any, call: Settings, size: list[int]) -> list
     return _counts(processor, texts[0])
 
 
-def answer(family: str, asked: dict[str, Any]) -> dict[str, Any]:
+def answer(family: str, request: dict[str, Any]) -> dict[str, Any]:
     """What the processors count for one request."""
     try:
-        made = BUILDERS[family](asked["settings"])
+        made = BUILDERS[family](request["settings"])
     except ImportError as error:  # with pillow: there is only one for torchvision
         return {"unavailable": str(error)}
-    made[0].patch_side = asked["settings"].get("patch_size", 1)
+    made[0].patch_side = request["settings"].get("patch_size", 1)
     return {
-        "images": images(family, made, asked.get("images", []), asked.get("together", 1)),
-        "videos": videos(family, made, asked.get("videos", [])),
+        "images": images(family, made, request.get("images", []), request.get("together", 1)),
+        "videos": videos(family, made, request.get("videos", [])),
     }
 
 

@@ -131,9 +131,9 @@ def test_a_video_has_at_least_the_tokens_of_its_first_frames(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_family_imports_neither_torch_nor_transformers(name: str) -> None:
     tree = ast.parse((plugins.PACKAGE / "families" / f"{name}.py").read_text())
-    found = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-    found += [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
-    assert {module.split(".")[0] for module in found} <= {
+    imported = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    imported += [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
+    assert {module.split(".")[0] for module in imported} <= {
         "__future__", "collections", "dataclasses", "functools", "math", "numpy", "scalelaw", "typing",
     }  # fmt: skip
 
@@ -143,10 +143,10 @@ def compared() -> dict[str, list[str]]:
     """The differences of each family, from one process that runs all processors."""
     compare = load_compare()
     everything = {name: compare.requests_of(name, SIZES, SEED) for name in PROCESSED}
-    theirs = iter(compare.answers([request for asked in everything.values() for request in asked]))
+    theirs = iter(compare.answers([request for requests in everything.values() for request in requests]))
     return {
-        name: [line for request in asked for line in compare.differences(request, next(theirs))]
-        for name, asked in everything.items()
+        name: [line for request in requests for line in compare.differences(request, next(theirs))]
+        for name, requests in everything.items()
     }
 
 
@@ -178,7 +178,7 @@ def test_tokens_are_those_of_the_other_implementation(name: str) -> None:
 def on_pixels() -> dict[str, list[str]]:
     """The differences of each family whose image processor also works with pillow, on real images."""
     compare, rng = load_compare(), random.Random(SEED)
-    asked = [
+    requests = [
         {
             "family": name,
             "settings": defaults(plugins.load("families", name)),
@@ -186,10 +186,10 @@ def on_pixels() -> dict[str, list[str]]:
         }
         for name in PROCESSED
     ]
-    found = compare.answers(asked, "--pil")
+    answers = compare.answers(requests, "--pil")
     return {
         request["family"]: compare.differences(request, theirs)
-        for request, theirs in zip(asked, found, strict=True)
+        for request, theirs in zip(requests, answers, strict=True)
         if "unavailable" not in theirs and request["family"] not in NO_PILLOW
     }
 

@@ -31,11 +31,11 @@ FILES = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_is_named_where_it_is_not_wanted_and_nowhere_else(name: str, tmp_path: Path) -> None:
-    content, told, own = FILES[name]
+    content, kind, own = FILES[name]
     (tmp_path / name).write_bytes(content)
     for wanted in (TABLE, EXPERIMENT, CONFIGURATION, CARD, ANSWER, ""):
-        said = otherwise(tmp_path / name, wanted)
-        assert said.startswith(f"It is {told}") if wanted != own or not own else said == ""
+        hint = otherwise(tmp_path / name, wanted)
+        assert hint.startswith(f"It is {kind}") if wanted != own or not own else hint == ""
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.yaml", "a", "a.txt"])

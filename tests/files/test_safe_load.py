@@ -32,9 +32,9 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(
 
 def test_yaml_comes_as_it_is() -> None:
     text = "a: &x {b: [1, 2.5, yes, null, 2026-01-02]}\nc: *x\nd:\n  <<: *x\n  e: 1e3\n"
-    held = parse_yaml(text, "it")
-    assert held["c"] == held["a"] == {"b": held["a"]["b"]}
-    assert held["d"] == {**held["a"], "e": "1e3"}
+    parsed = parse_yaml(text, "it")
+    assert parsed["c"] == parsed["a"] == {"b": parsed["a"]["b"]}
+    assert parsed["d"] == {**parsed["a"], "e": "1e3"}
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,6 @@ def test_a_comparison_of_too_little_says_so_and_has_no_winner(
     folder: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(folder, f"compare {name}") == 0
-    held = json.loads(capsys.readouterr().out)
-    assert held["warnings"]
-    assert held["data"]["winner"] == ""
+    reply = json.loads(capsys.readouterr().out)
+    assert reply["warnings"]
+    assert reply["data"]["winner"] == ""

@@ -91,9 +91,9 @@ def test_infinite_draws_give_an_infinite_end() -> None:
 
 
 def test_largest_token_count_of_ocr_is_predicted_badly() -> None:
-    held = sl.fit_law("vlm_ocr", holdout="largest:visual_tokens", bootstrap=0).holdout
-    assert held["left_out"] == "visual_tokens = 576"
-    assert held["max_abs_error"] == pytest.approx(0.043, abs=5e-4)
+    holdout = sl.fit_law("vlm_ocr", holdout="largest:visual_tokens", bootstrap=0).holdout
+    assert holdout["left_out"] == "visual_tokens = 576"
+    assert holdout["max_abs_error"] == pytest.approx(0.043, abs=5e-4)
 
 
 def test_clusters_widen_where_noise_is_a_clusters_own() -> None:
@@ -138,8 +138,8 @@ def test_derived_ends_are_possible() -> None:
     few = TABLE[TABLE.n_params.isin(sorted(TABLE.n_params.unique())[:2])].iloc[[0, 1, 3, 5, 7, 9, 11, 13]]
     noisy = few.assign(error=few.error * (1 + 0.05 * np.random.default_rng(1).normal(size=len(few))))
     fitted = sl.fit_law(noisy, bootstrap=200)
-    for name, held in fitted.derived.items():
-        assert (held["interval"][0] == 0) == (name != "alpha_minus_beta")  # a difference may be negative
+    for name, quantity in fitted.derived.items():
+        assert (quantity["interval"][0] == 0) == (name != "alpha_minus_beta")  # a difference may be negative
 
 
 @pytest.mark.parametrize("interval", ["bca", "profile"])

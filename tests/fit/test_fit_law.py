@@ -26,8 +26,8 @@ def test_every_option_is_in_the_signature_with_its_default() -> None:
     shown = inspect.signature(sl.fit_law).parameters
     options = {f.name: f.default for f in FitOptions.__dataclass_fields__.values()}
     named = ("table", "law", "inputs", "target", "where", "laws")
-    held = {name: shown[name].default for name in shown if name not in named}
-    assert held == options
+    defaults = {name: shown[name].default for name in shown if name not in named}
+    assert defaults == options
     documented = inspect.getdoc(sl.fit_law) or ""
     assert all(f"{name}:" in documented or f"`{name}`" in documented for name in shown)
     with pytest.raises(TypeError, match="lose"):
@@ -60,11 +60,11 @@ def test_no_module_of_the_fit_imports_itself_by_a_detour() -> None:
     folder = Path(fits.__file__).parent
     graph = {}
     for file in folder.glob("*.py"):
-        found = [
+        missing = [
             node.module for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)
         ]
         graph[file.stem] = {
-            m.removeprefix("scalelaw.fit.") for m in found if m and m.startswith("scalelaw.fit.")
+            m.removeprefix("scalelaw.fit.") for m in missing if m and m.startswith("scalelaw.fit.")
         }
     graph.pop("__init__")
     list(graphlib.TopologicalSorter(graph).static_order())
@@ -75,9 +75,9 @@ def test_auto_chooses_among_the_laws_named_on_the_command_line(
 ) -> None:
     table = tmp_path / "curve.csv"
     CURVE.to_csv(table, index=False)
-    given = ["fit", str(table), "--laws", "power,power_offset", "--bootstrap", "0", "--json"]
-    assert main([*given, "--law", "auto"]) == 0
+    arguments = ["fit", str(table), "--laws", "power,power_offset", "--bootstrap", "0", "--json"]
+    assert main([*arguments, "--law", "auto"]) == 0
     rows = json.loads(capsys.readouterr().out)["data"]["selection"]
     assert {row["law"] for row in rows} == {"power", "power_offset"}
-    assert main([*given, "--law", "power"]) == 2
-    assert main([*given, "--law", "auto", "--by", "model"]) == 2
+    assert main([*arguments, "--law", "power"]) == 2
+    assert main([*arguments, "--law", "auto", "--by", "model"]) == 2

@@ -71,20 +71,20 @@ def test_the_letter_d_is_the_training_tokens_unless_it_is_a_term() -> None:
 
 
 def test_compare_has_the_same_rule_and_says_a_tie() -> None:
-    found = compare("vlm_reasoning", ["product_power", "additive_power", "E + A*(N/1e9)**-a + B*V**-b"])
-    assert found.inputs == ("n_params", "visual_tokens")
-    assert set(found.tie) == {"additive_power", "E + A*(N/1e9)**-a + B*V**-b"}
-    assert found.winner == ""
-    assert json.loads(found.to_json())["data"]["tie"] == list(found.tie)
+    comparison = compare("vlm_reasoning", ["product_power", "additive_power", "E + A*(N/1e9)**-a + B*V**-b"])
+    assert comparison.inputs == ("n_params", "visual_tokens")
+    assert set(comparison.tie) == {"additive_power", "E + A*(N/1e9)**-a + B*V**-b"}
+    assert comparison.winner == ""
+    assert json.loads(comparison.to_json())["data"]["tie"] == list(comparison.tie)
     alone = compare("vlm_reasoning", ["product_power", "additive_power"])
     assert alone.tie == ()
     assert alone.winner == "additive_power"
 
 
 def test_compare_reads_columns_of_the_table() -> None:
-    found = compare(isoflop(), [TWO, "E + A*N**-a"], target="loss")
-    assert set(found.inputs) == {"N", "D"}
-    assert found.winner == TWO
+    comparison = compare(isoflop(), [TWO, "E + A*N**-a"], target="loss")
+    assert set(comparison.inputs) == {"N", "D"}
+    assert comparison.winner == TWO
 
 
 def test_an_average_with_a_formula_comes_back_from_json(tmp_path: Any) -> None:

@@ -57,9 +57,9 @@ def exact(A: float, D: float, family: str) -> pd.DataFrame:
     return table.assign(error=error, task_family=family)
 
 
-def share(*tables: pd.DataFrame, **wishes: object) -> fits.GroupedFit:
-    asked = {"share": ["alpha", "beta"], "bootstrap": 100} | wishes
-    return fit_groups(pd.concat(tables, ignore_index=True), "task_family", **asked)
+def share(*tables: pd.DataFrame, **options: object) -> fits.GroupedFit:
+    requests = {"share": ["alpha", "beta"], "bootstrap": 100} | options
+    return fit_groups(pd.concat(tables, ignore_index=True), "task_family", **requests)
 
 
 def test_a_tiny_group_does_not_rule_the_joint_fit(both: pd.DataFrame) -> None:
@@ -80,7 +80,7 @@ def test_a_perfect_group_does_not_rule_the_joint_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tables", "wishes", "why"),
+    ("tables", "options", "why"),
     [
         ((exact(0.5, 0.1, "a"), exact(0.3, 0.2, "b")), {}, "passes through every point"),
         ((sl.read_table("vlm_reasoning"), sl.read_table("vlm_ocr").iloc[[3]]), {}, "fewer than two groups"),
@@ -91,8 +91,8 @@ def test_a_perfect_group_does_not_rule_the_joint_fit() -> None:
         ),
     ],
 )
-def test_without_evidence_there_is_no_verdict(tables: tuple, wishes: dict, why: str) -> None:
-    sharing = share(*tables, **wishes).sharing
+def test_without_evidence_there_is_no_verdict(tables: tuple, options: dict, why: str) -> None:
+    sharing = share(*tables, **options).sharing
     assert sharing["tenable"] is None
     assert "undecided" in sharing["words"]
     assert why in sharing["words"]
@@ -120,16 +120,16 @@ def test_weights_as_numbers_go_to_their_groups(both: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "code"),
+    ("options", "code"),
     [
         ({"by": "colour"}, "missing_column"),
         ({"by": "task_family", "share": ["gamma"]}, "unknown_parameter"),
         ({"by": "compressor", "share": ["alpha"]}, "one_group"),
     ],
 )
-def test_impossible_groups_get_a_sentence(both: pd.DataFrame, wishes: dict, code: str) -> None:
+def test_impossible_groups_get_a_sentence(both: pd.DataFrame, options: dict, code: str) -> None:
     with pytest.raises(InputError) as caught:
-        fit_groups(both, bootstrap=0, **wishes)
+        fit_groups(both, bootstrap=0, **options)
     assert caught.value.code == code
 
 
@@ -149,7 +149,7 @@ def test_the_band_of_a_run_holds_the_band_of_the_law() -> None:
         sl.fit_law("vlm_reasoning", bootstrap=0).band("law", **grid)
 
 
-def test_run_and_evaluation_noise_are_told_apart() -> None:
+def test_run_noise_and_evaluation_noise_are_separated() -> None:
     draw = np.random.default_rng(5)
     n, v, _ = np.meshgrid([5e8, 1e9, 2e9, 4e9, 8e9], [1, 4, 16, 64], np.arange(60))
     truth = 0.5 * (n.ravel() / 1e9) ** -0.1 * v.ravel() ** -0.05 + 0.1
@@ -157,11 +157,11 @@ def test_run_and_evaluation_noise_are_told_apart() -> None:
     table = pd.DataFrame(
         {"n_params": n.ravel(), "visual_tokens": v.ravel(), "error": error, "error_se": 0.003}
     )
-    found = noise(sl.fit_law(table, bootstrap=0))
-    assert found.total == pytest.approx(0.005, rel=0.1)
-    assert found.evaluation == pytest.approx(0.003, rel=1e-12)
-    assert found.run == pytest.approx(0.004, rel=0.15)
-    assert found.repeated == 1180
+    fitted = noise(sl.fit_law(table, bootstrap=0))
+    assert fitted.total == pytest.approx(0.005, rel=0.1)
+    assert fitted.evaluation == pytest.approx(0.003, rel=1e-12)
+    assert fitted.run == pytest.approx(0.004, rel=0.15)
+    assert fitted.repeated == 1180
 
 
 def test_ablation_shows_that_the_ratio_stays() -> None:

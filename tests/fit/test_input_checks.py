@@ -76,9 +76,9 @@ def test_an_impossible_error_gets_a_warning() -> None:
 def test_a_plan_takes_a_formula_of_letters(fitted: sl.FittedLaw) -> None:
     typed = sl.fit_law("vlm_reasoning", "E + A*(N/1e9)**-a + B*V**-b", bootstrap=5)
     named = sl.find_optimum(fitted, budget=2e13).best
-    found = sl.find_optimum(typed, budget=2e13).best
-    assert (found["model"], found["visual_tokens"]) == (named["model"], named["visual_tokens"])
-    assert found["error"] == pytest.approx(named["error"], rel=1e-6)
+    optimum = sl.find_optimum(typed, budget=2e13).best
+    assert (optimum["model"], optimum["visual_tokens"]) == (named["model"], named["visual_tokens"])
+    assert optimum["error"] == pytest.approx(named["error"], rel=1e-6)
     again = typed.with_column_names()
     assert again.inputs == ["n_params", "visual_tokens"]
     assert again.predict(n_params=7e9, visual_tokens=144) == pytest.approx(

@@ -30,17 +30,17 @@ def test_the_profile_finds_a_second_valley() -> None:
     law, bounds = "E + A*exp(0-((x-m)/s)**2)", {"m": (1, 60), "s": (0.5, 20)}
     free = sl.fit_law(table, law, bounds=bounds, bootstrap=0, interval="profile")
     low = free.intervals["A"][0]
-    held = sl.fit_law(table, law, bounds=bounds, bootstrap=0, fix={"A": low})
-    assert abs(held.params["m"] - free.params["m"]) > 20
-    assert held.objective == pytest.approx(free.objective * (1 + f.ppf(0.95, 1, 56) / 56), rel=1e-5)
+    result = sl.fit_law(table, law, bounds=bounds, bootstrap=0, fix={"A": low})
+    assert abs(result.params["m"] - free.params["m"]) > 20
+    assert result.objective == pytest.approx(free.objective * (1 + f.ppf(0.95, 1, 56) / 56), rel=1e-5)
 
 
 @pytest.mark.parametrize("table", [TABLE, EXACT])
 def test_profiles_of_what_is_fixed_or_perfect_have_no_width(table: pd.DataFrame) -> None:
     fix = {"A": 0.5, "alpha": 0.1, "beta": 0.05, "D": 0.1} if table is TABLE else {}
     fitted = sl.fit_law(table, fix=fix, interval="profile", bootstrap=0)
-    ends = [*fitted.intervals.values(), *(held["interval"] for held in fitted.derived.values())]
-    values = [*fitted.params.values(), *(held["value"] for held in fitted.derived.values())]
+    ends = [*fitted.intervals.values(), *(quantity["interval"] for quantity in fitted.derived.values())]
+    values = [*fitted.params.values(), *(quantity["value"] for quantity in fitted.derived.values())]
     np.testing.assert_allclose(ends, np.stack([values, values], axis=1), rtol=1e-12)
 
 
@@ -55,10 +55,10 @@ def test_the_profile_of_an_infinite_ratio_has_its_lower_end() -> None:
     assert tied.objective == pytest.approx(fitted.objective * (1 + f.ppf(0.95, 1, 24) / 24), rel=1e-4)
 
 
-@pytest.mark.parametrize("wishes", [{}, {"loss": "huber"}, {"resample": "case"}, {"cluster": "model"}])
-def test_the_order_of_rows_does_not_change_an_interval(wishes: dict) -> None:
+@pytest.mark.parametrize("options", [{}, {"loss": "huber"}, {"resample": "case"}, {"cluster": "model"}])
+def test_the_order_of_rows_does_not_change_an_interval(options: dict) -> None:
     turned = TABLE.sample(frac=1, random_state=5).reset_index(drop=True)
-    here, there = (sl.fit_law(table, bootstrap=100, **wishes).intervals for table in (TABLE, turned))
+    here, there = (sl.fit_law(table, bootstrap=100, **options).intervals for table in (TABLE, turned))
     for name, ends in here.items():
         assert there[name] == pytest.approx(ends, rel=1e-5, abs=1e-9)
 
@@ -95,11 +95,11 @@ def test_few_clusters_are_said_and_widen() -> None:
     assert fitted.intervals["a"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_bca_is_doubted() -> None:
+def test_bca_gets_a_warning() -> None:
     assert "bca_covers_too_rarely" in codes(sl.fit_law(TABLE, interval="bca", bootstrap=100))
 
 
-def test_an_estimate_lies_in_its_interval_or_is_doubted() -> None:
+def test_an_estimate_outside_its_interval_gets_a_warning() -> None:
     table = sl.read_table("tokenpacker_hd")
     table = table[table.benchmark == "DocVQA"].reset_index(drop=True)
     fitted = sl.fit_law(table, "power_offset", {"x": "visual_tokens"}, bootstrap=300)
@@ -132,15 +132,15 @@ def test_one_degree_of_freedom_is_said() -> None:
 
 
 def test_a_ratio_is_called_determined_only_where_its_interval_says_so() -> None:
-    (said,) = [m for code, m in sl.fit_law(TABLE, bootstrap=200).warnings if code == "at_bound"]
-    assert "Still determined: alpha_over_beta 4.7 (95%: 4." in said
+    (message,) = [m for code, m in sl.fit_law(TABLE, bootstrap=200).warnings if code == "at_bound"]
+    assert "Still determined: alpha_over_beta 4.7 (95%: 4." in message
     size = 0.5 * (TABLE.n_params / 1e9) ** -0.1 + 2e-4 * np.log(TABLE.visual_tokens)
     flat = TABLE.assign(error=size + np.random.default_rng(0).normal(0, 0.003, 28))
-    said = " ".join(m for code, m in sl.fit_law(flat, bootstrap=200).warnings if code == "at_bound")
-    assert "Still determined: alpha_minus_beta 0.15" in said  # its sign
-    assert "Not determined: alpha_over_beta inf" in said
-    (said,) = [m for code, m in sl.fit_law(TABLE, bootstrap=0).warnings if code == "at_bound"]
-    assert "Not determined: alpha_over_beta;" in said
+    message = " ".join(m for code, m in sl.fit_law(flat, bootstrap=200).warnings if code == "at_bound")
+    assert "Still determined: alpha_minus_beta 0.15" in message  # its sign
+    assert "Not determined: alpha_over_beta inf" in message
+    (message,) = [m for code, m in sl.fit_law(TABLE, bootstrap=0).warnings if code == "at_bound"]
+    assert "Not determined: alpha_over_beta;" in message
 
 
 def test_a_difference_may_be_negative_and_its_sign_is_said() -> None:
@@ -153,10 +153,10 @@ def test_a_difference_may_be_negative_and_its_sign_is_said() -> None:
         assert low < -0.02 < 0.02 < high
         level = fitted.params["alpha"] - fitted.params["beta"]
         assert fitted.derived["alpha_minus_beta"]["value"] == pytest.approx(level, rel=1e-12)
-    (said,) = [m for code, m in sl.fit_law(TABLE, bootstrap=200).warnings if code == "at_bound"]
-    assert ", above 0" in said
-    (said,) = [m for code, m in sl.fit_law("vlm_ocr", bootstrap=200).warnings if code == "at_bound"]
-    assert "alpha_minus_beta -0.0" in said
+    (message,) = [m for code, m in sl.fit_law(TABLE, bootstrap=200).warnings if code == "at_bound"]
+    assert ", above 0" in message
+    (message,) = [m for code, m in sl.fit_law("vlm_ocr", bootstrap=200).warnings if code == "at_bound"]
+    assert "alpha_minus_beta -0.0" in message
 
 
 def test_a_parameter_that_moves_nothing_is_not_determined() -> None:
@@ -182,6 +182,6 @@ def test_a_holdout_whose_rest_identifies_nothing_is_said() -> None:
     table = TABLE[TABLE.n_params.isin(sorted(TABLE.n_params.unique())[-2:])]
     fitted = sl.fit_law(table, holdout="largest", bootstrap=0)
     assert fitted.holdout["status"] == "not_identified"
-    (said,) = [m for code, m in fitted.warnings if code == "holdout_not_identified"]
-    assert "same n_params" in said
+    (message,) = [m for code, m in fitted.warnings if code == "holdout_not_identified"]
+    assert "same n_params" in message
     assert sl.fit_law(TABLE, holdout="largest", bootstrap=0).holdout["status"] == "at_bound"

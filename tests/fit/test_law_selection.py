@@ -69,13 +69,13 @@ def test_weights_fall_as_the_score_rises_and_end_at_four_times_the_least(average
 
 def test_an_average_predicts_the_weighted_mean_of_logarithms(averaged: sl.FittedLaw) -> None:
     labels = averaged.law.removeprefix("average:log:").split("|")
-    asked = np.array([1e7, 2e9])
+    sizes = np.array([1e7, 2e9])
     total = np.zeros(2)
     for label in labels:
         law = load_law(label.rpartition("@")[0])
         own = [averaged.params[f"{label}.{name}"] for name in law.parameters]
-        total += averaged.params[f"weight.{label}"] * np.log(law.predict(asked, *own))
-    np.testing.assert_allclose(averaged.predict(x=asked), np.exp(total), rtol=1e-12)
+        total += averaged.params[f"weight.{label}"] * np.log(law.predict(sizes, *own))
+    np.testing.assert_allclose(averaged.predict(x=sizes), np.exp(total), rtol=1e-12)
 
 
 def test_a_draw_of_an_average_is_one_members(averaged: sl.FittedLaw) -> None:
@@ -113,14 +113,14 @@ def test_the_band_of_a_run_of_an_average_counts_its_parameters_in_effect(average
     assert low < averaged.predict(x=1e9) < high
 
 
-@pytest.mark.parametrize("wishes", [{}, {"loss": "huber", "delta": 1e-3}, {"weights": X**0.5}])
-def test_the_objective_of_an_average_is_that_of_the_loss(wishes: dict) -> None:
-    fitted = sl.fit_law(curve(bend=8.0), law="auto", bootstrap=0, **wishes)
+@pytest.mark.parametrize("options", [{}, {"loss": "huber", "delta": 1e-3}, {"weights": X**0.5}])
+def test_the_objective_of_an_average_is_that_of_the_loss(options: dict) -> None:
+    fitted = sl.fit_law(curve(bend=8.0), law="auto", bootstrap=0, **options)
     assert fitted.law.startswith("average:")
     residual = np.log(fitted.points["target"] / fitted.predict(x=X))
-    weight = wishes.get("weights", np.ones(24))
+    weight = options.get("weights", np.ones(24))
     each = residual**2
-    if "loss" in wishes:
+    if "loss" in options:
         size = np.abs(residual)
         each = np.where(size < 1e-3, 0.5 * size**2, 1e-3 * (size - 0.5e-3))
     assert fitted.objective == pytest.approx(float(np.sum(weight / weight.mean() * each)), rel=1e-9)
@@ -187,9 +187,9 @@ def test_a_tail_weight_asked_for_is_the_only_one() -> None:
 
 
 def test_laws_of_different_inputs_compare_when_named() -> None:
-    found = compare("vlm_ocr", laws=["product_power", "total_token_power"], inputs={"text_tokens": 50})
-    assert {row["law"] for row in found.laws} == {"product_power", "total_token_power"}
-    envelope = json.loads(found.to_json())
+    comparison = compare("vlm_ocr", laws=["product_power", "total_token_power"], inputs={"text_tokens": 50})
+    assert {row["law"] for row in comparison.laws} == {"product_power", "total_token_power"}
+    envelope = json.loads(comparison.to_json())
     assert envelope["schema"] == "scalelaw.compare/1"
     assert len(envelope["data"]["laws"]) == 2
 
@@ -222,8 +222,8 @@ def test_a_constant_target_gets_a_verdict() -> None:
 def test_a_target_of_zero_is_compared_in_linear_residuals() -> None:
     table = curve()
     table.loc[len(table) - 1, "error"] = 0.0
-    found = compare(table)
-    assert found.residual == "linear"
+    comparison = compare(table)
+    assert comparison.residual == "linear"
     with pytest.raises(InputError) as caught:
         compare(table, residual="log")
     assert caught.value.code == "bad_value"
@@ -231,9 +231,9 @@ def test_a_target_of_zero_is_compared_in_linear_residuals() -> None:
 
 def test_many_points_are_compared_on_a_part_and_said_to_be() -> None:
     x = np.geomspace(1, 1e4, 5000)
-    found = compare(pd.DataFrame({"x": x, "error": 2 * x**-0.3}), laws=["power", "power_offset"])
-    assert "thinned" in dict(found.warnings)
-    assert found.winner == "power"
+    comparison = compare(pd.DataFrame({"x": x, "error": 2 * x**-0.3}), laws=["power", "power_offset"])
+    assert "thinned" in dict(comparison.warnings)
+    assert comparison.winner == "power"
 
 
 @pytest.mark.parametrize(
@@ -277,8 +277,8 @@ def test_effective_points() -> None:
 
 def test_windows_grow_and_leave_three_levels() -> None:
     size, tokens = np.repeat([1.0, 2.0, 4.0, 8.0], 3), np.tile([1.0, 10.0, 100.0], 4)
-    found = holdout_windows.windows({"n_params": size, "visual_tokens": tokens})
-    assert [(w.name, w.cut) for w in found] == [("n_params", pytest.approx(8 / 1.5))]
+    splits = holdout_windows.windows({"n_params": size, "visual_tokens": tokens})
+    assert [(w.name, w.cut) for w in splits] == [("n_params", pytest.approx(8 / 1.5))]
     assert holdout_windows.lines({"n_params": size, "visual_tokens": tokens}, "n_params") == 3
     assert holdout_windows.lines({"x": size}, "x") == 1
 

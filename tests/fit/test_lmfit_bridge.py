@@ -17,7 +17,7 @@ TABLE = sl.read_table("vlm_reasoning").assign(error_se=np.linspace(0.002, 0.01, 
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "settings",
     [
         {},
         {"fix": {"D": 0.1}},
@@ -28,10 +28,10 @@ TABLE = sl.read_table("vlm_reasoning").assign(error_se=np.linspace(0.002, 0.01, 
         {"tie": {"alpha": "4*beta"}, "fix": {"D": 0.05}, "residual": "log", "weights": "error_se"},
     ],
 )
-def test_lmfit_says_what_the_fit_says(wishes: dict) -> None:
-    points, law, options = opening(TABLE, "product_power", None, "error", None, FitOptions(**wishes))
+def test_lmfit_says_what_the_fit_says(settings: dict) -> None:
+    points, law, options = opening(TABLE, "product_power", None, "error", None, FitOptions(**settings))
     task = make_task(points, law, options)
-    fitted = sl.fit_law(TABLE, bootstrap=0, **wishes)
+    fitted = sl.fit_law(TABLE, bootstrap=0, **settings)
     result = lmfit_result(fitted)
     assert result.chisqr == pytest.approx(fitted.objective, rel=1e-9)
     names = task.problem.law.parameters

@@ -51,10 +51,10 @@ def test_a_spoilt_fit_gets_a_sentence(
     good: str, place: tuple[str | int, ...], value: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     envelope = json.loads(good)
-    held = envelope["data"]
+    part = envelope["data"]
     for key in place[:-1]:
-        held = held[key]
-    held[place[-1]] = value
+        part = part[key]
+    part[place[-1]] = value
     path = tmp_path / "fit.json"
     path.write_text(json.dumps(envelope))
     with pytest.raises(InputError):

@@ -185,10 +185,10 @@ def test_a_fit_whose_json_is_in_another_order_predicts_the_same(tmp_path: Path, 
     fitted = sl.fit_law("vlm_reasoning", law, bootstrap=20)
     answer = json.loads(fitted.to_json())
     data = answer["data"]
-    for held in (data, data["draws"], data["points"]):
+    for part in (data, data["draws"], data["points"]):
         for name in ("params", "units", "bounds", "intervals", "inputs"):
-            if isinstance(held.get(name), dict):
-                held[name] = dict(reversed(held[name].items()))
+            if isinstance(part.get(name), dict):
+                part[name] = dict(reversed(part[name].items()))
     data["inputs"] = data["inputs"][::-1]
     path = tmp_path / "fit.json"
     path.write_text(json.dumps(answer))

@@ -17,8 +17,8 @@ def table() -> pd.DataFrame:
     return sl.read_table("vlm_reasoning")
 
 
-def fit(table: pd.DataFrame, **wishes: object) -> sl.FittedLaw:
-    return sl.fit_law(table, **{"bootstrap": 0, **wishes})
+def fit(table: pd.DataFrame, **options: object) -> sl.FittedLaw:
+    return sl.fit_law(table, **{"bootstrap": 0, **options})
 
 
 @pytest.mark.parametrize("residual", ["linear", "log"])
@@ -115,11 +115,11 @@ def test_a_tie_holds_and_is_the_best_that_holds(table: pd.DataFrame) -> None:
 
 
 def test_lmfit_parameters_are_understood(table: pd.DataFrame) -> None:
-    wishes = lmfit.Parameters()
-    wishes.add("D", value=0.1, vary=False)
-    wishes.add("beta", value=0.02, min=0, max=0.5)
-    wishes.add("alpha", expr="4*beta")
-    fitted = fit(table, parameters=wishes)
+    options = lmfit.Parameters()
+    options.add("D", value=0.1, vary=False)
+    options.add("beta", value=0.02, min=0, max=0.5)
+    options.add("alpha", expr="4*beta")
+    fitted = fit(table, parameters=options)
     assert fitted.params["D"] == 0.1
     assert fitted.params["alpha"] == pytest.approx(4 * fitted.params["beta"], rel=1e-12)
 
@@ -173,7 +173,7 @@ def test_a_formula_that_is_not_arithmetic_gets_a_sentence(table: pd.DataFrame, t
 
 
 @pytest.mark.parametrize(
-    ("wishes", "code"),
+    ("options", "code"),
     [
         ({"weights": "error_se"}, "bad_weights"),
         ({"weights": np.zeros(28)}, "bad_weights"),
@@ -196,9 +196,9 @@ def test_a_formula_that_is_not_arithmetic_gets_a_sentence(table: pd.DataFrame, t
         ({"law": "power:2"}, "bad_law"),
     ],
 )
-def test_impossible_options_get_a_sentence(table: pd.DataFrame, wishes: dict, code: str) -> None:
+def test_impossible_options_get_a_sentence(table: pd.DataFrame, options: dict, code: str) -> None:
     with pytest.raises(InputError) as caught:
-        fit(table, **wishes)
+        fit(table, **options)
     assert caught.value.code == code
 
 
@@ -217,7 +217,7 @@ def test_profile_of_squares_is_the_f_test(table: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "options",
     [
         {"resample": "residual"},
         {"resample": "case"},
@@ -228,12 +228,14 @@ def test_profile_of_squares_is_the_f_test(table: pd.DataFrame) -> None:
         {"residual": "log"},
     ],
 )
-def test_every_interval_of_the_ratio_agrees_with_the_published_one(table: pd.DataFrame, wishes: dict) -> None:
-    low, high = fit(table, bootstrap=400, **wishes).derived["alpha_over_beta"]["interval"]
+def test_every_interval_of_the_ratio_agrees_with_the_published_one(
+    table: pd.DataFrame, options: dict
+) -> None:
+    low, high = fit(table, bootstrap=400, **options).derived["alpha_over_beta"]["interval"]
     assert 3.4 < low < 4.6 < 4.8 < high < 6.0
 
 
-def test_nearly_collinear_inputs_are_doubted(table: pd.DataFrame) -> None:
+def test_nearly_collinear_inputs_get_a_warning(table: pd.DataFrame) -> None:
     tokens = (table.n_params / 1e8) ** 2 * np.where(np.arange(28) % 2, 1.05, 0.95)
     assert any(code == "collinear_design" for code, _ in fit(table.assign(visual_tokens=tokens)).warnings)
 

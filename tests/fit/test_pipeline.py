@@ -227,7 +227,7 @@ def test_an_empty_cell_is_left_out_and_counted(table: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "code"),
+    ("options", "code"),
     [
         ({"law": "nothing"}, "unknown_law"),
         ({"loss": "cubic"}, "unknown_loss"),
@@ -247,9 +247,9 @@ def test_an_empty_cell_is_left_out_and_counted(table: pd.DataFrame) -> None:
         ({"level": 95}, "bad_value"),
     ],
 )
-def test_impossible_wishes_get_a_sentence(table: pd.DataFrame, asked: dict, code: str) -> None:
+def test_impossible_options_are_refused(table: pd.DataFrame, options: dict, code: str) -> None:
     with pytest.raises(InputError) as caught:
-        sl.fit_law(table, **asked)
+        sl.fit_law(table, **options)
     assert caught.value.code == code
 
 
@@ -263,17 +263,17 @@ def test_a_file_that_is_not_a_fit(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wishes", [{"bootstrap": 50}, {"bootstrap": 0}, {"interval": "profile", "bootstrap": 0}]
+    "options", [{"bootstrap": 50}, {"bootstrap": 0}, {"interval": "profile", "bootstrap": 0}]
 )
-def test_an_infinite_derived_quantity_comes_back_from_json(wishes: dict, tmp_path: Path) -> None:
-    fitted = sl.fit_law("vlm_ocr", **wishes)
+def test_an_infinite_derived_quantity_comes_back_from_json(options: dict, tmp_path: Path) -> None:
+    fitted = sl.fit_law("vlm_ocr", **options)
     path = tmp_path / "fit.json"
     path.write_text(fitted.to_json())
     again = sl.load_fit(path).derived
     assert again["optimal_visual_tokens_per_text_token"]["value"] == np.inf
-    for name, held in fitted.derived.items():
-        assert again[name]["value"] == held["value"]
-        np.testing.assert_equal(again[name]["interval"], held["interval"])
+    for name, quantity in fitted.derived.items():
+        assert again[name]["value"] == quantity["value"]
+        np.testing.assert_equal(again[name]["interval"], quantity["interval"])
 
 
 def test_rough_points_in_logarithms_end_in_the_lowest_of_several_valleys() -> None:

@@ -25,13 +25,13 @@ def test_the_value_is_the_laws_own(fitted):
 
 
 def test_every_combination_in_order_with_the_factor_outside(fitted):
-    found = sl.predict_places(fitted, {"n_params": [2.5e8, 7.2e10], "visual_tokens": [16, 1152]})
-    assert [(p["n_params"], p["visual_tokens"]) for p in found.places] == [
+    places = sl.predict_places(fitted, {"n_params": [2.5e8, 7.2e10], "visual_tokens": [16, 1152]})
+    assert [(p["n_params"], p["visual_tokens"]) for p in places.places] == [
         (2.5e8, 16), (2.5e8, 1152), (7.2e10, 16), (7.2e10, 1152)
     ]  # fmt: skip
-    assert found.places[0]["extrapolation"] == pytest.approx({"n_params": 0.5})
-    assert found.places[3]["extrapolation"] == pytest.approx({"n_params": 72 / 7, "visual_tokens": 2.0})
-    assert [code for code, _ in found.warnings] == ["extrapolates"]
+    assert places.places[0]["extrapolation"] == pytest.approx({"n_params": 0.5})
+    assert places.places[3]["extrapolation"] == pytest.approx({"n_params": 72 / 7, "visual_tokens": 2.0})
+    assert [code for code, _ in places.warnings] == ["extrapolates"]
 
 
 def test_a_frame_and_a_list_give_the_same_places(fitted):
@@ -42,9 +42,9 @@ def test_a_frame_and_a_list_give_the_same_places(fitted):
 
 def test_without_refits_there_are_no_intervals():
     bare = sl.fit_law("vlm_reasoning", bootstrap=0)
-    found = sl.predict_places(bare, {"n_params": 1e9, "visual_tokens": 16})
-    assert found.places[0]["law_interval"] is None
-    assert [code for code, _ in found.warnings] == ["no_intervals"]
+    places = sl.predict_places(bare, {"n_params": 1e9, "visual_tokens": 16})
+    assert places.places[0]["law_interval"] is None
+    assert [code for code, _ in places.warnings] == ["no_intervals"]
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ TABLE = sl.read_table("vlm_reasoning")
 
 
 def reasoning(target: np.ndarray | None = None, law: str = "product_power", scale: float = 1.0) -> Problem:
-    chosen = load_law(law)
-    inputs = chosen.scale({name: TABLE[name].to_numpy() for name in chosen.inputs})
+    form = load_law(law)
+    inputs = form.scale({name: TABLE[name].to_numpy() for name in form.inputs})
     y = (TABLE.error.to_numpy() if target is None else target)[None]
-    return Problem(chosen, (inputs[0] * scale, *inputs[1:]), y, Objective(), None, chosen.lower, chosen.upper)
+    return Problem(form, (inputs[0] * scale, *inputs[1:]), y, Objective(), None, form.lower, form.upper)
 
 
 BEST = minimize(reasoning())
@@ -69,10 +69,10 @@ def test_small_systems_are_solved(seed: int, p: int) -> None:
     columns = draw.normal(size=(5, p, 12)) * 10.0 ** draw.uniform(-4, 4, (1, p, 1))
     gram = np.einsum("bin,bjn->ijb", columns, columns)
     slope = draw.normal(size=(p, 5)) * np.sqrt(np.stack([gram[j, j] for j in range(p)]))
-    found = solve(gram, slope, np.ones((p, 5), bool), list(draw.permutation(p)))
+    solution = solve(gram, slope, np.ones((p, 5), bool), list(draw.permutation(p)))
     for b in range(5):
         np.testing.assert_allclose(
-            gram[:, :, b] @ found[:, b], slope[:, b], rtol=1e-6, atol=1e-6 * np.abs(slope).max()
+            gram[:, :, b] @ solution[:, b], slope[:, b], rtol=1e-6, atol=1e-6 * np.abs(slope).max()
         )
 
 

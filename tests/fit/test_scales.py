@@ -88,9 +88,9 @@ def bell() -> pd.DataFrame:
 
 
 def test_a_bell_of_an_input_of_a_billion_is_found() -> None:
-    found = sl.fit_law(bell(), "a*exp(-(x-m)**2/w**2)", bootstrap=0)
-    assert found.status == "identified"
-    assert found.params == pytest.approx({"a": 0.9, "m": 4e8, "w": 2e8}, rel=0.1)
+    result = sl.fit_law(bell(), "a*exp(-(x-m)**2/w**2)", bootstrap=0)
+    assert result.status == "identified"
+    assert result.params == pytest.approx({"a": 0.9, "m": 4e8, "w": 2e8}, rel=0.1)
 
 
 def test_a_law_file_without_search_finds_its_scale(tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ def test_a_law_file_without_search_finds_its_scale(tmp_path: Path) -> None:
     )
     x = np.geomspace(1e8, 5e9, 20)
     table = pd.DataFrame({"x": x, "error": 0.2 + 0.5 * np.exp(-x / 1.25e9)})
-    found = sl.fit_law(table, str(path), bootstrap=0)
-    assert found.params == pytest.approx({"E": 0.2, "A": 0.5, "x0": 1.25e9}, rel=1e-6)
+    result = sl.fit_law(table, str(path), bootstrap=0)
+    assert result.params == pytest.approx({"E": 0.2, "A": 0.5, "x0": 1.25e9}, rel=1e-6)
 
 
 def test_intervals_of_a_tiny_parameter_have_its_scale() -> None:

@@ -60,11 +60,11 @@ class Report:
         return self.answers + self.refusals + len(self.faults) + self.repeated
 
     def __str__(self) -> str:
-        told = f"{self.inputs:9,} inputs {self.answers:9,} answers {self.refusals:9,} refusals"
-        told += f" {len(self.faults):3} faults"
+        line = f"{self.inputs:9,} inputs {self.answers:9,} answers {self.refusals:9,} refusals"
+        line += f" {len(self.faults):3} faults"
         took = f"{self.seconds:8.1f} s, slowest {self.slowest:.2f} s, {self.memory >> 20} MiB"
-        lines = [f"{self.target:26} {told} {took}"]
-        return "\n".join([*lines, *(f"  FAULT {name}: {said}" for name, said in self.faults.items())])
+        lines = [f"{self.target:26} {line} {took}"]
+        return "\n".join([*lines, *(f"  FAULT {name}: {message}" for name, message in self.faults.items())])
 
 
 class _Watch:
@@ -179,9 +179,9 @@ def by_hypothesis(target: Target, count: int, seed: int, folder: Path) -> Report
 class Bred(random.Random):
     """Choices read from bytes, zeros after their end."""
 
-    def __init__(self, held: bytes) -> None:
+    def __init__(self, content: bytes) -> None:
         super().__init__(0)
-        self._held, self._at = held, 0
+        self._held, self._at = content, 0
 
     def getrandbits(self, k: int) -> int:
         """The next bits."""
@@ -201,9 +201,9 @@ def by_atheris(target: Target, count: int, seed: int, folder: Path) -> Report:
 
     report, start = Report(target.name), time.process_time()
 
-    def one(held: bytes) -> None:
+    def one(content: bytes) -> None:
         with watched():
-            tried(target, target.make(Bred(held)), folder, report)
+            tried(target, target.make(Bred(content)), folder, report)
         if report.inputs >= count:
             report.seconds = time.process_time() - start
             print(report, flush=True)
@@ -211,7 +211,7 @@ def by_atheris(target: Target, count: int, seed: int, folder: Path) -> Report:
 
             os._exit(1 if report.faults else 0)
 
-    told = [
+    arguments = [
         f"-runs={2 * count}",
         f"-seed={seed + 1}",
         "-max_len=512",
@@ -219,7 +219,7 @@ def by_atheris(target: Target, count: int, seed: int, folder: Path) -> Report:
         "-rss_limit_mb=2048",
         "-verbosity=0",
     ]
-    atheris.Setup([sys.argv[0], *told], one)
+    atheris.Setup([sys.argv[0], *arguments], one)
     atheris.Fuzz()
     return report
 

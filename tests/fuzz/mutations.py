@@ -67,38 +67,38 @@ def tree(chance: random.Random, valid: Any, known: Sequence[str] = (), changes: 
 
 
 def _changed(chance: random.Random, whole: Any, known: Sequence[str]) -> Any:
-    held, place = _somewhere(chance, whole)
-    if held is None:
+    node, place = _somewhere(chance, whole)
+    if node is None:
         return value(chance, known) if chance.random() < 0.3 else {word(chance, known): whole}
     kind = chance.randrange(7)
     if kind <= 2:
-        held[place] = value(chance, known)
+        node[place] = value(chance, known)
     elif kind == 3:
-        del held[place]
+        del node[place]
     elif kind == 4:
-        inner = held[place]
+        inner = node[place]
         for _ in range(chance.choice((1, 2, 30, 70))):
             inner = [inner] if chance.random() < 0.5 else {word(chance, known): inner}
-        held[place] = inner
-    elif isinstance(held, list):
-        held[place:place] = [copy.deepcopy(held[place])] * chance.choice((1, 2, 100))
+        node[place] = inner
+    elif isinstance(node, list):
+        node[place:place] = [copy.deepcopy(node[place])] * chance.choice((1, 2, 100))
     else:
-        moved = held.pop(place) if kind == 5 else copy.deepcopy(held[place])
-        held[word(chance, known)] = moved
+        moved = node.pop(place) if kind == 5 else copy.deepcopy(node[place])
+        node[word(chance, known)] = moved
     return whole
 
 
 def _somewhere(chance: random.Random, whole: Any) -> tuple[Any, Any]:
     """A container in the tree and a place in it; (None, None) for the tree itself."""
-    held, place = None, None
+    node, place = None, None
     here = whole
     while isinstance(here, dict | list) and here:
-        if held is not None and chance.random() < 0.15:
+        if node is not None and chance.random() < 0.15:
             break
-        held = here
+        node = here
         place = chance.choice(list(here)) if isinstance(here, dict) else chance.randrange(len(here))
         here = here[place]
-    return held, place
+    return node, place
 
 
 def text(chance: random.Random, valid: str, tokens: Sequence[str] = ()) -> str:

@@ -27,8 +27,8 @@ def main() -> int:
     parser.add_argument("--only", help="one target's name")
     parser.add_argument("--engine", choices=("seeded", "hypothesis", "atheris"), default="seeded")
     parser.add_argument("--docs", type=Path, help="write the figures into this page, between its marks")
-    given = parser.parse_args()
-    atheris = given.engine == "atheris" and given.only
+    arguments = parser.parse_args()
+    atheris = arguments.engine == "atheris" and arguments.only
     with _seen(atheris):
         from engines import ENGINES
         from targets import TARGETS
@@ -36,23 +36,25 @@ def main() -> int:
     whole, faults, inputs, rows = sum(t.share for t in TARGETS), 0, 0, list[str]()
     start = time.perf_counter()
     for target in TARGETS:
-        if given.only not in (None, target.name):
+        if arguments.only not in (None, target.name):
             continue
-        count = given.inputs if given.only else max(1, round(given.inputs * target.share / whole))
-        if given.engine == "atheris" and not given.only:
-            same = [sys.executable, __file__, "--engine", "atheris", "--seed", str(given.seed)]
-            told = subprocess.run(
+        count = arguments.inputs if arguments.only else max(1, round(arguments.inputs * target.share / whole))
+        if arguments.engine == "atheris" and not arguments.only:
+            same = [sys.executable, __file__, "--engine", "atheris", "--seed", str(arguments.seed)]
+            completed = subprocess.run(
                 [*same, "--only", target.name, "--inputs", str(count)], capture_output=True, text=True
             )
             print(
-                told.stdout if told.stdout.strip() else f"{target.name}: {told.stderr[-3000:]}",
+                completed.stdout
+                if completed.stdout.strip()
+                else f"{target.name}: {completed.stderr[-3000:]}",
                 end="",
                 flush=True,
             )
-            faults += told.returncode != 0
+            faults += completed.returncode != 0
             continue
         with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-            report = ENGINES[given.engine](target, count, given.seed, Path(folder))
+            report = ENGINES[arguments.engine](target, count, arguments.seed, Path(folder))
         print(report, flush=True)
         rows.append(
             f"| {target.name} | {report.inputs:,} | {report.answers:,} | {report.refusals:,} | {report.seconds:.0f} | "
@@ -60,22 +62,22 @@ def main() -> int:
         )
         faults += len(report.faults) + report.repeated
         inputs += report.inputs
-    told = f"{inputs:,} inputs, {faults} faults, {time.perf_counter() - start:.0f} s"
-    print(told)
-    if given.docs and rows:
-        _write(given.docs, f"{told}; seed {given.seed}, engine {given.engine}", rows)
+    completed = f"{inputs:,} inputs, {faults} faults, {time.perf_counter() - start:.0f} s"
+    print(completed)
+    if arguments.docs and rows:
+        _write(arguments.docs, f"{completed}; seed {arguments.seed}, engine {arguments.engine}", rows)
     return 1 if faults else 0
 
 
-def _write(page: Path, told: str, rows: list[str]) -> None:
+def _write(page: Path, summary: str, rows: list[str]) -> None:
     """Put the figures of a run between the page's marks for its engine."""
-    engine = told.rpartition(" ")[2]
+    engine = summary.rpartition(" ")[2]
     begin, end = f"<!-- fuzzed by {engine} -->", "<!-- /fuzzed -->"
     before, _, rest = page.read_text(encoding="utf-8").partition(begin)
     head = (
         "| target | inputs | answers | refusals | s | slowest s | peak MiB |\n|---|---|---|---|---|---|---|"
     )
-    table = "\n".join([f"{told}.", "", head, *rows])
+    table = "\n".join([f"{summary}.", "", head, *rows])
     page.write_text(f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
 
 

@@ -17,13 +17,13 @@ from targets import CSV, TARGETS
 
 BY_NAME = {target.name: target for target in TARGETS}
 WIDE = "{n_params_billion:>999999999}"
-TOLD = '[{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "x"}]'
-TALK = f'[{{"id": "1", "image": %s, "conversations": {TOLD}}}]'
-HELD = "n,v,e\n1,2,3\n"
+TURNS = '[{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "x"}]'
+TALK = f'[{{"id": "1", "image": %s, "conversations": {TURNS}}}]'
+TABLE = "n,v,e\n1,2,3\n"
 HALF = {"benchmark": "\ud800"}  # of a pair of surrogates
 BEYOND = {"columns": {"n_params": "n"}, "scale": {"n_params": 1e9}, "scores": {"e": 100}}
 
-FOUND: list[tuple[str, Any]] = [
+FAULTS: list[tuple[str, Any]] = [
     ("expression", "V/E"),  # a division by a plain 0
     ("expression", "A**-alpha"),
     ("expression", "A\ud800"),
@@ -54,24 +54,24 @@ FOUND: list[tuple[str, Any]] = [
     ("conversations, images", (TALK % '[{"a": 1}]', b"")),
     ("conversations, images", (TALK % "[true]", b"")),
     ("conversations, images", ("[" * 100_000, b"")),
-    ("importer published_table", ("t.csv", HELD.encode(), {"columns": "text"})),
-    ("importer published_table", ("t.csv", HELD.encode(), {"columns": {"error": "e"}, "constants": HALF})),
+    ("importer published_table", ("t.csv", TABLE.encode(), {"columns": "text"})),
+    ("importer published_table", ("t.csv", TABLE.encode(), {"columns": {"error": "e"}, "constants": HALF})),
     ("importer wide_csv", ("t.csv", b"n,e\n1e308,3\n", BEYOND)),
-    ("importer published_table", ("t.csv", HELD.encode(), {"columns": {"n_params": {"": None}}})),
-    ("importer published_table", ("t.csv", HELD.encode(), {"scale": {"n_params": "x"}, "constants": [1]})),
-    ("importer published_table", ("t.csv", HELD.encode(), {"columns": {"n_params": "n"}, "model": WIDE})),
-    ("importer wide_csv", ("t.csv", HELD.encode(), {"scores": {"e": 100}, "model": "{n:>999999999}"})),
-    ("importer wide_csv", ("t.csv", HELD.encode(), {"scores": {"e": 100}, "model": "{n.__class__}"})),
+    ("importer published_table", ("t.csv", TABLE.encode(), {"columns": {"n_params": {"": None}}})),
+    ("importer published_table", ("t.csv", TABLE.encode(), {"scale": {"n_params": "x"}, "constants": [1]})),
+    ("importer published_table", ("t.csv", TABLE.encode(), {"columns": {"n_params": "n"}, "model": WIDE})),
+    ("importer wide_csv", ("t.csv", TABLE.encode(), {"scores": {"e": 100}, "model": "{n:>999999999}"})),
+    ("importer wide_csv", ("t.csv", TABLE.encode(), {"scores": {"e": 100}, "model": "{n.__class__}"})),
     ("importer wandb_export", ("runs.json", b'[{"name": "a", "summary": {"GQA": 1}}]', {"columns": "x",
     "scores": {"GQA": 1}})),
-    ("importer wide_csv", ("t.csv", HELD.encode(), {"columns": {"visual_tokens": [{"{n}": 1}]}, "scores": {"e": 1}})),
-    ("importer wide_csv", ("t.csv", HELD.encode(), {"columns": {"model": "{n"}, "scores": {"e": 100}})),
-    ("importer wide_csv", ("t.csv", HELD.encode(), {"model": "n}", "scores": {"e": 100}})),
-    ("importer wide_csv", ("t.csv", HELD.encode(), {"rename": {"model": {"1": [2]}}, "scores": {"e": 100}})),
-    ("importer long_csv", ("t.csv", HELD.encode(), {"columns": {"value": "e"}, "leave_out": 3})),
-    ("importer long_csv", ("t.csv", HELD.encode(), {"columns": {"value": "e"}, "leave_out": {"where": 3}})),
-    ("importer published_table", ("t.csv", HELD.encode(), {"columns": {"error": "e"}, "constants": {"model": [{}]}})),
-    ("importer wide_csv", ("t.csv", HELD.encode(), {"scores": {"e": 100}, "constants": {"benchmark": {"a": 1}}})),
+    ("importer wide_csv", ("t.csv", TABLE.encode(), {"columns": {"visual_tokens": [{"{n}": 1}]}, "scores": {"e": 1}})),
+    ("importer wide_csv", ("t.csv", TABLE.encode(), {"columns": {"model": "{n"}, "scores": {"e": 100}})),
+    ("importer wide_csv", ("t.csv", TABLE.encode(), {"model": "n}", "scores": {"e": 100}})),
+    ("importer wide_csv", ("t.csv", TABLE.encode(), {"rename": {"model": {"1": [2]}}, "scores": {"e": 100}})),
+    ("importer long_csv", ("t.csv", TABLE.encode(), {"columns": {"value": "e"}, "leave_out": 3})),
+    ("importer long_csv", ("t.csv", TABLE.encode(), {"columns": {"value": "e"}, "leave_out": {"where": 3}})),
+    ("importer published_table", ("t.csv", TABLE.encode(), {"columns": {"error": "e"}, "constants": {"model": [{}]}})),
+    ("importer wide_csv", ("t.csv", TABLE.encode(), {"scores": {"e": 100}, "constants": {"benchmark": {"a": 1}}})),
     ("catalogue, hardware, rules", ("catalogue", f"models: [{{name: a, n_params: 1e9, config: '{'9' * 300}'}}]")),
     ("catalogue, hardware, rules", ("catalogue", f"models: [{{name: a, n_params: 1e9, config: {'a/' * 3000}x}}]")),
     ("csv bytes", b"n_params,visual_tokens,error\n1e9,4,0.3\n2e9,\xff,0.2,4\n"),
@@ -79,7 +79,7 @@ FOUND: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "made"), FOUND, ids=[f"{n}-{name}" for n, (name, _) in enumerate(FOUND)])
+@pytest.mark.parametrize(("name", "made"), FAULTS, ids=[f"{n}-{name}" for n, (name, _) in enumerate(FAULTS)])
 def test_what_was_found_stays_mended(name: str, made: Any, tmp_path: Path) -> None:
     report = Report(name)
     with watched():

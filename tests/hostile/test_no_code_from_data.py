@@ -69,13 +69,13 @@ def test_what_is_no_name_is_refused(name: Any) -> None:
 def test_an_optimum_runs_nothing(
     place: tuple[str, ...], way: str, here: Path, answers: dict[str, str]
 ) -> None:
-    held = json.loads(answers["optimum"])
-    inner = held["data"]
+    reply = json.loads(answers["optimum"])
+    inner = reply["data"]
     for key in place[:-1]:
         inner = inner[key]
-    held["data"]["cost"] = "layer_flops"
+    reply["data"]["cost"] = "layer_flops"
     inner[place[-1]] = way.format(here=here)
-    (here / "o.json").write_text(json.dumps(held))
+    (here / "o.json").write_text(json.dumps(reply))
     (study,) = gather(["o.json"]).studies
     shares_of_plans(study.optima)
     assert not (here / "ran").exists()

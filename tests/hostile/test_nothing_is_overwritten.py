@@ -100,7 +100,7 @@ def test_a_file_that_a_catalogue_names_is_an_input(here: Path, capsys: pytest.Ca
                          "num_attention_heads": 4, "intermediate_size": 128})  # fmt: skip
     (here / "config.json").write_text(config)
     (here / "models.yaml").write_text("models: [{name: a, n_params: 1e9, config: ./config.json}]\n")
-    given = [
+    arguments = [
         "optimize",
         "f.json",
         "--budget",
@@ -111,7 +111,7 @@ def test_a_file_that_a_catalogue_names_is_an_input(here: Path, capsys: pytest.Ca
         "config.json",
         "--json",
     ]
-    assert main(given) == 2
+    assert main(arguments) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "would_overwrite_input"
     assert (here / "config.json").read_text() == config
 
@@ -147,8 +147,8 @@ def test_a_named_pipe_is_written_to_where_a_process_reads_it(here: Path) -> None
     with pytest.raises(InputError) as refusal:
         paths.write_text(here / "pipe", "x", by_user=True)
     assert refusal.value.code == "cannot_write"
-    found: list[str] = []
-    reader = threading.Thread(target=lambda: found.append((here / "pipe").read_text()))
+    changed: list[str] = []
+    reader = threading.Thread(target=lambda: changed.append((here / "pipe").read_text()))
     reader.start()
     while True:
         try:
@@ -157,7 +157,7 @@ def test_a_named_pipe_is_written_to_where_a_process_reads_it(here: Path) -> None
         except InputError:
             continue
     reader.join(10)
-    assert found == ["answer"]
+    assert changed == ["answer"]
     assert stat.S_ISFIFO((here / "pipe").stat().st_mode)
 
 

@@ -77,8 +77,8 @@ def test_an_unknown_metric_is_an_error_with_the_line_to_add(tmp_path: Path, lmms
         read(tmp_path, TINY)
     assert caught.value.code == "unknown_metric"
     assert '- {task: "new_task", metric: "new_score", maximum: ...' in caught.value.hint
-    told = {**TINY, "metrics": {"lmms_eval": [{"task": "new_*", "metric": "new_score", "maximum": 8}]}}
-    assert read(tmp_path, told).rows[0]["error"] == 0.95
+    facts = {**TINY, "metrics": {"lmms_eval": [{"task": "new_*", "metric": "new_score", "maximum": 8}]}}
+    assert read(tmp_path, facts).rows[0]["error"] == 0.95
 
 
 def test_a_value_that_the_unit_rules_out_is_an_error(tmp_path: Path, lmms_run: Run) -> None:

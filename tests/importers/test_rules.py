@@ -32,7 +32,7 @@ def codes(made: Any) -> list[str]:
 
 
 def message(made: Any, code: str) -> str:
-    (text,) = [text for found, text in made.warnings if found == code]
+    (text,) = [text for kind, text in made.warnings if kind == code]
     return text
 
 
@@ -120,14 +120,14 @@ def kit(root: Path, *names: str, status: dict[str, Any] | None = None) -> Path:
 KIT: dict[str, Any] = {**TINY, "metrics": {"vlmevalkit": [{"task": "*", "metric": "Overall", "maximum": 1}]}}
 
 
-def found(made: Any) -> set[tuple[str, str | None]]:
+def pairs(made: Any) -> set[tuple[str, str | None]]:
     return {(row["benchmark"], row["judge"]) for row in made.rows}
 
 
 def test_one_usual_judge_shows_where_the_benchmark_ends(tmp_path: Path) -> None:
     kit(tmp_path, *(f"tiny_New_MINI_{judge}_score.csv" for judge in ("gpt-4o-mini", "kimi-k2", "llama31-8b")))
     made = vlmevalkit.read(tmp_path, KIT)
-    assert found(made) == {("New_MINI", "gpt-4o-mini"), ("New_MINI", "kimi-k2"), ("New_MINI", "llama31-8b")}
+    assert pairs(made) == {("New_MINI", "gpt-4o-mini"), ("New_MINI", "kimi-k2"), ("New_MINI", "llama31-8b")}
     assert "mixed_judges" in codes(made)
     assert "judge_not_known" not in codes(made)
 
@@ -141,11 +141,11 @@ def test_a_judge_that_nothing_shows_is_reported_and_can_be_named(ending: str, tm
     else:
         file.write_text('{"Overall": 0.5}' if ending.endswith("json") else SCORES)
     made = vlmevalkit.read(tmp_path, KIT)
-    assert found(made) == {("New_MINI_kimi-k2", None)}
+    assert pairs(made) == {("New_MINI_kimi-k2", None)}
     assert file.name in message(made, "judge_not_known")
     for options in ({"judges": ["kimi-k2"]}, {"benchmarks": ["New_MINI"]}):
         made = vlmevalkit.read(tmp_path, {**KIT, **options})
-        assert found(made) == {("New_MINI", "kimi-k2")}
+        assert pairs(made) == {("New_MINI", "kimi-k2")}
         assert "judge_not_known" not in codes(made)
     with pytest.raises(InputError) as caught:
         vlmevalkit.read(tmp_path, {**KIT, "judges": "kimi-k2"})
@@ -154,7 +154,7 @@ def test_a_judge_that_nothing_shows_is_reported_and_can_be_named(ending: str, tm
 
 def test_the_predictions_beside_a_score_show_where_the_benchmark_ends(tmp_path: Path) -> None:
     kit(tmp_path, "tiny_New_MINI.xlsx", "tiny_New_MINI_kimi-k2.xlsx", "tiny_New_MINI_kimi-k2_score.csv")
-    assert found(vlmevalkit.read(tmp_path, KIT)) == {("New_MINI", "kimi-k2")}
+    assert pairs(vlmevalkit.read(tmp_path, KIT)) == {("New_MINI", "kimi-k2")}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_the_predictions_beside_a_score_show_where_the_benchmark_ends(tmp_path: 
 def test_a_benchmark_with_underscores_stays_whole(name: str, tmp_path: Path) -> None:
     kit(tmp_path, f"tiny_{name}_acc.csv", "tiny_MMMU_DEV.xlsx")
     made = vlmevalkit.read(tmp_path, KIT)
-    assert found(made) == {(name, None)}
+    assert pairs(made) == {(name, None)}
     assert "judge_not_known" not in codes(made)
 
 
@@ -179,7 +179,7 @@ def test_status_json_says_which_end_is_the_judge(tmp_path: Path) -> None:
     done = {"status": "done", "judge_model": "acme_judge", "metrics": {"Overall": 0.5}}
     kit(tmp_path, "tiny_New_MINI_acme_judge_score.csv", status={"New_MINI": done})
     made = vlmevalkit.read(tmp_path, KIT)
-    assert found(made) == {("New_MINI", "acme_judge")}
+    assert pairs(made) == {("New_MINI", "acme_judge")}
     assert "status.json" in message(made, "not_used")
 
 

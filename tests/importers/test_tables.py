@@ -51,16 +51,16 @@ def test_a_wide_csv(tmp_path: Path) -> None:
 
 
 def test_rows_can_be_left_out_with_a_reason_and_averages_added(tmp_path: Path) -> None:
-    asked = {
+    options = {
         **MAPPING,
-        "leave_out": [{"where": {"method": "old"}, "because": "it is doubted"}],
+        "leave_out": [{"where": {"method": "old"}, "because": "it is a duplicate"}],
         "average": {"benchmark": "average of 2", "over": ["GQA", "MME"], "task_family": "mixed"},
     }
-    made = wide_csv.read(write(tmp_path, WIDE), asked)
+    made = wide_csv.read(write(tmp_path, WIDE), options)
     average = [r for r in made.rows if r["benchmark"] == "average of 2"]
     assert [r["error"] for r in average] == [pytest.approx((0.41 + 1 - 1408 / 2000) / 2)]
     assert average[0]["task_family"] == "mixed"
-    assert ("left_out", "1 row(s) left out: it is doubted.") in made.warnings
+    assert ("left_out", "1 row(s) left out: it is a duplicate.") in made.warnings
     assert "no_average" in codes(made)
 
 
@@ -118,8 +118,8 @@ def test_values_that_nothing_tells_apart_are_kept_and_never_fitted(tmp_path: Pat
 
 
 def test_a_long_csv(tmp_path: Path) -> None:
-    found = write(tmp_path, "task,V,size,score,n\nGQA,4,7e9,60.0,100\nMME_P,4,7e9,1500,\nMME_P,1,7e9,,\n")
-    asked: dict[str, Any] = {
+    path = write(tmp_path, "task,V,size,score,n\nGQA,4,7e9,60.0,100\nMME_P,4,7e9,1500,\nMME_P,1,7e9,,\n")
+    options: dict[str, Any] = {
         "columns": {
             "benchmark": "task",
             "visual_tokens": "V",
@@ -129,15 +129,15 @@ def test_a_long_csv(tmp_path: Path) -> None:
         },
         "scores": {"GQA": {"maximum": 100, "aggregate": "proportion"}, "MME_*": 2000},
     }
-    made = long_csv.read(found, asked)
+    made = long_csv.read(path, options)
     assert [(r["benchmark"], r["error"]) for r in made.rows] == [("GQA", 0.4), ("MME_P", 0.25)]
     assert made.rows[0]["error_se"] == pytest.approx((0.6 * 0.4 / 100) ** 0.5)
     assert "no_score" in codes(made)
     with pytest.raises(InputError, match="not guessed") as caught:
-        long_csv.read(found, {**asked, "scores": {"GQA": 100}})
+        long_csv.read(path, {**options, "scores": {"GQA": 100}})
     assert 'task: "MME_P"' in caught.value.hint
     with pytest.raises(InputError, match="Which column holds the value"):
-        long_csv.read(found, {"columns": {"benchmark": "task"}})
+        long_csv.read(path, {"columns": {"benchmark": "task"}})
 
 
 RUNS = [
@@ -151,12 +151,12 @@ RUNS = [
 @pytest.mark.parametrize("form", ["json", "jsonl", "strings"])
 def test_runs_of_weights_and_biases_as_json(form: str, tmp_path: Path) -> None:
     if form == "jsonl":
-        found = write(tmp_path, "\n".join(map(json.dumps, RUNS)), "runs.jsonl")
+        path = write(tmp_path, "\n".join(map(json.dumps, RUNS)), "runs.jsonl")
     else:
         runs = [{**r, "config": json.dumps(r["config"])} for r in RUNS] if form == "strings" else RUNS
-        found = write(tmp_path, json.dumps(runs), "runs.json")
+        path = write(tmp_path, json.dumps(runs), "runs.json")
     made = wandb_export.read(
-        found, {"columns": {"n_params": "llm.n", "visual_tokens": "config.V"}, "scores": {"acc": 1}}
+        path, {"columns": {"n_params": "llm.n", "visual_tokens": "config.V"}, "scores": {"acc": 1}}
     )
     assert [(r["model"], r["n_params"], r["visual_tokens"], r["error"], r["status"]) for r in made.rows] == [
         ("a", 500_000_000, 4, 0.75, "ok"), ("b", 1_000_000_000, 16, 0.5, "crashed"),
@@ -165,11 +165,11 @@ def test_runs_of_weights_and_biases_as_json(form: str, tmp_path: Path) -> None:
 
 
 def test_the_runs_table_of_weights_and_biases_as_csv(tmp_path: Path) -> None:
-    found = write(
+    path = write(
         tmp_path,
         '"Name","State","Created","Runtime","n","acc"\n"a","finished","2026-01-01T00:00:00","60","5e8","0.25"\n',
     )
-    made = wandb_export.read(found, {"columns": {"n_params": "n"}, "scores": {"acc": 1}})
+    made = wandb_export.read(path, {"columns": {"n_params": "n"}, "scores": {"acc": 1}})
     assert [(r["model"], r["seconds"], r["n_params"]) for r in made.rows] == [("a", 60.0, 500_000_000)]
     api = write(tmp_path, "summary,config,name\n\"{'acc': 0.25}\",\"{'n': 500000000.0}\",a\n", "api.csv")
     assert (
@@ -178,15 +178,15 @@ def test_the_runs_table_of_weights_and_biases_as_csv(tmp_path: Path) -> None:
 
 
 def test_the_export_of_a_chart_is_refused(tmp_path: Path) -> None:
-    found = write(tmp_path, '"Step","a - acc","a - acc__MIN","a - acc__MAX"\n"1","0.1","0.1","0.1"\n')
+    path = write(tmp_path, '"Step","a - acc","a - acc__MIN","a - acc__MAX"\n"1","0.1","0.1","0.1"\n')
     with pytest.raises(InputError, match="curves, not results"):
-        wandb_export.read(found, {"scores": {"a - acc": 1}})
+        wandb_export.read(path, {"scores": {"a - acc": 1}})
 
 
 def test_a_published_table_keeps_its_error(tmp_path: Path) -> None:
-    found = write(tmp_path, "N_billion,V,err\n0.5,4,0.6083\n")
+    path = write(tmp_path, "N_billion,V,err\n0.5,4,0.6083\n")
     made = published_table.read(
-        found,
+        path,
         {
             "columns": {"n_params": "N_billion", "visual_tokens": "V", "error": "err"},
             "scale": {"n_params": 1e9},
@@ -196,12 +196,12 @@ def test_a_published_table_keeps_its_error(tmp_path: Path) -> None:
 
 
 def test_only_what_is_counted_is_rounded(tmp_path: Path) -> None:
-    found = write(tmp_path, "n_params,visual_tokens,error\n0.0672,4,38.7\n7,16,31.2\n")
-    made = published_table.read(found, {"scale": {"n_params": 1e9, "error": 0.01}})
+    path = write(tmp_path, "n_params,visual_tokens,error\n0.0672,4,38.7\n7,16,31.2\n")
+    made = published_table.read(path, {"scale": {"n_params": 1e9, "error": 0.01}})
     assert [r["n_params"] for r in made.rows] == [67_200_000, 7_000_000_000]
     assert [r["error"] for r in made.rows] == pytest.approx([0.387, 0.312])
-    found = write(tmp_path, "model,n_params,text_tokens,GQA\na,7,57.00001,60\n")
-    (row,) = wide_csv.read(found, {"scale": {"n_params": 1e9, "text_tokens": 1}, "scores": {"GQA": 100}}).rows
+    path = write(tmp_path, "model,n_params,text_tokens,GQA\na,7,57.00001,60\n")
+    (row,) = wide_csv.read(path, {"scale": {"n_params": 1e9, "text_tokens": 1}, "scores": {"GQA": 100}}).rows
     assert (row["n_params"], row["text_tokens"]) == (7_000_000_000, 57.00001)
 
 
@@ -266,8 +266,8 @@ def test_a_percentage_of_another_maximum_is_not_guessed(tmp_path: Path) -> None:
 def test_a_fraction_among_percentages_is_said(tmp_path: Path) -> None:
     sheet = "model,visual_tokens,GQA\na,16,61.3\nb,4,0.583\n"
     made = wide_csv.read(write(tmp_path, sheet), {"scores": {"GQA": 100}})
-    (told,) = (message for code, message in made.warnings if code == "looks_like_fraction")
-    assert "GQA/score of b (0.583 of 100)" in told
+    (messages,) = (message for code, message in made.warnings if code == "looks_like_fraction")
+    assert "GQA/score of b (0.583 of 100)" in messages
     assert [row["value"] for row in made.rows] == [61.3, 0.583]
 
 
@@ -288,11 +288,11 @@ def test_a_file_in_another_encoding_gets_a_hint(tmp_path: Path) -> None:
 
 
 def test_a_scale_of_the_value_is_of_its_standard_error_too(tmp_path: Path) -> None:
-    held = write(tmp_path, "benchmark,value,error_se,visual_tokens\nGQA,0.61,0.01,16\n")
-    (row,) = long_csv.read(held, {"scale": {"value": 100}, "scores": {"GQA": 100}})
+    path = write(tmp_path, "benchmark,value,error_se,visual_tokens\nGQA,0.61,0.01,16\n")
+    (row,) = long_csv.read(path, {"scale": {"value": 100}, "scores": {"GQA": 100}})
     assert (row["value"], row["error"], row["error_se"]) == pytest.approx((61, 0.39, 0.01))
-    asked = {"scale": {"value": 100, "error_se": 50}, "scores": {"GQA": 100}}
-    assert long_csv.read(held, asked).rows[0]["error_se"] == pytest.approx(0.005)
+    options = {"scale": {"value": 100, "error_se": 50}, "scores": {"GQA": 100}}
+    assert long_csv.read(path, options).rows[0]["error_se"] == pytest.approx(0.005)
 
 
 @pytest.mark.parametrize(
@@ -315,24 +315,24 @@ def test_what_has_no_scale_is_said(scale: dict[str, Any], says: str, tmp_path: P
 
 def test_a_row_is_named_by_its_place_among_the_rows_of_data(tmp_path: Path) -> None:
     text = "benchmark,n_params,value\n\nGQA,7e9,60\n\nGQA,3.1,61\nGQA,7e9,good\n"
-    asked = {"scores": {"GQA": 100}}
+    options = {"scores": {"GQA": 100}}
     with pytest.raises(InputError, match="not billions, in data row 2 ") as refusal:
-        long_csv.read(write(tmp_path, text), asked)
+        long_csv.read(write(tmp_path, text), options)
     assert "--scale n_params=1e9" in refusal.value.hint
     with pytest.raises(InputError, match="'good' is not a number, in data row 3 "):
-        long_csv.read(write(tmp_path, text.replace("3.1", "3e9")), asked)
+        long_csv.read(write(tmp_path, text.replace("3.1", "3e9")), options)
     with pytest.raises(InputError, match="data row 2 .* has 4 fields, the header 3"):
-        long_csv.read(write(tmp_path, text.replace("61", "61,9")), asked)
+        long_csv.read(write(tmp_path, text.replace("61", "61,9")), options)
     with pytest.raises(InputError, match="'good' in column 'error' is not a number, in data row 3 "):
         published_table.read(write(tmp_path, text.replace("value", "error").replace(",6", ",.6")), {})
-    unnamed = long_csv.read(write(tmp_path, text.replace("3.1", "3e9").replace("good", "")), asked)
+    unnamed = long_csv.read(write(tmp_path, text.replace("3.1", "3e9").replace("good", "")), options)
     assert [row["model"] for row in unnamed] == ["row 1", "row 2"]
     assert "in data row 3" in dict(unnamed.warnings)["no_score"]
 
 
 def test_the_experiment_of_a_published_table_can_be_named(tmp_path: Path) -> None:
-    held = write(tmp_path, "n_params,error\n1e9,.5\n")
-    assert published_table.read(held, {"experiment": "mine"}).rows[0]["experiment"] == "mine"
+    path = write(tmp_path, "n_params,error\n1e9,.5\n")
+    assert published_table.read(path, {"experiment": "mine"}).rows[0]["experiment"] == "mine"
 
 
 def test_a_long_csv_knows_the_same_signs_for_no_score(tmp_path: Path) -> None:
@@ -356,8 +356,8 @@ def test_a_mean_number_of_visual_tokens_is_imported_as_it_is(importer: Any, tmp_
     assert [row["visual_tokens"] for row in made.rows] == [57.6, 576]
     assert isinstance(made.rows[1]["visual_tokens"], int)
     write_table(made.rows, tmp_path / "t.parquet")
-    found = read_table(tmp_path / "t.parquet")
-    assert list(points(found, ["n_params", "visual_tokens"]).inputs["visual_tokens"]) == [57.6, 576]
+    table = read_table(tmp_path / "t.parquet")
+    assert list(points(table, ["n_params", "visual_tokens"]).inputs["visual_tokens"]) == [57.6, 576]
 
 
 def test_no_visual_token_is_no_count(tmp_path: Path) -> None:

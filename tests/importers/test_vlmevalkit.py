@@ -77,8 +77,8 @@ def test_the_links_one_folder_up_are_not_read_twice(samples: Path, tmp_path: Pat
 
 def status_json(folder: Path, **datasets: Any) -> None:
     folder.mkdir(parents=True)
-    held = {"schema_version": "1.0", "eval_id": folder.name, "model_name": "tiny", "datasets": datasets}
-    (folder / "status.json").write_text(json.dumps(held))
+    status = {"schema_version": "1.0", "eval_id": folder.name, "model_name": "tiny", "datasets": datasets}
+    (folder / "status.json").write_text(json.dumps(status))
 
 
 def test_status_json_goes_before_the_files_beside_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A process that is asked to make room ends with its own code, however often it is asked."""
+"""A preempted process ends with its own exit code, however many signals it receives."""
 
 from __future__ import annotations
 

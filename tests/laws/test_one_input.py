@@ -26,8 +26,8 @@ def test_planted_parameters_come_back(name: str, residual: str) -> None:
     law, planted = load_law(name), np.array(PLANTED[name])
     target = law.value((X,), planted[:, None])
     objective = Objective(residual=residual)
-    found = minimize(Problem(law, (X,), target, objective, None, law.lower, law.upper)).parameters
-    np.testing.assert_allclose(found, planted, rtol=1e-4)
+    parameters = minimize(Problem(law, (X,), target, objective, None, law.lower, law.upper)).parameters
+    np.testing.assert_allclose(parameters, planted, rtol=1e-4)
 
 
 def test_m4_with_a_small_alpha_is_a_power_law_with_a_floor() -> None:
@@ -58,8 +58,8 @@ def test_m4_solves_its_equation_and_keeps_its_limits(alpha: float) -> None:
 def test_m4_at_alpha_one_has_a_closed_form() -> None:
     x = np.geomspace(1e4, 1e9, 9)
     ratio = (x / 1e6) ** -0.5
-    found = load_law("m4").predict(x, 0.1, 0.8, 1.0, 0.5, np.log(1e6))
-    np.testing.assert_allclose(found, 0.1 + 0.8 * ratio / (1 + ratio), rtol=1e-12)
+    value = load_law("m4").predict(x, 0.1, 0.8, 1.0, 0.5, np.log(1e6))
+    np.testing.assert_allclose(value, 0.1 + 0.8 * ratio / (1 + ratio), rtol=1e-12)
 
 
 def test_bnsl_without_breaks_is_a_power_law_with_a_floor() -> None:

@@ -1,4 +1,4 @@
-"""Calibration against latencies of known efficiencies, and devices of one's own."""
+"""Calibration against latencies of known efficiencies, and custom devices."""
 
 from __future__ import annotations
 
@@ -39,11 +39,13 @@ def measure(path: Path, noise: float = 0.0, generate: tuple[int, ...] = (0, 16))
 
 
 def test_the_true_efficiencies_come_back(tmp_path: Path) -> None:
-    found = calibrate(measure(tmp_path / "exact.csv"), "h100")
-    assert (found.mfu, found.mbu, found.overhead_ms) == pytest.approx((0.42, 0.71, 0.8), rel=1e-6)
-    assert found.rms < 1e-8
-    assert (found.n, found.not_seen) == (24, ())
-    assert [code for code, _ in found.warnings] == ["assumed_encoder"]
+    calibration = calibrate(measure(tmp_path / "exact.csv"), "h100")
+    assert (calibration.mfu, calibration.mbu, calibration.overhead_ms) == pytest.approx(
+        (0.42, 0.71, 0.8), rel=1e-6
+    )
+    assert calibration.rms < 1e-8
+    assert (calibration.n, calibration.not_seen) == (24, ())
+    assert [code for code, _ in calibration.warnings] == ["assumed_encoder"]
     noisy = calibrate(measure(tmp_path / "noisy.csv", noise=0.03), "h100")
     assert (noisy.mfu, noisy.mbu) == pytest.approx((0.42, 0.71), rel=0.04)
     assert 0.015 < noisy.rms < 0.045
@@ -53,8 +55,8 @@ def test_latencies_in_another_unit_end_at_a_bound_and_that_is_said(tmp_path: Pat
     header, *rows = measure(tmp_path / "exact.csv").read_text().splitlines()
     slow = [f"{row.rsplit(',', 1)[0]},{1e4 * float(row.rsplit(',', 1)[1])}" for row in rows]
     (tmp_path / "slow.csv").write_text("\n".join([header, *slow]))
-    found = calibrate(tmp_path / "slow.csv", "h100")
-    assert any(code == "at_bound" and "bound of 0.001" in told for code, told in found.warnings)
+    calibration = calibrate(tmp_path / "slow.csv", "h100")
+    assert any(code == "at_bound" and "bound of 0.001" in message for code, message in calibration.warnings)
 
 
 def test_a_plan_says_that_it_is_calibrated(tmp_path: Path, reasoning: Any) -> None:
@@ -75,11 +77,11 @@ def test_what_no_measurement_depends_on_keeps_its_default(tmp_path: Path) -> Non
     rows = measure(tmp_path / "all.csv", generate=(0,)).read_text().splitlines()
     bound_by_compute = [row for row in rows if row.startswith("model") or ",576," in row]
     (tmp_path / "some.csv").write_text("\n".join(bound_by_compute))
-    found = calibrate(tmp_path / "some.csv", "h100")
-    assert found.not_seen == ("mbu",)
-    assert found.mbu == 0.8
-    assert found.mfu == pytest.approx(0.42, rel=1e-4)
-    assert "not_seen" in dict(found.warnings)
+    calibration = calibrate(tmp_path / "some.csv", "h100")
+    assert calibration.not_seen == ("mbu",)
+    assert calibration.mbu == 0.8
+    assert calibration.mfu == pytest.approx(0.42, rel=1e-4)
+    assert "not_seen" in dict(calibration.warnings)
 
 
 def test_measurements_that_cannot_tell_the_constants_apart_get_a_sentence(tmp_path: Path) -> None:

@@ -42,14 +42,14 @@ SEEING = [param for param in ROWS if "vision" in param.values[1]]
 
 @pytest.mark.parametrize(("family", "row"), SEEING)
 def test_a_model_that_sees_images_has_its_own_encoder_and_total(family: str, row: dict) -> None:
-    (found,) = [line for line in model_rows() if line["name"] == row["name"]]
+    (result,) = [line for line in model_rows() if line["name"] == row["name"]]
     (model,) = [m for m in models_in(family) if m.name == row["name"]]
     vision = vision_shape_of(find_vision_model(row["name"]))
     assert model.shape is not None
-    assert found["total_params"] == model.shape.n_params + vision.n_params
+    assert result["total_params"] == model.shape.n_params + vision.n_params
     if "total" in row:
-        assert found["total_params"] == row["total"]
-        assert found["active_params"] == row.get("active", row["total"])
+        assert result["total_params"] == row["total"]
+        assert result["active_params"] == row.get("active", row["total"])
     counted = count_tokens(row["name"], ["1280x720"])
     assert counted.visual_tokens > 0
 
@@ -170,12 +170,12 @@ def test_a_bad_catalogue_gets_a_sentence(tmp_path: Path, content: str, code: str
     assert refusal.value.code == code
 
 
-def test_a_size_in_billions_is_told_from_one_in_parameters() -> None:
+def test_a_size_in_billions_is_distinguished_from_one_in_parameters() -> None:
     with pytest.raises(
         InputError, match="n_params of 'a' is 3.1: the unit is parameters, not billions"
-    ) as said:
+    ) as caught:
         find_models({"a": 3.1})
-    assert said.value.hint == "Write 3.1e9."
+    assert caught.value.hint == "Write 3.1e9."
     with pytest.raises(InputError, match="must lie between 1000 and 1e"):
         find_models({"a": 0})
 
@@ -187,13 +187,13 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         find_models("nowhere.yaml")
 
 
-def test_a_ladder_holds_rungs_of_every_size_between() -> None:
-    rungs = find_models("ladder:0.5e9:14e9")
-    sizes = [m.n_params for m in rungs]
-    assert len(rungs) > 60
+def test_generated_sizes_cover_the_range() -> None:
+    models = find_models("ladder:0.5e9:14e9")
+    sizes = [m.n_params for m in models]
+    assert len(models) > 60
     assert sizes[0] == pytest.approx(0.5e9, rel=0.04)
     assert sizes[-1] == pytest.approx(14e9, rel=0.04)
-    assert all(m.shape is not None and m.shape.n_params == m.n_params for m in rungs)
+    assert all(m.shape is not None and m.shape.n_params == m.n_params for m in models)
     assert max(b / a for a, b in itertools.pairwise(sizes)) < 1.1
     for text, why in (
         ("ladder:1e9", "two sizes"),

@@ -44,19 +44,19 @@ def test_a_budget_of_ones_own_cost(tmp_path: Path, fit_file: str, capsys: pytest
         "    return {'all': 2 * n_params * (workload.text_tokens + visual_tokens)}\n\n"
         "def totals(parts, workload):\n    return {'flops': parts['all'], 'carbon_g': parts['all'] / 1e12}\n"
     )
-    asked = ["optimize", fit_file, "--budget", "carbon_g=0.8", "--cost", str(cost), "--inverse"]
-    assert cli.main([*asked, "--json"]) == 0
+    arguments = ["optimize", fit_file, "--budget", "carbon_g=0.8", "--cost", str(cost), "--inverse"]
+    assert cli.main([*arguments, "--json"]) == 0
     data = json.loads(capsys.readouterr().out)["data"]
     assert (data["best"]["n_params"], data["best"]["visual_tokens"]) == (7e9, 7)
     assert data["inverse"]["relaxation"][0]["kind"] == "carbon_g"
-    assert cli.main(asked) == 0
+    assert cli.main(arguments) == 0
     assert "carbon_g" in capsys.readouterr().out
 
 
 def test_the_terminal_shows_the_budgets_own_quantity_and_the_way_to_serve(
     fit_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = [
+    arguments = [
         "optimize",
         fit_file,
         "--budget",
@@ -67,7 +67,9 @@ def test_the_terminal_shows_the_budgets_own_quantity_and_the_way_to_serve(
         "h100",
     ]
     assert (
-        cli.main([*asked, "--models", "qwen1.5", "--batch", "1,8", "--dtype", "int8,bf16", "--generate", "8"])
+        cli.main(
+            [*arguments, "--models", "qwen1.5", "--batch", "1,8", "--dtype", "int8,bf16", "--generate", "8"]
+        )
         == 0
     )
     printed = capsys.readouterr().out
@@ -76,7 +78,7 @@ def test_the_terminal_shows_the_budgets_own_quantity_and_the_way_to_serve(
     assert "int8 x 1" in printed
     assert "vision encoder clip-vit-l-14-336" in " ".join(printed.split())
     assert "Binding constraint: latency_ms." in printed
-    assert cli.main([*asked, "--models", "qwen1.5", "--tie", "0.1"]) == 0
+    assert cli.main([*arguments, "--models", "qwen1.5", "--tie", "0.1"]) == 0
     assert "models are nearly tied; the cheapest of them is" in capsys.readouterr().out
 
 
@@ -111,7 +113,7 @@ def test_a_contrast_from_a_target_is_refused(fit_file: str, capsys: pytest.Captu
 def test_what_an_option_cannot_be_gets_a_sentence(
     fit_file: str, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = [
+    arguments = [
         "optimize",
         fit_file,
         "--budget",
@@ -122,7 +124,7 @@ def test_what_an_option_cannot_be_gets_a_sentence(
         f"--{option}=-1",
         "--json",
     ]
-    assert cli.main(asked) == 2
+    assert cli.main(arguments) == 2
     answer = json.loads(capsys.readouterr().out)
     assert answer["error"]["message"].endswith((".", "?"))
 
@@ -146,8 +148,8 @@ def test_the_terminal_says_what_a_compressor_gives(fit_file: str, capsys: pytest
 def test_many_switches_are_shown_as_a_table_that_can_be_read(
     fit_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ["optimize", fit_file, "--budget", "8e11", "--models", "ladder:0.5e9:14e9", "--inverse"]
-    assert cli.main(asked) == 0
+    arguments = ["optimize", fit_file, "--budget", "8e11", "--models", "ladder:0.5e9:14e9", "--inverse"]
+    assert cli.main(arguments) == 0
     printed = capsys.readouterr().out
     table = printed.split("Smallest budget for each model")[1].split("Visual tokens by text length")[0]
     assert len(table.strip().splitlines()) < 25

@@ -23,12 +23,12 @@ from scalelaw.plan.continuous import least_error
 )
 def test_the_closed_form(alpha: float, beta: float, tokens: float, flops: float, D: float) -> None:
     assume(abs(alpha - beta) > 1e-3)
-    found = least_error(
+    best = least_error(
         lambda n, v: 0.6 * (n / 1e9) ** -alpha * v**-beta + D, lambda v: flops / (2 * (tokens + v)), 1, 576
     )
     exact = float(np.clip(beta * tokens / (alpha - beta), 1, 576)) if alpha > beta else 576.0
-    assert found["visual_tokens"] == pytest.approx(exact, rel=1e-6)
-    assert found["n_params"] == pytest.approx(flops / (2 * (tokens + exact)), rel=1e-6)
+    assert best["visual_tokens"] == pytest.approx(exact, rel=1e-6)
+    assert best["n_params"] == pytest.approx(flops / (2 * (tokens + exact)), rel=1e-6)
 
 
 @pytest.mark.parametrize(("text_tokens", "generate"), [(50, 0), (0, 0), (50, 8), (300, 20)])
@@ -43,8 +43,8 @@ def test_within_a_plan(reasoning: Any, text_tokens: float, generate: float) -> N
 
 
 def test_the_published_optimum_at_50_text_tokens() -> None:
-    found = least_error(lambda n, v: n**-0.077 * v**-0.015, lambda v: 8e11 / (2 * (50 + v)), 1, 576)
-    assert round(found["visual_tokens"], 1) == 12.1
+    best = least_error(lambda n, v: n**-0.077 * v**-0.015, lambda v: 8e11 / (2 * (50 + v)), 1, 576)
+    assert round(best["visual_tokens"], 1) == 12.1
 
 
 def test_a_law_with_two_valleys_gives_the_deeper() -> None:
@@ -58,19 +58,19 @@ def test_a_law_with_two_valleys_gives_the_deeper() -> None:
 
 
 def test_a_kinked_law_is_no_worse_than_the_grid() -> None:
-    found = least_error(lambda n, v: np.abs(np.log(v) - 2.2), lambda v: 1e9 + 0 * v, 1, 576)
-    assert found["visual_tokens"] == pytest.approx(np.exp(2.2), rel=1e-6)
+    best = least_error(lambda n, v: np.abs(np.log(v) - 2.2), lambda v: 1e9 + 0 * v, 1, 576)
+    assert best["visual_tokens"] == pytest.approx(np.exp(2.2), rel=1e-6)
 
 
-def test_the_memory_of_the_device_is_held(reasoning: Any) -> None:
-    asked = {"models": "qwen1.5", "hardware": "h100"}
-    loose = find_optimum(reasoning, {"flops": 1e15}, **asked)
+def test_the_memory_of_the_device_is_respected(reasoning: Any) -> None:
+    options = {"models": "qwen1.5", "hardware": "h100"}
+    loose = find_optimum(reasoning, {"flops": 1e15}, **options)
     assert loose.continuous is not None
     assert 32e9 < loose.continuous["n_params"] < 72e9  # 80 GB hold between 32 and 72 B in two bytes
-    half = find_optimum(reasoning, {"flops": 1e15}, dtype="int8", **asked)
+    half = find_optimum(reasoning, {"flops": 1e15}, dtype="int8", **options)
     assert half.continuous is not None
     assert 72e9 < half.continuous["n_params"] <= 110e9
-    tight = find_optimum(reasoning, {"flops": 1e15, "memory_gb": 10}, **asked)
+    tight = find_optimum(reasoning, {"flops": 1e15, "memory_gb": 10}, **options)
     assert tight.continuous is not None
     assert 1.8e9 < tight.continuous["n_params"] < 7e9
 
@@ -79,9 +79,9 @@ def test_the_memory_of_the_device_is_held(reasoning: Any) -> None:
     "ways", [{"dtype": "bf16,int8"}, {"dtype": "int8,bf16"}, {"batch": "64,1", "dtype": "int8"}]
 )
 def test_every_way_to_serve_is_considered(reasoning: Any, ways: dict[str, str]) -> None:
-    asked = {"models": "qwen1.5", "hardware": "h100", "text_tokens": 2000, "generate": 100}
-    several = find_optimum(reasoning, {"latency_ms": 2000}, **asked, **ways).continuous
-    alone = find_optimum(reasoning, {"latency_ms": 2000}, **asked, dtype="int8").continuous
+    options = {"models": "qwen1.5", "hardware": "h100", "text_tokens": 2000, "generate": 100}
+    several = find_optimum(reasoning, {"latency_ms": 2000}, **options, **ways).continuous
+    alone = find_optimum(reasoning, {"latency_ms": 2000}, **options, dtype="int8").continuous
     assert several is not None
     assert several == alone
 

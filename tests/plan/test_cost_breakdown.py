@@ -46,9 +46,9 @@ def test_a_bill_on_a_card() -> None:
 
 @pytest.mark.parametrize(("model", "batch", "gb"), [("qwen3-30b-a3b", 1, "61."), ("llava-1.5-7b", 1e8, "")])
 def test_what_does_not_fit_the_card_is_not_priced_in_silence(model: str, batch: float, gb: str) -> None:
-    told = dict(find_cost(model, generate=10, hardware="a10g", batch=batch).warnings)["does_not_fit"]
-    assert told.startswith(gb)
-    assert "do not fit into the 24 GB of 1 x a10g" in told
+    message = dict(find_cost(model, generate=10, hardware="a10g", batch=batch).warnings)["does_not_fit"]
+    assert message.startswith(gb)
+    assert "do not fit into the 24 GB of 1 x a10g" in message
     assert "does_not_fit" not in dict(find_cost("qwen1.5-0.5b", hardware="a10g").warnings)
 
 
@@ -171,14 +171,14 @@ def config_of(folder: Path, **fields: Any) -> Path:
 
 
 def test_an_unknown_architecture_is_counted_by_itself(tmp_path: Path) -> None:
-    asked = {"generate": 3, "tower": "none"}
-    llama = find_cost(config_of(tmp_path, model_type="llama"), 16, 20, **asked)
+    options = {"generate": 3, "tower": "none"}
+    llama = find_cost(config_of(tmp_path, model_type="llama"), 16, 20, **options)
     assert "counted" not in dict(llama.warnings)
-    granite = find_cost(config_of(tmp_path, model_type="granite"), 16, 20, **asked)
+    granite = find_cost(config_of(tmp_path, model_type="granite"), 16, 20, **options)
     assert "granite" in dict(granite.warnings)["counted"]
     assert granite.flops == llama.flops
     assert (granite.model, granite.n_params_exact) == (tmp_path.name, llama.n_params_exact)
-    assert explain_flops(granite.flops, tmp_path, 16, 20, **asked)[0]["convention"] == "exact"
+    assert explain_flops(granite.flops, tmp_path, 16, 20, **options)[0]["convention"] == "exact"
 
 
 def test_a_counted_model_may_be_planned_with(tmp_path: Path, reasoning: Any) -> None:

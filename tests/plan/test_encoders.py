@@ -57,9 +57,9 @@ def config(folder: Path, fields: dict[str, Any], name: str = "m") -> str:
     return str(path)
 
 
-def codes(found: Any) -> list[str]:
+def codes(answer: Any) -> list[str]:
     """The codes of the warnings, but for those on what dominates so small a model."""
-    return [code for code, _ in found.warnings if code != "tower_dominates"]
+    return [code for code, _ in answer.warnings if code != "tower_dominates"]
 
 
 @pytest.mark.parametrize(
@@ -160,29 +160,29 @@ def test_an_encoder_of_an_unknown_type_is_counted_or_refused(tmp_path: Path) -> 
     for unknown in ("intern_vit_6b", "", None):
         odd = {**COMPOSITE, "model_type": "odd", "vision_config": {**fields, "model_type": unknown}}
         path = config(tmp_path, odd, "odd")
-        for asked in ({}, {"tower": path}):
+        for options in ({}, {"tower": path}):
             with pytest.raises(InputError) as refusal:
-                find_cost(path, 16, **asked)
+                find_cost(path, 16, **options)
             assert refusal.value.code == "cannot_count"
         assert find_cost(path, 16, tower="none").tower is None
 
 
 def test_a_plan_counts_each_models_own_encoder(tmp_path: Path, reasoning: Any) -> None:
     own, text = config(tmp_path, COMPOSITE, "own"), config(tmp_path, {"model_type": "llama", **SMALL}, "text")
-    asked = [
+    arguments = [
         {"name": "own", "n_params": 2e5, "config": own},
         {"name": "text", "n_params": 2.1e5, "config": text},
     ]
-    optimum = find_optimum(reasoning, 1e13, models=asked)
+    optimum = find_optimum(reasoning, 1e13, models=arguments)
     assert optimum.searched["tower"] == "siglip_vision_model of own, clip-vit-l-14-336"
-    (told,) = [message for code, message in optimum.warnings if code == "assumed_encoder"]
-    assert told.startswith("text describes")
+    (messages,) = [message for code, message in optimum.warnings if code == "assumed_encoder"]
+    assert messages.startswith("text describes")
     choices = {choice["model"]: choice for choice in [optimum.best, *optimum.runners_up]}
     assert choices["own"]["visual_tokens"] == 256  # the encoder has no more patches
     for name, path in (("own", own), ("text", text)):
         bill = find_cost(path, choices[name]["visual_tokens"])
         assert choices[name]["costs"]["flops"] == pytest.approx(bill.flops, rel=1e-12)
-    named = find_optimum(reasoning, 1e13, models=asked, tower="clip-vit-l-14-336")
+    named = find_optimum(reasoning, 1e13, models=arguments, tower="clip-vit-l-14-336")
     assert "assumed_encoder" not in codes(named)
     assert named.searched["tower"] == "clip-vit-l-14-336"
 
@@ -199,8 +199,8 @@ def test_no_visual_tokens_is_a_text_query_everywhere(tmp_path: Path) -> None:
     rows = ["0,128,1,16.1", "0,2048,1,120.5", "0,128,16,140", "0,2048,16,1900", "576,50,1,90"]
     header = "model,visual_tokens,text_tokens,batch,ttft_ms"
     (tmp_path / "l.csv").write_text("\n".join([header, *(f"llama-2-7b,{row}" for row in rows[:-1])]))
-    found = calibrate(tmp_path / "l.csv", "a100-sxm-80")
-    assert (found.n, "assumed_encoder" in codes(found)) == (4, False)
+    calibration = calibrate(tmp_path / "l.csv", "a100-sxm-80")
+    assert (calibration.n, "assumed_encoder" in codes(calibration)) == (4, False)
     (tmp_path / "l.csv").write_text("\n".join([header, *(f"llama-2-7b,{row}" for row in rows)]))
     assert "assumed_encoder" in codes(calibrate(tmp_path / "l.csv", "a100-sxm-80"))
     for bad in ("-1", "inf", "nan"):
@@ -211,14 +211,14 @@ def test_no_visual_tokens_is_a_text_query_everywhere(tmp_path: Path) -> None:
 
 
 def test_a_compressor_gives_the_same_counts_in_a_bill_and_in_a_plan(reasoning: Any) -> None:
-    asked: dict[str, Any] = {"compressor": "quecc"}
+    options: dict[str, Any] = {"compressor": "quecc"}
     with pytest.raises(InputError) as bill:
-        find_cost("qwen1.5-7b", 100, **asked)
+        find_cost("qwen1.5-7b", 100, **options)
     with pytest.raises(InputError) as plan:
-        find_optimum(reasoning, 1e13, models="qwen1.5-7b", visual_tokens="100", **asked)
+        find_optimum(reasoning, 1e13, models="qwen1.5-7b", visual_tokens="100", **options)
     assert bill.value.code == plan.value.code == "tokens_not_allowed"
     assert bill.value.hint == plan.value.hint
-    assert find_cost("qwen1.5-7b", 144, **asked).visual_tokens == 144
+    assert find_cost("qwen1.5-7b", 144, **options).visual_tokens == 144
     assert find_cost("qwen1.5-7b", 57.6, compressor="attention_prune").visual_tokens == 57.6  # a mean
     assert find_cost("qwen1.5-7b", 57.6).visual_tokens == 57.6
 
@@ -263,11 +263,11 @@ def test_one_size_in_millions_among_parameters_is_refused() -> None:
 
 
 def test_a_card_that_nobody_measured_is_a_warning(reasoning: Any, tmp_path: Path) -> None:
-    for found in (
+    for answer in (
         find_cost("qwen1.5-7b", 16, hardware="h100"),
         find_optimum(reasoning, {"latency_ms": 100}, models="qwen1.5", hardware="h100"),
     ):
-        assert "uncalibrated" in codes(found)
+        assert "uncalibrated" in codes(answer)
     card = tmp_path / "card.yaml"
     card.write_text(
         "{peak_tflops: 989, bandwidth_tb_s: 3.35, memory_gb: 80, mfu: 0.4, mbu: 0.7, calibrated: true}"

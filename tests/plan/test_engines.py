@@ -87,10 +87,10 @@ def test_the_answer_follows_the_schema_and_is_read_back(optimum: Any, tmp_path: 
 
     for engine in plugins.names("engines"):
         served = sl.serve_optimum(optimum, engine, models="qwen2.5-7b", model="Qwen/Qwen2.5-VL-7B-Instruct")
-        found = json.loads(served.to_json())
-        jsonschema.validate(found, schemas.schema("optimize"))
-        assert found["data"]["best"]["engine"]["visual_tokens"] == 256
-        assert found["data"]["best"]["engine"]["family"] == "qwen2_5_vl"
+        saved = json.loads(served.to_json())
+        jsonschema.validate(saved, schemas.schema("optimize"))
+        assert saved["data"]["best"]["engine"]["visual_tokens"] == 256
+        assert saved["data"]["best"]["engine"]["family"] == "qwen2_5_vl"
         file = tmp_path / f"{engine}.json"
         file.write_text(served.to_json())
         assert load_optimum(file).best["engine"]["command"] == served.best["engine"]["command"]

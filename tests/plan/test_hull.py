@@ -31,10 +31,10 @@ def test_the_facets_agree_with_a_linear_program(seed: int) -> None:
     for dimensions in (2, 3):
         points = rng.normal(size=(12, dimensions))
         places = rng.normal(size=(60, dimensions))
-        found = hull._inside(points, places)
+        inside = hull._inside(points, places)
         exact = np.array([hull._is_mixture(points, place) for place in places])
-        assert (found == exact).mean() > 0.95  # they differ only within the tolerance
-        assert 0 < found.sum() < len(found)
+        assert (inside == exact).mean() > 0.95  # they differ only within the tolerance
+        assert 0 < inside.sum() < len(inside)
 
 
 def test_points_on_a_line_hold_only_what_lies_on_it() -> None:

@@ -128,7 +128,7 @@ def test_visual_tokens_beside_the_sequence_take_no_place_in_it(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("asked", "code"),
+    ("options", "code"),
     [
         ({"image": "0x480"}, "bad_image_size"),
         ({"image": "640"}, "bad_image_size"),
@@ -146,9 +146,9 @@ def test_visual_tokens_beside_the_sequence_take_no_place_in_it(tmp_path: Path) -
         ({"image": "640x480", "image_sizes": [(1, 1)]}, "usage"),
     ],
 )
-def test_bad_input_has_a_code(qwen: str, asked: dict[str, Any], code: str) -> None:
+def test_bad_input_has_a_code(qwen: str, options: dict[str, Any], code: str) -> None:
     with pytest.raises(InputError) as refusal:
-        find_cost(qwen, **asked)
+        find_cost(qwen, **options)
     assert refusal.value.code == code
 
 
@@ -197,10 +197,10 @@ def test_without_an_image_the_encoder_is_counted_at_its_own_size_and_says_so(
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(fields))
     towers = []
-    for asked in ({"image": image}, {"visual_tokens": 64}):
-        bill = find_cost(tmp_path, **asked)
+    for options in ({"image": image}, {"visual_tokens": 64}):
+        bill = find_cost(tmp_path, **options)
         towers.append(next(row["flops"] for row in bill.parts if row["part"] == "tower"))
-        assert ("assumed_image" in [code for code, _ in bill.warnings]) == ("visual_tokens" in asked)
+        assert ("assumed_image" in [code for code, _ in bill.warnings]) == ("visual_tokens" in options)
     assert towers[0] == towers[1]
 
 
@@ -218,16 +218,16 @@ def qwens(tmp_path: Path) -> list[str]:
 
 
 def test_a_plan_chooses_among_reachable_settings_only(reasoning: Any, qwens: list[str]) -> None:
-    found = find_optimum(reasoning, 3e12, models=qwens, image="1280x720")
-    best = found.best
+    optimum = find_optimum(reasoning, 3e12, models=qwens, image="1280x720")
+    best = optimum.best
     bill = find_cost(
         qwens[0] if best["model"] == "large" else qwens[1], image="1280x720", settings=best["settings"]
     )
     assert bill.visual_tokens == best["visual_tokens"]
     assert bill.flops == best["costs"]["flops"] <= 3e12
     assert sum(image["patches"] for image in bill.images) == best["patches"]
-    assert found.searched["lowers"] == "resolution"
-    assert found.searched["families"] == ["qwen2_5_vl"]
+    assert optimum.searched["lowers"] == "resolution"
+    assert optimum.searched["families"] == ["qwen2_5_vl"]
     more = find_optimum(reasoning, 6e12, models=qwens, image="1280x720").best
     assert more["error"] < best["error"]
 
@@ -250,36 +250,36 @@ TILES: dict[str, Any] = {
 
 def test_a_law_measured_with_a_compressor_is_not_silently_applied_to_resolution(qwens: list[str]) -> None:
     law = fit_law("vlm_reasoning", bootstrap=0)
-    found = find_optimum(law, 3e12, models=qwens, image="1280x720")
-    assert "resolution_or_compression" in [code for code, _ in found.warnings]
+    optimum = find_optimum(law, 3e12, models=qwens, image="1280x720")
+    assert "resolution_or_compression" in [code for code, _ in optimum.warnings]
     fixed = find_optimum(law, 1e14, models="llava-1.5", image="640x480")
     assert "resolution_or_compression" not in [code for code, _ in fixed.warnings]
 
 
 def test_a_family_of_the_catalogue_is_planned_by_name(reasoning: Any) -> None:
-    found = find_optimum(reasoning, 5e12, models="qwen3-vl", image="1920x1080")
-    assert found.best["model"].startswith("qwen3-vl-")
-    assert found.best["costs"]["flops"] <= 5e12
-    assert found.searched["tower"] == "qwen3_vl_vision"
+    optimum = find_optimum(reasoning, 5e12, models="qwen3-vl", image="1920x1080")
+    assert optimum.best["model"].startswith("qwen3-vl-")
+    assert optimum.best["costs"]["flops"] <= 5e12
+    assert optimum.searched["tower"] == "qwen3_vl_vision"
 
 
 def test_tiles_are_the_axis_of_a_family_with_tiles(reasoning: Any, tmp_path: Path) -> None:
     path = write(tmp_path / "internvl", TILES)
-    found = find_optimum(reasoning, 1e13, models=[path], image="1344x896", visual_tokens="256:4000")
-    tokens = {choice["visual_tokens"] for choice in [found.best, *found.pareto]}
+    optimum = find_optimum(reasoning, 1e13, models=[path], image="1344x896", visual_tokens="256:4000")
+    tokens = {choice["visual_tokens"] for choice in [optimum.best, *optimum.pareto]}
     assert all(count % 256 == 0 for count in tokens)
     assert len(tokens) > 1
 
 
 def test_a_model_without_knobs_has_one_number_of_tokens(reasoning: Any) -> None:
-    found = find_optimum(reasoning, 1e14, models="llava-1.5", image="640x480")
-    assert found.best["visual_tokens"] == 576
-    assert found.searched["lowers"] == "nothing"
-    assert "resolution_or_compression" not in [code for code, _ in found.warnings]
+    optimum = find_optimum(reasoning, 1e14, models="llava-1.5", image="640x480")
+    assert optimum.best["visual_tokens"] == 576
+    assert optimum.searched["lowers"] == "nothing"
+    assert "resolution_or_compression" not in [code for code, _ in optimum.warnings]
 
 
 def test_what_a_plan_from_images_cannot_do(reasoning: Any, qwens: list[str]) -> None:
-    for asked, code in (
+    for options, code in (
         ({"image": "1280x720"}, "usage"),
         ({"image": "1280x720", "models": "qwen1.5"}, "no_vision_part"),
         ({"image": "1280x720", "models": qwens, "tiles": 2}, "usage"),
@@ -287,7 +287,7 @@ def test_what_a_plan_from_images_cannot_do(reasoning: Any, qwens: list[str]) -> 
         ({"frames": 4, "models": qwens}, "usage"),
     ):
         with pytest.raises(InputError) as refusal:
-            find_optimum(reasoning, 3e12, **asked)
+            find_optimum(reasoning, 3e12, **options)
         assert refusal.value.code == code
     with pytest.raises(InputError) as refusal:
         contrast_budgets(reasoning, 3e12, models=qwens, image="1280x720")

@@ -19,7 +19,7 @@ PACKAGE = Path(scalelaw.__file__).parent
 
 def imports_of(path: Path, package: str) -> set[str]:
     """The modules of a package that a file imports at module level, also for type checking."""
-    found: set[str] = set()
+    imported: set[str] = set()
     inside = [
         node
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -31,10 +31,10 @@ def imports_of(path: Path, package: str) -> set[str]:
         if not isinstance(node, ast.ImportFrom) or node.lineno in lines or not node.module:
             continue
         if node.module.startswith(f"{package}."):
-            found.add(node.module.rsplit(".", 1)[1])
+            imported.add(node.module.rsplit(".", 1)[1])
         elif node.module == package:
-            found |= {alias.name for alias in node.names}
-    return found
+            imported |= {alias.name for alias in node.names}
+    return imported
 
 
 def test_modules_of_plan_do_not_import_each_other_in_a_circle() -> None:

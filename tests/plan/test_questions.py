@@ -47,8 +47,8 @@ def test_free_tokens_shrink_with_the_batch(reasoning: Any) -> None:
 def test_what_a_contrast_lacks_is_named(reasoning: Any) -> None:
     bare = contrast_budgets(reasoning, 8e11)
     assert len(bare.rows) == 1
-    told = dict(bare.warnings)["one_kind_of_budget"]
-    assert all(need in told for need in ("a shape", "hardware", "usd_per_hour"))
+    message = dict(bare.warnings)["one_kind_of_budget"]
+    assert all(need in message for need in ("a shape", "hardware", "usd_per_hour"))
     assert "one_kind_of_budget" not in dict(contrast_budgets(reasoning, 8e11, models="qwen1.5").warnings)
 
 
@@ -76,49 +76,49 @@ def test_from_a_switch_point_on_its_model_is_the_pick(reasoning: Any) -> None:
 
 
 def test_switch_points_hold_the_other_limits(reasoning: Any) -> None:
-    asked = {"models": "qwen1.5", "hardware": "h100"}
+    options = {"models": "qwen1.5", "hardware": "h100"}
     limits = {"flops": 1e12, "latency_ms": 30}
-    points = inverse_questions(reasoning, limits, **asked)["switch_points"]
+    points = inverse_questions(reasoning, limits, **options)["switch_points"]
     assert "qwen1.5-110b" not in {p["model"] for p in points}
     for point in points:
-        at = find_optimum(reasoning, {**limits, "flops": point["budget"]}, **asked).best
+        at = find_optimum(reasoning, {**limits, "flops": point["budget"]}, **options).best
         assert (at["model"], at["visual_tokens"]) == (point["model"], point["visual_tokens"])
 
 
 def test_a_contrast_is_of_the_plan_that_was_asked(reasoning: Any) -> None:
-    asked = {"hardware": "h100", "generate": 8}
-    plan = find_optimum(reasoning, 8e11, **asked).best
-    first = contrast_budgets(reasoning, 8e11, **asked).rows[0]["best"]
+    options = {"hardware": "h100", "generate": 8}
+    plan = find_optimum(reasoning, 8e11, **options).best
+    first = contrast_budgets(reasoning, 8e11, **options).rows[0]["best"]
     assert {key: plan[key] for key in first} == first
 
 
 def test_a_contrast_and_the_inverse_questions_keep_the_tolerance(reasoning: Any) -> None:
-    asked = {"models": "qwen1.5", "within": 0.01}
-    plan = find_optimum(reasoning, 2e12, **asked).best
+    options = {"models": "qwen1.5", "within": 0.01}
+    plan = find_optimum(reasoning, 2e12, **options).best
     assert plan["error"] > find_optimum(reasoning, 2e12, models="qwen1.5").best["error"]
-    first = contrast_budgets(reasoning, 2e12, hardware="h100", **asked).rows[0]["best"]
+    first = contrast_budgets(reasoning, 2e12, hardware="h100", **options).rows[0]["best"]
     assert (first["model"], first["visual_tokens"]) == (plan["model"], plan["visual_tokens"])
-    found = inverse_questions(reasoning, 2e12, **asked)
-    at_50 = next(row for row in found["tokens_against_text"] if row["text_tokens"] == 50)
+    answers = inverse_questions(reasoning, 2e12, **options)
+    at_50 = next(row for row in answers["tokens_against_text"] if row["text_tokens"] == 50)
     assert (at_50["model"], at_50["visual_tokens"]) == (plan["model"], plan["visual_tokens"])
-    twice = next(row for row in found["relaxation"] if row["factor"] == 2)
-    assert twice["error"] == find_optimum(reasoning, 4e12, **asked).best["error"]
-    for point in found["switch_points"]:
-        at = find_optimum(reasoning, point["budget"], **asked).best
+    twice = next(row for row in answers["relaxation"] if row["factor"] == 2)
+    assert twice["error"] == find_optimum(reasoning, 4e12, **options).best["error"]
+    for point in answers["switch_points"]:
+        at = find_optimum(reasoning, point["budget"], **options).best
         assert (at["model"], at["visual_tokens"]) == (point["model"], point["visual_tokens"])
         if point["from_model"]:
-            before = find_optimum(reasoning, point["budget"] * (1 - 1e-9), **asked).best
+            before = find_optimum(reasoning, point["budget"] * (1 - 1e-9), **options).best
             assert before["model"] == point["from_model"]
 
 
 def test_free_tokens_grow_with_what_is_tolerated(reasoning: Any) -> None:
-    asked = {"generate": 8, "models": "qwen1.5-7b", "hardware": "h100", "batch": 8}
+    options = {"generate": 8, "models": "qwen1.5-7b", "hardware": "h100", "batch": 8}
     few, many = (
-        contrast_budgets(reasoning, 8e12, tolerance=t, **asked).free_tokens["tokens"] for t in (0.01, 0.2)
+        contrast_budgets(reasoning, 8e12, tolerance=t, **options).free_tokens["tokens"] for t in (0.01, 0.2)
     )
     assert few < many
     with pytest.raises(InputError, match="tolerance must be"):
-        contrast_budgets(reasoning, 8e12, tolerance=-1, **asked)
+        contrast_budgets(reasoning, 8e12, tolerance=-1, **options)
 
 
 def test_tokens_follow_the_text(reasoning: Any) -> None:

@@ -103,8 +103,8 @@ def test_identical_draws_are_sure_of_the_pick(
     known_law: Any, reasoning: Any, rule: dict[str, float], models: str
 ) -> None:
     law = known_law(reasoning.params, {name: np.full(50, value) for name, value in reasoning.params.items()})
-    asked = {"models": models, "hardware": "h100", "tower": "none", "text_tokens": 20}
-    best = find_optimum(law, {"latency_ms": 50}, **asked, **rule).best
+    options = {"models": models, "hardware": "h100", "tower": "none", "text_tokens": 20}
+    best = find_optimum(law, {"latency_ms": 50}, **options, **rule).best
     assert (best["p_best"], best["p_model"]) == (1.0, 1.0)
 
 
@@ -206,7 +206,7 @@ def test_a_real_fit_gives_the_published_picks() -> None:
     assert optimum.best["p_best"] > 0.95
 
 
-def test_a_law_that_sees_the_text_is_told_its_tokens() -> None:
+def test_a_law_that_depends_on_the_text_receives_its_tokens() -> None:
     fitted = sl.fit_law("vlm_reasoning", law="total_token_power", inputs={"text_tokens": 50.0}, bootstrap=50)
     here, there = (find_optimum(fitted, 8e11, text) for text in (50, 20))
     assert here.best["error"] == pytest.approx(
@@ -231,10 +231,10 @@ def test_wild_draws_are_drawn_in_for_a_decision() -> None:
 @pytest.mark.filterwarnings("error")
 def test_the_largest_numbers_allowed_overflow_nothing(reasoning: Any) -> None:
     most = {name: RANGES[name][1] for name in ("generate", "images", "tiles", "batch", "usd_per_hour")}
-    asked = {**most, "models": "qwen1.5", "hardware": "h100", "text_tokens": 1e9, "cost": "layer_flops"}
+    options = {**most, "models": "qwen1.5", "hardware": "h100", "text_tokens": 1e9, "cost": "layer_flops"}
     for budget in ({"usd_per_million": 1e-12}, {"flops": 1e-12, "latency_ms": 1e-12}):
         with pytest.raises(NoAnswer, match="No configuration fits"):
-            find_optimum(reasoning, budget, **asked)
+            find_optimum(reasoning, budget, **options)
 
 
 WRONG: list[tuple[str, Any]] = [
@@ -288,10 +288,10 @@ def test_a_pick_that_was_measured_otherwise_says_so() -> None:
     stuck = (table["n_params"] == 7e9) & (table["visual_tokens"] == 1)
     query: dict[str, Any] = {"budget": {"flops": 2e12}, "text_tokens": 50, "visual_tokens": [1]}
     query["models"] = [{"name": "7B", "n_params": 7e9}]
-    for frame, told in ((table, False), (table.assign(error=table["error"].where(~stuck, 0.95)), True)):
+    for frame, expected in ((table, False), (table.assign(error=table["error"].where(~stuck, 0.95)), True)):
         fitted = sl.fit_law(frame, bootstrap=0)
         warnings = dict(find_optimum(fitted, **query).warnings)
-        assert ("measured_otherwise" in warnings) == told
+        assert ("measured_otherwise" in warnings) == expected
     assert "with an error of 0.95" in warnings["measured_otherwise"]
 
 
@@ -299,10 +299,10 @@ def test_what_was_measured_better_inside_the_budget_is_said() -> None:
     """Digits of the scenes: the laws fall with tokens for ever, the measurements do not."""
     fitted = sl.fit_law("scenes", where={"benchmark": "scenes_digits"}, bootstrap=200)
     query: dict[str, Any] = {"text_tokens": 7, "visual_tokens": [1, 4, 16, 64]}
-    found = find_optimum(fitted, budget={"flops": 1e8}, **query)
-    assert (found.best["model"], found.best["visual_tokens"]) == ("160x2", 64)
-    said = dict(found.warnings)["measured_better"]
-    assert said.startswith(
+    optimum = find_optimum(fitted, budget={"flops": 1e8}, **query)
+    assert (optimum.best["model"], optimum.best["visual_tokens"]) == ("160x2", 64)
+    message = dict(optimum.warnings)["measured_better"]
+    assert message.startswith(
         "80x2 with 16 visual tokens is inside the budget and was measured with a lower error: 0.0187"
     )
     tolerant = find_optimum(fitted, budget={"flops": 1e8}, within=0.05, **query)
@@ -315,20 +315,20 @@ def test_what_was_measured_better_inside_the_budget_is_said() -> None:
 
 
 def test_errors_that_cannot_be_stand_as_the_law_has_them_and_are_counted(reasoning: Any) -> None:
-    asked: dict[str, Any] = {"models": [1e5, 7e9], "visual_tokens": "1:576", "cost": "linear_flops"}
-    optimum = find_optimum(reasoning, {"flops": 8e11}, 50, **asked)
+    options: dict[str, Any] = {"models": [1e5, 7e9], "visual_tokens": "1:576", "cost": "linear_flops"}
+    optimum = find_optimum(reasoning, {"flops": 8e11}, 50, **options)
     beyond = {
         (p["model"], p["visual_tokens"]) for p in [*optimum.runners_up, *optimum.pareto] if p["error"] > 1
     }
     assert beyond
-    (said,) = (message for code, message in optimum.warnings if code == "impossible_errors")
-    assert said.startswith(f"For {len(beyond)} of ")
-    assert f"{max(p['error'] for p in optimum.pareto):.3g}) the law predicts an error outside 0 to 1" in said
-    held = find_optimum(reasoning, {"flops": 8e11}, 50)
-    assert "impossible_errors" not in dict(held.warnings)
+    (text,) = (message for code, message in optimum.warnings if code == "impossible_errors")
+    assert text.startswith(f"For {len(beyond)} of ")
+    assert f"{max(p['error'] for p in optimum.pareto):.3g}) the law predicts an error outside 0 to 1" in text
+    result = find_optimum(reasoning, {"flops": 8e11}, 50)
+    assert "impossible_errors" not in dict(result.warnings)
     loss = replace(reasoning)
     loss.target = "loss"
-    assert "impossible_errors" not in dict(find_optimum(loss, {"flops": 8e11}, 50, **asked).warnings)
+    assert "impossible_errors" not in dict(find_optimum(loss, {"flops": 8e11}, 50, **options).warnings)
 
 
 def test_a_plan_over_many_models_takes_time_in_proportion(reasoning: Any) -> None:

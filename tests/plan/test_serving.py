@@ -77,17 +77,17 @@ def test_hardware_has_its_say_at_the_measured_sizes_under_flops(known_law: Any, 
 
 
 def test_a_limit_that_nobody_gave_does_not_choose_the_way_to_serve(reasoning: Any) -> None:
-    asked = {
+    options = {
         "models": "qwen1.5-7b",
         "hardware": "h100",
         "batch": "1,8,32,64",
         "generate": 8,
         "usd_per_hour": 3,
     }
-    tight, loose = (find_optimum(reasoning, {"usd_per_million": usd}, **asked).best for usd in (30, 60))
+    tight, loose = (find_optimum(reasoning, {"usd_per_million": usd}, **options).best for usd in (30, 60))
     assert tight["batch"] == loose["batch"] == 64
     assert loose["costs"]["usd_per_million"] == pytest.approx(16.07, abs=0.01)
-    points = switch_points(reasoning, "usd_per_million", **asked)
+    points = switch_points(reasoning, "usd_per_million", **options)
     assert points[0]["budget"] == pytest.approx(find_cost_at_one_token(), rel=1e-12)
 
 
@@ -101,7 +101,7 @@ def find_cost_at_one_token() -> float:
 
 
 def test_the_front_is_the_least_error_at_each_cost(reasoning: Any) -> None:
-    asked = {
+    options = {
         "hardware": "h100",
         "batch": "1,8,64",
         "generate": 8,
@@ -109,7 +109,7 @@ def test_the_front_is_the_least_error_at_each_cost(reasoning: Any) -> None:
         "visual_tokens": "1,16,64",
     }
     models = "qwen1.5-0.5b,qwen1.5-7b,qwen1.5-14b"
-    front = find_optimum(reasoning, {"usd_per_million": 60}, models=models, **asked).pareto
+    front = find_optimum(reasoning, {"usd_per_million": 60}, models=models, **options).pareto
     every = []
     for name in models.split(","):
         for tokens in (1, 16, 64):
@@ -119,9 +119,9 @@ def test_the_front_is_the_least_error_at_each_cost(reasoning: Any) -> None:
                     error = float(reasoning.predict(bill.n_params, tokens))
                     every.append((bill.costs["usd_per_million"], error))
     best = [(c, e) for c, e in every if not any((a, b) < (c, e) and b <= e for a, b in every)]
-    found = [(row["costs"]["usd_per_million"], row["error"]) for row in front]
-    assert len(found) == len(best)
-    for row, brute in zip(found, sorted(best), strict=True):
+    pairs = [(row["costs"]["usd_per_million"], row["error"]) for row in front]
+    assert len(pairs) == len(best)
+    for row, brute in zip(pairs, sorted(best), strict=True):
         assert row == pytest.approx(brute, rel=1e-12)
 
 
@@ -223,8 +223,8 @@ def test_a_default_tower_that_is_too_small_is_left_out_and_said_to_be(known_law:
     assert "tower_left_out" in dict(optimum.warnings)
     tiled = find_optimum(law, 8e12, models="qwen1.5", tiles=5)
     assert "tower_left_out" not in dict(tiled.warnings)
-    stated = find_optimum(law, 8e12, models="qwen1.5", tower="clip-vit-l-14-336")
-    assert stated.searched["visual_tokens"] == [1, 576]
+    config = find_optimum(law, 8e12, models="qwen1.5", tower="clip-vit-l-14-336")
+    assert config.searched["visual_tokens"] == [1, 576]
     with pytest.raises(InputError, match="2880 visual tokens are more than the 576 patches"):
         find_optimum(law, 8e12, models="qwen1.5", tower="clip-vit-l-14-336", visual_tokens="1:2880")
 
@@ -281,7 +281,7 @@ def test_options_out_of_range_get_a_sentence(option: str, value: Any, code: str)
     assert refusal.value.code == code
 
 
-def test_a_mixture_of_experts_is_doubted(reasoning: Any) -> None:
+def test_a_mixture_of_experts_gets_a_warning(reasoning: Any) -> None:
     optimum = find_optimum(reasoning, 2e12, models="qwen3-moe")
     assert "mixture" in dict(optimum.warnings)
 
@@ -291,10 +291,10 @@ def test_a_compressor_allows_only_its_own_counts(reasoning: Any) -> None:
     assert optimum.best["visual_tokens"] in (1, 4, 9, 16, 36, 64, 144, 576)
     assert "quecc" in optimum.searched["visual_tokens_from"]
     plain = find_optimum(reasoning, 2e12, models="qwen1.5", visual_tokens="16")
-    asked = find_optimum(reasoning, 2e12, models="qwen1.5", visual_tokens="16", compressor="quecc")
+    options = find_optimum(reasoning, 2e12, models="qwen1.5", visual_tokens="16", compressor="quecc")
     assert (
-        asked.best["costs"]["flops"] > plain.best["costs"]["flops"]
-        or asked.best["model"] != plain.best["model"]
+        options.best["costs"]["flops"] > plain.best["costs"]["flops"]
+        or options.best["model"] != plain.best["model"]
     )
     some = find_optimum(reasoning, 2e12, models="qwen1.5", visual_tokens="1:100", compressor="quecc")
     assert some.best["visual_tokens"] in (1, 4, 9, 16, 36, 64)
@@ -330,11 +330,11 @@ def test_a_kind_of_cost_of_ones_own_can_be_budgeted(reasoning: Any, tmp_path: An
 
 
 def test_what_has_no_effect_is_said(reasoning: Any) -> None:
-    asked = {"cost": "linear_flops", "tower": "clip-vit-b-16", "tiles": 2, "batch": "1,8"}
-    told = [
-        message for code, message in find_optimum(reasoning, 8e11, **asked).warnings if code == "no_effect"
+    options = {"cost": "linear_flops", "tower": "clip-vit-b-16", "tiles": 2, "batch": "1,8"}
+    messages = [
+        message for code, message in find_optimum(reasoning, 8e11, **options).warnings if code == "no_effect"
     ]
-    assert told == [
+    assert messages == [
         "tower, tiles: no effect on flops, as linear_flops counts it.",
         "batch and dtype: no effect on flops; each configuration is served in the first way that fits.",
     ]
@@ -370,17 +370,17 @@ def test_the_checklist_names_the_tower_only_where_it_is_counted(reasoning: Any) 
 def test_shapes_that_are_assumed_are_named(reasoning: Any) -> None:
     assumed = dict(find_optimum(reasoning, {"latency_ms": 80}, hardware="h100").warnings)
     assert "taken to be those of qwen1.5" in assumed["shapes_assumed"]
-    stated = find_optimum(reasoning, {"latency_ms": 80}, models="qwen1.5", hardware="h100")
-    assert "shapes_assumed" not in dict(stated.warnings)
+    optimum = find_optimum(reasoning, {"latency_ms": 80}, models="qwen1.5", hardware="h100")
+    assert "shapes_assumed" not in dict(optimum.warnings)
 
 
 def test_the_count_that_a_mixture_is_known_by_is_marked(reasoning: Any, tmp_path: Any) -> None:
     optimum = find_optimum(reasoning, 2e12, models="qwen3,qwen3-moe")
     marked = {c["model"]: c["counted_as"] for c in [optimum.best, *optimum.runners_up] if "counted_as" in c}
-    told = "the geometric mean of all and of active parameters (3.05e+10 in all, 3.35e+09 active)"
-    assert marked["qwen3-30b-a3b"] == told
-    assert told in list_models()["qwen3-30b-a3b"]
-    assert told in dict(find_cost("qwen3-30b-a3b").warnings)["mixture"]
+    message = "the geometric mean of all and of active parameters (3.05e+10 in all, 3.35e+09 active)"
+    assert marked["qwen3-30b-a3b"] == message
+    assert message in list_models()["qwen3-30b-a3b"]
+    assert message in dict(find_cost("qwen3-30b-a3b").warnings)["mixture"]
     shape = find_models("qwen3-30b-a3b")[0].shape
     for size, named in ((shape.n_params, "all parameters"), (shape.active_params, "the active parameters"),
                         (6e9, "a number of its own")):  # fmt: skip

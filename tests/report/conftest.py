@@ -62,7 +62,7 @@ def seeded_table() -> pd.DataFrame:
     draw = np.random.default_rng(1)
     rows = [
         {
-            "experiment": "made-up", "model": f"rung-{n}-with-a-very-long-name-{'x' * 40}", "n_params": n,
+            "experiment": "made-up", "model": f"model-{n}-with-a-very-long-name-{'x' * 40}", "n_params": n,
             "visual_tokens": v, "seed": s, "error": 1.2 * (n / 1e3) ** -0.3 * v**-0.2 + 0.05 + draw.normal(0, 0.02),
             "error_se": 0.015, "compressor": "quecc", "task_family": "reasoning", "benchmark": "one_hop",
         }
@@ -135,8 +135,8 @@ def eight_fits() -> list[Any]:
     """More fits than page one can hold as blocks, told apart by model family, benchmark and tower."""
     facts = describe("superclass_model_scaling")
     fits = [
-        sl.fit_law("superclass_model_scaling", bootstrap=20, **held)
-        for held in (facts["fit"], *facts["more_fits"])
+        sl.fit_law("superclass_model_scaling", bootstrap=20, **settings)
+        for settings in (facts["fit"], *facts["more_fits"])
     ]
     kinds = ("GQA", "VQAv2", "VizWiz")
     return [*fits, *(sl.fit_law("mqt_llava", "power", {"x": "visual_tokens"}, where={"benchmark": kind}, bootstrap=20)
@@ -206,13 +206,13 @@ def sections_of(items: Any) -> list[list[tuple[str, str]]]:
 
 def shown_texts(figure: Figure) -> list[tuple[str, Text, Bbox]]:
     """Every visible text of a drawn figure with its place in pixels."""
-    found = []
+    result = []
     with styled():
         for text in figure.findobj(Text):
             assert isinstance(text, Text)
             if text.get_visible() and text.get_text().strip() and _drawn(text):
-                found.append((text.get_text(), text, text.get_window_extent()))
-    return found
+                result.append((text.get_text(), text, text.get_window_extent()))
+    return result
 
 
 def _drawn(text: Text) -> bool:

@@ -195,7 +195,7 @@ def test_an_average_of_laws_is_described_by_its_members(sections_of: Callable[..
     assert [text for text in printed if text.startswith("error = ") and " fits of " in text]
 
 
-def test_tables_alone_are_counted_and_doubted(
+def test_tables_without_a_fit_are_counted_with_their_warnings(
     drawn: Callable[..., list[Page]], words_of: Callable[..., str]
 ) -> None:
     made = drawn(["vlm_reasoning", "vlm_ocr"])
@@ -205,16 +205,16 @@ def test_tables_alone_are_counted_and_doubted(
     assert "The cell 7B at V=576 equals 4B at V=576 to ten digits" in " ".join(first.split())
 
 
-def test_doubts_stand_under_the_grid_and_a_fit_alone_has_its_grid_too(
+def test_warnings_follow_the_grid_and_a_fit_alone_has_its_grid_too(
     ocr: Any, drawn: Callable[..., list[Page]], words_of: Callable[..., str]
 ) -> None:
     for items in (ocr, [ocr, "vlm_ocr"]):
         covered = [page for page in drawn(items) if "What was measured" in words_of(page)]
         names = [figure.name for part in split(blocks_of(gather(items))) for figure in figures_of(part)]
         assert [name for name in names if name.startswith("coverage")] == ["coverage_1"]
-        said = " ".join(words_of(covered[0]).split())
-        assert "Limitations of these numbers" in said
-        assert "The cell 7B at V=576 equals 4B at V=576 to ten digits" in said
+        text = " ".join(words_of(covered[0]).split())
+        assert "Limitations of these numbers" in text
+        assert "The cell 7B at V=576 equals 4B at V=576 to ten digits" in text
 
 
 def test_rows_that_are_not_believed_are_no_measurements(
@@ -224,10 +224,10 @@ def test_rows_that_are_not_believed_are_no_measurements(
     table.loc[3, "status"] = "partial"
     table.attrs.clear()
     (page,) = (page for page in drawn(table) if page.figure.axes)
-    said = words_of(page)
-    assert "n = 27 · 1 cell not measured" in said
-    assert "1 row of status 'partial'" in said
-    assert "Nothing was measured twice" in said
+    text = words_of(page)
+    assert "n = 27 · 1 cell not measured" in text
+    assert "1 row of status 'partial'" in text
+    assert "Nothing was measured twice" in text
 
 
 def test_cells_that_average_another_mix_of_benchmarks_are_marked_and_counted(
@@ -235,13 +235,13 @@ def test_cells_that_average_another_mix_of_benchmarks_are_marked_and_counted(
 ) -> None:
     made = drawn("scenes")
     (page,) = (page for page in made if "Mean error: reasoning" in words_of(page))
-    said = words_of(page)
-    assert "every cell measured · 4 uneven cells *" in said
-    assert said.count("*\n× 6") == 4
+    words = words_of(page)
+    assert "every cell measured · 4 uneven cells *" in words
+    assert words.count("*\n× 6") == 4
     note = (
         "* 4 cells of 16 with another mix of benchmarks (in scenes knowledge, whose rows of status 'plateau'"
     )
-    assert note in " ".join(said.split())
+    assert note in " ".join(words.split())
     assert [text for part in sections_of("scenes") for _, text in part if text.startswith(note)]
     for even in ("vlm_reasoning", "superclass_data_scaling"):
         assert not [page for page in drawn(even) if "*" in words_of(page)]
@@ -269,9 +269,9 @@ def test_the_words_of_page_one_are_explained_at_the_end(
 
 def test_where_two_kinds_of_interval_stand_both_are_explained(sections: list[list[tuple[str, str]]]) -> None:
     (part,) = (part for part in sections if ("title", "Uncertainty of the parameters") in part)
-    said = part[1][1]
-    assert "on page one and in the files: intervals by refits (wild bootstrap)" in said
-    assert "a profile assumes equal noise" in said
+    text = part[1][1]
+    assert "on page one and in the files: intervals by refits (wild bootstrap)" in text
+    assert "a profile assumes equal noise" in text
 
 
 def test_a_near_tie_does_not_contradict_how_often_the_pick_is_best(

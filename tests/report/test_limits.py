@@ -85,7 +85,7 @@ TABLES: dict[str, Callable[[], Any]] = {
 @pytest.fixture(scope="module")
 def plain(fitted: Any) -> Any:
     """The fit of the bundled table with few draws, and without profiles, which refit."""
-    draws = {name: held[:40] for name, held in fitted.draws.items()}
+    draws = {name: values[:40] for name, values in fitted.draws.items()}
     return replace(fitted, draws=draws, checklist={**fitted.checklist, "weights": "some"})
 
 

@@ -59,9 +59,9 @@ def test_the_pdf_has_truetype_fonts_text_that_can_be_read_and_metadata(folder: P
 
 
 def test_beside_it_lie_its_words_and_every_figures_numbers(folder: Path, fitted: Any) -> None:
-    held = json.loads((folder / "report.data" / "report.json").read_text())
-    assert held["schema"] == "scalelaw.report_contents/1"
-    data = held["data"]
+    reply = json.loads((folder / "report.data" / "report.json").read_text())
+    assert reply["schema"] == "scalelaw.report_contents/1"
+    data = reply["data"]
     assert data["studies"][0]["fit"]["params"]["alpha"] == fitted.params["alpha"]
     assert data["pages"][0]["said"][0]["kind"] == "title"
     named = [name for page in data["pages"] for name in page["figures"]]
@@ -132,9 +132,9 @@ class _Tags(HTMLParser):
         self.ids: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        held = dict(attrs)
-        self.loads += [str(held[key]) for key in ("src", "href", "xlink:href") if held.get(key)]
-        self.ids += [str(held["id"])] if held.get("id") else []
+        attributes = dict(attrs)
+        self.loads += [str(attributes[key]) for key in ("src", "href", "xlink:href") if attributes.get(key)]
+        self.ids += [str(attributes["id"])] if attributes.get("id") else []
         if tag not in self.empty:
             self.open.append(tag)
 
@@ -161,9 +161,9 @@ def test_the_web_page_is_whole_and_loads_nothing(folder: Path) -> None:
     assert "prefers-color-scheme: dark" in text
     assert "#1f2328" not in text.partition("<main>")[2].partition("</main>")[0]
     hovers = json.loads(re.findall(r'id="data">(.*?)</script>', text, re.DOTALL)[0])
-    points = [p[2] for held in hovers.values() for p in held["points"]]
+    points = [p[2] for hover in hovers.values() for p in hover["points"]]
     assert "visual tokens V 16" in " ".join(points)
-    assert any("surface" in held for held in hovers.values())
+    assert any("surface" in hover for hover in hovers.values())
 
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -204,27 +204,27 @@ def test_a_browser_shows_the_page_and_answers_the_pointer(folder: Path, wide: in
 
 
 @pytest.mark.parametrize(
-    ("asked", "code"),
+    ("options", "code"),
     [({"style": "papr"}, "unknown_style"), ({"form": "docx"}, "unknown_format")],
 )
 def test_a_style_or_format_that_is_none_gets_a_sentence(
-    asked: dict[str, str], code: str, fitted: Callable[..., Any], tmp_path: Path
+    options: dict[str, str], code: str, fitted: Callable[..., Any], tmp_path: Path
 ) -> None:
     with pytest.raises(InputError) as caught:
-        write_report(fitted, tmp_path / "report.pdf", **asked)
+        write_report(fitted, tmp_path / "report.pdf", **options)
     assert caught.value.code == code
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("name", "asked"),
+    ("name", "options"),
     [("report.docx", {}), ("report.html", {"form": "pdf"}), ("report.pdf", {"form": "html"})],
 )
 def test_a_report_is_not_written_under_the_name_of_another_format(
-    name: str, asked: dict[str, Any], fitted: Any, tmp_path: Path
+    name: str, options: dict[str, Any], fitted: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="is named otherwise") as caught:
-        write_report(fitted, tmp_path / name, **asked)
+        write_report(fitted, tmp_path / name, **options)
     assert caught.value.exit_code == 2
     assert not list(tmp_path.iterdir())
 

@@ -14,14 +14,14 @@ def test_one_alone_needs_no_name(fitted: Any) -> None:
     assert subjects([Study(fitted)]) == [""]
 
 
-def test_families_are_told_apart_by_family_and_by_nothing_else(fitted: Any, ocr: Any) -> None:
+def test_families_are_labeled_by_family_and_by_nothing_else(fitted: Any, ocr: Any) -> None:
     assert [study.name for study in gather([fitted, ocr]).studies] == ["reasoning", "OCR"]
 
 
-def test_methods_on_one_table_are_told_apart_by_method_and_benchmark() -> None:
-    asked: dict[str, Any] = {"law": "power", "inputs": {"x": "n_params_vision"}, "bootstrap": 0}
+def test_methods_on_one_table_are_labeled_by_method_and_benchmark() -> None:
+    options: dict[str, Any] = {"law": "power", "inputs": {"x": "n_params_vision"}, "bootstrap": 0}
     fits = [
-        sl.fit_law("superclass_model_scaling", where={"model_family": method, "benchmark": task}, **asked)
+        sl.fit_law("superclass_model_scaling", where={"model_family": method, "benchmark": task}, **options)
         for method in ("SuperClass", "CLIP")
         for task in ("VQAv2", "VizWiz")
     ]

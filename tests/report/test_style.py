@@ -28,8 +28,8 @@ def test_surfaces_are_drawn_in_cividis(
     drawn: list[Any] = []
     contourf = Axes.contourf
 
-    def noted(axes: Axes, *given: Any, **options: Any) -> Any:
-        made = contourf(axes, *given, **options)
+    def noted(axes: Axes, *args: Any, **options: Any) -> Any:
+        made = contourf(axes, *args, **options)
         drawn.extend([] if options.get("hatches") else [made.get_cmap().name])
         return made
 

@@ -32,8 +32,8 @@ def experiment() -> Callable[..., Experiment]:
     """An experiment of 2 LLMs x 2 token counts, with changes."""
 
     def make(**changes: Any) -> Experiment:
-        stated = {"question": "?", "name": "small", "llms": ["16x1", "24x1"], "visual_tokens": [1, 4]}
-        return parse_experiment(stated | changes)
+        config = {"question": "?", "name": "small", "llms": ["16x1", "24x1"], "visual_tokens": [1, 4]}
+        return parse_experiment(config | changes)
 
     return make
 

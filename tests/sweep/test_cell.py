@@ -32,12 +32,12 @@ Make = Callable[..., Experiment]
 def folder(experiment: Make, stub: str, tmp_path: Path) -> SweepFolder:
     """A sweep with one cell to do again: its result and its stages are gone."""
     run_sweep(experiment(), tmp_path / "sweep", "inline", progress=Progress(), train=stub)
-    held = SweepFolder(tmp_path / "sweep")
+    sweep = SweepFolder(tmp_path / "sweep")
     first = cells(experiment())[0]
-    held.cell(first.name).unlink()
+    sweep.cell(first.name).unlink()
     for stage in first.stages:
-        held.made(stage.name).unlink()
-    return held
+        sweep.made(stage.name).unlink()
+    return sweep
 
 
 def _name(experiment: Make) -> str:
@@ -71,15 +71,15 @@ def test_a_stage_with_one_flipped_bit_is_made_again(
     assert cell.main([str(folder.root), names[0], "--trainer", stub]) == 0
     right = folder.cell(names[0]).read_bytes()
     made = folder.stage(cells(experiment())[0].stages[2].name) / "llm.txt"
-    held = made.read_bytes()
-    made.write_bytes(held[:40] + bytes([held[40] ^ 1]) + held[41:])
+    content = made.read_bytes()
+    made.write_bytes(content[:40] + bytes([content[40] ^ 1]) + content[41:])
     folder.cell(names[0]).unlink()
     assert cell.main([str(folder.root), names[0], "--trainer", stub]) == 0
     assert trace().count("16x1") == 2
     again = read_part(folder.cell(names[0]), names[0])
     folder.cell(names[0]).write_bytes(right)
     assert again.rows["error"] == read_part(folder.cell(names[0]), names[0]).rows["error"]
-    assert made.read_bytes() == held
+    assert made.read_bytes() == content
 
 
 def test_a_cell_that_fails_says_so_and_a_success_takes_it_back(
@@ -113,8 +113,8 @@ def test_an_unknown_cell_or_folder_is_a_sentence(
 def test_what_is_no_measurement_is_no_row(
     experiment: Make, folder: SweepFolder, stub: str, rows: list[dict[str, Any]], code: str
 ) -> None:
-    held = importlib.import_module(stub)
-    train = types.SimpleNamespace(**{**vars(held), "run_cell": lambda *_, **__: rows})
+    module = importlib.import_module(stub)
+    train = types.SimpleNamespace(**{**vars(module), "run_cell": lambda *_, **__: rows})
     with pytest.raises(ScalelawError):
         cell.run(folder.root, _name(experiment), train)  # type: ignore[arg-type]
     assert json.loads(folder.failure(_name(experiment)).read_text())["code"] == code
@@ -126,12 +126,12 @@ def test_paths_in_an_experiment_hold_wherever_a_cell_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text("'My own compressor.'\n")
-    stated = experiment(compressors=["./mine.py"], llms=["16x1"], visual_tokens=[4])
-    run_sweep(stated, "sweep", "inline", progress=Progress(), train=stub)
+    config = experiment(compressors=["./mine.py"], llms=["16x1"], visual_tokens=[4])
+    run_sweep(config, "sweep", "inline", progress=Progress(), train=stub)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     (name,) = [
-        cell.name for cell in cells(experiment(**{**stated.model_dump(), "compressors": ["../mine.py"]}))
+        cell.name for cell in cells(experiment(**{**config.model_dump(), "compressors": ["../mine.py"]}))
     ]
     assert cell.run(tmp_path / "sweep", name, importlib.import_module(stub)).name == f"{name}.parquet"
 
@@ -140,26 +140,26 @@ def test_any_scheduler_can_run_cells_of_a_prepared_sweep(
     experiment: Make, stub: str, tmp_path: Path, trace: Callable[[], list[str]]
 ) -> None:
     folder = prepare_sweep(experiment(), tmp_path / "sweep", train=stub)
-    stated, train = cells(experiment()), importlib.import_module(stub)
+    grid, train = cells(experiment()), importlib.import_module(stub)
     assert trace() == []
-    assert cell.run_one(folder.root, "2", train) == (stated[2].name, folder.cell(stated[2].name))
-    assert cell.run_one(folder.root, stated[0].name, train)[0] == stated[0].name
+    assert cell.run_one(folder.root, "2", train) == (grid[2].name, folder.cell(grid[2].name))
+    assert cell.run_one(folder.root, grid[0].name, train)[0] == grid[0].name
     assert trace()[3:] == ["24x1-quecc-1-0", "16x1", "16x1-quecc-1-0"]
     result = run_sweep(experiment(), folder.root, "inline", progress=Progress(), train=stub)
     assert (len(result.skipped), len(result.done)) == (2, 2)
 
 
-def test_what_a_scheduler_is_told_of_a_cell_that_cannot_be(
+def test_an_impossible_cell_is_reported_to_the_scheduler(
     experiment: Make, stub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, train = prepare_sweep(experiment(), tmp_path / "sweep", train=stub), importlib.import_module(stub)
-    for place, given, code in (
+    for place, arguments, code in (
         (folder.root, "4", "unknown_cell"),
         (folder.root, "abc", "unknown_cell"),
         (tmp_path, "0", "no_sweep"),
     ):
         with pytest.raises(InputError) as caught:
-            cell.run_one(place, given, train)
+            cell.run_one(place, arguments, train)
         assert caught.value.code == code
     monkeypatch.setenv("STUB_FAIL", "tower")
     with pytest.raises(FailedCells, match="tower was told to fail") as failed:

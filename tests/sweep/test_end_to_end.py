@@ -18,14 +18,14 @@ from scalelaw.sweep.progress import Progress
 def test_a_real_sweep_gives_the_same_bits_in_processes_and_in_this_one(
     experiment: Callable[..., Experiment], measured: Callable[[Path], pd.DataFrame], tmp_path: Path
 ) -> None:
-    stated = experiment(
+    config = experiment(
         visual_tokens=[1, 4],
         vision={"steps": 3, "batch": 16},
         text={"steps": 3, "batch": 16},
         recipe={"steps": 3, "batch": 16, "images": 64},
         evaluation={"examples": 40, "batch": 40},
     )
-    run_sweep(stated, tmp_path / "local", "local", 2, progress=Progress())
+    run_sweep(config, tmp_path / "local", "local", 2, progress=Progress())
     table = measured(tmp_path / "local")
     families = table["task_family"].nunique()
     assert len(table) == 4 * families
@@ -35,10 +35,10 @@ def test_a_real_sweep_gives_the_same_bits_in_processes_and_in_this_one(
     assert table[["n_params", "train_flops", "train_tokens", "text_tokens", "error_se"]].gt(-1).all(axis=None)
     assert table.groupby("model")["n_params"].first().is_monotonic_increasing
 
-    predicted = [cell["train_flops"] for cell in plan_sweep(stated, tmp_path / "local").cells]
+    predicted = [cell["train_flops"] for cell in plan_sweep(config, tmp_path / "local").cells]
     assert table["train_flops"].iloc[::families].tolist() == predicted
 
-    one = experiment(**{**stated.model_dump(), "llms": ["24x1"], "visual_tokens": [4]})
+    one = experiment(**{**config.model_dump(), "llms": ["24x1"], "visual_tokens": [4]})
     run_sweep(one, tmp_path / "inline", "inline", progress=Progress())
     again = measured(tmp_path / "inline")
     same = table[table["cell"] == again["cell"][0]].reset_index(drop=True)

@@ -68,7 +68,7 @@ def _until(happened: Callable[[], bool]) -> None:
 
 def _processes(folder: Path) -> list[int]:
     """Running processes that name the folder in their command (zombies have no command)."""
-    found = []
+    problems = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
@@ -76,8 +76,8 @@ def _processes(folder: Path) -> list[int]:
             except OSError:
                 continue
             if str(folder).encode() in command:
-                found.append(int(entry.name))
-    return found
+                problems.append(int(entry.name))
+    return problems
 
 
 @pytest.mark.parametrize("executor", ["local", "inline"])
@@ -110,7 +110,7 @@ def test_a_runner_that_is_ended_takes_its_processes_along_and_loses_nothing(
     result = run_sweep(experiment(), folder.root, "inline", progress=Progress(), train=stub)
     assert set(result.skipped) == set(done)
     assert len(trace()) - begun == 4 - len(done)
-    assert all(folder.cell(name).read_bytes() == held for name, held in done.items())
+    assert all(folder.cell(name).read_bytes() == content for name, content in done.items())
     run_sweep(experiment(), tmp_path / "undisturbed", "inline", progress=Progress(), train=stub)
     pd.testing.assert_frame_equal(measured(folder.root), measured(tmp_path / "undisturbed"), check_exact=True)
     assert not list(folder.cells.glob(".*"))
@@ -142,16 +142,16 @@ def test_two_processes_never_make_one_stage_twice(
 ) -> None:
     """Cells started by hand, all at once, in a folder where no stage has been made."""
     run_sweep(experiment(), tmp_path / "sweep", "inline", progress=Progress(), train=stub)
-    folder, stated = SweepFolder(tmp_path / "sweep"), cells(experiment())
+    folder, grid = SweepFolder(tmp_path / "sweep"), cells(experiment())
     before = measured(folder.root)
-    for cell in stated:
+    for cell in grid:
         folder.cell(cell.name).unlink()
         for stage in cell.stages:
             folder.made(stage.name).unlink(missing_ok=True)
     begun = len(trace())
     monkeypatch.setenv("STUB_SECONDS", "0.1")
     command = [sys.executable, "-m", "scalelaw.sweep.cell", str(folder.root)]
-    names = [cell.name for cell in stated[:3]] + [stated[0].name]
+    names = [cell.name for cell in grid[:3]] + [grid[0].name]
     started = [subprocess.Popen([*command, name, "--trainer", stub]) for name in names]
     assert [process.wait(60) for process in started] == [0, 0, 0, 0]
     assert sorted(trace()[begun:]) == sorted(

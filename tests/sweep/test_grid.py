@@ -59,16 +59,16 @@ def _names(experiment: Experiment) -> dict[str, str]:
 
 
 def test_the_grid_is_the_product_in_the_order_of_the_experiment(experiment: Make) -> None:
-    found = cells(experiment(compressors=["quecc", "average_pool"], seeds=[5, 2]))
-    assert len(found) == 16
-    assert [(c.compressor, c.llm, c.visual_tokens, c.seed) for c in found[:5]] == [
+    grid = cells(experiment(compressors=["quecc", "average_pool"], seeds=[5, 2]))
+    assert len(grid) == 16
+    assert [(c.compressor, c.llm, c.visual_tokens, c.seed) for c in grid[:5]] == [
         ("quecc", "16x1", 1, 5),
         ("quecc", "16x1", 1, 2),
         ("quecc", "16x1", 4, 5),
         ("quecc", "16x1", 4, 2),
         ("quecc", "24x1", 1, 5),
     ]
-    assert found[-1].label == "24x1 average_pool V=4 seed 2"
+    assert grid[-1].label == "24x1 average_pool V=4 seed 2"
 
 
 def test_a_name_is_twelve_hex_digits_of_the_identity(experiment: Make) -> None:
@@ -77,19 +77,19 @@ def test_a_name_is_twelve_hex_digits_of_the_identity(experiment: Make) -> None:
 
 
 def test_a_cell_or_stage_is_found_by_its_name(experiment: Make) -> None:
-    stated = experiment()
-    last = cells(stated)[-1]
-    assert find(stated, last.name) == last
-    assert find(stated, last.stages[1].name) == last.stages[1]
+    config = experiment()
+    last = cells(config)[-1]
+    assert find(config, last.name) == last
+    assert find(config, last.stages[1].name) == last.stages[1]
     with pytest.raises(InputError, match="no cell 'nowhere'") as caught:
-        find(stated, "nowhere")
+        find(config, "nowhere")
     assert caught.value.code == "unknown_cell"
 
 
 def test_an_identity_is_canonical_json(experiment: Make) -> None:
     for work in (cells(experiment())[0], *cells(experiment())[0].stages):
-        held = json.loads(work.identity)
-        assert json.dumps(held, sort_keys=True, separators=(",", ":")) == work.identity
+        identity = json.loads(work.identity)
+        assert json.dumps(identity, sort_keys=True, separators=(",", ":")) == work.identity
 
 
 def test_cells_share_their_stages(experiment: Make) -> None:
@@ -113,14 +113,14 @@ def test_every_key_of_the_configuration_is_in_the_name_of_a_cell() -> None:
 
 
 def test_the_work_is_handed_what_its_name_holds_and_defaults_else(experiment: Make) -> None:
-    stated = experiment(
+    config = experiment(
         vision={"width": 32, "select": -1}, recipe={"steps": 7, "images": 500}, text={"steps": 3}
     )
-    cell = cells(stated)[1]
+    cell = cells(config)[1]
     assert cell.experiment.question == ""
     assert cell.experiment.llms == ["16x1"]
     assert cell.experiment.visual_tokens == [4]
-    assert cell.experiment.recipe == stated.recipe
+    assert cell.experiment.recipe == config.recipe
     tower, features, llm = (stage.experiment for stage in cell.stages)
     assert tower.vision.width == 32
     assert (tower.vision.select, tower.recipe, tower.text) == (Vision().select, Recipe(), Text())
@@ -204,11 +204,11 @@ def test_keys_that_came_later_leave_older_names_as_they_were() -> None:
 
 
 def test_factors_of_the_learning_rates_are_an_axis(experiment: Make) -> None:
-    found = cells(experiment(llms=["16x1"], visual_tokens=[1], rate_factors=[0.5, 1, 2]))
-    assert [cell.rate_factor for cell in found] == [0.5, 1, 2]
-    assert len({cell.name for cell in found}) == 3
-    assert [cell.experiment.rate_factors for cell in found] == [[0.5], [1], [2]]
-    assert [cell.label.partition(" rates x ")[2] for cell in found] == ["0.5", "", "2"]
+    grid = cells(experiment(llms=["16x1"], visual_tokens=[1], rate_factors=[0.5, 1, 2]))
+    assert [cell.rate_factor for cell in grid] == [0.5, 1, 2]
+    assert len({cell.name for cell in grid}) == 3
+    assert [cell.experiment.rate_factors for cell in grid] == [[0.5], [1], [2]]
+    assert [cell.label.partition(" rates x ")[2] for cell in grid] == ["0.5", "", "2"]
     with pytest.raises(InputError, match="above 0"):
         experiment(rate_factors=[0])
     with pytest.raises(InputError, match="twice"):

@@ -89,8 +89,8 @@ def test_a_whole_sweep_runs_beside_modules_of_the_same_names(
 
 def test_every_child_has_a_safe_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", "/a", "", "/b", ""]))
-    held = _launch.environment()
-    assert (held["PYTHONSAFEPATH"], held["PYTHONPATH"]) == ("1", os.pathsep.join(["/a", "/b"]))
+    environment = _launch.environment()
+    assert (environment["PYTHONSAFEPATH"], environment["PYTHONPATH"]) == ("1", os.pathsep.join(["/a", "/b"]))
 
 
 @pytest.mark.parametrize("section", ["compressors", "dataset", "objective"])
@@ -106,11 +106,11 @@ def test_a_plan_runs_nothing_of_the_experiments_own(
         "dataset": {"dataset": {"name": str(own)}},
         "objective": {"vision": {"objective": str(own)}},
     }[section]
-    stated = parse_experiment(
+    config = parse_experiment(
         {"question": "?", "llms": ["16x1"], "visual_tokens": [4], "name": "x", **changes}
     )
-    plan = plan_sweep(stated, tmp_path / "sweep")
-    prepare_sweep(stated, tmp_path / "sweep")
+    plan = plan_sweep(config, tmp_path / "sweep")
+    prepare_sweep(config, tmp_path / "sweep")
     assert not marker.exists()
     assert [code for code, _ in plan.warnings] == ["own_code_not_run"]
     known = [cell["train_flops"] is not None for cell in plan.cells]

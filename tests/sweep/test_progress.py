@@ -91,9 +91,9 @@ def test_the_live_table_opens_and_closes_on_stderr_alone(
     with LiveTable() as shown:
         shown.begin(items, 2)
         shown.end(items[0], "", 7)
-    held = capsys.readouterr()
-    assert held.out == ""
-    assert "1 of 4 done" in held.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "1 of 4 done" in printed.err
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(8.4, "8 s"), (99, "99 s"), (180, "3 min"), (7500, "2 h 05")])

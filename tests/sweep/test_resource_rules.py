@@ -26,16 +26,16 @@ def test_a_later_rule_overrides_an_earlier_one_key_by_key(experiment: Make) -> N
     small, _, large, _ = cells(experiment(llms=["16x1", "64x4"]))
     assert (llm_size("16x1"), llm_size("64x4")) == (3328, 200704)
     tower, _, text = small.stages
-    held = _resources(
+    needs = _resources(
         {"gpus": 1, "cpus": 4, "minutes": 30},
         {"above": 1e5, "gpus": 8, "nodes": 2},
         {"below": 1e5, "cells_per_job": 10},
         {"work": "tower", "gpus": 2},
     )
-    assert needs_of(small, held) == Needs(gpus=1, cpus=4, minutes=30, cells_per_job=10)
-    assert needs_of(large, held) == Needs(gpus=8, cpus=4, minutes=30, nodes=2)
-    assert needs_of(text, held) == needs_of(small, held)
-    assert needs_of(tower, held) == Needs(gpus=2, cpus=4, minutes=30, cells_per_job=10)
+    assert needs_of(small, needs) == Needs(gpus=1, cpus=4, minutes=30, cells_per_job=10)
+    assert needs_of(large, needs) == Needs(gpus=8, cpus=4, minutes=30, nodes=2)
+    assert needs_of(text, needs) == needs_of(small, needs)
+    assert needs_of(tower, needs) == Needs(gpus=2, cpus=4, minutes=30, cells_per_job=10)
     assert needs_of(small, _resources()) == Needs()
 
 
@@ -64,8 +64,8 @@ def test_rules_that_cannot_be(text: str, code: str, sentence: str, tmp_path: Pat
 
 
 def test_a_plan_says_what_would_be_asked_for(experiment: Make, stub: str, tmp_path: Path) -> None:
-    stated = experiment(resources={"rules": [{"work": "cell", "cpus": 2}, {"work": "tower", "minutes": 5}]})
-    plan = plan_sweep(stated, tmp_path / "new", "inline", train=stub)
+    config = experiment(resources={"rules": [{"work": "cell", "cpus": 2}, {"work": "tower", "minutes": 5}]})
+    plan = plan_sweep(config, tmp_path / "new", "inline", train=stub)
     assert [(ask["tasks"], ask["cpus"], ask["minutes"]) for ask in plan.asks] == [
         (1, 1, 5),
         (3, 1, 0),
@@ -86,10 +86,10 @@ def test_a_plan_refuses_what_a_sweep_would(experiment: Make, stub: str, tmp_path
 
 
 def test_an_experiment_states_its_resources_in_its_file() -> None:
-    stated = parse_experiment(
+    config = parse_experiment(
         {"question": "?", "llms": ["16x1"], "visual_tokens": [1], "resources": {"rules": [{"gpus": 0.5}]}}
     )
-    assert stated.resources.rules[0].gpus == 0.5
+    assert config.resources.rules[0].gpus == 0.5
 
 
 def test_settings_of_an_executor_that_there_is_not_are_refused() -> None:
@@ -100,5 +100,5 @@ def test_settings_of_an_executor_that_there_is_not_are_refused() -> None:
     local = plugins.load("executors", "local")
     with pytest.raises(InputError, match="'slrum'. Did you mean 'slurm'"):
         settings_of(local, "local", Resources(settings={"slrum": {"partition": "x"}}))
-    held = Resources(settings={"./mine.py": {}, "slurm": {}, "local": {"gpus": [0]}})
-    assert settings_of(local, "local", held) == {"settings": {"gpus": [0]}}
+    resources = Resources(settings={"./mine.py": {}, "slurm": {}, "local": {"gpus": [0]}})
+    assert settings_of(local, "local", resources) == {"settings": {"gpus": [0]}}

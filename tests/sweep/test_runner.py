@@ -67,8 +67,8 @@ def test_a_cluster_gives_the_same_table(
     request.getfixturevalue({"slurm": "slurm", "ray": "ray_here"}[executor])
     settings = {"slurm": {"poll_s": 0.2}, "ray": {"cpus": 4}}
     rules = [{"work": "cell", "cells_per_job": 3}]
-    stated = experiment(resources={"rules": rules, "settings": settings})
-    assert len(sweep(stated, tmp_path / "there", executor=executor).done) == 4
+    config = experiment(resources={"rules": rules, "settings": settings})
+    assert len(sweep(config, tmp_path / "there", executor=executor).done) == 4
     sweep(experiment(), tmp_path / "here")
     pd.testing.assert_frame_equal(measured(tmp_path / "there"), measured(tmp_path / "here"), check_exact=True)
 
@@ -92,17 +92,17 @@ def test_what_killed_writers_left_is_removed_but_not_from_under_one_who_writes(
 ) -> None:
     folder, names = SweepFolder(tmp_path / "sweep"), [cell.name for cell in cells(experiment())]
     sweep(experiment())
-    left, held = (
+    left, kept = (
         [folder.cells / f".{name}.parquet.a1b2.part", folder.saved(name).parent / f".{name}.pt.a1b2.part"]
         for name in names[:2]
     )
     folder.saved(names[2]).parent.mkdir(exist_ok=True)  # the stub saves nothing
     folder.saved(names[2]).write_bytes(b"what it knows")
-    for path in (*left, *held):
+    for path in (*left, *kept):
         path.write_bytes(b"half")
     with hold(folder.lock_of(names[1])):
         sweep(experiment())
-    assert [path.exists() for path in (*left, *held, folder.saved(names[2]))] == [
+    assert [path.exists() for path in (*left, *kept, folder.saved(names[2]))] == [
         False,
         False,
         True,
@@ -231,9 +231,9 @@ def _empty(path: Path, other: Path) -> None:
 
 
 def _flip_a_bit(path: Path, other: Path) -> None:
-    held = bytearray(path.read_bytes())
-    held[60] ^= 1
-    path.write_bytes(bytes(held))
+    content = bytearray(path.read_bytes())
+    content[60] ^= 1
+    path.write_bytes(bytes(content))
 
 
 def _put_another(path: Path, other: Path) -> None:
@@ -348,12 +348,12 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(
 
 
 def test_the_folder_says_what_it_holds(experiment: Make, sweep: Sweep, tmp_path: Path) -> None:
-    stated = experiment(recipe={"learning_rate": 1e-5})
-    result = sweep(stated)
+    config = experiment(recipe={"learning_rate": 1e-5})
+    result = sweep(config)
     folder = SweepFolder(tmp_path / "sweep")
-    assert read_experiment(folder.experiment) == stated
-    assert json.loads(folder.manifest.read_text())["cells"] == [cell.name for cell in cells(stated)]
-    cell = cells(stated)[0]
+    assert read_experiment(folder.experiment) == config
+    assert json.loads(folder.manifest.read_text())["cells"] == [cell.name for cell in cells(config)]
+    cell = cells(config)[0]
     notes = pq.read_metadata(folder.cell(cell.name)).metadata
     assert notes[b"scalelaw.schema"] == b"1"
     assert notes[b"scalelaw.identity"].decode() == cell.identity

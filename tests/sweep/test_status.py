@@ -19,8 +19,8 @@ from scalelaw.sweep.progress import Progress
 Make = Callable[..., Experiment]
 
 
-def _run(stated: Experiment, folder: Path, stub: str) -> None:
-    run_sweep(stated, folder, "inline", progress=Progress(), train=stub)
+def _run(config: Experiment, folder: Path, stub: str) -> None:
+    run_sweep(config, folder, "inline", progress=Progress(), train=stub)
 
 
 def test_what_is_done_running_failed_broken_and_missing(
@@ -35,10 +35,10 @@ def test_what_is_done_running_failed_broken_and_missing(
     folder.cell(names[1]).write_bytes(b"half")
     folder.cell(names[2]).unlink()
     with hold(folder.lock_of(names[2])), only_runner(folder.lock):
-        found = sweep_status(experiment(), tmp_path)
-    assert [cell["state"] for cell in found.cells] == ["done", "broken", "running", "failed"]
-    assert found.cells[3]["reason"] == "RuntimeError: 24x1-quecc-4-0 was told to fail"
-    assert found.running
+        status = sweep_status(experiment(), tmp_path)
+    assert [cell["state"] for cell in status.cells] == ["done", "broken", "running", "failed"]
+    assert status.cells[3]["reason"] == "RuntimeError: 24x1-quecc-4-0 was told to fail"
+    assert status.running
     assert not is_held(folder.lock)
     assert sweep_status(experiment(), tmp_path).counts()["missing"] == 1
 
@@ -63,15 +63,15 @@ def test_a_plug_in_that_changed_is_said(
 ) -> None:
     from scalelaw.sweep import fingerprint
 
-    stated = experiment(llms=["24x1"], visual_tokens=[4])
-    _run(stated, tmp_path, stub)
+    config = experiment(llms=["24x1"], visual_tokens=[4])
+    _run(config, tmp_path, stub)
     real = fingerprint.plugin_content
     monkeypatch.setattr(
         fingerprint,
         "plugin_content",
-        lambda drawer, name: {name: ["0"]} if drawer == "compressors" else real(drawer, name),
+        lambda package, name: {name: ["0"]} if package == "compressors" else real(package, name),
     )
-    (stale,) = sweep_status(stated, tmp_path).stale
+    (stale,) = sweep_status(config, tmp_path).stale
     assert stale["why"] == "a file of compressor.quecc has changed."
 
 
@@ -86,8 +86,8 @@ def test_a_sweeps_folder_stands_for_its_experiment(
     with pytest.raises(FailedCells):
         _run(experiment(track=[]), tmp_path / "out", stub)
     assert cli.main(["sweep", str(tmp_path / "out"), "--status"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "4 cells: 3 done, 1 failed"
-    assert said[1].endswith("24x1 quecc V=4 seed 0: RuntimeError: 24x1-quecc-4-0 was told to fail")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "4 cells: 3 done, 1 failed"
+    assert lines[1].endswith("24x1 quecc V=4 seed 0: RuntimeError: 24x1-quecc-4-0 was told to fail")
     (tmp_path / "empty").mkdir()
     assert cli.main(["sweep", str(tmp_path / "empty"), "--status"]) == 2

@@ -27,8 +27,8 @@ from scalelaw.table.read import read_table
 Make = Callable[..., Experiment]
 
 
-def swept(stated: Experiment, folder: Path, stub: str) -> None:
-    run_sweep(stated, folder, "inline", progress=Progress(), train=stub)
+def swept(config: Experiment, folder: Path, stub: str) -> None:
+    run_sweep(config, folder, "inline", progress=Progress(), train=stub)
 
 
 @pytest.mark.parametrize("name", ["cells", "stages", "saved", "locks", "failed", "logs", "logs/slurm"])
@@ -39,7 +39,7 @@ def test_a_folder_inside_that_leads_out_is_refused(
     outside.mkdir()
     (folder.root / name).parent.mkdir(parents=True)
     (folder.root / name).symlink_to(outside)
-    for call in (swept, lambda *given: prepare_sweep(*given[:2])):
+    for call in (swept, lambda *args: prepare_sweep(*args[:2])):
         with pytest.raises(InputError, match="leads out of the sweep's folder"):
             call(experiment(), folder.root, stub)
     assert not list(outside.iterdir())
@@ -63,13 +63,13 @@ def test_a_file_inside_that_leads_out_is_refused(
 def test_what_a_cell_writes_does_not_follow_a_link(
     place: str, experiment: Make, stub: str, tmp_path: Path
 ) -> None:
-    folder, stated = SweepFolder(tmp_path / "sweep"), experiment(llms=["16x1"], visual_tokens=[1])
-    path = getattr(folder, place)(cells(stated)[0].name)
+    folder, config = SweepFolder(tmp_path / "sweep"), experiment(llms=["16x1"], visual_tokens=[1])
+    path = getattr(folder, place)(cells(config)[0].name)
     path.parent.mkdir(parents=True)
     (tmp_path / "precious").write_text("kept")
     path.symlink_to(tmp_path / "precious")
     with pytest.raises((FailedCells, InputError, OSError)):
-        swept(stated, folder.root, stub)
+        swept(config, folder.root, stub)
     assert (tmp_path / "precious").read_text() == "kept"
 
 
@@ -122,10 +122,10 @@ def test_no_setting_of_slurm_begins_a_line_of_shell(settings: dict[str, Any], tm
     task = Task("a", "m", (), tmp_path / "r", tmp_path / "o", needs=Needs())
     with pytest.raises(InputError, match="line break"):
         slurm.asks([task], jobs=1, settings=settings)
-    told = slurm.asks(
+    states = slurm.asks(
         [task], jobs=1, settings={"partition": "a; touch ran $(x)", "setup": ["module load\ncuda"]}
     )
-    assert "--partition='a; touch ran $(x)'" in told[0]["sbatch"]
+    assert "--partition='a; touch ran $(x)'" in states[0]["sbatch"]
 
 
 Node = tuple[Path, ast.AST]
@@ -142,18 +142,18 @@ def nodes() -> tuple[Node, ...]:
 
 def calls(*names: str, of: str = "") -> list[ast.Call]:
     """Every call of functions of these names; `of`: of that module."""
-    found = []
+    problems = []
     for _, node in nodes():
         if isinstance(node, ast.Call):
             called = node.func
             name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
             module = getattr(getattr(called, "value", None), "id", "")
             if name in names and of in ("", module):
-                found.append(node)
-    return found
+                problems.append(node)
+    return problems
 
 
-def said(call: ast.Call, name: str) -> Any:
+def keyword_of(call: ast.Call, name: str) -> Any:
     """What a call says of an option."""
     return next((getattr(word.value, "value", None) for word in call.keywords if word.arg == name), None)
 
@@ -175,11 +175,11 @@ def test_no_code_is_read_from_files() -> None:
     assert not [call for call in calls("exec") if isinstance(call.func, ast.Name)]
     assert not calls("system", "popen", "read_pickle", "unsafe_load", "full_load", "unsafe_load_all")
     assert calls("load", of="torch")
-    assert all(said(call, "weights_only") is True for call in calls("load", of="torch"))
+    assert all(keyword_of(call, "weights_only") is True for call in calls("load", of="torch"))
     assert calls("load", of="np")
-    assert not any(said(call, "allow_pickle") for call in calls("load", of="np"))
+    assert not any(keyword_of(call, "allow_pickle") for call in calls("load", of="np"))
     assert not any(
-        said(call, "shell") for call in calls("run", "Popen", "call", "check_call", "check_output")
+        keyword_of(call, "shell") for call in calls("run", "Popen", "call", "check_call", "check_output")
     )
     yaml_loads = calls("load", of="yaml")
     assert not yaml_loads  # safe_load builds its own loader from the safe one
@@ -194,4 +194,6 @@ def test_no_model_is_loaded_without_saying_whether_its_code_is_run() -> None:
     assert len(loaded) >= 7
     for call in loaded:
         spread = {getattr(word.value, "id", "") for word in call.keywords if word.arg is None}
-        assert spread & {"trust", "LOCAL"} or said(call, "trust_remote_code") is False, ast.unparse(call)
+        assert spread & {"trust", "LOCAL"} or keyword_of(call, "trust_remote_code") is False, ast.unparse(
+            call
+        )

@@ -53,8 +53,8 @@ def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callab
     return install
 
 
-def sweep(stated: Experiment, out: Path, stub: str) -> Path:
-    run_sweep(stated, out, "inline", progress=Progress(), train=stub)
+def sweep(config: Experiment, out: Path, stub: str) -> Path:
+    run_sweep(config, out, "inline", progress=Progress(), train=stub)
     return out
 
 
@@ -64,17 +64,17 @@ def test_a_tracker_hears_losses_and_scores_of_every_cell_and_stage(
     experiment: Callable[..., Experiment],
 ) -> None:  # fmt: skip
     heard = kit(name)
-    stated = experiment(llms=["16x1"], track=[name])
-    sweep(stated, tmp_path / "out", stub)
+    config = experiment(llms=["16x1"], track=[name])
+    sweep(config, tmp_path / "out", stub)
     begun = [line for line in heard() if line[0] == "init"]
     assert {line[1] for line in begun} == {"small"}
     named = {line[3]["cell"] for line in begun}  # type: ignore[index]
-    assert {cell.name for cell in cells(stated)} < named
+    assert {cell.name for cell in cells(config)} < named
     assert len(named) == 2 + 3  # two cells; a tower, its features, an LLM
     assert len([line for line in heard() if line[0] == "finish"]) == len(begun)
-    for cell in cells(stated):
+    for cell in cells(config):
         numbers = [line[2] for line in heard() if line[0] == "log" and str(line[1]).endswith(cell.name)]
-        assert any("loss" in held for held in numbers)  # type: ignore[operator]
+        assert any("loss" in entry for entry in numbers)  # type: ignore[operator]
         assert any(str(key).startswith("error/") for key in numbers[-1])  # type: ignore[attr-defined]
 
 
@@ -93,11 +93,11 @@ def test_one_that_fails_is_left_out_and_the_cell_goes_on(
     experiment: Callable[..., Experiment], measured: Callable[[Path], pd.DataFrame],
 ) -> None:  # fmt: skip
     kit("wandb", fails=True)
-    stated = experiment(llms=["16x1"], visual_tokens=[1], track=["wandb"])
-    assert len(measured(sweep(stated, tmp_path / "out", stub)))
-    log = SweepFolder(tmp_path / "out").log(cells(stated)[0].name).read_text().splitlines()
-    said = [line for line in map(json.loads, log) if line.get("event") == "tracker left out"]
-    assert [line["reason"] for line in said] == ["OSError: no route to host"]
+    config = experiment(llms=["16x1"], visual_tokens=[1], track=["wandb"])
+    assert len(measured(sweep(config, tmp_path / "out", stub)))
+    log = SweepFolder(tmp_path / "out").log(cells(config)[0].name).read_text().splitlines()
+    lines = [line for line in map(json.loads, log) if line.get("event") == "tracker left out"]
+    assert [line["reason"] for line in lines] == ["OSError: no route to host"]
 
 
 class Ear:
@@ -117,29 +117,29 @@ class Ear:
 
 
 def test_no_line_of_anothers_trainer_fails_a_cell_or_costs_a_tracker() -> None:
-    told: list[object] = []
+    calls: list[object] = []
     ear = Ear()
     for opened in ({}, {"ear": ear}):
-        hears = trackers.Trackers(opened, lambda **facts: told.append(facts))
+        hears = trackers.Trackers(opened, lambda **facts: calls.append(facts))
         for step in ("3/10", None, float("nan"), 2):
             hears.line({"step": step, "loss": 1.5})
         hears.line({"step": 3, "loss": 10**400})
         hears.scores([{"benchmark": "a", "error": None}, {"benchmark": "b", "error": 0.25}])
     assert ear.heard == [({"loss": 1.5}, 2), ({"error/b": 0.25}, 3)]
-    assert not told
+    assert not calls
 
 
 def test_to_be_asked_to_make_room_is_no_fault_of_a_tracker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = Preempted("Asked.", code="preempted")
+    stop = Preempted("Asked.", code="preempted")
     with pytest.raises(Preempted):
-        trackers.Trackers({"ear": Ear(asked)}, print).line({"step": 1, "loss": 1.5})
+        trackers.Trackers({"ear": Ear(stop)}, print).line({"step": 1, "loss": 1.5})
 
     def opening(*_: object) -> None:
-        raise asked
+        raise stop
 
-    monkeypatch.setattr(trackers, "check", lambda asked: None)
+    monkeypatch.setattr(trackers, "check", lambda stop: None)
     monkeypatch.setattr(trackers, "_TensorBoard", opening)
     with pytest.raises(Preempted):
         trackers.opened(["tensorboard"], SweepFolder(tmp_path), "p", "n", "l", print)
@@ -150,7 +150,7 @@ def test_one_that_cannot_be_opened_is_left_out(
     measured: Callable[[Path], pd.DataFrame],
 ) -> None:  # fmt: skip
     """TensorBoard's own folder cannot be made."""
-    monkeypatch.setattr(trackers, "check", lambda asked: None)
+    monkeypatch.setattr(trackers, "check", lambda names: None)
 
     def none(*_: object) -> None:
         raise PermissionError("read-only")
@@ -169,8 +169,8 @@ def test_tensorboard_has_a_run_for_every_cell(
         def __init__(self, folder: str) -> None:
             self.folder = Path(folder)
 
-        def add_scalar(self, *given: object) -> None:
-            heard.append((self.folder.name, *given))
+        def add_scalar(self, *args: object) -> None:
+            heard.append((self.folder.name, *args))
 
         def close(self) -> None:
             heard.append((self.folder.name, "closed"))
@@ -178,10 +178,10 @@ def test_tensorboard_has_a_run_for_every_cell(
     made = ModuleType("torch.utils.tensorboard")
     made.SummaryWriter = Writer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", made)
-    monkeypatch.setattr(trackers, "check", lambda asked: None)
-    stated = experiment(llms=["16x1"], visual_tokens=[1], track=["tensorboard"])
-    sweep(stated, tmp_path / "out", stub)
-    (cell,) = cells(stated)
+    monkeypatch.setattr(trackers, "check", lambda names: None)
+    config = experiment(llms=["16x1"], visual_tokens=[1], track=["tensorboard"])
+    sweep(config, tmp_path / "out", stub)
+    (cell,) = cells(config)
     own = [line[1:] for line in heard if str(line[0]).endswith(cell.name)]
     assert "loss" in [line[0] for line in own]
     assert own[-1] == ("closed",)
@@ -199,8 +199,8 @@ def test_what_is_missing_is_named_before_anything_runs(
         sweep(experiment(track=["wndb"]), tmp_path / "out", stub)
     assert not (tmp_path / "out").exists()
     (tmp_path / "e.yaml").write_text("question: '?'\nllms: [16x1]\nvisual_tokens: [1]\n")
-    given = ["sweep", str(tmp_path / "e.yaml"), "--out", str(tmp_path / "out"), "--track", "tensorboard"]
-    assert cli.main(given) == 5
+    arguments = ["sweep", str(tmp_path / "e.yaml"), "--out", str(tmp_path / "out"), "--track", "tensorboard"]
+    assert cli.main(arguments) == 5
     assert "pip install 'scalelaw[track]'" in capsys.readouterr().err
 
 

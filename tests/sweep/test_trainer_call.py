@@ -21,8 +21,8 @@ class OutOfMemoryError(RuntimeError):
 def call(tmp_path: Path) -> Callable[..., Any]:
     """Call a trainer's function; `told` is what it logged."""
 
-    def run(function: Callable[..., Any], told: list[Any] | None = None, **choices: Any) -> Any:
-        log = lambda **facts: told.append(facts) if told is not None else None  # noqa: E731
+    def run(function: Callable[..., Any], messages: list[Any] | None = None, **choices: Any) -> Any:
+        log = lambda **facts: messages.append(facts) if messages is not None else None  # noqa: E731
         return trainer_call.call(function, saved=tmp_path / "saved" / "a.pt", log=log, **choices)
 
     return run
@@ -36,15 +36,15 @@ def test_a_trainer_is_handed_what_it_takes(call: Callable[..., Any], tmp_path: P
 
 
 def test_without_memory_there_is_a_second_try_in_halves(call: Callable[..., Any]) -> None:
-    told: list[dict[str, Any]] = []
+    log: list[dict[str, Any]] = []
 
     def needs_halves(splits: int = 1) -> int:
         if splits < 2:
             raise OutOfMemoryError("CUDA out of memory.")
         return splits
 
-    assert call(needs_halves, told) == 2
-    assert told == [{"event": "out of memory", "splits": 2}]
+    assert call(needs_halves, log) == 2
+    assert log == [{"event": "out of memory", "splits": 2}]
 
 
 @pytest.mark.parametrize("kind", [OutOfMemoryError, MemoryError])
@@ -82,7 +82,7 @@ def test_another_error_is_not_tried_again(call: Callable[..., Any]) -> None:
 def test_several_processes_begin_again_together_in_halves(
     call: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One has no memory; another feels it as a lost connection; both ask to be begun again, once."""
+    """One has no memory; another feels it as a lost connection; both ask for one restart."""
     monkeypatch.setenv("WORLD_SIZE", "2")
     memory: dict[str, int] = {"rows": 1}
 

@@ -46,10 +46,10 @@ def test_a_score_in_the_place_of_an_error_is_refused_with_the_line_to_type(
     target: str, maximum: float
 ) -> None:
     frame = table(**{target: (1 - ERROR) * maximum})
-    found = refusal(frame, target=target)
-    assert found.code == "looks_like_score"
-    assert f"--score {target}=" in found.hint
-    assert "--as-is" in found.hint
+    code = refusal(frame, target=target)
+    assert code.code == "looks_like_score"
+    assert f"--score {target}=" in code.hint
+    assert "--as-is" in code.hint
     assert len(points(frame, INPUTS, target, as_is=True)) == len(GRID)
     read = points(frame, INPUTS, score={target: maximum})
     np.testing.assert_allclose(read.target, ERROR, atol=1e-12)
@@ -66,17 +66,17 @@ def test_a_score_is_fitted_as_the_error_that_it_is() -> None:
 
 def test_where_sees_the_values_of_the_table() -> None:
     frame = table(n_params=GRID["n_params"] / 1e9, error=ERROR)
-    chosen = points(frame, INPUTS, where={"n_params": 7}, scale={"n_params": 1e9})
-    assert set(chosen.inputs["n_params"]) == {7e9}
+    selected = points(frame, INPUTS, where={"n_params": 7}, scale={"n_params": 1e9})
+    assert set(selected.inputs["n_params"]) == {7e9}
 
 
 @pytest.mark.parametrize("target", ["error", "err_rate", "top1_error"])
 def test_errors_in_percent_are_refused_with_the_factor(target: str) -> None:
     frame = table(**{target: 100 * ERROR})
-    found = refusal(frame, target=target)
-    assert found.code == "error_looks_like_percent"
-    assert f"--scale {target}=0.01" in found.hint
-    assert "--as-is" in found.hint
+    code = refusal(frame, target=target)
+    assert code.code == "error_looks_like_percent"
+    assert f"--scale {target}=0.01" in code.hint
+    assert "--as-is" in code.hint
     np.testing.assert_allclose(points(frame, INPUTS, target, scale={target: 0.01}).target, ERROR)
     assert len(points(frame, INPUTS, target, as_is=True)) == len(GRID)
     assert refusal(frame, target=target, own_law=True, falls=INPUTS).code == "error_looks_like_percent"
@@ -86,15 +86,15 @@ def test_errors_in_percent_are_refused_with_the_factor(target: str) -> None:
 def test_a_few_errors_in_percent_among_shares_are_refused_with_their_row(rows: list[int]) -> None:
     error = ERROR.to_numpy().copy()
     error[rows] *= 100
-    found = refusal(table(error=error))
-    assert found.code == "unit_mismatch"
-    assert f"data row {rows[0] + 1} " in found.message
+    code = refusal(table(error=error))
+    assert code.code == "unit_mismatch"
+    assert f"data row {rows[0] + 1} " in code.message
     assert len(points(table(error=error), INPUTS, as_is=True)) == len(GRID)
 
 
 def test_errors_above_one_that_may_be_losses_are_a_warning() -> None:
-    found = dict(points(table(error=1.7 + ERROR), INPUTS).warnings)
-    assert "--scale error=0.01" in found["error_above_one"]
+    messages = dict(points(table(error=1.7 + ERROR), INPUTS).warnings)
+    assert "--scale error=0.01" in messages["error_above_one"]
     assert "error_above_one" in codes(table(error=2 * ERROR))
     assert not codes(table(error=1.7 + ERROR), as_is=True)
 
@@ -102,9 +102,9 @@ def test_errors_above_one_that_may_be_losses_are_a_warning() -> None:
 def test_a_few_scores_as_shares_among_percentages_are_refused() -> None:
     scores = 100 * (1 - ERROR).to_numpy()
     scores[4] /= 100
-    found = refusal(table(acc=scores), score={"acc": 100})
-    assert found.code == "unit_mismatch"
-    assert "data row 5 " in found.message
+    code = refusal(table(acc=scores), score={"acc": 100})
+    assert code.code == "unit_mismatch"
+    assert "data row 5 " in code.message
     scores[4] = 0.005
     assert "unit_mismatch" in codes(table(acc=scores), score={"acc": 100})
 
@@ -218,9 +218,9 @@ def test_noise_without_a_trend_is_no_score() -> None:
 def test_no_bundled_table_is_refused_or_said_to_be_in_other_units(name: str) -> None:
     facts = describe(name)
     for how in [facts["fit"], *(facts.get("more_fits") or [])]:
-        found = codes(read_table(name), how["inputs"], target=how["target"], where=how.get("where"))
-        assert not found & {"looks_like_score", "unit_mismatch", "error_looks_like_percent", "empty_cells"}
-        flipped = read_table(name).assign(error=lambda held: 100 * (1 - held["error"]))
+        seen = codes(read_table(name), how["inputs"], target=how["target"], where=how.get("where"))
+        assert not seen & {"looks_like_score", "unit_mismatch", "error_looks_like_percent", "empty_cells"}
+        flipped = read_table(name).assign(error=lambda frame: 100 * (1 - frame["error"]))
         rise = points(flipped, how["inputs"], "error", how.get("where"), as_is=True).target
         if np.unique(rise).size > 1 and name.startswith("vlm_"):
             assert refusal(flipped, how["inputs"], where=how.get("where")).code == "looks_like_score"
@@ -242,9 +242,9 @@ def test_one_size_in_another_unit_is_refused_with_its_row(column: str, factor: f
     sizes = GRID["n_params"].to_numpy().copy()
     sizes[11] *= factor
     frame = table(error=ERROR, **{column: sizes})
-    found = refusal(frame, [column])
-    assert found.code == "unit_mismatch"
-    assert "data row 12 " in found.message
+    code = refusal(frame, [column])
+    assert code.code == "unit_mismatch"
+    assert "data row 12 " in code.message
 
 
 @pytest.mark.parametrize(
@@ -277,9 +277,9 @@ def test_small_models_are_right() -> None:
 )  # fmt: skip
 def test_points_of_several_kinds_are_warned_of(column: str, values: list[Any]) -> None:
     twice = pd.concat([GRID.assign(error=ERROR, **{column: value}) for value in values], ignore_index=True)
-    found = codes(read_table(twice))
-    assert f"mixed_{column}" in found
-    assert ("pooled_benchmarks" in found) == (column == "benchmark")
+    seen = codes(read_table(twice))
+    assert f"mixed_{column}" in seen
+    assert ("pooled_benchmarks" in seen) == (column == "benchmark")
     if values[0] is not None and column != "direction":
         assert f"mixed_{column}" not in codes(read_table(twice), where={column: values[0]})
     if column.startswith("train"):
@@ -332,10 +332,10 @@ def test_pooled_benchmarks_are_seen_under_any_name(column: str) -> None:
     kinds = [1, 2, 3] if column.endswith("id") else ["a", "b", "c"]
     parts = [GRID.assign(error=ERROR + 0.05 * i, **{column: kind}) for i, kind in enumerate(kinds)]
     frame = read_table(pd.concat(parts, ignore_index=True))
-    found = dict(points(frame, INPUTS).warnings)
-    assert "--by " in found["pooled_benchmarks"]
-    assert column in found["pooled_benchmarks"]
-    assert "conflicting_scores" not in found
+    messages = dict(points(frame, INPUTS).warnings)
+    assert "--by " in messages["pooled_benchmarks"]
+    assert column in messages["pooled_benchmarks"]
+    assert "conflicting_scores" not in messages
     assert "pooled_benchmarks" not in codes(frame, where={column: kinds[0]})
     grouped = fit_groups(frame, column, bootstrap=0)
     assert len(grouped.groups) == 3
@@ -359,9 +359,9 @@ def with_row(at: int, **cells: Any) -> pd.DataFrame:
 @pytest.mark.parametrize("drop", [[], ["model"]])
 def test_conflicting_scores_of_one_cell_are_refused(drop: list[str]) -> None:
     frame = read_table(with_row(3, error=0.9).drop(columns=drop))
-    found = refusal(frame)
-    assert found.code == "conflicting_scores"
-    assert "seed" in found.hint
+    code = refusal(frame)
+    assert code.code == "conflicting_scores"
+    assert "seed" in code.hint
     assert len(points(frame, INPUTS, as_is=True)) == len(GRID) + 1
 
 
@@ -395,8 +395,8 @@ def test_a_score_that_contradicts_its_error_is_a_warning(column: str, maximum: f
     scores = maximum * (1 - ERROR).to_numpy()
     assert not codes(table(error=ERROR, **{column: scores}))
     scores[6] *= 0.8
-    found = dict(points(table(error=ERROR, **{column: scores}), INPUTS).warnings)
-    assert "data row 7 " in found["conflicting_scores"]
+    messages = dict(points(table(error=ERROR, **{column: scores}), INPUTS).warnings)
+    assert "data row 7 " in messages["conflicting_scores"]
     assert not codes(table(error=ERROR, **{column: scores}), as_is=True)
     unrelated = np.random.default_rng(0).uniform(0.2, 0.8, len(GRID))
     assert ("conflicting_scores" in codes(table(error=ERROR, **{column: unrelated}))) == (column == "value")
@@ -420,8 +420,8 @@ def test_sizes_in_other_units_are_warned_of(column: str, sizes: list[float], fac
         {column: np.repeat(sizes, 3), "visual_tokens": np.tile([4.0, 16.0, 64.0], len(sizes))}
     )
     frame["error"] = np.linspace(0.9, 0.4, len(frame))
-    found = dict(points(read_table(frame), [column, "visual_tokens"]).warnings)
-    message = found.get("unit_mismatch") or found["n_params_looks_like_billions"]
+    messages = dict(points(read_table(frame), [column, "visual_tokens"]).warnings)
+    message = messages.get("unit_mismatch") or messages["n_params_looks_like_billions"]
     assert not factor or f"--scale {column}={factor}." in message
 
 

@@ -8,61 +8,61 @@ from scalelaw.table.read import bundled_tables, read_table
 
 
 def test_a_full_grid() -> None:
-    found = coverage("vlm_reasoning")
-    assert (found.rows, found.along, found.n_rows) == ("n_params", "visual_tokens", 28)
-    assert found.row_values == [500_000_000, 1_800_000_000, 4_000_000_000, 7_000_000_000]
-    assert found.along_values == [1, 4, 16, 36, 64, 144, 576]
-    assert found.counts == [[1] * 7] * 4
-    assert found.missing == []
-    assert "arXiv 2411.03312" in found.citation
-    assert len(found.warnings) == 4
+    covered = coverage("vlm_reasoning")
+    assert (covered.rows, covered.along, covered.n_rows) == ("n_params", "visual_tokens", 28)
+    assert covered.row_values == [500_000_000, 1_800_000_000, 4_000_000_000, 7_000_000_000]
+    assert covered.along_values == [1, 4, 16, 36, 64, 144, 576]
+    assert covered.counts == [[1] * 7] * 4
+    assert covered.missing == []
+    assert "arXiv 2411.03312" in covered.citation
+    assert len(covered.warnings) == 4
 
 
 def test_what_is_missing_is_named() -> None:
     table = pd.DataFrame({"n_params": [1e6, 1e6, 2e6, 2e6], "visual_tokens": [1, 4, 1, 4], "seed": [0, 0, 0, 1],
                           "error": 0.5, "benchmark": ["a", "b", "a", "a"], "status": ["ok", "ok", "ok", "partial"],
                           "source": "here"})  # fmt: skip
-    found = coverage(table)
-    assert found.counts == [[1, 1], [1, 0]]
-    assert found.missing == [(2_000_000, 4)]
-    assert found.benchmarks == {"a": 2, "b": 1}
-    assert found.statuses == {"ok": 3, "partial": 1}
-    assert found.sources == ["here"]
+    covered = coverage(table)
+    assert covered.counts == [[1, 1], [1, 0]]
+    assert covered.missing == [(2_000_000, 4)]
+    assert covered.benchmarks == {"a": 2, "b": 1}
+    assert covered.statuses == {"ok": 3, "partial": 1}
+    assert covered.sources == ["here"]
 
 
 def test_the_axes_can_be_chosen() -> None:
-    found = coverage("quecc_table1", rows="compressor", along="benchmark")
-    assert found.row_values[-1] == "token_packer"
-    assert ("mqt", "TextVQA") in found.missing
+    covered = coverage("quecc_table1", rows="compressor", along="benchmark")
+    assert covered.row_values[-1] == "token_packer"
+    assert ("mqt", "TextVQA") in covered.missing
     with pytest.raises(InputError, match="Did you mean 'compressor'"):
         coverage("quecc_table1", rows="compresor")
 
 
 @pytest.mark.parametrize("name", sorted(bundled_tables()))
 def test_every_bundled_table_has_a_grid(name: str) -> None:
-    found = coverage(name)
-    assert sum(map(sum, found.counts)) == found.statuses["ok"]
-    assert found.to_dict()["title"]
+    covered = coverage(name)
+    assert sum(map(sum, covered.counts)) == covered.statuses["ok"]
+    assert covered.to_dict()["title"]
 
 
 def test_warnings_about_rows() -> None:
     table = read_table("vlm_ocr")
     assert table_warnings(table, "vlm_ocr") == coverage("vlm_ocr").warnings
-    said = " ".join(table_warnings(table))
-    assert "The same error to every digit (0.653946) at n_params 4e+09" in said
-    assert "No row has a standard error." in said
-    assert "Nothing was measured twice" in said
+    text = " ".join(table_warnings(table))
+    assert "The same error to every digit (0.653946) at n_params 4e+09" in text
+    assert "No row has a standard error." in text
+    assert "Nothing was measured twice" in text
     table.loc[3, "status"], table.loc[5, "judge"] = "partial", "gpt-4"
     table["chance_error"], table["error_se"], table["error_se_kind"] = 0.9, 0.01, "binomial"
     table.loc[6, "error_se"] = None
     again = table.tail(1).assign(error=table["error"].tail(1) + 0.01)
-    said = " ".join(table_warnings(pd.concat([table, again])))
-    assert "1 row of status 'partial'" in said
-    assert "was judged by an unnamed judge and gpt-4" in said
-    assert "1 row no better than guessing" in said
-    assert "1 row without a standard error." in said
-    assert "27 rows with a binomial standard error" in said
-    assert "Nothing was measured twice" not in said
+    text = " ".join(table_warnings(pd.concat([table, again])))
+    assert "1 row of status 'partial'" in text
+    assert "was judged by an unnamed judge and gpt-4" in text
+    assert "1 row no better than guessing" in text
+    assert "1 row without a standard error." in text
+    assert "27 rows with a binomial standard error" in text
+    assert "Nothing was measured twice" not in text
 
 
 def test_shares_of_a_stated_number_of_examples_may_be_equal() -> None:
@@ -108,12 +108,12 @@ def test_the_noise_between_runs_is_pooled_over_what_ran_more_than_once() -> None
 def test_a_holdout_stands_beside_the_noise_between_runs() -> None:
     first = read_table("vlm_reasoning").assign(seed=0)
     again = pd.concat([first, first.assign(seed=1, error=first.error + 0.02)], ignore_index=True)
-    held = fit_law(again, holdout="largest", bootstrap=0).holdout
-    assert held["repeat_sd"] == pytest.approx(0.02 / 2**0.5, rel=1e-9)
-    assert (held["repeat_freedom"], held["repeat_of"]) == (7, "held out")
+    holdout = fit_law(again, holdout="largest", bootstrap=0).holdout
+    assert holdout["repeat_sd"] == pytest.approx(0.02 / 2**0.5, rel=1e-9)
+    assert (holdout["repeat_freedom"], holdout["repeat_of"]) == (7, "held out")
     smaller = again.drop(index=again.index[(again.n_params == 7e9) & (again.seed == 1)])
-    held = fit_law(smaller, holdout="largest", bootstrap=0).holdout
-    assert (held["repeat_freedom"], held["repeat_of"]) == (21, "all")
+    holdout = fit_law(smaller, holdout="largest", bootstrap=0).holdout
+    assert (holdout["repeat_freedom"], holdout["repeat_of"]) == (21, "all")
     assert "repeat_sd" not in fit_law(first, holdout="largest", bootstrap=0).holdout
 
 

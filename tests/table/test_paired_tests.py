@@ -29,20 +29,20 @@ def rows() -> pd.DataFrame:
 
 
 def test_it_is_the_paired_t_test() -> None:
-    found = paired(rows()).set_index("compressor")
+    pairs = paired(rows()).set_index("compressor")
     theirs = stats.ttest_rel(ERRORS["quecc"], ERRORS["downsample"])
     interval = theirs.confidence_interval(0.95)
-    ours = found.loc["quecc"]
+    ours = pairs.loc["quecc"]
     assert ours["p"] == pytest.approx(theirs.pvalue, rel=1e-12)
     assert [ours["difference_lo"], ours["difference_hi"]] == pytest.approx([interval.low, interval.high])
     assert ours["difference"] == pytest.approx(-0.035)
     assert ours["n"] == 4
-    assert found.loc["other", "plateaus"] == 1
+    assert pairs.loc["other", "plateaus"] == 1
     other = stats.ttest_rel(ERRORS["other"], ERRORS["downsample"]).pvalue
     assert ours["p_holm"] == pytest.approx(min(1, 2 * theirs.pvalue))
-    assert found.loc["other", "p_holm"] == pytest.approx(max(2 * theirs.pvalue, other))
-    assert np.isnan(found.loc["downsample", "p"])
-    assert found.loc["downsample", "difference"] == 0
+    assert pairs.loc["other", "p_holm"] == pytest.approx(max(2 * theirs.pvalue, other))
+    assert np.isnan(pairs.loc["downsample", "p"])
+    assert pairs.loc["downsample", "difference"] == 0
 
 
 def test_holm_by_hand() -> None:
@@ -52,9 +52,9 @@ def test_holm_by_hand() -> None:
 
 def test_only_pairs_are_compared() -> None:
     table = rows().drop(index=[0])  # the baseline's first seed
-    found = paired(table).set_index("compressor")
-    assert found.loc["quecc", ["n", "unpaired"]].tolist() == [3, 1]
-    assert found.loc["quecc", "difference"] == pytest.approx(np.mean([-0.05, -0.01, -0.06]))
+    pairs = paired(table).set_index("compressor")
+    assert pairs.loc["quecc", ["n", "unpaired"]].tolist() == [3, 1]
+    assert pairs.loc["quecc", "difference"] == pytest.approx(np.mean([-0.05, -0.01, -0.06]))
     one = paired(rows().query("seed == 0")).set_index("compressor")
     assert np.isnan(one.loc["quecc", "p"])
     assert one.loc["quecc", "difference"] == pytest.approx(-0.02)
@@ -75,19 +75,19 @@ def test_numbers_are_compared_too() -> None:
     named = rows().assign(
         compressor=lambda t: t["compressor"].map({"downsample": 1.0, "quecc": 0.5, "other": 2.0})
     )
-    found = paired(named.rename(columns={"compressor": "rate_factor"}), "rate_factor", "1").set_index(
+    pairs = paired(named.rename(columns={"compressor": "rate_factor"}), "rate_factor", "1").set_index(
         "rate_factor"
     )
-    assert sorted(found.index) == ["0.5", "1", "2"]
-    assert found.loc["0.5", "difference"] == pytest.approx(-0.035)
+    assert sorted(pairs.index) == ["0.5", "1", "2"]
+    assert pairs.loc["0.5", "difference"] == pytest.approx(-0.035)
     sizes = rows().assign(
         n_params=lambda t: t["compressor"].map(
             {"downsample": 6738415616, "quecc": 6738417664, "other": 70000000000}
         )
     )
     for baseline in ("6738415616", "6738415616.0", "6.738415616e9"):
-        found = paired(sizes, "n_params", baseline).set_index("n_params")
-        assert sorted(found.index) == ["6738415616", "6738417664", "70000000000"]
-        assert found.loc["6738417664", "difference"] == pytest.approx(-0.035)
+        pairs = paired(sizes, "n_params", baseline).set_index("n_params")
+        assert sorted(pairs.index) == ["6738415616", "6738417664", "70000000000"]
+        assert pairs.loc["6738417664", "difference"] == pytest.approx(-0.035)
     with pytest.raises(InputError, match="3"):
         paired(named, "compressor", "3")

@@ -18,16 +18,16 @@ ROW: dict[str, Any] = {"n_params": 5e8, "visual_tokens": 4, "error": 0.5, "task_
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"error": np.inf}, "has inf in data row 2 "),
         ({"error": -0.1}, "must not be negative; data row 2 .* has -0.1"),
         ({"n_params": 0}, "must be positive; data row 2 "),
     ],
 )
-def test_a_bad_number_is_named_with_its_row(change: dict[str, float], said: str) -> None:
+def test_a_bad_number_is_named_with_its_row(change: dict[str, float], message: str) -> None:
     table = read_table(pd.DataFrame([ROW, {**ROW, **change}, ROW]))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         points(table, ["n_params", "visual_tokens"])
 
 
@@ -54,12 +54,12 @@ def test_where_selects_and_says_what_there_is_when_nothing_is_left() -> None:
 
 def test_a_row_that_is_not_ok_is_left_out_and_said_to_be() -> None:
     table = read_table(pd.DataFrame([{**ROW, "status": "ok"}, {**ROW, "status": "plateau"}]))
-    chosen = points(table, ["n_params", "visual_tokens"])
-    assert len(chosen) == 1
-    assert chosen.dropped == ("1 row(s) with status 'plateau'",)
+    selected = points(table, ["n_params", "visual_tokens"])
+    assert len(selected) == 1
+    assert selected.dropped == ("1 row(s) with status 'plateau'",)
 
 
-def test_doubtful_selections_are_warned_of() -> None:
+def test_ambiguous_selections_get_a_warning() -> None:
     mixed = read_table(pd.DataFrame([ROW, {**ROW, "task_family": "ocr"}]))
     assert [code for code, _ in points(mixed, ["n_params"]).warnings] == ["mixed_task_family"]
     billions = read_table(pd.DataFrame([{**ROW, "n_params": 0.5}, {**ROW, "n_params": 7}]))
@@ -68,16 +68,16 @@ def test_doubtful_selections_are_warned_of() -> None:
 
 def test_the_hash_of_the_data_changes_with_the_data() -> None:
     table = read_table("vlm_reasoning")
-    chosen = points(table, ["n_params", "visual_tokens"])
-    assert chosen.data_hash == points(table, ["n_params", "visual_tokens"]).data_hash
+    selected = points(table, ["n_params", "visual_tokens"])
+    assert selected.data_hash == points(table, ["n_params", "visual_tokens"]).data_hash
     table.loc[3, "error"] += 1e-12
-    assert chosen.data_hash != points(table, ["n_params", "visual_tokens"]).data_hash
+    assert selected.data_hash != points(table, ["n_params", "visual_tokens"]).data_hash
 
 
 def test_points_know_their_table_and_what_was_chosen(tmp_path: Path) -> None:
     table = read_table("vlm_reasoning")
-    held = points(table, ("n_params", "visual_tokens"), where="visual_tokens=16")
-    assert (held.table, held.where) == ("vlm_reasoning", {"visual_tokens": "16"})
+    selected = points(table, ("n_params", "visual_tokens"), where="visual_tokens=16")
+    assert (selected.table, selected.where) == ("vlm_reasoning", {"visual_tokens": "16"})
     table.to_csv(tmp_path / "my results.csv")
     assert points(read_table(tmp_path / "my results.csv"), ("n_params",)).table == "my results.csv"
     assert points(read_table(pd.DataFrame({"n_params": [1e9], "error": [0.5]})), ("n_params",)).table == ""
@@ -98,10 +98,10 @@ def test_percentages_are_refused_and_copies_are_a_warning() -> None:
 @pytest.mark.parametrize("column", ["error", "n_params", "visual_tokens"])
 def test_an_empty_cell_is_left_out_and_counted(column: str) -> None:
     table = read_table(pd.DataFrame([ROW, {**ROW, column: np.nan}, ROW]))
-    chosen = points(table, ["n_params", "visual_tokens"])
-    assert len(chosen) == len(chosen.rows) == len(chosen.target_se) == 2
-    assert chosen.dropped == (f"1 row(s) with an empty '{column}'",)
-    assert "empty_cells" in dict(chosen.warnings)
+    selected = points(table, ["n_params", "visual_tokens"])
+    assert len(selected) == len(selected.rows) == len(selected.target_se) == 2
+    assert selected.dropped == (f"1 row(s) with an empty '{column}'",)
+    assert "empty_cells" in dict(selected.warnings)
 
 
 def test_empty_cells_that_leave_nothing_are_counted_in_the_refusal() -> None:

@@ -35,10 +35,10 @@ def test_every_bundled_table_is_in_the_schema_with_its_source(name: str) -> None
 @pytest.mark.parametrize("name", sorted(bundled_tables()))
 def test_a_bundled_table_says_how_it_is_fitted(name: str) -> None:
     facts = describe(name)
-    for stated in [facts["fit"], *facts.get("more_fits", [])]:
-        chosen = points(read_table(name), stated["inputs"], stated["target"], stated.get("where"))
-        assert len(chosen) >= 3
-        assert all(np.unique(values).size >= 2 for values in chosen.inputs.values())
+    for config in [facts["fit"], *facts.get("more_fits", [])]:
+        selected = points(read_table(name), config["inputs"], config["target"], config.get("where"))
+        assert len(selected) >= 3
+        assert all(np.unique(values).size >= 2 for values in selected.inputs.values())
 
 
 @pytest.mark.parametrize("name", [n for n in sorted(bundled_tables()) if "raw" in describe(n)])
@@ -77,8 +77,8 @@ def test_what_is_written_is_read_back(
     back = read_table(path).to_dict("records")
     for row, again in zip(written, back, strict=True):
         for name, value in row.items():
-            held = again[name]
-            assert held == value or (value is None and (held is None or np.isnan(held)))
+            column = again[name]
+            assert column == value or (value is None and (column is None or np.isnan(column)))
 
 
 def test_a_value_that_its_column_cannot_hold_is_refused(tmp_path: Path) -> None:
@@ -117,13 +117,13 @@ BAD_FILES = {
 
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_a_file_that_is_no_table_is_a_sentence(tmp_path: Path, name: str) -> None:
-    content, said = BAD_FILES[name]
+    content, message = BAD_FILES[name]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read_table(tmp_path / name)
 
 
-SAID = {
+MESSAGES = {
     "ragged.csv": ("n_params,error\n1,2\n1,2,3\n", "data row 2 .* has 3 fields", "separated by commas"),
     "semicolons.csv": ("n_params;error\n1e9;0,5\n2e9;0,4\n", "separated by semicolons", "import wide_csv"),
     "points.csv": ("# from a sheet\nn_params;error\n1e9;0.5\n", "separated by semicolons", "import wide_csv"),
@@ -132,13 +132,13 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", MESSAGES)
 def test_what_is_wrong_with_a_table_is_said_with_one_full_stop_and_what_to_do(
     tmp_path: Path, name: str
 ) -> None:
-    content, said, hint = SAID[name]
+    content, message, hint = MESSAGES[name]
     (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=said) as error:
+    with pytest.raises(InputError, match=message) as error:
         read_table(tmp_path / name)
     assert error.value.message.endswith(".")
     assert not error.value.message.endswith(("..", "\n.", " ."))
@@ -165,10 +165,10 @@ def test_a_choice_while_reading_is_the_choice_after_it(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     write_table(rows, path)
     where = ["task_family=ocr", "visual_tokens=4"]
-    chosen = read_table(path, where)
-    assert len(chosen) == 2
+    selected = read_table(path, where)
+    assert len(selected) == 2
     whole = points(read_table(path), ["n_params"], where=where)
-    assert points(chosen, ["n_params"], where=where).data_hash == whole.data_hash
+    assert points(selected, ["n_params"], where=where).data_hash == whole.data_hash
     for nothing in (["task_family=ocrs"], ["visual_tokens=many"], ["colour=red"], {"n_params": 5}):
         assert len(read_table(path, nothing)) == 8
 

@@ -70,15 +70,15 @@ def test_known_counts(model: str, size: str, settings: dict[str, Any], tokens: i
 
 
 def test_images_of_one_prompt_are_added() -> None:
-    found = sl.count_tokens("qwen2.5-vl", [(1920, 1080), "400x300"])
-    assert [entry["visual_tokens"] for entry in found.images] == [2691, 154]
-    assert found.visual_tokens == 2845
-    assert found.patches == 4 * 2845
+    counted = sl.count_tokens("qwen2.5-vl", [(1920, 1080), "400x300"])
+    assert [entry["visual_tokens"] for entry in counted.images] == [2691, 154]
+    assert counted.visual_tokens == 2845
+    assert counted.patches == 4 * 2845
 
 
 def test_markers_are_counted_apart() -> None:
-    found = sl.count_tokens("pixtral", ["1024x1024"])
-    assert found.prompt_tokens == 64 * 65
+    counted = sl.count_tokens("pixtral", ["1024x1024"])
+    assert counted.prompt_tokens == 64 * 65
     crossed = sl.count_tokens("mllama", ["560x560"])
     assert (crossed.visual_tokens, crossed.prompt_tokens) == (1601, 1)
 
@@ -88,26 +88,26 @@ def test_several_images_of_llava_onevision_are_not_tiled() -> None:
 
 
 def test_videos() -> None:
-    found = sl.count_tokens("qwen2.5-vl", ["1280x720"], frames=32, fps=2)
-    assert found.images == []
-    (video,) = found.videos
+    counted = sl.count_tokens("qwen2.5-vl", ["1280x720"], frames=32, fps=2)
+    assert counted.images == []
+    (video,) = counted.videos
     assert (video["frames"], video["seconds"]) == (32, 16.0)
     assert video["visual_tokens"] == 16 * video["resized_width"] * video["resized_height"] // 28**2
     odd = sl.count_tokens("qwen2.5-vl", ["1280x720"], frames=31)
-    assert odd.visual_tokens == found.visual_tokens
+    assert odd.visual_tokens == counted.visual_tokens
 
 
 def test_a_models_own_files_win(tmp_path: Path) -> None:
     image = {"min_pixels": 3136, "max_pixels": 602112, "patch_size": 14, "merge_size": 2}
     path = folder(tmp_path, QWEN, image=image)
-    found = sl.count_tokens(path, ["1920x1080"])
-    assert found.settings["max_pixels"] == 602112
+    counted = sl.count_tokens(path, ["1920x1080"])
+    assert counted.settings["max_pixels"] == 602112
     assert (
-        found.visual_tokens
+        counted.visual_tokens
         == sl.count_tokens("qwen2.5-vl", ["1920x1080"], settings={"max_pixels": 602112}).visual_tokens
     )
-    assert found.warnings == []
-    assert len(found.files) == 2
+    assert counted.warnings == []
+    assert len(counted.files) == 2
 
 
 def test_sizes_as_shortest_and_longest_edge_are_read(tmp_path: Path) -> None:
@@ -121,11 +121,11 @@ def test_processors_nested_in_one_file_are_read(tmp_path: Path) -> None:
 
 
 def test_without_a_preprocessor_the_defaults_are_a_warning(tmp_path: Path) -> None:
-    found = sl.count_tokens(folder(tmp_path, QWEN), ["100x100"])
-    assert [kind for kind, _ in found.warnings] == ["default_settings"]
+    counted = sl.count_tokens(folder(tmp_path, QWEN), ["100x100"])
+    assert [kind for kind, _ in counted.warnings] == ["default_settings"]
 
 
-def test_pixtral_is_told_from_llava_by_its_vision_part(tmp_path: Path) -> None:
+def test_pixtral_is_distinguished_from_llava_by_its_vision_part(tmp_path: Path) -> None:
     config = {"model_type": "llava", "vision_config": {"model_type": "pixtral", "patch_size": 16}}
     assert find_vision_model(folder(tmp_path, config)).family == "pixtral"
 
@@ -196,12 +196,12 @@ def test_a_refused_knob_names_its_range_and_the_familys_knobs() -> None:
 
 
 def test_what_a_knob_would_change_is_what_it_changes() -> None:
-    found = sl.count_tokens("qwen2.5-vl", ["1920x1080"])
-    assert {row["knob"] for row in found.knobs} == {"min_pixels", "max_pixels"}
-    for row in found.knobs:
+    counted = sl.count_tokens("qwen2.5-vl", ["1920x1080"])
+    assert {row["knob"] for row in counted.knobs} == {"min_pixels", "max_pixels"}
+    for row in counted.knobs:
         again = sl.count_tokens("qwen2.5-vl", ["1920x1080"], settings={row["knob"]: row["value"]})
         assert (again.visual_tokens, again.patches) == (row["visual_tokens"], row["patches"])
-        assert again.visual_tokens != found.visual_tokens
+        assert again.visual_tokens != counted.visual_tokens
 
 
 @pytest.mark.parametrize(
@@ -216,11 +216,11 @@ def test_what_a_knob_would_change_is_what_it_changes() -> None:
 def test_the_cheapest_setting_that_does_not_reduce_the_image(
     model: str, settings: Any, cheapest: Any
 ) -> None:
-    found = sl.count_tokens(model, ["1920x1080"], settings=settings)
-    assert found.cheapest is not None
-    assert found.cheapest["settings"] == cheapest
+    counted = sl.count_tokens(model, ["1920x1080"], settings=settings)
+    assert counted.cheapest is not None
+    assert counted.cheapest["settings"] == cheapest
     again = sl.count_tokens(model, ["1920x1080"], settings={**settings, **cheapest})
-    assert again.visual_tokens == found.cheapest["visual_tokens"]
+    assert again.visual_tokens == counted.cheapest["visual_tokens"]
 
 
 def test_no_setting_of_llava_keeps_a_large_image() -> None:
@@ -235,10 +235,10 @@ def test_no_setting_of_llava_keeps_a_large_image() -> None:
 def test_a_distribution(tmp_path: Path) -> None:
     path = tmp_path / "sizes.csv"
     path.write_text("width,height,count\n1920,1080,2\n400,300,97\n280,280,1\n")
-    found = sl.count_tokens("qwen2.5-vl", image_sizes=path)
-    spread = found.distribution
+    counted = sl.count_tokens("qwen2.5-vl", image_sizes=path)
+    spread = counted.distribution
     assert spread is not None
-    assert found.visual_tokens == spread["mean"] == (2 * 2691 + 97 * 154 + 100) / 100
+    assert counted.visual_tokens == spread["mean"] == (2 * 2691 + 97 * 154 + 100) / 100
     assert (spread["n"], spread["min"], spread["p50"], spread["p95"], spread["max"]) == (
         100,
         100,

@@ -1,4 +1,4 @@
-"""Made-to-measure stages and cells that are asked to make room: they go on to the bit; damaged checkpoints, halves."""
+"""Preempted stages and cells continue bit for bit; damaged checkpoints; cells in two halves."""
 
 from __future__ import annotations
 
@@ -96,14 +96,14 @@ def test_stages_go_on_to_the_bit(
 def test_halves_of_a_batch_learn_what_the_batch_does(cell: Callable[..., Any], tmp_path: Path) -> None:
     """The same mathematics, not the same bits: sums are added in another order."""
     rows, heard = cell()
-    halves, said = cell(splits=2)
-    assert [line["loss"] for line in said] == pytest.approx([line["loss"] for line in heard], rel=1e-4)
+    halves, logged = cell(splits=2)
+    assert [line["loss"] for line in logged] == pytest.approx([line["loss"] for line in heard], rel=1e-4)
     assert [row["train_tokens"] for row in halves] == [row["train_tokens"] for row in rows]
     assert [row["status"] for row in halves] == [row["status"] for row in rows]
-    for splits, held in ((1, heard), (2, said)):
-        held.clear()
-        pretrain_llm(experiment(), "8x1", tmp_path, held.append, splits=splits)
-    assert [line["loss"] for line in said] == pytest.approx([line["loss"] for line in heard], rel=1e-4)
+    for splits, log in ((1, heard), (2, logged)):
+        log.clear()
+        pretrain_llm(experiment(), "8x1", tmp_path, log.append, splits=splits)
+    assert [line["loss"] for line in logged] == pytest.approx([line["loss"] for line in heard], rel=1e-4)
 
 
 def test_a_cell_without_memory_is_made_in_halves(
@@ -125,17 +125,17 @@ def test_a_cell_without_memory_is_made_in_halves(
     halves, _ = cell(splits=2)
     monkeypatch.setattr(VisionLanguageModel, "forward", small)
     monkeypatch.setattr(VisionLanguageModel, "answer_logits", small_too)
-    told: Heard = []
-    log = lambda facts=None, **more: told.append({**(facts or {}), **more})  # noqa: E731
+    logged: Heard = []
+    log = lambda facts=None, **more: logged.append({**(facts or {}), **more})  # noqa: E731
     call = partial(run_cell, tower=stages["tower"], features=stages["features"], llm_folder=stages["8x1"])
     choice = {"llm": "8x1", "compressor": "quecc", "visual_tokens": 4, "seed": 0}
-    given = {"saved": tmp_path / "saved.pt", "log": log}
-    rows = trainer_call.call(partial(call, log=log), experiment(), **given, **choice)
+    options = {"saved": tmp_path / "saved.pt", "log": log}
+    rows = trainer_call.call(partial(call, log=log), experiment(), **options, **choice)
     assert repeatable(rows) == halves
-    assert told[0] == {"event": "out of memory", "splits": 2}
+    assert logged[0] == {"event": "out of memory", "splits": 2}
 
 
-def test_a_damaged_checkpoint_is_set_aside_and_its_work_begins_anew(
+def test_a_damaged_checkpoint_is_set_aside_and_its_work_restarts(
     cell: Callable[..., Any], tmp_path: Path
 ) -> None:
     saved = tmp_path / "saved.pt"
@@ -152,9 +152,9 @@ def test_a_good_checkpoint_outlives_a_request_for_room_while_it_is_read(
     path, load = tmp_path / "a.pt", torch.load
     checkpoint.write(path, {"stage": "s"})
 
-    def interrupted(*given: Any, **more: Any) -> Any:
+    def interrupted(*args: Any, **more: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
-        return load(*given, **more)
+        return load(*args, **more)
 
     monkeypatch.setattr(torch, "load", interrupted)
     with preemption.heard(), pytest.raises(Preempted):
@@ -202,8 +202,8 @@ def test_random_states_of_more_devices_than_there_are(monkeypatch: pytest.Monkey
 def test_no_flipped_bit_is_believed(tmp_path: Path) -> None:
     """One bit anywhere in the file: either it is set aside, or what is read is what was written."""
     path, chance = tmp_path / "a.pt", random.Random(0)
-    held = {"stage": "s", "model": {"w": torch.arange(300.0)}, "losses": [1.0, 0.5]}
-    checkpoint.write(path, held)
+    state = {"stage": "s", "model": {"w": torch.arange(300.0)}, "losses": [1.0, 0.5]}
+    checkpoint.write(path, state)
     whole, refused = path.read_bytes(), 0
     for _ in range(200):
         place = chance.randrange(len(whole))
@@ -214,8 +214,8 @@ def test_no_flipped_bit_is_believed(tmp_path: Path) -> None:
             refused += 1
             assert not path.exists()
         else:
-            assert (read["stage"], read["losses"]) == (held["stage"], held["losses"])
-            assert torch.equal(read["model"]["w"], held["model"]["w"])  # type: ignore[index]
+            assert (read["stage"], read["losses"]) == (state["stage"], state["losses"])
+            assert torch.equal(read["model"]["w"], state["model"]["w"])  # type: ignore[index]
     assert refused > 100
 
 

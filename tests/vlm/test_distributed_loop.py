@@ -54,8 +54,8 @@ def rows(step: int, start: int, count: int) -> dict[str, torch.Tensor]:
     ids = torch.randint(0, 11, (8, 6), generator=generator)
     labels = torch.where(torch.arange(6) < torch.randint(2, 7, (8, 1), generator=generator), ids, -100)
     image = torch.randn(8, 3, generator=generator)
-    held = {"input_ids": ids, "labels": labels}
-    batch = {key: value[start : start + count] for key, value in held.items()}
+    values = {"input_ids": ids, "labels": labels}
+    batch = {key: value[start : start + count] for key, value in values.items()}
     return {**batch, "image": image[start : start + count]} if start < 4 else batch
 
 
@@ -78,11 +78,11 @@ def test_it_learns_and_says_what_it_saw() -> None:
 
 
 def test_batches_are_made_a_step_ahead_in_order_and_their_errors_are_heard() -> None:
-    asked: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     done: list[int] = []
 
     def batch_of(step: int, start: int, count: int) -> dict[str, torch.Tensor]:
-        asked.append((step, start))
+        calls.append((step, start))
         if step == 3:
             raise InputError("image corrupt", code="bad_image")
         return rows(step, start, count)
@@ -90,7 +90,7 @@ def test_batches_are_made_a_step_ahead_in_order_and_their_errors_are_heard() -> 
     with pytest.raises(InputError, match="image corrupt"):
         train(Little(0), batch_of, PLAN, stage="s", progress=lambda facts: done.append(facts["step"]))
     starts = range(0, PLAN.rows, PLAN.micro)
-    assert asked == [(step, start) for step in range(3) for start in starts] + [(3, 0)]
+    assert calls == [(step, start) for step in range(3) for start in starts] + [(3, 0)]
     assert done == [1, 2, 3]
 
 
@@ -106,7 +106,7 @@ def test_micro_batches_add_up_to_the_batch() -> None:
 def test_stopped_and_gone_on_again_gives_the_same_bits(
     tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asked to make room after some steps; a new process's model goes on, dropout and all."""
+    """Preempted after some steps; the model of a new process continues, dropout included."""
     undisturbed, all_seen = run()
     calls = iter(range(100))
     monkeypatch.setattr(preemption, "requested", lambda: next(calls) == at)
@@ -116,9 +116,9 @@ def test_stopped_and_gone_on_again_gives_the_same_bits(
     torch.manual_seed(99)
     model = Little()
     torch.manual_seed(98)
-    held = checkpoint.read(tmp_path / "saved.pt")
-    seen = train(model, rows, PLAN, stage="s", progress=lambda _: None, begun=held)
-    assert not held  # its memory is free
+    state = checkpoint.read(tmp_path / "saved.pt")
+    seen = train(model, rows, PLAN, stage="s", progress=lambda _: None, begun=state)
+    assert not state  # its memory is free
     assert seen.losses == all_seen.losses
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), undisturbed.parameters(), strict=True))
     assert list(tmp_path.iterdir()) == [tmp_path / "saved.pt"]
@@ -170,12 +170,12 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
 
 
 def test_a_signal_saves_and_leaves(tmp_path: Path) -> None:
-    def asked(facts: dict[str, Any]) -> None:
+    def stop(facts: dict[str, Any]) -> None:
         if facts["step"] == 3:
             signal.raise_signal(signal.SIGUSR2)
 
     with preemption.heard(), pytest.raises(Preempted):
-        train(Little(), rows, PLAN, stage="s", progress=asked, saved=tmp_path / "saved.pt")
+        train(Little(), rows, PLAN, stage="s", progress=stop, saved=tmp_path / "saved.pt")
     with preemption.heard():  # which forgets
         assert not preemption.requested()
     assert torch.load(tmp_path / "saved.pt", weights_only=True)["seen"]["step"] == 3

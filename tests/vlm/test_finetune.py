@@ -59,11 +59,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"id": "gone", "image": "gone.png", "conversations": turns},
     ]
     (root / "mix.json").write_text(json.dumps(records))
-    asked = [
+    questions = [
         {"id": i, "image": f"{i}.png", "question": "Colour?", "answers": [("red", "blue")[i % 2]]}
         for i in range(6)
     ]
-    (root / "asked.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    (root / "asked.jsonl").write_text("\n".join(map(json.dumps, questions)))
     return root
 
 
@@ -83,10 +83,10 @@ def experiment(world: Path, epochs: float = 2, **changes: Any) -> Experiment:
     })  # fmt: skip
 
 
-def cell(stated: Experiment, **more: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def cell(config: Experiment, **more: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     torch.set_num_threads(1)
     heard: list[dict[str, Any]] = []
-    rows = finetune.run_cell(stated, **{"llm": stated.llms[0], "compressor": "quecc", "visual_tokens": 4, "seed": 0,
+    rows = finetune.run_cell(config, **{"llm": config.llms[0], "compressor": "quecc", "visual_tokens": 4, "seed": 0,
                                         "log": heard.append, **more})  # fmt: skip
     return rows, heard
 
@@ -112,8 +112,8 @@ def test_it_learns_and_says_all_that_it_did(world: Path) -> None:
     assert [line["stage"] for line in stages] == ["connect", "tune"]
     assert [line["samples"] for line in stages] == [16, 204]
     assert all(line["flops"] > 0 and line["tokens_per_s"] > 0 and 0 < line["mfu"] < 1.5 for line in stages)
-    said = [line for line in heard if line.get("stage") == "score"]
-    assert [line["said"] for line in said] == ["red", "blue"] * 3
+    scores = [line for line in heard if line.get("stage") == "score"]
+    assert [line["said"] for line in scores] == ["red", "blue"] * 3
     for column, key in (("train_samples", "samples"), ("train_tokens", "tokens"), ("train_flops", "flops")):
         assert row[column] == pytest.approx(sum(line[key] for line in stages), rel=1e-12)
     seconds = sum(line["seconds_inside"] for line in stages)
@@ -125,8 +125,8 @@ def test_two_processes_share_a_cell(world: Path, tmp_path: Path) -> None:
     """Sharded over two processes of torchrun, both stages and the scoring: what one process gives."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     code = tmp_path / "run.py"
-    stated = experiment(world, parallel="fully_shard", micro_batch=2)
-    (tmp_path / "stated.json").write_text(stated.model_dump_json())
+    config = experiment(world, parallel="fully_shard", micro_batch=2)
+    (tmp_path / "stated.json").write_text(config.model_dump_json())
     code.write_text(SHARED.format(folder=str(tmp_path)))
     done = subprocess.run([*command, str(code)], capture_output=True, text=True, timeout=250,
                           env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)  # fmt: skip
@@ -172,15 +172,15 @@ def test_stopped_in_the_second_stage_and_gone_on_again(
     with pytest.raises(Preempted):
         cell(experiment(world), saved=tmp_path / "saved.pt")
     monkeypatch.undo()
-    rows, said = cell(experiment(world), saved=tmp_path / "saved.pt")
+    rows, logged = cell(experiment(world), saved=tmp_path / "saved.pt")
     assert repeatable(rows) == repeatable(undisturbed)
     # the first is not done again
-    assert {line["stage"] for line in said if line.get("event") == "stage"} == {"tune"}
+    assert {line["stage"] for line in logged if line.get("event") == "stage"} == {"tune"}
 
     def last(lines: list[dict[str, Any]]) -> float:
         return float([line["loss"] for line in lines if line.get("stage") == "tune" and "loss" in line][-1])
 
-    assert last(said) == last(all_said)
+    assert last(logged) == last(all_said)
 
 
 def test_stopped_while_it_is_scored_it_is_not_trained_again(
@@ -188,29 +188,29 @@ def test_stopped_while_it_is_scored_it_is_not_trained_again(
 ) -> None:
     undisturbed, _ = cell(experiment(world))
 
-    def asked(*_: Any) -> None:
+    def stop(*_: Any) -> None:
         raise Preempted("Asked.", code="preempted")
 
-    monkeypatch.setitem(finetune.METRICS, experiment(world).finetune.questions[0].metric, asked)  # type: ignore[union-attr]
+    monkeypatch.setitem(finetune.METRICS, experiment(world).finetune.questions[0].metric, stop)  # type: ignore[union-attr]
     with pytest.raises(Preempted):
         cell(experiment(world), saved=tmp_path / "saved.pt")
     monkeypatch.undo()
-    rows, said = cell(experiment(world), saved=tmp_path / "saved.pt")
+    rows, logged = cell(experiment(world), saved=tmp_path / "saved.pt")
     assert repeatable(rows) == repeatable(undisturbed)
-    assert not [line for line in said if line.get("event") == "stage"]
+    assert not [line for line in logged if line.get("event") == "stage"]
 
 
 def _flip_a_bit(saved: Path) -> None:
     """In the middle of the file, where weights lie."""
-    held = bytearray(saved.read_bytes())
-    held[len(held) // 2] ^= 1
-    saved.write_bytes(bytes(held))
+    content = bytearray(saved.read_bytes())
+    content[len(content) // 2] ^= 1
+    saved.write_bytes(bytes(content))
 
 
 def _as_older_versions_wrote(saved: Path) -> None:
-    held = checkpoint.read(saved)
-    assert held is not None
-    checkpoint.write(saved, {**held, "before": {name: of["rows"] for name, of in held["before"].items()}})
+    state = checkpoint.read(saved)
+    assert state is not None
+    checkpoint.write(saved, {**state, "before": {name: of["rows"] for name, of in state["before"].items()}})
 
 
 @pytest.mark.parametrize("when", ["tuned", "scored"])
@@ -219,29 +219,29 @@ def test_nothing_is_skipped_on_the_word_of_a_checkpoint_that_is_not_believed(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, harm: Callable[[Path], None]
 ) -> None:
     """Stopped in the second stage or while it is scored: both stages are trained again, from nothing."""
-    stated, calls = experiment(world, epochs=1), iter(range(1000))
-    undisturbed, all_said = cell(stated)
+    config, calls = experiment(world, epochs=1), iter(range(1000))
+    undisturbed, all_said = cell(config)
     losses = [line["loss"] for line in all_said if "loss" in line]
 
-    def asked(*_: Any) -> None:
+    def stop(*_: Any) -> None:
         raise Preempted("Asked.", code="preempted")
 
     if when == "tuned":
         monkeypatch.setattr(distributed_loop.preemption, "requested", lambda: next(calls) == 6)
     else:
-        monkeypatch.setitem(finetune.METRICS, stated.finetune.questions[0].metric, asked)  # type: ignore[union-attr]
+        monkeypatch.setitem(finetune.METRICS, config.finetune.questions[0].metric, stop)  # type: ignore[union-attr]
     saved = tmp_path / "saved.pt"
     with pytest.raises(Preempted):
-        cell(stated, saved=saved)
+        cell(config, saved=saved)
     monkeypatch.undo()
     assert (checkpoint.read(saved) or {})["stage"] == {"tuned": "tune", "scored": finetune.TRAINED}[when]
     harm(saved)
-    rows, said = cell(stated, saved=saved)
-    assert [line["stage"] for line in said if line.get("event") == "data" and "stage" in line] == [
+    rows, logged = cell(config, saved=saved)
+    assert [line["stage"] for line in logged if line.get("event") == "data" and "stage" in line] == [
         "connect",
         "tune",
     ]
-    assert [line["loss"] for line in said if "loss" in line] == losses
+    assert [line["loss"] for line in logged if "loss" in line] == losses
     assert repeatable(rows) == repeatable(undisturbed)
 
 
@@ -249,47 +249,47 @@ def test_the_group_of_processes_has_ended_when_scoring_begins(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others would wait in it, and torch gives up waiting after some minutes."""
-    told: list[str] = []
+    calls: list[str] = []
     score = finetune.score
 
     @contextmanager
     def processes() -> Iterator[tuple[int, int]]:
         yield 0, 1
-        told.append("ended")
+        calls.append("ended")
 
     monkeypatch.setattr(finetune, "processes", processes)
-    monkeypatch.setattr(finetune, "score", lambda *given: (told.append("scored"), score(*given))[1])
+    monkeypatch.setattr(finetune, "score", lambda *args: (calls.append("scored"), score(*args))[1])
     cell(experiment(world, epochs=0.25))
-    assert told == ["ended", "scored"]
+    assert calls == ["ended", "scored"]
 
 
 def test_without_memory_half_the_micro_batch_learns_the_same(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than one row at once does not fit here; then not even one does."""
-    stated, told = experiment(world), list[dict[str, Any]]()
-    choice = {"llm": stated.llms[0], "compressor": "quecc", "visual_tokens": 4, "seed": 0}
-    rows, heard = cell(stated)
+    config, calls = experiment(world), list[dict[str, Any]]()
+    choice = {"llm": config.llms[0], "compressor": "quecc", "visual_tokens": 4, "seed": 0}
+    rows, heard = cell(config)
     forward, fits = finetune.QueccForConditionalGeneration.forward, 1
 
     @wraps(forward)  # its arguments are looked at
-    def small(self: Any, *given: Any, **more: Any) -> Any:
+    def small(self: Any, *args: Any, **more: Any) -> Any:
         if (ids := more.get("labels")) is not None and len(ids) > fits:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(self, *given, **more)
+        return forward(self, *args, **more)
 
     monkeypatch.setattr(finetune.QueccForConditionalGeneration, "forward", small)
-    log = lambda facts=None, **more: told.append({**(facts or {}), **more})  # noqa: E731
+    log = lambda facts=None, **more: calls.append({**(facts or {}), **more})  # noqa: E731
     call = partial(run_cell, tower=tmp_path, features=tmp_path, llm_folder=tmp_path, log=log)
-    halves = trainer_call.call(call, stated, saved=tmp_path / "saved.pt", log=log, **choice)
-    assert {"event": "out of memory", "splits": 2} in told
+    halves = trainer_call.call(call, config, saved=tmp_path / "saved.pt", log=log, **choice)
+    assert {"event": "out of memory", "splits": 2} in calls
     assert [row["train_tokens"] for row in halves] == [row["train_tokens"] for row in rows]
-    losses = [[line["loss"] for line in lines if "loss" in line] for lines in (told, heard)]
+    losses = [[line["loss"] for line in lines if "loss" in line] for lines in (calls, heard)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
     assert losses[0][:4] == pytest.approx(losses[1][:4], rel=1e-4)
     fits = 0
     with pytest.raises(ScalelawError, match="also with half the micro-batch: CUDA out of memory"):
-        trainer_call.call(call, stated, saved=tmp_path / "other.pt", log=log, **choice)
+        trainer_call.call(call, config, saved=tmp_path / "other.pt", log=log, **choice)
 
 
 @pytest.mark.parametrize("compressor", ["matryoshka_query", "attention_prune"])
@@ -301,8 +301,8 @@ def test_flops_by_torchs_counter(world: Path) -> None:
     """One sample of each stage against the counter: products of the forward pass, and of the backward pass."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    stated = experiment(world)
-    model, processor = finetune.build(finetune._recipe(stated), stated.llms[0], "quecc", 4, 0)
+    config = experiment(world)
+    model, processor = finetune.build(finetune._recipe(config), config.llms[0], "quecc", 4, 0)
     model.set_attn_implementation("eager")
     turns = [{"from": "human", "value": "<image>\nColour?"}, {"from": "gpt", "value": "red"}]
     batch = processor.collate([turns], [[Image.new("RGB", (32, 32))]])
@@ -311,15 +311,15 @@ def test_flops_by_torchs_counter(world: Path) -> None:
         model.train_stage(stage)
         with FlopCounterMode(display=False) as counter:
             model(**batch).loss.backward()
-        ours = cell_flops_of(stated, name, tokens, len(processor.tokenizer("Colour?")["input_ids"]))
+        ours = cell_flops_of(config, name, tokens, len(processor.tokenizer("Colour?")["input_ids"]))
         assert ours == pytest.approx(counter.get_total_flops(), rel=0.06)
 
 
-def cell_flops_of(stated: Experiment, stage: str, tokens: int, question: int) -> float:
-    recipe = finetune._recipe(stated)
-    stages = [held.model_copy(update={"text_tokens": float(question)}) for held in recipe.stages]
-    same = stated.model_copy(update={"finetune": recipe.model_copy(update={"stages": stages})})
-    return cost_estimate.cell_flops(same, stated.llms[0], "quecc", 4, {stage: (1, tokens)})
+def cell_flops_of(config: Experiment, stage: str, tokens: int, question: int) -> float:
+    recipe = finetune._recipe(config)
+    stages = [stage_of.model_copy(update={"text_tokens": float(question)}) for stage_of in recipe.stages]
+    same = config.model_copy(update={"finetune": recipe.model_copy(update={"stages": stages})})
+    return cost_estimate.cell_flops(same, config.llms[0], "quecc", 4, {stage: (1, tokens)})
 
 
 # ---------------------------------------------------------------------------- the paper's own
@@ -327,26 +327,26 @@ def cell_flops_of(stated: Experiment, stage: str, tokens: int, question: int) ->
 
 def test_the_papers_experiment_can_be_planned(tmp_path: Path) -> None:
     """Without a weight and without a file of data: its cells, FLOPs, memory and hours."""
-    stated = read_experiment(Path(__file__).parents[2] / "experiments" / "llava_qwen.yaml")
-    assert len(stated.llms) >= 3
-    assert allowed_tokens(stated, "quecc") == [576, 144, 64, 36, 16, 9, 4, 1]
-    plan = plan_sweep(stated, tmp_path)
+    config = read_experiment(Path(__file__).parents[2] / "experiments" / "llava_qwen.yaml")
+    assert len(config.llms) >= 3
+    assert allowed_tokens(config, "quecc") == [576, 144, 64, 36, 16, 9, 4, 1]
+    plan = plan_sweep(config, tmp_path)
     planned = plan.cells
     assert plan.cluster == {"gpus": 8, "tflops": 989.0, "memory_gb": 80.0, "mfu": 0.4}
     assert {code for code, _ in plan.warnings} == {"data_not_checked"}
-    assert len(planned) == len(stated.llms) * len(stated.visual_tokens)
+    assert len(planned) == len(config.llms) * len(config.visual_tokens)
     assert all(c["hours"] > 0 and c["memory_gb"] > 0 for c in planned)
     small, large = (
-        cell_flops(stated, stated.llms[0], "quecc", 1),
-        cell_flops(stated, stated.llms[-1], "quecc", 576),
+        cell_flops(config, config.llms[0], "quecc", 1),
+        cell_flops(config, config.llms[-1], "quecc", 576),
     )
     assert 1e17 < small < large < 1e20
-    held = cost_estimate.needs(stated, stated.llms[0], "quecc", 36)
-    assert 1 < held["memory_gb"] < 80
-    assert 0.1 < held["hours"] < 24
+    needed = cost_estimate.needs(config, config.llms[0], "quecc", 36)
+    assert 1 < needed["memory_gb"] < 80
+    assert 0.1 < needed["hours"] < 24
     with pytest.raises(InputError) as caught:
         finetune.run_cell(
-            stated, llm=stated.llms[0], compressor="quecc", visual_tokens=1, seed=0, log=lambda _: None
+            config, llm=config.llms[0], compressor="quecc", visual_tokens=1, seed=0, log=lambda _: None
         )
     assert caught.value.code == "no_weights"
 
@@ -356,10 +356,17 @@ def test_the_plan_is_for_the_hardware_that_is_given(
 ) -> None:
     """Half as many cards of a third of the speed: six times as long; and what does not fit is said."""
     monkeypatch.chdir(Path(__file__).parents[2])
-    given = ["sweep", "experiments/llava_qwen.yaml", "--dry-run", "--set", "visual_tokens=[576]", "--json"]
+    arguments = [
+        "sweep",
+        "experiments/llava_qwen.yaml",
+        "--dry-run",
+        "--set",
+        "visual_tokens=[576]",
+        "--json",
+    ]
     plans = []
     for more in ([], ["--set", "finetune.cluster={gpus: 4, tflops: 329.6666667, memory_gb: 40}"]):
-        assert cli.main([*given, *more]) == 0
+        assert cli.main([*arguments, *more]) == 0
         plans.append(json.loads(capsys.readouterr().out))
     for large, small in zip(*(plan["data"]["cells"] for plan in plans), strict=True):
         assert small["hours"] == pytest.approx(6 * large["hours"])
@@ -367,13 +374,13 @@ def test_the_plan_is_for_the_hardware_that_is_given(
     assert {warning["code"] for warning in plans[0]["warnings"]} == {"data_not_checked"}
     assert plans[1]["warnings"][-1]["code"] == "does_not_fit"
     assert "1 cell(s) need more than the 40 GB" in plans[1]["warnings"][-1]["message"]
-    assert cli.main(given[:-1]) == 0
+    assert cli.main(arguments[:-1]) == 0
     assert "8 GPUs of 989 TFLOP/s and 80 GB, at 40% of that peak" in " ".join(capsys.readouterr().out.split())
 
 
 def test_questions_without_answers_are_refused(world: Path, tmp_path: Path) -> None:
     (tmp_path / "asked.json").write_text(json.dumps([{"question": "Why?"}]))
-    asked = [{"benchmark": "b", "family": "f", "file": str(tmp_path / "asked.json")}]
+    questions = [{"benchmark": "b", "family": "f", "file": str(tmp_path / "asked.json")}]
     with pytest.raises(InputError) as caught:
-        cell(experiment(world, questions=asked))
+        cell(experiment(world, questions=questions))
     assert caught.value.code == "bad_question"

@@ -28,7 +28,7 @@ def rapl(folder: Path, *joules: float) -> None:
     (core / "energy_uj").write_text("77\n")
 
 
-def test_the_counters_of_all_packages_and_when_they_begin_anew(
+def test_the_counters_of_all_packages_and_when_they_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(meter, "RAPL", tmp_path)
@@ -48,11 +48,11 @@ def test_a_device_that_does_not_tell_is_not_guessed(
     if text:
         rapl(tmp_path, 1)
         (tmp_path / "intel-rapl:0" / "energy_uj").write_text(text)
-    held: dict[str, Any] = {}
-    clock = Meter(held, CPU)
+    state: dict[str, Any] = {}
+    clock = Meter(state, CPU)
     clock.tick()
-    assert math.isnan(held["train_j"])
-    assert rates(1.0, held, 1, CPU)["energy_j"] is None
+    assert math.isnan(state["train_j"])
+    assert rates(1.0, state, 1, CPU)["energy_j"] is None
 
 
 class Driver:
@@ -133,13 +133,13 @@ def test_the_peak_of_an_unknown_card_is_not_known(monkeypatch: pytest.MonkeyPatc
 def test_rates_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 1e8 < (peak_flops(CPU) or 0) < 1e14
     monkeypatch.setattr(meter, "peak_flops", lambda device: 1e12)
-    said = rates(6e12, {"train_s": 3.0, "train_j": 50.0}, 900, CPU, devices=4)
-    assert said == {"tokens_per_s": 300.0, "mfu": 0.5, "energy_j": 50.0}
+    measured = rates(6e12, {"train_s": 3.0, "train_j": 50.0}, 900, CPU, devices=4)
+    assert measured == {"tokens_per_s": 300.0, "mfu": 0.5, "energy_j": 50.0}
 
 
 def test_a_run_that_goes_on_adds_to_what_its_checkpoint_holds() -> None:
-    held: dict[str, Any] = {}
-    clock = Meter(held, CPU)
-    held.update(train_s=100.0)
+    state: dict[str, Any] = {}
+    clock = Meter(state, CPU)
+    state.update(train_s=100.0)
     clock.tick()
-    assert 100 < held["train_s"] < 101
+    assert 100 < state["train_s"] < 101

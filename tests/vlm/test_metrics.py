@@ -33,7 +33,7 @@ def test_anls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "score"), [("B", 1), ("(B) a dog", 1), ("The answer is B.", 1), ("A", 0), ("Bus", 0)]
+    ("answer", "score"), [("B", 1), ("(B) a dog", 1), ("The answer is B.", 1), ("A", 0), ("Bus", 0)]
 )
-def test_multiple_choice(said: str, score: int) -> None:
-    assert multiple_choice(said, ["B"]) == score
+def test_multiple_choice(answer: str, score: int) -> None:
+    assert multiple_choice(answer, ["B"]) == score

@@ -30,7 +30,7 @@ def broken(world: Path, tmp_path: Path) -> Broken:
 
     def make(records: int = 0, questions: int = 0, spoilt: int = 0, **changes: Any) -> Experiment:
         mix = [r for r in json.loads((world / "mix.json").read_text()) if r["id"] != "gone"]
-        asked = list(map(json.loads, (world / "asked.jsonl").read_text().splitlines()))
+        options = list(map(json.loads, (world / "asked.jsonl").read_text().splitlines()))
         half = (world / "images" / "0.png").read_bytes()[:60]
         (tmp_path / "half.png").write_bytes(half)
         (tmp_path / "images").mkdir(exist_ok=True)
@@ -42,34 +42,34 @@ def broken(world: Path, tmp_path: Path) -> Broken:
         for place in range(records, records + spoilt):
             mix[place]["image"] = "half.png"
         for place in range(questions):
-            asked[place]["image"] = f"absent-{place}.png"
+            options[place]["image"] = f"absent-{place}.png"
         (tmp_path / "mix.json").write_text(json.dumps(mix))
-        (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, asked)))
-        stated = experiment(world, **{"max_missing": 0.01, "images": str(tmp_path / "images"), **changes})
-        recipe = stated.finetune
+        (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, options)))
+        config = experiment(world, **{"max_missing": 0.01, "images": str(tmp_path / "images"), **changes})
+        recipe = config.finetune
         assert recipe is not None
         stages = [s.model_copy(update={"files": [str(tmp_path / "mix.json")]}) for s in recipe.stages]
         files = [q.model_copy(update={"file": str(tmp_path / "asked.jsonl")}) for q in recipe.questions]
         recipe = recipe.model_copy(update={"stages": stages, "questions": files})
-        return stated.model_copy(update={"finetune": recipe, "visual_tokens": [4]})
+        return config.model_copy(update={"finetune": recipe, "visual_tokens": [4]})
 
     return make
 
 
-def swept(stated: Experiment, tmp_path: Path) -> Any:
-    return run_sweep(stated, tmp_path / "sweep", "inline", progress=Progress())
+def swept(config: Experiment, tmp_path: Path) -> Any:
+    return run_sweep(config, tmp_path / "sweep", "inline", progress=Progress())
 
 
 @pytest.mark.parametrize("missing", [{"records": 15}, {"records": 1}, {"spoilt": 1}, {"questions": 1}])
 def test_more_than_a_share_fails_the_cell_before_it_is_trained(
     missing: dict[str, int], broken: Broken, tmp_path: Path
 ) -> None:
-    stated = broken(**missing)
-    plan = plan_sweep(stated, tmp_path / "sweep")
+    config = broken(**missing)
+    plan = plan_sweep(config, tmp_path / "sweep")
     assert {code for code, _ in plan.warnings} == {"images_missing"}
     with pytest.raises(FailedCells):
-        swept(stated, tmp_path)
-    (name,) = [cell.name for cell in cells(stated)]
+        swept(config, tmp_path)
+    (name,) = [cell.name for cell in cells(config)]
     failure = json.loads((tmp_path / "sweep" / "failed" / f"{name}.json").read_text())
     assert failure["code"] == "images_missing"
     lines = (tmp_path / "sweep" / "logs" / f"{name}.jsonl").read_text().splitlines()
@@ -77,8 +77,8 @@ def test_more_than_a_share_fails_the_cell_before_it_is_trained(
 
 
 def test_what_a_key_allows_is_counted_in_the_table_and_on_the_screen(broken: Broken, tmp_path: Path) -> None:
-    stated = broken(records=2, questions=1, spoilt=1, max_missing=0.3)
-    result = swept(stated, tmp_path)
+    config = broken(records=2, questions=1, spoilt=1, max_missing=0.3)
+    result = swept(config, tmp_path)
     assert [code for code, _ in result.warnings] == ["images_missing"]
     (row,) = read_table(tmp_path / "sweep").to_dict("records")
     assert (row["missing_records"], row["skipped_examples"], row["n_examples"]) == (6, 1, 5)  # of two stages
@@ -87,9 +87,9 @@ def test_what_a_key_allows_is_counted_in_the_table_and_on_the_screen(broken: Bro
 def test_nothing_missing_is_no_warning_and_a_text_without_image_is_not_missing(
     broken: Broken, tmp_path: Path
 ) -> None:
-    stated = broken()
-    assert plan_sweep(stated, tmp_path / "sweep").warnings == ()
-    result = swept(stated, tmp_path)
+    config = broken()
+    assert plan_sweep(config, tmp_path / "sweep").warnings == ()
+    result = swept(config, tmp_path)
     assert result.warnings == ()
     (row,) = read_table(tmp_path / "sweep").to_dict("records")
     assert (row["missing_records"], row["skipped_examples"], row["n_examples"]) == (0, 0, 6)
@@ -101,17 +101,17 @@ def test_the_share_that_is_allowed_does_not_change_a_cells_name(broken: Broken) 
 
 
 def test_questions_of_which_no_image_is_there_are_refused_whatever_is_allowed(broken: Broken) -> None:
-    stated = broken(questions=6, max_missing=1.0)
-    assert stated.finetune is not None
+    config = broken(questions=6, max_missing=1.0)
+    assert config.finetune is not None
     with pytest.raises(InputError) as caught:
-        finetune.read_questions(stated.finetune, stated.finetune.questions[0])
+        finetune.read_questions(config.finetune, config.finetune.questions[0])
     assert caught.value.code == "images_missing"
 
 
 def test_a_pretrained_llm_is_not_called_trained_on_text(broken: Broken) -> None:
-    stated = broken()
-    (label,) = [stage.label for stage in cells(stated)[0].stages if stage.kind == "llm"]
-    assert label == f"pretrained LLM {stated.llms[0]}"
-    made = stated.model_copy(update={"finetune": None})
+    config = broken()
+    (label,) = [stage.label for stage in cells(config)[0].stages if stage.kind == "llm"]
+    assert label == f"pretrained LLM {config.llms[0]}"
+    made = config.model_copy(update={"finetune": None})
     (label,) = [stage.label for stage in cells(made)[0].stages if stage.kind == "llm"]
-    assert label == f"pretrained LLM {stated.llms[0]}, trained further on text"
+    assert label == f"pretrained LLM {config.llms[0]}, trained further on text"

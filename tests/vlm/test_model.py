@@ -12,7 +12,7 @@ import torch
 from scalelaw.compressors.quecc import Compressor
 from scalelaw.config import Vision
 from scalelaw.errors import InputError
-from scalelaw.model_shapes import made_to_measure
+from scalelaw.model_shapes import custom_shape
 from scalelaw.vlm.cell import dataset_of
 from scalelaw.vlm.llm import build_llm, load_llm, n_params, n_params_embedding
 from scalelaw.vlm.model import VisionLanguageModel
@@ -32,12 +32,12 @@ def small() -> tuple[VisionLanguageModel, Any, Any]:
     return model, tokenizer, dataset
 
 
-@pytest.mark.parametrize("rung", ["8x1", "24x2", "128x2"])
-def test_a_rung_has_the_parameters_that_the_ladder_says(rung: str) -> None:
+@pytest.mark.parametrize("size", ["8x1", "24x2", "128x2"])
+def test_a_model_has_the_parameters_of_its_shape(size: str) -> None:
     tiny = experiment()
     words = dataset_of(tiny).words
-    model, tokenizer = build_llm(tiny, rung, words)
-    shape = made_to_measure(rung, len(tokenizer))
+    model, tokenizer = build_llm(tiny, size, words)
+    shape = custom_shape(size, len(tokenizer))
     assert n_params(model) == shape.n_params
     assert n_params_embedding(model) == shape.embedding_params == len(tokenizer) * shape.width
 
@@ -102,7 +102,7 @@ def test_scores_are_those_of_greedy_generation(
     sizes: list[int] = []
     forward = model.answer_logits
     monkeypatch.setattr(
-        model, "answer_logits", lambda given, batch: (sizes.append(len(given)), forward(given, batch))[1]
+        model, "answer_logits", lambda inputs, batch: (sizes.append(len(inputs)), forward(inputs, batch))[1]
     )
     assert score(tiny, model, tokenizer, dataset, store, splits=2) == rows
     assert max(sizes) == tiny.evaluation.batch // 2

@@ -1,4 +1,4 @@
-"""The probes on towers of one's own making."""
+"""The probes on towers made by the test."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def test_the_linear_probe_finds_what_is_there_and_not_what_is_not() -> None:
     captions = torch.randint(3, 9, (600, 2), generator=generator)
     captions[::2, 1] = 0
     hot = probe._hot(captions, 9, [0, 1, 2]).float()
-    told = probe._probe((hot[:400], captions[:400]), (hot[400:], captions[400:]), 9, [0, 1, 2])
-    assert told.mean() > 0.98
+    scores = probe._probe((hot[:400], captions[:400]), (hot[400:], captions[400:]), 9, [0, 1, 2])
+    assert scores.mean() > 0.98
     noise = torch.randn(600, 5, generator=generator)
     blind = probe._probe((noise[:400], captions[:400]), (noise[400:], captions[400:]), 9, [0, 1, 2])
     assert 0.1 < blind.mean() < 0.4
@@ -31,11 +31,11 @@ def test_zero_shot_through_a_locked_tower() -> None:
     generator = torch.Generator().manual_seed(0)
     captions = torch.randint(3, 9, (600, 2), generator=generator)
     hot = probe._hot(captions, 9, [0, 1, 2]).float() + 0.01 * torch.randn(600, 9, generator=generator)
-    told = probe._zero_shot((hot[:400], captions[:400]), (hot[400:], captions[400:]), 9, [0, 1, 2], 0)
+    scores = probe._zero_shot((hot[:400], captions[:400]), (hot[400:], captions[400:]), 9, [0, 1, 2], 0)
     blind = probe._zero_shot(
         (0 * hot[:400], captions[:400]), (0 * hot[400:], captions[400:]), 9, [0, 1, 2], 0
     )
-    assert told.mean() > blind.mean() + 0.2
+    assert scores.mean() > blind.mean() + 0.2
 
 
 @pytest.mark.parametrize("objective", ["superclass", "clip"])

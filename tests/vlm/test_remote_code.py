@@ -74,7 +74,7 @@ def test_it_is_not_run_by_itself(world: Path) -> None:
 
 
 def test_it_is_run_where_the_user_writes_so(world: Path) -> None:
-    asked = recipe(world, trust_remote_code=True)
-    model, _ = build(asked, str(world / "llm"), "average_pool", 4, 0)
+    config = recipe(world, trust_remote_code=True)
+    model, _ = build(config, str(world / "llm"), "average_pool", 4, 0)
     assert (world / "ran").exists()
     assert type(model.language_model).__name__ == "OddModel"

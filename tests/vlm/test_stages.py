@@ -33,10 +33,10 @@ from .conftest import experiment, repeatable, silent
 
 def cell(stages: dict[str, Path], **changes: Any) -> list[dict[str, Any]]:
     arguments: dict[str, Any] = {"llm": "8x1", "compressor": "quecc", "visual_tokens": 4, "seed": 0}
-    given = {**arguments, **{k: v for k, v in changes.items() if k in arguments}}
+    inputs = {**arguments, **{k: v for k, v in changes.items() if k in arguments}}
     tiny = experiment(**{k: v for k, v in changes.items() if k not in arguments})
-    return run_cell(tiny, **given, tower=stages["tower"], features=stages["features"],
-                    llm_folder=stages[given["llm"]], log=silent)  # fmt: skip
+    return run_cell(tiny, **inputs, tower=stages["tower"], features=stages["features"],
+                    llm_folder=stages[inputs["llm"]], log=silent)  # fmt: skip
 
 
 def test_facts_and_files_of_the_stages(stages: dict[str, Path]) -> None:
@@ -99,11 +99,11 @@ def test_stages_repeat_to_the_bit(stages: dict[str, Path], tmp_path: Path) -> No
         assert again == (stages[theirs] / "model.safetensors").read_bytes()
 
 
-def test_a_folder_of_a_pretrained_model_is_a_rung_too(stages: dict[str, Path], tmp_path: Path) -> None:
+def test_a_folder_of_a_pretrained_model_is_a_size_too(stages: dict[str, Path], tmp_path: Path) -> None:
     folder = str(stages["16x1"])
     pretrain_llm(experiment(text={"steps": 0}), folder, tmp_path / "llm", silent)
-    given, taken = (load_llm(f)[0].state_dict() for f in (stages["16x1"], tmp_path / "llm"))
-    assert all(torch.equal(given[k], taken[k]) for k in given)
+    loaded, taken = (load_llm(f)[0].state_dict() for f in (stages["16x1"], tmp_path / "llm"))
+    assert all(torch.equal(loaded[k], taken[k]) for k in loaded)
     rows = run_cell(experiment(), llm=folder, compressor="average_pool", visual_tokens=1, seed=0,
                     tower=stages["tower"], features=stages["features"], llm_folder=tmp_path / "llm",
                     log=silent)  # fmt: skip
@@ -180,14 +180,14 @@ def test_features_of_a_smaller_image_and_with_attention(stages: dict[str, Path])
     shared = np.load(stages["features"] / "train.npy")
     for name, tokens, patches in (("downsample", 4, 4), ("attention_prune", 4, 64), ("quecc", 4, 64)):
         module = plugins.load("compressors", name).Compressor((8, 8), 16, 48, tokens, 8)
-        given = features_of(tiny, dataset, module, "train", 64, stages["tower"], stages["features"], cpu)
-        assert given.shape[:2] == (64, patches)
+        features = features_of(tiny, dataset, module, "train", 64, stages["tower"], stages["features"], cpu)
+        assert features.shape[:2] == (64, patches)
         if name == "attention_prune":
-            assert np.array_equal(given[..., :-1], shared)
-            assert given[..., -1].astype(float).sum(axis=1) == pytest.approx(np.ones(64), rel=1e-2)
+            assert np.array_equal(features[..., :-1], shared)
+            assert features[..., -1].astype(float).sum(axis=1) == pytest.approx(np.ones(64), rel=1e-2)
     whole = plugins.load("compressors", "downsample").Compressor((8, 8), 16, 48, 64, 8)
-    given = features_of(tiny, dataset, whole, "train", 64, stages["tower"], stages["features"], cpu)
-    assert np.array_equal(given, shared)
+    features = features_of(tiny, dataset, whole, "train", 64, stages["tower"], stages["features"], cpu)
+    assert np.array_equal(features, shared)
     stem = experiment(vision={"select": 0})
     prune = plugins.load("compressors", "attention_prune").Compressor((8, 8), 16, 48, 4, 8)
     with pytest.raises(InputError) as caught:
@@ -221,11 +221,11 @@ def test_features_too_large_to_keep_are_made_as_they_are_needed(
     assert (facts["kept"], facts["train"]) == (False, 64)
     dataset, cpu = dataset_of(tiny), torch.device("cpu")
     module = plugins.load("compressors", compressor).Compressor((8, 8), 16, 48, 4, 8)
-    given = features_of(small, dataset, module, "train", 64, stages["tower"], tmp_path, cpu)
+    features = features_of(small, dataset, module, "train", 64, stages["tower"], tmp_path, cpu)
     store = features_of(tiny, dataset, module, "train", 64, stages["tower"], stages["features"], cpu)
-    assert not isinstance(given, np.ndarray)
+    assert not isinstance(features, np.ndarray)
     rows = np.array([3, 17, 60])
-    np.testing.assert_allclose(given[rows], store[rows], rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(features[rows], store[rows], rtol=2e-3, atol=2e-3)
     ours = cell({**stages, "features": tmp_path}, vision={"features_gb": 1e-6}, compressor=compressor)
     assert [row["train_tokens"] for row in ours] == [row["train_tokens"] for row in cell(stages)]
 
@@ -234,9 +234,9 @@ def test_learning_rates_are_multiplied(stages: dict[str, Path], monkeypatch: pyt
     heard: list[list[float]] = []
     real = cell_module.optimise
 
-    def listening(groups: list[dict[str, Any]], *given: Any, **more: Any) -> Any:
+    def listening(groups: list[dict[str, Any]], *args: Any, **more: Any) -> Any:
         heard.append([group["lr"] for group in groups])
-        return real(groups, *given, **more)
+        return real(groups, *args, **more)
 
     monkeypatch.setattr(cell_module, "optimise", listening)
     once, twice = cell(stages), cell(stages, rate_factors=[2.0])
@@ -252,9 +252,9 @@ def test_compiled_where_that_is_asked_for(stages: dict[str, Path], monkeypatch: 
     def compiled(self: torch.nn.Module, **options: Any) -> None:
         plain = self.forward
 
-        def forward(*given: Any, **more: Any) -> Any:
+        def forward(*args: Any, **more: Any) -> Any:
             calls.append(type(self).__name__)
-            return plain(*given, **more)
+            return plain(*args, **more)
 
         self.forward = forward  # type: ignore[method-assign]
 

@@ -35,8 +35,8 @@ def parsed(words: list[str]) -> dict[str, Any]:
 
     errors = io.StringIO()
     with contextlib.redirect_stderr(errors), contextlib.suppress(SystemExit):
-        found = make_arg_parser(FlexibleArgumentParser()).parse_args(words)
-        return {name: getattr(found, name) for name in NAMES}
+        result = make_arg_parser(FlexibleArgumentParser()).parse_args(words)
+        return {name: getattr(result, name) for name in NAMES}
     return {"error": errors.getvalue()[-1000:]}
 
 

@@ -41,24 +41,24 @@ def _line(chance: Chance) -> list[str]:
     return ["0" if word in ("200", "1000") else word.replace("\x00", "") for word in made]
 
 
-def _run_line(given: list[str], folder: Path) -> None:
+def _run_line(arguments: list[str], folder: Path) -> None:
     from scalelaw.cli.app import main
 
     here = Path.cwd()
     fit = folder / "fit.json"
     if not fit.exists():
         fit.write_text(json.dumps(_fit_json()))
-    said, errors = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="strict"), io.StringIO()
+    output, errors = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="strict"), io.StringIO()
     place = folder / "here"
     place.mkdir(exist_ok=True)
     os.chdir(place)
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors):
-            code = main([str(fit) if word == "FIT" else word for word in given])
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            code = main([str(fit) if word == "FIT" else word for word in arguments])
     finally:
         os.chdir(here)
     assert code in (0, 2, 3, 5), f"exit code {code}: {errors.getvalue()[-500:]}"
-    said.flush()
+    output.flush()
 
 
 TARGETS = [

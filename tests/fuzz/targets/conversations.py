@@ -56,8 +56,8 @@ def _conversations(chance: Chance) -> tuple[str, bytes]:
     return text, by.binary(chance, image) if chance.random() < 0.6 else image
 
 
-def _read_conversations(given: tuple[str, bytes], folder: Path) -> None:
-    text, image = given
+def _read_conversations(case: tuple[str, bytes], folder: Path) -> None:
+    text, image = case
     inside = folder / "images"
     inside.mkdir(exist_ok=True)
     (inside / "a.png").write_bytes(image)

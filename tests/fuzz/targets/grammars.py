@@ -145,11 +145,11 @@ def _where(chance: Chance) -> list[str]:
 
 
 def _choose(terms: list[str], folder: Path) -> None:
-    given = folder / "where.parquet"
-    if not given.exists():
-        write_table(_frame(), given)
+    path = folder / "where.parquet"
+    if not path.exists():
+        write_table(_frame(), path)
     outcomes = []
-    for source in (_frame(), read_table(given, where=terms)):
+    for source in (_frame(), read_table(path, where=terms)):
         try:
             outcomes.append(len(points(source, ["n_params", "visual_tokens"], where=terms)))
         except InputError as error:
@@ -161,8 +161,8 @@ def _options(chance: Chance) -> dict[str, list[str]]:
     names = ["A", "alpha", "beta", "D"]
 
     def terms(value: Callable[[], str]) -> list[str]:
-        given = chance.sample(names, chance.choice((0, 0, 1, 1, 2)))
-        made = [f"{name if chance.random() < 0.9 else by.word(chance)}={value()}" for name in given]
+        fixed = chance.sample(names, chance.choice((0, 0, 1, 1, 2)))
+        made = [f"{name if chance.random() < 0.9 else by.word(chance)}={value()}" for name in fixed]
         return [by.text(chance, term, names) if chance.random() < 0.05 else term for term in made]
 
     return {
@@ -178,10 +178,10 @@ def _free(terms: dict[str, list[str]], folder: Path) -> None:
     bounds = {name: fit_face._ends(value) for name, value in pairs(terms["bound"], "--bound").items()}
     fit_face._tail(terms["tail"])
     input_columns(terms["input"])
-    held = freedom(
+    free = freedom(
         load_law("product_power"), numbers(terms["fix"], "--fix"), bounds, pairs(terms["tie"], "--tie")
     )
-    held.expand(np.full((len(held.lower), 2), 0.3))
+    free.expand(np.full((len(free.lower), 2), 0.3))
     number("1", "--x")
 
 

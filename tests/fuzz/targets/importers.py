@@ -74,7 +74,7 @@ HELM_SCORES = ("exact_match", "num_instances", "num_prompt_tokens", "quasi_exact
 @cache
 def _sample_files() -> dict[str, list[tuple[str, bytes]]]:
     """Importer -> its samples, each a name to write it under and its content; large ones cut to a few entries."""
-    found: dict[str, list[tuple[str, bytes]]] = {name: [] for name in OPTIONS}
+    samples: dict[str, list[tuple[str, bytes]]] = {name: [] for name in OPTIONS}
     for tool in ("lmms_eval", "lm_eval", "helm", "vlmevalkit"):
         for file in sorted((SAMPLES / tool).rglob("*")):
             wanted = (
@@ -85,10 +85,10 @@ def _sample_files() -> dict[str, list[tuple[str, bytes]]]:
             if wanted and file.stat().st_size < 60_000:
                 content = file.read_bytes()
                 if file.name == "stats.json":
-                    told = [held for held in json.loads(content) if held["name"]["name"] in HELM_SCORES]
-                    content = json.dumps(told[:8]).encode()
+                    scores = [score for score in json.loads(content) if score["name"]["name"] in HELM_SCORES]
+                    content = json.dumps(scores[:8]).encode()
                 folder = "vila_8b" if tool == "vlmevalkit" else "run"
-                found[tool].append((f"{folder}/{file.name}", content))
+                samples[tool].append((f"{folder}/{file.name}", content))
     status = {
         "model_name": "vila_8b",
         "datasets": {
@@ -99,19 +99,19 @@ def _sample_files() -> dict[str, list[tuple[str, bytes]]]:
             }
         },
     }
-    found["vlmevalkit"].append(("vila_8b/status.json", json.dumps(status).encode()))
-    found["wide_csv"].append(("t.csv", WIDE.encode()))
-    found["long_csv"].append(("t.csv", LONG.encode()))
-    found["published_table"].append(("t.csv", b"n,v,e\n0.5,1,.61\n7,16,.5\n"))
-    found["wandb_export"] += [
+    samples["vlmevalkit"].append(("vila_8b/status.json", json.dumps(status).encode()))
+    samples["wide_csv"].append(("t.csv", WIDE.encode()))
+    samples["long_csv"].append(("t.csv", LONG.encode()))
+    samples["published_table"].append(("t.csv", b"n,v,e\n0.5,1,.61\n7,16,.5\n"))
+    samples["wandb_export"] += [
         ("runs.json", json.dumps(RUNS).encode()),
         ("runs.csv", WIDE.replace("model", "Name").encode()),
     ]
     lines = "name,config,summary\n" + "".join(
         f'{r["name"]},"{ {"n": 1, "v": 2} }","{ {"GQA": 5} }"\n' for r in RUNS
     )
-    found["wandb_export"].append(("api.csv", lines.encode()))
-    return found
+    samples["wandb_export"].append(("api.csv", lines.encode()))
+    return samples
 
 
 def _import(tool: str) -> Callable[[Chance], tuple[str, bytes, Any]]:
@@ -133,8 +133,8 @@ def _import(tool: str) -> Callable[[Chance], tuple[str, bytes, Any]]:
 
 
 def _run_import(tool: str) -> Callable[[Any, Path], None]:
-    def run(given: tuple[str, bytes, Any], folder: Path) -> None:
-        name, content, options = given
+    def run(case: tuple[str, bytes, Any], folder: Path) -> None:
+        name, content, options = case
         place = folder / tool
         shutil.rmtree(place, ignore_errors=True)
         file = place / name
@@ -142,8 +142,8 @@ def _run_import(tool: str) -> Callable[[Any, Path], None]:
         file.write_bytes(content)
         if tool == "helm":
             other = "run_spec.json" if file.name == "stats.json" else "stats.json"
-            held = dict(_sample_files()["helm"])
-            (file.parent / other).write_bytes(held[f"run/{other}"])
+            files = dict(_sample_files()["helm"])
+            (file.parent / other).write_bytes(files[f"run/{other}"])
         if not isinstance(options, dict):
             return
         whole_folder = tool in ("lmms_eval", "lm_eval", "helm", "vlmevalkit") and len(content) % 2

@@ -69,10 +69,10 @@ def _fit_json() -> Any:
 
 @cache
 def _optimum_json() -> Any:
-    found = find_optimum(
+    optimum = find_optimum(
         fit_law("vlm_reasoning", "product_power", bootstrap=20, seed=0), budget={"flops": 8e11}
     )
-    return json.loads(found.to_json())
+    return json.loads(optimum.to_json())
 
 
 def _answers(chance: Chance) -> tuple[str, str]:
@@ -95,8 +95,8 @@ def _answers(chance: Chance) -> tuple[str, str]:
     return kind, by.text(chance, text, keys) if chance.random() < 0.1 else text
 
 
-def _read_answer(given: tuple[str, str], folder: Path) -> None:
-    kind, text = given
+def _read_answer(case: tuple[str, str], folder: Path) -> None:
+    kind, text = case
     file = _file(folder, "answer.json", text)
     if kind == "optimum":
         load_optimum(file)

@@ -21,7 +21,7 @@ Chance = random.Random
 
 @dataclass(frozen=True)
 class Target:
-    """name; make: an input by chance; run: it, in a folder of one's own; share: of a long run's inputs, in
+    """name; make: an input by chance; run: it, in an empty folder; share: of a long run's inputs, in
     thousandths."""
 
     name: str

@@ -88,7 +88,7 @@ KINDS_OF_COLUMN = (
     pa.decimal128(38, 2), pa.list_(pa.float64()), pa.struct([("a", pa.int64())]), pa.dictionary(pa.int8(), pa.string()),
     pa.map_(pa.string(), pa.int64()), pa.list_(pa.float32(), 2),
 )  # fmt: skip
-HELD: tuple[Any, ...] = (
+CONTENTS: tuple[Any, ...] = (
     0,
     1,
     16,
@@ -127,7 +127,7 @@ def _parquet_shape(chance: Chance) -> bytes:
         kind = chance.choice(KINDS_OF_COLUMN) if chance.random() < 0.4 else pa.float64()
         odd = chance.choice((0.0, 0.0, 0.5, 1.0))
         values = [
-            chance.choice(HELD) if chance.random() < odd else chance.choice((1, 0.5, "a"))
+            chance.choice(CONTENTS) if chance.random() < odd else chance.choice((1, 0.5, "a"))
             for _ in range(count)
         ]
         columns[name] = (
@@ -165,8 +165,8 @@ def _fit_csv(chance: Chance) -> tuple[str, str]:
     )
 
 
-def _fit(given: tuple[str, str], folder: Path) -> None:
-    text, law = given
+def _fit(case: tuple[str, str], folder: Path) -> None:
+    text, law = case
     fitted = fit_law(read_table(io.StringIO(text)), law, bootstrap=0)
     dumps(answer("fit", fitted.to_dict()))
 
@@ -181,21 +181,21 @@ def _manifest(chance: Chance) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _sweep_folder(given: dict[str, Any], folder: Path) -> None:
+def _sweep_folder(case: dict[str, Any], folder: Path) -> None:
     from scalelaw.sweep.cell import run_one
 
     sweep = SweepFolder(folder / "sweep")
     shutil.rmtree(sweep.root, ignore_errors=True)
-    stated = parse_experiment(EXPERIMENT)
-    first = grid.cells(stated)[0].name
+    config = parse_experiment(EXPERIMENT)
+    first = grid.cells(config)[0].name
     for path in (sweep.cells, sweep.failure(first).parent):
         path.mkdir(parents=True)
-    text = json.dumps(given["manifest"]).replace("0123456789ab", first)
+    text = json.dumps(case["manifest"]).replace("0123456789ab", first)
     sweep.manifest.write_text(text)
-    sweep.cell(first).write_bytes(given["part"])
-    sweep.failure(first).write_text(json.dumps(given["failure"]))
-    sweep.experiment.write_text(yaml.safe_dump(_written(given["experiment"])))
-    sweep_status(stated, sweep.root)
+    sweep.cell(first).write_bytes(case["part"])
+    sweep.failure(first).write_text(json.dumps(case["failure"]))
+    sweep.experiment.write_text(yaml.safe_dump(_written(case["experiment"])))
+    sweep_status(config, sweep.root)
     _either(lambda: run_one(sweep.root, "1", train=None if len(text) > 9000 else _Never()))
     _reduced(lambda: read_table(sweep.root))
 

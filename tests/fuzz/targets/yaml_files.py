@@ -11,7 +11,7 @@ import yaml
 
 from scalelaw.cli import fit as fit_face
 from scalelaw.config import read_experiment, read_resources
-from scalelaw.model_shapes import made_to_measure
+from scalelaw.model_shapes import custom_shape
 from scalelaw.plan import find_models
 from scalelaw.plan.hardware import find_device
 from scalelaw.sweep import grid
@@ -81,9 +81,9 @@ DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 def _written(value: Any) -> Any:
     """What YAML's writer takes: texts without lone surrogates."""
     if isinstance(value, dict):
-        return {_written(key): _written(held) for key, held in value.items()}
+        return {_written(key): _written(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_written(held) for held in value]
+        return [_written(item) for item in value]
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     return int(str(value)[:50]) if type(value) is int and abs(value) > 10**50 else value
@@ -94,11 +94,11 @@ def _experiment(chance: Chance) -> str:
 
 
 def _read_experiment(text: str, folder: Path) -> None:
-    stated = read_experiment(_file(folder, "experiment.yaml", text))
-    inside = (folder / "sweeps" / stated.name).resolve()
+    config = read_experiment(_file(folder, "experiment.yaml", text))
+    inside = (folder / "sweeps" / config.name).resolve()
     assert inside.is_relative_to((folder / "sweeps").resolve()), "its name leads out of the folder of sweeps"
     if len(text) % 8 == 0:
-        grid.cells(stated)
+        grid.cells(config)
 
 
 def _set(chance: Chance) -> list[str]:
@@ -154,8 +154,8 @@ def _small_yaml(chance: Chance) -> tuple[str, str]:
     return kind, _yaml(chance, valid, [yaml.safe_dump(valid)], keys)
 
 
-def _read_small_yaml(given: tuple[str, str], folder: Path) -> None:
-    kind, text = given
+def _read_small_yaml(case: tuple[str, str], folder: Path) -> None:
+    kind, text = case
     if not (folder / "config.json").exists():
         (folder / "config.json").write_text(json.dumps(CONFIG))
     file = _file(folder, "small.yaml", text)
@@ -171,12 +171,12 @@ def _names(chance: Chance) -> tuple[str, str]:
     ), f"{by.number(chance)}x{by.number(chance)}"
 
 
-def _read_names(given: tuple[str, str], folder: Path) -> None:
-    _either(lambda: made_to_measure(given[1], vocab=100))
-    _either(lambda: find_device(given[0]))
-    _either(lambda: fit_face._names(given[0]))
-    _either(lambda: read_table(given[0]) if given[0].strip("-") else None)
-    find_models(given[0])
+def _read_names(case: tuple[str, str], folder: Path) -> None:
+    _either(lambda: custom_shape(case[1], vocab=100))
+    _either(lambda: find_device(case[0]))
+    _either(lambda: fit_face._names(case[0]))
+    _either(lambda: read_table(case[0]) if case[0].strip("-") else None)
+    find_models(case[0])
 
 
 TARGETS = [

@@ -15,71 +15,71 @@ from scalelaw.report.figures._residuals import residuals
 
 
 def test_curves_are_the_law_and_bands_its_draws(fitted: Any) -> None:
-    held = curves.slices(fitted, "visual_tokens", "n_params")
-    assert [c.label for c in held.curves] == ["0.5B", "1.8B", "4B", "7B"]
-    assert (held.n, held.measured_range, held.interval) == (28, (1.0, 576.0), 0.95)
-    curve = held.curves[3]
+    data = curves.slices(fitted, "visual_tokens", "n_params")
+    assert [c.label for c in data.curves] == ["0.5B", "1.8B", "4B", "7B"]
+    assert (data.n, data.measured_range, data.interval) == (28, (1.0, 576.0), 0.95)
+    curve = data.curves[3]
     p = fitted.params
     assert curve.mean == pytest.approx(p["A"] * 7 ** -p["alpha"] * curve.x ** -p["beta"] + p["D"], rel=1e-12)
     draws = fitted.predict_draws(n_params=7e9, visual_tokens=curve.x)
     assert curve.low == pytest.approx(np.quantile(draws, 0.025, axis=0), rel=1e-12)
     assert curve.high == pytest.approx(np.quantile(draws, 0.975, axis=0), rel=1e-12)
-    assert sum(len(c.places) for c in held.curves) == 28
+    assert sum(len(c.places) for c in data.curves) == 28
     assert (curve.x[0], curve.x[-1]) == pytest.approx((1 / 1.6, 576 * 1.6))
 
 
 def test_without_draws_there_is_no_band(fitted: Any) -> None:
     bare = dataclasses.replace(fitted, draws={})
-    held = curves.slices(bare, "visual_tokens", "n_params")
-    assert held.interval is None
-    assert all(c.low is None for c in held.curves)
+    data = curves.slices(bare, "visual_tokens", "n_params")
+    assert data.interval is None
+    assert all(c.low is None for c in data.curves)
 
 
 def test_a_choice_off_the_curves_gets_its_own(fitted: Any) -> None:
     mark = {"n_params": 1.4e10, "visual_tokens": 64, "error": 0.46}
-    held = curves.slices(fitted, "visual_tokens", "n_params", mark)
-    assert held.curves[-1].label == "14B, not measured"
-    assert len(held.curves[-1].places) == 0
+    data = curves.slices(fitted, "visual_tokens", "n_params", mark)
+    assert data.curves[-1].label == "14B, not measured"
+    assert len(data.curves[-1].places) == 0
 
 
 def test_the_residuals_are_those_of_the_fit(fitted: Any) -> None:
-    held = residuals(fitted, "n_params")
-    assert float(np.sum(held.residual**2)) == pytest.approx(3.79380e-4, rel=1e-5)
-    assert sorted(np.concatenate(list(held.levels.values()))) == list(range(28))
+    data = residuals(fitted, "n_params")
+    assert float(np.sum(data.residual**2)) == pytest.approx(3.79380e-4, rel=1e-5)
+    assert sorted(np.concatenate(list(data.levels.values()))) == list(range(28))
 
 
 def test_the_surface_its_costs_and_the_path(fitted: Any, optimum: Any) -> None:
-    held = surface.surface(fitted, "visual_tokens", "n_params", [optimum.to_dict()])
-    assert held.cost == pytest.approx(2 * held.y[:, None] * (50 + held.x[None, :]))
-    assert held.z == pytest.approx(fitted.predict(n_params=held.y[:, None], visual_tokens=held.x[None, :]))
-    assert held.measured == ((1.0, 576.0), (5e8, 7e9))
-    assert held.budgets == (8e11,)
-    assert [p["visual_tokens"] for p in held.free_path] == pytest.approx(
-        [13.5232] * len(held.free_path), rel=1e-4
+    data = surface.surface(fitted, "visual_tokens", "n_params", [optimum.to_dict()])
+    assert data.cost == pytest.approx(2 * data.y[:, None] * (50 + data.x[None, :]))
+    assert data.z == pytest.approx(fitted.predict(n_params=data.y[:, None], visual_tokens=data.x[None, :]))
+    assert data.measured == ((1.0, 576.0), (5e8, 7e9))
+    assert data.budgets == (8e11,)
+    assert [p["visual_tokens"] for p in data.free_path] == pytest.approx(
+        [13.5232] * len(data.free_path), rel=1e-4
     )
-    errors = [p["error"] for p in held.path]
+    errors = [p["error"] for p in data.path]
     assert len(errors) > 20
     assert errors == sorted(errors, reverse=True)
-    assert held.picks[0]["visual_tokens"] == 7
+    assert data.picks[0]["visual_tokens"] == 7
 
 
 def test_the_front_carries_the_law_s_interval(fitted: Any, optimum: Any) -> None:
-    held = front.front([optimum.to_dict()], fitted)
-    assert held.low is not None
-    assert held.high is not None
+    data = front.front([optimum.to_dict()], fitted)
+    assert data.low is not None
+    assert data.high is not None
     assert all(
-        low <= p["error"] <= high for low, p, high in zip(held.low, held.points, held.high, strict=True)
+        low <= p["error"] <= high for low, p, high in zip(data.low, data.points, data.high, strict=True)
     )
     assert front.front([optimum.to_dict()], None).low is None
 
 
-def test_numbers_that_are_not_known_are_told_apart(fitted: Any) -> None:
+def test_unknown_numbers_are_marked(fitted: Any) -> None:
     derived = {"limit": {"value": None, "interval": (None, None)}}
-    held = dataclasses.replace(fitted, derived=derived, intervals={})
-    named = {bar.name: bar for bar in values.numbers(held)}
+    fewer = dataclasses.replace(fitted, derived=derived, intervals={})
+    named = {bar.name: bar for bar in values.numbers(fewer)}
     assert np.isinf(named["limit"].value)
     assert np.isnan(named["alpha"].low)
-    assert values.bars(held) == []
+    assert values.bars(fewer) == []
 
 
 def test_coverage_counts_what_is_there_and_what_is_not() -> None:
@@ -98,9 +98,9 @@ def test_coverage_counts_what_is_there_and_what_is_not() -> None:
 
 
 def test_a_band_that_runs_away_does_not_flatten_the_points(fitted: Any) -> None:
-    held = curves.slices(fitted, "visual_tokens", "n_params")
-    wild = dataclasses.replace(held.curves[0], high=np.full_like(held.curves[0].mean, 1e200))
-    low, high = dataclasses.replace(held, curves=(wild, *held.curves[1:])).extent
-    measured = np.concatenate([c.measured for c in held.curves])
+    data = curves.slices(fitted, "visual_tokens", "n_params")
+    wild = dataclasses.replace(data.curves[0], high=np.full_like(data.curves[0].mean, 1e200))
+    low, high = dataclasses.replace(data, curves=(wild, *data.curves[1:])).extent
+    measured = np.concatenate([c.measured for c in data.curves])
     assert low <= measured.min()
     assert measured.max() <= high < 2 * measured.max()

@@ -28,7 +28,7 @@ def test_no_text_leaves_its_page(pages: list[Page], shown_texts: Callable[..., A
 
 def test_no_two_texts_overlap(pages: list[Page], shown_texts: Callable[..., Any]) -> None:
     for number, page in enumerate(pages, 1):
-        texts = [held for held in shown_texts(page.figure) if not _on_surface(held[1].axes)]
+        texts = [shown for shown in shown_texts(page.figure) if not _on_surface(shown[1].axes)]
         for (one, _, a), (two, _, b) in itertools.combinations(texts, 2):
             wide, tall = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
             assert wide <= 1 or tall <= 2.5, f"'{one}' and '{two}' overlap on page {number}"
@@ -41,9 +41,9 @@ def _on_surface(axes: Axes | None) -> bool:
 
 def test_labels_on_a_surface_keep_apart(pages: list[Page], shown_texts: Callable[..., Any]) -> None:
     for number, page in enumerate(pages, 1):
-        turned = [(one, held) for one, held, _ in shown_texts(page.figure) if _on_surface(held.axes)
-                  and held.get_transform() == held.axes.transData]  # fmt: skip
-        for (one, a), (two, b) in itertools.combinations([(t, _line(held)) for t, held in turned], 2):
+        turned = [(one, text) for one, text, _ in shown_texts(page.figure) if _on_surface(text.axes)
+                  and text.get_transform() == text.axes.transData]  # fmt: skip
+        for (one, a), (two, b) in itertools.combinations([(t, _line(text)) for t, text in turned], 2):
             least = np.linalg.norm(a[:, None] - b[None], axis=2).min() * 72 / page.figure.dpi
             assert least >= TINY, f"'{one}' and '{two}' overlap on page {number}"
 
@@ -71,8 +71,8 @@ def test_every_panel_says_how_many_points_it_shows(pages: list[Page]) -> None:
         for axes in page.figure.axes:
             if axes.get_label() == "<colorbar>":
                 continue
-            said = [text.get_text() for text in axes.texts]
-            assert any("n = " in t or " draws" in t or " configuration" in t for t in said), said
+            lines = [text.get_text() for text in axes.texts]
+            assert any("n = " in t or " draws" in t or " configuration" in t for t in lines), lines
 
 
 def test_every_axis_has_a_unit(pages: list[Page]) -> None:
@@ -101,9 +101,9 @@ def test_each_row_of_intervals_has_room_for_its_letters(pages: list[Page]) -> No
 
 def test_no_page_is_empty_and_each_is_numbered(pages: list[Page], words_of: Callable[[Page], str]) -> None:
     for number, page in enumerate(pages, 1):
-        held = words_of(page)
-        assert f"{number} / {len(pages)}" in held
-        assert len(held) > 150 or page.figure.axes
+        words = words_of(page)
+        assert f"{number} / {len(pages)}" in words
+        assert len(words) > 150 or page.figure.axes
 
 
 def test_the_legend_keeps_clear_of_the_panels(pages: list[Page]) -> None:

@@ -29,8 +29,8 @@ def test_short_numbers(value: float, text: str) -> None:
 
 @given(st.floats(1e-12, 1e12))
 def test_a_short_number_says_the_number(value: float) -> None:
-    said = float(fmt.short(value).replace(",", "").replace("−", "-"))
-    assert said == pytest.approx(value, rel=5.1e-3)
+    shown = float(fmt.short(value).replace(",", "").replace("−", "-"))
+    assert shown == pytest.approx(value, rel=5.1e-3)
 
 
 @pytest.mark.parametrize(
@@ -113,23 +113,23 @@ def test_ticks_are_plain_numbers_with_the_same_decimals() -> None:
     assert round_numbers(1, 100) == [1, 2, 5, 10, 20, 50, 100]
 
 
-def test_what_cannot_be_told_to_have_moved_is_asked_not_denied(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_uncertain_change_is_printed_as_uncertain(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"change": "another loss", "n_points": 28, "params": {"alpha": 0.1}}
     show_changes({"ablation": [{**row, "moved": None}]})
-    told = capsys.readouterr().out
-    assert told.splitlines()[2].endswith("?")
-    assert "no intervals to compare with" in told
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[2].endswith("?")
+    assert "no intervals to compare with" in printed
     show_changes({"ablation": [{**row, "moved": []}]})
-    told = capsys.readouterr().out
-    assert told.splitlines()[2].endswith("-")
-    assert "?" not in told
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[2].endswith("-")
+    assert "?" not in printed
 
 
 def test_a_sentence_has_names_and_plain_numbers() -> None:
-    said = fmt.symbolic(
+    formula = fmt.symbolic(
         "n_params (2.778e+05) of qwen-1.5: alpha_minus_beta -0.539 (-7.29e+03 to -0.109), 1e+10"
     )
-    assert said == "LLM size (277,800) of qwen-1.5: α − β −0.539 (−7290 to −0.109), 10B"
+    assert formula == "LLM size (277,800) of qwen-1.5: α − β −0.539 (−7290 to −0.109), 10B"
 
 
 def test_of_a_choice_the_llm_counts_and_names_are_listed() -> None:

@@ -18,7 +18,7 @@ from scalelaw.report.text.what_would_change import would_change
 QUERY: dict[str, Any] = {"text_tokens": 50, "cost": "linear_flops"}
 
 
-def said(*items: Any) -> str:
+def text_of(*items: Any) -> str:
     return would_change(gather(list(items)).studies[0])
 
 
@@ -28,7 +28,7 @@ def pick(fitted: Any, flops: float) -> str:
 
 @pytest.mark.parametrize("budget", [1.5e11, 2e11, 4e11, 8e11])
 def test_below_and_above_stands_what_the_planner_picks_there(fitted: Any, budget: float) -> None:
-    text = said(fitted, sl.find_optimum(fitted, {"flops": budget}, **QUERY))
+    text = text_of(fitted, sl.find_optimum(fitted, {"flops": budget}, **QUERY))
     own = sl.find_optimum(fitted, {"flops": budget}, **QUERY).best["model"]
     ends = {
         way: float(number) * {"GFLOPs": 1e9, "TFLOPs": 1e12}[unit]
@@ -44,7 +44,7 @@ def test_below_and_above_stands_what_the_planner_picks_there(fitted: Any, budget
 
 
 def test_where_more_buys_tokens_only_it_is_no_change(fitted: Any, optimum: Any) -> None:
-    text = said(fitted, optimum)
+    text = text_of(fitted, optimum)
     assert text == (
         "What would change it: a budget below 756 GFLOPs per query (5.5% less): then Qwen-1.5 4B with 44 "
         "visual tokens. "
@@ -54,16 +54,16 @@ def test_where_more_buys_tokens_only_it_is_no_change(fitted: Any, optimum: Any) 
     assert pick(fitted, 5e13).startswith("Qwen-1.5 7B")
 
 
-def test_doubtful_picks_say_that_new_measurements_might(fitted: Any, optimum: Any) -> None:
-    doubtful = dataclasses.replace(optimum, best={**optimum.best, "p_model": 0.7})
-    assert "new measurements: another LLM is best in 30% of the refits" in said(fitted, doubtful)
+def test_uncertain_picks_say_that_new_measurements_might_change_them(fitted: Any, optimum: Any) -> None:
+    uncertain = dataclasses.replace(optimum, best={**optimum.best, "p_model": 0.7})
+    assert "new measurements: another LLM is best in 30% of the refits" in text_of(fitted, uncertain)
     outside = dataclasses.replace(optimum, extrapolates=True)
-    assert "which lies outside the measured range" in said(fitted, outside)
+    assert "which lies outside the measured range" in text_of(fitted, outside)
 
 
 def test_a_target_names_the_nearest_targets_with_another_pick(fitted: Any) -> None:
-    asked = sl.find_optimum(fitted, None, target_error=0.52, **QUERY)
-    text = said(fitted, asked)
+    optimum = sl.find_optimum(fitted, None, target_error=0.52, **QUERY)
+    text = text_of(fitted, optimum)
     below, looser = (
         re.search(r"a target below (0\.\d+)", text),
         re.search(r"a target of (0\.\d+) or more", text),
@@ -75,8 +75,8 @@ def test_a_target_names_the_nearest_targets_with_another_pick(fitted: Any) -> No
         (float(below[1]) + 2e-4, False),
         (float(looser[1]) + 2e-4, True),
     ):
-        found = sl.find_optimum(fitted, None, target_error=target, **QUERY).best["model"]
-        assert (found != asked.best["model"]) is other
+        best = sl.find_optimum(fitted, None, target_error=target, **QUERY).best["model"]
+        assert (best != optimum.best["model"]) is other
 
 
 def test_another_kind_of_budget_that_picks_otherwise_is_named(fitted: Any) -> None:
@@ -84,7 +84,7 @@ def test_another_kind_of_budget_that_picks_otherwise_is_named(fitted: Any) -> No
     contrast = contrast_budgets(fitted, 4e12, **query)
     own, *others = (row["best"]["model"] for row in contrast.rows)
     assert {own, *others} == {"qwen1.5-7b", "qwen1.5-14b"}
-    text = said(fitted, sl.find_optimum(fitted, 4e12, **query), contrast)
+    text = text_of(fitted, sl.find_optimum(fitted, 4e12, **query), contrast)
     assert re.search(
         r"instead of this budget one of [\d.]+ ms .*: then qwen1.5-14b with 20 visual tokens", text
     )

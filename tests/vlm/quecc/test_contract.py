@@ -57,13 +57,13 @@ def test_both_embeddings_are_resized_saved_and_loaded(tied: bool, rows: int, tmp
     after = model(**inputs).logits
     kept = min(rows, LLM["vocab_size"])
     torch.testing.assert_close(after[..., :kept], before[..., :kept])
-    said = model.generate(**inputs, max_new_tokens=3, do_sample=False)
+    generated = model.generate(**inputs, max_new_tokens=3, do_sample=False)
     model.save_pretrained(tmp_path)
     again = AutoModelForImageTextToText.from_pretrained(tmp_path)
     assert tied_in(again) == tied
     assert again.config.vocab_size == rows
     torch.testing.assert_close(again(**inputs).logits, after)
-    assert torch.equal(again.generate(**inputs, max_new_tokens=3, do_sample=False), said)
+    assert torch.equal(again.generate(**inputs, max_new_tokens=3, do_sample=False), generated)
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -108,21 +108,21 @@ def test_generation_from_embeddings_is_that_from_tokens() -> None:
     )
     embeds = model.get_input_embeddings()(ids)
     mask = text["attention_mask"]
-    said = model.generate(inputs_embeds=embeds, attention_mask=mask, max_new_tokens=4, do_sample=False)
-    assert torch.equal(said, wanted[:, ids.shape[1] :])
+    generated = model.generate(inputs_embeds=embeds, attention_mask=mask, max_new_tokens=4, do_sample=False)
+    assert torch.equal(generated, wanted[:, ids.shape[1] :])
 
 
 def test_images_are_never_dropped_and_inputs_never_ambiguous() -> None:
     model, processor = made(tied=True)
     batch = processor.collate([TURNS[:1]], [[picture()]], add_generation_prompt=True)
     embeds = torch.zeros(1, 3, LLM["hidden_size"])
-    for given in (
+    for inputs in (
         {},
         {"inputs_embeds": embeds, "input_ids": batch["input_ids"]},
         {"inputs_embeds": embeds, "pixel_values": batch["pixel_values"]},
     ):
         with pytest.raises(InputError) as caught:
-            model(**given)
+            model(**inputs)
         assert caught.value.code == "bad_input"
     for ids, lengths in (
         (batch["question_ids"], None),

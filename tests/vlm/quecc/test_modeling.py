@@ -31,8 +31,8 @@ ALL = [ASK, TWO, NO_IMAGE, NO_QUESTION]
 IMAGES = [[picture(0)], [picture(1), picture(2, (20, 60))], [], [picture(3)]]
 
 
-def batch(processor: QueccProcessor, chosen: Any = slice(None), **more: Any) -> dict[str, Any]:
-    return dict(processor.collate(ALL[chosen], IMAGES[chosen], **more))
+def batch(processor: QueccProcessor, rows: Any = slice(None), **more: Any) -> dict[str, Any]:
+    return dict(processor.collate(ALL[rows], IMAGES[rows], **more))
 
 
 @pytest.mark.parametrize("llm", ["qwen2", "llama", "gpt_neox"])
@@ -47,8 +47,8 @@ def test_any_tower_and_any_llm(kind: str, llm: str) -> None:
     for part in (model.compressor, model.projector, model.language_model):
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
     for row in range(4):
-        given = batch(processor, slice(row, row + 1))
-        alone = model(**given).logits[0]
+        inputs = batch(processor, slice(row, row + 1))
+        alone = model(**inputs).logits[0]
         torch.testing.assert_close(out.logits[row, : len(alone)], alone, rtol=1e-4, atol=1e-5)
 
 
@@ -61,22 +61,22 @@ def test_any_compressor(name: str) -> None:
 def test_the_tokens_are_those_of_the_definition() -> None:
     """X, X_multi and t straight from the parts."""
     model, processor = build()
-    given = batch(processor, slice(0, 1))
-    states = model.vision_tower(given["pixel_values"], output_hidden_states=True).hidden_states
+    inputs = batch(processor, slice(0, 1))
+    states = model.vision_tower(inputs["pixel_values"], output_hidden_states=True).hidden_states
     assert model.config.vision_layers == [2, 3, 4, 4]
     multi = torch.cat([states[layer][:, 1:] for layer in (2, 3, 4, 4)], dim=-1)
     ids = torch.tensor([processor.tokenizer("What is this?")["input_ids"]])
     t = model.language_model.base_model(input_ids=ids).last_hidden_state[:, -1]
     tokens = model.projector(model.compressor(states[-2][:, 1:], multi, t))
-    out = model(**given)
+    out = model(**inputs)
     torch.testing.assert_close(out.image_hidden_states, tokens, rtol=1e-5, atol=1e-6)
-    place = given["input_ids"] == model.config.image_token_index
+    place = inputs["input_ids"] == model.config.image_token_index
     assert int(place.sum()) == 4
-    embedded = model.get_input_embeddings()(given["input_ids"].masked_fill(place, 0))
+    embedded = model.get_input_embeddings()(inputs["input_ids"].masked_fill(place, 0))
     embedded[place] = tokens[0]
     logits = model.language_model(inputs_embeds=embedded).logits
     torch.testing.assert_close(out.logits, logits, rtol=1e-5, atol=1e-5)
-    wanted = given["labels"][0, 1:]
+    wanted = inputs["labels"][0, 1:]
     loss = torch.nn.functional.cross_entropy(logits[0, :-1][wanted != -100], wanted[wanted != -100])
     torch.testing.assert_close(out.loss, loss)
 
@@ -148,7 +148,7 @@ def test_a_weight_too_few_or_too_many_is_an_error(tmp_path: Path, wrong: str) ->
 
 
 def test_made_of_pretrained_parts(tmp_path: Path) -> None:
-    """A tower and an LLM from their folders; an image token beyond the LLM's vocabulary makes room for itself."""
+    """A tower and an LLM from their folders; an image token beyond the LLM's vocabulary extends the vocabulary."""
     torch.manual_seed(0)
     tower = AutoModel.from_config(tower_config())
     llm = AutoModelForCausalLM.from_config(llm_config("llama"))
@@ -176,11 +176,11 @@ def test_made_of_pretrained_parts(tmp_path: Path) -> None:
 
 def test_generation_is_greedy_decoding_step_by_step() -> None:
     model, processor = build()
-    given = batch(processor, slice(0, 1), add_generation_prompt=True)
-    written = model.generate(**given, max_new_tokens=6, do_sample=False, eos_token_id=None)
-    ids = given["input_ids"]
+    inputs = batch(processor, slice(0, 1), add_generation_prompt=True)
+    written = model.generate(**inputs, max_new_tokens=6, do_sample=False, eos_token_id=None)
+    ids = inputs["input_ids"]
     for _ in range(6):
-        step = {**given, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        step = {**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
         ids = torch.cat([ids, model(**step).logits[:, -1:].argmax(-1)], dim=1)
     assert torch.equal(written, ids)
 
@@ -190,9 +190,9 @@ def test_a_batch_generates_what_each_row_does_alone(beams: int) -> None:
     """Unequal lengths, none to two images a row, left padding, beams."""
     model, processor = build()
     options = {"max_new_tokens": 5, "do_sample": False, "num_beams": beams, "eos_token_id": None}
-    given = batch(processor, add_generation_prompt=True)
-    length = given["input_ids"].shape[1]
-    together = model.generate(**given, **options)[:, length:]
+    inputs = batch(processor, add_generation_prompt=True)
+    length = inputs["input_ids"].shape[1]
+    together = model.generate(**inputs, **options)[:, length:]
     for row in range(4):
         one = batch(processor, slice(row, row + 1), add_generation_prompt=True)
         alone = model.generate(**one, **options)[:, one["input_ids"].shape[1] :]
@@ -204,14 +204,14 @@ def test_a_batch_generates_what_each_row_does_alone(beams: int) -> None:
 
 def test_what_does_not_fit_is_a_sentence() -> None:
     model, processor = build()
-    given = batch(processor, slice(0, 1))
+    inputs = batch(processor, slice(0, 1))
     for change, code in (
         ({"pixel_values": None}, "images_do_not_match"),
-        ({"pixel_values": given["pixel_values"].repeat(2, 1, 1, 1)}, "images_do_not_match"),
+        ({"pixel_values": inputs["pixel_values"].repeat(2, 1, 1, 1)}, "images_do_not_match"),
         ({"pixel_values": torch.zeros(1, 3, 16, 16)}, "bad_image_size"),
     ):
         with pytest.raises(InputError) as caught:
-            model(**{**given, **change})
+            model(**{**inputs, **change})
         assert caught.value.code == code
     with pytest.raises(InputError) as caught:
         QueccConfig(tower_config(), llm_config())

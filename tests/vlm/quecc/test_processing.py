@@ -35,27 +35,27 @@ def processor(template: str | None = CHATML, **more: Any) -> Any:
     return processor_of(config, template, **more)
 
 
-def text(held: Any, ids: list[int]) -> str:
-    return str(held.tokenizer.decode(ids))
+def text(values: Any, ids: list[int]) -> str:
+    return str(values.tokenizer.decode(ids))
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_question_and_answers_under_any_template(template: str) -> None:
     """The same words as question twice, the template's own words among them: searching would find the wrong ones."""
-    held = processor(TEMPLATES[template])
-    row = held.conversation(TURNS)
-    assert text(held, row["question_ids"]) == "Is ASSISTANT: here? USER" * 2
+    own = processor(TEMPLATES[template])
+    row = own.conversation(TURNS)
+    assert text(own, row["question_ids"]) == "Is ASSISTANT: here? USER" * 2
     learned = [i for i in row["labels"] if i != IGNORED]
-    assert text(held, learned) == "It is.<|im_end|>Still.<|im_end|>"
-    assert row["input_ids"].count(held.image_token_id) == 3
-    held.question_turns = "last"
-    last = held.conversation(TURNS)
-    assert text(held, last["question_ids"]) == "Is ASSISTANT: here? USER"
+    assert text(own, learned) == "It is.<|im_end|>Still.<|im_end|>"
+    assert row["input_ids"].count(own.image_token_id) == 3
+    own.question_turns = "last"
+    last = own.conversation(TURNS)
+    assert text(own, last["question_ids"]) == "Is ASSISTANT: here? USER"
     assert last["input_ids"] == row["input_ids"]
 
 
 def test_chats_in_parts_are_conversations_too() -> None:
-    held = processor()
+    own = processor()
     chat = [
         {"role": "system", "content": "Be kind."},
         {
@@ -64,65 +64,65 @@ def test_chats_in_parts_are_conversations_too() -> None:
         },
         {"role": "assistant", "content": "C"},
     ]
-    row = held.conversation(chat)
-    assert text(held, row["question_ids"]) == "AB"
-    shown = text(held, row["input_ids"])
+    row = own.conversation(chat)
+    assert text(own, row["question_ids"]) == "AB"
+    shown = text(own, row["input_ids"])
     assert shown.startswith(
         "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nA\n<image><image><image>\nB"
     )
 
 
 def test_without_question_and_without_image() -> None:
-    held = processor()
-    batch = held.collate([TURNS[:2], [{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "A"}],
+    own = processor()
+    batch = own.collate([TURNS[:2], [{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "A"}],
                           [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "B"}]],
                          [[picture(0)], [picture(1)], []])  # fmt: skip
     assert batch["question_lengths"].tolist() == [24, 0, 2]
     assert batch["pixel_values"].shape == (2, 3, 32, 32)
     assert batch["labels"].shape == batch["input_ids"].shape == batch["attention_mask"].shape
-    assert "pixel_values" not in held.collate([TURNS[2:]], [[]])
+    assert "pixel_values" not in own.collate([TURNS[2:]], [[]])
 
 
 def test_sides_of_padding() -> None:
-    held = processor()
-    train = held.collate([TURNS[:2], TURNS], [[picture()], [picture()]])
+    own = processor()
+    train = own.collate([TURNS[:2], TURNS], [[picture()], [picture()]])
     assert train["attention_mask"][0].tolist() == sorted(train["attention_mask"][0].tolist(), reverse=True)
     assert (train["labels"][0][train["attention_mask"][0] == 0] == IGNORED).all()
-    asked = held.collate([TURNS[:1], TURNS[:3]], [[picture()], [picture()]], add_generation_prompt=True)
-    assert asked["attention_mask"][0].tolist() == sorted(asked["attention_mask"][0].tolist())
-    assert "labels" not in asked
-    assert text(held, asked["input_ids"][1].tolist()).endswith("<|im_start|>assistant\n")
+    batch = own.collate([TURNS[:1], TURNS[:3]], [[picture()], [picture()]], add_generation_prompt=True)
+    assert batch["attention_mask"][0].tolist() == sorted(batch["attention_mask"][0].tolist())
+    assert "labels" not in batch
+    assert text(own, batch["input_ids"][1].tolist()).endswith("<|im_start|>assistant\n")
 
 
 def test_too_long_is_cut_behind_the_images_only() -> None:
-    held = processor()
-    whole = held.conversation(TURNS)
-    cut = held.conversation(TURNS, max_length=60)
+    own = processor()
+    whole = own.conversation(TURNS)
+    cut = own.conversation(TURNS, max_length=60)
     assert cut["input_ids"] == whole["input_ids"][:60]
     assert cut["labels"] == whole["labels"][:60]
     with pytest.raises(InputError) as caught:
-        held.conversation(TURNS, max_length=8)
+        own.conversation(TURNS, max_length=8)
     assert caught.value.code == "too_long"
 
 
 def test_prompts_as_they_are() -> None:
-    held = processor()
-    batch = held(images=[picture(), picture(1)], text=["<image> What?", "Hm <image>"])
-    assert text(held, batch["question_ids"][0, : batch["question_lengths"][0]].tolist()) == "What?"
-    assert (batch["input_ids"] == held.image_token_id).sum(dim=1).tolist() == [3, 3]
-    own = held(images=picture(), text="<image> What?", questions="Else?")
-    assert text(held, own["question_ids"][0].tolist()) == "Else?"
+    made_processor = processor()
+    batch = made_processor(images=[picture(), picture(1)], text=["<image> What?", "Hm <image>"])
+    assert text(made_processor, batch["question_ids"][0, : batch["question_lengths"][0]].tolist()) == "What?"
+    assert (batch["input_ids"] == made_processor.image_token_id).sum(dim=1).tolist() == [3, 3]
+    own = made_processor(images=picture(), text="<image> What?", questions="Else?")
+    assert text(made_processor, own["question_ids"][0].tolist()) == "Else?"
 
 
 def test_images_are_padded_square_with_the_mean_colour() -> None:
-    held = processor()
+    own = processor()
     wide = Image.new("RGB", (40, 20), (255, 0, 0))
-    padded = square(wide, held.image_processor)
+    padded = square(wide, own.image_processor)
     assert padded.size == (40, 40)
-    assert padded.getpixel((0, 0)) == tuple(int(255 * c) for c in held.image_processor.image_mean)
+    assert padded.getpixel((0, 0)) == tuple(int(255 * c) for c in own.image_processor.image_mean)
     assert padded.getpixel((20, 20)) == (255, 0, 0)
-    assert torch.equal(held(images=wide, text="<image>")["pixel_values"],
-                       held(images=padded, text="<image>")["pixel_values"])  # fmt: skip
+    assert torch.equal(own(images=wide, text="<image>")["pixel_values"],
+                       own(images=padded, text="<image>")["pixel_values"])  # fmt: skip
 
 
 @given(st.lists(st.text(alphabet="ab \n<|im_start>ö漢", min_size=1, max_size=12), min_size=1, max_size=4))
@@ -131,8 +131,8 @@ def test_spans_hold_exactly_what_was_said(texts: list[str]) -> None:
     turns = [{"role": ("user", "assistant")[i % 2], "content": words} for i, words in enumerate(texts)]
     messages = messages_of(turns)
     shown = render(tokenizer(), messages, "<image>")
-    said = [part for message in messages for part in message["parts"]]
-    assert [shown.text[a:b] for _, a, b in shown.spans] == said == [t.strip() for t in texts if t.strip()]
+    parts = [part for message in messages for part in message["parts"]]
+    assert [shown.text[a:b] for _, a, b in shown.spans] == parts == [t.strip() for t in texts if t.strip()]
 
 
 def test_a_token_belongs_where_it_shares_a_character() -> None:

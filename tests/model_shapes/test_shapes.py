@@ -1,4 +1,4 @@
-"""The rungs: counts in digits, shapes from a config, and what is refused."""
+"""Model shapes: custom sizes, shapes from a config, and what is refused."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from scalelaw.errors import InputError
 from scalelaw.model_shapes import (
+    custom_shape,
     from_config,
     from_fields,
-    made_to_measure,
     tower_from_config,
     tower_from_fields,
 )
@@ -35,16 +35,16 @@ def test_llama_2_7b_has_6738415616_parameters() -> None:
     assert shape.embedding_params == 262_144_000
 
 
-def test_a_rung_made_to_measure() -> None:
-    shape = made_to_measure("64x2", vocab=100)
+def test_a_custom_shape() -> None:
+    shape = custom_shape("64x2", vocab=100)
     assert (shape.width, shape.layers, shape.heads, shape.head_size, shape.feed_forward) == (64, 2, 8, 8, 176)
     assert shape.n_params == 2 * (4 * 64 * 64 + 3 * 64 * 176) + 5 * 64 + 100 * 64
 
 
 @pytest.mark.parametrize("spec", ["64", "x2", "63x2", "0x2", "64x0", "a64x2", "128x2.5"])
-def test_a_rung_that_cannot_be_made_is_refused(spec: str) -> None:
+def test_an_impossible_custom_shape_is_refused(spec: str) -> None:
     with pytest.raises(InputError) as refusal:
-        made_to_measure(spec, vocab=100)
+        custom_shape(spec, vocab=100)
     assert refusal.value.code == "bad_rung"
 
 

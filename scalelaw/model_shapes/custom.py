@@ -9,7 +9,7 @@ from scalelaw.errors import InputError
 from scalelaw.model_shapes.shapes import LLMShape
 
 
-def made_to_measure(spec: str, vocab: int) -> LLMShape:
+def custom_shape(spec: str, vocab: int) -> LLMShape:
     """The shape of a small model named 'WIDTHxLAYERS', e.g. '64x2': heads of 8 (16 from width 128 on, 64 from 512 on),
     gated feed-forward of 8/3 the width rounded up to a multiple of 8, tied embeddings.
 
