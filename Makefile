@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@rm -rf $(VENV)
 	@echo "Making the environment in $(VENV) (downloads once, a few minutes) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train,excel,slurm,ray]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train,excel,measure,slurm,ray]'
 	@touch $@
 
 # Prints a command as a user would type it, then runs it.
@@ -78,10 +78,10 @@ layers: $(STAMP)
 	@$(BIN)/lint-imports
 
 # Serving engines have environments of their own: their dependencies are not ours.
-engines: $(STAMP)  ## llama.cpp's own server counts the tokens of a tiny model as predicted (40 MB)
+engines: $(STAMP)  ## llama.cpp's own server counts tokens as predicted and is measured (40 MB)
 	@test -x .venv-engines/bin/python || $(PYTHON) -m venv .venv-engines
 	@.venv-engines/bin/pip install --quiet --disable-pip-version-check gguf numpy pillow xllamacpp
-	@$(BIN)/pytest tests/engines/test_servers.py
+	@$(BIN)/pytest tests/engines/test_servers.py tests/engines/test_measured.py
 
 engines-vllm: $(STAMP)  ## vLLM's own argument parser reads the printed lines (downloads 3 GB)
 	@test -x .venv-engines-vllm/bin/python || $(PYTHON) -m venv .venv-engines-vllm

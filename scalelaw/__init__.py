@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scalelaw.fit import FittedLaw, predict_places
     from scalelaw.fit.fit_law import fit_law
     from scalelaw.fit.load_fit import load_fit
+    from scalelaw.measure import Measurement, measure_latency
     from scalelaw.plan import Optimum, find_optimum, serve_optimum
     from scalelaw.report import save_figure, write_report
     from scalelaw.table.read import read_table
@@ -30,6 +31,8 @@ _HOMES = {
     "fit_law": "scalelaw.fit",
     "load_fit": "scalelaw.fit",
     "predict_places": "scalelaw.fit",
+    "Measurement": "scalelaw.measure",
+    "measure_latency": "scalelaw.measure",
     "save_figure": "scalelaw.report",
     "Optimum": "scalelaw.plan",
     "find_optimum": "scalelaw.plan",
@@ -42,6 +45,7 @@ _HOMES = {
 
 __all__ = [
     "FittedLaw",
+    "Measurement",
     "Optimum",
     "TokenCount",
     "__version__",
@@ -49,6 +53,7 @@ __all__ = [
     "find_optimum",
     "fit_law",
     "load_fit",
+    "measure_latency",
     "predict_places",
     "read_table",
     "save_figure",

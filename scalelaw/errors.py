@@ -188,6 +188,7 @@ EXTRA_OF = {
     "openpyxl": "excel",
     "submitit": "slurm",
     "ray": "ray",
+    "httpx2": "measure",
 }
 """Import name of an optional dependency -> the extra of this package that installs it."""
 

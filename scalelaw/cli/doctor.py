@@ -16,6 +16,7 @@ EXTRAS = (
     ("train", "torch", "sweeps: training and scoring models"),
     ("train", "transformers", "language models, vision encoders and FLOP counts of unknown architectures"),
     ("excel", "openpyxl", "import of .xlsx files"),
+    ("measure", "httpx2", "timing a served model: scalelaw measure"),
     ("slurm", "submitit", "sweeps on a Slurm cluster: --executor slurm"),
     ("ray", "ray", "sweeps on a Ray cluster: --executor ray"),
     ("track", "wandb", "training curves in Weights & Biases"),

@@ -31,6 +31,7 @@ COMMANDS = {
     "predict": ["predict", "{fit}", "--at", "n_params=7e9", "--at", "visual_tokens=64,144"],
     "plot": ["plot", "{fit}", "--figure", "curves", "-o", "{folder}/curves.svg"],
     "tokens": ["tokens", "qwen2.5-vl", "--image", "640x480"],
+    "measure": ["measure", "http://127.0.0.1:9/v1", "--dry-run"],
     "doctor": ["doctor"],
     "schema": ["schema", "fit"],
     "import": ["import", "long_csv", "{csv}", "--column", "visual_tokens=tokens", "--column", "value=score",

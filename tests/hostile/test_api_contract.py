@@ -77,6 +77,7 @@ def _right(fitted: sl.FittedLaw) -> dict[str, dict[str, Any]]:
         "find_optimum": {"fitted": fitted, "budget": 8e11},
         "fit_law": {"table": "vlm_reasoning", "bootstrap": 0, "starts": 2},
         "load_fit": {"path": "fit.json"},
+        "measure_latency": {"target": "http://127.0.0.1:9/v1", "dry_run": True},
         "predict_places": {"fitted": fitted, "at": {"n_params": 7e9, "visual_tokens": 64}},
         "read_table": {"source": "vlm_reasoning"},
         "save_figure": {"name": "curves", "items": fitted, "path": "figure.svg"},
