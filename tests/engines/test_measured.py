@@ -62,16 +62,20 @@ def engine(variable: str, folder: str, target: str, *command: str) -> Iterator[s
 
 def test_llama_cpp_is_measured() -> None:
     vision = find_vision_model("qwen3-vl")
-    values = {**vision.settings, "max_pixels": LLAMA_OPTIONS["--image-max-tokens"] * 32 * 32, "min_pixels": 8 * 32 * 32}
+    values = {
+        **vision.settings,
+        "max_pixels": LLAMA_OPTIONS["--image-max-tokens"] * 32 * 32,
+        "min_pixels": 8 * 32 * 32,
+    }
     predicted = [count_one(vision, Size(*size), values).visual_tokens + BEGIN_AND_END for size in SIZES]
     command = ("llama_endpoint.py", json.dumps(LLAMA_OPTIONS))
     with engine("ENGINES_PYTHON", ".venv-engines", "make engines", *command) as address:
-        found = measure_latency(
+        measured = measure_latency(
             f"{address}/v1", images=",".join(f"{w}x{h}" for w, h in SIZES), concurrency=1, generate="4,64",
             text_tokens=16, requests=5, spread=100, max_seconds=200,
         )  # fmt: skip
-    assert {row["status"] for row in found.rows} == {"ok"}
-    short, long = ([row for row in found.rows if row["generate"] == tokens] for tokens in (4, 64))
+    assert {row["status"] for row in measured.rows} == {"ok"}
+    short, long = ([row for row in measured.rows if row["generate"] == tokens] for tokens in (4, 64))
     for rows in (short, long):
         pictures = [row for row in rows if row["images"]]
         assert [row["visual_tokens"] for row in pictures] == predicted
