@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalelaw.errors import InputError, missing_dependency, unknown
 from scalelaw.files.paths import PACKAGE
+from scalelaw.files.safe_load import check_regular
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -145,6 +146,7 @@ def _from_path(package: str, path: Path) -> ModuleType:
         raise InputError(
             f"There is no file {path}.", code="no_such_file", hint=f"Give the path of your own {kind}'s file."
         )
+    check_regular(path)
     tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
     spec = importlib.util.spec_from_file_location(f"scalelaw_user_{package}_{path.stem}_{tag}", path)
     if spec is None or spec.loader is None:

@@ -28,6 +28,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from scalelaw.errors import InputError, unknown
+from scalelaw.files.safe_load import open_input, read_text, special_file
 
 MARKER = "<image>"
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -35,6 +36,8 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 UNREAD = f"image of another format than {', '.join(FORMATS)}"
 MOST_PIXELS, MOST_BYTES = 64_000_000, 64 * 2**20
 """Of one image, unpacked and as a file."""
+MOST_RECORDS = 4 * 2**30
+"""Bytes of a file of conversations; the largest published ones have 1 to 2 GB."""
 SPOILT = (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError, TypeError, KeyError,
           IndexError, OverflowError, EOFError, struct.error, zlib.error)  # fmt: skip
 """What pillow raises for a file that is no image, or half of one."""
@@ -126,7 +129,7 @@ class Conversations:
             if trouble := _trouble(folder, name):
                 raise InputError(f"{trouble}: {folder / name}.", code="bad_image")
             try:
-                with Image.open(folder / name, formats=FORMATS) as image:
+                with open_input(folder / name) as file, Image.open(file, formats=FORMATS) as image:
                     pictures.append(image.convert("RGB"))
             except SPOILT as error:  # what is found only when all of it is read
                 raise InputError(f"image corrupt: {folder / name}: {error}.", code="bad_image") from error
@@ -169,15 +172,17 @@ def _trouble(folder: Path, name: str, whole: bool = False) -> str:
     path = folder / name
     if not os.path.isfile(path):
         return "image missing"
+    if special_file(path):
+        return "image is a special file"
     if path.stat().st_size > MOST_BYTES:
         return "image too large"
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with open_input(path) as file, Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 return "image too large"
             image.verify()
         if whole:
-            with Image.open(path, formats=FORMATS) as image:
+            with open_input(path) as file, Image.open(file, formats=FORMATS) as image:
                 image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
                 image.load()
     except Image.DecompressionBombError:
@@ -247,7 +252,7 @@ def trouble_with(folder: Path, names: Sequence[str]) -> str:
 
 def _likely(path: Path) -> set[str]:
     """What pillow would take a file for, by its first bytes, else (a TGA) by its name; of all that it knows."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         head = file.read(16)
     if len(head) < 16:  # shorter than any image, and some of pillow's tests would read beyond its end
         return set(FORMATS)
@@ -263,10 +268,12 @@ def count_records(file: str | Path) -> int:
 def read_records(file: Path) -> Sequence[Any]:
     """The raw records of a file: a JSON list, or one object a line (.jsonl). Raises InputError for another form."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file, MOST_RECORDS)
         if file.suffix == ".jsonl":
             return [json.loads(line) for line in text.splitlines() if line.strip()]
         records = json.loads(text)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"Cannot read {file}: {error.strerror or error}.", code="no_such_file") from error
     except (ValueError, RecursionError) as error:

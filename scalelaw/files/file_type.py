@@ -56,13 +56,30 @@ def otherwise(path: str | Path, wanted: str) -> str:
             head = opened.read(_HEAD)
     except (OSError, ValueError, InputError):
         return ""
-    if match := _SCHEMA.match(head):
-        command = match.group(1).decode()
-        written = "scalelaw fit --by" if command == "fit_groups" else f"scalelaw {command}"
-        reads = _ANSWERS.get(command, "no command reads it")
-        return "" if wanted == ANSWER else f"It is what `{written}` wrote: {reads}."
+    if answer := answer_in(head):
+        return "" if wanted == ANSWER else answer
     kind = _kind(file.suffix.lower(), head)
     return f"It is {kind}: {_READERS[kind]}." if kind and kind != wanted else ""
+
+
+def answer_in(head: bytes) -> str:
+    """Which command wrote an answer that begins with these bytes, and what reads it, a sentence; else nothing."""
+    if not (match := _SCHEMA.match(head[:_HEAD])):
+        return ""
+    command = match.group(1).decode()
+    written = "scalelaw fit --by" if command == "fit_groups" else f"scalelaw {command}"
+    return f"It is what `{written}` wrote: {_ANSWERS.get(command, 'no command reads it')}."
+
+
+def is_answer(path: str | Path) -> bool:
+    """Whether a file begins as an answer of scalelaw, whatever its name; False for a pipe, which is read only once."""
+    try:
+        if is_pipe(path):
+            return False
+        with open_input(path) as opened:
+            return bool(answer_in(opened.read(_HEAD)))
+    except (OSError, ValueError, InputError):
+        return False
 
 
 def _kind(suffix: str, head: bytes) -> str:

@@ -1,8 +1,10 @@
 """Untrusted files: opened without waiting, read within limits on bytes and time; YAML and JSON also within limits on
 depth and on the number of values that aliases stand for.
 
-`open_input`, `read_bytes` and `read_text` are the only way in which a file that a user names is opened. A size that
-the file system reports is never relied on: it is 0 for a device, a pipe and files under /proc.
+`open_input`, `open_stdin`, `read_bytes` and `read_text` are the only way in which a file that a user names is opened;
+`check_regular` comes before a library opens one by its path. A size that the file system reports is never relied on: it
+is 0 for a device and a pipe. Files under /proc and /sys are interfaces of the kernel, whose reads may block or never
+end: they are refused.
 
 A few lines of YAML may stand for billions of values, and its fast parser overflows the stack on a deep file: both are
 counted on the parser's events, before anything is built.
@@ -17,11 +19,13 @@ import os
 import re
 import select
 import stat
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +62,52 @@ _OWN_PIPE = re.compile(r"/dev/fd/\d+|/dev/stdin|/proc/(self|thread-self|\d+)/fd/
 _RESOLVED_PIPE = re.compile(r"/proc/\d+/fd/pipe:\[\d+\]")
 
 
+_KERNEL_SYSTEMS = frozenset({
+    "proc", "sysfs", "debugfs", "tracefs", "securityfs", "configfs", "cgroup", "cgroup2", "bpf", "pstore", "efivarfs",
+    "selinuxfs", "binfmt_misc", "fusectl", "mqueue", "rpc_pipefs", "nsfs",
+})  # fmt: skip
+"""File systems whose regular files are interfaces of the kernel."""
+
+
 def special_file(path: str | os.PathLike[str]) -> str:
-    """What kind of special file `path` is ("a device", "a named pipe", "a socket").
+    """What kind of special file `path` is ("a device", "a named pipe", "a socket", "an interface of the kernel").
 
     Empty for a regular file, a folder, a path that does not exist, and a pipe that this process already holds:
     `/dev/fd/N` (the shell's `<(...)`) and `/dev/stdin`.
     """
     try:
-        mode = os.stat(path).st_mode
+        info = os.stat(path)
     except (OSError, ValueError):
         return ""
+    return _kind_of(info, path)
+
+
+def _kind_of(info: os.stat_result, path: str | os.PathLike[str]) -> str:
+    mode = info.st_mode
+    if stat.S_ISREG(mode):
+        system = _file_system(info.st_dev)
+        return f"an interface of the kernel ({system})" if system in _KERNEL_SYSTEMS else ""
     if stat.S_ISFIFO(mode) and _is_own_pipe(path):
         return ""
     return next((name for test, name in _KINDS if test(mode)), "")
+
+
+@lru_cache(maxsize=64)
+def _file_system(device: int) -> str:
+    """The type of the mounted file system with this device number; empty where that is not known."""
+    # file systems without a disk have the major number 0
+    if os.major(device):
+        return ""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts,
+    ):
+        for line in mounts:
+            mount, _, system = line.partition(" - ")
+            if mount.split(" ", 3)[2] == wanted:
+                return system.split(" ", 1)[0]
+    return ""
 
 
 def is_pipe(path: str | os.PathLike[str]) -> bool:
@@ -112,8 +149,9 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader[Any]]
             seen[info.st_dev, info.st_ino] = os.fspath(path)
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(21, "Is a directory", os.fspath(path))
-        if not stat.S_ISREG(mode) and not (stat.S_ISFIFO(mode) and _is_own_pipe(path)):
-            raise _special(path, "a special file")  # replaced since it was looked at
+        # it may have been replaced since `special_file` looked
+        if kind := _kind_of(info, path):
+            raise _special(path, kind)
         source = _Timed(handle, path)
     except BaseException:
         os.close(handle)
@@ -131,18 +169,32 @@ def _special(path: str | os.PathLike[str], kind: str) -> InputError:
     )
 
 
+@contextmanager
+def open_stdin() -> Iterator[Any]:
+    """Standard input in binary, with the limits on time of `open_input`; a stream in its place as it is."""
+    try:
+        handle = os.dup(sys.stdin.fileno())
+    except (AttributeError, OSError, ValueError):
+        yield getattr(sys.stdin, "buffer", sys.stdin)
+        return
+    reader: io.BufferedReader[Any] = io.BufferedReader(_Timed(handle, "standard input"), CHUNK)
+    with reader:
+        yield reader
+
+
 class _Timed(io.RawIOBase):
-    """A non-blocking handle whose reads wait for data, within the limits on time."""
+    """A handle whose reads wait for data, within the limits on time."""
 
     def __init__(self, handle: int, path: str | os.PathLike[str]) -> None:
         self._handle, self._path = handle, path
+        self._regular = stat.S_ISREG(os.fstat(handle).st_mode)
         self._end = time.monotonic() + TOTAL_SECONDS
 
     def readable(self) -> bool:
         return True
 
     def seekable(self) -> bool:
-        return stat.S_ISREG(os.fstat(self._handle).st_mode)
+        return self._regular
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         return os.lseek(self._handle, offset, whence)
@@ -153,14 +205,18 @@ class _Timed(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         idle = time.monotonic() + IDLE_SECONDS
         while True:
+            if not self._regular:
+                left = min(idle, self._end) - time.monotonic()
+                if left <= 0 or not select.select([self._handle], [], [], left)[0]:
+                    raise self._late()
             try:
                 data = os.read(self._handle, len(buffer))
             except BlockingIOError:
-                left = min(idle, self._end) - time.monotonic()
-                if left <= 0:
-                    raise self._late() from None
-                select.select([self._handle], [], [], left)
-                time.sleep(0.001)  # a file that always claims to be ready does not take the whole processor
+                # a stored file has all its bytes
+                if self._regular:
+                    raise _special(self._path, "a file that waits for data") from None
+                # a file that always claims to be ready does not take the whole processor
+                time.sleep(0.001)
                 continue
             if data and time.monotonic() > self._end:
                 raise self._late()
@@ -181,8 +237,13 @@ class _Timed(io.RawIOBase):
         )
 
 
-def note_read(path: str | os.PathLike[str]) -> None:
-    """Record a file that another library opens by its path as read, so that no output overwrites it."""
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """Check a file that another library opens by its path, and record it as read, so that no output overwrites it.
+
+    Raises InputError `special_file` as `open_input`.
+    """
+    if kind := special_file(path):
+        raise _special(path, kind)
     if (seen := opened.get()) is not None:
         with contextlib.suppress(OSError):
             info = os.stat(path)
@@ -190,11 +251,15 @@ def note_read(path: str | os.PathLike[str]) -> None:
 
 
 def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
-    """A file's bytes. Raises InputError `too_large` beyond `most` bytes actually read, and as `open_input`."""
-    with open_input(path) as opened:
+    """The bytes of a file, or of standard input where the path is `-`.
+
+    Raises InputError `too_large` beyond `most` bytes actually read, and as `open_input`.
+    """
+    with open_stdin() if os.fspath(path) == "-" else open_input(path) as opened:
         chunks: list[bytes] = []
         left = most + 1
         while left > 0 and (chunk := opened.read(min(left, CHUNK))):
+            chunk = chunk.encode("utf-8", "surrogatepass") if isinstance(chunk, str) else chunk
             chunks.append(chunk)
             left -= len(chunk)
     if left <= 0:
@@ -211,9 +276,19 @@ def too_large(path: str | os.PathLike[str], most: int) -> InputError:
 
 
 def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES) -> str:
-    """A file's text (UTF-8, line ends as \\n). Raises as `read_bytes`, and UnicodeDecodeError."""
+    """A file's text (UTF-8, line ends as \\n).
+
+    Raises as `read_bytes`, UnicodeDecodeError, and InputError `not_text` for a NUL character, which text does not hold.
+    """
     text = read_bytes(path, most).decode("utf-8")
+    if "\0" in text:
+        raise not_text(path)
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def not_text(path: str | os.PathLike[str]) -> InputError:
+    """The error for a text file with a NUL character."""
+    return InputError(f"{os.fspath(path)} is not text: it contains NUL characters.", code="not_text")
 
 
 def parse_yaml(text: str, origin: str) -> Any:
@@ -314,6 +389,9 @@ def _check(text: str) -> None:
             size = sizes[anchor]
         elif not isinstance(event, yaml.ScalarEvent):
             continue
+        elif "\0" in event.value:
+            # libraries in C end a name there, and two names would be one
+            raise InputError(f"has a NUL character in the value {event.value[:40]!r}", code="bad_yaml")
         if anchor is not None:
             sizes[anchor] = size
         within, value = open_[-1]
@@ -323,7 +401,8 @@ def _check(text: str) -> None:
 
 
 def parse_json(text: str, origin: str | os.PathLike[str] = "The JSON text") -> Any:
-    """The value of a JSON text; half of a surrogate pair, which nothing could print, becomes U+FFFD.
+    """The value of a JSON text; half of a surrogate pair, which nothing could print, becomes U+FFFD, and so does NUL,
+    where libraries in C end a name.
 
     Raises:
         InputError: `duplicate_key` for an object that has a key twice; the message begins with `origin`.
@@ -331,7 +410,7 @@ def parse_json(text: str, origin: str | os.PathLike[str] = "The JSON text") -> A
     """
     try:
         value = json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, origin))
-        return _printable(value) if "\\ud" in text.lower() else value
+        return _printable(value) if "\\ud" in text.lower() or "\\u0000" in text else value
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
 
@@ -350,7 +429,7 @@ def _unique(pairs: list[tuple[str, Any]], origin: str | os.PathLike[str]) -> dic
 
 def _printable(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
     if isinstance(value, list):
         return [_printable(item) for item in value]
     if isinstance(value, dict):

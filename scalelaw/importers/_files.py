@@ -14,7 +14,7 @@ from typing import Any
 
 from scalelaw.errors import InputError
 from scalelaw.files.file_type import otherwise
-from scalelaw.files.safe_load import is_pipe, parse_json, read_bytes, special_file
+from scalelaw.files.safe_load import is_pipe, not_text, parse_json, read_bytes, special_file
 
 Warnings = list[tuple[str, str]]
 """What an importer reports, (code, message) pairs."""
@@ -126,7 +126,7 @@ def read_text(path: Path) -> str:
     try:
         content = read_bytes(path)
         marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return content.decode("utf-16" if marked else "utf-8-sig")
+        written = content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} is not text in UTF-8: {error}.", code="unreadable_file", hint="Save it as UTF-8."
@@ -135,6 +135,9 @@ def read_text(path: Path) -> str:
         raise InputError(
             f"{path} cannot be read: {error.strerror or error}.", code="unreadable_file"
         ) from error
+    if "\0" in written:
+        raise not_text(path)
+    return written
 
 
 def read_json(path: Path) -> Any:
@@ -221,4 +224,4 @@ def text(value: Any) -> str | None:
     """A non-empty string that can be written as UTF-8, or None."""
     if not isinstance(value, str) or not value.strip():
         return None
-    return value.strip().encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+    return value.strip().encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")

@@ -11,14 +11,16 @@ import numpy as np
 import pandas as pd
 
 from scalelaw.errors import InputError, ScalelawError
-from scalelaw.files.file_type import otherwise
-from scalelaw.files.safe_load import MOST_ANSWER_BYTES, parse_json, read_text
-from scalelaw.fit import Comparison, FittedLaw, GroupedFit, load_fit
+from scalelaw.files.file_type import is_answer, otherwise
+from scalelaw.files.safe_load import MOST_ANSWER_BYTES, is_pipe, parse_json, read_bytes, read_text
+from scalelaw.fit import Comparison, FittedLaw, GroupedFit
 from scalelaw.fit.load_fit import read_fit
-from scalelaw.plan import Bill, Contrast, Optimum, load_optimum
+from scalelaw.plan import Bill, Contrast, Optimum
 from scalelaw.report.study import Study, alike, subjects
-from scalelaw.results.envelope import read_answer
+from scalelaw.results.envelope import check_answer
+from scalelaw.results.optimum import read_optimum
 from scalelaw.results.warning import Warning
+from scalelaw.table import csv_reader
 from scalelaw.table.read import read_table
 
 _ALLOWED = (
@@ -78,6 +80,8 @@ def gather(items: Any, law: str | Path | Sequence[str | Path] = ()) -> Contents:
     """
     one = isinstance(items, (str, Path, pd.DataFrame, Mapping, *_OBJECTS)) or not isinstance(items, Iterable)
     sources = [items] if one else list(items)
+    if sum(str(item) == "-" for item in sources if isinstance(item, str | Path)) > 1:
+        raise InputError("Standard input (-) can be read only once.", code="usage", hint=_ALLOWED)
     if not sources:
         raise InputError("There is nothing to report on.", code="nothing_to_report", hint=_ALLOWED)
     contents, optima, contrasts = Contents(), [], []
@@ -144,11 +148,22 @@ def _sort(item: Any) -> tuple[str, Any]:
 
 
 def _read(source: str | Path, law: str | Path | Sequence[str | Path]) -> tuple[str, Any]:
+    """An item by its path: by the content of a pipe and of standard input, else by its name or its first bytes."""
     path = Path(source)
-    if path.suffix != ".json":
-        return "table", _table(read_table(source), str(source))
     try:
-        schema = parse_json(read_text(path, MOST_ANSWER_BYTES), path).get("schema")
+        if str(source) == "-" or is_pipe(path):
+            path = Path("standard input") if str(source) == "-" else path
+            piped = read_bytes(source, csv_reader.MOST_BYTES)
+            if not piped.lstrip().startswith(b"{"):
+                frame = csv_reader.parse(piped, str(path))
+                return "table", _table(frame, str(path))
+            text = piped.decode("utf-8")
+        elif path.suffix != ".json" and not is_answer(path):
+            return "table", _table(read_table(source), str(source))
+        else:
+            text = read_text(path, MOST_ANSWER_BYTES)
+        content = parse_json(text, path)
+        schema = content.get("schema")
     except InputError:
         raise
     except OSError as error:
@@ -158,17 +173,19 @@ def _read(source: str | Path, law: str | Path | Sequence[str | Path]) -> tuple[s
             f"{path} is not an answer of scalelaw.", code="unreadable_json", hint=_ALLOWED
         ) from error
     if schema == "scalelaw.fit/1":
-        return "fit", Study(
-            load_fit(path, law), ablation=read_answer(path, "fit")["data"].get("ablation") or []
-        )
+        answer = check_answer(content, "fit", path)
+        warnings = [(item["code"], item["message"]) for item in answer.get("warnings", [])]
+        fitted = read_fit(answer["data"], warnings, path, law)
+        return "fit", Study(fitted, ablation=answer["data"].get("ablation") or [])
     if schema == "scalelaw.fit_groups/1":
-        return "groups", _groups(path, law)
+        return "groups", _groups(check_answer(content, "fit_groups", path), path, law)
     if schema == "scalelaw.optimize/1":
-        contrast = read_answer(path, "optimize")["data"].get("contrast")
-        return "optimum", load_optimum(path).to_dict() | ({"contrast": contrast} if contrast else {})
+        data = check_answer(content, "optimize", path)["data"]
+        contrast = data.get("contrast")
+        return "optimum", read_optimum(data, path).to_dict() | ({"contrast": contrast} if contrast else {})
     for kind, command in (("comparison", "compare"), ("bill", "cost")):
         if schema == f"scalelaw.{command}/1":
-            return kind, read_answer(path, command)["data"]
+            return kind, check_answer(content, command, path)["data"]
     raise InputError(
         f"{path} is neither a fit nor an optimum (its schema is {schema!r}).",
         code="wrong_schema",
@@ -188,9 +205,8 @@ def _table(frame: pd.DataFrame, name: str) -> tuple[str, pd.DataFrame]:
     return name or str(rows.attrs["table"]), rows
 
 
-def _groups(path: Path, law: str | Path | Sequence[str | Path]) -> GroupedFit:
+def _groups(answer: dict[str, Any], path: Path, law: str | Path | Sequence[str | Path]) -> GroupedFit:
     """Fits by group, as `scalelaw fit --by` wrote them; warnings of a group begin with its name."""
-    answer = read_answer(path, "fit_groups")
     try:
         by, warnings = answer["data"]["by"], [Warning(w["code"], w["message"]) for w in answer["warnings"]]
         groups = {}

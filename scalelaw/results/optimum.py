@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -57,7 +58,11 @@ def load_optimum(path: str | Path) -> Optimum:
     Raises:
         InputError: for a file that cannot be read, and for one whose data are not those of an optimum.
     """
-    content = read_answer(path, "optimize")["data"]
+    return read_optimum(read_answer(path, "optimize")["data"], path)
+
+
+def read_optimum(content: Mapping[str, Any], path: str | Path) -> Optimum:
+    """An optimum from the data of its JSON, which has passed the schema. Raises InputError as `load_optimum`."""
     best = content["best"]
     if unknown := [kind for kind in content["budget"] if kind not in best["costs"]]:
         raise invalid("optimize", path, f"its best has no cost of kind '{unknown[0]}'")

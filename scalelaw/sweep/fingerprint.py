@@ -14,6 +14,7 @@ from typing import Any
 
 from scalelaw.config import Experiment, Finetune, Recipe
 from scalelaw.files.paths import PACKAGE
+from scalelaw.files.safe_load import open_input
 
 RESULT_VERSION = 1
 """Increase this number if a change of training or scoring changes the results of an experiment."""
@@ -138,7 +139,7 @@ def _digest(path: Path) -> str:
     """Hash of a file: of its content, or for a large file of its size and 64 blocks of 64 KiB spread over it."""
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
+    with open_input(path) as file:
         if size <= BLOCKS * BLOCK:
             digest.update(file.read())
         else:

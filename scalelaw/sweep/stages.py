@@ -10,6 +10,7 @@ from types import ModuleType
 
 from scalelaw.errors import InputError
 from scalelaw.files.paths import SweepFolder
+from scalelaw.files.safe_load import open_input
 from scalelaw.results.envelope import dumps
 from scalelaw.sweep import trainer_call
 from scalelaw.sweep.grid import Stage
@@ -96,7 +97,7 @@ def _checksums(folder: Path) -> dict[str, int]:
 
 def _checksum(path: Path) -> int:
     checksum = 0
-    with path.open("rb") as file:
+    with open_input(path) as file:
         while block := file.read(1 << 20):
             checksum = zlib.crc32(block, checksum)
     return checksum

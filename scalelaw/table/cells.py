@@ -167,6 +167,7 @@ def texts(column: pd.Series, label: str, name: str) -> pd.Series:
         made = np.array([*categories, None], dtype=object)
         return pd.Series(made[column.cat.codes.to_numpy()], dtype=object)
     values = column.astype(object).to_numpy()
+    _refuse_nul(values, label, name)
     inferred = pd.api.types.infer_dtype(values, skipna=True)
     # fast path: few of a million cells are distinct
     if inferred in ("string", "empty"):
@@ -211,8 +212,23 @@ def shown(value: Any) -> str:
         return f"a {type(value).__name__}"
 
 
-def own(column: pd.Series) -> pd.Series:
-    """A column that is not in the schema: numbers as float64, booleans and text unchanged, other cells as text."""
+def _refuse_nul(values: np.ndarray, label: str, name: str) -> None:
+    """Raises InputError for text with a NUL character: pandas and numpy end a name there, and two names are one."""
+    row = next((row for row, value in enumerate(values, 1) if isinstance(value, str) and "\0" in value), 0)
+    if row:
+        raise InputError(
+            f"Column '{label[:_SHOWN]}' of {name} has a NUL character in {data_row(row)}, which text does not hold.",
+            code="bad_value",
+            hint="Remove the character: names that differ in it alone are taken for one.",
+        )
+
+
+def own(column: pd.Series, label: str = "", name: str = "") -> pd.Series:
+    """A column that is not in the schema: numbers as float64, booleans and text unchanged, other cells as text.
+
+    Raises:
+        InputError: `bad_value` for text with a NUL character.
+    """
     kind = column.dtype
     column = column.reset_index(drop=True)
     if pd.api.types.is_bool_dtype(kind) and not isinstance(kind, pd.CategoricalDtype) and not column.hasnans:
@@ -225,6 +241,7 @@ def own(column: pd.Series) -> pd.Series:
             except InputError:
                 pass
     converted = [_own(value) for value in column.astype(object)]
+    _refuse_nul(np.array([*converted, None], dtype=object), label, name)
     # an empty column has one type, whatever type it is read from
     empty = all(value is None for value in converted)
     return pd.Series(converted, dtype=np.float64 if empty else object)
@@ -244,12 +261,18 @@ def names(columns: pd.Index | list[Any], name: str) -> list[str]:
     """The names of a table's columns as text, trimmed; the levels of several are joined by `_`.
 
     Raises:
-        InputError: `duplicate_column` where two are the same.
+        InputError: `duplicate_column` where two are the same, `bad_value` for a NUL character.
     """
     result = []
     for column in columns:
         parts = column if isinstance(column, tuple) else (column,)
         text = "_".join(part for part in (_own(p) or "" for p in parts) if part)
+        if "\0" in text:
+            raise InputError(
+                f"{name} has a column name with a NUL character, which text does not hold.",
+                code="bad_value",
+                hint="Rename the column.",
+            )
         result.append(text.strip("\ufeff").strip())
     counts: dict[str, int] = {}
     for text in result:

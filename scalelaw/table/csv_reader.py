@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from scalelaw.errors import InputError, data_row
+from scalelaw.files.file_type import answer_in
 from scalelaw.files.safe_load import CHUNK
 from scalelaw.table.cells import EMPTY_TEXT, names, numbers
 from scalelaw.table.schema import COLUMNS
@@ -65,9 +66,11 @@ def parse(data: bytes, name: str) -> pd.DataFrame:
     """The rows of a csv: columns of the schema by its types, others as numbers where all their cells are.
 
     Raises:
-        InputError: `unreadable_table`, `too_large`, `duplicate_column`, `empty_table`, `bad_value`.
+        InputError: `unreadable_table`, `wrong_kind`, `too_large`, `duplicate_column`, `empty_table`, `bad_value`.
     """
     refuse_nul(data, name)
+    if wrong := answer_in(data):
+        raise InputError(f"{name} is not a table.", code="wrong_kind", hint=wrong)
     start, header, skipped = _header(data, name)
     if data.count(b",", start) + data.count(b"\n", start) > MOST_CELLS:
         raise too_large(name, f"{MOST_CELLS:,} cells")

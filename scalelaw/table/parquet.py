@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scalelaw.errors import InputError
-from scalelaw.files.safe_load import note_read
+from scalelaw.files.safe_load import check_regular
 from scalelaw.table import cells
 from scalelaw.table.schema import COLUMNS
 
@@ -75,8 +75,8 @@ def readable_columns(path: Path) -> list[str]:
     """
     import pyarrow.parquet as pq
 
+    check_regular(path)
     size = path.stat().st_size
-    note_read(path)
     with pq.ParquetFile(path) as file:
         groups = [file.metadata.row_group(g) for g in range(file.metadata.num_row_groups)]
         fields = [field for field in file.schema_arrow if not pa.types.is_nested(field.type)]

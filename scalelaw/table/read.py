@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ import pyarrow as pa
 from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.files.paths import SweepFolder, atomic, bundled
-from scalelaw.files.safe_load import is_pipe, open_input, parse_json, read_text, special_file
+from scalelaw.files.safe_load import is_pipe, open_input, open_stdin, parse_json, read_text, special_file
 from scalelaw.table import cells, csv_reader
 from scalelaw.table.checksums import BrokenPart, Verified, is_verified, read_part, read_verified, special
 from scalelaw.table.parquet import PARQUET, in_pandas, read_parquet
@@ -83,7 +82,10 @@ def _array(name: str, kind: str, column: list[Any]) -> pa.Array:
     values = [None if _absent(v) else v for v in column]
     try:
         if kind == "text":
-            return pa.array([None if v is None else str(v) for v in values], pa.string())
+            written = [None if v is None else str(v) for v in values]
+            if any("\0" in text for text in written if text is not None):
+                raise ValueError("a value has a NUL character")
+            return pa.array(written, pa.string())
         floats = [None if v is None else float(v) for v in values]
         return pa.array(floats, pa.float64()).cast(ARROW[kind], safe=True)
     except (TypeError, ValueError, pa.ArrowInvalid) as error:
@@ -125,8 +127,8 @@ def read_table(source: str | Path | IO[str] | pd.DataFrame, where: Where = None)
     if not isinstance(source, str | Path):
         return _conform(_parsed_stream(source, "the stream"), "the stream")
     if str(source) == "-":
-        stdin = getattr(sys.stdin, "buffer", sys.stdin)
-        return _conform(_parsed_stream(stdin, "standard input"), "standard input")
+        with open_stdin() as stdin:
+            return _conform(_parsed_stream(stdin, "standard input"), "standard input")
     # os.path below, as pathlib raises for a name that no file can have
     path = Path(source)
     if not os.path.exists(path) and str(source) in (known := bundled_tables()):
@@ -338,7 +340,7 @@ def _conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
             columns[column] = cells.numbers(by_label[column], column, name)
     for column, values in by_label.items():
         if column not in COLUMNS and not _SAVED_INDEX.fullmatch(column):
-            columns[column] = cells.own(values)
+            columns[column] = cells.own(values, column, name)
     made = pd.DataFrame(columns)
     made.attrs = {"table": frame.attrs.get("table", "" if name in UNNAMED else Path(name).name)}
     if nested := frame.attrs.get("nested"):

@@ -100,7 +100,16 @@ def test_a_device_a_socket_and_a_named_pipe_are_refused_at_once(tmp_path: Path) 
     link.symlink_to(pipe)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(bound))
-        for path in ("/dev/zero", "/dev/null", "/dev/urandom", pipe, link, bound):
+        kernel = ("/proc/kmsg", "/proc/self/status", "/proc/self/mem", "/sys/kernel/notes")
+        for path in (
+            "/dev/zero",
+            "/dev/null",
+            "/dev/urandom",
+            *filter(os.path.exists, kernel),
+            pipe,
+            link,
+            bound,
+        ):
             start = time.monotonic()
             for read in (read_text, read_bytes, read_yaml):
                 with pytest.raises(InputError) as refusal:
@@ -113,15 +122,36 @@ def test_a_device_a_socket_and_a_named_pipe_are_refused_at_once(tmp_path: Path) 
 
 
 def test_a_file_is_bounded_by_the_bytes_read_not_by_its_reported_size(tmp_path: Path) -> None:
-    assert os.stat("/proc/self/status").st_size == 0
-    assert read_text(Path("/proc/self/status")).startswith("Name:")
-    with pytest.raises(InputError) as refusal:
-        read_bytes("/proc/self/status", 10)
-    assert refusal.value.code == "too_large"
     (tmp_path / "t").write_bytes(b"x" * 11)
     assert read_bytes(tmp_path / "t", 11) == b"x" * 11
     with pytest.raises(InputError):
         read_bytes(tmp_path / "t", 10)
+
+
+def test_a_regular_file_that_waits_for_data_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "t").write_bytes(b"x")
+
+    def waits(*_: object) -> bytes:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "read", waits)
+    with pytest.raises(InputError) as refusal:
+        read_bytes(tmp_path / "t")
+    assert refusal.value.code == "special_file"
+
+
+def test_a_nul_is_no_part_of_text(tmp_path: Path) -> None:
+    assert parse_json('{"a\\u0000": "b\\u0000", "a": ["b"]}') == {"a\ufffd": "b\ufffd", "a": ["b"]}
+    for text in ('a: "b\\0"', '"a\\0": 1', '- "\\x00"'):
+        with pytest.raises(InputError) as refusal:
+            parse_yaml(text, "it")
+        assert refusal.value.code == "bad_yaml"
+    (tmp_path / "t").write_bytes(b"a\0")
+    with pytest.raises(InputError) as refusal:
+        read_text(tmp_path / "t")
+    assert refusal.value.code == "not_text"
 
 
 def _pipe(content: bytes) -> int:
