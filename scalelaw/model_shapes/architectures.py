@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError
-from scalelaw.model_shapes.parts import language_of
+from scalelaw.model_shapes.parts import TEXT, language_of
 from scalelaw.model_shapes.reading import flag, listed, read_config, understood, whole
 from scalelaw.model_shapes.shapes import LLMShape
 
@@ -70,6 +71,29 @@ def from_fields(config: Mapping[str, Any], name: str, origin: str = "") -> LLMSh
     if trouble := _contradiction(shape, fields):
         raise InputError(f"{where} contradicts itself: {trouble}.", code="bad_config")
     return shape
+
+
+def way_to_count(config: Mapping[str, Any]) -> str:
+    """What to do about a configuration whose type cannot be counted: a hint for people."""
+    language = language_of(config)
+    key = next((name for name in TEXT if language.nested and config.get(name)), "")
+    bare = {name: value for name, value in config.items() if name != "model_type"}
+    if key:
+        bare[key] = {name: value for name, value in config[key].items() if name != "model_type"}
+    size = "its size in a catalogue: `models: [{name: ..., n_params: ...}]`"
+    catalogue = f"Give {size}."
+    if language_of(bare).kind:
+        return catalogue
+    try:
+        shape = from_fields(bare, "it")
+    except InputError:
+        return catalogue
+    fields = language_of(bare).fields
+    if not shape.experts and any(re.search("expert|moe", name) and fields[name] for name in fields):
+        return f"{catalogue} Its fields of experts are none that a plain count reads."
+    decoder = f"mixture of {shape.experts} experts" if shape.experts else "plain decoder"
+    types = f"the model_type of {key} and of the whole configuration" if key else "its model_type"
+    return f"Without {types} it is counted as a {decoder} of its widths. Or give {size}."
 
 
 def _shape(fields: Mapping[str, Any], name: str) -> LLMShape:

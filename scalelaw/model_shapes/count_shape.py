@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import re
-from collections.abc import Mapping
+import warnings as warnings_module
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,7 @@ from typing import Any
 from scalelaw.errors import InputError
 from scalelaw.model_shapes import count_cache
 from scalelaw.model_shapes.architectures import FAMILIES, from_fields
-from scalelaw.model_shapes.parts import Language, encoder_of, language_of
+from scalelaw.model_shapes.parts import Language, encoder_key, encoder_of, language_of
 from scalelaw.model_shapes.reading import read_config
 from scalelaw.model_shapes.shapes import LLMShape, TowerShape
 from scalelaw.model_shapes.towers import tower_from_fields
@@ -70,6 +74,8 @@ def read_parts(path: str | Path) -> Parts:
     name = str(config.get("_name_or_path") or folder_name(file))
     language = language_of(config)
     shape, warnings = _language(config, language, file, name)
+    if key := encoder_key(config):
+        warnings = (*warnings, ("encoder_key", f"The vision encoder is read from the field '{key}'."))
     all_warnings = tuple((code, f"{file}: {message}") for code, message in (*language.warnings, *warnings))
     return Parts(shape, encoder_of(config), all_warnings)
 
@@ -88,11 +94,25 @@ def count_encoder(fields: Mapping[str, Any], name: str) -> TowerShape:
     inner = encoder if isinstance(encoder, Mapping) else fields
 
     def count() -> TowerShape:
-        counter: Any = import_module(COUNTER)
-        counted: TowerShape = counter.count_tower(inner, name)
+        with _quiet():
+            counter: Any = import_module(COUNTER)
+            counted: TowerShape = counter.count_tower(inner, name)
         return counted
 
     return replace(count_cache.once(TowerShape, inner, count)[0], name=name)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Inside the block torch and transformers print, log and warn of nothing: what matters is in our errors."""
+    level = logging.root.manager.disable
+    logging.disable(max(level, logging.ERROR))
+    try:
+        with warnings_module.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings_module.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
 
 
 def _language(
@@ -104,8 +124,9 @@ def _language(
             return shape, ()
 
     def count() -> tuple[LLMShape, dict[str, Any]]:
-        counter: Any = import_module(COUNTER)
-        counted: tuple[LLMShape, dict[str, Any]] = counter.count_language(config, language, file)
+        with _quiet():
+            counter: Any = import_module(COUNTER)
+            counted: tuple[LLMShape, dict[str, Any]] = counter.count_language(config, language, file)
         return counted
 
     shape, unset = count_cache.once(LLMShape, config, count)

@@ -19,6 +19,22 @@ TEXT = ("text_config", "llm_config", "language_config", "language_model_config",
 VISION = ("vision_config", "vision_tower_config", "vision_encoder_config", "vit_config", "visual")
 ENCODER_NAMES = ("mm_vision_tower", "vision_tower", "mm_vision_tower_name", "vision_tower_name")
 """Fields that name an encoder instead of describing it (the LLaVA codebase)."""
+OTHER_KEYS = re.compile(
+    r"(mm_)?(vision|visual|image|img|vit)_(encoder|tower|backbone|model)"
+    r"(_(aux|list|id|ids|name|names|path|config|or))*"
+)
+"""Fields of other codebases that name or describe an encoder."""
+NAMES = (
+    "_name_or_path",
+    "name_or_path",
+    "model_name_or_path",
+    "model_name",
+    "name",
+    "model_id",
+    "id",
+    "path",
+)
+"""Fields of such a description that name the encoder."""
 
 ALIASES = {
     "hidden_size": ("n_embd", "d_model"),
@@ -175,7 +191,43 @@ def encoder_of(config: Mapping[str, Any]) -> dict[str, Any] | str | None:
         value = value[0] if isinstance(value, list | tuple) and value else value
         if isinstance(value, str) and value.strip():
             return value.strip()
-    return None
+    return _of_other_key(config)[1]
+
+
+def encoder_key(config: Mapping[str, Any]) -> str:
+    """The field that names or describes the vision encoder where it is an unusual one; else empty."""
+    usual = {
+        key: value for key, value in config.items() if not OTHER_KEYS.fullmatch(str(key)) or key in _USUAL
+    }
+    return _of_other_key(config)[0] if encoder_of({**usual, "model": None}) is None else ""
+
+
+_USUAL = (*VISION, *ENCODER_NAMES)
+
+
+def _of_other_key(config: Mapping[str, Any]) -> tuple[str, dict[str, Any] | str | None]:
+    """The first field of `OTHER_KEYS`, also inside `model`, and the encoder that it names or describes."""
+    inside = config.get("model")
+    places = [("", config), *([("model.", inside)] if isinstance(inside, Mapping) else [])]
+    for prefix, fields in places:
+        for name, value in fields.items():
+            if not OTHER_KEYS.fullmatch(str(name)):
+                continue
+            if isinstance(value, Mapping) and value:
+                if value.get("model_type"):
+                    return f"{prefix}{name}", dict(value)
+                named = [value[key] for key in NAMES if isinstance(value.get(key), str)]
+                return f"{prefix}{name}", (named or [f"the fields in {name}"])[0]
+            names = [text.strip() for text in _texts(value) if text.strip()]
+            if names:
+                several = f" ({len(names)} encoders)" if len(names) > 1 else ""
+                return f"{prefix}{name}", " and ".join(names) + several
+    return "", None
+
+
+def _texts(value: Any) -> list[str]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return [text for text in values if isinstance(text, str)]
 
 
 def _several_encoders(config: Mapping[str, Any]) -> list[str]:

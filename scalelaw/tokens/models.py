@@ -15,6 +15,7 @@ from scalelaw import plugins
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.paths import bundled
 from scalelaw.files.safe_load import parse_json, read_text, read_yaml
+from scalelaw.model_shapes.parts import encoder_of
 from scalelaw.model_shapes.reading import read_config
 from scalelaw.tokens.settings import Files, read_settings
 
@@ -191,7 +192,7 @@ def _family_of(config: Mapping[str, Any], file: Path) -> str:
         "img_processor",
         "vq_config",
     )
-    if not any(config.get(part) for part in parts):
+    if not any(config.get(part) for part in parts) and encoder_of(config) is None:
         raise _no_vision(file)
     raise InputError(
         f"{file} is of the model type '{kind}', whose images scalelaw cannot count exactly.",

@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from scalelaw.errors import InputError
 from scalelaw.model_shapes import Language, LLMShape, TowerShape, language_of
+from scalelaw.model_shapes.architectures import way_to_count
 from scalelaw.model_shapes.parts import SIZES
 from scalelaw.model_shapes.reading import read_config, whole
 
@@ -67,7 +68,7 @@ def count_language(
         raise InputError(
             f"{file} has an LLM without a closed form, and it cannot be counted: {_reason(error, language.kind)}.",
             code="cannot_count",
-            hint="Without its model_type it is counted as a plain decoder of its widths.",
+            hint=way_to_count(fields),
         ) from error
     assert shape.counted is not None
     _, a, b, c = shape.counted
@@ -139,6 +140,14 @@ def _reason(error: Exception, kind: str) -> str:
 def _side(fields: Mapping[str, Any], key: str) -> int:
     """The pixels on a side of a square image or patch."""
     value = fields.get(key)
+    if value is None:
+        name = str(fields.get("architecture") or fields.get("model_name") or "")[:60]
+        is_timm = "timm" in str(fields.get("model_type") or "")
+        raise _CannotCountError(
+            f"it is the timm model '{name}', whose sizes are not in the configuration"
+            if is_timm
+            else f"its configuration has no {key}"
+        )
     sides = set(value) if isinstance(value, list | tuple) and value else {value}
     if len(sides) > 1 or None in sides:
         raise _CannotCountError(f"it takes images of several sizes: {key} is {value}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,103 @@ def test_an_encoder_of_an_unknown_type_is_counted_or_refused(tmp_path: Path) -> 
                 find_cost(path, 16, **options)
             assert refusal.value.code == "cannot_count"
         assert find_cost(path, 16, tower="none").tower is None
+
+
+OTHERS = {
+    "vision_encoder": "openai/clip-vit-large-patch14-336",
+    "vision_backbone_id": "openai/clip-vit-large-patch14-336",
+    "mm_vision_tower_aux_list": ["openai/clip-vit-large-patch14-336"],
+    "image_encoder_name_or_path": "openai/clip-vit-large-patch14-336",
+    "vision_model": {"name": "openai/clip-vit-large-patch14-336"},
+    "model": {"vision_backbone_id": "openai/clip-vit-large-patch14-336"},
+}
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_an_encoder_under_an_unusual_key_is_read_and_the_key_is_named(tmp_path: Path, key: str) -> None:
+    path = config(tmp_path, {"model_type": "llama", **SMALL, key: OTHERS[key]})
+    bill = find_cost(path, 16)
+    assert (bill.tower, codes(bill)[-1]) == ("clip-vit-l-14-336", "encoder_key")
+    assert "assumed_encoder" not in codes(bill)
+    name = "vision_backbone_id" if key == "model" else key
+    assert name in next(message for code, message in bill.warnings if code == "encoder_key")
+
+
+def test_an_encoder_under_an_unusual_key_may_be_described_or_unknown(tmp_path: Path) -> None:
+    fields = {"model_type": "llama", **SMALL, "vision_encoder": SIGLIP}
+    bill = find_cost(config(tmp_path, fields), 16)
+    assert (bill.tower, codes(bill)) == ("siglip_vision_model of m", ["encoder_key"])
+    for value in ("my/eye", ["my/eye", "my/other"], {"depth": 3}):
+        bill = find_cost(config(tmp_path, {**fields, "vision_encoder": value}), 16)
+        assert codes(bill) == ["encoder_key", "assumed_encoder"]
+        assert "describes no" not in str(bill.warnings)
+    for unrelated in ({"vision_tower_lr": 2e-6}, {"vision_model": None}, {"image_size": 336}):
+        path = config(tmp_path, {"model_type": "llama", **SMALL, **unrelated})
+        assert codes(find_cost(path, 16)) == ["assumed_encoder"]
+
+
+def test_an_encoder_without_sizes_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    timm = {"model_type": "timm_wrapper", "architecture": "vit_large_patch14_dinov2", "num_classes": 0}
+    for fields, word in ((timm, "vit_large_patch14_dinov2"), ({"model_type": "vit"}, "image_size")):
+        with pytest.raises(InputError) as refusal:
+            find_cost(config(tmp_path, {**COMPOSITE, "vision_config": fields}), 16)
+        assert refusal.value.code == "cannot_count"
+        assert word in refusal.value.message
+        assert "None" not in refusal.value.message
+
+
+HINTS = [
+    ({"model_type": "odd", **SMALL}, "Without its model_type"),
+    ({"model_type": "odd_vl", "text_config": {"model_type": "odd", **SMALL}}, "text_config and of the whole"),
+    ({"model_type": "odd_vl", "llm_config": {"model_type": "odd", **SMALL}}, "llm_config and of the whole"),
+    ({"model_type": "odd", **SMALL, "num_experts": 8, "num_experts_per_tok": 2}, "mixture of 8 experts"),
+    ({"model_type": "odd", **SMALL, "n_routed_experts": 64, "num_experts_per_tok": 6}, "catalogue"),
+    ({"model_type": "odd_vl", "text_config": {"model_type": "odd", **SMALL, "moe_k": 2}}, "catalogue"),
+    ({"model_type": "odd", "hidden_size": 64}, "catalogue"),
+]
+
+
+@pytest.mark.parametrize(("fields", "words"), HINTS)
+def test_the_way_to_count_an_unknown_type_leads_to_a_count(
+    tmp_path: Path, fields: dict[str, Any], words: str
+) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(InputError) as refusal:
+        find_cost(config(tmp_path, fields), 16, tower="none")
+    assert refusal.value.code == "cannot_count"
+    assert words in refusal.value.hint
+    bare = {
+        key: {k: v for k, v in value.items() if k != "model_type"} if isinstance(value, dict) else value
+        for key, value in fields.items()
+        if key != "model_type"
+    }
+    if "Without" in refusal.value.hint:
+        bill = find_cost(config(tmp_path, bare), 16, tower="none")
+        assert "unknown_family" in codes(bill)
+
+
+def test_counting_prints_nothing_of_other_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    monkeypatch.setenv("SCALELAW_CACHE", str(tmp_path / "cache"))
+    build = transformers.AutoModelForCausalLM.from_config
+
+    def noisy(*args: Any, **options: Any) -> Any:
+        print("printed")
+        warnings.warn("warned", stacklevel=1)
+        transformers.logging.get_logger("transformers.noise").warning("logged")
+        return build(*args, **options)
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_config", noisy)
+    path = config(tmp_path, {"model_type": "stablelm", **SMALL})
+    bill = find_cost(path, 16, tower="none")
+    assert "counted" in codes(bill)
+    assert capfd.readouterr() == ("", "")
+    transformers.logging.get_logger("transformers.noise").warning("logged")
+    assert "logged" in capfd.readouterr().err
 
 
 def test_a_plan_counts_each_models_own_encoder(tmp_path: Path, reasoning: Any) -> None:
