@@ -1,22 +1,36 @@
 """matplotlib's import, whatever the environment holds: reports need neither MPLBACKEND nor a matplotlibrc.
 
 matplotlib reads both when it is imported, and ends for a backend that it does not know or a file that it cannot read.
+What it logs of its caches and of the user's matplotlibrc, which a report does not use, is printed only where the
+program has configured logging.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 import sys
 from pathlib import Path
 
+from scalelaw.errors import InputError
 from scalelaw.files.environment import drop_invalid_epoch
+from scalelaw.files.safe_load import read_text
+
+
+def _is_wanted(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR or logging.getLogger(record.name).hasHandlers()
 
 
 def import_matplotlib() -> None:
     """Import matplotlib without MPLBACKEND and without a matplotlibrc that is no text; a backend that it knows is set
-    afterwards."""
+    afterwards.
+
+    Raises InputError (`cannot_write`) where it has no folder for its caches.
+    """
+    for name in ("matplotlib", "matplotlib.font_manager"):
+        logging.getLogger(name).addFilter(_is_wanted)
     if "matplotlib" in sys.modules:
         return
     backend = os.environ.pop("MPLBACKEND", None)
@@ -31,6 +45,12 @@ def import_matplotlib() -> None:
         if backend:
             with contextlib.suppress(ValueError):  # a report needs none
                 matplotlib.rcParams["backend"] = backend
+    except OSError as error:
+        raise InputError(
+            f"matplotlib cannot be loaded: {error.strerror or error}.",
+            code="cannot_write",
+            hint="Set MPLCONFIGDIR to a folder that can be written.",
+        ) from error
     finally:
         for name, value in (("MPLBACKEND", backend), ("MATPLOTLIBRC", before)):
             if value is not None:
@@ -44,8 +64,8 @@ def _readable(setting: str | None) -> bool:
     for path in (Path("matplotlibrc"), *((Path(setting), Path(setting) / "matplotlibrc") if setting else ())):
         if path.is_file():
             try:
-                path.read_text(encoding="utf-8")
-            except (OSError, ValueError):
+                read_text(path)
+            except (OSError, ValueError, InputError):
                 return False
     return True
 

@@ -83,6 +83,26 @@ def test_an_environment_with_odd_values(tmp_path: Path) -> None:
     _run(tmp_path, lines, **odd)
 
 
+def test_what_matplotlib_logs_of_its_caches_is_not_printed(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code = (
+        "import scalelaw.report.matplotlib_settings, logging\n"
+        "logging.getLogger('matplotlib.font_manager').warning('building')\n"
+    )
+    for settings in ("file/folder", "fresh"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**_environment(), "MPLCONFIGDIR": str(tmp_path / settings)},
+            capture_output=True,
+            check=False,
+            timeout=600,
+        )
+        assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"")
+    code = "import logging; logging.basicConfig()\n" + code
+    done = subprocess.run([sys.executable, "-c", code], env=_environment(), capture_output=True, check=True)
+    assert b"building" in done.stderr
+
+
 def test_warnings_are_errors_and_docstrings_are_removed(tmp_path: Path) -> None:
     lines = {**FEW, "fit --help": 0, "report fit.json -o report.html": 0}
     _run(tmp_path, lines, PYTHONWARNINGS="error", PYTHONOPTIMIZE="2")
