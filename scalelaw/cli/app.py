@@ -26,7 +26,7 @@ from scalelaw.errors import (
 from scalelaw.files.environment import drop_invalid_epoch, drop_unknown_backend
 from scalelaw.files.paths import protected
 from scalelaw.files.safe_text import discard, json_ascii, say
-from scalelaw.results.envelope import answer, dumps, refusal
+from scalelaw.results.envelope import answer_text, dumps, refusal
 from scalelaw.version import __version__
 
 app = typer.Typer(
@@ -223,7 +223,7 @@ def give(
     The file comes first: whoever reads stdout may stop early. Warnings come before what they are about.
     """
     warnings = list(warnings)
-    text = dumps(answer(command, data, warnings)) if as_json or output is not None else ""
+    text = answer_text(command, data, warnings) if as_json or output is not None else ""
     # files that a catalogue or a card names are known only now
     paths.check_streams(as_json=as_json)
     if output is not None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.paths import bundled
+from scalelaw.fit.fitted import RAISED
 from scalelaw.fit.holdout import subset
 from scalelaw.fit.varpro import Problem, descend
 
@@ -29,8 +30,6 @@ _PATIENCE = 1000
 """Additional steps, up to twice, for refits that did not converge in 60."""
 _AT_ONCE = 4_000_000
 """Numbers in the resampled targets of one batch."""
-RAISED = 0.75
-"""Power of 1 / (1 - leverage) of wild residuals: 1/2 is HC2, 1 is HC3."""
 FEWEST = 10
 """Minimum number of refits of an interval."""
 KINDS = ("percentile", "bca")

@@ -19,6 +19,9 @@ from scalelaw.fit.prediction_bands import band
 from scalelaw.results.fit_result import FitResult
 from scalelaw.table.schema import COLUMNS
 
+RAISED = 0.75
+"""Power of 1 / (1 - leverage) of wild bootstrap residuals: 1/2 is HC2, 1 is HC3."""
+
 
 @dataclass(frozen=True)
 class FittedLaw(FitResult):

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import yaml
-from scipy.optimize import least_squares
 
 from scalelaw.costs import latency
 from scalelaw.costs._workload import Device, Workload
@@ -114,6 +113,9 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
         return np.asarray(predicted / truth - 1)
 
     starts = [(f, b, 1e-4) for f in (0.2, 0.6) for b in (0.4, 0.8)]
+    # here, as its import takes longer than a plan
+    from scipy.optimize import least_squares
+
     fits = [least_squares(residual, start, bounds=([LEAST, LEAST, 0], [1, 1, SLOWEST]), x_scale=(0.1, 0.1, 1e-3),
                           xtol=1e-12, ftol=1e-12, gtol=1e-12) for start in starts]  # fmt: skip
     best = min(fits, key=lambda fit: fit.cost)

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq, minimize_scalar
 
 from scalelaw.costs._workload import Workload
 from scalelaw.plan.budget import cost_of
@@ -66,19 +65,37 @@ def _sharpen(along: Callable[[Any], np.ndarray], low: float, middle: float, high
     """The lowest place between two: where the slope is zero, or at a kink by searching; never above the middle."""
     least = float(along([middle])[0])
 
-    def slope(point: float) -> float:
-        values = along(point + _WIDTH * _STEPS)
-        return float(_SLOPE @ values) / _WIDTH if np.isfinite(values).all() else np.nan
+    def slopes(points: np.ndarray) -> np.ndarray:
+        values = along((points[:, None] + _WIDTH * _STEPS).ravel()).reshape(len(points), -1)
+        finite = np.isfinite(values).all(axis=1)
+        return np.where(finite, np.where(finite[:, None], values, 0.0) @ _SLOPE, np.nan)
 
-    slopes = slope(low), slope(high)
-    if np.all(np.isfinite(slopes)) and slopes[0] < 0 < slopes[1]:
-        root = float(brentq(slope, low, high, xtol=1e-13))
-        if float(along([root])[0]) <= least * (1 + 1e-14):
-            return root
+    root = _root(slopes, low, high)
+    if root is not None and float(along([root])[0]) <= least * (1 + 1e-14):
+        return root
+    # here, as its import takes longer than a plan
+    from scipy.optimize import minimize_scalar
+
     with np.errstate(invalid="ignore"):  # a parabola through an infinite error is given up by the search
         result = minimize_scalar(lambda point: float(along([point])[0]), bounds=(low, high), method="bounded",
                                  options={"xatol": 1e-10})  # fmt: skip
     return float(result.x) if float(result.fun) <= least else middle
+
+
+def _root(function: Callable[[np.ndarray], np.ndarray], low: float, high: float) -> float | None:
+    """Where a function rises through zero between two places, to 1e-13; None where it is not below zero at the first
+    and above it at the second. Each round keeps one of 32 intervals.
+    """
+    while True:
+        points = np.linspace(low, high, 33)
+        values = function(points)
+        if not (values[0] < 0 < values[-1]) or not np.isfinite(values).all():
+            return None
+        above = int(np.argmax(values > 0))
+        before, after = values[above - 1], values[above]
+        low, high = float(points[above - 1]), float(points[above])
+        if before == 0 or high - low <= 1e-13 * max(1.0, abs(high)):
+            return low - (high - low) * float(before / (after - before))
 
 
 def continuous_optimum(problem: Problem) -> dict[str, Any] | None:

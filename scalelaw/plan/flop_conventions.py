@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 from scalelaw.costs import _llm, layer_flops
 from scalelaw.costs._workload import Workload
@@ -125,6 +124,9 @@ def explain(
 def _length(count: Callable[[float], float], value: float) -> float | None:
     if not count(1.0) <= value <= count(1e7):
         return None
+    # here, as its import takes longer than a plan
+    from scipy.optimize import brentq
+
     return float(brentq(lambda tokens: count(tokens) - value, 1.0, 1e7, xtol=1e-9))
 
 

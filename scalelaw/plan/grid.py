@@ -12,7 +12,7 @@ from scalelaw.costs._workload import Device, Workload
 from scalelaw.fit.input_checks import units_known
 from scalelaw.plan.budget import cost_of
 from scalelaw.plan.catalogue import Model
-from scalelaw.plan.images import percentile, workload_with
+from scalelaw.plan.images import Seen, percentile, side_by_side, workload_with
 from scalelaw.plan.workload import Query
 
 ROUNDING = 1 + 1e-12
@@ -108,6 +108,12 @@ def compute_costs(
     givers = {kind: cost_of(kind, flop_cost) for kind in kinds}
     shape = len(models), len(visual_tokens), setups
     costs = {kind: np.empty(shape) for kind in givers}
+    # models of one family share what they see
+    sights = {id(model.sights): model.sights for model in models if model.sights is not None}
+    seen = {
+        key: side_by_side([one.nearest(float(tokens)) for tokens in visual_tokens])
+        for key, one in sights.items()
+    }
     for row, model in enumerate(models):
         totals: dict[str, dict[str, Any]] = {}
         for kind, giver in givers.items():
@@ -115,25 +121,25 @@ def compute_costs(
                 totals[giver.__name__] = (
                     total(giver, model, visual_tokens[:, None], workload_of(model, work))
                     if model.sights is None
-                    else _of_images(giver, model, visual_tokens, work, setups, expected)
+                    else _of_images(giver, model, seen[id(model.sights)], work, setups, expected)
                 )
             costs[kind][row] = totals[giver.__name__][kind]
     return costs
 
 
 def _of_images(
-    giver: Any, model: Model, visual_tokens: np.ndarray, work: Workload, setups: int, expected: bool
+    giver: Any, model: Model, seen: Seen, work: Workload, setups: int, expected: bool
 ) -> dict[str, np.ndarray]:
-    """The costs of queries with images, {kind: [K, S]}, at the setting nearest to each number of tokens."""
-    rows: dict[str, list[np.ndarray]] = {}
-    for tokens in visual_tokens:
-        seen = model.sights.nearest(float(tokens))
-        own = workload_with(work, seen, model.sights.pictures.number)
-        for kind, values in total(giver, model, seen.visual_tokens[:, None], own).items():
-            each = np.broadcast_to(values, (len(seen.weights), setups))
-            spent = seen.weights @ each if expected else percentile(each, seen.weights, 0.95)
-            rows.setdefault(kind, []).append(spent)
-    return {kind: np.stack(values) for kind, values in rows.items()}
+    """The costs of queries with images, {kind: [K, S]}. seen: the settings, side by side."""
+    own = workload_with(work, seen, model.sights.pictures.number)
+    shape = (*seen.visual_tokens.shape, setups)
+    costs = {}
+    for kind, values in total(giver, model, seen.visual_tokens[..., None], own).items():
+        each = np.broadcast_to(values, shape)
+        costs[kind] = (
+            np.tensordot(seen.weights, each, axes=1) if expected else percentile(each, seen.weights, 0.95)
+        )
+    return costs
 
 
 def workload_of(model: Model, work: Workload) -> Workload:

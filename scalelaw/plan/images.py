@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -122,14 +122,32 @@ def _other_load(tower: TowerShape | None, model: Model, counts: list[list[Counte
 
 
 def workload_with(work: Workload, seen: Seen, number: int) -> Workload:
-    """The workload of queries with these images. The load's arrays are [I, 1]: the ways to serve stand beside them."""
+    """The workload of queries with these images. The load's arrays are [I, 1], of several settings [I, K, 1]: the ways
+    to serve stand beside them.
+    """
     load = replace(
         seen.load,
-        tower_flops=seen.load.tower_flops[:, None],
-        projector_flops=seen.load.projector_flops[:, None],
-        markers=np.asarray(seen.load.markers)[:, None],
+        tower_flops=seen.load.tower_flops[..., None],
+        projector_flops=seen.load.projector_flops[..., None],
+        markers=np.asarray(seen.load.markers)[..., None],
     )
     return replace(work, images=float(number), tiles=1.0, tower=None, compressor=None, load=load)
+
+
+def side_by_side(every: Sequence[Seen]) -> Seen:
+    """Several settings for the same queries as one whose arrays are [I, K]; settings and counts are the first's."""
+    first = every[0]
+
+    def stacked(values: Iterable[Any]) -> np.ndarray:
+        return np.stack([np.asarray(one) for one in values], axis=1)
+
+    load = replace(
+        first.load,
+        tower_flops=stacked(one.load.tower_flops for one in every),
+        projector_flops=stacked(one.load.projector_flops for one in every),
+        markers=stacked(one.load.markers for one in every),
+    )
+    return replace(first, visual_tokens=stacked(one.visual_tokens for one in every), load=load)
 
 
 def each_query(work: Workload) -> list[Workload]:

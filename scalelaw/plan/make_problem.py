@@ -20,7 +20,7 @@ from scalelaw.plan.grid import predict, workload_of
 from scalelaw.plan.hardware import uncalibrated
 from scalelaw.plan.images import check_alone
 from scalelaw.plan.problem import Problem
-from scalelaw.plan.reachable import knob_warnings, restricted, sights_of, token_axis
+from scalelaw.plan.reachable import Sights, knob_warnings, restricted, sights_of, token_axis
 from scalelaw.plan.tokens import can_give, measured_counts, refuse_tokens, token_counts
 from scalelaw.plan.unused_options import counts_tower, idle_price, without_effect
 from scalelaw.plan.warnings import for_sizes
@@ -65,7 +65,7 @@ def make_problem(
     shaped = all(model.shape is not None for model in catalogue)
     if pictures is not None:
         warnings += without_effect(catalogue, query, list(budgets) or [FLOPS], flop_cost)
-        catalogue = [_with_sights(model, pictures, query) for model in catalogue]
+        catalogue = _with_sights(catalogue, pictures, query)
         query = replace(query, work=replace(query.work, tower=None, images=float(pictures.number)))
         counts, counts_from = _reachable(fitted, visual_tokens, catalogue)
         warnings += knob_warnings(fitted, [model.sights for model in catalogue])
@@ -118,19 +118,28 @@ def make_problem(
     )
 
 
-def _with_sights(model: Model, pictures: Pictures, query: Query) -> Model:
-    """The model with every setting of its family's knobs, for these images."""
-    if model.shape is None:
-        raise InputError(
-            f"The shape of {model.name} is not known.", code="cost_needs_more", hint="Give its config.json."
-        )
-    sights = sights_of(model, pictures, query.work.tower if query.stated_tower else "own")
-    return replace(model, sights=sights, tower=None)
+def _with_sights(models: Sequence[Model], pictures: Pictures, query: Query) -> list[Model]:
+    """The models with every setting of their family's knobs, for these images; one configuration is seen once."""
+    tower = query.work.tower if query.stated_tower else "own"
+    known: dict[Any, Sights] = {}
+    seeing = []
+    for model in models:
+        if model.shape is None:
+            raise InputError(
+                f"The shape of {model.name} is not known.",
+                code="cost_needs_more",
+                hint="Give its config.json.",
+            )
+        key = model.vision if isinstance(model.vision, str) else id(model.vision), model.shape.width
+        if key not in known:
+            known[key] = sights_of(model, pictures, tower)
+        seeing.append(replace(model, sights=known[key], tower=None))
+    return seeing
 
 
 def _reachable(fitted: Any, visual_tokens: Any, models: Sequence[Model]) -> tuple[np.ndarray, str]:
     """The numbers of visual tokens that settings of the models give, and where they come from."""
-    sights = [model.sights for model in models]
+    sights = list({id(model.sights): model.sights for model in models}.values())
     if visual_tokens is None:
         counts = token_axis(sights, fitted.measured_range["visual_tokens"])
         return counts, "what settings of the models give for these images, within the measured range"
@@ -262,7 +271,9 @@ def _works(models: Sequence[Model], query: Query) -> list[Workload]:
 def _possible(models: Sequence[Model], counts: np.ndarray, query: Query) -> np.ndarray:
     """Which numbers of visual tokens each model's own encoder and the compressor can give [M, K]."""
     if models[0].sights is not None:
-        return np.stack([np.isin(counts, list(model.sights.seen)) for model in models])
+        sights = {id(model.sights): model.sights for model in models}
+        given = {key: np.isin(counts, list(one.seen)) for key, one in sights.items()}
+        return np.stack([given[id(model.sights)] for model in models])
     spent: dict[Any, np.ndarray] = {}
     for model in models:
         if model.tower not in spent:

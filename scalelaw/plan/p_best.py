@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scalelaw.fit.fitted import RAISED
 from scalelaw.plan.grid import Grid, Place, predict
 from scalelaw.plan.objective import Rule
 from scalelaw.plan.problem import Problem
@@ -27,8 +28,6 @@ def spread(fitted: Any) -> float:
     overstates the variance and makes p_best too modest on few points (experiments/LOG.md). n points, p free
     parameters, the mean leverage p / n; where p is not small, 1.
     """
-    from scalelaw.fit.bootstrap import RAISED  # here: the plan alone loads no pandas
-
     points, bounds = getattr(fitted, "n_points", 0), getattr(fitted, "bounds", {})
     free = sum(low < high for low, high in bounds.values())
     if getattr(fitted, "draws_method", "") != "wild" or not 0 < 2 * free <= points:
