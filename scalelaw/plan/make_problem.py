@@ -272,8 +272,8 @@ def _possible(models: Sequence[Model], counts: np.ndarray, query: Query) -> np.n
     """Which numbers of visual tokens each model's own encoder and the compressor can give [M, K]."""
     if models[0].sights is not None:
         sights = {id(model.sights): model.sights for model in models}
-        given = {key: np.isin(counts, list(one.seen)) for key, one in sights.items()}
-        return np.stack([given[id(model.sights)] for model in models])
+        possible = {key: np.isin(counts, list(one.seen)) for key, one in sights.items()}
+        return np.stack([possible[id(model.sights)] for model in models])
     spent: dict[Any, np.ndarray] = {}
     for model in models:
         if model.tower not in spent:

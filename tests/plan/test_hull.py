@@ -37,6 +37,22 @@ def test_the_facets_agree_with_a_linear_program(seed: int) -> None:
         assert 0 < inside.sum() < len(inside)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_hull_in_a_plane_agrees_with_qhull(seed: int) -> None:
+    from scipy.spatial import ConvexHull
+
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-1, 1, 4)), axis=-1).reshape(-1, 2)
+    turned = grid @ np.array([[0.8, 0.6], [-0.6, 0.8]])
+    for points in (grid, turned, rng.normal(size=(50, 2)), np.array([[0, 0], [1, 0], [0, 1.0]])):
+        places = rng.normal(size=(500, 2))
+        sides, facets = (
+            (places @ each[:, :-1].T + each[:, -1]).max(axis=1)
+            for each in (hull._sides(points), ConvexHull(points).equations)
+        )
+        assert np.abs(sides - facets).max() < 1e-12
+
+
 def test_points_on_a_line_hold_only_what_lies_on_it() -> None:
     n, v = np.sqrt(0.5e9 * 7e9), 24.0
     line = {"n_params": [0.5e9, n, 7e9], "visual_tokens": [1, v, 576]}

@@ -12,6 +12,8 @@ import pytest
 from scalelaw.errors import InputError
 from scalelaw.fit import fit_law
 from scalelaw.plan import contrast_budgets, find_cost, find_optimum
+from scalelaw.plan import make_problem as making
+from scalelaw.plan.grid import compute_costs
 
 QWEN_3B: dict[str, Any] = {
     "model_type": "qwen2_5_vl",
@@ -292,3 +294,40 @@ def test_what_a_plan_from_images_cannot_do(reasoning: Any, qwens: list[str]) -> 
     with pytest.raises(InputError) as refusal:
         contrast_budgets(reasoning, 3e12, models=qwens, image="1280x720")
     assert refusal.value.code == "usage"
+
+
+def test_models_of_one_configuration_share_what_they_see(qwen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = fit_law("vlm_reasoning", bootstrap=20)
+    calls: list[str] = []
+    original = making.sights_of
+    monkeypatch.setattr(
+        making, "sights_of", lambda model, *rest: (calls.append(model.name), original(model, *rest))[1]
+    )
+    config = f"{qwen}/config.json"
+    many = [{"name": f"m{n}", "n_params": 3.0e9 + n * 1e6, "config": config} for n in range(20)]
+    sizes = [(640, 480), (800, 600), (320, 200)]
+    together = find_optimum(fitted, 5e12, models=many, image_sizes=sizes)
+    assert len(calls) == 1
+    alone = find_optimum(fitted, 5e12, models=[many[-1]], image_sizes=sizes)
+    assert together.best["model"] == "m19"
+    assert together.best["costs"] == alone.best["costs"]
+    assert together.best["visual_tokens"] == alone.best["visual_tokens"]
+
+
+def test_the_costs_of_settings_side_by_side_are_those_of_each(qwen: str) -> None:
+    fitted = fit_law("vlm_reasoning", bootstrap=0)
+    problem = making.make_problem(
+        fitted,
+        {"flops": 5e12, "memory_gb": 40},
+        models=qwen,
+        image_sizes=[(640, 480), (800, 600), (320, 200)],
+    )
+    work, names, counts = problem.query.work, ["flops", "memory_gb"], problem.counts
+    for expected in (False, True):
+        every = compute_costs(problem.models, counts, work, names, problem.flop_cost, expected=expected)
+        for place in (0, len(counts) // 2, len(counts) - 1):
+            one = compute_costs(
+                problem.models, counts[[place]], work, names, problem.flop_cost, expected=expected
+            )
+            for name in names:
+                assert one[name][0, 0] == pytest.approx(every[name][0, place], rel=1e-13)

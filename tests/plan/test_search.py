@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -378,3 +381,14 @@ def test_p_best_of_a_large_catalogue_is_that_of_every_configuration(
         return [(c["model"], c["p_best"], c["p_model"], c["regret"]) for c in [plan.best, *plan.runners_up]]
 
     assert certainty(100) == certainty(10**9)
+
+
+def test_a_plan_loads_neither_scipy_nor_pandas(tmp_path: Path) -> None:
+    (tmp_path / "fit.json").write_text(sl.fit_law("vlm_reasoning", bootstrap=50).to_json())
+    code = (
+        "import sys; from scalelaw.cli import main\n"
+        "code = main(['optimize', 'fit.json', '--budget', '8e11', '-o', 'o.json'])\n"
+        "sys.exit(code or bool({'scipy', 'pandas', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
