@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from scalelaw.costs._constants import Constants
 from scalelaw.model_shapes import TowerShape
 
 
 @dataclass(frozen=True)
 class Device:
-    """What queries run on: `count` of them share the work evenly, without loss. peak_flops: dense bf16 FLOP/s;
+    """What queries run on: `count` of them share every product (tensor parallelism). peak_flops: dense bf16 FLOP/s;
     bandwidth_bytes: of the memory, bytes/s; watts: board power, None where it is not published (all of one device).
-    mfu, mbu: the shares of peak and of bandwidth that are reached; overhead_s: added to every forward pass.
+    peaks: FLOP/s of other number types (`tf32`, `fp8`, `int8`, `fp4`); link_bytes: bytes/s to another device, one way.
+    constants: of the sum of operators (`_passes`). Without them the roofline of a whole stage holds, with mfu and mbu,
+    the shares of peak and of bandwidth that are reached, and overhead_s, added to every forward pass.
     """
 
     name: str
@@ -27,6 +31,16 @@ class Device:
     mbu: float = 0.8
     overhead_s: float = 0.0
     calibrated: bool = False
+    peaks: Mapping[str, float] = field(default_factory=dict)
+    link_bytes: float | None = None
+    constants: Constants | None = None
+
+    def peak(self, *types: str) -> float:
+        """FLOP/s of the first of these number types that the device multiplies."""
+        for name in types:
+            if name in self.peaks:
+                return float(self.peaks[name])
+        return self.peak_flops / 2 if types[0] in ("tf32", "fp32") else self.peak_flops
 
     @property
     def flops_per_s(self) -> float:
@@ -44,7 +58,9 @@ class ImageLoad:
     """What the images of a query are to encoder and LLM, where they were counted from their pixels.
 
     name: of the encoder; n_params: of encoder and projector. tower_flops, projector_flops: of all images of a query;
-    markers: tokens that the processor writes around them. The last three broadcast with the visual tokens.
+    markers: tokens that the processor writes around them. attention_flops: the part of tower_flops between patches;
+    tokens: of the encoder. These and the first three broadcast with the visual tokens. layers, width: of the encoder.
+    megapixels: of all images before they are resized.
     """
 
     name: str
@@ -52,6 +68,11 @@ class ImageLoad:
     tower_flops: Any
     projector_flops: Any
     markers: Any = 0.0
+    attention_flops: Any = 0.0
+    tokens: Any = 0.0
+    layers: float = 0.0
+    width: float = 0.0
+    megapixels: Any = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +87,9 @@ class Workload:
     tower: None leaves it out, with compressor and projector. compressor: a name, None for none that costs.
     load: the images counted from their pixels; tower, tiles and compressor then have no part in them.
     price_per_hour: of one device. batch, weight_bytes and cache_bytes may be arrays that broadcast.
+    weight_type: the number type of the weights, one name or one for each of weight_bytes; None: what the bytes say.
+    serving: `batch` (all queries of a batch come together and are served to the end), `closed` (as many queries as
+    the batch are always in flight) or `open` (they come at arrival_rate, queries/s, and the batch follows).
     """
 
     text_tokens: float = 50
@@ -82,6 +106,9 @@ class Workload:
     device: Device | None = None
     price_per_hour: float | None = None
     load: ImageLoad | None = None
+    weight_type: Any = None
+    serving: str = "batch"
+    arrival_rate: float | None = None
 
     def in_prompt(self, visual_tokens: Any) -> Any:
         """Tokens of all images in the prompt, with the markers around them."""

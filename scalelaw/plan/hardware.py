@@ -9,11 +9,13 @@ from typing import Any
 
 import yaml
 
+from scalelaw.costs._constants import Constants
 from scalelaw.costs._workload import Device
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.file_type import CARD, otherwise
 from scalelaw.files.paths import bundled
 from scalelaw.files.safe_load import is_pipe, read_yaml
+from scalelaw.plan.latency_constants import constants_for, constants_row, number_of, read_constants
 
 FIELDS = (
     "name",
@@ -26,7 +28,14 @@ FIELDS = (
     "mbu",
     "overhead_ms",
     "calibrated",
+    "peaks",
+    "link_gb_s",
+    "group",
+    "constants",
 )
+
+PEAKS = ("tf32", "fp32", "fp8", "int8", "fp4")
+"""Number types whose peak a device may have beside bf16's."""
 
 POSITIVE = (1e-6, 1e9)
 """From where to where a peak, a bandwidth, a memory and a power may lie, in their units."""
@@ -81,6 +90,9 @@ def to_row(device: Device) -> dict[str, Any]:
         "mbu": device.mbu,
         "overhead_ms": 1e3 * device.overhead_s,
         "calibrated": device.calibrated,
+        **({"peaks": {name: value / 1e12 for name, value in device.peaks.items()}} if device.peaks else {}),
+        **({} if device.link_bytes is None else {"link_gb_s": device.link_bytes / 1e9}),
+        **({} if device.constants is None else {"constants": constants_row(device.constants)}),
     }
 
 
@@ -106,19 +118,16 @@ def _device(row: Mapping[str, Any], origin: str) -> Device:
             raise InputError(
                 f"{origin} lacks the field '{field}'.", code="bad_hardware", hint=", ".join(FIELDS)
             )
-        try:
-            result = float("nan") if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError, OverflowError):
-            result = float("nan")
-        if not least <= result <= most:
-            message = (
-                f"{origin}: {field} must be a number from {least:g} to {most:g}; it is {str(value)[:40]}."
-            )
-            raise InputError(message, code="bad_hardware")
-        return result
+        return number_of(field, value, (least, most), origin)
 
     if not isinstance(row.get("calibrated", False), bool):
         raise InputError(f"{origin}: calibrated must be true or false.", code="bad_hardware")
+    peaks = row.get("peaks") or {}
+    if not isinstance(peaks, Mapping) or (other := [name for name in peaks if name not in PEAKS]):
+        named = other[0] if isinstance(peaks, Mapping) else peaks
+        raise unknown("number type of a peak", str(named), PEAKS, code="bad_hardware")
+    link = None if row.get("link_gb_s") is None else number("link_gb_s", *POSITIVE) * 1e9
+    constants = _constants(row, link, origin)
     return Device(
         name=str(row["name"]),
         peak_flops=number("peak_tflops", *POSITIVE) * 1e12,
@@ -128,8 +137,24 @@ def _device(row: Mapping[str, Any], origin: str) -> Device:
         mfu=number("mfu", 1e-6, 1, Device.mfu),
         mbu=number("mbu", 1e-6, 1, Device.mbu),
         overhead_s=number("overhead_ms", 0, 1e9, 0.0) / 1e3,
-        calibrated=row.get("calibrated", False),
+        calibrated=row.get("calibrated", constants is not None and constants.measured),
+        peaks={name: _peak(name, peaks, origin) for name in peaks},
+        link_bytes=link,
+        constants=constants,
     )
+
+
+def _peak(name: str, peaks: Mapping[str, Any], origin: str) -> float:
+    return 1e12 * number_of(f"peaks.{name}", peaks[name], POSITIVE, origin)
+
+
+def _constants(row: Mapping[str, Any], link: float | None, origin: str) -> Constants | None:
+    """The card's own constants, those of its name or its class; None where mfu, mbu or an overhead is all it has."""
+    if row.get("constants") is not None:
+        return read_constants(row["constants"], origin)
+    if any(field in row for field in ("mfu", "mbu", "overhead_ms")):
+        return None
+    return constants_for(str(row["name"]), str(row.get("group") or "pcie"), link)
 
 
 @cache
