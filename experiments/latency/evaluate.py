@@ -49,7 +49,9 @@ def read_rows(path: Path) -> pd.DataFrame:
     else:
         rows = pd.read_csv(path)
     pattern = "|".join(SHAPES)
-    kept = rows[(rows["mode"] == "agg") & rows.model_path.str.contains(pattern) & rows.system.isin(CARDS)].copy()
+    kept = rows[
+        (rows["mode"] == "agg") & rows.model_path.str.contains(pattern) & rows.system.isin(CARDS)
+    ].copy()
     kept["model"] = kept.model_path.str.extract(f"({pattern})")[0]
     kept["dtype"] = kept.gemm_quant_mode.map(TYPES).fillna("bf16")
     kept["e2e"] = kept.silicon_ttft_ms + (kept.osl - 1) * kept.silicon_tpot_ms
@@ -140,10 +142,14 @@ def figures(rows: pd.DataFrame) -> dict[str, Any]:
 def table(rows: pd.DataFrame) -> str:
     """The figures of 0.1, of this version and of AIConfigurator, in one table."""
     compared, every = figures(rows[rows.compared]), figures(rows)
-    lines = [f"{'median error, %':<20}{'0.1':>18}{'now':>18}{'AIConfigurator':>18}{f'now, {len(rows)} rows':>18}"]
+    lines = [
+        f"{'median error, %':<20}{'0.1':>18}{'now':>18}{'AIConfigurator':>18}{f'now, {len(rows)} rows':>18}"
+    ]
     for name, value in compared.items():
         cells = [OLD[name], value, AIC[name], every[name]]
-        lines.append(f"{name:<20}" + "".join(f"{c if isinstance(c, str) else format(c, '.3g'):>18}" for c in cells))
+        lines.append(
+            f"{name:<20}" + "".join(f"{c if isinstance(c, str) else format(c, '.3g'):>18}" for c in cells)
+        )
     return "\n".join(lines)
 
 

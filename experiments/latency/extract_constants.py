@@ -40,7 +40,9 @@ TYPES = {
 """Types of the product tables: the name of the constants, and the number type of the weights."""
 
 
-def fit(form: Callable[[np.ndarray], Any], starts: Sequence[Any], measured: np.ndarray) -> tuple[np.ndarray, float]:
+def fit(
+    form: Callable[[np.ndarray], Any], starts: Sequence[Any], measured: np.ndarray
+) -> tuple[np.ndarray, float]:
     """The positive parameters of least soft-L1 log residuals, and the median absolute relative error."""
 
     def residual(logs: np.ndarray) -> np.ndarray:
@@ -80,7 +82,9 @@ def _device(card: str) -> Device:
     """Peaks and bandwidth of a bundled card, without its constants."""
     row = yaml.safe_load(bundled("hardware.yaml").read_text(encoding="utf-8"))["devices"][card]
     peaks = {name: 1e12 * value for name, value in row["peaks"].items()}
-    return Device(card, 1e12 * row["peak_tflops"], 1e12 * row["bandwidth_tb_s"], 1e9 * row["memory_gb"], peaks=peaks)
+    return Device(
+        card, 1e12 * row["peak_tflops"], 1e12 * row["bandwidth_tb_s"], 1e9 * row["memory_gb"], peaks=peaks
+    )
 
 
 def product(part: pd.DataFrame, peak: float, band: float, kind: str) -> dict[str, Any]:
@@ -92,7 +96,9 @@ def product(part: pd.DataFrame, peak: float, band: float, kind: str) -> dict[str
     compute = 2 * m * n * k / peak
     moved = (n * k * facts.weight_bytes + m * k * facts.activation_bytes + 2 * m * n) / band
     best, error = fit(
-        lambda p: np.maximum(compute / p[0], moved / p[1]) + p[2] * 1e-6, [(0.7, 0.7, 4), (0.4, 0.5, 10)], measured
+        lambda p: np.maximum(compute / p[0], moved / p[1]) + p[2] * 1e-6,
+        [(0.7, 0.7, 4), (0.4, 0.5, 10)],
+        measured,
     )
     return _rate(best[0], best[1], best[2], error, len(part))
 
@@ -125,7 +131,9 @@ def small_kernel(part: pd.DataFrame, band: float) -> dict[str, Any]:
 def all_reduce(part: pd.DataFrame) -> dict[str, Any]:
     """Launch and bandwidth of an all-reduce."""
     size = part.bytes.to_numpy(float)
-    best, error = fit(lambda p: p[0] * 1e-6 + size / (p[1] * 1e9), [(5, 100)], part.milliseconds.to_numpy() * 1e-3)
+    best, error = fit(
+        lambda p: p[0] * 1e-6 + size / (p[1] * 1e9), [(5, 100)], part.milliseconds.to_numpy() * 1e-3
+    )
     return {"launch_us": _round(best[0]), "gb_s": _round(best[1]), "error": _round(error), "rows": len(part)}
 
 
@@ -164,7 +172,9 @@ def main() -> None:
     options = parser.parse_args()
     cards = extract(pd.read_parquet(options.operators))
     head = "# Written by experiments/latency/extract_constants.py from operators.parquet: do not edit.\n"
-    options.out.write_text(head + yaml.safe_dump({"cards": cards}, sort_keys=False, default_flow_style=None, width=120))
+    options.out.write_text(
+        head + yaml.safe_dump({"cards": cards}, sort_keys=False, default_flow_style=None, width=120)
+    )
 
 
 if __name__ == "__main__":

@@ -70,13 +70,16 @@ def _with_quantization(products: pd.DataFrame, file: Path) -> pd.DataFrame:
     products = products.assign(quantization=0.0)
     if not (folder / "computescale_perf.parquet").exists():
         return products
-    scales, matrix = (pd.read_parquet(folder / f"{name}_perf.parquet") for name in ("computescale", "scale_matrix"))
+    scales, matrix = (
+        pd.read_parquet(folder / f"{name}_perf.parquet") for name in ("computescale", "scale_matrix")
+    )
     if scales.latency.max() <= 0:
         return products
     places = pd.MultiIndex.from_frame(products[["m", "k"]])
     applied = pd.Series(places.map(matrix.groupby(["m", "k"]).latency.mean())).fillna(0.0).to_numpy()
     searched = pd.Series(places.map(scales.groupby(["m", "k"]).latency.mean())).fillna(0.0).to_numpy()
-    quantization = np.where(products.dtype == "fp8", searched + applied, np.where(products.dtype == "nvfp4", applied, 0.0))
+    narrow = products.dtype.isin(["fp8", "nvfp4"])
+    quantization = np.where(narrow, applied, 0.0) + np.where(products.dtype == "fp8", searched, 0.0)
     return products.assign(quantization=quantization)
 
 
@@ -98,7 +101,9 @@ def _as_rows(operator: str, table: pd.DataFrame) -> pd.DataFrame:
     table = table[table.milliseconds > 0]
     if operator == "product":
         weights = table.n * table.k
-        table = table[(weights >= 2e6) & (weights <= 6e8) & (table.m <= 16384) & (table[["n", "k"]].min(axis=1) >= 256)]
+        table = table[
+            (weights >= 2e6) & (weights <= 6e8) & (table.m <= 16384) & (table[["n", "k"]].min(axis=1) >= 256)
+        ]
         return table.rename(columns={"gemm_dtype": "dtype"})[["dtype", "m", "n", "k", "milliseconds"]]
     if operator == "all_reduce":
         if "backend" in table:
@@ -117,14 +122,21 @@ def _as_rows(operator: str, table: pd.DataFrame) -> pd.DataFrame:
         tokens = kept.isl + kept.step
         reads = kept.batch_size * tokens * kept.num_key_value_heads
         group = kept.num_heads / kept.num_key_value_heads
-        kept = kept.assign(tokens=tokens)[(tokens >= 128) & (reads >= 256) & group.between(1, 16) & (kept.num_heads >= 4)]
+        usual = group.between(1, 16) & (kept.num_heads >= 4)
+        kept = kept.assign(tokens=tokens)[(tokens >= 128) & (reads >= 256) & usual]
     elif operator == "prefill_attention":
         kept = kept.assign(tokens=kept.isl)
-        kept = kept[(kept.isl >= 16) & (kept.batch_size <= 8) & (kept.num_heads >= 4) & (kept.num_key_value_heads <= 16)]
+        usual = (kept.num_heads >= 4) & (kept.num_key_value_heads <= 16)
+        kept = kept[(kept.isl >= 16) & (kept.batch_size <= 8) & usual]
     else:
         kept = kept.assign(tokens=kept.isl)
         kept = kept[(kept.isl >= 64) & (kept.num_heads >= 8)]
-    names = {"num_heads": "heads", "num_key_value_heads": "kv_heads", "head_dim": "head_size", "batch_size": "batch"}
+    names = {
+        "num_heads": "heads",
+        "num_key_value_heads": "kv_heads",
+        "head_dim": "head_size",
+        "batch_size": "batch",
+    }
     kept = kept.rename(columns=names)
     if "kv_heads" not in kept:
         kept = kept.assign(kv_heads=kept.heads)

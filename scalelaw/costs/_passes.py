@@ -13,12 +13,14 @@ of devices; a device has at least one key-value head. Source of the shares and l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from scalelaw.costs import _llm, memory
-from scalelaw.costs._constants import Constants, NumberType, Rate, number_types
+from scalelaw.costs._constants import NumberType, Rate, number_types
 from scalelaw.costs._workload import Device, Workload
 from scalelaw.model_shapes import LLMShape, TowerShape
 
@@ -59,7 +61,9 @@ class Pass:
 
     def decode_attention(self, shape: LLMShape, cached_bytes: Any) -> Any:
         """Attention of one step that reads this many bytes of cache."""
-        rate = _of(self.constants.decode_attention, ("fp8", "bf16") if np.all(self.cache_bytes <= 1) else ("bf16",))
+        rate = _of(
+            self.constants.decode_attention, ("fp8", "bf16") if np.all(self.cache_bytes <= 1) else ("bf16",)
+        )
         layers = shape.layers + shape.cross_layers
         shared = max(1 / self.parallel, 1 / shape.kv_heads)
         moved = cached_bytes * shared / (self.device.bandwidth_bytes * rate.bandwidth)
@@ -92,7 +96,9 @@ class Pass:
 
     def _attention(self, rate: Rate, flops: Any, moved: Any, layers: float) -> Any:
         compute = flops / (self.device.peak("bf16") * rate.compute)
-        return compute + moved / (self.device.bandwidth_bytes * rate.bandwidth) + layers * rate.launch_us * 1e-6
+        return (
+            compute + moved / (self.device.bandwidth_bytes * rate.bandwidth) + layers * rate.launch_us * 1e-6
+        )
 
     def all_reduces(self, layers: float, message_bytes: Any) -> Any:
         """The two all-reduces of every layer; none on one device."""
@@ -116,7 +122,7 @@ class Pass:
         return _per_setup([_of(self.constants.products, kind.rates).launch_us * 1e-6 for kind in self.types])
 
     def _matrix(
-        self, m: Any, n: float, k: float, read: Any, types: tuple[NumberType, ...] | list[NumberType], launch: bool = True
+        self, m: Any, n: float, k: float, read: Any, types: Sequence[NumberType], *, launch: bool = True
     ) -> Any:
         """m x k by k x n; read: how many such matrices the weights are, of which each token meets one."""
         rates = [_of(self.constants.products, kind.rates) for kind in types]
@@ -131,12 +137,16 @@ class Pass:
         return seconds + (_per_setup([rate.launch_us * 1e-6 for rate in rates]) if launch else 0.0)
 
 
+@dataclass(frozen=True)
 class VisionWork:
     """What the encoder does for one query: FLOPs, those of attention among them, tokens, layers, width, parameters."""
 
-    def __init__(self, flops: Any, attention_flops: Any, tokens: Any, layers: float, width: float, n_params: float) -> None:
-        self.flops, self.attention_flops, self.tokens = flops, attention_flops, tokens
-        self.layers, self.width, self.n_params = layers, width, n_params
+    flops: Any
+    attention_flops: Any
+    tokens: Any
+    layers: float
+    width: float
+    n_params: float
 
 
 def layer_products(
@@ -189,7 +199,9 @@ def tower_work(tower: TowerShape, flops: Any, patches: Any, tiles: float, n_para
     """The work of a tower on some tiles of `patches` patches, with the FLOPs of all that comes with it."""
     tokens = np.asarray(patches, dtype=float) + tower.extra_tokens
     attention = 0.0 if tower.counted else tiles * 4.0 * tower.layers * tokens**2 * tower.width
-    return VisionWork(flops, np.minimum(attention, flops), tiles * tokens, tower.layers, tower.width, n_params)
+    return VisionWork(
+        flops, np.minimum(attention, flops), tiles * tokens, tower.layers, tower.width, n_params
+    )
 
 
 def _of(rates: Any, names: tuple[str, ...]) -> Rate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,17 @@ class Workload:
         """Tokens of all images in the prompt, with the markers around them."""
         markers = self.load.markers if self.load else 0.0
         return self.images * np.asarray(visual_tokens, dtype=float) + markers
+
+    def of_setup(self, at: int) -> Workload:
+        """The workload served in one of its ways: batch, weights and their type as numbers."""
+        types = self.weight_type
+        one = types if types is None or isinstance(types, str) else str(np.atleast_1d(types)[at])
+        return replace(
+            self,
+            batch=float(np.atleast_1d(self.batch)[at]),
+            weight_bytes=float(np.atleast_1d(self.weight_bytes)[at]),
+            weight_type=one,
+        )
 
     @property
     def encoder_params(self) -> float:

@@ -1,11 +1,11 @@
 """Latency: the operators of every pass, from the first pixel to the last token, in milliseconds.
 
-    product     max(2 m n k / (peak of the type x share), bytes / (bandwidth x share)) + launch        gemm tables
-    attention   prefill: causal FLOPs / (peak x share) + bytes / (bandwidth x share) + launch          context_attention
-                decode: cache bytes / (bandwidth x share) + launch                                     generation_attention
-                vision: FLOPs / (peak x share) + bytes / (bandwidth x share) + launch                  encoder_attention
-    small       5 kernels a layer: launch, and bytes / (bandwidth x share)                             scale_matrix
-    all-reduce  2 a layer: launch + bytes / (bytes a second), over several devices                     custom_allreduce
+    product     max(2 m n k / (peak of the type x share), bytes / (bandwidth x share)) + launch; from `gemm`
+    attention   prefill: causal FLOPs / (peak x share) + bytes / (bandwidth x share) + launch; `context_attention`
+                decode: cache bytes / (bandwidth x share) + launch; `generation_attention`
+                vision: FLOPs / (peak x share) + bytes / (bandwidth x share) + launch; `encoder_attention`
+    small       5 kernels a layer: launch, and bytes / (bandwidth x share); `scale_matrix`
+    all-reduce  2 a layer: launch + bytes / (bytes a second), over several devices; `custom_allreduce`
     pass        layers x (products + attention + small + all-reduce) + head
     image       the encoder's pass, compressor and projector
     prefill     a pass over the prompt

@@ -138,8 +138,7 @@ def _free_tokens(problem: Problem, place: Place, grid: Grid, tolerance: float) -
     if device is None or model.shape is None:
         return None
     at = grid.setup[place]
-    work = workload_of(model, work)
-    work = replace(work, batch=float(work.batch[at]), weight_bytes=float(work.weight_bytes[at]))
+    work = workload_of(model, work).of_setup(at)
     most = max(float(problem.counts[-1]), work.patches)
     tokens = np.arange(1.0, most + 1)
     latency = sum(plugins.load("costs", "latency").parts(model.n_params, model.shape, tokens, work).values())

@@ -86,7 +86,9 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibratio
     device = find_device(hardware)
     if device is None:
         raise InputError("A calibration needs the hardware's name.", code="unknown_hardware")
-    device = replace(device, count=int(number_within("devices", devices, *RANGES["devices"])))
+    count = int(number_within("devices", devices, *RANGES["devices"]))
+    # mfu, mbu and an overhead describe the roofline of whole stages
+    device = replace(device, count=count, constants=None)
     shapes, works, measured = [], [], []
     read: dict[str, tuple[Model, TowerShape | None]] = {}
     for at, row in enumerate(_rows(Path(source)), start=1):

@@ -146,8 +146,7 @@ def _direct(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
 def _ways(problem: Problem) -> list[Workload]:
     """The workload in each way to serve."""
     work = problem.query.work
-    pairs = zip(work.batch, work.weight_bytes, strict=True)
-    return [replace(work, batch=float(batch), weight_bytes=float(size)) for batch, size in pairs]
+    return [work.of_setup(at) for at in range(len(work.batch))]
 
 
 def _between(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -212,8 +211,7 @@ def workload_for(model: Model, query: Query, visual_tokens: Any) -> tuple[Worklo
 
 def one_work(query: Query) -> Workload:
     """The workload of a query with one way to serve."""
-    work = query.work
-    return replace(work, batch=float(work.batch[0]), weight_bytes=float(work.weight_bytes[0]))
+    return query.work.of_setup(0)
 
 
 def count_of(visual_tokens: Any) -> float:

@@ -30,7 +30,8 @@ def constants_for(name: str, group: str, link_bytes: float | None) -> Constants:
     own = _tables()["cards"].get(name)
     if own is None:
         return base
-    found = read_constants({**constants_row(base), **{k: v for k, v in own.items() if v}}, "latency_constants.yaml")
+    known = {name: value for name, value in own.items() if value}
+    found = read_constants({**constants_row(base), **known}, "latency_constants.yaml")
     return replace(found, measured=True, spread={})
 
 
@@ -41,7 +42,9 @@ def class_constants(group: str, link_bytes: float | None = None) -> Constants:
     rows = facts["devices"]
     if group not in ("datacenter", "pcie"):
         if group not in facts["classes"]:
-            raise unknown("class of cards", group, ("datacenter", "pcie", *facts["classes"]), code="bad_hardware")
+            raise unknown(
+                "class of cards", group, ("datacenter", "pcie", *facts["classes"]), code="bad_hardware"
+            )
         return _like(facts["classes"][group], group, link_bytes)
     cards = {n: c for n, c in _tables()["cards"].items() if rows[n]["group"] == group}
     # what no card of the class has (int4 products) is taken from every card
@@ -50,11 +53,12 @@ def class_constants(group: str, link_bytes: float | None = None) -> Constants:
     for kind in RATES:
         columns[kind] = _median_rate([c[kind] for c in cards.values() if c.get(kind)])
     for kind in TYPED_RATES:
-        names = dict.fromkeys(n for c in every for n in c[kind])
-        columns[kind] = {
-            n: _median_rate([c[kind][n] for c in cards.values() if n in c[kind]] or [c[kind][n] for c in every if n in c[kind]])
-            for n in names
-        }
+        columns[kind] = {}
+        for name in dict.fromkeys(name for card in every for name in card[kind]):
+            own = [card[kind][name] for card in cards.values() if name in card[kind]]
+            columns[kind][name] = _median_rate(
+                own or [card[kind][name] for card in every if name in card[kind]]
+            )
     columns["all_reduce"] = _links(cards, rows, link_bytes)
     source = f"class default: medians of {', '.join(cards)}"
     return Constants(**columns, request_ms=REQUEST_MS, image_ms=IMAGE_MS, source=source)
@@ -74,7 +78,9 @@ def _like(row: Mapping[str, Any], group: str, link_bytes: float | None) -> Const
     base = class_constants(str(row["like"]), link_bytes)
 
     def scaled(rate: Rate) -> Rate:
-        return Rate(row["compute"] * min(rate.compute / 0.7, 1.0), row["bandwidth"], rate.launch_us * row["launch"])
+        return Rate(
+            row["compute"] * min(rate.compute / 0.7, 1.0), row["bandwidth"], rate.launch_us * row["launch"]
+        )
 
     typed = {kind: {n: scaled(r) for n, r in getattr(base, kind).items()} for kind in TYPED_RATES}
     plain = {kind: scaled(getattr(base, kind)) for kind in RATES}
@@ -101,14 +107,17 @@ def read_constants(row: Any, origin: str) -> Constants:
             raise unknown("key of constants", str(name), known, code="bad_hardware")
     for name in (*RATES, *TYPED_RATES):
         if not isinstance(row.get(name), Mapping):
-            raise InputError(f"{origin}: constants lack '{name}'.", code="bad_hardware", hint=", ".join(known))
+            raise InputError(
+                f"{origin}: constants lack '{name}'.", code="bad_hardware", hint=", ".join(known)
+            )
     for name in TYPED_RATES:
         if "bf16" not in row[name]:
             raise InputError(f"{origin}: constants.{name} lacks 'bf16'.", code="bad_hardware")
     values: dict[str, Any] = {name: _fields(Rate, row[name], f"constants.{name}", origin) for name in RATES}
     for name in TYPED_RATES:
         values[name] = {
-            str(kind): _fields(Rate, one, f"constants.{name}.{kind}", origin) for kind, one in row[name].items()
+            str(kind): _fields(Rate, one, f"constants.{name}.{kind}", origin)
+            for kind, one in row[name].items()
         }
     values["all_reduce"] = {
         int(number_of("constants.all_reduce", number, (2, 1e6), origin)): _fields(
@@ -123,7 +132,8 @@ def read_constants(row: Any, origin: str) -> Constants:
         if stage not in STAGES:
             raise unknown("stage", str(stage), STAGES, code="bad_hardware")
     values["scale"] = {
-        str(stage): number_of(f"constants.scale.{stage}", value, POSITIVE, origin) for stage, value in scale.items()
+        str(stage): number_of(f"constants.scale.{stage}", value, POSITIVE, origin)
+        for stage, value in scale.items()
     }
     values["spread"] = {
         str(kind): number_of(f"constants.spread.{kind}", value, (0, 10), origin)

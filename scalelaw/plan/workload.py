@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from scalelaw.costs._compressor import reads_question
+from scalelaw.costs._constants import NUMBER_TYPES
 from scalelaw.costs._workload import Device, Workload
 from scalelaw.errors import InputError, typed, unknown
 from scalelaw.plan.catalogue import find_tower
 from scalelaw.plan.hardware import find_device
 
-DTYPES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5}
-"""Bytes of one number; the law knows nothing of the error that narrow weights add."""
+DTYPES = {name: kind.weight_bytes for name, kind in NUMBER_TYPES.items()}
+"""Bytes of one weight, group scales included; the law knows nothing of the error that narrow weights add."""
+
+CACHE_DTYPES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5}
+"""Bytes of one number of the key-value cache."""
 
 DEFAULT_TOWER = "clip-vit-l-14-336"
 
@@ -121,7 +125,8 @@ def make_query(
         **numbers,
         batch=np.array([s.batch for s in setups]),
         weight_bytes=np.array([DTYPES[s.dtype] for s in setups]),
-        cache_bytes=DTYPES[_one_dtype("cache_dtype", cache_dtype)],
+        weight_type=np.array([s.dtype for s in setups], dtype=object),
+        cache_bytes=CACHE_DTYPES[_one_dtype("cache_dtype", cache_dtype)],
         tower=find_tower(tower or DEFAULT_TOWER),
         compressor=compressor,
         device=device,
@@ -133,12 +138,15 @@ def make_query(
 
 
 def _efficiency(device: Device, mfu: Any, mbu: Any, seed: int) -> tuple[Device, tuple[Device, ...]]:
+    if mfu is None and mbu is None:
+        return device, ()
+    device = replace(device, constants=None)
     low, high = np.array([_range("mfu", mfu, device.mfu), _range("mbu", mbu, device.mbu)]).T
     middle = replace(
         device,
         mfu=float((low[0] + high[0]) / 2),
         mbu=float((low[1] + high[1]) / 2),
-        calibrated=device.calibrated and mfu is None and mbu is None,
+        calibrated=False,
     )
     if np.all(low == high):
         return middle, ()
@@ -164,7 +172,7 @@ def _range(name: str, share: Any, default: float) -> tuple[float, float]:
 def _one_dtype(option: str, name: Any) -> str:
     """A number type. Raises InputError for several and for an unknown one."""
     names = name.split(",") if isinstance(name, str) else name if isinstance(name, list | tuple) else [name]
-    several = list(dict.fromkeys(_dtype(one) for one in names))
+    several = list(dict.fromkeys(_dtype(one, CACHE_DTYPES) for one in names))
     if len(several) != 1:
         raise InputError(
             f"A bill is for one {option}; it is {', '.join(several) or 'empty'}.",
@@ -174,10 +182,10 @@ def _one_dtype(option: str, name: Any) -> str:
     return several[0]
 
 
-def _dtype(name: Any) -> str:
+def _dtype(name: Any, types: Mapping[str, float] = DTYPES) -> str:
     key = str(name).strip().lower()
-    if key not in DTYPES:
-        raise unknown("dtype", str(name), DTYPES)
+    if key not in types:
+        raise unknown("dtype", str(name), types)
     return key
 
 

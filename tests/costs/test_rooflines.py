@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scalelaw.costs import _llm, _vision, dollars, energy, latency, layer_flops, memory
+from scalelaw.costs import _llm, _roofline, _vision, dollars, energy, latency, layer_flops, memory
 from scalelaw.costs._workload import Device, Workload
 from scalelaw.model_shapes import LLMShape, TowerShape
 
@@ -156,7 +156,7 @@ def test_overheads_are_paid_by_every_pass() -> None:
 def test_a_mixture_reads_the_experts_that_its_tokens_meet() -> None:
     mixture = replace(SHAPE, experts=8, experts_active=2)
     work = Workload(weight_bytes=1.0)
-    one, many = (latency.read_bytes(mixture, tokens, work) for tokens in (1, 1e6))
+    one, many = (_roofline.read_bytes(mixture, tokens, work) for tokens in (1, 1e6))
     assert many == mixture.n_params - mixture.vocab * mixture.width
     assert one == many - 6 * mixture.expert_params
     assert mixture.block_params == mixture.fixed_params + 2 * mixture.expert_params
