@@ -59,14 +59,26 @@ def find_device(name: str | Device | None) -> Device | None:
 
 
 def uncalibrated(device: Device) -> list[tuple[str, str]]:
-    """The warning (code, message) of a device whose efficiencies nobody measured."""
+    """The warning (code, message) of a device on which no request was timed: what its constants are instead."""
     if device.calibrated:
         return []
+    constants = device.constants
+    if constants is not None:
+        message = (
+            f"{device.name} is not calibrated: its latency constants are {_origin(constants)}. Measure some "
+        )
+        return [("uncalibrated", f"{message}latencies and run `scalelaw calibrate`.")]
     message = (
         f"{device.name} is not calibrated: latency, energy and dollars assume that it reaches {100 * device.mfu:g}% of "
         f"its peak and {100 * device.mbu:g}% of its bandwidth. Measure some latencies and run `scalelaw calibrate`."
     )
     return [("uncalibrated", message)]
+
+
+def _origin(constants: Constants) -> str:
+    if constants.measured:
+        return "read from tables of single operators, without a served request"
+    return f"those of its class ({constants.source.removeprefix('class default: ')})"
 
 
 def list_hardware() -> dict[str, str]:
@@ -137,7 +149,7 @@ def _device(row: Mapping[str, Any], origin: str) -> Device:
         mfu=number("mfu", 1e-6, 1, Device.mfu),
         mbu=number("mbu", 1e-6, 1, Device.mbu),
         overhead_s=number("overhead_ms", 0, 1e9, 0.0) / 1e3,
-        calibrated=row.get("calibrated", constants is not None and constants.measured),
+        calibrated=row.get("calibrated", False),
         peaks={name: _peak(name, peaks, origin) for name in peaks},
         link_bytes=link,
         constants=constants,

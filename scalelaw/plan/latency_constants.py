@@ -31,8 +31,8 @@ def constants_for(name: str, group: str, link_bytes: float | None) -> Constants:
     if own is None:
         return base
     known = {name: value for name, value in own.items() if value}
-    found = read_constants({**constants_row(base), **known}, "latency_constants.yaml")
-    return replace(found, measured=True, spread={})
+    constants = read_constants({**constants_row(base), **known}, "latency_constants.yaml")
+    return replace(constants, measured=True, spread={})
 
 
 @cache
@@ -82,8 +82,10 @@ def _like(row: Mapping[str, Any], group: str, link_bytes: float | None) -> Const
             row["compute"] * min(rate.compute / 0.7, 1.0), row["bandwidth"], rate.launch_us * row["launch"]
         )
 
-    typed = {kind: {n: scaled(r) for n, r in getattr(base, kind).items()} for kind in TYPED_RATES}
-    plain = {kind: scaled(getattr(base, kind)) for kind in RATES}
+    typed: dict[str, Any] = {
+        kind: {n: scaled(r) for n, r in getattr(base, kind).items()} for kind in TYPED_RATES
+    }
+    plain: dict[str, Any] = {kind: scaled(getattr(base, kind)) for kind in RATES}
     return replace(base, **typed, **plain, source=f"class default: assumed for {group}")
 
 

@@ -24,7 +24,7 @@ def measure(path: Path, noise: float = 0.0, generate: tuple[int, ...] = (0, 16))
     rng = np.random.default_rng(0)
     card = find_device("h100")
     assert card is not None
-    device = replace(card, **TRUE)
+    device = replace(card, constants=None, **TRUE)
     lines = ["model,visual_tokens,text_tokens,generate,batch,latency_ms"]
     for model in (m for m in models_in("qwen1.5") if m.n_params in (1.8e9, 4e9, 7e9)):
         for tokens in (16, 576):
