@@ -10,7 +10,7 @@ import numpy as np
 
 from scalelaw.errors import InputError, unknown
 from scalelaw.fit.formula_law import SHORTHAND, rename
-from scalelaw.fit.input_checks import check_errors, check_numbers, check_units
+from scalelaw.fit.input_checks import check_errors, check_numbers, check_range, check_units
 from scalelaw.fit.law import Law
 from scalelaw.fit.law_average import PREFIX, effective_parameters
 from scalelaw.fit.load_law import load_law
@@ -61,8 +61,10 @@ class FittedLaw(FitResult):
 
         `params` replace the fitted parameters. Predicted errors outside 0 to 1 give a PredictionWarning.
         Raises InputError for a missing or unknown input or parameter, for inputs that do not broadcast
-        (`wrong_shape`), and for sizes in billions (`unit_mismatch`).
+        (`wrong_shape`), for values that are not positive and finite (`bad_value`), and for sizes in billions and
+        shares of the visual tokens (`unit_mismatch`).
         """
+        inputs = self.by_input(inputs)
         parameters = self.params if params is None else self._replacing(params)
         value = self._evaluate(inputs, {name: np.float64(parameters[name]) for name in self.params})
         check_errors(value, self.target, self.points["target"])
@@ -70,6 +72,7 @@ class FittedLaw(FitResult):
 
     def predict_draws(self, **inputs: Any) -> np.ndarray:
         """[n_draws, ...] the predicted target for every bootstrap refit; inputs as in `predict`."""
+        inputs = self.by_input(inputs)
         self._check(inputs)
         depth = np.broadcast(*inputs.values()).ndim
         draws = {name: np.reshape(self.draws.get(name, []), (-1, *[1] * depth)) for name in self.params}
@@ -114,6 +117,21 @@ class FittedLaw(FitResult):
             check_numbers(name, params[name])
         return params
 
+    def by_input(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by the law's own inputs, where a name is the column that an input was read from, or N is n_params.
+
+        Other names stay as they are.
+        """
+        names = {long: letter for letter, long in SHORTHAND.items()} | SHORTHAND
+        columns = self.checklist.get("columns", {})
+        names |= {str(column): name for name, column in columns.items() if name in self.inputs}
+        renamed: dict[str, Any] = {}
+        for name, value in values.items():
+            own = names.get(name, name)
+            take = name not in self.inputs and own in self.inputs and own not in values
+            renamed[own if take else name] = value
+        return renamed
+
     def _check(self, inputs: Mapping[str, Any]) -> None:
         for name in inputs:
             if name not in self.inputs:
@@ -124,9 +142,16 @@ class FittedLaw(FitResult):
                 code="missing_input",
                 hint=f"Its inputs are {', '.join(self.inputs)}.",
             )
+        columns = self.checklist.get("columns", {})
         for name, values in inputs.items():
             check_numbers(name, values)
-        check_units(inputs, self.measured_range, self.checklist.get("columns", {}))
+            check_range(
+                name,
+                values,
+                self.measured_range[name],
+                SHORTHAND.get(columns.get(name, name), columns.get(name, name)),
+            )
+        check_units(inputs, self.measured_range, columns)
 
     def with_column_names(self) -> FittedLaw:
         """The same fit of a formula with its inputs named as in the results table: N is n_params, V visual_tokens.

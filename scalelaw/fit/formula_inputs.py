@@ -7,14 +7,14 @@ For each name, the first rule that applies:
 3. N is n_params, V is visual_tokens, and D is train_tokens where the table has that column (D as a term by itself, as
    in A*N**-a + D, stays a parameter).
 4. N, V, x and the names of the results table's columns are inputs that this table lacks: an error.
-5. A name that is nearly that of a column of numbers, which the formula does not use, is an error.
-6. Every other name is a parameter.
+5. A name that is nearly that of a column of numbers which the formula does not use is an error: another spelling, a
+   part of its name, its plural or singular, or a common word for it (tokens, resolution, size).
+6. A name whose power, with parameters in the exponent, has no input is an error: the power is a constant.
+7. Every other name is a parameter.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,15 +22,12 @@ from typing import Any
 import pandas as pd
 
 from scalelaw.errors import LONGEST_NAME, InputError, unknown
-from scalelaw.fit.formula_law import SHORTHAND, right_side
+from scalelaw.fit.formula_law import SHORTHAND, Expression, right_side
+from scalelaw.fit.near_names import nearest
 from scalelaw.table.schema import COLUMNS
 
 Inputs = Mapping[str, str | float]
 _INPUT_LETTERS = ("N", "V", "x")
-NEAR = 0.8
-"""Similarity (difflib) from which a name is a misspelled column."""
-SHORTEST = 4
-"""Length of the shortest name that is compared by its similarity; shorter ones only without regard to case."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +94,7 @@ def resolve(text: str, frame: pd.DataFrame, inputs: Inputs | None, target: str) 
     used = {*expression.names, *map(str, resolved.values()), target}
     _check_letters([name for name in parameters if expression.is_base(name)], frame, used)
     _check_spelling(parameters, frame, used)
+    _check_constants(expression, parameters, resolved, frame, target)
     return Resolved(resolved, tuple(_warning(name, column) for name, column in surprising))
 
 
@@ -119,8 +117,9 @@ def _check_spelling(parameters: Iterable[str], frame: pd.DataFrame, used: set[st
     sizes = (name for name, (kind, _, _) in COLUMNS.items() if kind != "text")
     columns = [str(c) for c in frame.columns if c not in COLUMNS and _has(frame, c)] + list(sizes)
     columns = [c for c in columns if c not in used and not c.endswith("_se") and len(c) <= 2 * LONGEST_NAME]
+    present = [c for c in columns if _has(frame, c)]
     for name in parameters:
-        if near := _nearest(name, columns):
+        if near := nearest(name, columns, present):
             there = near in frame and bool(frame[near].notna().any())
             raise InputError(
                 f"'{name}' in the formula is close to the column '{near}'"
@@ -131,21 +130,20 @@ def _check_spelling(parameters: Iterable[str], frame: pd.DataFrame, used: set[st
             )
 
 
-def _nearest(name: str, columns: list[str]) -> str:
-    """The column that the name probably means; "" without one."""
-    plain = {column: _plain(column) for column in columns}
-    for column, text in plain.items():
-        if text == _plain(name):
-            return column
-    if len(_plain(name)) < SHORTEST or len(name) > LONGEST_NAME:
-        return ""
-    texts = {text: column for column, text in plain.items() if len(text) >= SHORTEST}
-    near = difflib.get_close_matches(_plain(name), texts, n=1, cutoff=NEAR)
-    return texts[near[0]] if near else ""
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def _check_constants(
+    expression: Expression, parameters: list[str], inputs: Mapping[str, Any], frame: pd.DataFrame, target: str
+) -> None:
+    """Raises InputError for a parameter in a power of parameters alone, which is a constant whatever its exponent."""
+    for name in parameters:
+        if expression.is_constant_power(name, parameters):
+            taken = {target, *map(str, inputs.values())}
+            columns = [str(c) for c in frame.columns if str(c) not in taken and _has(frame, str(c))]
+            raise InputError(
+                f"'{name}' in the formula is the base of a power without an input, and the table has no such column.",
+                code="misspelled_column",
+                hint=f"--input {name}=COLUMN reads it from one of {', '.join(columns[:12]) or 'its columns'}; "
+                f"--input {name}= makes it a parameter.",
+            )
 
 
 def _by_name(names: tuple[str, ...], inputs: Inputs) -> dict[str, Any]:

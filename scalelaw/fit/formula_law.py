@@ -78,6 +78,15 @@ class Expression:
         powers = (n for n in ast.walk(self._root) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Pow))
         return any(name in _names(power.left) for power in powers)
 
+    def is_constant_power(self, name: str, parameters: Sequence[str]) -> bool:
+        """Whether the name is in the base of a power of parameters alone, with one in the exponent: K in A*K**-a."""
+        for node in ast.walk(self._root):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and name in _names(node.left):
+                exponent = set(_names(node.right))
+                if exponent and {*_names(node.left), *exponent} <= {*parameters}:
+                    return True
+        return False
+
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """The value, with `values` for the names. Numpy rules: an overflow is inf, log of a negative is nan."""
         with np.errstate(all="ignore"):

@@ -24,7 +24,7 @@ _units_known: ContextVar[bool] = ContextVar("scalelaw_units_known", default=Fals
 
 @contextmanager
 def units_known() -> Iterator[None]:
-    """Inside the block units are not checked: a plan checks its catalogue, and searches sizes far from the measured."""
+    """Inside the block the values of inputs are not checked: plans and axes reach far beyond the measured values."""
     token = _units_known.set(True)
     try:
         yield
@@ -69,8 +69,34 @@ def check_numbers(name: str, values: Any) -> None:
     """Raises InputError `bad_value` for an input of a prediction that is not a number or an array of numbers."""
     try:
         np.asarray(values, float)
+        if np.asarray(values).dtype.kind in "bc":
+            raise TypeError
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"'{name}' must be a number or an array of numbers.", code="bad_value") from error
+
+
+def check_range(name: str, values: Any, measured: tuple[float, float], column: str) -> None:
+    """Check that the values of an input can be measured.
+
+    Args:
+        measured: smallest and largest measured value.
+        column: the column of the results table that the input stands for.
+
+    Raises:
+        InputError: `bad_value` for values that are not positive and finite, `unit_mismatch` for fewer visual tokens
+            than 1, unless the law was fitted to such values.
+    """
+    if _units_known.get():
+        return
+    numbers = np.asarray(values, float).reshape(-1)
+    if (bad := ~(np.isfinite(numbers) & (numbers > 0))).any():
+        raise InputError(f"'{name}' must be a positive number, not {numbers[bad][0]:g}.", code="bad_value")
+    if column == "visual_tokens" and (few := numbers < min(1.0, measured[0])).any():
+        raise InputError(
+            f"'{name}' must be at least 1, not {numbers[few][0]:g}: it is a number of visual tokens.",
+            code="unit_mismatch",
+            hint="Multiply a share of the tokens by their full number, 576 for example.",
+        )
 
 
 def check_errors(values: np.ndarray, target: str, measured: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -68,7 +68,7 @@ def predict_places(
         raise InputError(
             f"The level of an interval lies between 0 and 1, not {str(level)[:40]}.", code="bad_value"
         )
-    inputs = _columns(at, fitted.inputs)
+    inputs = _columns(at, fitted)
     value = np.atleast_1d(fitted.predict(**inputs))
     warnings: list[tuple[str, str]] = []
     intervals = {kind: _interval(fitted, kind, level, inputs, warnings) for kind in ("law", "run")}
@@ -95,9 +95,9 @@ def predict_places(
     return Predictions(fitted.law, fitted.target, level, places, as_warnings(dict.fromkeys(warnings)))
 
 
-def _columns(at: Any, names: Iterable[str]) -> dict[str, Any]:
+def _columns(at: Any, fitted: FittedLaw) -> dict[str, Any]:
     """input -> values [n places], each checked."""
-    names = list(names)
+    names = list(fitted.inputs)
     if isinstance(at, pd.DataFrame):
         frame = at
     elif isinstance(at, Mapping):
@@ -116,6 +116,10 @@ def _columns(at: Any, names: Iterable[str]) -> dict[str, Any]:
             code="bad_value",
         )
     _check_count(len(frame))
+    there = [column for column in map(str, frame.columns) if not frame[column].isna().all()]
+    frame = frame.rename(
+        columns={old: new for new, old in fitted.by_input({name: name for name in there}).items()}
+    )
     for name in map(str, frame.columns):
         if name not in names and not isinstance(at, pd.DataFrame):
             raise unknown("input", name, names)
@@ -129,6 +133,9 @@ def _columns(at: Any, names: Iterable[str]) -> dict[str, Any]:
             code="missing_input",
             hint=f"Its inputs are {', '.join(names)}: --at {missing[0]}=VALUE.",
         )
+    for name in names:
+        if any(isinstance(value, bool | np.bool_) for value in frame[name]):
+            raise InputError(f"'{name}' must be a number, not True or False.", code="bad_value")
     columns = {name: numbers(frame[name], name, "the places").to_numpy(float) for name in names}
     for name, values in columns.items():
         if (bad := ~(np.isfinite(values) & (values > 0))).any():

@@ -43,6 +43,8 @@ MOST_COMPARED = 400
 FEWEST_RISING = 6
 """Points within [0, 1] for which a rise is significant: fewer than 1% of random orders of six have at most one
 inversion."""
+FEWEST_RISING_LOSSES = 4
+"""The same for losses above 1, which may be scores in percent."""
 PLAIN_RISE, CLEAR_RISE = 0.8, 0.5
 """(rising pairs - falling pairs) / pairs from which a target rises by itself, or if no random order rises as much."""
 RANDOM_ORDERS = 500
@@ -89,10 +91,10 @@ def check_target(
             above 10, and `unit_mismatch` for a few errors in percent among shares of 1.
     """
     kind = target_kind(rows, target)
-    if not len(values) or kind == "loss":
+    if not len(values):
         return
     yield from _check_direction(rows, inputs, values, target, sizes, falls)
-    if kind == "error" or ERROR.search(target):
+    if kind == "error" or (kind == "other" and ERROR.search(target)):
         yield from _check_percent(rows, values, target)
 
 
@@ -104,7 +106,8 @@ def _check_direction(
     sizes: Sequence[str],
     falls: bool,
 ) -> Warnings:
-    is_error, named = target == "error", bool(SCORE.search(target))
+    is_loss = target_kind(rows, target) == "loss"
+    is_error, named = target == "error" and not is_loss, bool(SCORE.search(target)) and not is_loss
     ours = target in COLUMNS and target not in ("error", "value")
     if ours or (COST.search(target) and not falls):
         return
@@ -114,6 +117,10 @@ def _check_direction(
     clear = rise >= CLEAR_RISE and rise > shuffled
     if not (is_error or named or falls):
         score = False
+    # a loss has any size, so only its direction counts
+    elif is_loss:
+        fewest = FEWEST_RISING_LOSSES if outside else FEWEST_RISING
+        score = (clear or rise >= PLAIN_RISE) and distinct >= fewest
     elif named:
         score = pairs > 0 and rise > (-0.2 if outside else 0) and distinct > 1
     elif outside:
@@ -134,7 +141,7 @@ def _check_direction(
         else f"goes up to {values.max():g} and does not fall with size"
     )
     raise InputError(
-        f"Column '{target}' looks like a score, not an error: it {why}.",
+        f"Column '{target}' looks like a score, not {'a loss' if is_loss else 'an error'}: it {why}.",
         code="looks_like_score",
         hint=f"Add --score {_typed(target, values)} (in Python score={{'{target}': {_maximum(values):g}}}) to fit "
         "1 - score / maximum, or --as-is (as_is=True) to fit it unchanged.",

@@ -155,3 +155,111 @@ def test_a_name_near_a_column_may_be_a_parameter() -> None:
     assert read.params["b"] == pytest.approx(0.3, abs=1e-5)
     for law in ("E + A*frames**-n", "E + A*N**-alpha*frames**-beta", "E + A0*N**-a"):
         assert sl.fit_law(framed(), law, bootstrap=0).params
+
+
+def tabulated(**columns: Any) -> pd.DataFrame:
+    """Errors over sizes and visual tokens, with columns that no formula here uses."""
+    size, tokens = (x.ravel() for x in np.meshgrid([5e8, 2e9, 7e9], [1.0, 16.0, 64.0, 576.0]))
+    error = 0.2 + 0.4 * (size / 1e9) ** -0.2 * tokens**-0.3
+    return pd.DataFrame({"n_params": size, "visual_tokens": tokens, "error": error, "seed": 1.0, **columns})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tokens", "token", "Tokens", "resolution", "res", "n_tokens", "num_visual_tokens", "visual", "vis_tokens",
+     "vtokens", "visual_token", "VisualTokens", "patches", "n_patches", "vision_tokens", "image_tokens", "tok", "v", "Vt", "T",
+     "seq_len", "visualtok"],
+)  # fmt: skip
+def test_a_name_near_the_visual_tokens_is_refused_by_every_command(name: str) -> None:
+    law = f"E + A*(N/1e9)**-a*{name}**-b"
+    for run in (
+        lambda: sl.fit_law(tabulated(), law, bootstrap=0),
+        lambda: compare(tabulated(), [law]),
+        lambda: compare(tabulated(), ["product_power", law]),
+        lambda: sl.fit_law(tabulated(), "auto", laws=[law, "product_power"], bootstrap=0),
+    ):
+        with pytest.raises(InputError) as caught:
+            run()
+        assert caught.value.code == "misspelled_column"
+        assert f"--input {name}=" in caught.value.hint
+    read = sl.fit_law(tabulated(), law, {name: "visual_tokens"}, bootstrap=0)
+    assert read.params["b"] == pytest.approx(0.3, abs=1e-4)
+    constant = sl.fit_law(tabulated(), law, {name: ""}, fix={name: 1, "b": 0}, bootstrap=0)
+    assert constant.inputs == ["N"]
+
+
+@pytest.mark.parametrize(
+    "name", ["size", "sizes", "params", "param", "model_size", "n_parameters", "P", "Nparams", "n"]
+)
+def test_a_name_near_the_model_size_is_refused(name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        sl.fit_law(tabulated(), f"E + A*{name}**-a*V**-b", bootstrap=0)
+    assert caught.value.code == "misspelled_column"
+
+
+def test_a_near_name_that_is_no_base_of_a_power_is_refused() -> None:
+    for law in (
+        "E - A*log(N) - B*log(tokens)",
+        "E + A*(N/1e9)**-a + B/resolution",
+        "E + A*exp(-tokens/k) + B*N**-a",
+    ):
+        with pytest.raises(InputError) as caught:
+            sl.fit_law(tabulated(), law, bootstrap=0)
+        assert caught.value.code == "misspelled_column"
+    own = tabulated(image_area=np.arange(1.0, 13.0))
+    for name in ("area", "areas", "image", "imagearea", "image_areas"):
+        with pytest.raises(InputError) as caught:
+            sl.fit_law(own, f"E + A*(N/1e9)**-a*V**-b*{name}", bootstrap=0)
+        assert caught.value.code == "misspelled_column"
+
+
+@pytest.mark.parametrize(
+    "law",
+    ["E + A*(N/1e9)**-alpha*V**-beta", "E_inf + A0*(N/1e9)**-a1*(V + V0)**-b1",
+     "floor + scale*(N/1e9)**-gamma*V**-delta",
+     "((Nc/N)**(aN/aV) + Vc/V)**aV", "E + A*exp(-k*log(N))*V**-b", "L0 + A*(N/1e9)**-exponent_N*V**-exponent_V",
+     "irreducible + amplitude*(N/1e9)**-slope*V**-decay", "E + A*k**(-b*N/1e9)*V**-c", "D + A*(N/1e9)**-a*V**-b"],
+)  # fmt: skip
+def test_names_of_parameters_are_not_taken_for_columns(law: str) -> None:
+    fitted = sl.fit_law(tabulated(), law, bootstrap=0, starts=2)
+    assert sorted(fitted.inputs) == ["N", "V"]
+
+
+def test_a_prediction_reads_the_letters_and_columns_that_the_fit_reads() -> None:
+    law = "E + A*(N/1e9)**-a*tokens**-b"
+    fitted = sl.fit_law(tabulated(), law, {"tokens": "visual_tokens"}, bootstrap=0)
+    wanted = fitted.predict(N=7e9, tokens=64)
+    assert fitted.predict(n_params=7e9, visual_tokens=64) == wanted
+    assert sl.predict_places(fitted, {"n_params": 7e9, "visual_tokens": 64}).places[0]["error"] == wanted
+    frame = pd.DataFrame({"n_params": [7e9], "visual_tokens": [64.0], "note": ["x"]})
+    assert sl.predict_places(fitted, frame).places[0]["error"] == wanted
+    named = sl.fit_law(tabulated(), "product_power", bootstrap=0)
+    assert named.predict(N=7e9, V=64) == named.predict(n_params=7e9, visual_tokens=64)
+    for wrong in ({"n_params": 7e9, "token": 64}, {"N": 7e9, "n_params": 7e9, "V": 1, "tokens": 64}):
+        with pytest.raises(InputError) as caught:
+            fitted.predict(**wrong)
+        assert caught.value.code == "unknown_input"
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [(0.5, "unit_mismatch"), (0, "bad_value"), (-1, "bad_value"), (np.nan, "bad_value"), (np.inf, "bad_value"),
+     ([64, 0.1], "unit_mismatch"), ([64, np.nan], "bad_value"), (True, "bad_value"), ("x", "bad_value")],
+)  # fmt: skip
+def test_predictions_refuse_values_that_cannot_be_measured(value: Any, code: str) -> None:
+    typed = sl.fit_law(tabulated(), "E + A*(N/1e9)**-a*V**-b", bootstrap=9)
+    named = sl.fit_law(tabulated(), "product_power", bootstrap=9)
+    for run in (
+        lambda: typed.predict(N=7e9, V=value),
+        lambda: named.predict(n_params=7e9, visual_tokens=value),
+        lambda: named.predict_draws(n_params=7e9, visual_tokens=value),
+        lambda: named.band("law", n_params=7e9, visual_tokens=value),
+        lambda: sl.predict_places(named, {"n_params": 7e9, "visual_tokens": value}),
+        lambda: sl.predict_places(typed, [{"N": 7e9, "V": one} for one in np.atleast_1d(value).tolist()]),
+    ):
+        with pytest.raises(InputError) as caught:
+            run()
+        assert caught.value.code == code
+    shares = tabulated().assign(visual_tokens=lambda t: t["visual_tokens"] / 576)
+    by_share = sl.fit_law(shares, bootstrap=0, as_is=True)
+    assert np.isfinite(by_share.predict(n_params=7e9, visual_tokens=0.1))

@@ -114,7 +114,28 @@ def test_losses_are_not_percentages() -> None:
     for frame in (table(error=20 * ERROR, direction="loss"), table(error=20 * ERROR, metric="caption_loss")):
         assert not codes(frame)
         assert points(frame, INPUTS).target_kind == "loss"
-    assert points(table(error=2 + 20 * (1 - ERROR), direction="loss"), INPUTS).target_kind == "loss"
+
+
+@pytest.mark.parametrize("name", ["loss", "nll", "perplexity", "val_loss", "ppl", "train_xent", "y"])
+@pytest.mark.parametrize("maximum", [1, 100, 1940])
+@pytest.mark.parametrize("law", ["product_power", "E + A*N**-a*V**-b"])
+def test_a_score_in_a_column_named_as_a_loss_is_refused(name: str, maximum: float, law: str) -> None:
+    frame = table(**{name: maximum * (1 - ERROR)})
+    with pytest.raises(InputError) as caught:
+        fit_law(frame, law, target=name, bootstrap=0)
+    assert caught.value.code == "looks_like_score"
+    assert f"--score {name}=" in caught.value.hint
+    assert fit_law(frame, law, score={name: maximum}, bootstrap=0).target == "error"
+    falling_loss = table(**{name: 1.7 + 20 * ERROR})
+    assert "looks_like_score" not in codes(falling_loss, target=name)
+
+
+def test_a_score_imported_as_a_loss_is_refused() -> None:
+    frame = table(error=2 + 20 * (1 - ERROR), direction="loss")
+    assert refusal(frame).code == "looks_like_score"
+    assert points(frame, INPUTS, as_is=True).target_kind == "loss"
+    noise = np.random.default_rng(0).uniform(2.4, 2.5, len(GRID))
+    assert points(table(loss=noise), INPUTS, "loss").target_kind == "loss"
 
 
 @pytest.mark.parametrize(
@@ -423,6 +444,70 @@ def test_sizes_in_other_units_are_warned_of(column: str, sizes: list[float], fac
     messages = dict(points(read_table(frame), [column, "visual_tokens"]).warnings)
     message = messages.get("unit_mismatch") or messages["n_params_looks_like_billions"]
     assert not factor or f"--scale {column}={factor}." in message
+
+
+EXACT = [494032768, 1543714304, 3085938688, 7615616512]
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e6, 1e9])
+@pytest.mark.parametrize(
+    "sizes", [EXACT, EXACT[:1], [1235814400, 3212749824, 8030261248], [812345678, 2345678901, 9123456789]]
+)
+def test_unrounded_sizes_in_another_unit_are_warned_of(sizes: list[float], factor: float) -> None:
+    exact = np.repeat(sizes, 5)
+    frame = pd.DataFrame({"n_params": exact, "visual_tokens": np.tile(TOKENS, len(sizes))})
+    frame["error"] = 0.2 + 0.4 * (exact / 1e9) ** -0.2 * frame["visual_tokens"] ** -0.1
+    assert not codes(read_table(frame))
+    for name in ("n_params", "N", "size"):
+        own = frame.assign(n_params=np.round(exact / factor, 6)).rename(columns={"n_params": name})
+        seen = dict(points(read_table(own), {"n_params": name, "visual_tokens": "visual_tokens"}).warnings)
+        message = seen.get("unit_mismatch") or seen["n_params_looks_like_billions"]
+        assert f"--scale {name}=1e{round(np.log10(factor))}" in message
+        fitted = fit_law(own, inputs={"n_params": name}, scale={name: factor}, bootstrap=0)
+        assert "unit_mismatch" not in dict(fitted.warnings)
+
+
+def test_names_and_training_lengths_show_sizes_in_thousands() -> None:
+    tiny = np.repeat([17808, 120432, 646080], len(TOKENS))
+    for columns in (
+        {"model": "Qwen2.5 base"},
+        {"llm": "meta-llama/Llama-3"},
+        {"train_tokens": 15e12},
+        {"model": [f"mine-{n / 1e3:g}m" for n in tiny]},
+        {"backbone": [f"mine {n / 1e6:g}B" for n in tiny]},
+    ):
+        frame = table(error=ERROR, n_params=tiny).drop(columns="model").assign(**columns)
+        found = dict(points(frame, INPUTS).warnings)
+        assert "--scale n_params=1e3" in found["unit_mismatch"], columns
+    assert not codes(
+        table(error=ERROR, n_params=tiny, model="24x2", train_tokens=3e8, n_params_embedding=1e4)
+    )
+    swept = np.repeat([517808, 1204321, 6460803], len(TOKENS))
+    assert not codes(table(error=ERROR, n_params=swept, n_params_embedding=1e4))
+    assert not codes(table(error=ERROR, n_params=swept * 10))
+    assert "unit_mismatch" in codes(table(error=ERROR, n_params=GRID["n_params"] * 1e9))
+
+
+def test_random_small_sizes_are_rarely_taken_for_published_ones() -> None:
+    draw = np.random.default_rng(0)
+    alarms = [
+        "unit_mismatch"
+        in codes(table(error=ERROR, n_params=np.repeat(10 ** draw.uniform(7.1, 8, 3), 5) // 1))
+        for _ in range(200)
+    ]
+    assert np.mean(alarms) <= 0.02
+
+
+@pytest.mark.parametrize("tokens", [[2e5, 4e6, 15e6], [1.4e6, 3e6, 36e6]])
+def test_training_tokens_in_millions_are_warned_of(tokens: list[float]) -> None:
+    frame = pd.DataFrame({"n_params": np.tile(SIZES, 3), "train_tokens": np.repeat(tokens, 3)})
+    frame["error"] = 0.2 + (frame["n_params"] / 1e9) ** -0.2 * frame["train_tokens"] ** -0.1
+    for inputs in (["n_params", "train_tokens"], ["train_tokens"]):
+        assert "--scale train_tokens=1e6" in dict(points(read_table(frame), inputs).warnings)["unit_mismatch"]
+        scaled = points(read_table(frame), inputs, scale={"train_tokens": 1e6})
+        assert "unit_mismatch" not in dict(scaled.warnings)
+    small = frame.assign(n_params=frame["n_params"] * 0.0123457)
+    assert "unit_mismatch" not in codes(read_table(small), ["n_params", "train_tokens"])
 
 
 @pytest.mark.parametrize(
