@@ -51,7 +51,8 @@ def cost(
     visual_tokens: Annotated[
         float | None,
         typer.Option(
-            help="Visual tokens per image in the LLM. [default: 576, or those that --image gives]",
+            help="Visual tokens per image in the LLM; 0 is a text query, with the model's encoder in memory. "
+            "[default: 576, or those that --image gives]",
             metavar="NUMBER",
             rich_help_panel="Choices",
         ),

@@ -8,18 +8,9 @@ import typer
 
 from scalelaw.cli.app import Json, Output, Table, Verbose, Where, app, give, names_of, number, numbers, pairs
 from scalelaw.cli.help import Sectioned
-from scalelaw.cli.table_options import Inputs, Scales, Scores, Target, input_columns
+from scalelaw.cli.table_options import AsIs, Inputs, Scales, Scores, Target, input_columns
 from scalelaw.errors import InputError, NoAnswer
 from scalelaw.laws import DEFAULT
-
-AsIs = Annotated[
-    bool,
-    typer.Option(
-        "--as-is",
-        help="Fit a target that looks like a score, and values whose unit looks wrong, unchanged.",
-        rich_help_panel="Data",
-    ),
-]
 
 
 @app.command("fit", cls=Sectioned)

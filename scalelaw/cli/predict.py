@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.app import Json, LawFiles, Output, app, give, names_of, need_files, number, pairs
+from scalelaw.cli.app import Json, LawFiles, Output, Where, app, give, names_of, need_files, number, pairs
 from scalelaw.cli.help import Sectioned
+from scalelaw.cli.table_options import AsIs, Inputs, Scales, Scores, Target, reading
 from scalelaw.errors import InputError
 from scalelaw.files.safe_text import say
 
@@ -119,6 +120,12 @@ def plot(
         int, typer.Option(min=30, help="Dots per inch of a .png.", metavar="NUMBER", rich_help_panel="Output")
     ] = 160,
     law_files: LawFiles = None,
+    where: Where = None,
+    inputs: Inputs = None,
+    target: Target = "error",
+    score: Scores = None,
+    scale: Scales = None,
+    as_is: AsIs = False,
     as_json: Json = False,
 ) -> None:
     """Write one figure to a PDF, SVG or PNG file.
@@ -128,9 +135,31 @@ def plot(
     from scalelaw.report import save_figure
 
     need_files(law_files or [])
-    written = save_figure(figure, list(items), output, dpi=dpi, size=_size(size), law=law_files or ())
+    options = reading(inputs, target, score, scale, as_is)
+    tables = _tables(items, where, options)
+    written = save_figure(figure, tables, output, dpi=dpi, size=_size(size), law=law_files or ())
     give("plot", {"figure": figure, "path": written, "items": items}, as_json=as_json)
     say(f"The figure is {written}.", sys.stderr)
+
+
+def _tables(items: list[str], where: list[str] | None, options: dict[str, Any]) -> list[Any]:
+    """The items, with the tables among them read by the options for tables."""
+    if not where and not any(
+        value for name, value in options.items() if name != "target" or value != "error"
+    ):
+        return list(items)
+    from scalelaw.table.points import as_read
+    from scalelaw.table.read import read_table
+
+    is_table = [not item.endswith(".json") for item in items]
+    if not any(is_table):
+        raise InputError(
+            "--where, --input, --target, --score, --scale and --as-is need a table.", code="usage"
+        )
+    return [
+        as_read(read_table(item, where), where, **options) if table else item
+        for item, table in zip(items, is_table, strict=True)
+    ]
 
 
 def _size(text: str | None) -> tuple[float, float] | None:

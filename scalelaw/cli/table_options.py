@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from scalelaw.cli.app import pairs
+from scalelaw.cli.app import numbers, pairs
 
 Inputs = Annotated[
     list[str] | None,
@@ -40,6 +40,15 @@ Scales = Annotated[
     ),
 ]
 
+AsIs = Annotated[
+    bool,
+    typer.Option(
+        "--as-is",
+        help="Read a target that looks like a score, and values whose unit looks wrong, unchanged.",
+        rich_help_panel="Data",
+    ),
+]
+
 
 def input_columns(terms: list[str] | None) -> dict[str, str | float]:
     """Columns by input; a number is the input's value for all rows."""
@@ -50,3 +59,16 @@ def input_columns(terms: list[str] | None) -> dict[str, str | float]:
         except ValueError:
             inputs[name] = value
     return inputs
+
+
+def reading(
+    inputs: list[str] | None, target: str, scores: list[str] | None, scale: list[str] | None, as_is: bool
+) -> dict[str, Any]:
+    """How a table is read, as `as_read` and `coverage` take it."""
+    return {
+        "inputs": input_columns(inputs),
+        "target": target,
+        "score": numbers(scores, "--score"),
+        "scale": numbers(scale, "--scale"),
+        "as_is": as_is,
+    }

@@ -11,7 +11,7 @@ import typer
 from scalelaw import plugins
 from scalelaw.cli.app import Json, Table, Where, app, give, listed, names_of, numbers, pairs
 from scalelaw.cli.help import Sectioned
-from scalelaw.cli.table_options import Inputs, Scales, Scores, Target, input_columns
+from scalelaw.cli.table_options import AsIs, Inputs, Scales, Scores, Target, reading
 from scalelaw.errors import unknown
 from scalelaw.files.safe_text import one_line, say
 
@@ -128,6 +128,7 @@ def show(
     target: Target = "error",
     score: Scores = None,
     scale: Scales = None,
+    as_is: AsIs = False,
     as_json: Json = False,
 ) -> None:
     """Show what a table covers: its grid, missing cells, warnings and source; or a paired comparison.
@@ -136,26 +137,21 @@ def show(
     """
     from scalelaw.table.coverage import coverage
 
-    reading: dict[str, Any] = {
-        "inputs": input_columns(inputs),
-        "target": target,
-        "score": numbers(score, "--score"),
-        "scale": numbers(scale, "--scale"),
-    }
+    options = reading(inputs, target, score, scale, as_is)
     if paired is not None:
         from scalelaw.table.paired_tests import paired as compare_pairs
         from scalelaw.table.points import as_read
         from scalelaw.table.read import read_table
 
         ((by, baseline),) = pairs([paired], "--paired").items()
-        compared = compare_pairs(as_read(read_table(table, where), where, **reading), by, baseline)
+        compared = compare_pairs(as_read(read_table(table, where), where, **options), by, baseline)
         if not as_json:
             from scalelaw.cli.show.fit import show_pairs
 
             show_pairs(compared, by, baseline)
         give("show", {"by": by, "baseline": baseline, "rows": compared.to_dict("records")}, as_json=as_json)
         return
-    covered = coverage(table, where, **reading)
+    covered = coverage(table, where, **options)
     if not as_json:
         from scalelaw.cli.show.fit import show_coverage
 

@@ -1,4 +1,4 @@
-"""The bill: what one query costs with one model, part by part."""
+"""What one query costs with one model, part by part."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def find_cost(
 
     Args:
         model: a bundled name, or a config.json (or its folder).
-        visual_tokens: of an image, 576 unless the images are given in pixels.
+        visual_tokens: of an image, 576 unless the images are given in pixels. 0 is a text query: no encoder runs, and
+            the encoder that the model has, or that was named, stays in memory.
         image: sizes in pixels, ("1920x1080", ...) or (width, height) pairs: the images of one query.
         image_sizes: many images, each of a query of its own: a csv, or a list. Costs are means.
         frames: the images are videos of so many frames.
@@ -170,7 +171,7 @@ def find_model(model: Any) -> Model:
     named = find_models(model)
     if len(named) != 1:
         raise InputError(
-            f"'{model}' names {len(named)} models; a bill is for one.",
+            f"'{model}' names {len(named)} models, and the cost is that of one.",
             code="bad_catalogue",
             hint=f"There are: {', '.join(m.name for m in named)}.",
         )
@@ -189,7 +190,7 @@ def one_setup(query: Query) -> Setup:
         if len(several := list(dict.fromkeys(getattr(setup, name) for setup in query.setups))) > 1:
             message = ", ".join(f"{value:g}" if name == "batch" else str(value) for value in several)
             raise InputError(
-                f"A bill is for one {name}; it is {message}.",
+                f"cost takes one {name}, not {message}.",
                 code="bad_workload",
                 hint="`scalelaw optimize` chooses among several.",
             )
@@ -296,7 +297,7 @@ def _serving(query: Query, costs: dict[str, float]) -> Iterator[tuple[str, str]]
     if query.scenarios:
         yield (
             "middle_of_range",
-            f"A bill takes the middle of a range of efficiencies: mfu {device.mfu:g}, mbu {device.mbu:g}.",
+            f"The costs are those of the middle of the range of efficiencies: mfu {device.mfu:g}, mbu {device.mbu:g}.",
         )
 
 

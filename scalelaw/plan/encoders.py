@@ -88,14 +88,17 @@ def of_one(model: Model, work: Workload, named: bool, sees_images: bool) -> tupl
     """The workload with the encoder that one model runs, and whether that is assumed.
 
     named: the workload's own encoder was named, and stays. A query without images, or without visual tokens, is text:
-    no encoder runs, and none is assumed (memory holds one that is named or the model's own).
+    no encoder runs. Memory holds one that is named, or that the model has; it is assumed only where the configuration
+    describes one that is not known.
     """
     own = model if named else with_own_encoder(model)
     if own.tower is not None:
         work = replace(work, tower=own.tower)
     known = named or own.tower is not None
     if not sees_images:
-        return replace(work, images=0.0, tower=work.tower if known else None), False
+        has_one = known or bool(model.encoder)
+        tower = work.tower if has_one else None
+        return replace(work, images=0.0, tower=tower), not known and tower is not None
     return work, not known and work.tower is not None
 
 

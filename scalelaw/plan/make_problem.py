@@ -322,7 +322,7 @@ def _accounting(models: Sequence[Model], warnings: list[tuple[str, str]]) -> str
     if len(unknown) < len(models):
         warnings.append((
             "mixed_shapes",
-            f"The shape of {', '.join(unknown)} is unknown, so every model is billed by linear_flops.",
+            f"The shape of {', '.join(unknown)} is unknown, so FLOPs are counted by linear_flops for every model.",
         ))  # fmt: skip
     return "linear_flops"
 

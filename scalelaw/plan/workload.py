@@ -50,6 +50,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "usd_per_hour": (0, 1e9),
 }
 """From where to where each number may lie; beyond, nothing is meant and products overflow."""
+COUNTS = ("generate", "images", "tiles", "batch", "devices")
+"""Numbers that must be whole; text_tokens may be a mean over queries, as visual tokens may."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def make_query(
     batch, dtype: one or several (a list, or separated by commas): the planner chooses among them. tower: a bundled
     tower or "none"; `clip-vit-l-14-336` unless named. compressor: none that costs, unless named. mfu, mbu: a
     number, or a range (low, high) over which p_best is taken. usd_per_hour: the price of one device.
-    Raises InputError for an unknown name and for a number out of range.
+    generate, batch, images, tiles and devices are whole numbers; text_tokens may be a mean over queries.
+    Raises InputError for an unknown name, for a number out of range and for a count that is not whole.
     """
     numbers: dict[str, Any] = {name: number_within(name, value, *RANGES[name]) for name, value in (
         ("text_tokens", text_tokens), ("generate", generate), ("images", images), ("tiles", tiles),
@@ -175,9 +178,9 @@ def _one_dtype(option: str, name: Any) -> str:
     several = list(dict.fromkeys(_dtype(one, CACHE_DTYPES) for one in names))
     if len(several) != 1:
         raise InputError(
-            f"A bill is for one {option}; it is {', '.join(several) or 'empty'}.",
+            f"{option} takes one number type, not {', '.join(several) or 'none'}.",
             code="bad_workload",
-            hint="A plan has one too: run the command once for each.",
+            hint="Run the command once for each.",
         )
     return several[0]
 
@@ -205,5 +208,11 @@ def number_within(name: str, value: Any, least: float, most: float) -> float:
         raise InputError(
             f"{name} must be a number from {least:g} to {most:g}; it is {str(value)[:40]}.",
             code="bad_workload",
+        )
+    if name in COUNTS and not number.is_integer():
+        raise InputError(
+            f"{name} must be a whole number; it is {number:g}.",
+            code="bad_workload",
+            hint="Compute the costs of the numbers below and above for a mean.",
         )
     return number

@@ -1,4 +1,4 @@
-"""What a report is made from: fits, optima, comparisons, bills and tables, as objects or as paths, put in order."""
+"""What a report is made from: fits, optima, comparisons, costs and tables, as objects or as paths, put in order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ALLOWED = (
 
 @dataclass
 class Contents:
-    """The contents of a report: studies in the order of the items, comparisons of laws, bills, tables with names."""
+    """The contents of a report: studies in the order of the items, comparisons, costs of queries, tables with names."""
 
     studies: list[Study] = field(default_factory=list)
     tables: list[tuple[str, pd.DataFrame]] = field(default_factory=list)
@@ -115,7 +115,7 @@ def gather(items: Any, law: str | Path | Sequence[str | Path] = ()) -> Contents:
 
 
 def drawable(contents: Contents) -> list[Study]:
-    """Everything that a figure may show, as studies: fits with their plans, then tables, comparisons and bills."""
+    """Everything that a figure may show, as studies: fits with their plans, then tables, comparisons and costs."""
     return [
         *contents.studies,
         *(Study(None, name=name, table=frame) for name, frame in contents.tables),

@@ -257,11 +257,16 @@ def _own(value: Any) -> Any:
             return f"a {type(value).__name__}"
 
 
+_RENAMED = re.compile(r"(.*[^\d.])\.1")
+"""A second column of one name, as pandas renames it; a name that ends in a digit may be a version, qwen2.1."""
+
+
 def names(columns: pd.Index | list[Any], name: str) -> list[str]:
     """The names of a table's columns as text, trimmed; the levels of several are joined by `_`.
 
     Raises:
-        InputError: `duplicate_column` where two are the same, `bad_value` for a NUL character.
+        InputError: `duplicate_column` where two are the same, or one is the other as pandas renames it (error.1);
+            `bad_value` for a NUL character.
     """
     result = []
     for column in columns:
@@ -282,5 +287,14 @@ def names(columns: pd.Index | list[Any], name: str) -> list[str]:
             f"{name} has {counts[twice[0]]} columns named '{twice[0][:200]}'.",
             code="duplicate_column",
             hint="Rename or remove all but one.",
+        )
+    renamed = [text for text in result if (found := _RENAMED.fullmatch(text)) and found[1] in counts]
+    if renamed:
+        original = renamed[0].removesuffix(".1")
+        raise InputError(
+            f"{name} has the columns '{original[:200]}' and '{renamed[0][:200]}', which pandas writes for two columns "
+            f"named '{original[:200]}'.",
+            code="duplicate_column",
+            hint="Remove one, or rename it to what it holds.",
         )
     return result

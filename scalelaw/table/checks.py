@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -77,6 +77,7 @@ def check_target(
     target: str,
     sizes: Sequence[str],
     falls: bool,
+    is_score: bool = False,
 ) -> Warnings:
     """Warn of a target that may be a score or a percentage. A law of errors falls as its inputs grow.
 
@@ -85,14 +86,19 @@ def check_target(
         values: the target [n].
         sizes: the inputs in which an error falls.
         falls: the law falls in each of `sizes`, whatever its parameters.
+        is_score: the values are 1 - score / maximum, computed from the column `target`.
 
     Raises:
-        InputError: `looks_like_score` for a target that is clearly a score, `error_looks_like_percent` for errors
+        InputError: `looks_like_score` for a target that is clearly a score, `looks_like_error` for a score that is
+            clearly an error, `error_looks_like_percent` for errors
             above 10, and `unit_mismatch` for a few errors in percent among shares of 1.
     """
-    kind = target_kind(rows, target)
     if not len(values):
         return
+    if is_score:
+        yield from _check_score(rows, inputs, values, target, sizes, falls)
+        return
+    kind = target_kind(rows, target)
     yield from _check_direction(rows, inputs, values, target, sizes, falls)
     if kind == "error" or (kind == "other" and ERROR.search(target)):
         yield from _check_percent(rows, values, target)
@@ -146,6 +152,74 @@ def _check_direction(
         hint=f"Add --score {_typed(target, values)} (in Python score={{'{target}': {_maximum(values):g}}}) to fit "
         "1 - score / maximum, or --as-is (as_is=True) to fit it unchanged.",
     )
+
+
+def _check_score(
+    rows: pd.DataFrame,
+    inputs: Mapping[str, np.ndarray],
+    values: np.ndarray,
+    column: str,
+    sizes: Sequence[str],
+    falls: bool,
+) -> Warnings:
+    """Warn of a score that falls with size, as an error does.
+
+    Raises:
+        InputError: `looks_like_error` under a law that falls.
+    """
+    rise, shuffled, _ = _rise(rows, inputs, sizes, values)
+    clear, distinct = rise >= CLEAR_RISE and rise > shuffled, len(np.unique(values))
+    if not clear and rise < PLAIN_RISE:
+        return
+    message = (
+        f"Column '{column}' falls with {' and '.join(sizes)} in {_share(rise)} of the comparable pairs, as an error "
+        "does, and not as a score."
+    )
+    if falls and distinct >= FEWEST_RISING:
+        raise InputError(
+            message,
+            code="looks_like_error",
+            hint=f"Use --target {_quoted(column)} for an error (with --scale {_quoted(column)}=0.01 for percent), or "
+            "--as-is (as_is=True) to keep the score.",
+        )
+    if distinct >= 3:
+        yield "looks_like_error", f"{message} Use --target {_quoted(column)} for an error."
+
+
+def missing_target(rows: pd.DataFrame, target: str, inputs: Iterable[str]) -> None:
+    """Raises InputError `missing_column` for a table without the column `error`, with the line to type.
+
+    Args:
+        inputs: columns of the inputs.
+    """
+    if target != "error" or (target in rows and rows[target].notna().any()):
+        return
+    numeric = [
+        str(c)
+        for c in rows.columns
+        if c not in inputs
+        and (c not in COLUMNS or c == "value")
+        and pd.api.types.is_numeric_dtype(rows[c])
+        and not pd.api.types.is_bool_dtype(rows[c])
+        and rows[c].notna().any()
+        and not str(c).endswith("_se")
+    ]
+    lines = [f"--score {_typed(c, rows[c].dropna().to_numpy(float))}" for c in numeric if SCORE.search(c)]
+    others = [c for c in numeric if ERROR.search(c) or LOSS.search(c)]
+    lines = [f"--target {_quoted(c)}" for c in others] + lines
+    if not lines and not numeric:
+        return
+    raise InputError(
+        "The table has no column 'error'.",
+        code="missing_column",
+        hint=f"Add {' or '.join(lines[:3])}."
+        if lines
+        else f"Add --target COLUMN for an error or --score COLUMN=MAX for a score, one of {', '.join(numeric[:12])}.",
+    )
+
+
+def _quoted(column: str) -> str:
+    return f"'{column}'" if re.search(r"[^\w.-]", column) else column
 
 
 def _check_percent(rows: pd.DataFrame, values: np.ndarray, target: str) -> Warnings:

@@ -71,14 +71,20 @@ def check_cells(
             f"({', '.join(f'{values[i]:g}' for i in first[:4])}), and no column tells them apart: "
             f"{data_row(int(rows.index[first[1]]) + 1)}.",
             code="conflicting_scores",
-            hint="Remove the wrong row, or add a column `seed` if they are repeats. --as-is keeps all rows.",
+            hint=f"Remove the wrong row, or {_seeds(rows)} if they are repeats. --as-is keeps all rows.",
         )
     if np.median(counts) < PER_EXAMPLE:
         yield (
             "conflicting_scores",
             f"{int(differ.sum())} of {len(counts)} cells have several rows with different values of '{target}' that no "
-            "column tells apart. They are fitted as repeats; add a column `seed` if they are.",
+            f"column tells apart. They are fitted as repeats; {_seeds(rows)} if they are.",
         )
+
+
+def _seeds(rows: pd.DataFrame) -> str:
+    """How the rows of repeats are told apart."""
+    known = "seed" in rows and rows["seed"].notna().any()
+    return "write a different number in `seed` for each" if known else "add a column `seed`"
 
 
 def _identifies(values: pd.Series, column: str, target: str) -> bool:

@@ -84,6 +84,7 @@ def coverage(
     target: str = "error",
     score: Mapping[str, float] | None = None,
     scale: Mapping[str, float] | None = None,
+    as_is: bool = False,
 ) -> Coverage:
     """The coverage of a table.
 
@@ -91,12 +92,14 @@ def coverage(
         table: a DataFrame, a path or a bundled name.
         where: `column=value` terms that the counted rows must all satisfy.
         rows, along: the columns that span the grid; by default the first of ROWS and of ALONG that vary.
-        inputs, target, score, scale: how a fit reads the table, see `as_read`.
+        inputs, target, score, scale, as_is: how a fit reads the table, see `as_read`.
 
     Raises:
         InputError: for a table that cannot be read, an unknown column, a table without a grid, or an empty selection.
     """
-    frame = as_read(read_table(table, where), where, inputs=inputs, target=target, score=score, scale=scale)
+    frame = as_read(
+        read_table(table, where), where, inputs=inputs, target=target, score=score, scale=scale, as_is=as_is
+    )
     name = table if isinstance(table, str) else ""
     down, across = _axis(frame, rows, ROWS), _axis(frame, along, ALONG)
     valid = frame[_is_valid(frame) & frame[down].notna() & frame[across].notna()]

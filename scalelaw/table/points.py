@@ -12,8 +12,9 @@ import pandas as pd
 
 from scalelaw.errors import InputError, data_row, unknown
 from scalelaw.table.cells import numbers
-from scalelaw.table.checks import SIZE, check_shares, check_target, target_kind
+from scalelaw.table.checks import ERROR, SIZE, check_shares, check_target, missing_target, target_kind
 from scalelaw.table.conflicts import check_cells, check_scores, repeated_rows
+from scalelaw.table.mixed_scores import check_mixture
 from scalelaw.table.pooling import pooled
 from scalelaw.table.read import Where, terms
 from scalelaw.table.schema import OK
@@ -96,7 +97,8 @@ def points(
     """
     mapping = dict(inputs) if isinstance(inputs, Mapping) else {name: name for name in inputs}
     selected, dropped = _select(table, where)
-    selected, target = rescaled(selected, target, score, _columns_of(scale, mapping, selected))
+    selected, target = rescaled(selected, target, score, _columns_of(scale, mapping, selected), as_is)
+    missing_target(selected, target, set(mapping.values()))
     read = {name: _column(selected, column) for name, column in {**mapping, _TARGET: target}.items()}
     selected, read, empty = _without_empty(selected, read, {**mapping, _TARGET: target})
     values = read.pop(_TARGET)
@@ -121,9 +123,19 @@ def points(
     if not as_is:
         warnings += check_units(selected, read, mapping)
         sizes = list(read) if not own_law else list(falls) or [n for n in read if _is_size(n, mapping[n])]
-        warnings += check_target(selected, read, values, target, sizes, falls=not own_law or bool(falls))
+        warnings += check_target(
+            selected,
+            read,
+            values,
+            next(iter(score or ()), target),
+            sizes,
+            not own_law or bool(falls),
+            bool(score),
+        )
         for column, maximum in (score or {}).items():
             warnings += check_shares(selected, _column(selected, column), column, float(maximum))
+        if target_kind(selected, target) == "error" or ERROR.search(target):
+            warnings += check_mixture(selected, read, values, target)
         warnings += check_cells(selected, read, values, target)
         if not score:
             warnings += check_scores(selected, values, target)
@@ -145,9 +157,15 @@ _TARGET = ""
 
 
 def rescaled(
-    frame: pd.DataFrame, target: str, score: Mapping[str, float] | None, scale: Mapping[str, float] | None
+    frame: pd.DataFrame,
+    target: str,
+    score: Mapping[str, float] | None,
+    scale: Mapping[str, float] | None,
+    as_is: bool = False,
 ) -> tuple[pd.DataFrame, str]:
     """A table with columns multiplied by factors, and with `error` computed from a score; and the target's name.
+
+    as_is: scores that look like shares of another maximum are accepted.
 
     Raises:
         InputError: for an unknown column, one of texts, a factor or maximum that is not positive, a score above its
@@ -176,11 +194,13 @@ def rescaled(
             hint=f"Set the maximum of the scale: --score {column}=MAX.",
         )
     finite = scores[np.isfinite(scores)]
-    if maximum >= 10 and len(finite) and finite.max() <= 1:
+    if not as_is and maximum >= 10 and len(finite) and finite.max() <= 1:
         raise InputError(
             f"Column '{column}' is at most {finite.max():g} and looks like a share of 1, not of {maximum:g}.",
             code="looks_like_fraction",
-            hint=f"Use --score {column}=1, or --scale {column}={maximum:g} --score {column}={maximum:g}.",
+            hint=f"Use --target {column} for an error rate."
+            if ERROR.search(column)
+            else f"Use --score {column}=1, or --scale {column}={maximum:g} --score {column}={maximum:g}.",
         )
     se_name = f"{column}_se"
     known = se_name in frame and frame[se_name].notna().any()
@@ -197,6 +217,7 @@ def as_read(
     target: str = "error",
     score: Mapping[str, float] | None = None,
     scale: Mapping[str, float] | None = None,
+    as_is: bool = False,
 ) -> pd.DataFrame:
     """The selected rows as a fit with the same options reads them: inputs and error in the columns of the schema.
 
@@ -207,7 +228,7 @@ def as_read(
     """
     columns = {name: column for name, column in (inputs or {}).items() if isinstance(column, str) and column}
     frame = choose(table, where)
-    frame, explained = rescaled(frame, target, score, _columns_of(scale, columns, frame))
+    frame, explained = rescaled(frame, target, score, _columns_of(scale, columns, frame), as_is)
     for name, column in (inputs or {}).items():
         if isinstance(column, str) and column:
             frame = frame.assign(**{name: _number_column(frame, column)})

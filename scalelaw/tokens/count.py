@@ -141,7 +141,7 @@ def size_of(image: str | tuple[int, int] | Sequence[int]) -> Size:
 
 def frames_of(frames: int) -> int:
     """The number of frames. Raises InputError `bad_frames` for what is none."""
-    if frames != int(frames) or not 1 <= frames <= MOST_FRAMES:
+    if not float(frames).is_integer() or not 1 <= frames <= MOST_FRAMES:
         raise InputError(
             f"A video of {frames} frames cannot be counted.",
             code="bad_frames",

@@ -24,7 +24,7 @@ def test_images_cached_text_and_shared_images_are_counted() -> None:
     assert options["visual"] == 2e9 * 16 * 3
 
 
-def test_a_mixture_is_billed_by_what_a_token_meets() -> None:
+def test_a_mixture_is_counted_by_what_a_token_meets() -> None:
     (model, _) = models_in("qwen3-moe")
     assert model.shape is not None
     assert model.shape.active_params == 3_353_032_704

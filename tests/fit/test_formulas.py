@@ -167,8 +167,8 @@ def tabulated(**columns: Any) -> pd.DataFrame:
 @pytest.mark.parametrize(
     "name",
     ["tokens", "token", "Tokens", "resolution", "res", "n_tokens", "num_visual_tokens", "visual", "vis_tokens",
-     "vtokens", "visual_token", "VisualTokens", "patches", "n_patches", "vision_tokens", "image_tokens", "tok", "v", "Vt", "T",
-     "seq_len", "visualtok"],
+     "vtokens", "visual_token", "VisualTokens", "patches", "n_patches", "vision_tokens", "image_tokens", "tok",
+     "v", "Vt", "T", "seq_len", "visualtok"],
 )  # fmt: skip
 def test_a_name_near_the_visual_tokens_is_refused_by_every_command(name: str) -> None:
     law = f"E + A*(N/1e9)**-a*{name}**-b"

@@ -139,6 +139,10 @@ def test_an_assumed_encoder_is_a_warning(tmp_path: Path, fields: dict[str, Any])
     bill = find_cost(path, 16)
     assert bill.tower == "clip-vit-l-14-336"
     assert "assumed_encoder" in codes(bill)
+    # a text query keeps the encoder that a configuration describes
+    text = find_cost(path, 0)
+    assert text.tower == (bill.tower if "mm_vision_tower" in fields else None)
+    assert ("assumed_encoder" in codes(text)) == ("mm_vision_tower" in fields)
     for named in ("clip-vit-l-14-336", "none"):
         assert "assumed_encoder" not in codes(find_cost(path, 16, tower=named))
 

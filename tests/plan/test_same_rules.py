@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from scalelaw.errors import ScalelawError
+from scalelaw.errors import InputError, ScalelawError
 from scalelaw.plan import calibrate, contrast_budgets, find_cost, find_optimum
 from scalelaw.plan.sensitivity import relaxation
+from scalelaw.plan.workload import make_query
+from scalelaw.tokens import count_tokens
 
 MODEL = "qwen1.5-7b"
 NUMBERS = (
@@ -138,3 +140,39 @@ def test_tokens_that_a_compressor_cannot_give_have_one_code(reasoning: Any) -> N
     assert code_of(lambda: find_cost(MODEL, **arguments)) == "tokens_not_allowed"
     assert code_of(lambda: find_optimum(reasoning, 2e12, models=MODEL, **arguments)) == "tokens_not_allowed"
     assert code_of(lambda: plugin.Compressor((24, 24), 8, 32, 15, 8)) == "tokens_not_allowed"
+
+
+@pytest.mark.parametrize("name", ["batch", "images", "tiles", "devices", "generate"])
+def test_counts_are_whole_numbers_in_every_command(name: str, reasoning: Any) -> None:
+    options: dict[str, Any] = {name: 1.5}
+    for run in (
+        lambda: find_cost(MODEL, 576, hardware="h100", **options),
+        lambda: find_optimum(reasoning, 8e12, models=MODEL, hardware="h100", **options),
+        lambda: make_query(**options),
+    ):
+        with pytest.raises(InputError) as caught:
+            run()
+        assert caught.value.code in ("bad_workload", "wrong_type")
+    assert make_query(**{name: 2}).work is not None
+
+
+def test_frames_are_whole_numbers() -> None:
+    for frames in (1.5, 0, -1, float("nan"), float("inf")):
+        with pytest.raises(InputError):
+            find_cost("qwen2.5-vl-7b", image=("640x640",), frames=frames)
+        with pytest.raises(InputError):
+            count_tokens("qwen2.5-vl-7b", ["640x640"], frames=frames)
+
+
+def test_a_text_query_keeps_the_encoder_that_the_model_has() -> None:
+    def weights(**options: Any) -> tuple[float, Any]:
+        cost = find_cost(hardware="h100", **options)
+        return cost.stages["memory_gb"]["weights"], dict(cost.warnings)
+
+    for model in ("llava-1.5-7b", "qwen2.5-vl-7b", "gemma-3-4b", "smolvlm2-500m"):
+        shown, _ = weights(model=model, visual_tokens=1)
+        for text in ({"visual_tokens": 0}, {"visual_tokens": 1, "images": 0}):
+            assert weights(model=model, **text)[0] == shown
+    plain, warnings = weights(model="vicuna-7b", visual_tokens=0)
+    assert plain < weights(model="vicuna-7b", visual_tokens=1)[0]
+    assert "assumed_encoder" not in warnings

@@ -16,14 +16,14 @@ from scalelaw.plan.workload import make_query
 CARD = {"models": "qwen1.5", "hardware": "h100", "generate": 8}
 
 
-def test_known_shapes_are_billed_layer_by_layer(reasoning: Any) -> None:
+def test_known_shapes_are_counted_layer_by_layer(reasoning: Any) -> None:
     optimum = find_optimum(reasoning, 8e11, models="qwen1.5")
     assert optimum.cost == "layer_flops"
     assert optimum.searched["tower"] == "clip-vit-l-14-336"
     assert (optimum.best["model"], optimum.best["visual_tokens"]) == ("qwen1.5-4b", 15)
 
 
-def test_a_mixed_catalogue_is_billed_by_size_alone(reasoning: Any) -> None:
+def test_a_mixed_catalogue_is_counted_by_size_alone(reasoning: Any) -> None:
     optimum = find_optimum(reasoning, 8e11, models=["qwen1.5", {"name": "mine", "n_params": 3e9}])
     assert optimum.cost == "linear_flops"
     assert "mine" in dict(optimum.warnings)["mixed_shapes"]

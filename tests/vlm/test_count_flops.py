@@ -1,4 +1,4 @@
-"""An architecture that the closed form does not know is counted, and billed as counted."""
+"""An architecture that the closed form does not know is counted, and its costs are as counted."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Shares:
 
 
 def prepare(study: Study) -> Shares | None:
-    """The choices of the study's plans, else its bills."""
+    """The choices of the study's plans, else the costs of its queries."""
     name = f": {study.name}" if study.name else ""
     return shares_of_plans(study.optima, name) if study.optima else shares_of_bills(study.bills)
 
@@ -69,7 +69,7 @@ def shares_of_plans(optima: Sequence[Mapping[str, Any]], name: str = "") -> Shar
 
 
 def shares_of_bills(bills: Sequence[Mapping[str, Any]]) -> Shares | None:
-    """Bills of `scalelaw cost`, a row each."""
+    """Answers of `scalelaw cost`, a row each."""
     return _together(
         [
             (
@@ -78,7 +78,7 @@ def shares_of_bills(bills: Sequence[Mapping[str, Any]]) -> Shares | None:
             )
             for bill in bills
         ],
-        "What the FLOPs of each bill are spent on",
+        "FLOPs of each query by part",
         _table(
             ("",),
             [(bill["costs"], (f"{bill['model']}, {fmt.tokens(bill['visual_tokens'])}",)) for bill in bills],

@@ -74,7 +74,7 @@ def contrast(study: Study) -> Iterator[Block]:
 
 
 def shares(contents: Contents) -> Iterator[Block]:
-    """What the FLOPs of the picks, of those behind them, and of bills are spent on: two figures to a section."""
+    """What the FLOPs of the picks, of those behind them, and of queries are spent on: two figures to a section."""
     panels: list[tuple[str, str, cost_shares.Shares]] = []
     for study in contents.studies:
         if study.optima and (data := cost_shares.prepare(study)):
