@@ -288,7 +288,7 @@ def names(columns: pd.Index | list[Any], name: str) -> list[str]:
             code="duplicate_column",
             hint="Rename or remove all but one.",
         )
-    renamed = [text for text in result if (found := _RENAMED.fullmatch(text)) and found[1] in counts]
+    renamed = [text for text in result if (match := _RENAMED.fullmatch(text)) and match[1] in counts]
     if renamed:
         original = renamed[0].removesuffix(".1")
         raise InputError(

@@ -477,8 +477,8 @@ def test_names_and_training_lengths_show_sizes_in_thousands() -> None:
         {"backbone": [f"mine {n / 1e6:g}B" for n in tiny]},
     ):
         frame = table(error=ERROR, n_params=tiny).drop(columns="model").assign(**columns)
-        found = dict(points(frame, INPUTS).warnings)
-        assert "--scale n_params=1e3" in found["unit_mismatch"], columns
+        seen = dict(points(frame, INPUTS).warnings)
+        assert "--scale n_params=1e3" in seen["unit_mismatch"], columns
     assert not codes(
         table(error=ERROR, n_params=tiny, model="24x2", train_tokens=3e8, n_params_embedding=1e4)
     )
