@@ -161,20 +161,34 @@ def cost(
 @app.command("calibrate", cls=Sectioned)
 def calibrate(
     measured: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="LATENCIES.csv", help="Columns model, visual_tokens, latency_ms or ttft_ms, ..."
+            metavar="LATENCIES",
+            help="A csv of times (--explain-columns lists its columns), as `scalelaw measure` writes it.",
         ),
-    ],
+    ] = None,
     hardware: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="The card of the measurements (scalelaw list hardware).",
             metavar="NAME",
             rich_help_panel="Hardware",
         ),
-    ],
+    ] = None,
     devices: Devices = 1,
+    model: Annotated[
+        str,
+        typer.Option(
+            autocompletion=names_of("models"),
+            help="The model of rows that name none: a name of the catalogue, or a config.json.",
+            metavar="NAME",
+            rich_help_panel="Data",
+        ),
+    ] = "",
+    explain_columns: Annotated[
+        bool,
+        typer.Option("--explain-columns", help="List the columns of the csv.", rich_help_panel="Data"),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -187,13 +201,26 @@ def calibrate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Fit a card's efficiencies and overheads to measured latencies.
+    """Fit a card's constants to measured times; bad rows are named and left out.
 
     Example: scalelaw calibrate latencies.csv --hardware h100-sxm -o my_h100.yaml
     """
     from scalelaw import plan
 
-    card = plan.calibrate(measured, hardware, devices)
+    if explain_columns:
+        columns = plan.explain_columns()
+
+        def list_columns() -> None:
+            from scalelaw.cli.show.plan import show_columns
+
+            show_columns(columns)
+
+        give("calibrate", {"columns": columns}, as_json=as_json, words=list_columns)
+        return
+    if measured is None or hardware is None:
+        missing = "argument 'LATENCIES'" if measured is None else "option '--hardware'"
+        raise InputError(f"Missing {missing}.", code="usage", hint="See: scalelaw calibrate --help")
+    card = plan.calibrate(measured, hardware, devices, model=model)
     if output is not None:
         card.write(output)
 

@@ -2,7 +2,7 @@
 
 from scalelaw.plan.budget import parse_budget
 from scalelaw.plan.budget_kinds import Contrast, contrast_budgets
-from scalelaw.plan.calibrate import Calibration, calibrate
+from scalelaw.plan.calibrate import Calibration, calibrate, explain_columns
 from scalelaw.plan.catalogue import (
     Model,
     catalogue_families,
@@ -31,6 +31,7 @@ __all__ = [
     "calibrate",
     "catalogue_families",
     "contrast_budgets",
+    "explain_columns",
     "explain_flops",
     "find_cost",
     "find_models",

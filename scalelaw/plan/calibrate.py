@@ -1,59 +1,41 @@
-"""Calibration: measured latencies tell how much of a device's peak and bandwidth is reached."""
+"""Calibration: measured times tell the constants of a card, each only where the measurements determine it."""
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import yaml
 
-from scalelaw.costs import latency
-from scalelaw.costs._workload import Device, Workload
-from scalelaw.errors import InputError, data_row, typed, unknown
-from scalelaw.files.file_type import TABLE, otherwise
+from scalelaw.costs._workload import Device
+from scalelaw.errors import InputError, data_row, typed
 from scalelaw.files.paths import write_text
-from scalelaw.files.safe_load import read_text
-from scalelaw.model_shapes import LLMShape, TowerShape
-from scalelaw.plan.catalogue import Model
-from scalelaw.plan.cost_breakdown import find_model, workload_for
 from scalelaw.plan.encoders import assumed
 from scalelaw.plan.hardware import find_device, to_row
-from scalelaw.plan.workload import RANGES, TYPES, make_query, number_within
+from scalelaw.plan.roofline_fit import LEAST, SLOWEST, fit_roofline
+from scalelaw.plan.stage_fit import HOST, StageFit, fit_stages
+from scalelaw.plan.timings import COLUMNS, Timing, check_columns, read_csv, timings_of
+from scalelaw.plan.workload import RANGES, TYPES, number_within
 from scalelaw.results.envelope import Answer
 from scalelaw.results.warning import Warning, as_warnings
 
-COLUMNS = (
-    "model",
-    "visual_tokens",
-    "text_tokens",
-    "generate",
-    "batch",
-    "dtype",
-    "tower",
-    "latency_ms",
-    "ttft_ms",
-)
-NEEDED = ("model", "visual_tokens")
-OPTIONS = ("text_tokens", "generate", "batch", "dtype", "tower")
-"""Columns that are options of a query, under the rules of `make_query`; an empty cell is the default."""
-KINDS = ("latency_ms", "ttft_ms")
-
-LEAST, SLOWEST = 1e-3, 10.0
-"""No efficiency is smaller, no overhead of a pass larger, in seconds."""
-
-RANK = 1e-4
-"""Singular values of the slopes (of length 1 each) that are smaller, beside the largest, are none."""
+LEAST_ROWS = 3
+FAR = 0.2
+"""A residual (20%) above which the model does not describe a row."""
 
 
 @dataclass(frozen=True)
 class Calibration(Answer):
-    """mfu, mbu, overhead_ms: fitted; rms, worst: relative residuals (0.05 = 5%); n: measurements.
-    not_seen: of mfu and mbu those that no measurement depends on; they keep their default.
+    """The constants of a card, fitted to measured times.
+
+    mfu, mbu, overhead_ms: of the card; fitted where it has no constants of operators. constants: {name: {value,
+    is_seen}} of a card that has: factors on the time of a stage, of launches and of number types, and the host's
+    milliseconds of a request. not_seen: those that the measurements do not determine; they keep their value. rms,
+    worst: relative residuals (0.05 = 5%) of the measurements that were used; median_error: the median absolute one, of
+    all. n: measured times. outliers: [{row, kind, measured, predicted}] that were left out.
     """
 
     command: ClassVar[str] = "calibrate"
@@ -68,95 +50,173 @@ class Calibration(Answer):
     not_seen: tuple[str, ...]
     device: Device
     warnings: list[Warning]
+    constants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    median_error: float = 0.0
+    outliers: list[dict[str, Any]] = field(default_factory=list)
 
     def write(self, path: str | Path) -> None:
         """Write the device as a YAML file that `hardware=` takes."""
         write_text(path, yaml.safe_dump(to_row(self.device), sort_keys=False), by_user=True)
 
 
-@typed(source=("str", "Path"), hardware=TYPES["hardware"], devices=TYPES["devices"])
-def calibrate(source: str | Path, hardware: str, devices: int = 1) -> Calibration:
-    """Fit mfu, mbu and the overhead of a pass to measured latencies, by least squares on the relative residuals.
+@typed(source=("str", "Path"), hardware=TYPES["hardware"], devices=TYPES["devices"], model=("str",))
+def calibrate(source: str | Path, hardware: str, devices: int = 1, *, model: str = "") -> Calibration:
+    """Fit a card's constants to measured times: soft-L1 on the logarithms, with outlying rows left out and named.
 
-    source: a csv with the columns model, visual_tokens, latency_ms or ttft_ms (or both), and, where they differ from
-    50, 0, 1, bf16 and clip-vit-l-14-336: text_tokens, generate, batch, dtype, tower.
-    Raises InputError for a csv that cannot be read, lacks a column or holds what is not a positive number, and for
+    source: a csv with the columns that `explain_columns` describes, as `scalelaw measure` writes it. model: of rows
+    that name none. devices: cards that serve the model together, unless a row states it.
+    Raises InputError for a file that cannot be read, lacks a column or holds what is not a positive number, and for
     measurements that are too few or too alike to tell the constants apart.
     """
     device = find_device(hardware)
     if device is None:
         raise InputError("A calibration needs the hardware's name.", code="unknown_hardware")
     count = int(number_within("devices", devices, *RANGES["devices"]))
-    # mfu, mbu and an overhead describe the roofline of whole stages
-    device = replace(device, count=count, constants=None)
-    shapes, works, measured = [], [], []
-    read: dict[str, tuple[Model, TowerShape | None]] = {}
-    for at, row in enumerate(_rows(Path(source)), start=1):
-        model, work, visual, is_assumed = _query(row, at)
-        shape = model.shape
-        assert shape is not None
-        read[f"{model.name} {is_assumed}"] = model, work.tower if is_assumed else None
-        for kind in KINDS:
-            if row.get(kind):
-                shapes.append(shape)
-                works.append((work, visual, kind))
-                measured.append(_measured(row, kind, at))
-    if len(measured) < 3:
+    path = Path(source)
+    rows = read_csv(path)
+    check_columns(rows[0] if rows else _header(path), path, bool(model))
+    timings = timings_of(rows, model, count)
+    values = timings.values
+    if len(values) < LEAST_ROWS:
         raise InputError(
-            f"{len(measured)} measurement(s) do not tell mfu, mbu and overhead.",
+            f"{len(values)} measurement(s) do not tell the constants of a card.",
             code="too_few_points",
             hint="Measure at least 3: several models or numbers of visual tokens, batches of 1 and of many.",
         )
-    truth = np.array(measured)
-
-    def residual(parameters: np.ndarray) -> np.ndarray:
-        tried = replace(device, mfu=parameters[0], mbu=parameters[1], overhead_s=parameters[2])
-        predicted = np.array([_predict(s, w, tried) for s, w in zip(shapes, works, strict=True)])
-        return np.asarray(predicted / truth - 1)
-
-    starts = [(f, b, 1e-4) for f in (0.2, 0.6) for b in (0.4, 0.8)]
-    # here, as its import takes longer than a plan
-    from scipy.optimize import least_squares
-
-    fits = [least_squares(residual, start, bounds=([LEAST, LEAST, 0], [1, 1, SLOWEST]), x_scale=(0.1, 0.1, 1e-3),
-                          xtol=1e-12, ftol=1e-12, gtol=1e-12) for start in starts]  # fmt: skip
-    best = min(fits, key=lambda fit: fit.cost)
-    mfu, mbu, overhead = map(float, best.x)
-    slopes = np.abs(np.asarray(best.jac)).max(axis=0)
-    unseen = tuple(name for name, slope in (("mfu", slopes[0]), ("mbu", slopes[1])) if slope < 1e-9)
-    _check_rank(np.asarray(best.jac), len(truth))
-    mfu, mbu = (device.mfu if "mfu" in unseen else mfu), (device.mbu if "mbu" in unseen else mbu)
-    left = residual(np.array([mfu, mbu, overhead]))
-    fitted = replace(device, mfu=mfu, mbu=mbu, overhead_s=overhead, calibrated=True)
-    rms, worst = float(np.sqrt(np.mean(left**2))), float(np.abs(left).max())
-    return Calibration(device.name, mfu, mbu, 1e3 * overhead, rms, worst, len(truth), unseen, fitted,
-                       as_warnings([*_of_models(list(read.values())),
-                                    *_warnings(unseen, worst, mfu, mbu, overhead)]))  # fmt: skip
+    device = replace(device, count=count)
+    warnings = [*_of_models(values), *_left_out(timings.left_out)]
+    if device.constants is None:
+        return _of_roofline(device, values, warnings)
+    return _of_stages(device, values, warnings)
 
 
-def _check_rank(slopes: np.ndarray, n: int) -> None:
-    """Raises InputError where the measurements cannot tell the constants apart, whatever their values."""
-    size = np.linalg.norm(slopes, axis=0)
-    names = np.array(["mfu", "mbu", "the overhead"])[size >= 1e-9]
-    values = np.linalg.svd(slopes[:, size >= 1e-9] / size[size >= 1e-9], compute_uv=False)
-    if len(values) < len(names) or values[-1] < RANK * values[0]:
+def explain_columns() -> dict[str, str]:
+    """The columns of a csv that `calibrate` reads, and what each holds."""
+    return dict(COLUMNS)
+
+
+def _header(path: Path) -> list[str]:
+    from scalelaw.files.safe_load import read_text
+
+    return [
+        name.strip()
+        for name in read_text(path).removeprefix("\ufeff").split("\n", 1)[0].split(",")
+        if name.strip()
+    ]
+
+
+def _of_roofline(device: Device, timings: Sequence[Timing], warnings: list[tuple[str, str]]) -> Calibration:
+    fit = fit_roofline(device, timings)
+    outliers = _outliers(timings, fit.residuals, fit.is_outlying)
+    relative = np.expm1(fit.residuals[~fit.is_outlying])
+    worst = float(np.abs(relative).max())
+    own = [*_at_bounds(fit.not_seen, fit.mfu, fit.mbu, fit.overhead_s), *_misfit(outliers, worst)]
+    return Calibration(
+        device.name, fit.mfu, fit.mbu, 1e3 * fit.overhead_s, float(np.sqrt(np.mean(relative**2))), worst, len(timings),
+        fit.not_seen, fit.device, as_warnings([*warnings, *own]), {}, _median(fit.residuals), outliers,
+    )  # fmt: skip
+
+
+def _of_stages(device: Device, timings: Sequence[Timing], warnings: list[tuple[str, str]]) -> Calibration:
+    _check_apart(timings)
+    staged = fit_stages(device, timings)
+    fit = staged.fit
+    seen = {name: bool(is_seen) for name, is_seen in zip(staged.names, fit.is_seen, strict=True)}
+    if not any(seen.values()):
         raise InputError(
-            f"{n} measurements do not tell {' and '.join(names)} apart: they rise and fall together in all of them.",
+            f"{len(timings)} measurements determine none of the card's constants.",
+            code="not_identified",
+            hint="Measure several models or numbers of visual tokens, batches of 1 and of many.",
+        )
+    constants = {name: {"value": staged.values[name], "is_seen": seen[name]} for name in staged.names}
+    unseen = tuple(name for name in staged.names if not seen[name])
+    outliers = _outliers(timings, fit.residuals, fit.is_outlying)
+    relative = np.expm1(fit.residuals[~fit.is_outlying])
+    worst = float(np.abs(relative).max())
+    own = [*_not_seen(staged, unseen), *_misfit(outliers, worst)]
+    return Calibration(
+        device.name, device.mfu, device.mbu, 1e3 * device.overhead_s, float(np.sqrt(np.mean(relative**2))), worst,
+        len(timings), unseen, staged.device, as_warnings([*warnings, *own]), constants, _median(fit.residuals),
+        outliers,
+    )  # fmt: skip
+
+
+def _check_apart(timings: Sequence[Timing]) -> None:
+    """Raises InputError where every row is of one configuration and one kind of time."""
+    places = {
+        (t.model.name, t.visual_tokens, float(np.ravel(t.work.batch)[0]), t.work.text_tokens, t.work.generate, t.kind,
+         t.devices, t.work.serving, str(t.work.weight_type))
+        for t in timings
+    }  # fmt: skip
+    if len(places) == 1:
+        raise InputError(
+            f"{len(timings)} measurements of one configuration do not tell the constants of a card apart.",
             code="not_identified",
             hint="Measure several models or numbers of visual tokens, batches of 1 and of many, with and without an "
             "answer.",
         )
 
 
-def _warnings(unseen: tuple[str, ...], worst: float, mfu: float, mbu: float, overhead: float) -> Any:
+def _outliers(
+    timings: Sequence[Timing], residuals: np.ndarray, is_outlying: np.ndarray
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "row": timing.row,
+            "kind": timing.kind,
+            "measured": timing.measured,
+            "predicted": float(timing.measured * np.exp(residual)),
+        }
+        for timing, residual, is_far in zip(timings, residuals, is_outlying, strict=True)
+        if is_far
+    ]
+
+
+def _median(residuals: np.ndarray) -> float:
+    return float(np.median(np.abs(np.expm1(residuals))))
+
+
+def _not_seen(staged: StageFit, unseen: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if unseen:
+        message = f"The measurements do not determine {', '.join(unseen)}: these keep the card's values."
+        yield "not_seen", message
+    slow = [name for name, value in staged.values.items() if name != HOST and not 0.02 < value < 50]
+    if slow:
+        message = (
+            f"{', '.join(slow)} is far from the card's own: are the times in milliseconds, and of this card?"
+        )
+        yield "at_bound", message
+
+
+def _misfit(outliers: Sequence[Mapping[str, Any]], worst: float) -> Iterator[tuple[str, str]]:
+    if outliers:
+        shown = "; ".join(
+            f"{data_row(one['row']).partition(' (')[0]}: {one['kind']} {one['measured']:.4g}, predicted "
+            f"{one['predicted']:.4g}"
+            for one in outliers[:5]
+        )
+        more = f"; and {len(outliers) - 5} more" if len(outliers) > 5 else ""
+        yield (
+            "outliers",
+            f"{len(outliers)} measurements lie far from the others and were left out: {shown}{more}.",
+        )
+    if worst > FAR:
+        yield (
+            "poor_calibration",
+            f"A measurement is missed by {100 * worst:.0f} %: the latency cost does not describe it.",
+        )
+
+
+def _left_out(reasons: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    if reasons:
+        shown = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        yield "rows_left_out", f"Rows without a usable time were left out: {shown}."
+
+
+def _at_bounds(unseen: tuple[str, ...], mfu: float, mbu: float, overhead: float) -> Iterator[tuple[str, str]]:
     for name in unseen:
         bound = {"mfu": "compute", "mbu": "bandwidth"}[name]
         yield "not_seen", f"No measurement is bound by {bound}: {name} keeps its default."
-    if worst > 0.2:
-        yield (
-            "poor_calibration",
-            f"A measurement is missed by {100 * worst:.0f} %: the roofline does not describe it.",
-        )
     for name, value in (("mfu", mfu), ("mbu", mbu)):
         if value >= 0.999 and name not in unseen:
             yield "at_bound", f"{name} is at its bound of 1: is the hardware the one that was measured?"
@@ -166,74 +226,12 @@ def _warnings(unseen: tuple[str, ...], worst: float, mfu: float, mbu: float, ove
         yield "at_bound", f"The overhead is at its bound of {SLOWEST:g} s: are the latencies in milliseconds?"
 
 
-def _predict(shape: LLMShape, query: tuple[Workload, float, str], device: Device) -> float:
-    work, visual, kind = query
-    work = replace(work, device=device)
-    parts = latency.parts(shape.n_params, shape, visual, work)
-    return float(latency.totals(parts, work)[kind])
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    if wrong := otherwise(path, TABLE):
-        raise InputError(f"{path} is not a csv of latencies.", code="wrong_kind", hint=wrong)
-    try:
-        reader = csv.DictReader(io.StringIO(read_text(path).removeprefix("\ufeff"), newline=""))
-        names = [str(name).strip() for name in reader.fieldnames or []]
-        reader.fieldnames = names
-        rows = [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
-    except OSError as error:
-        raise InputError(f"There is no file {path}.", code="no_such_file") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as csv: {error}.", code="unreadable_table") from error
-    for name in names:
-        if name not in COLUMNS:
-            raise unknown("column", name, COLUMNS)
-    if missing := [name for name in NEEDED if name not in names]:
-        raise InputError(
-            f"{path} has no column '{missing[0]}'.",
-            code="missing_column",
-            hint=f"It has: {', '.join(names)}.",
-        )
-    if not set(KINDS) & set(names):
-        raise InputError(f"{path} has neither latency_ms nor ttft_ms.", code="missing_column")
-    return rows
-
-
-def _of_models(read: list[tuple[Model, TowerShape | None]]) -> list[tuple[str, str]]:
+def _of_models(timings: Sequence[Timing]) -> list[tuple[str, str]]:
     """The warnings (code, message) of how the models were read, and of encoders that had to be assumed."""
-    bare = [model for model, tower in read if tower]
-    tower = next((tower for _, tower in read if tower), None)
+    models = {(timing.model.name, timing.is_assumed): timing for timing in timings}
+    bare = [timing for timing in models.values() if timing.is_assumed and timing.work.tower]
+    tower = bare[0].work.tower if bare else None
     return [
-        *dict.fromkeys(w for model, _ in read for w in model.warnings),
-        *(assumed(bare, tower) if tower else ()),
+        *dict.fromkeys(warning for timing in models.values() for warning in timing.model.warnings),
+        *(assumed([timing.model for timing in bare], tower) if tower else ()),
     ]
-
-
-def _query(row: dict[str, str], at: int) -> tuple[Model, Workload, float, bool]:
-    """The model, workload, visual tokens and whether the encoder is assumed, by the rules of `find_cost`."""
-    try:
-        model = _model(row["model"])
-        query = make_query(**{name: row[name] for name in OPTIONS if row.get(name)})  # type: ignore[arg-type]
-        return model, *workload_for(model, query, row["visual_tokens"])
-    except InputError as error:
-        message = f"In {data_row(at)}: {error.message}"
-        raise InputError(message, code=error.code, hint=error.hint) from error
-
-
-@lru_cache(maxsize=64)
-def _model(name: str) -> Model:
-    return find_model(name)
-
-
-def _measured(row: dict[str, str], name: str, at: int) -> float:
-    """A measured latency. Raises InputError (`bad_value`) for what is not a positive number."""
-    try:
-        number = float(row[name])
-    except ValueError:
-        number = float("nan")
-    if not 1e-9 <= number <= 1e9:
-        raise InputError(
-            f"{name} must be a positive number (1e-9 to 1e9); in {data_row(at)} it is '{row[name][:40]}'.",
-            code="bad_value",
-        )
-    return number

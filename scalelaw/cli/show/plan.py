@@ -263,17 +263,52 @@ def show_explained(value: str, explained: list[dict[str, Any]]) -> None:
 
 
 def show_calibration(calibration: Calibration) -> None:
-    """Fitted efficiencies, the overhead and the residuals."""
+    """Fitted constants, the residuals, and the rows that were left out."""
     out = Printer()
     out.line(bold=str(calibration.hardware), after=f"   {calibration.n} measurements")
-    rows = [
-        ("mfu (share of peak FLOP/s)", fmt.cell(calibration.mfu)),
-        ("mbu (share of bandwidth)", fmt.cell(calibration.mbu)),
-        ("overhead, ms per pass (prefill, each decode step)", fmt.cell(calibration.overhead_ms)),
+    if calibration.constants:
+        rows = [
+            (
+                _constant(name),
+                fmt.cell(one["value"]),
+                "measured" if one["is_seen"] else "the card's own",
+            )
+            for name, one in calibration.constants.items()
+        ]
+        out.table(("constant", "value", "from"), rows)
+    else:
+        rows = [
+            ("mfu (share of peak FLOP/s)", fmt.cell(calibration.mfu), ""),
+            ("mbu (share of bandwidth)", fmt.cell(calibration.mbu), ""),
+            ("overhead, ms per pass (prefill, each decode step)", fmt.cell(calibration.overhead_ms), ""),
+        ]
+        out.table(("constant", "value", ""), rows)
+    errors = [
+        ("residual, median", fmt.fraction(calibration.median_error)),
         ("residual, root mean square", fmt.fraction(calibration.rms)),
         ("residual, worst", fmt.fraction(calibration.worst)),
     ]
-    out.table(("", "value"), rows)
+    out.table(("", "value"), errors)
+    if calibration.outliers:
+        outlying = [
+            (f"{one['row']}", one["kind"], f"{one['measured']:.4g}", f"{one['predicted']:.4g}")
+            for one in calibration.outliers
+        ]
+        out.table(("left out: data row", "time", "measured", "predicted"), outlying)
+
+
+def show_columns(columns: dict[str, str]) -> None:
+    """The columns of a csv of times."""
+    Printer().table(("column", "what it holds"), list(columns.items()))
+
+
+def _constant(name: str) -> str:
+    """A constant of a calibration in words."""
+    if name == "host":
+        return "host, ms of a request"
+    if name.startswith("type:"):
+        return f"products in {name.removeprefix('type:')}, x"
+    return f"{name.replace('_', '-')}, x the card's own"
 
 
 def _choice(choice: dict[str, Any]) -> tuple[str, ...]:
