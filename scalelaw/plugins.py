@@ -34,12 +34,13 @@ REQUIRED = {
     "importers": ("read",),
     "families": ("MODEL_TYPES", "SETTINGS", "count_image"),
     "engines": ("VERSION", "CHECKED", "FLAGS", "REQUEST", "serve"),
+    "benchmarks": ("matches", "rows"),
     "figures": ("TITLE", "prepare", "draw", "frame", "margins"),
 }
 """The names that a plug-in of each package must define; `fit.law` checks laws."""
 PACKAGES = (
     "laws", "costs", "compressors", "objectives", "datasets", "executors", "importers", "families", "engines",
-    "figures",
+    "benchmarks", "figures",
 )  # fmt: skip
 _FOLDERS = {"figures": "report/figures"}
 """Where the folder of a package lies, unless it is a folder of this package by the same name."""

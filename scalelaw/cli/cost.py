@@ -164,7 +164,8 @@ def calibrate(
         Path | None,
         typer.Argument(
             metavar="LATENCIES",
-            help="A csv of times (--explain-columns lists its columns), as `scalelaw measure` writes it.",
+            help="A csv of times (--explain-columns lists its columns), as `scalelaw measure` writes it; or the JSON "
+            "file of a benchmark tool (scalelaw list benchmarks).",
         ),
     ] = None,
     hardware: Annotated[
@@ -185,6 +186,14 @@ def calibrate(
             rich_help_panel="Data",
         ),
     ] = "",
+    value: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A value for a column that the rows lack: visual_tokens=576; repeatable.",
+            metavar="COLUMN=VALUE",
+            rich_help_panel="Data",
+        ),
+    ] = None,
     explain_columns: Annotated[
         bool,
         typer.Option("--explain-columns", help="List the columns of the csv.", rich_help_panel="Data"),
@@ -220,7 +229,7 @@ def calibrate(
     if measured is None or hardware is None:
         missing = "argument 'LATENCIES'" if measured is None else "option '--hardware'"
         raise InputError(f"Missing {missing}.", code="usage", hint="See: scalelaw calibrate --help")
-    card = plan.calibrate(measured, hardware, devices, model=model)
+    card = plan.calibrate(measured, hardware, devices, model=model, values=pairs(value, "--value"))
     if output is not None:
         card.write(output)
 

@@ -13,6 +13,7 @@ import yaml
 from scalelaw.costs._workload import Device
 from scalelaw.errors import InputError, data_row, typed
 from scalelaw.files.paths import write_text
+from scalelaw.plan.benchmark_files import is_json, read_benchmark, with_values
 from scalelaw.plan.encoders import assumed
 from scalelaw.plan.hardware import find_device, to_row
 from scalelaw.plan.roofline_fit import LEAST, SLOWEST, fit_roofline
@@ -59,12 +60,23 @@ class Calibration(Answer):
         write_text(path, yaml.safe_dump(to_row(self.device), sort_keys=False), by_user=True)
 
 
-@typed(source=("str", "Path"), hardware=TYPES["hardware"], devices=TYPES["devices"], model=("str",))
-def calibrate(source: str | Path, hardware: str, devices: int = 1, *, model: str = "") -> Calibration:
+@typed(
+    source=("str", "Path"), hardware=TYPES["hardware"], devices=TYPES["devices"], model=("str",),
+    values=("None", "Mapping"),
+)  # fmt: skip
+def calibrate(
+    source: str | Path,
+    hardware: str,
+    devices: int = 1,
+    *,
+    model: str = "",
+    values: Mapping[str, Any] | None = None,
+) -> Calibration:
     """Fit a card's constants to measured times: soft-L1 on the logarithms, with outlying rows left out and named.
 
-    source: a csv with the columns that `explain_columns` describes, as `scalelaw measure` writes it. model: of rows
-    that name none. devices: cards that serve the model together, unless a row states it.
+    source: a csv with the columns of `explain_columns`, as `scalelaw measure` writes it, or the JSON file of
+    a benchmark tool. model: of rows that name none, or another name than the catalogue's. devices: cards that serve the
+    model together, unless a row states it. values: of columns that the rows lack, {"visual_tokens": 576}.
     Raises InputError for a file that cannot be read, lacks a column or holds what is not a positive number, and for
     measurements that are too few or too alike to tell the constants apart.
     """
@@ -73,21 +85,21 @@ def calibrate(source: str | Path, hardware: str, devices: int = 1, *, model: str
         raise InputError("A calibration needs the hardware's name.", code="unknown_hardware")
     count = int(number_within("devices", devices, *RANGES["devices"]))
     path = Path(source)
-    rows = read_csv(path)
-    check_columns(rows[0] if rows else _header(path), path, bool(model))
-    timings = timings_of(rows, model, count)
-    values = timings.values
-    if len(values) < LEAST_ROWS:
+    timings = timings_of(
+        _rows(path, model, {name: str(value) for name, value in (values or {}).items()}), model, count
+    )
+    read = timings.values
+    if len(read) < LEAST_ROWS:
         raise InputError(
-            f"{len(values)} measurement(s) do not tell the constants of a card.",
+            f"{len(read)} measurement(s) do not tell the constants of a card.",
             code="too_few_points",
             hint="Measure at least 3: several models or numbers of visual tokens, batches of 1 and of many.",
         )
     device = replace(device, count=count)
-    warnings = [*_of_models(values), *_left_out(timings.left_out)]
+    warnings = [*_of_models(read), *_left_out(timings.left_out)]
     if device.constants is None:
-        return _of_roofline(device, values, warnings)
-    return _of_stages(device, values, warnings)
+        return _of_roofline(device, read, warnings)
+    return _of_stages(device, read, warnings)
 
 
 def explain_columns() -> dict[str, str]:
@@ -95,14 +107,19 @@ def explain_columns() -> dict[str, str]:
     return dict(COLUMNS)
 
 
-def _header(path: Path) -> list[str]:
-    from scalelaw.files.safe_load import read_text
-
-    return [
-        name.strip()
-        for name in read_text(path).removeprefix("\ufeff").split("\n", 1)[0].split(",")
-        if name.strip()
-    ]
+def _rows(path: Path, model: str, values: Mapping[str, str]) -> list[dict[str, str]]:
+    """The rows of a csv or of a benchmark file, with the values of the columns that they lack."""
+    if is_json(path):
+        _, rows = read_benchmark(path)
+        if model:
+            # the name that a server goes by is not always the catalogue's
+            rows = [{**row, "model": model} for row in rows]
+        rows = with_values(rows, values)
+        check_columns({name for row in rows for name in row}, path, bool(model))
+        return rows
+    names, listed = read_csv(path)
+    check_columns({*names, *values}, path, bool(model))
+    return with_values(listed, values)
 
 
 def _of_roofline(device: Device, timings: Sequence[Timing], warnings: list[tuple[str, str]]) -> Calibration:

@@ -103,7 +103,7 @@ class _Pieces:
         self.step = {name: value / per for name, value in self.step.items()}
 
     def depends_on(self, name: str) -> bool:
-        """Whether a row is of the stage. The wait before a prefill holds a part of a step; it tells nothing of steps."""
+        """Whether a row is of the stage. The wait before a prefill holds a part of a step and tells nothing of it."""
         after = (self.kinds == "ms_per_token") | ((self.kinds == "latency_ms") & (self.generate > 0))
         before = self.kinds != "ms_per_token"
         rows = {

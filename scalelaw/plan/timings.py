@@ -97,8 +97,8 @@ class Timings:
     left_out: Mapping[str, int]
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a csv as text. Raises InputError for a file that is none, and for a column that is not known."""
+def read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns of a csv and its rows as text. Raises InputError for a file that is none, and for a column that is not known."""
     if wrong := otherwise(path, TABLE):
         raise InputError(f"{path} is not a csv of latencies.", code="wrong_kind", hint=wrong)
     try:
@@ -113,7 +113,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     for name in names:
         if name not in COLUMNS and name not in PASSED:
             raise unknown("column", name, COLUMNS)
-    return rows
+    return names, rows
 
 
 def check_columns(names: Iterable[str], path: Path, has_model: bool) -> None:

@@ -135,7 +135,7 @@ def test_bad_rows_are_named_and_cost_at_most_a_point(tmp_path: Path, share: floa
 
 def error_on(device: Device, rows: list[dict[str, Any]], folder: Path) -> float:
     """The median absolute error of a device on rows."""
-    timings = timings_of(read_csv(write(folder / "held_out.csv", rows)), "", 1).values
+    timings = timings_of(read_csv(write(folder / "held_out.csv", rows))[1], "", 1).values
     errors = [abs(predict(device, timing) / timing.measured - 1) for timing in timings]
     return float(np.median(errors))
 
@@ -161,7 +161,7 @@ def test_the_sum_of_pieces_is_the_latency_cost(tmp_path: Path) -> None:
     """What the fit minimizes is what the cost says, for any constants."""
     rows = rows_of(true_device(), devices=(1, 2), dtypes=("bf16", "fp8"))
     rows += [{**row, "latency_ms": 1.0} for row in rows]
-    timings = timings_of(read_csv(write(tmp_path / "l.csv", rows)), "", 1).values
+    timings = timings_of(read_csv(write(tmp_path / "l.csv", rows))[1], "", 1).values
     device = base()
     values = {"image": 0.3, "prefill": 0.2, "decode": -0.1, "all_reduce": 0.5, "launch": 0.4, "host": 3.0}
     constants: Any = device.constants
@@ -196,7 +196,7 @@ def test_the_size_of_an_image_gives_its_tokens_and_the_encoders_work(tmp_path: P
         "qwen3-vl-8b,,0,int8,bf16,fp8,10,12,0",
     ]
     (tmp_path / "l.csv").write_text(head + "\n".join(lines) + "\n")
-    timings = timings_of(read_csv(tmp_path / "l.csv"), "", 1).values
+    timings = timings_of(read_csv(tmp_path / "l.csv")[1], "", 1).values
     assert [timing.visual_tokens for timing in timings] == [300, 880, 900, 0]
     assert {str(timing.work.weight_type[0] if not isinstance(timing.work.weight_type, str) else timing.work.weight_type)
             for timing in timings} == {"w8a16"}  # fmt: skip
@@ -222,7 +222,7 @@ def test_an_arrival_rate_is_read_as_the_requests_in_flight(tmp_path: Path) -> No
     (tmp_path / "l.csv").write_text(
         "model,visual_tokens,generate,arrival_rate,ttft_ms,ms_per_token\nqwen1.5-4b,0,101,4,500,20\n"
     )
-    timing = timings_of(read_csv(tmp_path / "l.csv"), "", 1).values[0]
+    timing = timings_of(read_csv(tmp_path / "l.csv")[1], "", 1).values[0]
     # 4 requests a second of 2.5 s each
     assert timing.work.batch == pytest.approx(10)
     assert (timing.work.serving, timing.work.generate) == ("closed", 100)
