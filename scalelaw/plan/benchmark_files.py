@@ -9,6 +9,7 @@ from typing import Any
 
 from scalelaw import plugins
 from scalelaw.errors import InputError, unknown
+from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.files.safe_load import read_text
 from scalelaw.plan.timings import COLUMNS, PASSED
 
@@ -49,7 +50,8 @@ def read_benchmark(path: Path) -> tuple[str, list[dict[str, str]]]:
     raise InputError(
         f"{path} is of no benchmark tool that is known.",
         code="unknown_benchmark",
-        hint=f"Known tools: {', '.join(plugins.names(PACKAGE))}. Or write a csv: scalelaw calibrate --explain-columns.",
+        hint=otherwise(path, TABLE)
+        or f"Known tools: {', '.join(plugins.names(PACKAGE))}. Or write a csv: scalelaw calibrate --explain-columns.",
     )
 
 

@@ -17,13 +17,18 @@ from scalelaw.plan.benchmark_files import is_json, read_benchmark, with_values
 from scalelaw.plan.encoders import assumed
 from scalelaw.plan.hardware import find_device, to_row
 from scalelaw.plan.roofline_fit import LEAST, SLOWEST, fit_roofline
-from scalelaw.plan.stage_fit import HOST, StageFit, fit_stages
+from scalelaw.plan.stage_fit import fit_stages, predict
 from scalelaw.plan.timings import COLUMNS, Timing, check_columns, read_csv, timings_of
 from scalelaw.plan.workload import RANGES, TYPES, number_within
 from scalelaw.results.envelope import Answer
 from scalelaw.results.warning import Warning, as_warnings
 
 LEAST_ROWS = 3
+MOST_TRIED, BETTER = 200, 0.5
+"""Up to this many times of batches the roofline of whole stages is fitted, too; it is taken where its median error is
+less than this share of that of the operators."""
+OTHER_UNIT = 100.0
+"""A median factor between measured and computed times that no card explains."""
 FAR = 0.2
 """A residual (20%) above which the model does not describe a row."""
 
@@ -97,9 +102,18 @@ def calibrate(
         )
     device = replace(device, count=count)
     warnings = [*_of_models(read), *_left_out(timings.left_out)]
-    if device.constants is None:
-        return _of_roofline(device, read, warnings)
-    return _of_stages(device, read, warnings)
+    if device.constants is None or _are_alike(read):
+        return _of_roofline(replace(device, constants=None), read, warnings)
+    plain = None
+    if len(read) <= MOST_TRIED and all(timing.work.serving == "batch" for timing in read):
+        plain = _roofline_instead(replace(device, constants=None), read, warnings)
+    try:
+        staged = _of_stages(device, read, warnings)
+    except InputError:
+        if plain is None:
+            raise
+        return plain
+    return plain if plain is not None and plain.median_error < BETTER * staged.median_error else staged
 
 
 def explain_columns() -> dict[str, str]:
@@ -135,7 +149,13 @@ def _of_roofline(device: Device, timings: Sequence[Timing], warnings: list[tuple
 
 
 def _of_stages(device: Device, timings: Sequence[Timing], warnings: list[tuple[str, str]]) -> Calibration:
-    _check_apart(timings)
+    factor = float(np.exp(np.median([np.log(predict(device, t) / t.measured) for t in timings])))
+    if not 1 / OTHER_UNIT < factor < OTHER_UNIT:
+        raise InputError(
+            f"The times are {1 / factor:.3g} times what {device.name} gives: their unit or the card differs.",
+            code="other_unit",
+            hint="Times are in milliseconds.",
+        )
     staged = fit_stages(device, timings)
     fit = staged.fit
     seen = {name: bool(is_seen) for name, is_seen in zip(staged.names, fit.is_seen, strict=True)}
@@ -150,7 +170,7 @@ def _of_stages(device: Device, timings: Sequence[Timing], warnings: list[tuple[s
     outliers = _outliers(timings, fit.residuals, fit.is_outlying)
     relative = np.expm1(fit.residuals[~fit.is_outlying])
     worst = float(np.abs(relative).max())
-    own = [*_not_seen(staged, unseen), *_misfit(outliers, worst)]
+    own = [*_not_seen(unseen), *_misfit(outliers, worst)]
     return Calibration(
         device.name, device.mfu, device.mbu, 1e3 * device.overhead_s, float(np.sqrt(np.mean(relative**2))), worst,
         len(timings), unseen, staged.device, as_warnings([*warnings, *own]), constants, _median(fit.residuals),
@@ -158,20 +178,24 @@ def _of_stages(device: Device, timings: Sequence[Timing], warnings: list[tuple[s
     )  # fmt: skip
 
 
-def _check_apart(timings: Sequence[Timing]) -> None:
-    """Raises InputError where every row is of one configuration and one kind of time."""
+def _are_alike(timings: Sequence[Timing]) -> bool:
+    """Whether every row is of one configuration and one kind of time: no constants can be told apart."""
     places = {
         (t.model.name, t.visual_tokens, float(np.ravel(t.work.batch)[0]), t.work.text_tokens, t.work.generate, t.kind,
          t.devices, t.work.serving, str(t.work.weight_type))
         for t in timings
     }  # fmt: skip
-    if len(places) == 1:
-        raise InputError(
-            f"{len(timings)} measurements of one configuration do not tell the constants of a card apart.",
-            code="not_identified",
-            hint="Measure several models or numbers of visual tokens, batches of 1 and of many, with and without an "
-            "answer.",
-        )
+    return len(places) == 1
+
+
+def _roofline_instead(
+    device: Device, timings: Sequence[Timing], warnings: list[tuple[str, str]]
+) -> Calibration | None:
+    """The card as a roofline of whole stages; None where the rows do not determine that."""
+    try:
+        return _of_roofline(device, timings, warnings)
+    except InputError:
+        return None
 
 
 def _outliers(
@@ -193,16 +217,10 @@ def _median(residuals: np.ndarray) -> float:
     return float(np.median(np.abs(np.expm1(residuals))))
 
 
-def _not_seen(staged: StageFit, unseen: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _not_seen(unseen: Sequence[str]) -> Iterator[tuple[str, str]]:
     if unseen:
         message = f"The measurements do not determine {', '.join(unseen)}: these keep the card's values."
         yield "not_seen", message
-    slow = [name for name, value in staged.values.items() if name != HOST and not 0.02 < value < 50]
-    if slow:
-        message = (
-            f"{', '.join(slow)} is far from the card's own: are the times in milliseconds, and of this card?"
-        )
-        yield "at_bound", message
 
 
 def _misfit(outliers: Sequence[Mapping[str, Any]], worst: float) -> Iterator[tuple[str, str]]:

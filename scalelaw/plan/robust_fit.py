@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
 
 FIRST_SCALE = 0.1
 """The spread of a residual (10%) that the first fit assumes."""
@@ -80,6 +79,9 @@ def _minimize(
     used: np.ndarray,
     free: np.ndarray,
 ) -> np.ndarray:
+    # here, as its import takes longer than a plan
+    from scipy.optimize import least_squares
+
     # in widths of the prior around 1: the first step of the solver is as long as its starting point
     center, width = start[free] - prior[free], prior[free]
 

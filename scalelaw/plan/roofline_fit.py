@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from scalelaw.costs._workload import Device
 from scalelaw.errors import InputError
@@ -73,6 +72,9 @@ def fit_roofline(device: Device, timings: Sequence[Timing]) -> RooflineFit:
 def _minimize(
     residual: Callable[[np.ndarray], np.ndarray], start: np.ndarray, used: np.ndarray, scale: float
 ) -> Any:
+    # here, as its import takes longer than a plan
+    from scipy.optimize import least_squares
+
     return least_squares(
         lambda parameters: residual(parameters)[used] / scale, start, bounds=([LEAST, LEAST, 0], [1, 1, SLOWEST]),
         x_scale=(0.1, 0.1, 1e-3), loss="soft_l1", xtol=1e-12, ftol=1e-12, gtol=1e-12,

@@ -98,7 +98,7 @@ class Timings:
 
 
 def read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """The columns of a csv and its rows as text. Raises InputError for a file that is none, and for a column that is not known."""
+    """The columns of a csv and its rows as text. Raises InputError for another file, and for an unknown column."""
     if wrong := otherwise(path, TABLE):
         raise InputError(f"{path} is not a csv of latencies.", code="wrong_kind", hint=wrong)
     try:

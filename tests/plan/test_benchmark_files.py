@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# ruff: noqa: E501
 import copy
 import json
 from collections.abc import Callable

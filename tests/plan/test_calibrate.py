@@ -106,6 +106,11 @@ def test_measurements_that_cannot_tell_the_constants_apart_get_a_sentence(tmp_pa
         ("model,visual_tokens,latency_ms\nqwen9,1,3\n", "unknown_model"),
         ("model,visual_tokens,latency_ms\nqwen1.5-7b,1,3\n", "too_few_points"),
         ("model,visual_tokens,latency_ms,dtype\nqwen1.5-7b,1,3,bf7\n", "unknown_dtype"),
+        ("model,visual_tokens,ttft_ms,concurrency\nqwen1.5-7b,1,3,0\n", "bad_value"),
+        ("model,visual_tokens,ttft_ms,arrival_rate\nqwen1.5-7b,1,3,2\n", "bad_value"),
+        ("model,visual_tokens,ttft_ms,concurrency,arrival_rate\nqwen1.5-7b,1,3,2,2\n", "bad_value"),
+        ("model,ttft_ms\nqwen1.5-7b,3\n", "missing_column"),
+        ("model,image_size,ttft_ms\nqwen3-vl-8b,big,3\n", "bad_image_size"),
     ],
 )
 def test_bad_measurements_get_a_sentence(tmp_path: Path, text: str, code: str) -> None:

@@ -236,3 +236,13 @@ def test_the_columns_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert all(name in out for name in columns)
     assert cli.main(["calibrate", "--hardware", "h100-sxm", "--json"]) == 2
+
+
+def test_times_in_another_unit_are_refused(tmp_path: Path) -> None:
+    rows = [
+        {**row, "ttft_ms": row["ttft_ms"] / 1e3, "ms_per_token": row["ms_per_token"] / 1e3}
+        for row in rows_of(true_device())
+    ]
+    with pytest.raises(InputError) as refusal:
+        calibrate(write(tmp_path / "seconds.csv", rows), "h100-sxm")
+    assert refusal.value.code == "other_unit"
