@@ -67,8 +67,8 @@ def _load(result: Mapping[str, Any]) -> dict[str, float]:
 def _check_listed(result: Mapping[str, Any]) -> None:
     """The times of single requests are in seconds; their median is the one in milliseconds."""
     listed = [value for value in result.get("ttfts") or () if isinstance(value, int | float) and value > 0]
-    stated = optional(result, "median_ttft_ms")
-    if len(listed) >= LEAST_LISTED and stated is not None and not 0.5 < 1e3 * median(listed) / stated < 2:
+    middle = optional(result, "median_ttft_ms")
+    if len(listed) >= LEAST_LISTED and middle is not None and not 0.5 < 1e3 * median(listed) / middle < 2:
         raise InputError(
             f"The single times of the {TOOL} file are not its medians in seconds.", code="contradictory_units"
         )
