@@ -19,13 +19,15 @@ def unseen(rows: Iterable[Mapping[str, Any]], devices: int) -> list[dict[str, st
     good = [row for row in rows if row.get("status") in USED]
     alone = [row for row in good if row.get("concurrency") == 1]
     prompts = [row["prompt_tokens"] for row in alone if not row.get("images") and row.get("ttft_ms")]
-    pictures = [row["visual_tokens"] for row in good if row.get("images") and row.get("image_ms") is not None]
+    pictures = [
+        row["visual_tokens"] for row in alone if row.get("images") and row.get("image_ms") is not None
+    ]
     steps = [row for row in good if row.get("ms_per_token")]
     levels = [float(row["concurrency"]) for row in steps if row.get("concurrency")]
     reasons = {
         "host": "" if prompts else "No text-only cell at concurrency 1 has a time to the first token.",
         "prefill": _apart(prompts, "text-only prompts at concurrency 1"),
-        "image": _apart(pictures, "image sizes with a text-only twin"),
+        "image": _apart(pictures, "image sizes with a text-only twin at concurrency 1"),
         "decode": "" if steps else "No cell has a time per token.",
         "batch": _apart(levels, "concurrencies with a time per token"),
         "all_reduce": "" if devices > 1 else "One device does not communicate.",

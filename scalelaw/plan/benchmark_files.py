@@ -11,6 +11,7 @@ from scalelaw import plugins
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.files.safe_load import read_text
+from scalelaw.files.safe_text import one_line
 from scalelaw.plan.timings import COLUMNS, PASSED
 
 PACKAGE = "benchmarks"
@@ -46,6 +47,12 @@ def read_benchmark(path: Path) -> tuple[str, list[dict[str, str]]]:
                 rows = tool.rows(content)
             except InputError as error:
                 raise InputError(f"{path}: {error.message}", code=error.code, hint=error.hint) from error
+            except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
+                raise InputError(
+                    f"{path} looks like a file of {name} and has a value of another kind: {one_line(error)[:100]}.",
+                    code="bad_value",
+                    hint="It is damaged, or another version of the tool wrote it.",
+                ) from error
             return name, [_as_text(row) for row in rows]
     raise InputError(
         f"{path} is of no benchmark tool that is known.",

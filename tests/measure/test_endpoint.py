@@ -15,6 +15,7 @@ from scalelaw import cli
 from scalelaw.errors import InputError, NoAnswer
 from scalelaw.measure import Measurement, measure_latency
 from scalelaw.measure.questions import QuestionMaker
+from scalelaw.plan import find_cost
 from scalelaw.tokens.images import Size
 
 QUICK: dict[str, Any] = {
@@ -379,3 +380,25 @@ def test_the_command_needs_its_extra(
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["code"] == "missing_dependency"
     assert "scalelaw[measure]" in error["hint"]
+
+
+def test_a_measurement_calibrates_a_card(tmp_path: Path) -> None:
+    """From a served model to a card whose time per token is the server's, by the two commands."""
+    latencies, card = str(tmp_path / "latencies.csv"), str(tmp_path / "card.yaml")
+    words = [
+        "--images",
+        "64x64,640x480",
+        "--concurrency",
+        "1,2",
+        "--generate",
+        "16",
+        "--spread",
+        "100",
+        "--requests",
+        "5",
+    ]
+    with serve(Behavior(fixed_s=0.02, token_s=0.01, visual_s=1e-4)) as url:
+        assert cli.main(["measure", url, *words, "--calibrate-as", "qwen2.5-vl-7b", "-o", latencies]) == 0
+    assert cli.main(["calibrate", latencies, "--hardware", "h100-sxm", "-o", card]) == 0
+    bill = find_cost("qwen2.5-vl-7b", 300, 50, generate=16, hardware=card)
+    assert 10 <= bill.costs["ms_per_token"] < 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # ruff: noqa: E501
+import contextlib
 import copy
 import json
 from collections.abc import Callable
@@ -200,6 +201,36 @@ def test_a_file_that_is_cut_off_is_refused(name: str, tmp_path: Path) -> None:
 )
 def test_json_of_no_tool_is_refused(content: Any, tmp_path: Path) -> None:
     assert code_of(tmp_path, content) == "unknown_benchmark"
+
+
+ODD = [None, 0, -1, 3, 1e400, float("nan"), True, "x", "", [], [None], {}, {"a": 1}, [[]]]
+
+
+def places(content: Any, at: tuple[Any, ...] = ()) -> Any:
+    """The path of every value."""
+    items = (
+        content.items()
+        if isinstance(content, dict)
+        else enumerate(content)
+        if isinstance(content, list)
+        else ()
+    )
+    for key, value in items:
+        yield (*at, key)
+        yield from places(value, (*at, key))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_value_is_never_a_traceback(name: str, tmp_path: Path) -> None:
+    for place in places(FILES[name]):
+        for odd in ODD:
+            content = copy.deepcopy(FILES[name])
+            inner = content
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = odd
+            with contextlib.suppress(InputError):
+                rows_of(tmp_path, content)
 
 
 def test_a_card_is_calibrated_from_a_benchmark_file(
