@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help setup demo paper docs quick test check format lint types layers engines engines-vllm bench chaos fuzz clean
+.PHONY: help setup demo paper docs quick test check format lint types layers engines engines-vllm bench latency chaos fuzz clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ engines-vllm: $(STAMP)  ## vLLM's own argument parser reads the printed lines (d
 
 bench: $(STAMP)  ## run the benchmarks on this machine
 	@$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_* test_*' -p no:xdist --benchmark-only --benchmark-columns=min,median,max,rounds
+
+latency: $(STAMP)  ## compare latencies with published measurements: make latency WHEEL=aiconfigurator_core-0.12.0-*.whl
+	@$(BIN)/python experiments/latency/evaluate.py $(WHEEL)
 
 chaos: $(STAMP)  ## sweeps under 200 seeded faults, on every executor (Slurm and Ray included)
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-200} $(BIN)/pytest tests/chaos -n 2

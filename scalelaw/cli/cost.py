@@ -19,6 +19,7 @@ from scalelaw.cli.help import Sectioned
 from scalelaw.cli.workload import (
     CacheType,
     Compressor,
+    Concurrency,
     Devices,
     Frames,
     Generate,
@@ -92,6 +93,7 @@ def cost(
             rich_help_panel="Hardware",
         ),
     ] = "bf16",
+    concurrency: Concurrency = None,
     cache_dtype: CacheType = "bf16",
     images: Images = 1,
     tiles: Tiles = 1,
@@ -119,6 +121,7 @@ def cost(
         batch=batch,
         dtype=dtype,
         cache_dtype=cache_dtype,
+        concurrency=concurrency,
         images=images,
         tiles=tiles,
         cached_prefix=cached_prefix,

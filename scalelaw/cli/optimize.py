@@ -23,6 +23,7 @@ from scalelaw.cli.help import Sectioned
 from scalelaw.cli.workload import (
     CacheType,
     Compressor,
+    Concurrency,
     Devices,
     Frames,
     Generate,
@@ -175,6 +176,7 @@ def optimize(
             rich_help_panel="Hardware",
         ),
     ] = "bf16",
+    concurrency: Concurrency = None,
     cache_dtype: CacheType = "bf16",
     images: Images = 1,
     tiles: Tiles = 1,
@@ -239,6 +241,7 @@ def optimize(
         batch=batch,
         dtype=dtype,
         cache_dtype=cache_dtype,
+        concurrency=concurrency,
         images=images,
         tiles=tiles,
         cached_prefix=cached_prefix,

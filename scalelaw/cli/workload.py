@@ -139,6 +139,15 @@ Price = Annotated[
         rich_help_panel="Hardware",
     ),
 ]
+Concurrency = Annotated[
+    str | None,
+    typer.Option(
+        "--concurrency",
+        help="Queries that are always in flight (a closed loop), instead of a batch that comes together.",
+        metavar="NUMBER",
+        rich_help_panel="Hardware",
+    ),
+]
 CacheType = Annotated[
     str,
     typer.Option(

@@ -88,8 +88,8 @@ class Workload:
     load: the images counted from their pixels; tower, tiles and compressor then have no part in them.
     price_per_hour: of one device. batch, weight_bytes and cache_bytes may be arrays that broadcast.
     weight_type: the number type of the weights, one name or one for each of weight_bytes; None: what the bytes say.
-    serving: `batch` (all queries of a batch come together and are served to the end), `closed` (as many queries as
-    the batch are always in flight) or `open` (they come at arrival_rate, queries/s, and the batch follows).
+    serving: `batch` (all queries of a batch come together and are served to the end) or `closed` (as many queries as
+    the batch are always in flight).
     """
 
     text_tokens: float = 50
@@ -108,7 +108,6 @@ class Workload:
     load: ImageLoad | None = None
     weight_type: Any = None
     serving: str = "batch"
-    arrival_rate: float | None = None
 
     def in_prompt(self, visual_tokens: Any) -> Any:
         """Tokens of all images in the prompt, with the markers around them."""

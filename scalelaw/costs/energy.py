@@ -1,9 +1,10 @@
 """Energy: joules of one query, from the board power of the device while it serves.
 
-    energy_j = devices x watts x latency of a batch / batch
+    energy_j = devices x 0.67 x watts x latency of a batch / batch
 
-Source: the definition, with the power that the maker states.
-Counts the board's full power over the whole latency, an upper estimate. Leaves out the host, cooling and idle time.
+Source: the definition, with the power limit that the maker publishes. Boards that serve draw 61% to 73% of it
+(published measurements); the middle is taken.
+Counts the board over the whole latency. Leaves out the host, cooling and idle time.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from scalelaw.model_shapes import LLMShape
 kinds = {"energy_j": "joules per query"}
 needs = ("shape", "device", "power")
 
+POWER_SHARE = 0.67
+"""Share of the board's power limit that is drawn while it serves."""
+
 
 def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload) -> dict[str, Any]:
     """Joules of one query, by the stages of the latency. Raises InputError where the device's power is not known."""
@@ -27,6 +31,6 @@ def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload
     assert device is not None, "energy needs a device"
     if device.watts is None:
         raise InputError(f"The power of {device.name} is not published.", code="no_power")
-    per_ms = device.count * device.watts / 1e3 / np.asarray(workload.batch, dtype=float)
+    per_ms = device.count * POWER_SHARE * device.watts / 1e3 / np.asarray(workload.batch, dtype=float)
     stages = latency.parts(n_params, shape, visual_tokens, workload)
     return {stage: per_ms * milliseconds for stage, milliseconds in stages.items()}

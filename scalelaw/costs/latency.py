@@ -14,8 +14,7 @@
 
 Serving: a `batch` comes together. In a `closed` loop of B queries the time per token is step(B) + (B / generated)
 (prefill + image) of one query, because the prefills of the others come between the steps; the wait before the own
-prefill is half a step and the queue of M/D/1 (Pollaczek-Khinchine). `open`: at an arrival rate the batch is what
-Little's law gives (arrivals x latency).
+prefill is half a step and the queue of M/D/1 (Pollaczek-Khinchine): steady arrivals, not a benchmark's first burst.
 Source: the constants are medians of public operator tables (experiments/latency; data/latency_constants.yaml), class
 defaults where a card has none; none is fitted to a served request. A card file with mfu and mbu keeps the roofline of
 whole stages (costs/_roofline.py). A mixture reads only the experts that its tokens meet: E (1 - (1 - k/E)^tokens).
@@ -30,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.costs import _compressor, _llm, _passes, _roofline, layer_flops
-from scalelaw.costs._serving import closed_loop, open_loop
+from scalelaw.costs._serving import closed_loop
 from scalelaw.costs._workload import Workload
 from scalelaw.model_shapes import LLMShape
 
@@ -57,11 +56,7 @@ def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload
 
         stages, _ = _stages(shape, visual_tokens, alone)
         work = sum(stages.values()) - stages.get("host", 0.0)
-        loop = (
-            closed_loop(step_of, work, workload.generate, np.asarray(workload.batch, dtype=float))
-            if workload.serving == "closed"
-            else open_loop(step_of, work, workload.generate, float(workload.arrival_rate or 0.0))
-        )
+        loop = closed_loop(step_of, work, workload.generate, np.asarray(workload.batch, dtype=float))
         stages |= {"wait": loop.wait, "decode": workload.generate * loop.per_token}
     nothing = 0 * workload.in_prompt(visual_tokens)
     return {stage: 1e3 * seconds + nothing for stage, seconds in stages.items()}

@@ -91,6 +91,22 @@ class VisionShape:
                 total[part.name] += 2.0 * part.pair * self._pairs(part, seen)
         return total
 
+    @property
+    def layers(self) -> float:
+        """Layers of the encoder, from its matrices: one holds about 12 width^2 weights."""
+        weights = sum(
+            part.weights for part in self.parts if part.name == TOWER and part.on in ("token", "patch")
+        )
+        return max(round(weights / (12 * self.width**2)), 1)
+
+    def attention_flops(self, seen: Seen) -> float:
+        """FLOPs of attention among the patches of one image or video."""
+        return sum(
+            2.0 * part.pair * self._pairs(part, seen)
+            for part in self.parts
+            if part.pair and part.name == TOWER
+        )
+
     def _met(self, on: str, seen: Seen) -> float:
         if on == "patch":
             return seen.patches

@@ -28,6 +28,7 @@ UNITS: dict[str, dict[str, float]] = {
     "gb": {"MB": 1e-3, "GB": 1.0, "TB": 1e3, "MiB": 2**20 / 1e9, "GiB": 2**30 / 1e9},
     "j": {"mJ": 1e-3, "J": 1.0, "kJ": 1e3, "Wh": 3600.0},
     "million": {"$": 1.0, "usd": 1.0, "USD": 1.0},
+    "tokens": {"$": 1.0, "usd": 1.0, "USD": 1.0},
 }
 """Units of an amount, by the last word of the kind's name; in the unit of that name."""
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from scalelaw.costs._constants import Constants
@@ -75,6 +76,16 @@ def uncalibrated(device: Device) -> list[tuple[str, str]]:
     return [("uncalibrated", message)]
 
 
+def _listed(name: str, row: Mapping[str, Any]) -> str:
+    """What the constants of a bundled card are, and the median error of the operators that they were read from."""
+    constants = constants_for(name, row["group"], None)
+    if not constants.measured:
+        return constants.source
+    rates = [*constants.products.values(), *constants.decode_attention.values(), constants.prefill_attention]
+    error = float(np.median([rate.error for rate in rates if rate.rows]))
+    return f"operator tables, median error {100 * error:.0f}%"
+
+
 def _origin(constants: Constants) -> str:
     if constants.measured:
         return "read from tables of single operators, without a served request"
@@ -85,7 +96,7 @@ def list_hardware() -> dict[str, str]:
     """The bundled devices: name -> what it is, in one line."""
     return {
         name: f"{row['title']}: {row['peak_tflops']:g} TFLOP/s dense bf16, {row['bandwidth_tb_s']:g} TB/s, "
-        f"{row['memory_gb']:g} GB"
+        f"{row['memory_gb']:g} GB; latency constants: {_listed(name, row)}"
         for name, row in _bundled()["devices"].items()
     }
 

@@ -100,13 +100,22 @@ def _own_load(shape: VisionShape, counts: list[list[Counted]]) -> ImageLoad:
     tower, projector = (
         np.array([sum(one[part] for one in query) for query in flops]) for part in (TOWER, PROJECTOR)
     )
-    return ImageLoad(shape.name, float(shape.n_params), tower, projector)
+    attention = np.array([sum(shape.attention_flops(one) for one in query) for query in counts])
+    return ImageLoad(
+        shape.name, float(shape.n_params), tower, projector, attention_flops=attention, tokens=_patches(counts),
+        layers=shape.layers, width=shape.width,
+    )  # fmt: skip
+
+
+def _patches(counts: list[list[Counted]]) -> np.ndarray:
+    """Patches of each query's images."""
+    return np.array([float(sum(one.patches for one in query)) for query in counts])
 
 
 def _other_load(tower: TowerShape | None, model: Model, counts: list[list[Counted]]) -> ImageLoad:
     if tower is None:
         nothing = np.zeros(len(counts))
-        return ImageLoad("none", 0.0, nothing, nothing)
+        return ImageLoad("none", 0.0, nothing, nothing, attention_flops=nothing, tokens=nothing)
     assert model.shape is not None
     width = model.shape.width
     work = [
@@ -118,7 +127,14 @@ def _other_load(tower: TowerShape | None, model: Model, counts: list[list[Counte
         for query in counts
     ]
     params = tower.n_params + _vision.projector_params(tower.width, width)
-    return ImageLoad(tower.name, float(params), np.array(work), np.array(projected))
+    attention = [
+        sum(4.0 * tower.layers * tower.width * one.patches**2 / one.tiles for one in query)
+        for query in counts
+    ]
+    return ImageLoad(
+        tower.name, float(params), np.array(work), np.array(projected), attention_flops=np.array(attention),
+        tokens=_patches(counts), layers=tower.layers, width=tower.width,
+    )  # fmt: skip
 
 
 def workload_with(work: Workload, seen: Seen, number: int) -> Workload:
@@ -130,6 +146,8 @@ def workload_with(work: Workload, seen: Seen, number: int) -> Workload:
         tower_flops=seen.load.tower_flops[..., None],
         projector_flops=seen.load.projector_flops[..., None],
         markers=np.asarray(seen.load.markers)[..., None],
+        attention_flops=np.asarray(seen.load.attention_flops)[..., None],
+        tokens=np.asarray(seen.load.tokens)[..., None],
     )
     return replace(work, images=float(number), tiles=1.0, tower=None, compressor=None, load=load)
 
@@ -146,6 +164,8 @@ def side_by_side(every: Sequence[Seen]) -> Seen:
         tower_flops=stacked(one.load.tower_flops for one in every),
         projector_flops=stacked(one.load.projector_flops for one in every),
         markers=stacked(one.load.markers for one in every),
+        attention_flops=stacked(one.load.attention_flops for one in every),
+        tokens=stacked(one.load.tokens for one in every),
     )
     return replace(first, visual_tokens=stacked(one.visual_tokens for one in every), load=load)
 

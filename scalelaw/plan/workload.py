@@ -50,7 +50,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "usd_per_hour": (0, 1e9),
 }
 """From where to where each number may lie; beyond, nothing is meant and products overflow."""
-COUNTS = ("generate", "images", "tiles", "batch", "devices")
+COUNTS = ("generate", "images", "tiles", "batch", "concurrency", "devices")
 """Numbers that must be whole; text_tokens may be a mean over queries, as visual tokens may."""
 
 
@@ -93,20 +93,31 @@ def make_query(
     mfu: Any = None,
     mbu: Any = None,
     usd_per_hour: float | None = None,
+    concurrency: Any = None,
     seed: int = 0,
 ) -> Query:
     """The query of these options.
 
     batch, dtype: one or several (a list, or separated by commas): the planner chooses among them. tower: a bundled
     tower or "none"; `clip-vit-l-14-336` unless named. compressor: none that costs, unless named. mfu, mbu: a
-    number, or a range (low, high) over which p_best is taken. usd_per_hour: the price of one device.
+    number, or a range (low, high) over which p_best is taken; either brings the roofline of whole stages instead of the
+    card's constants of operators. usd_per_hour: the price of one device. concurrency: queries that are always in
+    flight, instead of a batch that comes together; one or several.
     generate, batch, images, tiles and devices are whole numbers; text_tokens may be a mean over queries.
     Raises InputError for an unknown name, for a number out of range and for a count that is not whole.
     """
     numbers: dict[str, Any] = {name: number_within(name, value, *RANGES[name]) for name, value in (
         ("text_tokens", text_tokens), ("generate", generate), ("images", images), ("tiles", tiles),
         ("cached_prefix", cached_prefix), ("questions_per_image", questions_per_image))}  # fmt: skip
-    batches = [number_within("batch", b, *RANGES["batch"]) for b in _several(batch)]
+    if concurrency is not None and _several(batch) not in ([1], ["1"]):
+        raise InputError(
+            "A batch comes together, and a concurrency keeps queries in flight: give one of the two.",
+            code="usage",
+            hint="Leave out --batch.",
+        )
+    at_once = "batch" if concurrency is None else "concurrency"
+    several = _several(batch if concurrency is None else concurrency)
+    batches = [number_within(at_once, number, *RANGES["batch"]) for number in several]
     types = [_dtype(t) for t in _several(dtype)]
     setups = tuple(Setup(t, b) for t in dict.fromkeys(types) for b in dict.fromkeys(batches))
     if not setups:
@@ -133,6 +144,7 @@ def make_query(
         tower=find_tower(tower or DEFAULT_TOWER),
         compressor=compressor,
         device=device,
+        serving="batch" if concurrency is None else "closed",
         price_per_hour=None
         if usd_per_hour is None
         else number_within("usd_per_hour", usd_per_hour, *RANGES["usd_per_hour"]),

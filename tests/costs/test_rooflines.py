@@ -106,7 +106,7 @@ def test_a_batch_by_hand(batch: int, count: int) -> None:
     assert parts["prefill"] == pytest.approx(1e3 * prefill)
     assert parts["decode"] == pytest.approx(1e4 * step)
     joules = energy.parts(SHAPE.n_params, SHAPE, 144, work)
-    assert sum(joules.values()) == pytest.approx(count * 300 * (prefill + 10 * step) / batch)
+    assert sum(joules.values()) == pytest.approx(0.67 * count * 300 * (prefill + 10 * step) / batch)
     usd = dollars.parts(SHAPE.n_params, SHAPE, 144, work)
     assert sum(usd.values()) == pytest.approx(1e6 * count * 2.0 / 3600 * (prefill + 10 * step) / batch)
 

@@ -33,11 +33,12 @@ def test_a_bill_on_a_card() -> None:
         "ttft_ms",
         "ms_per_token",
         "usd_per_million",
+        "usd_per_million_tokens",
         "energy_j",
     }
     assert bill.costs["latency_ms"] == pytest.approx(sum(bill.stages["latency_ms"].values()))
     assert bill.costs["usd_per_million"] == pytest.approx(3 / 3.6 * bill.costs["latency_ms"])
-    assert bill.costs["energy_j"] == pytest.approx(0.7 * bill.costs["latency_ms"])
+    assert bill.costs["energy_j"] == pytest.approx(0.67 * 0.7 * bill.costs["latency_ms"])
     assert bill.largest_batch is not None
     full = find_cost("llava-1.5-7b", hardware="h100", generate=8, batch=bill.largest_batch)
     more = find_cost("llava-1.5-7b", hardware="h100", generate=8, batch=bill.largest_batch + 1)

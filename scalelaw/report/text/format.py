@@ -175,6 +175,7 @@ def kind(name: str) -> str:
         "tpot_ms": "each token",
         "ms_per_token": "time per token",
         "usd_per_million": "price",
+        "usd_per_million_tokens": "price per token",
     }
     return known.get(name, named(name.rpartition("_")[0] or name))
 
@@ -195,6 +196,7 @@ _MEANINGS = {
     "ttft_ms": "to the first token",
     "ms_per_token": "per generated token",
     "usd_per_million": "per million queries",
+    "usd_per_million_tokens": "per million generated tokens",
     "energy_j": "per query",
     "memory_gb": "of device memory",
 }
