@@ -24,9 +24,9 @@ from scalelaw.results.envelope import Answer
 from scalelaw.results.warning import Warning, as_warnings
 
 LEAST_ROWS = 3
-MOST_TRIED, BETTER = 200, 0.5
-"""Up to this many times of batches the roofline of whole stages is fitted, too; it is taken where its median error is
-less than this share of that of the operators."""
+MOST_TRIED, BETTER, LEAST_APART = 200, 0.5, 6
+"""Up to this many times of batches the roofline of whole stages is fitted, too. It is taken where its median error is
+less than this share of that of the operators, over at least this many different times: its 3 constants fit any few."""
 OTHER_UNIT = 100.0
 """A median factor between measured and computed times that no card explains."""
 FAR = 0.2
@@ -113,7 +113,9 @@ def calibrate(
         if plain is None:
             raise
         return plain
-    return plain if plain is not None and plain.median_error < BETTER * staged.median_error else staged
+    is_plain = plain is not None and plain.median_error < BETTER * staged.median_error
+    apart = len({float(f"{timing.measured:.3g}") for timing in read})
+    return plain if plain is not None and is_plain and apart >= LEAST_APART else staged
 
 
 def explain_columns() -> dict[str, str]:

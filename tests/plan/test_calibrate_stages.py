@@ -246,3 +246,12 @@ def test_times_in_another_unit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refusal:
         calibrate(write(tmp_path / "seconds.csv", rows), "h100-sxm")
     assert refusal.value.code == "other_unit"
+
+
+def test_a_few_times_of_batches_do_not_replace_the_operators_of_a_card(tmp_path: Path) -> None:
+    """Three constants fit any few times; the card keeps the constants of its operator tables."""
+    rows = [f"qwen1.5-{size},{v},{ms}" for size, ms in (("1.8b", 9.0), ("7b", 21.0)) for v in (16, 144, 576)]
+    (tmp_path / "few.csv").write_text("model,visual_tokens,latency_ms\n" + "\n".join(rows) + "\n")
+    card = calibrate(tmp_path / "few.csv", "h100-sxm")
+    assert card.device.constants is not None
+    assert card.constants["decode"] == {"value": 1.0, "is_seen": False}
