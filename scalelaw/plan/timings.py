@@ -188,7 +188,7 @@ def _query(row: Mapping[str, str], at: int, model: str) -> tuple[Model, Workload
             work, tokens_seen = seen
             return named, replace(work, **served), count_of(visual) if visual else tokens_seen, False
         if not visual:
-            raise InputError("The row has neither visual_tokens nor an image_size.", code="bad_value")
+            raise InputError("The row has neither visual_tokens nor an image_size.", code="bad_tokens")
         work, count, is_assumed = workload_for(named, query, visual)
         return named, replace(work, **served), count, is_assumed
     except InputError as error:

@@ -276,6 +276,9 @@ def show_calibration(calibration: Calibration) -> None:
             for name, one in calibration.constants.items()
         ]
         out.table(("constant", "value", "from"), rows)
+        out.line(
+            after=f"mfu {calibration.mfu:g} and mbu {calibration.mbu:g} are not used: operators have their own."
+        )
     else:
         rows = [
             ("mfu (share of peak FLOP/s)", fmt.cell(calibration.mfu), ""),
