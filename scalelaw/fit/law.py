@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError
+from scalelaw.fit.formula_starts import Form
 from scalelaw.fit.law_checks import MAGNITUDES, TINY, check, is_analytic, probe
 from scalelaw.fit.signature import bad_law, matched, matched_gradient
 
@@ -27,6 +28,7 @@ class Law:
     signed: derived quantities that may be negative although no parameter may.
     implied: derived quantity -> (another one, a decreasing function of that); where the quantity is infinite, its
     interval comes from the other's.
+    form: the tree of a law that was typed as a formula.
     The arguments of its functions are matched by name with `units` and `bounds` (see `signature`).
     Raises InputError (bad_law) for a function with other arguments.
     """
@@ -46,6 +48,7 @@ class Law:
     notes: Mapping[str, str] = field(default_factory=dict)
     signed: tuple[str, ...] = ()
     implied: Mapping[str, tuple[str, Callable[[float], float]]] = field(default_factory=dict)
+    form: Form | None = None
 
     def __post_init__(self) -> None:
         names = (*self.units, *self.bounds)
@@ -127,6 +130,8 @@ class Law:
         """Whether the law is nonzero when its linear parameters are zero, for inputs of any size."""
         if not self.linear:
             return True
+        if self.source == "typed":
+            return self.form is None or not self.form.vanishes(self.linear)
         for magnitude in MAGNITUDES:
             inputs, parameters = probe(self, magnitude)
             rest = self.value(inputs, np.where(self.is_linear[:, None], 0.0, parameters))
@@ -197,7 +202,7 @@ class Law:
         return low, high
 
 
-FIELDS = tuple(f.name for f in fields(Law) if f.name != "name")
+FIELDS = tuple(f.name for f in fields(Law) if f.name not in ("name", "form"))
 """The names that a law file may define."""
 
 
@@ -221,6 +226,7 @@ def make_law(name: str, names: Mapping[str, Any]) -> Law:
             notes=names.get("notes", {}),
             signed=tuple(map(str, names.get("signed", ()))),
             implied=names.get("implied", {}),
+            form=names.get("form"),
         )
     except InputError:
         raise

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scalelaw.fit.huber import follow
+from scalelaw.fit.log_search import descend_in_logs, refine_in_logs
 from scalelaw.fit.starts import cover, stages
 from scalelaw.fit.varpro import ROUNDING, Problem, State, count_agreeing, descend
 
@@ -49,12 +50,13 @@ def minimize(
 
     Args:
         problem: the fit problem.
-        starts: number of starting points of the exponents; by default 256 for two exponents, up to 4096 for six.
+        starts: number of starting points of the exponents; by default 256 for two exponents, up to 4096 for six (1024
+            for a formula, whose starts are laid out by its form).
         keep: number of the best distinct starting points to descend from.
         first: [p] one more starting point, such as a known answer.
     """
     nonlinear = int((~problem.law.is_linear & ~problem.fixed).sum())
-    starts = starts or 256 * 2 ** min(max(nonlinear - 2, 0), 4)
+    starts = starts or 256 * 2 ** min(max(nonlinear - 2, 0), 4 if problem.law.form is None else 2)
     sample = _sample(problem, _ENOUGH)
     few = nonlinear < 3
     rough = _sample(sample, _ROUGH) if few else sample
@@ -67,6 +69,8 @@ def minimize(
     quadratic = problem.objective.is_quadratic
     enough = (_AGREED if quadratic else _AGREED_ROBUST) if few and first is None else None
     steps, damping = (60, 1.0 if quadratic else 10.0) if few else (100, 10.0)
+    if problem.law.form is not None:
+        candidates = descend_in_logs(sample, candidates, steps)
     descents = descend(sample, candidates, 1e-8, steps, damping, enough)
     ends, totals = descents.parameters, descents.objective
     if (
@@ -82,6 +86,13 @@ def minimize(
     if sample is not problem:
         start = descend(problem, start[:, None], tolerance=1e-13, steps=200).parameters[:, 0]
     polished, gap = _finished(problem, start)
+    if problem.law.form is not None and gap >= _CLOSE:
+        for end in [start, *ends[:, np.argsort(totals, kind="stable")[1:3]].T]:
+            other, other_gap = _finished(problem, refine_in_logs(problem, end))
+            if other.objective < polished.objective or (
+                other.objective <= polished.objective * (1 + _CLOSE) and other_gap < gap
+            ):
+                polished, gap = other, other_gap
     if problem.objective.loss == "huber" and sample is problem and _CLOSE <= gap < np.inf:
         place, gap = follow(problem, polished.parameters)
         polished = polish(problem, place)

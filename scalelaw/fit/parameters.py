@@ -142,4 +142,5 @@ def _eliminate(law: Law, ties: Mapping[str, Expression]) -> Law:
         gradient=None if law.gradient is None else Ordered(gradient),
         derived=None,
         search=Ordered(search),
+        form=None,
     )

@@ -23,6 +23,8 @@ _STEP = 0.5
 """Decades between values."""
 _LEAST, _MOST = 6.0, 60.0
 """Fewest and most decades to each side of one."""
+_SHARES = 16
+"""Values of a parameter of a formula, over its range in the layout."""
 _POINTS = 40
 """Data points that rank the values."""
 
@@ -37,6 +39,8 @@ def scan(problem: Problem, unit: Array, parameters: Array, keep: int) -> Array:
         keep: number of points.
     """
     law, problem = problem.law, _thinned(problem)
+    if law.form is not None:
+        return _scan_form(problem, unit, keep)
     known = law.searched(problem.inputs)
     free = ~law.is_linear & ~problem.fixed
     scanned = [j for j, name in enumerate(law.parameters) if free[j] and name not in known]
@@ -59,6 +63,44 @@ def scan(problem: Problem, unit: Array, parameters: Array, keep: int) -> Array:
             totals = np.where(lower, reached[least], totals)
     taken = _distinct(best[scanned], totals, keep)
     return np.concatenate([best[:, taken], _beside(best[:, taken[:1]], values, keep)], axis=1)
+
+
+def _scan_form(problem: Problem, unit: Array, keep: int) -> Array:
+    """[p, up to keep] as `scan`, for a formula: the search moves in the unit box of its layout.
+
+    unit [p, B]: all points are ranked, and the best move one parameter after the other.
+    """
+    law, free = problem.law, np.flatnonzero(~problem.law.is_linear & ~problem.fixed)
+    preset = {
+        law.parameters[j]: np.float64(1.0 if law.is_linear[j] and not problem.fixed[j] else problem.lower[j])
+        for j in range(len(law.parameters))
+        if j not in free
+    }
+
+    def solved(box: Array) -> tuple[Array, Array]:
+        placed = law.form.place(problem.inputs, box, preset, (problem.lower, problem.upper))  # type: ignore[union-attr]
+        return _solved(problem, placed)
+
+    parameters, totals = solved(unit)
+    taken = np.argsort(totals, kind="stable")[: 2 * keep]
+    taken = taken[np.isfinite(totals[taken])]
+    if not taken.size:
+        return parameters[:, :keep]
+    box, best, totals = unit[:, taken], parameters[:, taken], totals[taken]
+    initial = best[:, :keep]
+    for sweep in range(_SWEEPS):
+        for j in free if sweep % 2 == 0 else free[::-1]:
+            count, rows = _SHARES, box.shape[1]
+            trial = np.repeat(box, count, axis=1)
+            trial[j] = np.tile((np.arange(count) + 0.5) / count, rows)
+            moved, reached = solved(trial)
+            least = reached.reshape(rows, count).argmin(axis=1) + count * np.arange(rows)
+            lower = reached[least] < totals * (1 - 1e-12)
+            box = np.where(lower, trial[:, least], box)
+            best = np.where(lower, moved[:, least], best)
+            totals = np.where(lower, reached[least], totals)
+    ends = best[:, _distinct(best[free], totals, keep)]
+    return np.concatenate([ends, initial], axis=1)
 
 
 def _beside(place: Array, values: dict[int, Array], keep: int) -> Array:

@@ -40,6 +40,8 @@ def cover(problem: Problem, starts: int, keep: int) -> tuple[Array, Array]:
     where = np.zeros_like(parameters)
     where[free] = unit
     scaled = scan(plain, where, parameters, keep)
+    if law.form is not None and scaled.shape[1]:
+        return scaled, parameters[:, :0] if problem.objective.is_quadratic else scaled
     parameters, totals = _placed(plain, parameters)
     best = np.concatenate([scaled, parameters[:, _distinct(unit, totals, keep)]], axis=1)
     if problem.objective.is_quadratic:
