@@ -111,13 +111,13 @@ def trial(seed: int) -> dict[str, object]:
     law = make_law(in_raw, law_names(in_raw, tuple(names)))
     scaled = tuple(inputs[name] * units[name] for name in law.inputs)
     began = time.process_time()
-    found = minimize(Problem(law, scaled, target[None], Objective(), None, law.lower, law.upper))
+    reached = minimize(Problem(law, scaled, target[None], Objective(), None, law.lower, law.upper))
     seconds = time.process_time() - began
     return {
         "seed": seed,
         "formula": text,
-        "ratio": found.objective / best - 1,
-        "converged": found.converged,
+        "ratio": reached.objective / best - 1,
+        "converged": reached.converged,
         "seconds": seconds,
     }
 

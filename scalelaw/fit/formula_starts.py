@@ -131,7 +131,7 @@ class _Layout:
         for node, _ in inner:
             self.place(node, _ONE)
         for node, divides in last:
-            rest = _ONE
+            rest: Any = _ONE
             with np.errstate(all="ignore"):
                 for other, below in factors:
                     if other is not node:

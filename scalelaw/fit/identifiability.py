@@ -17,6 +17,11 @@ _NOISE = 100.0
 """Multiple of the objective's rounding error below which a decrease is not significant."""
 _SMALL = 1e-9
 """Share of the largest singular value below which one counts as zero."""
+_LOOSE, _LOOSE_AT_BOUND = 30.0, 10.0
+"""Width of an interval, in values of its parameter, above which the points do not determine the parameter; the second
+for an interval that reaches a bound."""
+_SHARE = 0.3
+"""Share of a direction above which a parameter is part of it."""
 _NEGLIGIBLE = 1e-12
 """Share of the law's values below which the effect of doubling a parameter counts as zero."""
 
@@ -151,6 +156,28 @@ def _flat_direction(problem: Problem, parameters: Array) -> Warnings:
         return []
     mixed = ", ".join(names[np.abs(directions[-1]) > 0.1])
     return [("flat", f"The points determine only a combination of {mixed}, not each of them.")]
+
+
+def loose_parameters(
+    problem: Problem, parameters: Array, intervals: Mapping[str, tuple[float, float]]
+) -> Warnings:
+    """The warning about nonlinear parameters whose interval is many times as wide as the value, with its direction."""
+    law, free = problem.law, ~problem.fixed
+    loose = []
+    for j in np.flatnonzero(free & ~law.is_linear):
+        low, high = intervals[law.parameters[j]]
+        at_bound = low <= problem.lower[j] or high >= problem.upper[j]
+        if high - low > (_LOOSE_AT_BOUND if at_bound else _LOOSE) * abs(parameters[j]):
+            loose.append(f"{law.parameters[j]} ({low:.3g} to {high:.3g})")
+    if not loose:
+        return []
+    columns, unseen = _columns(problem, parameters)
+    mixed: Sequence[str] = ()
+    if columns is not None and not unseen.any():
+        directions = np.linalg.svd(columns.T, full_matrices=False)[2]
+        mixed = np.array(law.parameters)[free][np.abs(directions[-1]) > _SHARE].tolist()
+    along = f" The law changes least where {', '.join(mixed)} change together." if len(mixed) > 1 else ""
+    return [("flat", f"The points do not determine {', '.join(loose)}.{along}")]
 
 
 def rank(problem: Problem, parameters: Array) -> int:

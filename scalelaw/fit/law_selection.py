@@ -239,6 +239,9 @@ def _average(points: Points, compared: Comparison, options: FitOptions, status: 
     lead = f"{compared.winner} wins clearly" if compared.winner else "No law wins clearly"
     if compared.tie:
         lead = f"{' and '.join(compared.tie)} predict the same"
+    certificate = _certificate(ends)
+    if not np.isfinite(certificate["gap"]):
+        status = "not_converged"
     return replace(
         base,
         law=name,
@@ -255,7 +258,7 @@ def _average(points: Points, compared: Comparison, options: FitOptions, status: 
         r2=1 - float(np.sum((value - measured) ** 2)) / spread if spread > 0 else float("nan"),
         aicc=float("nan"),
         status=status,
-        certificate=_certificate(ends),
+        certificate=certificate,
         derived={},
         checklist=base.checklist
         | {
@@ -276,10 +279,23 @@ def _average(points: Points, compared: Comparison, options: FitOptions, status: 
                     f"Do not interpret single parameters of an average.",
                 ),
                 *failed_refits(failed, options.bootstrap),
+                *_unconverged(status),
             ]
         ),
         draws=drawn,
     )
+
+
+def _unconverged(status: str) -> list[tuple[str, str]]:
+    if status != "not_converged":
+        return []
+    return [
+        (
+            "not_converged",
+            "A member of the average has no finite derivative where its search stopped. Compare other laws, or more "
+            "points.",
+        )
+    ]
 
 
 def _certificate(ends: Sequence[Polished]) -> dict[str, Any]:
@@ -289,8 +305,10 @@ def _certificate(ends: Sequence[Polished]) -> dict[str, Any]:
         for end in ends
     ]
     return {
+        "scope": "local",
         "gap": float(max(gaps)),
         "starts": len(ends),
+        "descents": len(ends),
         "agreeing": sum(gap < 1e-6 for gap in gaps),
         "gradient_norm": float(max(end.gradient_norm for end in ends)),
     }

@@ -31,7 +31,10 @@ _ENOUGH = 4000
 
 @dataclass(frozen=True)
 class Minimum:
-    """The best parameters [p], their objective, and how certain it is that they are the global minimum."""
+    """The best parameters [p], their objective, and what the search knows of it.
+
+    gap: the decrease that one more step predicts, as a share of the objective; it says nothing of other minima.
+    """
 
     parameters: Array
     objective: float
@@ -40,6 +43,19 @@ class Minimum:
     agreeing: int
     gap: float
     gradient_norm: float
+    descents: int = 0
+
+    @property
+    def certificate(self) -> dict[str, float | str]:
+        """What is known of this minimum: it is `local`, and `agreeing` of `descents` descents end in it."""
+        return {
+            "scope": "local",
+            "gap": self.gap,
+            "starts": self.starts,
+            "descents": self.descents,
+            "agreeing": self.agreeing,
+            "gradient_norm": self.gradient_norm,
+        }
 
 
 @np.errstate(all="ignore")
@@ -105,6 +121,7 @@ def minimize(
         count_agreeing(totals, totals),
         gap,
         polished.gradient_norm,
+        len(totals),
     )
 
 

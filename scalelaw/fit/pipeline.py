@@ -12,7 +12,7 @@ from scalelaw.errors import InputError
 from scalelaw.fit.diagnostics import checklist, fit_warnings, scores
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.holdout import holdout_warnings, largest, leave_out, noise
-from scalelaw.fit.identifiability import judge
+from scalelaw.fit.identifiability import judge, loose_parameters
 from scalelaw.fit.intervals import draw, interval_warnings, intervals, settled
 from scalelaw.fit.law import Law
 from scalelaw.fit.multistart import minimize
@@ -54,6 +54,8 @@ def fit_points(points: Points, law: Law, options: FitOptions) -> FittedLaw:
     ends, derived, beside = intervals(task, optimum, draws, options, usable)
     if status == "at_bound" and (more := settled(derived, options.level, law.signed)):
         reasons[-1] = (reasons[-1][0], f"{reasons[-1][1]} {more}")
+    if status == "identified" and (loose := loose_parameters(problem, optimum.parameters, ends)):
+        status, reasons = "not_identified", [*reasons, *loose]
     dropped = int((~task.rows).sum())
     left_out = [f"{dropped} point(s) with weight 0"] if dropped else []
     return FittedLaw(
@@ -72,13 +74,7 @@ def fit_points(points: Points, law: Law, options: FitOptions) -> FittedLaw:
         objective=optimum.objective,
         **scores(problem, optimum),
         status=status,
-        certificate={
-            "gap": optimum.gap,
-            "starts": optimum.starts,
-            "agreeing": optimum.agreeing,
-            "gradient_norm": optimum.gradient_norm,
-            "seconds": time.perf_counter() - began,
-        },
+        certificate={**optimum.certificate, "seconds": time.perf_counter() - began},
         derived=derived,
         holdout=holdout,
         selection=[],

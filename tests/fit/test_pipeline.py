@@ -306,3 +306,9 @@ def test_a_parameter_fixed_outside_its_bounds_is_a_contradiction() -> None:
     with pytest.raises(InputError) as caught:
         sl.fit_law("vlm_reasoning", fix={"D": 0.0}, bounds={"D": (0.1, 0.2)})
     assert caught.value.code == "bad_bounds"
+
+
+def test_the_certificate_is_local_and_counts_descents(reasoning: sl.FittedLaw) -> None:
+    certificate = reasoning.certificate
+    assert certificate["scope"] == "local"
+    assert 0 < certificate["agreeing"] <= certificate["descents"] <= certificate["starts"]

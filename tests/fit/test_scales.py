@@ -158,17 +158,17 @@ def test_a_law_with_a_size_dependent_exponent_is_found(unit: float) -> None:
     loss = right_side(FARSEER)({"N": size, "D": tokens, **planted})
     law = make_law(FARSEER, law_names(FARSEER, ("N", "D")))
     problem = Problem(law, (size * unit, tokens), loss[None], Objective(), None, law.lower, law.upper)
-    found = minimize(problem)
-    assert found.converged
-    assert found.objective < 1e-20
+    reached = minimize(problem)
+    assert reached.converged
+    assert reached.objective < 1e-20
     if unit == 1.0:
-        assert dict(zip(law.parameters, found.parameters, strict=True)) == pytest.approx(planted, rel=1e-4)
+        assert dict(zip(law.parameters, reached.parameters, strict=True)) == pytest.approx(planted, rel=1e-4)
 
 
 def test_random_formulas_reach_the_reference() -> None:
     """Two inputs and two terms, with few starts; experiments/random_formulas.py has up to five inputs."""
     missed = []
-    for seed in range(100):
+    for seed in range(40):
         draw = np.random.default_rng(seed)
         formula = "E + " + str(draw.choice(FIRST)) + " + " + str(draw.choice(SECOND))
         inputs, target, planted = natural(formula, seed)
@@ -176,4 +176,4 @@ def test_random_formulas_reach_the_reference() -> None:
         best = reference(formula, inputs, target, planted, starts=1)
         if not searched(formula, inputs, target, units).objective <= best * (1 + 1e-9):
             missed.append((seed, formula))
-    assert len(missed) <= 3, missed
+    assert len(missed) <= 1, missed

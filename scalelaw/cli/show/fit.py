@@ -69,8 +69,9 @@ def show_fit(fitted: FittedLaw) -> None:
     else:
         search = fitted.certificate
         out.line(
-            f"status {fitted.status}   {search.get('agreeing')} of {search.get('starts')} starts reach this optimum; "
-            f"remaining gap {_gap(search.get('gap'))} of the objective"
+            f"status {fitted.status}   local minimum, reached by {search.get('agreeing')} of "
+            f"{search.get('descents', search.get('starts'))} descents ({search.get('starts')} starts); "
+            f"one more step would lower the objective by {_gap(search.get('gap'))}"
         )
         _show_slopes(out, fitted)
 

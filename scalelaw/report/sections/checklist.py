@@ -60,7 +60,7 @@ def _quality(fitted: FittedLaw) -> dict[str, Any]:
         "R²": fitted.r2,
         "AICc": fitted.aicc,
         "intervals": f"{100 * fitted.interval['level']:g}%, {fitted.interval['method']}",
-        "gap to a better fit (share of the objective)": fitted.certificate["gap"],
+        "decrease that one more step predicts (share of the objective)": fitted.certificate["gap"],
         "gradient norm": fitted.certificate["gradient_norm"],
         **({"held out": fitted.holdout} if fitted.holdout else {}),
     }
