@@ -14,6 +14,7 @@ from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.holdout import holdout_warnings, largest, leave_out, noise
 from scalelaw.fit.identifiability import judge, loose_parameters
 from scalelaw.fit.intervals import draw, interval_warnings, intervals, settled
+from scalelaw.fit.lack_of_fit import misfit
 from scalelaw.fit.law import Law
 from scalelaw.fit.multistart import minimize
 from scalelaw.fit.options import FitOptions
@@ -85,6 +86,7 @@ def fit_points(points: Points, law: Law, options: FitOptions) -> FittedLaw:
                 *reasons,
                 *interval_warnings(beside, parameters, ends),
                 *(fit_warnings(problem, optimum, draws, options, task.n_clusters(options)) if usable else []),
+                *misfit(problem, optimum.parameters),
                 *holdout_warnings(holdout),
             ]
         ),
