@@ -144,6 +144,27 @@ def figures(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def coverage(rows: pd.DataFrame) -> list[str]:
+    """Of each kind the 5% and 95% quantiles of log(measured / computed) on half of the rows, and what they hold of the
+    other half; the halves are drawn with seed 0.
+    """
+    first = np.zeros(len(rows), dtype=bool)
+    first[np.random.default_rng(0).permutation(len(rows))[: len(rows) // 2]] = True
+    lines = []
+    for predicted, measured in (
+        ("pred_e2e", "e2e"),
+        ("pred_tpot", "silicon_tpot_ms"),
+        ("pred_ttft", "silicon_ttft_ms"),
+    ):
+        logs = np.log(rows[measured] / rows[predicted]).to_numpy()
+        low, high = np.quantile(logs[first], [0.05, 0.95])
+        inside = np.mean((logs[~first] >= low) & (logs[~first] <= high))
+        lines.append(
+            f"{measured:<18} range {low:+.3f} to {high:+.3f}, of the other half {100 * inside:.1f}% inside"
+        )
+    return lines
+
+
 def table(rows: pd.DataFrame) -> str:
     """The figures of 0.1, of this version and of AIConfigurator, in one table."""
     compared, every = figures(rows[rows.compared]), figures(rows)
@@ -165,6 +186,7 @@ def main() -> None:
     rows = predict(read_rows(options.measurements))
     print(f"{int(rows.compared.sum())} rows compared")
     print(table(rows))
+    print("\n".join(coverage(rows[rows.compared])))
 
 
 if __name__ == "__main__":

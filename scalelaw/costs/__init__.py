@@ -7,6 +7,8 @@ multiply-accumulate is 2). A cost file says in its docstring what it counts and 
     needs       what it cannot do without: any of "shape" (the LLM's layers and widths), "device",
                 "price" (of its hour), "power" (of the device), "answer" (generated tokens)
     kind_needs  optional: {kind: needs} of single kinds, beside `needs`
+    range_factors(kind, workload) -> (low, high)
+                optional: what to multiply a kind with, for the 90% range of what is measured
     parts(n_params, shape, visual_tokens, workload) -> {part: array}
                 n_params: parameters as the law counts them; shape: a `model_shapes.LLMShape`, or None where `needs`
                 does not name it; visual_tokens: what the LLM sees of one image, a number or an array;

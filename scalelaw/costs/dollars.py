@@ -48,3 +48,8 @@ def totals(parts: dict[str, Any], workload: Workload) -> dict[str, Any]:
         "usd_per_million": whole,
         "usd_per_million_tokens": whole / workload.generate if workload.generate else 0 * whole,
     }
+
+
+def range_factors(kind: str, workload: Workload) -> tuple[float, float]:
+    """What to multiply a price with, for its 90% range: that of the latency."""
+    return latency.range_factors("latency_ms", workload)

@@ -21,6 +21,7 @@ from scalelaw.model_shapes import LLMShape
 kinds = {"energy_j": "joules per query"}
 needs = ("shape", "device", "power")
 
+DRAWN = (0.61, 0.73)
 POWER_SHARE = 0.67
 """Share of the board's power limit that is drawn while it serves."""
 
@@ -34,3 +35,9 @@ def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload
     per_ms = device.count * POWER_SHARE * device.watts / 1e3 / np.asarray(workload.batch, dtype=float)
     stages = latency.parts(n_params, shape, visual_tokens, workload)
     return {stage: per_ms * milliseconds for stage, milliseconds in stages.items()}
+
+
+def range_factors(kind: str, workload: Workload) -> tuple[float, float]:
+    """What to multiply the energy with, for its 90% range: that of the latency, and of the power that is drawn."""
+    low, high = latency.range_factors("latency_ms", workload)
+    return low * DRAWN[0] / POWER_SHARE, high * DRAWN[1] / POWER_SHARE

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.costs import _compressor, _llm, _passes, _roofline, layer_flops
+from scalelaw.costs._ranges import time_factors
 from scalelaw.costs._serving import closed_loop
 from scalelaw.costs._workload import Workload
 from scalelaw.model_shapes import LLMShape
@@ -70,6 +71,11 @@ def totals(parts: dict[str, Any], workload: Workload) -> dict[str, Any]:
         "ttft_ms": whole - parts["decode"],
         "ms_per_token": parts["decode"] / (workload.generate or 1),
     }
+
+
+def range_factors(kind: str, workload: Workload) -> tuple[float, float]:
+    """What to multiply a kind with, for the 90% range of measured times."""
+    return time_factors(kind, workload)
 
 
 def _stages(shape: LLMShape, visual_tokens: Any, workload: Workload) -> tuple[dict[str, Any], Any]:

@@ -6,11 +6,12 @@ described. No cost is known by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import unknown
+from scalelaw.plan.budget import cost_of
 from scalelaw.plan.catalogue import Model
 
 
@@ -32,6 +33,17 @@ def missing(cost: ModuleType, kind: str, models: Sequence[Model], work: Workload
     if "device" in lacks:
         lacks.pop("power", None)
     return lacks
+
+
+def ranges_of(costs: Mapping[str, float], flop_cost: str, work: Workload) -> dict[str, list[float]]:
+    """The 90% range of every kind of cost whose file states one."""
+    ranges = {}
+    for kind, value in costs.items():
+        giver = cost_of(kind, flop_cost)
+        if hasattr(giver, "range_factors") and work.device is not None:
+            low, high = giver.range_factors(kind, work)
+            ranges[kind] = [value * low, value * high]
+    return ranges
 
 
 def _shape(models: Sequence[Model], work: Workload) -> str:

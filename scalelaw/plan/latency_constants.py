@@ -21,7 +21,8 @@ STAGES = ("image", "prefill", "decode", "all_reduce", "host")
 
 POSITIVE = (1e-9, 1e9)
 
-REQUEST_MS, IMAGE_MS = 0.0, 0.0
+CLASS_SPREAD = 0.3
+"""Standard deviation of log(measured / computed) with the medians of a class of cards."""
 
 
 def constants_for(name: str, group: str, link_bytes: float | None) -> Constants:
@@ -61,7 +62,7 @@ def class_constants(group: str, link_bytes: float | None = None) -> Constants:
             )
     columns["all_reduce"] = _links(cards, rows, link_bytes)
     source = f"class default: medians of {', '.join(cards)}"
-    return Constants(**columns, request_ms=REQUEST_MS, image_ms=IMAGE_MS, source=source)
+    return Constants(**columns, source=source, spread={"latency_ms": CLASS_SPREAD})
 
 
 def _links(cards: Mapping[str, Any], rows: Mapping[str, Any], link_bytes: float | None) -> dict[int, Link]:
@@ -86,7 +87,13 @@ def _like(row: Mapping[str, Any], group: str, link_bytes: float | None) -> Const
         kind: {n: scaled(r) for n, r in getattr(base, kind).items()} for kind in TYPED_RATES
     }
     plain: dict[str, Any] = {kind: scaled(getattr(base, kind)) for kind in RATES}
-    return replace(base, **typed, **plain, source=f"class default: assumed for {group}")
+    return replace(
+        base,
+        **typed,
+        **plain,
+        source=f"class default: assumed for {group}",
+        spread={"latency_ms": row["spread"]},
+    )
 
 
 def _median_rate(rows: list[Mapping[str, Any]]) -> Rate:

@@ -11,6 +11,7 @@ from scalelaw.errors import InputError, NoAnswer, typed
 from scalelaw.plan import p_best, warnings
 from scalelaw.plan.budget import FLOPS, kinds
 from scalelaw.plan.continuous import continuous_optimum, sizes_allowed
+from scalelaw.plan.cost_needs import ranges_of
 from scalelaw.plan.grid import Grid, Place, compute_costs, use
 from scalelaw.plan.make_problem import make_problem
 from scalelaw.plan.objective import Rule, check_error, make_rule
@@ -257,6 +258,7 @@ def plain_choice(problem: Problem, grid: Grid, place: Place) -> dict[str, Any]:
         if hasattr(problem.fitted, "by_task")
         else {}
     )
+    costs = {kind: float(values[place]) for kind, values in grid.costs.items()}
     return {
         "model": model.name,
         "n_params": float(model.n_params),
@@ -266,7 +268,8 @@ def plain_choice(problem: Problem, grid: Grid, place: Place) -> dict[str, Any]:
         "batch": setup.batch,
         "error": float(grid.error[place]),
         **({"errors": {task: float(error) for task, error in tasks.items()}} if tasks else {}),
-        "costs": {kind: float(values[place]) for kind, values in grid.costs.items()},
+        "costs": costs,
+        "costs_interval": ranges_of(costs, problem.flop_cost, problem.query.work),
         **_of_images(problem, grid, place),
     }
 

@@ -17,7 +17,8 @@ class Bill(Answer):
     stages: {kind: {part: value}} of those that fall into parts. largest_batch: that the device's memory holds,
     None without a device. convention: how `flops` is counted; parts and shares are those of the exact count.
     images: what each image becomes, and settings: of the model, where they were given in pixels. Of many sizes costs
-    are means, and costs_p95 what 95% of the images do not exceed.
+    are means, and costs_p95 what 95% of the images do not exceed. costs_interval: the 90% range of measured times,
+    energy and prices.
     """
 
     command: ClassVar[str] = "cost"
@@ -43,3 +44,4 @@ class Bill(Answer):
     images: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     costs_p95: dict[str, float] = field(default_factory=dict)
+    costs_interval: dict[str, list[float]] = field(default_factory=dict)

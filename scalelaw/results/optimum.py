@@ -18,7 +18,8 @@ class Optimum(Answer):
 
     budget: {kind: limit}. text_tokens, generate, batch: the query. cost: the FLOP accounting.
     best: {model, n_params, counted_as (of a mixture: which count n_params is), visual_tokens, dtype, batch, error,
-        error_interval, costs {kind: value}, p_best, p_model, regret, binding}; error_interval, p_best, p_model and
+        error_interval, costs {kind: value}, costs_interval {kind: [low, high]} (the 90% range of measured times,
+        energy and prices), p_best, p_model, regret, binding}; error_interval, p_best, p_model and
         regret come from the law's bootstrap draws and are None without them; p_best is the share of draws in which
         this configuration is the pick, p_model that in which it is this model with any number of tokens; regret is
         the mean over draws of its error above the least that fits; binding is the limit that keeps a better one out,

@@ -177,6 +177,21 @@ def test_constants_that_are_none_are_refused(tmp_path: Path, constants: str) -> 
     assert refusal.value.code in ("bad_hardware", "unknown_key")
 
 
+def test_ranges_are_wider_where_constants_are_defaults() -> None:
+    def width(name: str) -> float:
+        answer = find_cost("qwen3-8b", 0, tower="none", hardware=name, generate=10, usd_per_hour=1)
+        assert {"latency_ms", "ttft_ms", "ms_per_token", "usd_per_million"} <= set(answer.costs_interval)
+        low, high = answer.costs_interval["latency_ms"]
+        assert low < answer.costs["latency_ms"] < high
+        return high / low
+
+    assert width("h100") < width("h20") < width("mi300x") < width("epyc-9654")
+    energy_low, energy_high = find_cost("qwen3-8b", 0, tower="none", hardware="h100").costs_interval[
+        "energy_j"
+    ]
+    assert energy_high / energy_low > width("h100")
+
+
 def test_one_answer_takes_milliseconds() -> None:
     device = card("h100")
     milliseconds(device)
