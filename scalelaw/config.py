@@ -168,12 +168,26 @@ class TrainingStage(_Section):
 
 
 class Questions(_Section):
-    """A benchmark read from a file: a list (or lines) of {id, image, question, answers}."""
+    """A benchmark read from a file: a list (or lines) of {id, image, question, answers}, or of LLaVA's questions."""
 
     benchmark: str
     family: str = Field(description="task family: reasoning, ocr, ...")
     file: str
-    metric: str = Field("exact_match", pattern="^(exact_match|vqa_accuracy|anls|multiple_choice)$")
+    answers: str | list[str] = Field(
+        default_factory=list,
+        description="files of the answers, where the questions come without: those of VQA v2, TextVQA, DocVQA, GQA "
+        "or POPE, or entries of {question_id, answers}",
+    )
+    metric: str = Field(
+        "exact_match",
+        pattern="^(exact_match|vqa_accuracy|textvqa_accuracy|anls|relaxed_accuracy|multiple_choice|pope_f1)$",
+        description="score of an answer, by the rules of the benchmark's own evaluation",
+    )
+
+    @property
+    def answer_files(self) -> list[str]:
+        """The files of the answers, in a list."""
+        return [self.answers] if isinstance(self.answers, str) else self.answers
 
 
 class Cluster(_Section):
@@ -197,8 +211,11 @@ class Finetune(_Section):
         description="options of the compressor; {side: 4} for windows of 4 x 4 on a padded grid",
     )
     question_turns: str = Field(
-        "all", description="questions of a conversation that condition the compression: all, or last"
+        "all",
+        pattern="^(all|first|last)$",
+        description="questions of a conversation that condition the compression: all, the first or the last",
     )
+    question_separator: str = Field("\n", description="what joins several questions of a conversation")
     chat_template: str | None = Field(None, description="replaces the chat template of the tokenizer")
     micro_batch: int = Field(
         8,
@@ -217,6 +234,10 @@ class Finetune(_Section):
         "ddp",
         pattern="^(ddp|fully_shard)$",
         description="ddp: a full copy on each GPU; fully_shard: parameters sharded across GPUs",
+    )
+    activation_checkpointing: bool = Field(
+        False,
+        description="recompute the activations of each layer of the LLM in the backward pass, to save memory",
     )
     compile: bool = Field(False, description="use torch.compile")
     trust_remote_code: bool = Field(

@@ -116,7 +116,15 @@ def llm_content(llm: str) -> Any:
 def _finetune_content(finetune: Finetune) -> dict[str, Any]:
     """The section `finetune` with files identified by content, without the keys for planning and saving."""
     facts: dict[str, Any] = finetune.model_dump(
-        mode="json", exclude={"cluster", "save_every", "images", "trust_remote_code", "max_missing"}
+        mode="json",
+        exclude={
+            "cluster",
+            "save_every",
+            "images",
+            "trust_remote_code",
+            "max_missing",
+            "activation_checkpointing",
+        },
     )
     facts["tower"] = llm_content(finetune.tower)
     for stage in facts["stages"]:
@@ -124,6 +132,9 @@ def _finetune_content(finetune: Finetune) -> dict[str, Any]:
         del stage["rows"], stage["text_tokens"]
     for questions in facts["questions"]:
         questions["file"] = _file_content(questions["file"])
+        answers = questions.pop("answers")
+        if files := [answers] if isinstance(answers, str) else answers:
+            questions["answers"] = [_file_content(file) for file in files]
     return facts
 
 

@@ -247,7 +247,10 @@ def _anywhere(experiment: Experiment) -> Experiment:
     finetune = experiment.finetune
     if finetune is not None:
         stages = [s.model_copy(update={"files": [there(f) for f in s.files]}) for s in finetune.stages]
-        questions = [q.model_copy(update={"file": there(q.file)}) for q in finetune.questions]
+        questions = [
+            q.model_copy(update={"file": there(q.file), "answers": [there(f) for f in q.answer_files]})
+            for q in finetune.questions
+        ]
         places = {"tower": there(finetune.tower), "images": there(finetune.images)}
         finetune = finetune.model_copy(update={**places, "stages": stages, "questions": questions})
     return experiment.model_copy(
