@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -11,9 +12,29 @@ from transformers import AutoConfig, PreTrainedConfig
 from scalelaw import plugins
 from scalelaw.errors import InputError
 
-TURNS = ("all", "last")
+TURNS = ("all", "first", "last")
 OWN_COMPRESSOR = "To run that file, pass its path: from_pretrained(..., compressor='./mine.py')."
 _FRACTIONS = (12 / 24, 16 / 24, 22 / 24, 23 / 24)
+
+
+MODULE = "scalelaw_model"
+AUTO_MAP = {
+    "AutoConfig": f"{MODULE}.QueccConfig",
+    "AutoModel": f"{MODULE}.QueccForConditionalGeneration",
+    "AutoModelForImageTextToText": f"{MODULE}.QueccForConditionalGeneration",
+    "AutoProcessor": f"{MODULE}.QueccProcessor",
+}
+"""What config.json says of the classes: with trust_remote_code, Auto classes run the folder's file, which imports this
+package; it has to be installed, and the program need not import it."""
+
+
+def write_remote_code(folder: Any) -> None:
+    """The file of a saved folder that the entries of `AUTO_MAP` name."""
+    classes = "QueccConfig, QueccForConditionalGeneration, QueccProcessor"
+    text = f"""# pip install 'scalelaw[train]'; loaded with trust_remote_code=True
+from scalelaw.vlm.quecc import {classes}  # noqa: F401
+"""
+    (Path(folder) / f"{MODULE}.py").write_text(text, encoding="utf-8")
 
 
 _OF_A_FILE = frozenset({"model_type", "architectures", "transformers_version"})
@@ -32,7 +53,8 @@ class QueccConfig(PreTrainedConfig):
     image_size            (height, width) in pixels, or one side; None takes the tower's own
     vision_layer          the hidden state X of the tower; 0 the embedding, -1 the last
     vision_layers         those side by side in X_multi; None takes 12, 16, 22, 23 of 24 in proportion
-    question_turns        which questions of a conversation condition the compression: `all` (joined), or the `last`
+    question_turns        which questions of a conversation condition the compression: `all`, the `first` or the `last`
+    question_separator    what joins several questions, and the texts of one turn
     image_token_index     the token that stands where an image's tokens go
     """
 
@@ -53,6 +75,7 @@ class QueccConfig(PreTrainedConfig):
         vision_layer: int = -2,
         vision_layers: Sequence[int] | None = None,
         question_turns: str = "all",
+        question_separator: str = "\n",
         image_token_index: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -81,12 +104,23 @@ class QueccConfig(PreTrainedConfig):
         layers = [round(f * depth) for f in _FRACTIONS] if vision_layers is None else vision_layers
         self.vision_layers = [range(depth + 1)[layer] for layer in layers]
         self.compressor, self.compressor_options = compressor, dict(compressor_options or {})
-        self.question_turns, self.image_token_index = question_turns, image_token_index
+        self.question_turns, self.question_separator = question_turns, question_separator
+        self.image_token_index = image_token_index
         self.visual_tokens = visual_tokens or self._tokens()
         kwargs.setdefault(
             "tie_word_embeddings", bool(getattr(self.text_config, "tie_word_embeddings", False))
         )
         super().__init__(**kwargs)
+
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> None:
+        """As transformers has it, with the file and the entries by which Auto classes find this package."""
+        self.auto_map = dict(AUTO_MAP)
+        super().save_pretrained(save_directory, push_to_hub, **kwargs)
+        write_remote_code(save_directory)
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: Any = "AutoConfig") -> None:
+        """Nothing: a folder refers to this package and brings no copy of its code."""
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:

@@ -117,6 +117,10 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
             )
         return (model, info) if with_info else model
 
+    @classmethod
+    def register_for_auto_class(cls, auto_class: Any = "AutoModel") -> None:
+        """Nothing: a folder refers to this package and brings no copy of its code."""
+
     def get_input_embeddings(self) -> nn.Module:
         """The LLM's."""
         return self.language_model.get_input_embeddings()
@@ -150,6 +154,16 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
         self.compressor.requires_grad_(True)
         self.projector.requires_grad_(True)
         self.language_model.requires_grad_(stage == 2)
+
+    def lora_targets(self) -> list[str]:
+        """The linear layers of the LLM but its head, for LoraConfig(target_modules=..., modules_to_save=["compressor",
+        "projector"]): names alone would match the frozen encoder's layers too."""
+        head = self.get_output_embeddings()
+        return [
+            name
+            for name, module in self.named_modules()
+            if isinstance(module, nn.Linear) and name.startswith("language_model.") and module is not head
+        ]
 
     # ------------------------------------------------------------------ images
 
@@ -223,6 +237,8 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
     ) -> QueccOutput:
         """Logits [rows, length, vocab]; with `labels` (-100: not learned) the loss, a mean over their tokens.
 
+        The logit of the image's token is the least number: it has no part in the softmax.
+
         pixel_values [images, 3, height, width]: all images of all rows, in their order; None where there are none.
         question_ids, question_lengths: each row's question (see `question_states`); a row without has length 0.
         num_items_in_batch: what to divide the loss by instead, where several batches make one step.
@@ -248,6 +264,8 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
                 inputs_embeds = inputs_embeds.masked_scatter(place[..., None], images.to(inputs_embeds.dtype))
             elif bool(place.any()):
                 raise _mismatch(int(place.sum()), 0, self.config.visual_tokens)
+            if not shown and torch.is_grad_enabled():
+                inputs_embeds = inputs_embeds + self._unused().to(inputs_embeds.dtype)
         out = self.language_model.base_model(
             inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs
         )
@@ -260,6 +278,8 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
         logits = self.get_output_embeddings()(
             hidden[:, kept if isinstance(logits_to_keep, int) else logits_to_keep]
         )
+        # no text holds the image's token, so that none is ever written
+        logits[..., self.config.image_token_index] = torch.finfo(logits.dtype).min
         loss = None if labels is None else _loss(logits, labels, num_items_in_batch)
         return QueccOutput(
             loss=loss,
@@ -269,6 +289,12 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
             attentions=out.get("attentions"),
             image_hidden_states=images,
         )
+
+    def _unused(self) -> torch.Tensor:
+        """0, with what learns of compressor and projector in its graph: DDP waits for the gradient of each."""
+        parts = [*self.compressor.parameters(), *self.projector.parameters()]
+        zeros = [0.0 * p.sum() for p in parts if p.requires_grad]
+        return torch.stack(zeros).sum() if zeros else torch.zeros((), device=self.device)
 
     def _images(
         self,
@@ -389,4 +415,5 @@ def _strict(result: Any, origin: str | Path) -> None:
         )
 
 
+AutoModel.register(QueccConfig, QueccForConditionalGeneration)
 AutoModelForImageTextToText.register(QueccConfig, QueccForConditionalGeneration)

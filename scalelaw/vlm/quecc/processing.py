@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 from transformers import AutoProcessor, BatchFeature, ProcessorMixin
+from transformers.image_utils import load_image
 
-from scalelaw.errors import InputError
-from scalelaw.vlm.quecc.configuration import TURNS, QueccConfig
-from scalelaw.vlm.quecc.spans import MARKER, messages_of, render, tokens_in
+from scalelaw.errors import InputError, unknown
+from scalelaw.vlm.quecc.configuration import AUTO_MAP, TURNS, QueccConfig, write_remote_code
+from scalelaw.vlm.quecc.options import CallOptions, Prompt
+from scalelaw.vlm.quecc.spans import MARKER, expanded, messages_of, question_of, render, tokens_in
 
 IGNORED = -100
 
@@ -19,8 +23,12 @@ IGNORED = -100
 class QueccProcessor(ProcessorMixin):
     """An image processor and a fast tokenizer; the image token is added to the tokenizer if it lacks it.
 
-    visual_tokens: tokens an image. question_turns: as QueccConfig's. pad_square: images are padded to squares with
-    the mean colour, as LLaVA does, so that nothing of them is cropped.
+    visual_tokens: tokens an image. question_turns, question_separator: as QueccConfig's. pad_square: images are padded
+    to squares with the mean colour, as LLaVA does, so that nothing of them is cropped.
+
+    The question that conditions the compression is the user's words (`question_turns`, joined by the separator), as
+    the tokenizer encodes a text of its own, with the token that begins a text where it has one; the same in
+    `conversation`, `collate`, `apply_chat_template` and a call.
     """
 
     def __init__(
@@ -29,6 +37,7 @@ class QueccProcessor(ProcessorMixin):
         tokenizer: Any = None,
         visual_tokens: int = 1,
         question_turns: str = "all",
+        question_separator: str = "\n",
         pad_square: bool = True,
         image_token: str = MARKER,
         chat_template: str | None = None,
@@ -43,7 +52,8 @@ class QueccProcessor(ProcessorMixin):
         tokenizer.add_tokens([image_token], special_tokens=True)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        self.visual_tokens, self.question_turns, self.pad_square = visual_tokens, question_turns, pad_square
+        self.visual_tokens, self.pad_square = visual_tokens, pad_square
+        self.question_turns, self.question_separator = question_turns, question_separator
         self.image_token, self.image_token_id = image_token, tokenizer.convert_tokens_to_ids(image_token)
         super().__init__(image_processor, tokenizer, chat_template=chat_template)
 
@@ -52,7 +62,22 @@ class QueccProcessor(ProcessorMixin):
         cls, config: QueccConfig, image_processor: Any, tokenizer: Any, **more: Any
     ) -> QueccProcessor:
         """The processor that fits a model."""
-        return cls(image_processor, tokenizer, config.visual_tokens, config.question_turns, **more)
+        return cls(image_processor, tokenizer, config.visual_tokens, config.question_turns,
+                   config.question_separator, **more)  # fmt: skip
+
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> Any:
+        """As transformers has it, with the entry by which AutoProcessor finds this class."""
+        files = super().save_pretrained(save_directory, push_to_hub, **kwargs)
+        path = Path(save_directory) / "processor_config.json"
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields["auto_map"] = {"AutoProcessor": AUTO_MAP["AutoProcessor"]}
+        path.write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        write_remote_code(save_directory)
+        return files
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: Any = "AutoProcessor") -> None:
+        """Nothing: a folder refers to this package and brings no copy of its code."""
 
     def __call__(  # type: ignore[override]
         self,
@@ -64,11 +89,14 @@ class QueccProcessor(ProcessorMixin):
     ) -> BatchFeature:
         """Prompts as they are: `text` with one image token for each image, the images in that order.
 
-        questions: what conditions the compression; None takes each text without its image tokens.
+        questions: what conditions the compression. None takes the question of a prompt that `apply_chat_template` made,
+        and of any other text all of it, without its image tokens.
         images: one list for all texts, or a list for each text.
+        Options are those of transformers that `CallOptions` lists; others are refused.
         Raises InputError `images_do_not_match` where they are not as many as the marks: of each text, where each has a
-        list, else of all; and `questions_do_not_match` where there is not one question for each text.
+        list, else of all; `questions_do_not_match` where there is not one question for each text; `unknown_option`.
         """
+        options = CallOptions.of(kwargs)
         texts = [text] if isinstance(text, str) else list(text or [""])
         marks = [t.count(self.image_token) for t in texts]
         if isinstance(images, Sequence) and any(isinstance(part, list | tuple) for part in images):
@@ -77,20 +105,66 @@ class QueccProcessor(ProcessorMixin):
             marks
         ):
             raise _images_differ(f"The texts hold {sum(marks)} image marks", count)
-        prompts = (
-            [t.replace(self.image_token, " ").strip() for t in texts] if questions is None else questions
-        )
-        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        if questions is None:
+            prompts = [
+                t.question if isinstance(t, Prompt) else t.replace(self.image_token, " ").strip()
+                for t in texts
+            ]
+        else:
+            prompts = [questions] if isinstance(questions, str) else list(questions)
         if len(prompts) != len(texts):
             raise InputError(
                 f"There are {len(texts)} texts and {len(prompts)} questions.",
                 code="questions_do_not_match",
                 hint="Give one question for each text; an empty one for none.",
             )
-        ids = self.tokenizer([self._expanded(t) for t in texts])["input_ids"]
-        alone = [self.tokenizer(q, add_special_tokens=False)["input_ids"] if q else [] for q in prompts]
-        rows = [{"input_ids": i, "question_ids": q} for i, q in zip(ids, alone, strict=True)]
-        return self.pad(rows, self._images(images), padding_side)
+        rows = [
+            {"input_ids": self._cut(self._ids(t, options.add_special_tokens), options.length),
+             "question_ids": self._question_ids(q)[: options.length]}
+            for t, q in zip(texts, prompts, strict=True)
+        ]  # fmt: skip
+        batch = self.pad(rows, self._images(images, options.images_kwargs), padding_side, options.padded_to)
+        return options.finished(batch)
+
+    def apply_chat_template(  # type: ignore[override]
+        self,
+        conversation: Sequence[Any],
+        chat_template: str | None = None,
+        *,
+        add_generation_prompt: bool = False,
+        continue_final_message: bool = False,
+        tokenize: bool = False,
+        return_dict: bool = False,
+        processor_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """A chat, or several, as a prompt; with `tokenize` as what the model takes (`return_dict`), or as token ids.
+
+        Images are loaded from the contents ({type: image} with `image`, `path`, `url` or `base64`). A prompt has
+        its question with it (see `Prompt`). kwargs: options of a call (`CallOptions`), else variables of the template.
+        Raises InputError `unknown_option` for tools, documents and masks of the assistant's tokens.
+        """
+        several = bool(conversation) and not isinstance(conversation[0], dict)
+        chats = list(conversation) if several else [conversation]
+        for name in ("tools", "documents", "return_assistant_tokens_mask", "sanitize_control_tokens"):
+            if kwargs.pop(name, None):
+                raise unknown("option of apply_chat_template", name, (), code="unknown_option")
+        options = {name: kwargs.pop(name) for name in CallOptions.NAMES & kwargs.keys()} | (
+            processor_kwargs or {}
+        )
+        template = self.chat_template if chat_template is None else chat_template
+        prompts = []
+        for chat in chats:
+            messages = messages_of(chat)
+            shown = render(self.tokenizer, messages, self.image_token, chat_template=template,
+                           add_generation_prompt=add_generation_prompt, **kwargs)  # fmt: skip
+            text = shown.text[: shown.spans[-1][2]] if continue_final_message and shown.spans else shown.text
+            prompts.append(Prompt(text, question_of(messages, self.question_turns, self.question_separator)))
+        if not tokenize:
+            return prompts if several else prompts[0]
+        images = [_images_in(chat) for chat in chats]
+        batch = self(images if any(images) else None, prompts, **options)
+        return batch if return_dict else batch["input_ids"]
 
     def conversation(
         self,
@@ -101,34 +175,26 @@ class QueccProcessor(ProcessorMixin):
     ) -> dict[str, list[int]]:
         """One conversation (see `messages_of`): input_ids, labels (the assistant's words and their end), question_ids.
 
-        The question is what the user says in words, in every turn or the last (`question_turns`), by the offsets of
-        the tokens in the rendered conversation. Beyond `max_length` tokens the end is cut off.
+        The assistant's words are found by the offsets of the tokens in the rendered conversation. Beyond `max_length`
+        tokens the end is cut off.
         Raises InputError where that would cut into an image.
         """
         messages = messages_of(turns)
-        shown = render(self.tokenizer, messages, self._expanded(self.image_token),
+        shown = render(self.tokenizer, messages, self.image_token,
                        add_generation_prompt=add_generation_prompt, chat_template=self.chat_template)  # fmt: skip
-        begins = self.tokenizer.bos_token is not None and shown.text.startswith(self.tokenizer.bos_token)
-        encoded = self.tokenizer(shown.text, return_offsets_mapping=True, add_special_tokens=not begins)
+        shown = expanded(shown, self.image_token, self.visual_tokens)
+        encoded = self.tokenizer(
+            shown.text, return_offsets_mapping=True, add_special_tokens=not self._begins(shown.text)
+        )
         ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
-        spans = {role: [(a, b) for who, a, b in shown.spans if who == role] for role in ("user", "assistant")}
-        if self.question_turns == "last":
-            turn = [len([p for p in m["parts"] if p is not None]) for m in messages if m["role"] == "user"]
-            spans["user"] = spans["user"][-turn[-1] :] if turn and turn[-1] else []
-        question = [i for i, inside in zip(ids, tokens_in(offsets, spans["user"]), strict=True) if inside]
-        learned = tokens_in(offsets, spans["assistant"])
+        question = self._question_ids(question_of(messages, self.question_turns, self.question_separator))
+        learned = tokens_in(offsets, [(a, b) for role, a, b in shown.spans if role == "assistant"])
         special = set(self.tokenizer.all_special_ids)
         for place in range(1, len(ids)):  # the end of a turn is learned with it
             learned[place] |= learned[place - 1] and ids[place - 1] not in special and ids[place] in special
         labels = [i if inside else IGNORED for i, inside in zip(ids, learned, strict=True)]
-        if max_length is not None and self.image_token_id in ids[max_length:]:
-            raise InputError(
-                f"A conversation of {len(ids)} tokens holds an image beyond the first {max_length}.",
-                code="too_long",
-                hint="Raise max_length, or lower visual_tokens.",
-            )
         return {
-            "input_ids": ids[:max_length],
+            "input_ids": self._cut(ids, max_length),
             "labels": labels[:max_length],
             "question_ids": question[:max_length],
         }
@@ -159,18 +225,22 @@ class QueccProcessor(ProcessorMixin):
         return self.pad(rows, self._images(flat), "left" if add_generation_prompt else "right")
 
     def pad(
-        self, rows: Sequence[dict[str, list[int]]], pixel_values: torch.Tensor | None, side: str
+        self,
+        rows: Sequence[dict[str, list[int]]],
+        pixel_values: torch.Tensor | None,
+        side: str,
+        length: int | None = None,
     ) -> BatchFeature:
-        """Rows of token ids as one batch; questions are padded on the right, whatever the side of the rest."""
+        """Rows of token ids as one batch, of `length` at least; questions are padded on the right in any case."""
         pad = self.tokenizer.pad_token_id
         batch = {
-            "input_ids": _stack([row["input_ids"] for row in rows], pad, side),
-            "attention_mask": _stack([[1] * len(row["input_ids"]) for row in rows], 0, side),
+            "input_ids": _stack([row["input_ids"] for row in rows], pad, side, length),
+            "attention_mask": _stack([[1] * len(row["input_ids"]) for row in rows], 0, side, length),
             "question_ids": _stack([row["question_ids"] for row in rows], pad, "right"),
             "question_lengths": torch.tensor([len(row["question_ids"]) for row in rows]),
         }
         if rows and "labels" in rows[0]:
-            batch["labels"] = _stack([row["labels"] for row in rows], IGNORED, side)
+            batch["labels"] = _stack([row["labels"] for row in rows], IGNORED, side, length)
         if pixel_values is not None:
             batch["pixel_values"] = pixel_values
         return BatchFeature(batch)
@@ -178,7 +248,36 @@ class QueccProcessor(ProcessorMixin):
     def _expanded(self, text: str) -> str:
         return text.replace(self.image_token, self.image_token * self.visual_tokens)
 
-    def _images(self, images: Any) -> torch.Tensor | None:
+    def _begins(self, text: str) -> bool:
+        """Whether a text already begins with the token that begins texts."""
+        return self.tokenizer.bos_token is not None and text.startswith(self.tokenizer.bos_token)
+
+    def _ids(self, text: str, special: bool) -> list[int]:
+        """The tokens of a prompt, with those that the tokenizer puts around texts unless it has them."""
+        special = special and not self._begins(text)
+        ids: list[int] = self.tokenizer(self._expanded(text), add_special_tokens=special)["input_ids"]
+        return ids
+
+    def _question_ids(self, question: str) -> list[int]:
+        """The tokens of a question as a text of its own, without the one that ends texts; none where it is empty."""
+        if not question.strip():
+            return []
+        ids: list[int] = self.tokenizer(question)["input_ids"]
+        plain: list[int] = self.tokenizer(question, add_special_tokens=False)["input_ids"]
+        ends = ids[-1:] == [self.tokenizer.eos_token_id] != plain[-1:]
+        return ids[:-1] if ends else ids
+
+    def _cut(self, ids: list[int], length: int | None) -> list[int]:
+        """The first `length` tokens. Raises InputError where an image lies beyond them."""
+        if length is not None and self.image_token_id in ids[length:]:
+            raise InputError(
+                f"A conversation of {len(ids)} tokens has an image beyond the first {length}.",
+                code="too_long",
+                hint="Raise max_length, or lower visual_tokens.",
+            )
+        return ids[:length]
+
+    def _images(self, images: Any, options: dict[str, Any] | None = None) -> torch.Tensor | None:
         """[images, 3, height, width], or None where there are none."""
         if images is None or (isinstance(images, Sequence) and not len(images)):
             return None
@@ -187,8 +286,33 @@ class QueccProcessor(ProcessorMixin):
         if not flat:
             return None
         pixels = [square(image, self.image_processor) if self.pad_square else image for image in flat]
-        values: torch.Tensor = self.image_processor(pixels, return_tensors="pt")["pixel_values"]
+        values: torch.Tensor = self.image_processor(pixels, **{**(options or {}), "return_tensors": "pt"})[
+            "pixel_values"
+        ]
         return values
+
+
+def _images_in(chat: Sequence[dict[str, Any]]) -> list[Any]:
+    """The images of a chat's contents, in their order. Raises InputError for an image without a source."""
+    images = []
+    for turn in chat:
+        content = turn.get("content")
+        for part in content if isinstance(content, list | tuple) else ():
+            if not isinstance(part, dict) or part.get("type") not in ("image", "image_url"):
+                continue
+            source = next(
+                (part[key] for key in ("image", "path", "url", "base64", "image_url") if part.get(key)), None
+            )
+            if isinstance(source, dict):  # OpenAI's image_url
+                source = source.get("url")
+            if source is None:
+                raise InputError(
+                    "An image of a chat has no source.",
+                    code="bad_conversation",
+                    hint="Give {type: image} an image, path, url or base64.",
+                )
+            images.append(load_image(source) if isinstance(source, str) else source)
+    return images
 
 
 def _check_images(kind: str, marks: Sequence[int], images: Sequence[Any]) -> None:
@@ -225,8 +349,8 @@ def square(image: Any, image_processor: Any) -> Any:
     return ground
 
 
-def _stack(rows: Sequence[Sequence[int]], pad: int, side: str) -> torch.Tensor:
-    longest = max(map(len, rows), default=0)
+def _stack(rows: Sequence[Sequence[int]], pad: int, side: str, length: int | None = None) -> torch.Tensor:
+    longest = max([*map(len, rows), length or 0])
     gaps = [[pad] * (longest - len(row)) for row in rows]
     whole = [[*gap, *row] if side == "left" else [*row, *gap] for row, gap in zip(rows, gaps, strict=True)]
     return torch.tensor(whole, dtype=torch.long).reshape(len(rows), longest)

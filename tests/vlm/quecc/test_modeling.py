@@ -75,6 +75,7 @@ def test_the_tokens_are_those_of_the_definition() -> None:
     embedded = model.get_input_embeddings()(inputs["input_ids"].masked_fill(place, 0))
     embedded[place] = tokens[0]
     logits = model.language_model(inputs_embeds=embedded).logits
+    logits[..., model.config.image_token_index] = torch.finfo(logits.dtype).min
     torch.testing.assert_close(out.logits, logits, rtol=1e-5, atol=1e-5)
     wanted = inputs["labels"][0, 1:]
     loss = torch.nn.functional.cross_entropy(logits[0, :-1][wanted != -100], wanted[wanted != -100])
@@ -185,6 +186,29 @@ def test_generation_is_greedy_decoding_step_by_step() -> None:
     assert torch.equal(written, ids)
 
 
+def test_the_images_token_is_never_written() -> None:
+    """Also where the LLM would find it most likely; it has no part in the loss either."""
+    model, processor = build(tie_word_embeddings=False)
+    token = model.config.image_token_index
+    given = batch(processor, slice(0, 1))
+    before = model(**given).loss
+    head = torch.nn.Linear(24, 300)
+    with torch.no_grad():
+        head.weight.copy_(model.get_output_embeddings().weight)
+        head.bias.zero_()
+        head.bias[token] = 100.0
+    model.set_output_embeddings(head)
+    out = model(**given)
+    assert torch.equal(out.loss, before)
+    out.loss.backward()
+    assert not head.weight.grad[token].any()
+    asked = batch(processor, slice(0, 1), add_generation_prompt=True)
+    length = asked["input_ids"].shape[1]
+    for options in ({"do_sample": False}, {"do_sample": True, "temperature": 9.0}, {"num_beams": 2}):
+        written = model.generate(**asked, max_new_tokens=6, eos_token_id=None, **options)
+        assert token not in written[:, length:]
+
+
 @pytest.mark.parametrize("beams", [1, 3])
 def test_a_batch_generates_what_each_row_does_alone(beams: int) -> None:
     """Unequal lengths, none to two images a row, left padding, beams."""
@@ -219,7 +243,7 @@ def test_what_does_not_fit_is_a_sentence() -> None:
     with pytest.raises(InputError) as caught:
         QueccForConditionalGeneration(QueccConfig(tower_config(), llm_config(), visual_tokens=5))
     assert "16, 4, 1" in caught.value.hint
-    for wrong in ({"question_turns": "first"}, {"image_size": 4}):
+    for wrong in ({"question_turns": "second"}, {"image_size": 4}):
         with pytest.raises(InputError):
             QueccConfig(tower_config(), llm_config(), visual_tokens=4, **wrong)
     with pytest.raises(InputError):
