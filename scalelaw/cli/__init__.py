@@ -6,7 +6,7 @@ stderr. Exit codes: see `scalelaw.errors`. Libraries are imported inside the com
 
 # Commands are listed in the order in which their modules are imported.
 # isort: off
-from scalelaw.cli import fit, optimize, cost, measure, predict, tokens, report, sweep, tables, meta
+from scalelaw.cli import fit, optimize, cost, measure, predict, tokens, report, sweep, convert, tables, meta
 
 # isort: on
 from scalelaw.cli.app import app, commands, main
@@ -14,6 +14,7 @@ from scalelaw.cli.app import app, commands, main
 __all__ = [
     "app",
     "commands",
+    "convert",
     "cost",
     "fit",
     "main",
