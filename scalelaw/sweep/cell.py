@@ -47,10 +47,20 @@ def run(root: str | Path, name: str, train: ModuleType | None = None, place: int
     with _one_thread():
         if isinstance(work, Stage):
             return stages.make(folder, work, train)
+        shares = getattr(train, "DISTRIBUTED", False)
+        # a trainer that can tell the other processes whether the first one trains, or finds the cell finished
+        together = shares and hasattr(train, "begins") and int(os.environ.get("WORLD_SIZE", "1")) > 1
+        if together:
+            train.join()
         if int(os.environ.get("RANK", "0")):
-            return _help(folder, work, train)
+            if shares and (train.begins(name) if together else not _is_done(folder, name)):
+                _help(folder, work, train)
+            return folder.cell(name)
         with hold(folder.lock_of(name)):
-            if not _is_done(folder, name):
+            done = _is_done(folder, name)
+            if together:
+                train.announce(name, not done)
+            if not done:
                 _train(folder, work, train, experiment.name)
         return folder.cell(name)
 
@@ -102,15 +112,10 @@ def _train(folder: SweepFolder, cell: Cell, train: ModuleType, experiment: str) 
         log.scores(rows)
 
 
-def _help(folder: SweepFolder, cell: Cell, train: ModuleType) -> Path:
-    """The work of a torchrun process with rank above 0: it takes part in training if the trainer is `DISTRIBUTED`.
-
-    Only rank 0 writes.
-    """
-    if getattr(train, "DISTRIBUTED", False) and not _is_done(folder, cell.name):
-        made = {stage.kind: stages.make(folder, stage, train) for stage in cell.stages}
-        _rows(cell, train, made, folder.saved(cell.name), lambda *facts, **more: None)
-    return folder.cell(cell.name)
+def _help(folder: SweepFolder, cell: Cell, train: ModuleType) -> None:
+    """The work of a torchrun process with rank above 0, once the first has begun: only that one writes."""
+    made = {stage.kind: stages.make(folder, stage, train) for stage in cell.stages}
+    _rows(cell, train, made, folder.saved(cell.name), lambda *facts, **more: None)
 
 
 def _rows(

@@ -3,10 +3,9 @@
 FLOPs of a sample (1 FLOP = one multiply or one add; forward F, products of weights and of attention):
     tower F, once; compressor and projector 3 F; the question through the LLM F where the compressor reads it;
     LLM 2 F while it is frozen (its activations' gradients pass through), 3 F once it learns; the head at every token.
-Memory of a GPU, bytes: 4 a frozen parameter (2 in bf16 where it never learns), 16 a learning one (weight, gradient, two
-moments, 4 each); under fully_shard both over the GPUs. Activations 34 T d L a row (arXiv 2205.05198, eq. 2, attention
-not kept), logits 8 T vocab a row.
-Hours: FLOPs over GPUs x peak x the share that is used (`cluster`).
+Memory of a GPU: see module `memory_plan`.
+Hours: FLOPs over GPUs x peak x the share that is used (`cluster`); with activation checkpointing the layers of the LLM
+run forward once more, which is not among the FLOPs of a cell.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from scalelaw.datasets.llava_json import count_records
 from scalelaw.model_shapes import LLMShape, TowerShape
 from scalelaw.model_shapes.count_shape import count_encoder, shape_of
 from scalelaw.model_shapes.reading import read_config
+from scalelaw.vlm.memory_plan import stage_memory
 
 Measured = Mapping[str, tuple[int, int]]
 
@@ -87,17 +87,15 @@ def needs(experiment: Experiment, llm: str, compressor: str, visual_tokens: int)
     """{memory_gb: of each GPU in the hungriest stage, hours: of all stages} on the recipe's cluster."""
     recipe, shape, tower = _recipe(experiment), _language(llm), tower_of(experiment)
     cluster = recipe.cluster
-    shared = cluster.gpus if recipe.parallel == "fully_shard" else 1
     connecting = tower.width * shape.width + shape.width**2 + 21e6 * (tower.width / 1024) ** 2
-    most = 0.0
-    for stage in recipe.stages:
-        learning = connecting + (shape.n_params if stage.learns == "all" else 0)
-        frozen = tower.n_params + shape.n_params + connecting - learning
-        length = min(_size(stage, visual_tokens)[1], recipe.max_length)
-        rows = min(recipe.micro_batch, stage.batch)
-        activations = rows * length * (34 * shape.width * shape.layers + 8 * shape.vocab)
-        most = max(most, (16 * learning + 4 * frozen) / shared + activations)
+    most = max(
+        sum(stage_memory(recipe, stage, shape, tower, connecting, visual_tokens).values())
+        for stage in recipe.stages
+    )
     flops = cell_flops(experiment, llm, compressor, visual_tokens)
+    if recipe.activation_checkpointing:
+        sizes = [_size(stage, visual_tokens) for stage in recipe.stages]
+        flops += sum(rows * _forward(shape, length, head=False) for rows, length in sizes)
     speed = cluster.gpus * cluster.tflops * 1e12 * cluster.mfu
     return {"memory_gb": most / 1e9, "hours": flops / speed / 3600}
 

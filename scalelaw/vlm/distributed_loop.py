@@ -14,13 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch.distributed.checkpoint import state_dict as states
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from scalelaw.errors import InputError
@@ -38,7 +41,8 @@ class Plan:
     """One stage of training. rows: of a global batch; micro: of them at once in one process.
 
     warmup: the share of the steps in which the learning rate rises; then it falls as a cosine to 0.
-    precision: float32, or bf16 (autocast). parallel: how several processes share the work. save_every: steps; 0: only
+    precision: float32, or bf16: autocast, or where parameters are sharded FSDP's policy, which gathers them in bf16 and
+    sums gradients in float32. parallel: how several processes share the work. save_every: steps; 0: only
     on a preemption signal.
     """
 
@@ -125,7 +129,7 @@ def train(
         entered = time.perf_counter()
         total = torch.zeros((), device=device)
         for i, part in enumerate(parts):
-            with _last_only(runner, i == len(parts) - 1), _cast(device, plan.precision):
+            with _last_only(runner, i == len(parts) - 1), _cast(device, plan.precision, model):
                 loss = runner(**part, num_items_in_batch=items.clamp(min=1)).loss
                 (_touched(loss, model) * world).backward()
             total += loss.detach()
@@ -165,6 +169,45 @@ def train(
 # ---------------------------------------------------------------------------- several processes
 
 
+@lru_cache(maxsize=1)
+def _store() -> tuple[Any, int, int]:
+    """(store, rank, world) that the processes of torchrun share, whether they make a group or not."""
+    store, rank, world = next(dist.rendezvous("env://", timeout=timedelta(minutes=30)))
+    return store, rank, world
+
+
+_groups = count()
+"""Groups that this process has made: each has its own part of the store."""
+
+
+def announce(work: str, begins: bool) -> None:
+    """For the first process of torchrun: tell the others whether it begins some work, or finds it done."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        _store()[0].set(f"begins/{work}", str(int(begins)))
+
+
+def join() -> None:
+    """For every process of torchrun, before it may wait for anything: connect to the store."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        _store()
+
+
+def begins(work: str) -> bool:
+    """For the other processes of torchrun: whether the first one begins some work, once it has decided.
+
+    The first may wait for days, while another run does that work; no group of processes exists meanwhile, so that
+    nothing times out. False where the first process is gone: then nothing is left to take part in.
+    """
+    store = _store()[0]
+    while True:
+        try:
+            if store.check([f"begins/{work}"]):
+                return bool(store.get(f"begins/{work}") == b"1")
+        except RuntimeError:  # the store was in the first process
+            return False
+        time.sleep(0.2)
+
+
 @contextmanager
 def processes(backend: str | None = None) -> Iterator[tuple[int, int]]:
     """(rank, world) of this process; under torchrun the group of processes lives as long as this holds."""
@@ -172,7 +215,10 @@ def processes(backend: str | None = None) -> Iterator[tuple[int, int]]:
     if begun:
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group(backend or ("nccl" if torch.cuda.is_available() else "gloo"))
+        store, rank, world = _store()
+        store = dist.PrefixStore(f"group/{next(_groups)}", store)
+        backend = backend or ("nccl" if torch.cuda.is_available() else "gloo")
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world)
     try:
         yield _place()
         if begun:
@@ -193,9 +239,12 @@ def _parallel(model: Any, plan: Plan, world: int) -> Any:
         )
     runner = model
     if world > 1 and plan.parallel == "fully_shard":
+        policy = MixedPrecisionPolicy()
+        if plan.precision == "bf16":
+            policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
         for block in _blocks(model):
-            fully_shard(block)
-        fully_shard(model)
+            fully_shard(block, mp_policy=policy)
+        fully_shard(model, mp_policy=policy)
     elif world > 1:
         runner = DistributedDataParallel(model)
     return torch.compile(runner) if plan.compile else runner
@@ -239,9 +288,14 @@ def _any(flag: bool, world: int, device: torch.device) -> bool:
     return bool(count)
 
 
-def _cast(device: torch.device, precision: str) -> Any:
-    if precision == "bf16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
+def _cast(device: torch.device, precision: str, model: Any) -> Any:
+    """Autocast, unless the parameters are sharded and gathered in bf16 already.
+
+    Without autocast's cache: the question's pass runs first and without gradients, and a weight that it had cached
+    would have none in the pass that learns.
+    """
+    if precision == "bf16" and not isinstance(model, FSDPModule):
+        return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False)
     return nullcontext()
 
 

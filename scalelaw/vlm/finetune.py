@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,16 +19,17 @@ import torch.distributed as dist
 from transformers import AutoImageProcessor, AutoTokenizer
 
 from scalelaw import plugins
-from scalelaw.config import Experiment, Finetune, Questions, TrainingStage
-from scalelaw.datasets.llava_json import MARKER, Conversations, read_records, survey, trouble_with
+from scalelaw.config import Experiment, Finetune, TrainingStage
+from scalelaw.datasets.llava_json import Conversations
 from scalelaw.errors import InputError
 from scalelaw.vlm import checkpoint
+from scalelaw.vlm.answering import score
 from scalelaw.vlm.cost_estimate import cell_flops
 from scalelaw.vlm.distributed_loop import Plan, Seen, processes, train, whole
 from scalelaw.vlm.llm import n_params, n_params_embedding
 from scalelaw.vlm.meter import rates
-from scalelaw.vlm.metrics import METRICS
 from scalelaw.vlm.quecc import QueccForConditionalGeneration, QueccProcessor
+from scalelaw.vlm.recipe_data import load_data
 
 Log = Callable[[dict[str, Any]], None]
 FACTS = ("rows", "tokens", "train_s", "train_j")
@@ -55,8 +54,13 @@ def build(
         tokenizer = AutoTokenizer.from_pretrained(llm, local_files_only=True, **trust)
     with _refuse_remote_code(recipe.tower):
         images = AutoImageProcessor.from_pretrained(recipe.tower, local_files_only=True, **trust)
-    processor = QueccProcessor(images, tokenizer,
-                               visual_tokens, recipe.question_turns, chat_template=recipe.chat_template)  # fmt: skip
+    conditioning: dict[str, Any] = {
+        "question_turns": recipe.question_turns,
+        "question_separator": recipe.question_separator,
+    }
+    processor = QueccProcessor(
+        images, tokenizer, visual_tokens, chat_template=recipe.chat_template, **conditioning
+    )
     torch.manual_seed(seed)
     with _refuse_remote_code(f"{recipe.tower} or {llm}"):
         model = QueccForConditionalGeneration.from_parts(
@@ -66,7 +70,7 @@ def build(
             compressor=compressor,
             visual_tokens=visual_tokens,
             compressor_options=recipe.compressor_options,
-            question_turns=recipe.question_turns,
+            **conditioning,
             image_token_index=processor.image_token_id,
         )
     return model, processor
@@ -97,7 +101,7 @@ def run_cell(
     saved: Path | None = None,
     splits: int = 1,
 ) -> list[dict[str, Any]]:
-    """Train and score one cell; a row for each benchmark. Under torchrun every process calls it, and the first scores.
+    """Train and score one cell; a row for each benchmark, under torchrun in the first of the processes that call it.
 
     saved: the checkpoint of a stopped run, from which it goes on. splits: the micro-batch is divided by it, and the
     accumulation multiplied. Beside the loss, the log gets samples, tokens, FLOPs, seconds, the share of time outside
@@ -107,8 +111,10 @@ def run_cell(
     with processes() as (rank, world):
         say: Log = log if rank == 0 else lambda _: None
         model, processor = build(recipe, llm, compressor, visual_tokens, seed)
-        loaded, missing = _load_data(recipe, seed, say)
+        loaded, missing = load_data(recipe, seed, say)
         model.to(_device())
+        if recipe.activation_checkpointing:
+            model.activation_checkpointing_enable({"use_reentrant": False})
         began = time.perf_counter()
         restored = _usable(checkpoint.read(saved), [*(stage.name for stage in recipe.stages), TRAINED])
         reached, done = (restored["stage"], restored["before"]) if restored else ("", {})
@@ -129,133 +135,37 @@ def run_cell(
             model = whole(model, lambda: build(recipe, llm, compressor, visual_tokens, seed)[0])
         if restored and reached == TRAINED:
             model.load_state_dict(restored.pop("model"))
-    # the process group has ended, so that no rank times out while rank 0 scores
+        elif saved is not None and rank == 0:  # before it is scored, so that no failure costs the training
+            checkpoint.write(saved, {"stage": TRAINED, "before": done, "model": model.state_dict()})
+        processor.visual_tokens = visual_tokens
+        say({"event": "trained", "seconds_all": time.perf_counter() - began})
+        shared = _shared(model, done, world, _flops(experiment, llm, compressor, visual_tokens, done))
+        if recipe.precision == "bf16":
+            model.to(torch.bfloat16)
+        batch = max(1, experiment.evaluation.batch // splits)
+        scored = [score(model, processor, recipe, questions, batch, say) for questions in recipe.questions]
     if rank:
         return []
-    processor.visual_tokens = visual_tokens
-    say({"event": "trained", "seconds_all": time.perf_counter() - began})
-    vision = n_params(model.vision_tower)
-    flops = _flops(experiment, llm, compressor, visual_tokens, done)
+    names = {"model": Path(llm).name, "compressor": compressor, "visual_tokens": visual_tokens, "seed": seed}
+    extra = {"rate_factor": factor, "missing_records": missing}
+    return [{**shared, **names, **extra, **scores} for scores in scored]
+
+
+def _shared(model: Any, done: dict[str, dict[str, Any]], world: int, flops: float) -> dict[str, Any]:
+    """The columns that all rows of a cell share: sizes, and what training took."""
     sums = {key: sum(of[key] for of in done.values()) for key in FACTS}
-    shared = {
-        "model": Path(llm).name,
+    return {
         "n_params": n_params(model.language_model),
         "n_params_total": n_params(model),
         "n_params_embedding": n_params_embedding(model.language_model),
-        "n_params_vision": vision,
-        "compressor": compressor,
-        "visual_tokens": visual_tokens,
+        "n_params_vision": n_params(model.vision_tower),
         "train_samples": sums["rows"],
         "train_tokens": sums["tokens"],
         "train_flops": flops,
         **rates(flops, sums, sums["tokens"], _device(), world),
-        "seed": seed,
-        "rate_factor": factor,
-        "missing_records": missing,
         "status": "ok",
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
-    batch = max(1, experiment.evaluation.batch // splits)
-    try:
-        return [
-            {**shared, **score(model, processor, recipe, questions, batch, say)}
-            for questions in recipe.questions
-        ]
-    except BaseException:
-        if saved is not None:  # training need not be repeated
-            checkpoint.write(saved, {"stage": TRAINED, "before": done, "model": model.state_dict()})
-        raise
-
-
-def _load_data(recipe: Finetune, seed: int, say: Log) -> tuple[dict[str, Conversations], int]:
-    """The conversations of every stage, and how many records were left out; all of it before anything is trained.
-
-    Raises InputError `images_missing` where more than `max_missing` of a stage, or of a benchmark, cannot be used.
-    """
-    loaded, missing = {}, 0
-    for stage in recipe.stages:
-        data = Conversations(seed, files=stage.files, images=recipe.images)
-        say({"event": "data", "stage": stage.name, "records": len(data), "digest": data.digest,
-             "left_out": dict(data.left_out)})  # fmt: skip
-        _check_missing(recipe, f"stage '{stage.name}'", data.left_out, len(data) + data.left_out.total())
-        loaded[stage.name], missing = data, missing + data.left_out.total()
-    for questions in recipe.questions:
-        records, left_out = read_questions(recipe, questions)
-        say({"event": "data", "benchmark": questions.benchmark, "records": len(records),
-             "left_out": dict(left_out)})  # fmt: skip
-    return loaded, missing
-
-
-def read_questions(recipe: Finetune, questions: Questions) -> tuple[list[dict[str, Any]], Counter[str]]:
-    """The questions of a benchmark whose images can be read, and why the others were left out.
-
-    Raises InputError for a question without a text or answers, a file without a question, and `images_missing` where
-    more than `max_missing` of the questions were left out, or all.
-    """
-    records = [_question(raw, questions.file) for raw in read_records(Path(questions.file))]
-    if not records:
-        raise InputError(f"{questions.file} holds no question.", code="no_records")
-    with ThreadPoolExecutor() as pool:
-        troubles = list(pool.map(lambda r: trouble_with(Path(recipe.images), r["images"]), records))
-    left_out = Counter(filter(None, troubles))
-    usable = [record for record, trouble in zip(records, troubles, strict=True) if not trouble]
-    _check_missing(recipe, f"benchmark '{questions.benchmark}'", left_out, len(records))
-    return usable, left_out
-
-
-def _check_missing(recipe: Finetune, what: str, left_out: Counter[str], records: int) -> None:
-    if (message := too_many_missing(recipe, what, left_out, records)) is not None:
-        raise InputError(
-            message, code="images_missing", hint=f"Complete {recipe.images}, or raise finetune.max_missing."
-        )
-
-
-def too_many_missing(recipe: Finetune, what: str, left_out: Counter[str], records: int) -> str | None:
-    """A sentence where more than `max_missing` of the records were left out, or all of them."""
-    if not (count := left_out.total()) or (count <= recipe.max_missing * records and count < records):
-        return None
-    reasons = ", ".join(f"{n} {reason}" for reason, n in left_out.most_common())
-    return (
-        f"{count} of {records} records of {what} cannot be used ({reasons}): more than finetune.max_missing "
-        f"({recipe.max_missing:g}) allows."
-    )
-
-
-def check_data(experiment: Experiment) -> list[tuple[str, str]]:
-    """Warnings on the data of a recipe, before anything is trained: every image is looked for, a sample is decoded."""
-    if (recipe := experiment.finetune) is None:
-        return []
-    warnings: list[tuple[str, str]] = []
-    parts = [(f"stage '{stage.name}'", stage.files) for stage in recipe.stages]
-    parts += [(f"benchmark '{questions.benchmark}'", [questions.file]) for questions in recipe.questions]
-    for place, (what, files) in enumerate(parts):
-        if absent := [file for file in files if not Path(file).is_file()]:
-            warnings.append(
-                ("data_not_checked", f"{absent[0]} does not exist; the images of {what} are not checked.")
-            )
-            continue
-        records = [raw for file in files for raw in read_records(Path(file))]
-        if place >= len(recipe.stages):
-            records = [_as_conversation(_question(raw, files[0])) for raw in records]
-        look = survey(records, Path(recipe.images))
-        if message := too_many_missing(recipe, what, look.left_out, look.records):
-            warnings.append(("images_missing", f"{message} The cells will fail."))
-        elif look.left_out:
-            reasons = ", ".join(f"{n} {reason}" for reason, n in look.left_out.most_common())
-            warnings.append(
-                ("images_missing", f"Left out of the {look.records} records of {what}: {reasons}.")
-            )
-        if look.unreadable:
-            sentence = (
-                f"{look.unreadable} of {look.sampled} images of {what} that were decoded cannot be read."
-            )
-            warnings.append(("images_missing", sentence))
-    return warnings
-
-
-def _as_conversation(question: dict[str, Any]) -> dict[str, Any]:
-    turns = [{"from": "human", "value": MARKER * len(question["images"])}, {"from": "gpt", "value": "?"}]
-    return {"id": question["id"], "image": question["images"], "conversations": turns}
 
 
 def _usable(state: dict[str, Any] | None, order: list[str]) -> dict[str, Any] | None:
@@ -329,69 +239,6 @@ def _drawing(model: Any, processor: QueccProcessor, seed: int) -> Callable[[int]
             processor.visual_tokens = int(np.random.default_rng((seed, step)).choice(among))
 
     return draw
-
-
-def score(
-    model: Any, processor: QueccProcessor, recipe: Finetune, questions: Questions, batch: int, say: Log
-) -> dict[str, Any]:
-    """Greedy answers to a file of questions, and their mean score with its standard error; each answer in the log.
-
-    Raises InputError for a question without a text or answers.
-    """
-    records, left_out = read_questions(recipe, questions)
-    model.eval()
-    scores, lengths, ends = [], [], _ends(model, processor)
-    for start in range(0, len(records), batch):
-        rows = records[start : start + batch]
-        turns = [
-            [{"from": "human", "value": "\n".join(["<image>"] * len(r["images"]) + [r["question"]])}]
-            for r in rows
-        ]
-        data = [Conversations.opened(Path(recipe.images), r["images"]) for r in rows]
-        inputs = processor.collate(turns, data, add_generation_prompt=True).to(model.device)
-        with torch.no_grad():
-            written = model.generate(**inputs, max_new_tokens=recipe.answer_tokens, do_sample=False,
-                                     eos_token_id=ends, pad_token_id=processor.tokenizer.pad_token_id)  # fmt: skip
-        outputs = processor.tokenizer.batch_decode(
-            written[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
-        )
-        shown = inputs["attention_mask"].sum(dim=1) - (inputs["input_ids"] == processor.image_token_id).sum(
-            dim=1
-        )
-        for row, text, length in zip(rows, outputs, shown.tolist(), strict=True):
-            scores.append(METRICS[questions.metric](text, row["answers"]))
-            lengths.append(length)
-            say({"stage": "score", "step": len(scores), "steps": len(records), "benchmark": questions.benchmark,
-                 "id": row["id"], "said": text.strip(), "answers": row["answers"], "score": scores[-1]})  # fmt: skip
-    value = float(np.mean(scores))
-    spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else math.nan
-    return {"benchmark": questions.benchmark, "task_family": questions.family, "metric": questions.metric,
-            "value": value, "error": 1 - value, "error_se": spread / math.sqrt(len(scores)), "n_examples": len(scores),
-            "skipped_examples": left_out.total(),
-            "text_tokens": float(np.mean(lengths))}  # fmt: skip
-
-
-def _ends(model: Any, processor: QueccProcessor) -> list[int]:
-    """The tokens that end an answer: the tokenizer's own, and those that the LLM came with."""
-    eos = model.generation_config.eos_token_id
-    ids = eos if isinstance(eos, list) else [] if eos is None else [eos]
-    return sorted({int(processor.tokenizer.eos_token_id), *ids})
-
-
-def _question(raw: Any, file: str) -> dict[str, Any]:
-    record = raw if isinstance(raw, dict) else {}
-    text = record.get("question", record.get("text"))
-    answers = record.get("answers", record.get("answer"))
-    answers = [answers] if isinstance(answers, str | int | float) else answers
-    if not isinstance(text, str) or not answers:
-        raise InputError(f"{file}: a question lacks `question` or `answers`: {str(raw)[:80]}.", code="bad_question",
-                         hint="Each is {id, image, question, answers: [...]}.")  # fmt: skip
-    image = record.get("image") or []
-    images = [image] if isinstance(image, str) else image
-    if not isinstance(images, list) or not all(isinstance(name, str) for name in images):
-        raise InputError(f"{file}: `image` is neither a path nor a list of them.", code="bad_question")
-    return {"id": str(record.get("id", record.get("question_id", ""))), "images": images,
-            "question": text.replace("<image>", "").strip(), "answers": [str(a) for a in answers]}  # fmt: skip
 
 
 def allowed_tokens(experiment: Experiment, compressor: str) -> list[int]:

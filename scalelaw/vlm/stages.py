@@ -18,8 +18,9 @@ from torch import nn
 from scalelaw import plugins
 from scalelaw.config import Experiment
 from scalelaw.files.paths import write_text
-from scalelaw.vlm import cost_estimate, finetune
+from scalelaw.vlm import cost_estimate, recipe_data
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, dataset_of, device, run_cell
+from scalelaw.vlm.distributed_loop import announce, begins, join
 from scalelaw.vlm.features import kept
 from scalelaw.vlm.llm import build_llm, n_params, n_params_embedding
 from scalelaw.vlm.model import text_losses
@@ -32,9 +33,12 @@ DISTRIBUTED = True
 
 __all__ = [
     "allowed_tokens",
+    "announce",
+    "begins",
     "cell_flops",
     "cell_needs",
     "check_data",
+    "join",
     "make_features",
     "pretrain_llm",
     "pretrain_tower",
@@ -43,8 +47,8 @@ __all__ = [
 
 
 def check_data(experiment: Experiment) -> list[tuple[str, str]]:
-    """Warnings on the training and scoring data (see `finetune.check_data`); none for data that is made."""
-    return finetune.check_data(experiment)
+    """Warnings on the training and scoring data (see `recipe_data.check_data`); none for data that is made."""
+    return recipe_data.check_data(experiment)
 
 
 def cell_needs(experiment: Experiment, llm: str, compressor: str, visual_tokens: int) -> dict[str, float]:

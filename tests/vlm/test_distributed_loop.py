@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -39,6 +40,9 @@ class Little(nn.Module):
         self, input_ids: Any, labels: Any, num_items_in_batch: Any, image: Any = None, **_: Any
     ) -> Any:
         x = self.embed(input_ids)
+        with torch.no_grad():  # as the pass of a question
+            for layer in self.layers:
+                layer(x)
         if image is not None:
             x = x + self.compressor(image)[:, None]
         for layer in self.layers:
@@ -140,6 +144,37 @@ def test_what_goes_wrong_is_a_sentence() -> None:
     assert broken.value.code == "loss_not_finite"
 
 
+def gradients_at_rate_0(plan: Plan) -> list[list[torch.Tensor]]:
+    """The gradients of each of three steps on one and the same batch, with a learning rate of 0."""
+    gradients: list[list[torch.Tensor]] = []
+    clip = torch.nn.utils.clip_grad_norm_
+
+    def spy(parameters: Any, most: float) -> Any:
+        full = [p.grad.full_tensor() if hasattr(p.grad, "full_tensor") else p.grad for p in parameters]
+        gradients.append([gradient.clone() for gradient in full])
+        return clip(parameters, most)
+
+    with mock.patch.object(torch.nn.utils, "clip_grad_norm_", spy):
+        plan = replace(plan, steps=3, learning_rate=0.0)
+        train(Little(0), lambda _, *place: rows(0, *place), plan, stage="s", progress=lambda _: None)
+    return gradients
+
+
+def check(gradients: list[list[torch.Tensor]]) -> None:
+    exact = gradients_at_rate_0(replace(PLAN, micro=2))[0]
+    for step in gradients:
+        assert all(torch.equal(one, other) for one, other in zip(step, gradients[0], strict=True))
+        for one, other in zip(step, exact, strict=True):
+            assert one.dtype == torch.float32
+            torch.testing.assert_close(one, other, rtol=0.1, atol=0.02 * float(other.abs().max()))
+
+
+def test_gradients_in_bf16_are_those_of_float32_in_every_step() -> None:
+    """Also of the layers that ran without gradients before."""
+    torch.set_num_threads(1)
+    check(gradients_at_rate_0(replace(PLAN, micro=2, precision="bf16")))
+
+
 def main(folder: str) -> None:
     """What each of two processes runs: both ways of sharing, and a resumption."""
     torch.set_num_threads(1)
@@ -154,6 +189,16 @@ def main(folder: str) -> None:
                           begun=checkpoint.read(Path(folder) / f"{parallel}.pt"))  # fmt: skip
             if rank == 0:
                 torch.save([seen.losses, again.losses], Path(folder) / f"{parallel}.losses")
+            bf16 = replace(PLAN, micro=2, parallel=parallel, precision="bf16")
+            gradients = gradients_at_rate_0(bf16)
+            saved = Path(folder) / f"{parallel}.bf16.pt"
+            seen = train(Little(0), rows, replace(bf16, save_every=3), stage="s", progress=lambda _: None,
+                         saved=saved)  # fmt: skip
+            again = train(Little(0), rows, bf16, stage="s", progress=lambda _: None,
+                          begun=checkpoint.read(saved))  # fmt: skip
+            assert again.losses == seen.losses
+            if rank == 0:
+                torch.save(gradients, Path(folder) / f"{parallel}.gradients")
 
 
 def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
@@ -167,6 +212,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
         straight, resumed = torch.load(tmp_path / f"{parallel}.losses", weights_only=True)
         assert straight == pytest.approx(alone, rel=1e-4)
         assert resumed == pytest.approx(straight, rel=1e-5)
+        check(torch.load(tmp_path / f"{parallel}.gradients", weights_only=True))
 
 
 def test_a_signal_saves_and_leaves(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from PIL import Image
 from scalelaw import cli
 from scalelaw.config import Experiment, parse_experiment, read_experiment
 from scalelaw.errors import InputError, Preempted, ScalelawError
-from scalelaw.sweep import plan_sweep, run_sweep, trainer_call
+from scalelaw.files.paths import SweepFolder
+from scalelaw.sweep import locks, plan_sweep, run_sweep, trainer_call
 from scalelaw.table import read
-from scalelaw.vlm import checkpoint, cost_estimate, distributed_loop, finetune
+from scalelaw.vlm import answering, checkpoint, cost_estimate, distributed_loop, finetune, metrics
 from scalelaw.vlm.cell import allowed_tokens, cell_flops, run_cell
 
 from .conftest import repeatable
@@ -137,20 +138,30 @@ def test_two_processes_share_a_cell(world: Path, tmp_path: Path) -> None:
     losses = [line["loss"] for line in heard if "loss" in line]
     assert shared["losses"] == pytest.approx(losses, rel=2e-2)
     assert shared["losses"][:4] == pytest.approx(losses[:4], rel=1e-4)
+    # each process answers half of the questions
+    assert [(tmp_path / f"answered.{rank}").read_text() for rank in (0, 1)] == ["[3]", "[3]"]
+    assert shared["rows"][0]["n_examples"] == 6
+    assert [line["id"] for line in shared["scores"]] == [str(i) for i in range(6)]
 
 
 SHARED = """
 import json
+import os
 import torch
 from scalelaw.config import Experiment
+from scalelaw.vlm import answering
 from scalelaw.vlm.finetune import run_cell
 
+generated, sizes = answering._generated, []
+answering._generated = lambda *arguments: (sizes.append(len(arguments[-1])), generated(*arguments))[1]
 torch.set_num_threads(1)
 stated, heard = Experiment.model_validate_json(open("{folder}/stated.json").read()), []
 rows = run_cell(stated, llm=stated.llms[0], compressor="quecc", visual_tokens=4, seed=0, log=heard.append)
 if rows:
     losses = [line["loss"] for line in heard if "loss" in line]
-    open("{folder}/rows.json", "w").write(json.dumps(dict(rows=rows, losses=losses)))
+    scores = [line for line in heard if line.get("stage") == "score"]
+    open("{folder}/rows.json", "w").write(json.dumps(dict(rows=rows, losses=losses, scores=scores)))
+open("{folder}/answered." + os.environ["RANK"], "w").write(json.dumps(sizes))
 """
 
 
@@ -191,7 +202,7 @@ def test_stopped_while_it_is_scored_it_is_not_trained_again(
     def stop(*_: Any) -> None:
         raise Preempted("Asked.", code="preempted")
 
-    monkeypatch.setitem(finetune.METRICS, experiment(world).finetune.questions[0].metric, stop)  # type: ignore[union-attr]
+    monkeypatch.setitem(metrics.METRICS, experiment(world).finetune.questions[0].metric, stop)  # type: ignore[union-attr]
     with pytest.raises(Preempted):
         cell(experiment(world), saved=tmp_path / "saved.pt")
     monkeypatch.undo()
@@ -229,7 +240,7 @@ def test_nothing_is_skipped_on_the_word_of_a_checkpoint_that_is_not_believed(
     if when == "tuned":
         monkeypatch.setattr(distributed_loop.preemption, "requested", lambda: next(calls) == 6)
     else:
-        monkeypatch.setitem(finetune.METRICS, config.finetune.questions[0].metric, stop)  # type: ignore[union-attr]
+        monkeypatch.setitem(metrics.METRICS, config.finetune.questions[0].metric, stop)  # type: ignore[union-attr]
     saved = tmp_path / "saved.pt"
     with pytest.raises(Preempted):
         cell(config, saved=saved)
@@ -245,22 +256,74 @@ def test_nothing_is_skipped_on_the_word_of_a_checkpoint_that_is_not_believed(
     assert repeatable(rows) == repeatable(undisturbed)
 
 
-def test_the_group_of_processes_has_ended_when_scoring_begins(
-    world: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_is_trained_is_on_the_disk_before_it_is_scored(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others would wait in it, and torch gives up waiting after some minutes."""
-    calls: list[str] = []
-    score = finetune.score
+    """So that not even a process that is killed while it scores loses it."""
+    score, stages = finetune.score, list[Any]()
 
-    @contextmanager
-    def processes() -> Iterator[tuple[int, int]]:
-        yield 0, 1
-        calls.append("ended")
+    def scored(*arguments: Any) -> Any:
+        stages.append((checkpoint.read(tmp_path / "saved.pt") or {}).get("stage"))
+        return score(*arguments)
 
-    monkeypatch.setattr(finetune, "processes", processes)
-    monkeypatch.setattr(finetune, "score", lambda *args: (calls.append("scored"), score(*args))[1])
-    cell(experiment(world, epochs=0.25))
-    assert calls == ["ended", "scored"]
+    monkeypatch.setattr(finetune, "score", scored)
+    cell(experiment(world, epochs=0.25), saved=tmp_path / "saved.pt")
+    assert stages == [finetune.TRAINED]
+
+
+def test_answers_are_made_in_batches_that_fit(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory runs out, in halves; the rows are the same."""
+    config, sizes = experiment(world, epochs=0.25), list[int]()
+    rows, _ = cell(config)
+    generated = answering._generated
+
+    def small(*arguments: Any) -> Any:
+        sizes.append(len(arguments[-1]))
+        if len(arguments[-1]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return generated(*arguments)
+
+    monkeypatch.setattr(answering, "_generated", small)
+    assert repeatable(cell(config)[0]) == repeatable(rows)
+    assert sizes == [6, 3, 2, 1, 3, 2, 1]
+
+
+def test_the_cache_of_a_row(world: Path) -> None:
+    """Against the cache that a forward pass makes, in float32 and in bf16."""
+    config = experiment(world)
+    model, processor = finetune.build(finetune._recipe(config), config.llms[0], "quecc", 4, 0)
+    for dtype in (torch.float32, torch.bfloat16):
+        model.to(dtype)
+        batch = processor.collate([[{"from": "human", "value": "Colour?"}]], add_generation_prompt=True)
+        cache = model(**batch, use_cache=True).past_key_values
+        size = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
+        assert answering.row_bytes(model, batch["input_ids"].shape[1]) == size
+
+
+def test_a_second_torchrun_on_a_cell_that_another_finishes_ends(world: Path, tmp_path: Path) -> None:
+    """Its first process waits for the cell and finds it made; the other does not wait for the first in vain."""
+    config = experiment(world, epochs=0.25).model_copy(update={"visual_tokens": [4]})
+    folder = SweepFolder(tmp_path / "sweep")
+    assert not run_sweep(config, folder.root, executor="inline").failed
+    (part,) = folder.cells.glob("*.parquet")
+    name, made = part.stem, part.read_bytes()
+    part.unlink()
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
+               "-m", "scalelaw.sweep.cell", str(folder.root), name]  # fmt: skip
+    with (tmp_path / "output").open("w") as output:
+        with locks.hold(folder.lock_of(name)):
+            run = subprocess.Popen(command, stdout=output, stderr=output,
+                                   env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+            limit = time.monotonic() + 200
+            while "Waiting for" not in (tmp_path / "output").read_text():
+                assert run.poll() is None, (tmp_path / "output").read_text()
+                assert time.monotonic() < limit
+                time.sleep(0.5)
+            part.write_bytes(made)
+        try:
+            assert run.wait(timeout=60) == 0, (tmp_path / "output").read_text()
+        finally:
+            run.kill()
 
 
 def test_without_memory_half_the_micro_batch_learns_the_same(
@@ -290,6 +353,12 @@ def test_without_memory_half_the_micro_batch_learns_the_same(
     fits = 0
     with pytest.raises(ScalelawError, match="also with half the micro-batch: CUDA out of memory"):
         trainer_call.call(call, config, saved=tmp_path / "other.pt", log=log, **choice)
+
+
+def test_activation_checkpointing_learns_the_same(world: Path) -> None:
+    plain, less = (cell(experiment(world, epochs=0.25, activation_checkpointing=v)) for v in (False, True))
+    losses = [[line["loss"] for line in lines if "loss" in line] for _, lines in (plain, less)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 @pytest.mark.parametrize("compressor", ["matryoshka_query", "attention_prune"])

@@ -15,7 +15,7 @@ from scalelaw.sweep import plan_sweep, run_sweep
 from scalelaw.sweep.grid import cells
 from scalelaw.sweep.progress import Progress
 from scalelaw.table.read import read_table
-from scalelaw.vlm import finetune
+from scalelaw.vlm import recipe_data
 
 from .test_finetune import experiment, world
 
@@ -104,7 +104,7 @@ def test_questions_of_which_no_image_is_there_are_refused_whatever_is_allowed(br
     config = broken(questions=6, max_missing=1.0)
     assert config.finetune is not None
     with pytest.raises(InputError) as caught:
-        finetune.read_questions(config.finetune, config.finetune.questions[0])
+        recipe_data.read_questions(config.finetune, config.finetune.questions[0])
     assert caught.value.code == "images_missing"
 
 
