@@ -108,13 +108,18 @@ def run_cell(
     the model, the rates of module `meter`, and of each question what was said.
     """
     recipe, (factor,) = _recipe(experiment), experiment.rate_factors
+
+    def fresh() -> tuple[Any, QueccProcessor]:
+        made, processor = build(recipe, llm, compressor, visual_tokens, seed)
+        if recipe.activation_checkpointing:
+            made.activation_checkpointing_enable({"use_reentrant": False})
+        return made, processor
+
     with processes() as (rank, world):
         say: Log = log if rank == 0 else lambda _: None
-        model, processor = build(recipe, llm, compressor, visual_tokens, seed)
+        model, processor = fresh()
         loaded, missing = load_data(recipe, seed, say)
         model.to(_device())
-        if recipe.activation_checkpointing:
-            model.activation_checkpointing_enable({"use_reentrant": False})
         began = time.perf_counter()
         restored = _usable(checkpoint.read(saved), [*(stage.name for stage in recipe.stages), TRAINED])
         reached, done = (restored["stage"], restored["before"]) if restored else ("", {})
@@ -132,7 +137,7 @@ def run_cell(
             say({"event": "stage", "stage": stage.name, "samples": seen.rows, "tokens": seen.tokens, "flops": flops,
                  "seconds_inside": seen.seconds, "outside": seen.outside_s / max(seen.seconds, 1e-9),
                  **rates(flops, done[stage.name], seen.tokens, _device(), world)})  # fmt: skip
-            model = whole(model, lambda: build(recipe, llm, compressor, visual_tokens, seed)[0])
+            model = whole(model, lambda: fresh()[0])
         if restored and reached == TRAINED:
             model.load_state_dict(restored.pop("model"))
         elif saved is not None and rank == 0:  # before it is scored, so that no failure costs the training

@@ -442,7 +442,7 @@ def test_the_plan_is_for_the_hardware_that_is_given(
         assert small["memory_gb"] > large["memory_gb"]
     assert {warning["code"] for warning in plans[0]["warnings"]} == {"data_not_checked"}
     assert plans[1]["warnings"][-1]["code"] == "does_not_fit"
-    assert "1 cell(s) need more than the 40 GB" in plans[1]["warnings"][-1]["message"]
+    assert "2 cell(s) need more than the 40 GB" in plans[1]["warnings"][-1]["message"]
     assert cli.main(arguments[:-1]) == 0
     assert "8 GPUs of 989 TFLOP/s and 80 GB, at 40% of that peak" in " ".join(capsys.readouterr().out.split())
 

@@ -55,10 +55,10 @@ def test_lora_with_compressor_and_projector(tmp_path: Path) -> None:
     assert learning
     assert not any("vision_tower" in name for name in learning)
     assert not any("language_model" in name and "lora_" not in name for name in learning)
-    given = collator(processor)(ROWS[:1])
+    inputs = collator(processor)(ROWS[:1])
     optimizer = torch.optim.AdamW([p for p in adapted.parameters() if p.requires_grad], lr=1e-2)
     for _ in range(3):
-        adapted(**given).loss.backward()
+        adapted(**inputs).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     for name, p in adapted.named_parameters():
@@ -66,12 +66,12 @@ def test_lora_with_compressor_and_projector(tmp_path: Path) -> None:
             original = name.replace("base_model.model.", "").replace("modules_to_save.default.", "")
             assert not torch.equal(p, before[original]), name
     adapted.eval()
-    wanted = adapted(**given).logits
+    wanted = adapted(**inputs).logits
     adapted.save_pretrained(tmp_path)
     fresh, _ = build()
     again = peft.PeftModel.from_pretrained(fresh, tmp_path).eval()
-    torch.testing.assert_close(again(**given).logits, wanted)
-    torch.testing.assert_close(again.merge_and_unload()(**given).logits, wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(again(**inputs).logits, wanted)
+    torch.testing.assert_close(again.merge_and_unload()(**inputs).logits, wanted, rtol=1e-4, atol=1e-4)
     processed = processor(images=picture(), text="<image> What?")
     assert adapted.generate(**processed, max_new_tokens=2).shape[0] == 1
 
@@ -109,8 +109,8 @@ def test_trainer_learns_and_saves(tmp_path: Path) -> None:
     assert losses[-1] < losses[0]
     trainer.save_model(str(tmp_path / "saved"))
     again = AutoModelForImageTextToText.from_pretrained(tmp_path / "saved").eval()
-    given = collator(processor)(ROWS[:1])
-    torch.testing.assert_close(again(**given).logits, model.eval()(**given).logits)
+    inputs = collator(processor)(ROWS[:1])
+    torch.testing.assert_close(again(**inputs).logits, model.eval()(**inputs).logits)
 
 
 def main(folder: str) -> None:

@@ -190,22 +190,22 @@ def test_the_images_token_is_never_written() -> None:
     """Also where the LLM would find it most likely; it has no part in the loss either."""
     model, processor = build(tie_word_embeddings=False)
     token = model.config.image_token_index
-    given = batch(processor, slice(0, 1))
-    before = model(**given).loss
+    inputs = batch(processor, slice(0, 1))
+    before = model(**inputs).loss
     head = torch.nn.Linear(24, 300)
     with torch.no_grad():
         head.weight.copy_(model.get_output_embeddings().weight)
         head.bias.zero_()
         head.bias[token] = 100.0
     model.set_output_embeddings(head)
-    out = model(**given)
+    out = model(**inputs)
     assert torch.equal(out.loss, before)
     out.loss.backward()
     assert not head.weight.grad[token].any()
-    asked = batch(processor, slice(0, 1), add_generation_prompt=True)
-    length = asked["input_ids"].shape[1]
+    prompt = batch(processor, slice(0, 1), add_generation_prompt=True)
+    length = prompt["input_ids"].shape[1]
     for options in ({"do_sample": False}, {"do_sample": True, "temperature": 9.0}, {"num_beams": 2}):
-        written = model.generate(**asked, max_new_tokens=6, eos_token_id=None, **options)
+        written = model.generate(**prompt, max_new_tokens=6, eos_token_id=None, **options)
         assert token not in written[:, length:]
 
 
