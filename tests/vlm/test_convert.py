@@ -153,24 +153,21 @@ def test_llavas_layout_to_ours_and_back(tmp_path: Path, compressed: bool, with_t
     close(our_logits(tmp_path / "again"), reference.logits(pixels()))
 
 
-@pytest.mark.parametrize("older", [False, True])
-def test_llava_hf_to_ours_and_back(tmp_path: Path, older: bool) -> None:
+@pytest.mark.parametrize("nested", [False, True])
+def test_llava_hf_to_ours_and_back(tmp_path: Path, nested: bool) -> None:
     text = transformers.LlamaConfig(**LLM)
     torch.manual_seed(0)
     theirs = transformers.LlavaForConditionalGeneration(
-        transformers.LlavaConfig(tower_config(), text, image_token_index=299, vision_feature_layer=-2)
+        transformers.LlavaConfig(vision_config=tower_config(), text_config=text, image_token_index=299)
     ).eval()
     source = tmp_path / "hf"
     theirs.save_pretrained(source)
-    if older:  # the names of versions before the base model was a module of its own
-        state = load_file(source / "model.safetensors")
+    if nested:  # the names where the base model is a module of its own
         renamed = {}
-        for name, value in state.items():
-            name = name.replace("model.language_model.", "language_model.model.")
-            name = name.replace("model.vision_tower.", "vision_tower.").replace(
-                "model.multi_modal", "multi_modal"
-            )
-            renamed["language_model.lm_head.weight" if name == "lm_head.weight" else name] = value
+        for name, value in load_file(source / "model.safetensors").items():
+            name = name.removeprefix("model.").replace("language_model.model.", "language_model.")
+            name = "lm_head.weight" if name.endswith("lm_head.weight") else f"model.{name}"
+            renamed[name] = value
         save_file(renamed, source / "model.safetensors", metadata={"format": "pt"})
     ids = torch.tensor([[*BEFORE, *[299] * 16, *AFTER]])
     with torch.no_grad():
@@ -288,5 +285,5 @@ def test_a_folder_with_files_is_not_overwritten_and_not_every_compressor_has_a_l
     model.save_pretrained(tmp_path / "pool")
     for layout in ("llava", "llava-hf", "mm_projector"):
         with pytest.raises(InputError) as caught:
-            convert(tmp_path / "pool", tmp_path / layout, layout)
+            convert(tmp_path / "pool", tmp_path / f"to-{layout}", layout)
         assert caught.value.code == "unknown_layout"
