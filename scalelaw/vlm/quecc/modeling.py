@@ -214,8 +214,7 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
     ) -> torch.Tensor:
         """pixel_values [images, 3, height, width], question [images, text width] -> [images, tokens, text width]."""
         patches, multi, attention = self.vision_states(pixel_values)
-        weight = self.projector[0].weight
-        inputs = [patches.to(weight.dtype), multi.to(weight.dtype), question]
+        inputs = [patches.to(self._connector_dtype), multi.to(self._connector_dtype), question]
         if attention is not None:
             inputs.append(attention)
         return self.projector(self.compressor(*inputs))
@@ -290,6 +289,12 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
             image_hidden_states=images,
         )
 
+    @property
+    def _connector_dtype(self) -> torch.dtype:
+        """The precision of compressor and projector, which an adapter may have wrapped."""
+        dtype: torch.dtype = next(self.projector.parameters()).dtype
+        return dtype
+
     def _unused(self) -> torch.Tensor:
         """0, with what learns of compressor and projector in its graph: DDP waits for the gradient of each."""
         parts = [*self.compressor.parameters(), *self.projector.parameters()]
@@ -309,7 +314,9 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
         if getattr(self.compressor, "training_tokens", ()):
             if each not in self._allowed:
                 raise refused(self.config.grid, each, self._allowed)
-            self.compressor.visual_tokens = each
+            for module in self.compressor.modules():  # also where an adapter has wrapped it
+                if getattr(module, "training_tokens", ()):
+                    module.visual_tokens = each
         else:
             each = self.config.visual_tokens
         per_row = place.sum(dim=1)
@@ -320,7 +327,7 @@ class QueccForConditionalGeneration(Base, GenerationMixin):
         if self.compressor.reads_question:
             if question_ids is None or lengths is None:  # both, see above
                 question_ids, lengths = place.new_zeros(len(place), 0).long(), per_row.new_zeros(len(place))
-            question = self.question_states(question_ids, lengths).to(self.projector[0].weight.dtype)
+            question = self.question_states(question_ids, lengths).to(self._connector_dtype)
             question = question.repeat_interleave(per_row // each, dim=0)
         return self.get_image_features(pixel_values, question)
 
