@@ -24,6 +24,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from scalelaw.errors import InputError
@@ -172,7 +173,7 @@ def train(
 @lru_cache(maxsize=1)
 def _store() -> tuple[Any, int, int]:
     """(store, rank, world) that the processes of torchrun share, whether they make a group or not."""
-    store, rank, world = next(dist.rendezvous("env://", timeout=timedelta(minutes=30)))
+    store, rank, world = next(rendezvous("env://", timeout=timedelta(minutes=30)))
     return store, rank, world
 
 
