@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import torch
 import transformers
@@ -15,7 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModelForImageTextToText
 
+from scalelaw import cli
 from scalelaw.errors import InputError
+from scalelaw.results.schema import schema
 from scalelaw.vlm.convert import convert, read_weights
 
 from .quecc.conftest import LLM, TOWER, build, tokenizer, tower_config
@@ -216,6 +219,19 @@ def test_tokenizer_and_image_processor_come_along(tmp_path: Path) -> None:
     # a row that the embeddings have already
     assert model.config.image_token_index == processor.image_token_id < VOCAB == model.config.vocab_size
     assert (processor.visual_tokens, processor.question_turns) == (4, "first")
+
+
+def test_the_command_writes_the_folder_and_answers_by_its_schema(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = Reference(True).write(tmp_path / "llava"), tmp_path / "ours"
+    arguments = ["convert", str(source), "--to", str(target), "--tower", str(tmp_path / "tower"), "--json"]
+    assert cli.main(arguments) == 0
+    answer = json.loads(capsys.readouterr().out)
+    jsonschema.validate(answer, schema("convert"))
+    assert "model.safetensors" in answer["data"]["files"]
+    assert cli.main(arguments) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "would_overwrite"
 
 
 def _broken(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
