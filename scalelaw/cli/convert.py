@@ -8,27 +8,40 @@ from typing import Annotated
 import typer
 
 from scalelaw.cli.app import Json, app, give
+from scalelaw.cli.help import Sectioned
 from scalelaw.files.safe_text import say
 
 
-@app.command("convert")
+@app.command("convert", cls=Sectioned)
 def convert(
     checkpoint: Annotated[
         Path,
         typer.Argument(metavar="CHECKPOINT", help="A folder with a model, or the file mm_projector.bin."),
     ],
-    to: Annotated[Path, typer.Option(help="The folder to write, new or empty.", metavar="DIR")],
+    to: Annotated[
+        Path, typer.Option(help="The folder to write, new or empty.", metavar="DIR", rich_help_panel="Output")
+    ],
     layout: Annotated[
         str,
-        typer.Option(help="Layout to write: scalelaw, llava, llava-hf or mm_projector.", metavar="NAME"),
+        typer.Option(
+            help="Layout to write: scalelaw, llava, llava-hf or mm_projector.",
+            metavar="NAME",
+            rich_help_panel="Output",
+        ),
     ] = "scalelaw",
     tower: Annotated[
         Path | None,
-        typer.Option(help="Folder of the vision encoder, where the checkpoint only names it.", metavar="DIR"),
+        typer.Option(
+            help="Folder of the vision encoder, where the checkpoint only names it.",
+            metavar="NAME",
+            rich_help_panel="Data",
+        ),
     ] = None,
     llm: Annotated[
         Path | None,
-        typer.Option(help="Folder of the LLM, for a file mm_projector.bin.", metavar="DIR"),
+        typer.Option(
+            help="Folder of the LLM, for a file mm_projector.bin.", metavar="DIR", rich_help_panel="Data"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
