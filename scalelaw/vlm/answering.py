@@ -7,6 +7,7 @@ longer than for a batch. With `precision: bf16` the model answers in bf16.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def score(
     for start in range(0, len(records), size * world):
         first = start + rank * size
         rows = records[first : first + size]
-        for row, text, length in _exchanged(lambda rows=rows: _answers(model, processor, recipe, rows)):
+        for row, text, length in _exchanged(partial(_answers, model, processor, recipe, rows)):
             scores.append(rate(questions.metric, text, row["answers"], row["question"]))
             lengths.append(length)
             facts = {"id": row["id"], "said": text.strip(), "answers": row["answers"], "score": scores[-1]}

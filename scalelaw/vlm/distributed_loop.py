@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.rendezvous import rendezvous
@@ -217,7 +218,7 @@ def processes(backend: str | None = None) -> Iterator[tuple[int, int]]:
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         store, rank, world = _store()
-        store = dist.PrefixStore(f"group/{next(_groups)}", store)
+        store = PrefixStore(f"group/{next(_groups)}", store)
         backend = backend or ("nccl" if torch.cuda.is_available() else "gloo")
         dist.init_process_group(backend, store=store, rank=rank, world_size=world)
     try:
