@@ -55,6 +55,8 @@ class Counted:
         columns, rows: of the grid of tiles.
         kept: width and height of the image itself at its smallest, where they are not the resized ones: before padding,
             or before it is enlarged again.
+        views: (rows, columns, number) in patches of the images that the encoder sees, where they differ in size.
+        pooled: patches that are pooled into tokens, each as often as it is, with padding; 0 where each is one time.
     """
 
     resized_width: int
@@ -66,6 +68,8 @@ class Counted:
     columns: int = 1
     rows: int = 1
     kept: tuple[int, int] | None = None
+    views: tuple[tuple[int, int, int], ...] = ()
+    pooled: int = 0
 
 
 def fixed(name: str, meaning: str, default: Any, *sources: str, unit: str = "pixels") -> Setting:

@@ -15,6 +15,12 @@ LAYER_NORM = 2
 """Vectors of a layer norm; a norm without a shift has one."""
 
 
+def inner_fields(fields: Fields, name: str) -> Fields:
+    """The fields of a configuration within another; none where it is left out."""
+    value = fields.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
 def patching(width: int, patch: int, channels: int = 3, *, frames: int = 1, vectors: int = 0) -> Part:
     """The convolution that makes a vector of each patch."""
     return Part(TOWER, "patch", channels * frames * patch**2 * width, vectors)
@@ -43,6 +49,16 @@ def blocks(
     return Part(name, on, number * weights, number * vectors, 2 * number * width, within)
 
 
+def shrunk(part: Part, shrink: int) -> Part:
+    """Layers whose tokens are those of `shrink` patches each."""
+
+    def work(rows: int, columns: int) -> float:
+        tokens = rows * columns // shrink
+        return tokens * part.weights + tokens**2 * part.pair
+
+    return replace(part, on="nothing", pair=0, work=work)
+
+
 def linear(
     inside: int, outside: int, on: str, *, bias: bool = True, vectors: int = 0, times: int = 1
 ) -> Part:
@@ -67,11 +83,11 @@ def fixed_tower(vision: Fields, image_size: int | None = None) -> tuple[tuple[Pa
         Part(TOWER, "token", tower.block_params, rest, 2 * tower.layers * tower.width),
     ]
     if tower.attention_pool and flag(vision, "vision_use_head", True):
-        parts += _pooled_head(tower.width, tower.feed_forward)
+        parts += pooled_head(tower.width, tower.feed_forward)
     return tuple(parts), {"width": tower.width, "patch": tower.patch, "extra_tokens": tower.extra_tokens}
 
 
-def _pooled_head(width: int, feed_forward: int) -> list[Part]:
+def pooled_head(width: int, feed_forward: int) -> list[Part]:
     """SigLIP's head: one learned query over all tokens, and a feed-forward."""
     norms = 7 * width + feed_forward + width
     return [
@@ -107,6 +123,17 @@ def any_resolution_shape(vision: Fields, top: Fields, text_width: int) -> Vision
     """The same on each tile, with a learned break at the end of each row."""
     shape = llava_shape(vision, top, text_width)
     return replace(shape, parts=(*shape.parts, Part(PROJECTOR, "image", 0, text_width)))
+
+
+def patch_tower(vision: Fields, positions: int, *, gated: bool = False) -> tuple[Part, ...]:
+    """SigLIP's layers for images of any size: patches, learned positions, layers with biases, and a last norm."""
+    width, patch = whole(vision, "hidden_size"), square_side(vision, "patch_size")
+    layers, feed_forward = whole(vision, "num_hidden_layers"), whole(vision, "intermediate_size")
+    channels = whole(vision, "num_channels", 3)
+    return (
+        patching(width, patch, channels, vectors=(1 + LAYER_NORM + positions) * width),
+        blocks(layers, width, feed_forward, gated=gated),
+    )
 
 
 def merged_shape(vision: Fields, parts: tuple[Part, ...], width: int, window: int = 0) -> VisionShape:

@@ -11,9 +11,14 @@ from __future__ import annotations
 
 from scalelaw.families._any_resolution import best_canvas
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, switch
+from scalelaw.families._vision import Fields, inner_fields, linear, patch_tower
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import PROJECTOR, Part, VisionShape
 
 MODEL_TYPES = ("aria",)
 TOKENS = {490: 128, 980: 256}
+QUERIES = {1225: 128, 4900: 256}
+"""Of a tile, by its patches, where the configuration leaves them out."""
 GRIDS = (
     *((1, n) for n in range(2, 9)),
     *((2, 4), (2, 3), (2, 2), (2, 1), (3, 1), (3, 2), (4, 1), (4, 2), (5, 1), (6, 1), (7, 1), (8, 1)),
@@ -37,3 +42,27 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     tiles = rows * columns
     patches = tiles * (side // settings["patch_size"]) ** 2
     return Counted(columns * side, rows * side, patches, tiles * TOKENS[side], 0, tiles, columns, rows)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """SigLIP on each tile; learned queries that attend to its patches, and two matrices at each of them."""
+    width, patch = whole(vision, "hidden_size"), whole(vision, "patch_size")
+    given = inner_fields(top, "projector_patch_to_query_dict") or QUERIES
+    by_patches = {int(patches): int(queries) for patches, queries in given.items()}
+    queries = max(by_patches.values())
+
+    def pairs(rows: int, columns: int) -> int:
+        return 2 * width * rows * columns * by_patches.get(rows * columns, queries)
+
+    norms = 6 * width
+    parts = (
+        *patch_tower(vision, (whole(vision, "image_size") // patch) ** 2),
+        linear(width, width, "patch", bias=False, times=2),
+        linear(width, width, "patch", times=2),
+        linear(width, width, "visual_token", bias=False),
+        linear(width, width, "visual_token", times=3),
+        Part(PROJECTOR, "nothing", 0, queries * width + norms, work=pairs),
+        linear(width, text_width, "visual_token", bias=False),
+        linear(text_width, text_width, "visual_token", bias=False),
+    )
+    return VisionShape("idefics3_vision", parts, width, patch)

@@ -14,7 +14,11 @@ from __future__ import annotations
 import math
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, refuse, switch
+from scalelaw.families._sam import SamShape, halving
 from scalelaw.families._tiles import closest_grid, grids, tile_count_settings
+from scalelaw.families._vision import Fields, blocks, inner_fields, linear, shrunk
+from scalelaw.model_shapes.reading import listed, whole
+from scalelaw.model_shapes.vision import TOWER, Part, VisionShape
 
 MODEL_TYPES = ("deepseek_vl_v2/DeepseekOCRForCausalLM",)
 SIDES = (512, 640, 768, 1024, 1280)
@@ -44,4 +48,42 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     tokens = side * (side + 1) + 1 + (rows * local * (columns * local + 1) if tiles else 0)
     patches = (view // patch) ** 2 + tiles * (tile // patch) ** 2
     wide, high = (columns * tile, rows * tile) if tiles else (view, view)
-    return Counted(wide, high, patches, tokens, 0, tiles + 1, columns, rows)
+    sides = ((view // patch,) * 2 + (1,), (tile // patch,) * 2 + (tiles,))
+    return Counted(
+        wide, high, patches, tokens, 0, tiles + 1, columns, rows, views=sides if tiles else sides[:1]
+    )
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """SAM's encoder and two convolutions that halve the sides; CLIP's layers at the 16 times fewer tokens, with a class
+    token; a matrix at each token, whose features are those of both."""
+    both = inner_fields(vision, "width")
+    first, second = inner_fields(both, "sam_vit_b"), inner_fields(both, "clip-l-14-224")
+    middle, out = listed(first, "downsample_channels") or (512, 1024)
+    sam = SamShape.read(
+        {
+            "hidden_size": whole(first, "width", 768),
+            "num_hidden_layers": whole(first, "layers", 12),
+            "num_attention_heads": whole(first, "heads", 12),
+            "global_attn_indexes": listed(first, "global_attn_indexes") or [2, 5, 8, 11],
+        }
+    )
+    width, layers = whole(second, "width", 1024), whole(second, "layers", 24)
+    patch, side = whole(second, "patch_size", 14), whole(second, "image_size", 224)
+    unused = 3 * patch**2 * width
+    positions = ((side // patch) ** 2 + 1 + 1 + 2) * width
+    layers_of_clip = blocks(layers, width, 4 * width)
+
+    def work(rows: int, columns: int) -> int:
+        tokens = rows * columns // 16 + 1
+        return tokens * layers_of_clip.weights + tokens**2 * layers_of_clip.pair
+
+    parts = (
+        *sam.parts(),
+        halving(sam.out, int(middle), int(out)),
+        Part(
+            TOWER, "nothing", layers_of_clip.weights, layers_of_clip.vectors + positions + unused, work=work
+        ),
+        shrunk(linear(width + int(out), text_width, "patch", vectors=2 * text_width), 16),
+    )
+    return VisionShape("deeplip_b_l", parts, sam.width, sam.patch)

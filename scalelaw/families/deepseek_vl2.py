@@ -11,8 +11,21 @@ Leaves out: the chat template; videos, which are given as frames.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, refuse
+from scalelaw.families._vision import (
+    LAYER_NORM,
+    Fields,
+    blocks,
+    inner_fields,
+    linear,
+    patching,
+    pooled_head,
+    vectors,
+)
+from scalelaw.model_shapes.reading import number_of, whole
+from scalelaw.model_shapes.vision import PROJECTOR, VisionShape
 
 MODEL_TYPES = ("deepseek_vl_v2",)
 TOGETHER = True
@@ -70,3 +83,30 @@ def _best(width: int, height: int, grids: tuple[tuple[int, int], ...]) -> tuple[
         return pixels, pixels - grid[0] * grid[1]
 
     return max(grids, key=shown)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """SigLIP on each tile, with a pooling head that is in the weights but never run; two matrices at each 2 x 2
+    patches, which are padded to an even side."""
+    width, patch = whole(vision, "width", 1152), whole(vision, "patch_size", 14)
+    layers, side = whole(vision, "layers", 27), whole(vision, "image_size", 384) // patch
+    feed_forward = int(width * number_of("mlp_ratio", vision.get("mlp_ratio", 3.7362)))
+    projector = inner_fields(top, "projector_config")
+    merge, depth = whole(projector, "downsample_ratio", 2), whole(projector, "depth", 2)
+    middle = int(text_width * number_of("mlp_ratio", projector.get("mlp_ratio", 1)))
+    tokens = (-(-side // merge)) ** 2
+    unused = sum(part.weights + part.vectors for part in pooled_head(width, feed_forward))
+    parts = (
+        patching(width, patch, vectors=(1 + LAYER_NORM + side**2) * width + unused),
+        blocks(layers, width, feed_forward),
+        vectors(2 * text_width, PROJECTOR),
+        *(
+            replace(linear(inside, outside, "tile"), times=tokens, vectors=outside)
+            for inside, outside in (
+                (merge**2 * width, middle),
+                *[(middle, middle)] * (depth - 2),
+                (middle, text_width),
+            )
+        ),
+    )
+    return VisionShape("siglip_so400m_patch14_384", parts, width, patch)

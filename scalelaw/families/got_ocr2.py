@@ -10,10 +10,10 @@ Leaves out: the begin and end, which the chat template writes; several pages in 
 from __future__ import annotations
 
 from scalelaw.families._contract import Counted, Settings, fixed, switch
+from scalelaw.families._sam import SamShape, halving
 from scalelaw.families._tiles import closest_grid, grids, tile_count_settings, tiled
-from scalelaw.families._vision import Fields, patching, square_side
-from scalelaw.model_shapes.reading import flag, listed, whole
-from scalelaw.model_shapes.vision import PROJECTOR, TOWER, Part, VisionShape
+from scalelaw.families._vision import Fields
+from scalelaw.model_shapes.vision import PROJECTOR, Part, VisionShape
 
 MODEL_TYPES = ("got_ocr2",)
 TOKENS = 256
@@ -36,32 +36,16 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
 
 
 def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
-    """SAM's encoder: windows of 14 x 14 patches, padded, but in the global layers; relative positions in both."""
-    width, patch = whole(vision, "hidden_size"), square_side(vision, "patch_size")
-    side, window = square_side(vision, "image_size") // patch, whole(vision, "window_size", 14)
-    depth, heads = whole(vision, "num_hidden_layers"), whole(vision, "num_attention_heads")
-    everywhere = len({place for place in listed(vision, "global_attn_indexes") if place < depth})
-    windows = (-(-side // window)) ** 2
-    inner, out = whole(vision, "mlp_dim"), whole(vision, "output_channels")
-    positions = side**2 * width if flag(vision, "use_abs_pos", True) else 0
-    relative = flag(vision, "use_rel_pos", True)
+    """SAM's encoder, two convolutions that halve the sides, and a matrix at each token."""
+    sam = SamShape.read(vision)
+    out = sam.out
 
-    def attention(layers: int, span: int, copies: int) -> list[Part]:
-        """`copies` squares of span x span tokens, each with its own attention."""
-        tokens = span**2
-        pairs = layers * copies * (2 * width * tokens**2 + relative * 2 * span * tokens * width)
-        vectors = width * (1 + 3 * flag(vision, "qkv_bias", True))
-        vectors += relative * 2 * (2 * span - 1) * (width // heads)
-        return [Part(TOWER, "tile", layers * 4 * width**2, layers * vectors, pairs, "fixed", copies * tokens)]
+    def projected(rows: int, columns: int) -> int:
+        return text_width**2 * (-(-rows // 4)) * (-(-columns // 4))
 
     parts = (
-        patching(width, patch, whole(vision, "num_channels", 3), vectors=width + positions),
-        *attention(everywhere, side, 1),
-        *attention(depth - everywhere, window, windows),
-        Part(TOWER, "patch", depth * 2 * width * inner, depth * (inner + 5 * width)),
-        Part(TOWER, "patch", width * out + 9 * out**2, 4 * out),
-        Part(PROJECTOR, "tile", 9 * out * 2 * out, times=(side // 2) ** 2),
-        Part(PROJECTOR, "tile", 9 * 2 * out * text_width, times=(side // 4) ** 2),
-        Part(PROJECTOR, "tile", text_width**2, text_width, times=(side // 4) ** 2),
+        *sam.parts(),
+        halving(out, 2 * out, text_width, PROJECTOR),
+        Part(PROJECTOR, "nothing", text_width**2, text_width, work=projected),
     )
-    return VisionShape("got_ocr2_vision", parts, width, patch)
+    return VisionShape("got_ocr2_vision", parts, sam.width, sam.patch)

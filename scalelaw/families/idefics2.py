@@ -10,6 +10,9 @@ Leaves out: the chat template.
 from __future__ import annotations
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, refuse, switch
+from scalelaw.families._vision import Fields, inner_fields, linear, patch_tower
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import PROJECTOR, Part, VisionShape
 
 MODEL_TYPES = ("idefics2",)
 SETTINGS = (
@@ -48,3 +51,35 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     patch, images = settings["patch_size"], len(sizes)
     patches = images * (max(size[0] for size in sizes) // patch) * (max(size[1] for size in sizes) // patch)
     return Counted(wide, high, patches, images * settings["image_seq_len"], images + 1, images)
+
+
+PERCEIVER = {
+    "resampler_n_latents": 64, "resampler_depth": 3, "resampler_n_heads": 16, "resampler_head_dim": 96,
+    "num_key_value_heads": 4,
+}  # fmt: skip
+"""Of the resampler, where its configuration leaves them out."""
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """SigLIP on each image, a gated feed-forward at each patch, and a resampler with learned queries."""
+    patch = whole(vision, "patch_size")
+    reader = {**PERCEIVER, **inner_fields(top, "perceiver_config")}
+    latents, depth = whole(reader, "resampler_n_latents"), whole(reader, "resampler_depth")
+    head, heads = whole(reader, "resampler_head_dim"), whole(reader, "resampler_n_heads")
+    shared, inner = whole(reader, "num_key_value_heads") * head, heads * head
+    wide, middle = text_width, whole(top["language"], "intermediate_size")
+    both = wide * (2 * inner + 12 * wide)
+    keys = 2 * wide * shared
+
+    def work(rows: int, columns: int) -> int:
+        tokens = rows * columns + latents
+        return depth * (both * latents + keys * tokens + 2 * inner * latents * tokens)
+
+    first = whole(vision, "hidden_size")
+    parts = (
+        *patch_tower(vision, (whole(vision, "image_size") // patch) ** 2),
+        linear(first, middle, "patch", bias=False, times=2),
+        linear(middle, wide, "patch", bias=False),
+        Part(PROJECTOR, "nothing", depth * (both + keys), (latents + 3 * depth + 1) * wide, work=work),
+    )
+    return VisionShape("idefics2_vision", parts, first, patch)

@@ -12,6 +12,9 @@ from __future__ import annotations
 import math
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, refuse
+from scalelaw.families._vision import Fields, blocks, linear, patching, square_side
+from scalelaw.model_shapes.reading import whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("kimi_vl",)
 SIDE = 512
@@ -52,3 +55,18 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
 def STEP(settings: Settings) -> int:
     """The sides are padded to multiples of this."""
     return int(settings["patch_size"] * settings["merge_kernel_size"])
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """MoonViT: full attention in every layer; a norm, and two matrices at each 2 x 2 patches."""
+    width, patch = whole(vision, "hidden_size", 1152), whole(vision, "patch_size", 14)
+    merge = square_side({"merge_kernel_size": 2, **vision}, "merge_kernel_size")
+    positions = whole(vision, "init_pos_emb_height", 64) * whole(vision, "init_pos_emb_width", 64)
+    layers, feed_forward = whole(vision, "num_hidden_layers", 27), whole(vision, "intermediate_size", 4304)
+    parts = (
+        patching(width, patch, vectors=(3 + positions) * width),
+        blocks(layers, width, feed_forward, on="patch", within="image"),
+        linear(merge**2 * width, merge**2 * width, "merged", vectors=2 * width),
+        linear(merge**2 * width, text_width, "merged"),
+    )
+    return VisionShape("moonvit", parts, width, patch, merge)

@@ -5,7 +5,7 @@
 Source: arXiv 2511.23404 and the classes Lfm2VlImageProcessor and Lfm2VlProcessor of transformers, whose defaults these
 are (2 to 10 tiles, 64 to 256 tokens).
 Counts: the image tokens; markers: begin, end, the name of each tile and of the thumbnail.
-Leaves out: the chat template.
+Leaves out: the chat template; the padding of a small image to the patches of a large one, which transformers computes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from functools import lru_cache
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, switch
 from scalelaw.families._tiles import closest_grid, tile_count_settings
+from scalelaw.families._vision import Fields, linear, patch_tower, pooled_head
+from scalelaw.model_shapes.reading import flag, whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("lfm2_vl",)
 SETTINGS = (
@@ -113,13 +116,34 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
     if tiles == 1:
         return Counted(tile, tile, (tile // patch) ** 2, tokens, 2)
     whole = 1 if settings["use_thumbnail"] else 0
+    side = tile // patch
+    views = ((side, side, tiles), *(((high // patch, wide // patch, 1),) if whole else ()))
     return Counted(
         columns * tile,
         rows * tile,
-        tiles * (tile // patch) ** 2 + whole * patches,
+        tiles * side**2 + whole * patches,
         tiles * math.ceil(tile // patch / down) ** 2 + whole * tokens,
         2 + tiles + whole,
         tiles + whole,
         columns,
         rows,
+        views=views,
     )
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """SigLIP 2 on each tile; pixel unshuffle, and two matrices at each token."""
+    width, merge = whole(vision, "hidden_size"), whole(top, "downsample_factor", 2)
+    wide, middle = merge**2 * width, whole(top, "projector_hidden_size", 2560)
+    bias = flag(top, "projector_bias", True)
+    norm = 2 * wide if flag(top, "projector_use_layernorm", True) else 0
+    head = ()
+    if flag(vision, "vision_use_head", True):
+        head = tuple(pooled_head(width, whole(vision, "intermediate_size")))
+    parts = (
+        *patch_tower(vision, whole(vision, "num_patches", 256)),
+        *head,
+        linear(wide, middle, "merged", bias=bias, vectors=norm),
+        linear(middle, text_width, "merged", bias=bias),
+    )
+    return VisionShape("siglip2_vision_model", parts, width, whole(vision, "patch_size"), merge)

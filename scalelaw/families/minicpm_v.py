@@ -11,8 +11,12 @@ Leaves out: the image's number, which is text; a video's stacked frames (`stack_
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 from scalelaw.families._contract import Counted, Setting, Settings, fixed, switch
+from scalelaw.families._vision import LAYER_NORM, Fields, blocks, patch_tower, shrunk, square_side
+from scalelaw.model_shapes.reading import number_of, whole
+from scalelaw.model_shapes.vision import PROJECTOR, TOWER, Part, Seen, VisionShape
 
 MODEL_TYPES = ("minicpmv4_6", "minicpmv4_7")
 SETTINGS = (
@@ -38,6 +42,10 @@ SETTINGS = (
     switch("video_slice_mode", "cut a large frame into slices", True, "video.slice_mode"),
     fixed("patch_size", "side of a patch", 14, "image.patch_size"),
 )
+
+
+FACTORS = {"4x": 2, "16x": 4}
+"""Patches along a side that become one token."""
 
 
 def _grid(width: int, height: int, most: int, scale: int) -> tuple[int, int] | None:
@@ -68,12 +76,13 @@ def _resized(height: float, width: float, settings: Settings, *, enlarge: bool) 
         ratio = width / height
         height = int(scale / math.sqrt(ratio))
         width = int(height * ratio)
-    factor = settings["patch_size"] * (2 if settings["downsample_mode"] == "4x" else 4)
+    factor = settings["patch_size"] * FACTORS.get(settings.get("downsample_mode", ""), 1)
     return _nearest(height, factor), _nearest(width, factor)
 
 
-def _count(width: int, height: int, settings: Settings, *, sliced: bool, most: int) -> Counted:
-    patch, divisor = settings["patch_size"], 4 if settings["downsample_mode"] == "4x" else 16
+def count_slices(width: int, height: int, settings: Settings, *, sliced: bool, most: int) -> Counted:
+    """The whole image and its slices, `most` at most; the sides of each are multiples of what becomes one token."""
+    patch, divisor = settings["patch_size"], FACTORS.get(settings.get("downsample_mode", ""), 1) ** 2
     grid = _grid(width, height, most, settings["scale_resolution"]) if sliced else None
     high, wide = _resized(height, width, settings, enlarge=grid is None)
     patches = (high // patch) * (wide // patch)
@@ -93,18 +102,24 @@ def _count(width: int, height: int, settings: Settings, *, sliced: bool, most: i
         1 + slices,
         columns,
         rows,
+        views=(
+            (high // patch, wide // patch, 1),
+            (slice_high // patch, slice_wide // patch, slices),
+        ),
     )
 
 
 def count_image(width: int, height: int, settings: Settings) -> Counted:
     """The whole image, and its slices."""
-    return _count(width, height, settings, sliced=settings["slice_mode"], most=settings["max_slice_nums"])
+    return count_slices(
+        width, height, settings, sliced=settings["slice_mode"], most=settings["max_slice_nums"]
+    )
 
 
 def count_video(frames: int, width: int, height: int, settings: Settings) -> Counted:
     """Each frame is an image of its own."""
     sliced, most = settings["video_slice_mode"], settings["video_max_slice_nums"]
-    one = _count(width, height, settings, sliced=sliced, most=most)
+    one = count_slices(width, height, settings, sliced=sliced, most=most)
     return Counted(
         one.resized_width,
         one.resized_height,
@@ -114,4 +129,61 @@ def count_video(frames: int, width: int, height: int, settings: Settings) -> Cou
         frames * one.tiles,
         one.columns,
         one.rows,
+        views=tuple(
+            (rows, columns, frames * number)
+            for rows, columns, number in one.views or (_grid_of(one, settings),)
+        ),
     )
+
+
+def _grid_of(one: Counted, settings: Settings) -> tuple[int, int, int]:
+    """The patches of an image that is not cut."""
+    patch = settings["patch_size"]
+    return one.resized_height // patch, one.resized_width // patch, 1
+
+
+@dataclass(frozen=True)
+class TwoWays(VisionShape):
+    """An encoder that merges patches between two of its layers, or with `downsample_mode` 4x does not."""
+
+    parts_4x: tuple[Part, ...] = ()
+
+    def flops(self, seen: Seen) -> dict[str, float]:
+        """The patches of a token give the way."""
+        if seen.patches < 8 * seen.visual_tokens:
+            return VisionShape(self.name, self.parts_4x, self.width, self.patch).flops(seen)
+        return super().flops(seen)
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """SigLIP on each slice; attention among 2 x 2 patches merges them behind one of its layers, and two matrices merge
+    2 x 2 of what remains."""
+    width, patch = whole(vision, "hidden_size"), square_side(vision, "patch_size")
+    feed_forward, layers = whole(vision, "intermediate_size"), whole(vision, "num_hidden_layers")
+    inserted = top.get("insert_layer_id", vision.get("insert_layer_id", 6))
+    before = min(int(number_of("insert_layer_id", inserted)) + 1, layers)
+    embedded, _ = tower = patch_tower(vision, (square_side(vision, "image_size") // patch) ** 2)
+    times, llm = whole(top, "merger_times", 1), text_width
+    widths = [width] * (times - 1) + [llm]
+    steps = [
+        Part(PROJECTOR, "nothing", 16 * width**2 + 4 * width * out, 4 * width + LAYER_NORM * 4 * width + out)
+        for out in widths
+    ]
+
+    def mergers(shrink: int) -> tuple[Part, ...]:
+        return tuple(shrunk(step, shrink * 4 ** (place + 1)) for place, step in enumerate(steps))
+
+    merging = Part(TOWER, "patch", 4 * width**2, (4 + LAYER_NORM) * width, 0)
+    four = 4 * width * 4 * feed_forward + 4 * feed_forward * width
+    widened = Part(TOWER, "nothing", four, LAYER_NORM * 4 * width + 4 * feed_forward + width)
+
+    def within_fours(rows: int, columns: int) -> int:
+        return 2 * width * 4 * rows * columns
+
+    insert = (merging, Part(TOWER, "nothing", 0, work=within_fours), shrunk(widened, 4))
+    first, second = (blocks(number, width, feed_forward) for number in (before, layers - before))
+    parts = (embedded, first, *insert, shrunk(second, 4), *mergers(4))
+    unused = tuple(replace(part, on="nothing", pair=0, work=None) for part in insert)
+    if before < 1:
+        parts = (*tower, *unused, *mergers(1))
+    return TwoWays("minicpmv4_6_vision", parts, width, patch, parts_4x=(*tower, *unused, *mergers(1)))

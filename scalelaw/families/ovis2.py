@@ -14,11 +14,13 @@ from dataclasses import replace
 
 from scalelaw.families._contract import Counted, Settings, fixed, switch
 from scalelaw.families._tiles import closest_grid, grids, tile_count_settings, tiled
-from scalelaw.families._vision import Fields, blocks, patching
+from scalelaw.families._vision import Fields, blocks, inner_fields, patching, projected
 from scalelaw.model_shapes.reading import flag, whole
 from scalelaw.model_shapes.vision import PROJECTOR, Part, VisionShape
 
-MODEL_TYPES = ("ovis2",)
+MODEL_TYPES = ("ovis2", "ovis")
+BACKBONE = "config.visual_tokenizer_config.backbone_config"
+"""Where the released layout of Ovis 1.6 and 2 has the encoder."""
 COVERED = 0.9
 SETTINGS = (
     *tile_count_settings(1, 9),
@@ -29,13 +31,21 @@ SETTINGS = (
         True,
         "image.use_covering_area_grid",
     ),
-    fixed("image_size", "side of a tile", 448, "config.vision_config.image_size", "image.size.height"),
-    fixed("patch_size", "side of a patch", 14, "config.vision_config.patch_size"),
+    fixed(
+        "image_size",
+        "side of a tile",
+        448,
+        "config.vision_config.image_size",
+        f"{BACKBONE}.image_size",
+        "image.size.height",
+    ),
+    fixed("patch_size", "side of a patch", 14, "config.vision_config.patch_size", f"{BACKBONE}.patch_size"),
     fixed(
         "hidden_stride",
         "patches along a side that become one token",
         2,
         "config.vision_config.hidden_stride",
+        "config.visual_tokenizer_config.hidden_stride",
         unit="patches",
     ),
 )
@@ -72,26 +82,34 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
             grid = _covering_grid(width, height, tile, most)
         else:
             grid = closest_grid(width, height, (tile, tile), grids(settings["min_patches"], most))
-    counted = tiled(grid, tile, settings, (tile // settings["patch_size"] // settings["hidden_stride"]) ** 2)
+    side = -(-(tile // settings["patch_size"]) // settings["hidden_stride"])
+    counted = tiled(grid, tile, settings, side**2)
     breaks = counted.rows * (counted.columns - 1) + counted.rows - 1
     return replace(counted, markers=3 + breaks)
 
 
 def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
     """AIMv2 with gated feed-forwards; its tokens are drawn from a visual vocabulary, whose embeddings are averaged."""
+    if outer := inner_fields(top, "visual_tokenizer_config"):
+        vision = {**outer, **inner_fields(outer, "backbone_config"), "vocab_size": outer.get("vocab_size")}
     width, patch = whole(vision, "hidden_size"), whole(vision, "patch_size")
     side = whole(vision, "image_size") // patch
     stride, vocabulary = whole(vision, "hidden_stride", 1), whole(vision, "vocab_size")
     words = vocabulary - whole(vision, "num_visual_indicator_tokens", 5)
     tokens = (-(-side // stride)) ** 2
+    head = (
+        Part(PROJECTOR, "tile", stride**2 * width * words, 2 * words, times=tokens),
+        Part(PROJECTOR, "tile", vocabulary * text_width, times=tokens),
+    )
+    if str(vision.get("model_type")).startswith("siglip"):
+        return projected({**vision, "model_type": "siglip_vision_model"}, head)
     parts = (
         patching(width, patch, whole(vision, "num_channels", 3), vectors=(side**2 + 3) * width),
         blocks(
             whole(vision, "num_hidden_layers"), width, whole(vision, "intermediate_size"), gated=True, norms=2,
             attention_biases=4 * flag(vision, "qkv_bias"),
-            mlp_bias=flag(vision, "mlp_bias"),
+            mlp_bias=flag(vision, "mlp_bias", flag(vision, "use_bias")),
         ),
-        Part(PROJECTOR, "tile", stride**2 * width * words, 2 * words, times=tokens),
-        Part(PROJECTOR, "tile", vocabulary * text_width, times=tokens),
+        *head,
     )  # fmt: skip
     return VisionShape("aimv2", parts, width, patch)

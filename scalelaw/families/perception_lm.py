@@ -14,7 +14,11 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+from scalelaw.errors import InputError
 from scalelaw.families._contract import Counted, Setting, Settings, fixed
+from scalelaw.families._vision import LAYER_NORM, Fields, blocks, inner_fields, linear, patching, square_side
+from scalelaw.model_shapes.reading import flag, number_of, whole
+from scalelaw.model_shapes.vision import VisionShape
 
 MODEL_TYPES = ("perception_lm",)
 SETTINGS = (
@@ -107,3 +111,35 @@ def _count(images: int, columns: int, rows: int, settings: Settings) -> Counted:
     tile, side = settings["tile_size"], settings["tile_size"] // settings["patch_size"]
     tokens = (side // settings["pooling_ratio"]) ** 2
     return Counted(columns * tile, rows * tile, images * side**2, images * tokens, 0, images, columns, rows)
+
+
+PE = {"vit_pe_core_large": (1024, 23, 4.0, True), "vit_pe_core_gigantic": (1536, 47, 8960 / 1536, False)}
+"""Width, layers, ratio of the feed-forward, and whether it has a class token, of timm's encoders by their names."""
+
+
+def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
+    """Perception Encoder: layers with scales, no last norm; two matrices at each patch, pooled behind them."""
+    named, own = str(vision.get("architecture") or ""), inner_fields(vision, "model_args")
+    known = next(
+        (values for name, values in PE.items() if named.startswith((name, name.replace("core", "lang")))),
+        None,
+    )
+    if known is None:
+        raise InputError(
+            f"No closed form is known for the encoder '{named[:60]}'.",
+            code="unknown_encoder",
+            hint=f"Known: {', '.join(PE)}.",
+        )
+    width, layers = whole(own, "embed_dim", known[0]), whole(own, "depth", known[1])
+    patch = whole(own, "patch_size", 14)
+    side = square_side({"img_size": 448, **own}, "img_size") // patch
+    feed_forward = int(width * number_of("mlp_ratio", own.get("mlp_ratio", known[2])))
+    class_token = 1 if flag(own, "class_token", known[3]) else 0
+    norms = LAYER_NORM * (1 + flag(own, "use_post_transformer_norm", True))
+    parts = (
+        patching(width, patch, vectors=(norms + side**2 + 2 * class_token) * width),
+        blocks(layers, width, feed_forward, extra_vectors=0 if own.get("init_values") is None else 2 * width),
+        linear(width, text_width, "patch"),
+        linear(text_width, text_width, "patch"),
+    )
+    return VisionShape(named or "perception encoder", parts, width, patch, extra_tokens=class_token)

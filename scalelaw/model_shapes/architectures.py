@@ -25,6 +25,7 @@ FAMILIES = (
     "qwen2_moe",
     "qwen3_moe",
     "mllama_text_model",
+    "deepseek",
     *TESTED_PLAIN,
 )
 """The `model_type`s whose closed form is tested against real models."""
@@ -174,6 +175,8 @@ def _extra_params(
 
 def _mixture(fields: Mapping[str, Any], kind: str, width: int, layers: int) -> dict[str, Any]:
     plain_width = 4 * width if kind in PLAIN else None
+    if kind == "deepseek":
+        return _deepseek_mixture(fields, layers)
     experts = whole(fields, "num_local_experts", whole(fields, "num_experts", 0, least=0), least=0)
     if not experts:
         return {"feed_forward": whole(fields, "intermediate_size", plain_width)}
@@ -190,6 +193,20 @@ def _mixture(fields: Mapping[str, Any], kind: str, width: int, layers: int) -> d
         "shared": whole(fields, "shared_expert_intermediate_size", 0, least=0),
         "dense_layers": layers - mixtures,
         "dense_feed_forward": whole(fields, "intermediate_size") if mixtures < layers else 0,
+    }
+
+
+def _deepseek_mixture(fields: Mapping[str, Any], layers: int) -> dict[str, Any]:
+    """Routed experts behind some dense layers, with shared ones that have no gate."""
+    wide = whole(fields, "moe_intermediate_size")
+    return {
+        "feed_forward": wide,
+        "experts": whole(fields, "n_routed_experts"),
+        "experts_active": whole(fields, "num_experts_per_tok"),
+        "shared": whole(fields, "n_shared_experts", 0, least=0) * wide,
+        "shared_gate": False,
+        "dense_layers": min(whole(fields, "first_k_dense_replace", 0, least=0), layers),
+        "dense_feed_forward": whole(fields, "intermediate_size"),
     }
 
 

@@ -94,6 +94,10 @@ SAME_AS = {
 """The LLMs inside these differ from plain ones in their rotary positions alone."""
 
 
+DEEPSEEK = ("deepseek", "deepseek_v2", "deepseek_vl_v2")
+"""Types of DeepSeek-V2 and of the models that wrap it, whose LLM may leave out its own."""
+
+
 @dataclass(frozen=True)
 class Language:
     """fields: of the LLM, flat, in their usual spelling, with its `model_type` (empty where unknown). nested: they
@@ -116,6 +120,10 @@ def language_of(config: Mapping[str, Any]) -> Language:
     """
     read = _language(config)
     kind = SAME_AS.get(read.kind, read.kind)
+    if kind in DEEPSEEK and read.fields.get("n_routed_experts"):
+        # without latent attention it is the first DeepSeek mixture, whatever type the file names
+        plain = kind == "deepseek" or read.fields.get("use_mla") is False
+        kind = "deepseek" if plain else "deepseek_v2"
     return replace(read, fields={**read.fields, "model_type": kind}) if kind != read.kind else read
 
 
@@ -144,8 +152,25 @@ def _language(config: Mapping[str, Any]) -> Language:
     return Language(fields, True, tuple(warnings))
 
 
+def _remote(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a flat configuration whose class is beside its weights, as those of the LLM that it wraps."""
+    kind = str(fields.get("model_type") or "")
+    if kind in ("minicpmv", "minicpmo"):
+        version = str(fields.get("version") or 2.5)[:3]
+        return {**fields, "model_type": {"2.6": "qwen2", "4.5": "qwen3"}.get(version, "llama")}
+    if kind == "molmo":
+        number = fields.get("intermediate_size")
+        halved = number // 2 if isinstance(number, int) else number
+        return {
+            **fields,
+            "model_type": "qwen2" if fields.get("qkv_bias") else "llama",
+            "intermediate_size": halved,
+        }
+    return fields
+
+
 def _flat(config: Mapping[str, Any]) -> Language:
-    fields = _usual(config)
+    fields = _remote(_usual(config))
     kind = str(fields.get("model_type") or "")
     if not is_llava(config):
         return Language(_with_defaults(fields, kind, OPTIONAL)[0])

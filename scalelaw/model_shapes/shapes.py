@@ -17,7 +17,8 @@ class LLMShape:
     counted: for an architecture whose closed form is not known, (parameters, a, b, c) as counted on the model
     itself: FLOPs(T) = a T^2 + b T + c with one position's head; they take the place of the formulas. routed_params:
     parameters of all routed experts of such a mixture. cross_layers: further layers, which read the visual tokens by
-    cross-attention; these then take no place in the sequence.
+    cross-attention; these then take no place in the sequence. shared_gate: whether the expert that every token meets
+    has a gate of its own.
     """
 
     name: str
@@ -44,6 +45,7 @@ class LLMShape:
     counted: tuple[float, float, float, float] | None = None
     routed_params: int = 0
     cross_layers: int = 0
+    shared_gate: bool = True
 
     @property
     def pair_flops(self) -> float:
@@ -70,7 +72,7 @@ class LLMShape:
         if not self.experts:
             layers = self.layers + self.cross_layers
             return layers * (self.attention_params + self._matrices * self.feed_forward)
-        shared_gate = self.width if self.shared else 0
+        shared_gate = self.width if self.shared and self.shared_gate else 0
         mixture = self.width * self.experts + self._matrices * self.shared + shared_gate
         return (
             self.layers * self.attention_params

@@ -9,6 +9,8 @@ interpolation of positions.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +30,14 @@ class Seen(Protocol):
     def resized_width(self) -> int: ...
     @property
     def resized_height(self) -> int: ...
+    @property
+    def views(self) -> tuple[tuple[int, int, int], ...]: ...
+    @property
+    def pooled(self) -> int: ...
+
+
+Work = Callable[[int, int], float]
+"""Multiply-adds of one view, from its rows and columns of patches."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +47,15 @@ class Part:
     Attributes:
         name: `tower` or `projector`.
         on: what each weight meets `times` times: `patch`, `token` (patches and class tokens), `merged` (squares of
-            patches that become one token), `visual_token`, `tile` or `image`.
+            patches that become one token), `visual_token`, `pooled` (patches, as often as they are pooled), `tile`,
+            `image`, or `nothing`.
         weights: of the matrices, over all layers.
         vectors: other parameters: norms, biases, positions.
         pair: multiply-adds of one query with one key in both products of attention, over all layers.
         within: which tokens attend to each other: those of a `tile`, of an `image` (of each step of a video), or of a
             `window`; `query`: one query attends to each tile; `pooled`: each
             merged token to its tile; `fixed`: `pair` holds every pair of what `on` names.
+        work: further multiply-adds of each view, for layers whose tokens are not those of the encoder.
     """
 
     name: str
@@ -53,6 +65,7 @@ class Part:
     pair: int = 0
     within: str = "tile"
     times: int = 1
+    work: Work | None = None
 
 
 @dataclass(frozen=True)
@@ -89,13 +102,18 @@ class VisionShape:
             total[part.name] += 2.0 * part.weights * part.times * self._met(part.on, seen)
             if part.pair:
                 total[part.name] += 2.0 * part.pair * self._pairs(part, seen)
+            if part.work is not None:
+                views = self._views(seen)
+                total[part.name] += 2.0 * sum(
+                    number * part.work(rows, columns) for rows, columns, number in views
+                )
         return total
 
     @property
     def layers(self) -> float:
         """Layers of the encoder, from its matrices: one holds about 12 width^2 weights."""
         weights = sum(
-            part.weights for part in self.parts if part.name == TOWER and part.on in ("token", "patch")
+            part.weights for part in self.parts if part.name == TOWER and part.on in ("token", "patch", "nothing")
         )
         return max(round(weights / (12 * self.width**2)), 1)
 
@@ -107,6 +125,15 @@ class VisionShape:
             if part.pair and part.name == TOWER
         )
 
+    def _views(self, seen: Seen) -> tuple[tuple[int, int, int], ...]:
+        """(rows, columns, number) in patches; tiles are squares where the family states nothing else."""
+        if seen.views:
+            return seen.views
+        if seen.tiles == 1:
+            return ((seen.resized_height // self.patch, seen.resized_width // self.patch, 1),)
+        side = math.isqrt(seen.patches // seen.tiles)
+        return ((side, side, seen.tiles),)
+
     def _met(self, on: str, seen: Seen) -> float:
         if on == "patch":
             return seen.patches
@@ -116,6 +143,10 @@ class VisionShape:
             return seen.patches / self.merge**2
         if on == "visual_token":
             return seen.visual_tokens
+        if on == "pooled":
+            return seen.pooled or seen.patches
+        if on == "nothing":
+            return 0
         return seen.tiles if on == "tile" else 1
 
     def _pairs(self, part: Part, seen: Seen) -> float:
@@ -126,6 +157,10 @@ class VisionShape:
             return seen.patches**2 / seen.tiles / self.merge**2
         if within == "query":
             return seen.patches + seen.tiles * self.extra_tokens
+        if within == "tile" and seen.views:
+            return sum(
+                number * (rows * columns + self.extra_tokens) ** 2 for rows, columns, number in seen.views
+            )
         if within == "tile":
             return seen.tiles * (seen.patches / seen.tiles + self.extra_tokens) ** 2
         rows, columns = seen.resized_height // self.patch, seen.resized_width // self.patch

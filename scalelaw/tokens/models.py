@@ -15,7 +15,7 @@ from scalelaw import plugins
 from scalelaw.errors import InputError, unknown
 from scalelaw.files.paths import bundled
 from scalelaw.files.safe_load import parse_json, read_text, read_yaml
-from scalelaw.model_shapes.parts import encoder_of
+from scalelaw.model_shapes.parts import VISION, encoder_of
 from scalelaw.model_shapes.reading import read_config
 from scalelaw.tokens.settings import Files, read_settings
 
@@ -25,6 +25,8 @@ OTHER_FILES = {
     "video": "video_preprocessor_config.json",
     "processor": "processor_config.json",
 }
+DESCRIBED = (*VISION, "visual_tokenizer_config")
+"""Fields of a config.json that describe an encoder."""
 NESTED = {"image": "image_processor", "video": "video_processor"}
 """Where processor_config.json holds what the other two files held before."""
 
@@ -167,7 +169,7 @@ def from_contents(
     family = family or _family_of(config, Path(where))
     rules = plugins.load(FAMILIES, family)
     needs = any(source.startswith("config.vision_config.") for s in rules.SETTINGS for source in s.sources)
-    if needs and not isinstance(config.get("vision_config"), dict):
+    if needs and not any(isinstance(config.get(name), dict) for name in DESCRIBED):
         raise _no_vision(Path(where))
     contents = {**files, "config": dict(config)}
     settings = read_settings(rules.SETTINGS, contents, where, getattr(rules, "from_files", None))

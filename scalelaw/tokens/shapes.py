@@ -9,7 +9,7 @@ from typing import Any
 from scalelaw.errors import InputError
 from scalelaw.files.paths import bundled
 from scalelaw.files.safe_load import read_yaml
-from scalelaw.model_shapes.parts import language_of
+from scalelaw.model_shapes.parts import VISION, language_of
 from scalelaw.model_shapes.reading import understood, whole
 from scalelaw.model_shapes.vision import VisionShape
 from scalelaw.tokens.models import VisionModel
@@ -48,17 +48,18 @@ def vision_shape_of(model: VisionModel) -> VisionShape:
 
 
 def vision_fields(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of the vision part and those beside it, each with its class's defaults where it is left out."""
-    inner = config.get("vision_config")
-    inner = inner if isinstance(inner, Mapping) else {}
+    """The fields of the vision part and those beside it, each with its class's defaults where it is left out; the
+    LLM's are beside it as `language`."""
+    described = (config.get(name) for name in VISION)
+    inner = next((value for value in described if isinstance(value, Mapping)), {})
     whole_type, kind = str(config.get("model_type") or ""), inner.get("model_type")
     known = class_defaults().get(f"{whole_type}/{kind}", class_defaults().get(whole_type, {}))
     supplied = dict(known.get("vision", {}))
     if kind not in (None, "", whole_type, supplied.get("model_type")):
         supplied = {}
     vision = {**supplied, **{k: v for k, v in inner.items() if v is not None}}
-    top = {**known.get("top", {}), **{k: v for k, v in config.items() if not isinstance(v, Mapping)}}
-    return vision, top
+    top = {**known.get("top", {}), **{k: v for k, v in config.items() if v is not None}}
+    return vision, {**top, "language": language_of(config).fields}
 
 
 @cache

@@ -232,7 +232,7 @@ def _shape(
         heads=heads,
         kv_heads=-(-cached // (2 * layers * head_size)) or heads,
         head_size=head_size,
-        feed_forward=int(getattr(config, "intermediate_size", None) or 4 * width),
+        feed_forward=_feed_forward(config, width),
         vocab=int(config.vocab_size),
         tied=bool(getattr(config, "tie_word_embeddings", False)),
         family=str(config.model_type),
@@ -240,6 +240,12 @@ def _shape(
         **_mixture(config, model),
         **_window(config),
     )
+
+
+def _feed_forward(config: Any, width: int) -> int:
+    """Its width; of layers that differ, the first's."""
+    value = getattr(config, "intermediate_size", None) or 4 * width
+    return int(value[0] if isinstance(value, list | tuple) else value)
 
 
 def _mixture(config: Any, model: Any) -> dict[str, Any]:
@@ -275,7 +281,26 @@ def _window(config: Any) -> dict[str, Any]:
     return {}
 
 
+class _WithHead(torch.nn.Module):
+    """An LLM that transformers has only inside of a composite, with the output head that it has there."""
+
+    def __init__(self, body: Any, config: Any) -> None:
+        super().__init__()
+        self.body = body
+        self.head = torch.nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        if getattr(config, "tie_word_embeddings", False):
+            self.head.weight = body.get_input_embeddings().weight
+
+    def forward(self, ids: torch.Tensor, logits_to_keep: int) -> Any:
+        answer = self.body(ids, use_cache=True)
+        self.head(answer.last_hidden_state[:, -logits_to_keep:])
+        return answer
+
+
 def _build(config: Any) -> Any:
+    if type(config) not in transformers.AutoModelForCausalLM._model_mapping:
+        build = transformers.AutoModel.from_config
+        return _WithHead(build(config, trust_remote_code=False, attn_implementation="eager"), config)
     build = transformers.AutoModelForCausalLM.from_config
     try:
         return build(
@@ -292,7 +317,11 @@ def _count(model: Any, length: int) -> tuple[int, int]:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         answer = model(ids, logits_to_keep=1)
     layers = getattr(getattr(answer, "past_key_values", None), "layers", [])
-    kept = [layer.keys.numel() + layer.values.numel() for layer in layers]
+    # a layer without attention keeps a state of fixed size; one that reads another's keys keeps none
+    tensors = [(getattr(layer, "keys", None), getattr(layer, "values", None)) for layer in layers]
+    kept = [
+        0 if keys is None or values is None else keys.numel() + values.numel() for keys, values in tensors
+    ]
     return counter.get_total_flops(), max(kept, default=0) * sum(numbers > 0 for numbers in kept)
 
 

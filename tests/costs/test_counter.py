@@ -47,7 +47,7 @@ LLMS: dict[str, dict[str, Any]] = {
     "starcoder2": {},
 }
 BIASED: list[tuple[str, dict[str, Any]]] = [
-    *((family, {}) for family in FAMILIES),
+    *((family, {}) for family in FAMILIES if family != "deepseek"),
     ("llama", {"attention_bias": True, "mlp_bias": True}),
     ("qwen3", {"attention_bias": True}),
     ("gemma2", {"attention_bias": True}),
@@ -108,6 +108,35 @@ def test_an_llm_of_every_known_family(family: str, change: dict[str, Any]) -> No
         assert count(lambda ids=ids: model(ids)) == sum(closed.values()) + _llm.head(shape, tokens)
         served = count(lambda ids=ids: model(ids, logits_to_keep=1))
         assert served == sum(closed.values()) + _llm.head(shape, 1)
+
+
+def test_the_mixture_of_deepseek_without_latent_attention() -> None:
+    """The LLM of DeepSeek-OCR, whose layers transformers has in DeepSeek-OCR 2."""
+    fields = {
+        **SMALL,
+        "moe_intermediate_size": 48,
+        "n_routed_experts": 8,
+        "n_shared_experts": 2,
+        "num_experts_per_tok": 3,
+    }
+    layers = fields["num_hidden_layers"]
+    config = transformers.AutoConfig.for_model(
+        "deepseek_ocr2_text",
+        **{**fields, "num_key_value_heads": fields["num_attention_heads"]},
+        mlp_layer_types=["dense", *["sparse"] * (layers - 1)],
+        rope_parameters={"rope_type": "default", "rope_theta": 1e4},
+    )
+    flat = {**config.to_dict(), "model_type": "deepseek_vl_v2", "use_mla": False, "first_k_dense_replace": 1}
+    shape = from_fields({"model_type": "deepseek_vl_v2", "language_config": flat}, "deepseek-ocr")
+    assert shape.family == "deepseek"
+    kind = transformers.models.deepseek_ocr2.modeling_deepseek_ocr2.DeepseekOcr2TextModel
+    with torch.device("meta"):
+        model = kind._from_config(config, attn_implementation="eager", experts_implementation="batched_mm")
+    head = shape.vocab * shape.width
+    assert sum(p.numel() for p in model.parameters()) + head == shape.n_params
+    for tokens in (5, 20):
+        ids = torch.zeros(1, tokens, dtype=torch.long, device="meta")
+        assert count(lambda ids=ids: model(ids)) == sum(_llm.prefill(shape, tokens).values())
 
 
 @pytest.mark.parametrize("visual", [1, 9])

@@ -390,6 +390,7 @@ BUILDERS: dict[str, Callable[[Settings], Made]] = {
     "gemma3": gemma3,
     "gemma3n": gemma3n,
     "gemma4": gemma4,
+    "glm_ocr": _merging("Glm46VProcessor", "Glm46VImageProcessor", "Glm46VVideoProcessor"),
     "glm4v": _merging("Glm4vProcessor", "Glm4vImageProcessor", "Glm4vVideoProcessor"),
     "got_ocr2": got_ocr2,
     "hunyuan_vl": hunyuan_vl,

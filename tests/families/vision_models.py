@@ -43,13 +43,14 @@ CLIP: dict[str, Any] = {**PLAIN, "model_type": "clip_vision_model", "image_size"
 @dataclass(frozen=True)
 class Small:
     """A small model. kind: its model_type; vision, top, text: fields of its configuration; inputs: `tiles`, `grid` or
-    the name of a function below."""
+    the name of a function below; device: where it is counted."""
 
     kind: str
     vision: dict[str, Any] = field(default_factory=dict)
     top: dict[str, Any] = field(default_factory=dict)
     text: dict[str, Any] = field(default_factory=dict)
     inputs: str = "tiles"
+    device: str = "cpu"
 
 
 GRID: dict[str, Any] = {"depth": 3, "num_heads": 4, "hidden_size": 48, "intermediate_size": 88}
@@ -79,6 +80,7 @@ MODELS: dict[str, Small] = {
     "glm4v": Small(
         "glm4v", {**GRID, "out_hidden_size": 40, "image_size": 56, "attention_bias": True}, inputs="grid"
     ),
+    "glm_ocr": Small("glm_ocr", {**GRID, "out_hidden_size": 40}, inputs="grid"),
     "paddleocr_vl": Small("paddleocr_vl", {**PLAIN, "image_size": 56}, inputs="images"),
     "video_llama_3": Small("video_llama_3", PLAIN, inputs="video_llama_3"),
     "kimi_k25": Small(
@@ -166,10 +168,115 @@ MODELS: dict[str, Small] = {
         "phi4_multimodal", {**PLAIN, "image_size": 448, "patch_size": 14, "crop_size": 448}, TEXT, inputs="phi4"
     ),
     "fuyu": Small("fuyu", {}, {"patch_size": 8}, {"model_type": "persimmon"}, "fuyu"),
+    "janus": Small(
+        "janus",
+        {
+            "hidden_size": 48, "mlp_ratio": 2.5, "num_hidden_layers": 3, "num_attention_heads": 4, "image_size": 56,
+            "patch_size": 14, "attention_bias": False, "projection_dim": 40, "depth": 3,
+        },
+        text={"model_type": "llama"},
+        inputs="pixels",
+    ),
+    "deepseek_vl": Small("deepseek_vl", SIGLIP, text={"model_type": "llama"}, inputs="pixels"),
+    "hunyuan_vl": Small(
+        "hunyuan_vl",
+        {**PLAIN, "patch_size": 16, "max_image_size": 80, "text_hidden_size": 40},
+        text={"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3]}},
+        inputs="grid",
+    ),
+    "blip_2": Small(
+        "blip-2",
+        {**PLAIN, "image_size": 56, "patch_size": 14},
+        {
+            "num_query_tokens": 5,
+            "qformer_config": {
+                "model_type": "blip_2_qformer", "hidden_size": 36, "num_hidden_layers": 3, "num_attention_heads": 4,
+                "intermediate_size": 60, "cross_attention_frequency": 2, "encoder_hidden_size": 48,
+            },
+        },
+        {"model_type": "opt"},
+        "pixels",
+    ),
+    "idefics2": Small(
+        "idefics2",
+        {**PLAIN, "image_size": 56, "patch_size": 14},
+        {
+            "perceiver_config": {
+                "model_type": "idefics2_perceiver", "hidden_size": 40, "resampler_n_latents": 6, "resampler_depth": 2,
+                "resampler_n_heads": 4, "resampler_head_dim": 14, "num_key_value_heads": 2,
+            },
+        },
+        {"model_type": "mistral"},
+        "one_image",
+    ),
+    "aria": Small(
+        "aria",
+        {**PLAIN, "num_hidden_layers": 2, "model_type": "idefics3_vision", "image_size": 980, "patch_size": 14},
+        {"projector_patch_to_query_dict": {"4900": 256, "1225": 128}},
+        inputs="side",
+    ),
+    "lfm2_vl": Small(
+        "lfm2_vl",
+        {**PLAIN, "patch_size": 16, "num_patches": 36, "vision_use_head": True},
+        {"projector_hidden_size": 52},
+        {"model_type": "lfm2"},
+        "padded",
+    ),
+    "molmo2": Small(
+        "molmo2",
+        {**PLAIN, "head_dim": 12, "num_key_value_heads": 4},
+        {
+            "adapter_config": {
+                "model_type": "molmo2_adapter", "vision_feature_layer": [2, 0], "hidden_size": 48,
+                "num_attention_heads": 3, "num_key_value_heads": 3, "head_dim": 8, "intermediate_size": 56,
+                "text_hidden_size": 40,
+            },
+        },
+        inputs="molmo2",
+    ),
+    "minicpm_v": Small(
+        "minicpmv4_6",
+        {**PLAIN, "image_size": 84, "patch_size": 14},
+        {"insert_layer_id": 1},
+        {"model_type": "qwen3_5_text"},
+        "minicpm",
+    ),
+    "deepseek_ocr2": Small(
+        "deepseek_ocr2",
+        {
+            "sam_config": {
+                "model_type": "deepseek_ocr2_sam_vision_model", "hidden_size": 24, "output_channels": 20,
+                "num_hidden_layers": 3, "num_attention_heads": 2, "global_attn_indexes": [1], "mlp_dim": 44,
+                "downsample_channels": [28, 32],
+            },
+            "encoder_config": {
+                "model_type": "deepseek_ocr2_encoder", "hidden_size": 32, "intermediate_size": 44,
+                "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
+            },
+        },
+        text={"mlp_layer_types": ["dense", "dense"], "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}},
+        inputs="global_and_tiles",
+        device="meta",
+    ),
 }  # fmt: skip
 
 
-def build(name: str, device: str = "meta") -> tuple[Any, dict[str, Any]]:
+HYBRID = Small(
+    "deepseek_vl_hybrid",
+    SIGLIP,
+    {
+        "high_res_vision_config": {
+            "model_type": "sam_vision_model", "hidden_size": 24, "output_channels": 20, "num_hidden_layers": 3,
+            "num_attention_heads": 2, "global_attn_indexes": [1, 2], "mlp_dim": 44, "image_size": 256,
+        },
+    },
+    {"model_type": "llama"},
+    "two_sizes",
+)  # fmt: skip
+"""The encoder of DeepSeek-VL-7B, in the file of DeepSeek-VL."""
+
+
+def build(name: str, device: str = "") -> tuple[Any, dict[str, Any]]:
     """The small model of a family, and its configuration as config.json has it."""
     import transformers
 
@@ -189,9 +296,9 @@ def build(name: str, device: str = "meta") -> tuple[Any, dict[str, Any]]:
         if name == "phi4_multimodal"
         else transformers.AutoModelForImageTextToText
     )
-    with torch.device(device):
+    with torch.device(device or small.device):
         model = auto.from_config(config, attn_implementation="eager")
-    return model.eval(), config.to_dict()
+    return model.eval().requires_grad_(False), config.to_dict()
 
 
 def _kept(default: Any) -> dict[str, Any]:
@@ -202,7 +309,7 @@ def vision_params(model: Any) -> int:
     """Parameters outside the language model and its head."""
     if hasattr(model.base_model, "embed_tokens_extend"):
         return sum(p.numel() for p in model.base_model.embed_tokens_extend.image_embed.parameters())
-    inside = ("language_model", "lm_head", "text_model", "audio")
+    inside = ("language_model", "lm_head", "text_model", "audio", "vqmodel", "generation")
     return sum(p.numel() for name, p in model.named_parameters() if not any(part in name for part in inside))
 
 
@@ -211,8 +318,9 @@ def vision_flops(name: str, model: Any, config: dict[str, Any], size: tuple[int,
     vision = config.get("vision_config") or {}
     side = vision.get("image_size")
     side = side[0] if isinstance(side, list | tuple) else side
-    run = _run(MODELS[name].inputs, model, config, size, counted, int(side or 0))
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.device(MODELS[name].device):
+        run = _run(MODELS[name].inputs, model, config, size, counted, int(side or 0))
+    with torch.device(MODELS[name].device), torch.no_grad(), FlopCounterMode(display=False) as counter:
         run()
     return int(counter.get_total_flops())
 
@@ -255,6 +363,33 @@ def _run(
         )
         positions = torch.stack([columns.flatten(), rows.flatten()], dim=-1)[None]
         return lambda: whole.get_image_features(torch.zeros(1, counted.patches, 3 * patch**2), positions)
+    if inputs in ("pixels", "side"):
+        one = side if inputs == "pixels" else high // counted.rows
+        return lambda: whole.get_image_features(torch.zeros(tiles, 3, one, one))
+    if inputs == "two_sizes":
+        second = config["high_res_vision_config"]["image_size"]
+        return lambda: whole.get_image_features(
+            torch.zeros(tiles, 3, side, side), torch.zeros(tiles, 3, second, second)
+        )
+    if inputs == "one_image":
+        ones = torch.ones(1, tiles, high, wide, dtype=torch.bool)
+        return lambda: whole.get_image_features(
+            torch.ones(1, tiles, 3, high, wide), pixel_attention_mask=ones
+        )
+    if inputs == "padded":
+        return _lfm2(whole, counted, patch)
+    if inputs == "molmo2":
+        return _molmo2(whole, counted, patch)
+    if inputs == "minicpm":
+        sizes = torch.tensor(_grids(counted, patch))
+        pixels = torch.zeros(1, 3, patch, patch * counted.patches)
+        return lambda: whole.get_image_features(pixels, sizes)
+    if inputs == "global_and_tiles":
+        (first, _, _), *others = counted.views
+        first, local = torch.zeros(1, 3, 16 * first, 16 * first), None
+        if others:
+            local = torch.zeros(others[0][2], 3, 16 * others[0][0], 16 * others[0][0])
+        return lambda: whole.get_image_features(first, local, tiles - 1)
     if inputs == "phi4":
         return _phi4(whole, counted, side, patch)
     grid = torch.tensor([[1, high // patch, wide // patch]])
@@ -262,6 +397,32 @@ def _run(
     shape = (counted.patches, 3, patch, patch) if inputs in ("images", "patches") else (counted.patches, flat)
     more = {"image_merge_sizes": torch.ones(1, dtype=torch.long)} if inputs == "video_llama_3" else {}
     return lambda: whole.get_image_features(torch.zeros(shape), image_grid_thw=grid, **more)
+
+
+def _grids(counted: Any, patch: int) -> list[list[int]]:
+    """Rows and columns of each image that the encoder sees."""
+    one = (counted.resized_height // patch, counted.resized_width // patch, 1)
+    return [[rows, columns] for rows, columns, number in counted.views or (one,) for _ in range(number)]
+
+
+def _lfm2(whole: Any, counted: Any, patch: int) -> Any:
+    """Each image by itself, without the padding of a batch."""
+
+    def run() -> None:
+        for rows, columns in _grids(counted, patch):
+            pixels = torch.zeros(1, rows * columns, 3 * patch**2)
+            mask = torch.ones(1, rows * columns, dtype=torch.long)
+            whole.get_image_features(pixels, torch.tensor([[rows, columns]]), mask)
+
+    return run
+
+
+def _molmo2(whole: Any, counted: Any, patch: int) -> Any:
+    """Crops of the size that the processor has; the indices of four patches for each token."""
+    side = 378 // patch
+    pixels = torch.zeros(counted.tiles, side**2, 3 * patch**2)
+    index = torch.zeros(counted.visual_tokens, 4, dtype=torch.long)
+    return lambda: whole.get_image_features(pixels, index, torch.tensor([[counted.visual_tokens, 1, 0, 0]]))
 
 
 def _phi4(whole: Any, counted: Any, side: int, patch: int) -> Any:

@@ -58,6 +58,19 @@ def test_the_published_counts_of_a_qwen(qwen: str) -> None:
     assert np.interp(358, list(encoders), list(encoders.values())) == pytest.approx(1.892, rel=5e-3)
 
 
+def test_the_published_mean_of_visual_tokens_is_one_of_several_grids(qwen: str) -> None:
+    """358 visual tokens are the mean of that study over GQA, at 256 to 2,048 tokens an image: the share of 640 x 480 among
+    such images and ones of 500 x 375 that gives the mean gives the encoder's 1.892 TFLOPs, too."""
+    limits = {"min_pixels": 256 * 28**2, "max_pixels": 2048 * 28**2}
+    bills = [find_cost(qwen, image=size, settings=limits) for size in ("640x480", "500x375")]
+    assert [bill.visual_tokens for bill in bills] == [391, 266]
+    share = (358 - 266) / (391 - 266)
+    first, second = (
+        sum(row["flops"] for row in bill.parts if row["part"] in ("tower", "projector")) for bill in bills
+    )
+    assert share * first + (1 - share) * second == pytest.approx(1.892e12, rel=2e-3)
+
+
 def test_encoder_and_tokens_follow_the_image(qwen: str) -> None:
     small, large = (find_cost(qwen, image=size) for size in ("448x448", "1344x1344"))
     assert (small.images[0]["patches"], large.images[0]["patches"]) == (1024, 9216)
