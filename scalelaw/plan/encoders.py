@@ -13,6 +13,8 @@ from scalelaw.model_shapes.count_shape import count_encoder
 from scalelaw.model_shapes.towers import CLOSED
 from scalelaw.model_shapes.vision import TOWER
 from scalelaw.plan.catalogue import Model, tower_by_name
+from scalelaw.tokens.count import count_one
+from scalelaw.tokens.images import Size
 from scalelaw.tokens.models import find_vision_model
 from scalelaw.tokens.shapes import has_closed_form, vision_shape_of
 
@@ -55,9 +57,12 @@ def _by_family(model: Model, name: str) -> TowerShape | None:
     except InputError:
         return None
     step = shape.patch * shape.merge
-    side = vision.settings.get("image_size") or NATIVE // step * step
-    rows = side // shape.patch
-    seen = Counted(side, side, rows**2, rows**2 // shape.merge**2)
+    if side := vision.settings.get("image_size"):
+        rows = side // shape.patch
+        seen = Counted(side, side, rows**2, rows**2 // shape.merge**2)
+    else:
+        side = NATIVE // step * step
+        seen = count_one(vision, Size(side, side), vision.settings, 1)
     flops = shape.flops(seen)[TOWER]
     params = sum(part.weights + part.vectors for part in shape.parts if part.name == TOWER)
     return TowerShape(

@@ -161,6 +161,7 @@ def _image_facts(models: Sequence[Model]) -> dict[str, Any]:
         "image_sizes": [list(size) for size in sights[0].pictures.queries[0]]
         if not sights[0].pictures.is_distribution
         else len(sights[0].pictures.queries),
+        **({} if sights[0].pictures.frames is None else {"frames": sights[0].pictures.frames}),
     }
 
 

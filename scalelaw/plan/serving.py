@@ -58,6 +58,12 @@ def serve_optimum(
         InputError: `unknown_engine`, `engine_cannot`, `unknown_family`, and those of `find_vision_model`.
     """
     best, searched = optimum.best, optimum.searched
+    if frames := searched.get("frames"):
+        raise InputError(
+            f"The plan is for a video of {frames} frames; flags are known for images only.",
+            code="engine_cannot",
+            hint="Leave --engine out, or give each frame as an image with --image and no --frames.",
+        )
     entry = _model_of(best["model"], models)
     name = model or _repository(entry) or best["model"]
     vision = _vision(family, name, entry, best["model"])

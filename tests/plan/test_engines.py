@@ -147,6 +147,17 @@ def test_a_name_begins_with_its_family(name: str, family: str | None) -> None:
     assert named_family(name) == family
 
 
+def test_flags_for_a_video_are_refused() -> None:
+    fitted = sl.fit_law("vlm_reasoning", bootstrap=0)
+    plan = sl.find_optimum(fitted, 5e13, models="qwen2.5-vl-3b", image="448x448", frames=8)
+    assert plan.searched["frames"] == 8
+    with pytest.raises(InputError) as refusal:
+        sl.serve_optimum(plan, "vllm", images=[(448, 448)])
+    assert refusal.value.code == "engine_cannot"
+    images = sl.find_optimum(fitted, 5e13, models="qwen2.5-vl-3b", image=["448x448"] * 8)
+    assert "frames" not in images.searched
+
+
 def test_an_unknown_engine_is_refused_with_those_there_are(optimum: Any) -> None:
     with pytest.raises(InputError) as caught:
         sl.serve_optimum(optimum, "vlm", models="qwen2.5-7b")

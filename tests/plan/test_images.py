@@ -59,8 +59,8 @@ def test_the_published_counts_of_a_qwen(qwen: str) -> None:
 
 
 def test_the_published_mean_of_visual_tokens_is_one_of_several_grids(qwen: str) -> None:
-    """358 visual tokens are the mean of that study over GQA, at 256 to 2,048 tokens an image: the share of 640 x 480 among
-    such images and ones of 500 x 375 that gives the mean gives the encoder's 1.892 TFLOPs, too."""
+    """358 visual tokens are the mean of that study over GQA, at 256 to 2,048 tokens an image: the share of 640 x 480
+    among such images and ones of 500 x 375 that gives the mean gives the encoder's 1.892 TFLOPs, too."""
     limits = {"min_pixels": 256 * 28**2, "max_pixels": 2048 * 28**2}
     bills = [find_cost(qwen, image=size, settings=limits) for size in ("640x480", "500x375")]
     assert [bill.visual_tokens for bill in bills] == [391, 266]

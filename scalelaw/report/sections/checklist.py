@@ -111,7 +111,9 @@ def _searched(searched: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     low, high = searched["visual_tokens"]
     if sizes := searched.get("image_sizes"):
-        searched = {**searched, "image_sizes": ", ".join(f"{width}x{height}" for width, height in sizes)}
+        many = f"{sizes:,} images" if isinstance(sizes, int) else ""
+        shown = many or ", ".join(f"{width}x{height}" for width, height in sizes)
+        searched = {**searched, "image_sizes": shown}
     listed = (
         "models",
         "models_from",

@@ -10,7 +10,8 @@ from scalelaw.report.sections.checklist import _searched
 
 
 @pytest.mark.parametrize(
-    ("sizes", "printed"), [([[1280, 720]], "1280x720"), ([[640, 480], [33, 7]], "640x480, 33x7")]
+    ("sizes", "printed"),
+    [([[1280, 720]], "1280x720"), ([[640, 480], [33, 7]], "640x480, 33x7"), (1200, "1,200 images")],
 )
 def test_sizes_of_images_are_printed_as_the_option_takes_them(sizes: Any, printed: str) -> None:
     searched = {
