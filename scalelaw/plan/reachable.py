@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Sights:
 
 
 def sights_of(model: Model, pictures: Pictures, tower: TowerShape | str | None = "own") -> Sights:
-    """Every setting of one knob that gives other tokens, and the model's own.
+    """Every setting of one knob that gives other tokens, or of two that have a few values each, and the model's own.
 
     tower: as `images.see` takes it. Raises InputError for images that the model refuses under its own settings.
     """
@@ -79,12 +80,19 @@ def _changes(vision: VisionModel, pictures: Pictures) -> Iterator[dict[str, Any]
     def count(settings: Mapping[str, Any]) -> list[Counted]:
         return [one for query in count_queries(vision, pictures, settings) for one in query]
 
-    for setting in knobs_for(vision, video=pictures.frames is not None):
-        if setting.name.startswith(("min_", "video_min_")) or setting.name == "shortest_edge":
-            continue
+    upper = [
+        setting
+        for setting in knobs_for(vision, video=pictures.frames is not None)
+        if not setting.name.startswith(("min_", "video_min_")) and setting.name != "shortest_edge"
+    ]
+    for setting in upper:
         top = binding_value(setting, vision.settings, count)
         for value in _values(setting, top):
             yield with_lower_limit(setting.name, value, vision.settings)
+    for one, other in combinations([setting for setting in upper if setting.allowed], 2):
+        for first, second in product(one.allowed, other.allowed):
+            if (first, second) != (vision.settings[one.name], vision.settings[other.name]):
+                yield {one.name: first, other.name: second}
 
 
 def _values(setting: Setting, top: Any) -> Sequence[Any]:

@@ -16,6 +16,7 @@ import yaml
 from scalelaw import plugins
 from scalelaw.errors import InputError
 from scalelaw.families._contract import Counted
+from scalelaw.families._vision import fixed_tower
 from scalelaw.files.paths import bundled
 from scalelaw.model_shapes.vision import Part, VisionShape
 from scalelaw.tokens.models import VisionModel
@@ -90,6 +91,32 @@ def test_kimi_vl_has_the_layers_of_kimi_k25() -> None:
     )
     second = shape_of("kimi_k25", {"model_type": "kimi_k25", "vision_config": vision, **text})
     assert first.parts == second.parts
+
+
+def test_deepseek_ocr_has_the_encoders_of_sam_and_clip() -> None:
+    """The first is the one of DeepSeek-OCR 2; the second is CLIP's, on as many tokens as CLIP has patches, without its
+    last norm and with patches that it does not run."""
+    text = {"text_config": {"model_type": "llama", "hidden_size": 1280}}
+    shape = shape_of("deepseek_ocr", {"model_type": "deepseek_vl_v2", "vision_config": {}, **text})
+    other = shape_of("deepseek_ocr2", {"model_type": "deepseek_ocr2", "vision_config": {}, **text})
+    clip = {
+        "model_type": "clip_vision_model",
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 24,
+    }
+    fields = {**clip, "num_attention_heads": 16, "image_size": 224, "patch_size": 14}
+    parts, sizes = fixed_tower(fields)
+    for rows in (64, 40):
+        seen = Counted(16 * rows, 16 * rows, rows**2, 1)
+        first, second = (VisionShape("x", one.parts[:3], one.width, 16).flops(seen) for one in (shape, other))
+        assert first == second
+    alone = VisionShape("x", (shape.parts[4],), 1, 16)
+    patches = 2 * parts[0].weights * 256
+    reference = VisionShape("x", parts, **sizes)
+    seen = Counted(224, 224, 256, 256)
+    assert alone.flops(Counted(1024, 1024, 4096, 1))["tower"] == reference.flops(seen)["tower"] - patches
+    assert alone.n_params == reference.n_params - 2 * 1024
 
 
 def test_the_hybrid_encoder_of_deepseek_vl_sees_a_second_image(models: Any) -> None:

@@ -13,7 +13,10 @@ from scalelaw.errors import InputError
 from scalelaw.fit import fit_law
 from scalelaw.plan import contrast_budgets, find_cost, find_optimum
 from scalelaw.plan import make_problem as making
+from scalelaw.plan.catalogue import model_of
 from scalelaw.plan.grid import compute_costs
+from scalelaw.plan.reachable import sights_of
+from scalelaw.tokens.pictures import read_pictures
 
 QWEN_3B: dict[str, Any] = {
     "model_type": "qwen2_5_vl",
@@ -344,3 +347,38 @@ def test_the_costs_of_settings_side_by_side_are_those_of_each(qwen: str) -> None
             )
             for name in names:
                 assert one[name][0, 0] == pytest.approx(every[name][0, place], rel=1e-13)
+
+
+OCR_LLM = {
+    "use_mla": False,
+    "hidden_size": 1280,
+    "intermediate_size": 6848,
+    "moe_intermediate_size": 896,
+    "first_k_dense_replace": 1,
+    "n_routed_experts": 64,
+    "n_shared_experts": 2,
+    "num_experts_per_tok": 6,
+    "num_attention_heads": 10,
+    "num_key_value_heads": 10,
+    "num_hidden_layers": 12,
+    "vocab_size": 129280,
+}
+
+
+def test_two_knobs_with_a_few_values_are_varied_together(tmp_path: Path) -> None:
+    """The modes Tiny, Small and Base of DeepSeek-OCR: one view of 512, 640 or 1024 pixels, and no tiles."""
+    config = {
+        "model_type": "deepseek_vl_v2",
+        "architectures": ["DeepseekOCRForCausalLM"],
+        "language_config": OCR_LLM,
+        "vision_config": {"model_type": "vision", "image_size": 1024},
+    }
+    model = model_of(write(tmp_path / "ocr", config))
+    pictures = read_pictures("1600x1200", None, None)
+    assert pictures is not None
+    sights = sights_of(model, pictures)
+    for tokens, side in ((73, 512), (111, 640), (273, 1024)):
+        assert sights.seen[tokens].settings["base_size"] == side
+        assert sights.seen[tokens].settings["crop_mode"] is False
+    assert model.shape is not None
+    assert model.shape.n_params == pytest.approx(2.93e9, rel=0.01)

@@ -104,7 +104,7 @@ def written(folder: Path, config: dict[str, Any]) -> Path:
 def test_a_released_layout_is_counted(tmp_path: Path, name: str) -> None:
     config, family, tokens, llm = LAYOUTS[name]
     folder = written(tmp_path, config)
-    answer = count_tokens(folder, image="1920x1080")
+    answer = count_tokens(folder, ["1920x1080"])
     assert (answer.family, answer.visual_tokens) == (family, tokens)
     shape = read_parts(folder).shape
     assert (shape.family, shape.feed_forward) == (llm, 18944)
@@ -135,5 +135,5 @@ def test_both_layouts_of_fast_vlm_have_one_encoder(tmp_path: Path) -> None:
 def test_another_encoder_of_the_same_type_is_refused(tmp_path: Path) -> None:
     config = {"model_type": "llava_qwen2", "mm_vision_tower": "google/siglip-so400m-patch14-384", **QWEN}
     with pytest.raises(InputError) as refusal:
-        count_tokens(written(tmp_path, config), image="100x100")
+        count_tokens(written(tmp_path, config), ["100x100"])
     assert refusal.value.code == "unsupported_family"
