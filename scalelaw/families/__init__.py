@@ -26,8 +26,9 @@ and, where the family has them,
 
 A family file imports neither torch nor transformers. The numbers are those of the processors in transformers, with
 which the tests compare every family on random sizes; parameters and FLOPs of `vision_shape` are what torch counts on a
-small model of the family (`tests/families/vision_models.py`), to the last digit. Without it costs need an encoder by
-name. A family that cannot be compared is not added. What is shared
+small model of the family (`tests/families/vision_models.py`), to the last digit; an encoder that transformers takes
+from another package is compared with what torch counted there (`tests/families/known_vision`). Without `vision_shape`
+costs need an encoder by name. A family that cannot be compared is not added. What is shared
 lies in the files that start with `_`. The tests of this folder find a new file by themselves and refuse one that has
 no processor to be compared with.
 """

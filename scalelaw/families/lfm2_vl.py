@@ -17,7 +17,7 @@ from scalelaw.families._contract import Counted, Setting, Settings, fixed, switc
 from scalelaw.families._tiles import closest_grid, tile_count_settings
 from scalelaw.families._vision import Fields, linear, patch_tower, pooled_head
 from scalelaw.model_shapes.reading import flag, whole
-from scalelaw.model_shapes.vision import VisionShape
+from scalelaw.model_shapes.vision import Part, VisionShape
 
 MODEL_TYPES = ("lfm2_vl",)
 SETTINGS = (
@@ -137,7 +137,7 @@ def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
     wide, middle = merge**2 * width, whole(top, "projector_hidden_size", 2560)
     bias = flag(top, "projector_bias", True)
     norm = 2 * wide if flag(top, "projector_use_layernorm", True) else 0
-    head = ()
+    head: tuple[Part, ...] = ()
     if flag(vision, "vision_use_head", True):
         head = tuple(pooled_head(width, whole(vision, "intermediate_size")))
     parts = (

@@ -38,9 +38,12 @@ def vision_shape_of(model: VisionModel) -> VisionShape:
         )
     vision, top = vision_fields(model.config)
     where = f"The vision part of {model.name}"
+    language = language_of(model.config).fields
+    text_width = understood(
+        lambda: whole(language, "hidden_size"), f"The LLM of {model.name}", "the fields of its text_config"
+    )
 
     def read() -> VisionShape:
-        text_width = whole(language_of(model.config).fields, "hidden_size")
         shape: VisionShape = model.rules.vision_shape(vision, top, text_width)
         return shape
 
