@@ -9,7 +9,6 @@ Leaves out: the chat template; the patches of the earlier stages.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,13 +33,13 @@ def from_files(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     if config.get("model_type") != "llava_qwen2":
         return {}
     named = str(config.get("mm_vision_tower") or "")
-    size = re.fullmatch(r".*mobileclip_l_(\d{3,4})", named)
-    if size is None:
+    _, known, size = named.rpartition("mobileclip_l_")
+    if not known or not size.isdecimal() or len(size) > 4:
         raise InputError(
             f"Of llava_qwen2 only FastVLM is known, whose encoder is mobileclip_l_1024; it is '{named[:60]}'.",
             code="unsupported_family",
         )
-    return {"image_size": int(size[1])}
+    return {"image_size": int(size)}
 
 
 FASTVIT = (122714208, 1179648, 923857920, 104448)

@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 CLOSED = [n for n in plugins.names("families") if hasattr(plugins.load("families", n), "vision_shape")]
 KNOWN = tuple(sorted(path.stem for path in (HERE / "known_vision").glob("*.json")))
 """Encoders that transformers takes from another package, or does not have: their counts are in files."""
-ELSEWHERE = {*KNOWN, "kimi_vl", "deepseek_ocr"}
+ELSEWHERE = {*KNOWN, "kimi_vl", "deepseek_ocr", "minicpm_v2", "molmo"}
 COUNTED_HERE = [name for name in CLOSED if name not in ELSEWHERE]
 SIZES = {
     "phi4_multimodal": [(448, 448), (896, 448), (896, 896)],
@@ -61,7 +61,7 @@ def shape_of(name: str, config: dict[str, Any]) -> VisionShape:
 @pytest.mark.parametrize("name", COUNTED_HERE)
 def test_parameters_and_flops_are_those_that_torch_counts(models: Any, name: str) -> None:
     assert name in models.MODELS, "add a small model of this family to vision_models.py"
-    model, config = models.build(name, "cpu")
+    model, config = models.build(name)
     shape, rules = shape_of(name, config), plugins.load("families", name)
     assert shape.n_params == models.vision_params(model)
     settings = read_settings(rules.SETTINGS, {"config": config}, name, getattr(rules, "from_files", None))
@@ -117,6 +117,41 @@ def test_deepseek_ocr_has_the_encoders_of_sam_and_clip() -> None:
     seen = Counted(224, 224, 256, 256)
     assert alone.flops(Counted(1024, 1024, 4096, 1))["tower"] == reference.flops(seen)["tower"] - patches
     assert alone.n_params == reference.n_params - 2 * 1024
+
+
+def tower_flops(shape: VisionShape, seen: Counted) -> float:
+    return shape.flops(seen)["tower"]
+
+
+def test_molmo_has_the_first_layers_of_clip() -> None:
+    clip = {
+        "model_type": "clip_vision_model",
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 23,
+    }
+    parts, sizes = fixed_tower({**clip, "num_attention_heads": 16, "image_size": 336, "patch_size": 14})
+    text = {"hidden_size": 3584, "intermediate_size": 37888, "qkv_bias": True, "num_attention_heads": 28}
+    molmo = shape_of("molmo", {"model_type": "molmo", **text})
+    seen = Counted(560, 336, 3 * 576, 400, 0, 3)
+    assert tower_flops(molmo, seen) == tower_flops(VisionShape("x", parts, **sizes), seen)
+
+
+def test_minicpm_2_6_has_the_layers_of_idefics2() -> None:
+    vision = {
+        "hidden_size": 48,
+        "num_hidden_layers": 3,
+        "intermediate_size": 88,
+        "image_size": 56,
+        "patch_size": 14,
+    }
+    text = {"text_config": {"model_type": "mistral", "hidden_size": 40, "intermediate_size": 72}}
+    first = shape_of("minicpm_v2", {"model_type": "minicpmv", "hidden_size": 40, "vision_config": vision})
+    second = shape_of("idefics2", {"model_type": "idefics2", "vision_config": vision, **text})
+    assert first.parts[:2] == second.parts[:2]
+    seen = Counted(56, 56, 16, 64)
+    products = 16 * (48 * 40 + 2 * 40**2) + 64 * 3 * 40**2 + 2 * 40 * 64 * 16
+    assert first.flops(seen)["projector"] == 2 * products
 
 
 def test_the_hybrid_encoder_of_deepseek_vl_sees_a_second_image(models: Any) -> None:
