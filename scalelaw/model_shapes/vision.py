@@ -113,7 +113,9 @@ class VisionShape:
     def layers(self) -> float:
         """Layers of the encoder, from its matrices: one holds about 12 width^2 weights."""
         weights = sum(
-            part.weights for part in self.parts if part.name == TOWER and part.on in ("token", "patch", "nothing")
+            part.weights
+            for part in self.parts
+            if part.name == TOWER and part.on in ("token", "patch", "nothing")
         )
         return max(round(weights / (12 * self.width**2)), 1)
 

@@ -193,15 +193,15 @@ def test_a_family_without_a_closed_form_needs_an_encoder_by_name(tmp_path: Path)
     text = {**QWEN_3B, "model_type": "llama"}
     text.pop("vision_config")
     fields = {
-        "model_type": "janus",
+        "model_type": "chameleon",
         "text_config": text,
-        "vision_config": {"image_size": 384, "patch_size": 16},
+        "vq_config": {"resolution": 512},
     }
     (tmp_path / "config.json").write_text(json.dumps(fields))
     with pytest.raises(InputError) as refusal:
         find_cost(tmp_path, image="640x480")
     assert refusal.value.code == "unknown_encoder"
-    assert find_cost(tmp_path, image="640x480", tower="siglip-so400m-14-384").visual_tokens == 576
+    assert find_cost(tmp_path, image="640x480", tower="siglip-so400m-14-384").visual_tokens == 1024
 
 
 PIXTRAL = {"model_type": "llava", "text_config": {**QWEN_3B, "model_type": "llama", "vision_config": None},
