@@ -94,7 +94,7 @@ class Constants:
         scale: factors on the time of a stage (`image`, `prefill`, `decode`, `all_reduce`, `host`), 1 unless calibrated.
         source: the tables, with versions and date; or the class whose defaults these are.
         measured: the constants were read from tables of this card, or calibrated on it.
-        spread: by kind of latency, the standard deviation of the log of measured over predicted.
+        spread: by kind of latency (`time`: of all), the standard deviation of log(measured / computed).
     """
 
     products: Mapping[str, Rate]

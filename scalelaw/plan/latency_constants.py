@@ -62,7 +62,7 @@ def class_constants(group: str, link_bytes: float | None = None) -> Constants:
             )
     columns["all_reduce"] = _links(cards, rows, link_bytes)
     source = f"class default: medians of {', '.join(cards)}"
-    return Constants(**columns, source=source, spread={"latency_ms": CLASS_SPREAD})
+    return Constants(**columns, source=source, spread={"time": CLASS_SPREAD})
 
 
 def _links(cards: Mapping[str, Any], rows: Mapping[str, Any], link_bytes: float | None) -> dict[int, Link]:
@@ -92,7 +92,7 @@ def _like(row: Mapping[str, Any], group: str, link_bytes: float | None) -> Const
         **typed,
         **plain,
         source=f"class default: assumed for {group}",
-        spread={"latency_ms": row["spread"]},
+        spread={"time": row["spread"]},
     )
 
 
