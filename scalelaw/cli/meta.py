@@ -23,7 +23,7 @@ def doctor(as_json: Json = False) -> None:
 
     checks = examine()
     if not as_json:
-        from scalelaw.cli.show.fit import show_doctor
+        from scalelaw.cli.show.environment import show_doctor
 
         show_doctor(checks)
     give("doctor", checks, as_json=as_json)

@@ -129,7 +129,7 @@ def sweep(
         planned = plan_sweep(spec, folder, executor, jobs)
 
         def words() -> None:
-            from scalelaw.cli.show.fit import show_cells
+            from scalelaw.cli.show.sweep import show_cells
 
             show_cells(planned)
             for ask in planned.asks:
@@ -140,7 +140,7 @@ def sweep(
     result = run_sweep(spec, folder, executor=executor, jobs=jobs)
 
     def summary() -> None:
-        from scalelaw.cli.show.fit import show_sweep
+        from scalelaw.cli.show.sweep import show_sweep
 
         show_sweep(result)
 

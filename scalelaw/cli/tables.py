@@ -146,14 +146,14 @@ def show(
         ((by, baseline),) = pairs([paired], "--paired").items()
         compared = compare_pairs(as_read(read_table(table, where), where, **options), by, baseline)
         if not as_json:
-            from scalelaw.cli.show.fit import show_pairs
+            from scalelaw.cli.show.tables import show_pairs
 
             show_pairs(compared, by, baseline)
         give("show", {"by": by, "baseline": baseline, "rows": compared.to_dict("records")}, as_json=as_json)
         return
     covered = coverage(table, where, **options)
     if not as_json:
-        from scalelaw.cli.show.fit import show_coverage
+        from scalelaw.cli.show.tables import show_coverage
 
         show_coverage(covered)
     give("show", covered.to_dict(), as_json=as_json)

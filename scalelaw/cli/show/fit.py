@@ -1,4 +1,4 @@
-"""Fits, predictions, comparisons and tables as terminal output (rich; plain when piped or NO_COLOR is set)."""
+"""Fits, predictions and comparisons as terminal output (rich; plain when piped or NO_COLOR is set)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from scalelaw.cli.show.printer import Printer
+from scalelaw.cli.show.printer import Printer, label
 from scalelaw.cli.show.sparklines import front, slope_axes, slopes
 from scalelaw.report.text import format as fmt
 
@@ -15,15 +15,11 @@ _SIDE_BY_SIDE = 4
 """Fits by group that are columns of one table; more are one row each."""
 _MOST_GROUPS = 40
 """Rows of fits by group that are printed."""
-_MOST_LIMITATIONS = 12
-_MOST_ROWS, _MOST_COLUMNS = 60, 60
-"""Rows and columns of a table's grid that are printed."""
 
 if TYPE_CHECKING:
     from scalelaw.fit import Comparison, FittedLaw, GroupedFit
     from scalelaw.fit.predictions import Predictions
     from scalelaw.plan import Optimum
-    from scalelaw.table.coverage import Coverage
 
 
 def show_fit(fitted: FittedLaw) -> None:
@@ -95,7 +91,7 @@ def show_predictions(predictions: Predictions) -> None:
     level = f"{100 * predictions.level:g}%"
     rows = (
         (
-            *(_label(place[name]) for name in inputs),
+            *(label(place[name]) for name in inputs),
             fmt.cell(place["error"]),
             fmt.cell_span(place["law_interval"]),
             fmt.cell_span(place["run_interval"]),
@@ -154,7 +150,7 @@ def show_changes(data: dict[str, Any]) -> None:
     if rows := data.get("influence"):
         out.line(bold="Influence", after=" (the ten most influential points)")
         shown = (
-            (str(r["row"]), ", ".join(f"{n} {_label(v)}" for n, v in r["inputs"].items()), fmt.cell(r["residual"]),
+            (str(r["row"]), ", ".join(f"{n} {label(v)}" for n, v in r["inputs"].items()), fmt.cell(r["residual"]),
              f"{r['leverage']:.2f}", fmt.fraction(r["pull"]))
             for r in rows[:10]
         )  # fmt: skip
@@ -266,159 +262,3 @@ def show_comparison(comparison: Comparison) -> None:
     if comparison.tie:
         verdict = f"Tie: {' and '.join(comparison.tie)} give the same predictions."
     out.line(verdict)
-
-
-def show_coverage(coverage: Coverage) -> None:
-    """Rows per cell of a table's grid, missing cells, source and limitations."""
-    out = Printer()
-    out.line(bold=coverage.table or "table", after=f"   {coverage.title}".rstrip())
-    where = ", ".join(f"{column}={value}" for column, value in coverage.where.items())
-    out.line(
-        f"{coverage.n_rows} rows{f' with {where}' if where else ''}; {coverage.standard_errors} with a standard error",
-        style="dim",
-    )
-    if coverage.repeat_sd is not None:
-        out.line(
-            f"SD of runs that differ in the seed only: {fmt.cell(coverage.repeat_sd)} "
-            f"({coverage.repeat_freedom} degrees of freedom)",
-            style="dim",
-        )
-    rows = [
-        (_label(value), *(str(count or "-") for count in counts[:_MOST_COLUMNS]))
-        for value, counts in zip(coverage.row_values[:_MOST_ROWS], coverage.counts, strict=False)
-    ]
-    out.table(
-        (f"{coverage.rows} by {coverage.along}", *map(_label, coverage.along_values[:_MOST_COLUMNS])), rows
-    )
-    cut = [
-        f"{len(values) - most} more of {name}"
-        for name, values, most in (
-            (coverage.rows, coverage.row_values, _MOST_ROWS),
-            (coverage.along, coverage.along_values, _MOST_COLUMNS),
-        )
-        if len(values) > most
-    ]
-    if cut:
-        out.line(f"and {' and '.join(cut)}; --json contains all", style="dim")
-    cells = sum(bool(count) for line in coverage.counts for count in line)
-    rarer = [f"{name} ({count} of {cells})" for name, count in coverage.benchmarks.items() if count < cells]
-    if rarer:
-        out.line(
-            f"not in every measured cell: {_first(rarer, 6)}; means over all benchmarks are not comparable there"
-        )
-    missing = ", ".join(f"{_label(row)} at {_label(column)}" for row, column in coverage.missing[:12])
-    more = f" and {len(coverage.missing) - 12} more" if len(coverage.missing) > 12 else ""
-    left = f"{coverage.unfinished} cells of the sweep have no result yet" if coverage.unfinished else ""
-    out.line(f"missing: {'; '.join(filter(None, (missing + more, left))) or 'nothing'}")
-    for name, text in (
-        ("source", coverage.citation or _first(coverage.sources)),
-        ("license", coverage.licence),
-    ):
-        if text:
-            out.line(f"{name}: {text}")
-    limitations = coverage.warnings
-    for limitation in limitations[:_MOST_LIMITATIONS]:
-        out.line(f"limitation: {limitation}")
-    if len(limitations) > _MOST_LIMITATIONS:
-        out.line(f"limitation: and {len(limitations) - _MOST_LIMITATIONS} more; --json contains all")
-
-
-def show_pairs(pairs: Any, by: str, baseline: str) -> None:
-    """A paired comparison (`fit.pairs.paired`): errors, differences to the baseline, intervals, adjusted p."""
-    out = Printer()
-    within = list(pairs.columns[: pairs.columns.get_loc(by)])
-    out.line(
-        bold=by,
-        after=f": error, and its difference to {baseline} by pairs (below 0 is better); 95% t intervals; "
-        "p of a paired t test, adjusted within each group (Holm)",
-    )
-    rows = []
-    for row in pairs.to_dict("records"):
-        note = f" ({row['plateaus']} stuck)" if row["plateaus"] else ""
-        rows.append((
-            ", ".join(_label(row[key]) for key in within), f"{row[by]}{note}", str(row["n"]), fmt.cell(row["error"]),
-            fmt.cell_span([row["error_lo"], row["error_hi"]]), fmt.cell(row["difference"]),
-            fmt.cell_span([row["difference_lo"], row["difference_hi"]]), fmt.cell(row["p_holm"]),
-        ))  # fmt: skip
-    out.table((" ".join(within), by, "pairs", "error", "", "difference", "", "p"), rows, keys=2)
-
-
-def show_doctor(environment: dict[str, Any]) -> None:
-    """Installed packages, extras, devices and schedulers."""
-    out = Printer()
-    python = f"Python {environment['python']}, {environment['platform']}"
-    out.line(bold=f"scalelaw {environment['scalelaw']}", after=f"   {python}")
-    out.table(("package", "version"), environment["packages"].items(), left=(0, 1))
-    out.line(bold="Extras")
-    rows = (
-        (e["package"], "installed" if e["installed"] else e["install"], e["gives"])
-        for e in environment["extras"]
-    )
-    out.table(("package", "", "gives"), rows, left=(0, 1, 2))
-    devices = [f"{d['name']} ({d['memory_gb']:.0f} GB)" for d in environment["devices"]]
-    out.line(f"devices: {', '.join(devices) or 'no accelerator; sweeps train on the CPU'}")
-    out.line(f"cores: {environment['cores']}")
-    absent = {
-        "slurm": "no sbatch on the path",
-        "ray": "no address in RAY_ADDRESS; --executor ray starts a local one",
-    }
-    for name, where in environment["schedulers"].items():
-        out.line(f"{name}: {where or absent[name]}")
-
-
-def show_cells(planned: Any) -> None:
-    """The cells of an experiment with their predicted training FLOPs, memory and hours."""
-    out = Printer()
-    known = [name for name in ("memory_gb", "hours") if all(name in c for c in planned.cells)]
-    rows = (
-        (
-            c["cell"],
-            c["llm"],
-            c["compressor"],
-            str(c["visual_tokens"]),
-            str(c["seed"]),
-            "not known" if c["train_flops"] is None else fmt.si(c["train_flops"], "FLOPs"),
-            *(f"{c[name]:.3g}" for name in known),
-            "done" if c["done"] else "to run",
-        )
-        for c in planned.cells
-    )
-    header = ("cell", "llm", "compressor", "visual tokens", "seed", "train FLOPs")
-    units = {"memory_gb": "GB a GPU", "hours": "hours"}
-    out.table((*header, *(units[name] for name in known), ""), rows)
-    left = [c for c in planned.cells if not c["done"]]
-    hours = f", {sum(c['hours'] for c in left):.3g} hours" if "hours" in known and left else ""
-    out.line(
-        f"{len(planned.cells)} cells, {len(left)} to run, "
-        f"{fmt.si(sum(c['train_flops'] or 0.0 for c in left), 'FLOPs')} of training{hours}."
-    )
-    if planned.cluster and known:
-        out.line(
-            "Memory and hours: {gpus:g} GPUs of {tflops:g} TFLOP/s and {memory_gb:g} GB, at {mfu:.0%} of that peak"
-            " (--set finetune.cluster.gpus=4, and tflops, memory_gb, mfu).".format(**planned.cluster)
-        )
-
-
-def show_sweep(result: Any) -> None:
-    """The counts of a sweep and the path of its table."""
-    out = Printer()
-    out.line(
-        f"{len(result.done)} cells done, {len(result.skipped)} done before, {len(result.failed)} failed, "
-        f"in {result.seconds:.0f} s."
-    )
-    out.raw(f"The table is {result.table}")
-
-
-def _first(names: list[str], most: int = 3) -> str:
-    """The first names, and the number of the others."""
-    more = f"; and {len(names) - most} more" if len(names) > most else ""
-    return "; ".join(names[:most]) + more
-
-
-def _label(value: Any) -> str:
-    """A value of a grid: numbers rounded, names unchanged."""
-    return _number_label(value) if isinstance(value, float | int) else str(value)
-
-
-def _number_label(value: float) -> str:
-    return fmt.parameters(value) if 1e6 <= abs(value) < 1e12 else f"{value:.4g}"

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scalelaw.files.safe_text import one_line, printable
+from scalelaw.report.text.numbers import parameters
 
 _PIPED_WIDTH = 120
 """Columns where there is no terminal and COLUMNS is not set."""
@@ -153,3 +154,16 @@ class Printer:
 
 def _needs(widths: Sequence[int]) -> int:
     return sum(widths) + _GAP * max(len(widths) - 1, 0)
+
+
+def first_names(names: list[str], most: int = 3) -> str:
+    """The first names, and the number of the others."""
+    more = f"; and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more
+
+
+def label(value: Any) -> str:
+    """A value of a grid: numbers rounded, names unchanged."""
+    if not isinstance(value, float | int):
+        return str(value)
+    return parameters(value) if 1e6 <= abs(value) < 1e12 else f"{value:.4g}"
