@@ -19,17 +19,18 @@ _LARGE = 1e6
 """Inputs below this size are not written in thousands."""
 
 
-_units_known: ContextVar[bool] = ContextVar("scalelaw_units_known", default=False)
+_checked: ContextVar[bool] = ContextVar("scalelaw_checked_by_caller", default=False)
 
 
 @contextmanager
-def units_known() -> Iterator[None]:
-    """Inside the block the values of inputs are not checked: plans and axes reach far beyond the measured values."""
-    token = _units_known.set(True)
+def checked_by_caller() -> Iterator[None]:
+    """Inside the block predictions are not checked: a plan or a report evaluates the law far from the measured points,
+    checks its own inputs, and has warnings of its own."""
+    token = _checked.set(True)
     try:
         yield
     finally:
-        _units_known.reset(token)
+        _checked.reset(token)
 
 
 def check_units(
@@ -46,7 +47,7 @@ def check_units(
         InputError: unit_mismatch, for a number of parameters that is far outside the measured range and near or inside
             it in billions, millions or thousands. Other large inputs get a PredictionWarning.
     """
-    if _units_known.get():
+    if _checked.get():
         return
     for name, values in inputs.items():
         low, high = measured[name]
@@ -86,7 +87,7 @@ def check_range(name: str, values: Any, measured: tuple[float, float], column: s
         InputError: `bad_value` for values that are not positive and finite, `unit_mismatch` for fewer visual tokens
             than 1, unless the law was fitted to such values.
     """
-    if _units_known.get():
+    if _checked.get():
         return
     numbers = np.asarray(values, float).reshape(-1)
     if (bad := ~(np.isfinite(numbers) & (numbers > 0))).any():
@@ -101,6 +102,8 @@ def check_range(name: str, values: Any, measured: tuple[float, float], column: s
 
 def check_errors(values: np.ndarray, target: str, measured: Any) -> None:
     """A PredictionWarning for predicted errors outside 0 to 1, where every measured error lies inside."""
+    if _checked.get():
+        return
     seen = np.asarray(measured, float)
     if target != "error" or not ((seen >= 0) & (seen <= 1)).all():
         return

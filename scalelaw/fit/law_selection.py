@@ -18,7 +18,7 @@ from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.formula_inputs import resolve
 from scalelaw.fit.formula_law import SHORTHAND, is_expression, law_names, right_side
 from scalelaw.fit.holdout import holdout_warnings, largest, noise
-from scalelaw.fit.input_checks import units_known
+from scalelaw.fit.input_checks import checked_by_caller
 from scalelaw.fit.law import Law, make_law
 from scalelaw.fit.law_average import average_name
 from scalelaw.fit.law_scores import Comparison, weigh
@@ -358,7 +358,7 @@ def _hold_out(points: Points, laws: Sequence[Law], options: FitOptions) -> dict[
         warnings=(),
     )
     fitted = _fit(rest, laws, replace(options.of_rows(~hidden), holdout=None, bootstrap=0))
-    with units_known():
+    with checked_by_caller():
         predicted = fitted.predict(**{name: values[hidden] for name, values in points.inputs.items()})
     measured = points.target[hidden]
     miss = predicted - measured

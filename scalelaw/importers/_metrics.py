@@ -24,12 +24,11 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-import yaml
-
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, Note, unknown
 from scalelaw.files.paths import bundled
+from scalelaw.files.safe_load import read_yaml
 from scalelaw.importers._duplicates import these
-from scalelaw.importers._files import Warnings, count, number
+from scalelaw.importers._files import count, number
 from scalelaw.plugins import names
 
 AGGREGATES = ("proportion", "mean", "other")
@@ -108,7 +107,7 @@ def metric(entry: Any, **known: Any) -> Metric:
 
 @cache
 def _bundled() -> dict[str, tuple[Metric, ...]]:
-    content = yaml.safe_load(bundled("metrics.yaml").read_text(encoding="utf-8"))
+    content = read_yaml(bundled("metrics.yaml"))
     return {tool: tuple(metric(entry) for entry in entries) for tool, entries in content.items()}
 
 
@@ -143,7 +142,7 @@ class Metrics:
                 return entry
         return None
 
-    def report(self, warnings: Warnings) -> None:
+    def report(self, warnings: list[Note]) -> None:
         """Add the user's entries that matched no score to `warnings`."""
         unused = [f"{entry.task}/{entry.metric}" for entry in self.own if id(entry) not in self.used]
         if unused:

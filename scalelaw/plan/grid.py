@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.costs._workload import Device, Workload
-from scalelaw.fit.input_checks import units_known
+from scalelaw.fit.input_checks import checked_by_caller
 from scalelaw.plan.budget import cost_of
 from scalelaw.plan.catalogue import Model
 from scalelaw.plan.images import Seen, percentile, side_by_side, workload_with
@@ -163,5 +163,5 @@ def predict(
     """The law's error, or its bootstrap draws of it [n_draws, ...]; a law that sees the text is told its tokens."""
     known = {"n_params": n_params, "visual_tokens": visual_tokens, "text_tokens": work.text_tokens}
     inputs = {name: known[name] for name in fitted.inputs}
-    with units_known():
+    with checked_by_caller():
         return np.asarray(fitted.predict_draws(**inputs) if draws else fitted.predict(**inputs), dtype=float)

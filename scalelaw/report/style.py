@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from scalelaw.report import matplotlib_settings  # isort: skip  # noqa: F401 - before matplotlib
 import matplotlib as mpl
 
+from scalelaw.fit.input_checks import checked_by_caller
+
 PAGE = (11.69, 8.27)
 """Width and height of every page in inches: A4, landscape."""
 MARGIN = 0.65
@@ -96,7 +98,8 @@ def look(index: int) -> Look:
 @contextmanager
 def styled() -> Iterator[None]:
     """Inside the block matplotlib draws in the report's style, whatever the user's settings and SOURCE_DATE_EPOCH (no
-    file holds a date); both are restored after it."""
+    file holds a date); both are restored after it. Predictions give no PredictionWarning: the report has its own.
+    """
     defaults = {
         key: mpl.rcParamsDefault[key]
         for key in mpl.rcParamsDefault
@@ -104,7 +107,7 @@ def styled() -> Iterator[None]:
     }
     epoch = os.environ.pop("SOURCE_DATE_EPOCH", None)
     try:
-        with mpl.rc_context({**defaults, **_SETTINGS}):
+        with mpl.rc_context({**defaults, **_SETTINGS}), checked_by_caller():
             yield
     finally:
         if epoch is not None:

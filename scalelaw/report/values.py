@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.fit import FittedLaw
-from scalelaw.fit.input_checks import units_known
+from scalelaw.fit.input_checks import checked_by_caller
 from scalelaw.report.text import format as fmt
 
 
@@ -36,12 +36,12 @@ def predicted(
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """The law at `inputs`, and its interval from the draws (None, None without draws)."""
     # axes reach beyond the measured values
-    with units_known():
+    with checked_by_caller():
         mean = np.asarray(fitted.predict(None, **inputs))
     if not parameter_draws(fitted):
         return mean, None, None
     tail = (1 - float(fitted.interval["level"])) / 2
-    with units_known(), np.errstate(invalid="ignore"):  # between two infinite draws
+    with checked_by_caller(), np.errstate(invalid="ignore"):  # between two infinite draws
         low, high = np.nanquantile(np.asarray(fitted.predict_draws(**inputs)), (tail, 1 - tail), axis=0)
     return mean, low, high
 

@@ -21,7 +21,15 @@ import pyarrow as pa
 from scalelaw.errors import InputError, typed, unknown
 from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.files.paths import SweepFolder, atomic, bundled
-from scalelaw.files.safe_load import is_pipe, open_input, open_stdin, parse_json, read_text, special_file
+from scalelaw.files.safe_load import (
+    is_pipe,
+    open_input,
+    open_stdin,
+    parse_json,
+    read_text,
+    read_yaml,
+    special_file,
+)
 from scalelaw.table import cells, csv_reader
 from scalelaw.table.checksums import BrokenPart, Verified, is_verified, read_part, read_verified, special
 from scalelaw.table.parquet import PARQUET, in_pandas, read_parquet
@@ -165,9 +173,7 @@ def bundled_tables() -> dict[str, Path]:
 
 def describe(name: str) -> dict[str, Any]:
     """Title, citation, licence and limitations of a bundled table (data/tables/sources.yaml)."""
-    import yaml
-
-    facts: dict[str, Any] = yaml.safe_load(bundled("tables", "sources.yaml").read_text(encoding="utf-8"))
+    facts: dict[str, Any] = read_yaml(bundled("tables", "sources.yaml"))
     return dict(facts.get(name, {}))
 
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from scalelaw.files.paths import bundled
+from scalelaw.files.safe_load import read_yaml
 
 CARDS = {"h100": "h100-sxm", "h100 pcie": "h100-pcie", "h200": "h200-sxm", "b200": "b200", "l40s": "l40s",
          "a100": "a100-sxm-80", "a100 pcie": "a100-sxm-80", "a10g": "a10g", "mi300x": "mi300x"}  # fmt: skip
@@ -117,7 +117,7 @@ def peak_flops(device: torch.device) -> float | None:
     if device.type == "cuda":
         if (card := known_card(torch.cuda.get_device_name(device))) is None:
             return None
-        facts: dict[str, Any] = yaml.safe_load(bundled("hardware.yaml").read_text(encoding="utf-8"))
+        facts: dict[str, Any] = read_yaml(bundled("hardware.yaml"))
         return float(facts["devices"][card]["peak_tflops"]) * 1e12
     return _measured_peak(str(device), torch.get_num_threads())
 

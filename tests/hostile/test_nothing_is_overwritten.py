@@ -184,7 +184,8 @@ def test_what_cannot_be_written_is_one_sentence(
     if place == "socket":
         import socket
 
-        socket.socket(socket.AF_UNIX).bind("socket")
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind("socket")
     assert main(["fit", "t.csv", "--bootstrap", "0", "--json", "-o", place]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "cannot_write"
     assert (here / "read_only.json").read_text() == "kept"

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from scalelaw.costs._workload import Workload
 from scalelaw.fit import FittedLaw
-from scalelaw.fit.input_checks import units_known
+from scalelaw.fit.input_checks import checked_by_caller
 from scalelaw.plan.continuous import least_error
 from scalelaw.plan.grid import predict
 from scalelaw.report.figures._contract import Margins, plain_margins
@@ -81,7 +81,7 @@ def surface(fitted: FittedLaw, along: str, by: str, optima: Sequence[Mapping[str
     grid_x = np.geomspace(*wider(spans[0], 1.3, *(c[along] for c in picks_and_path)), GRID)
     grid_y = np.geomspace(*wider(spans[1], 1.3, *(c[by] for c in picks_and_path)), GRID)
     mesh_x, mesh_y = np.meshgrid(grid_x, grid_y)
-    with units_known():
+    with checked_by_caller():
         values = np.asarray(fitted.predict(None, **with_medians(fitted, {along: mesh_x, by: mesh_y})))
     return Surface(
         along, by, (column_of(fitted, along), column_of(fitted, by)), fmt.target_of(fitted), len(x), grid_x, grid_y,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from scalelaw.fit import FittedLaw
-from scalelaw.fit.input_checks import units_known
+from scalelaw.fit.input_checks import checked_by_caller
 from scalelaw.report.study import Study, source_of
 from scalelaw.report.text import format as fmt
 from scalelaw.report.text.formula import typeset
@@ -177,7 +177,7 @@ def _trades(fitted: FittedLaw, one: str, other: str, ratio: float) -> bool:
     """Whether twice as much of one input and 2^-ratio times as much of the other give the same value."""
     place = with_medians(fitted, {})
     traded = {**place, one: 2 * place[one], other: place[other] / 2.0**ratio}
-    with units_known(), np.errstate(all="ignore"):
+    with checked_by_caller(), np.errstate(all="ignore"):
         values = [float(fitted.predict(**inputs)) for inputs in (place, traded)]
     return math.isclose(*values, rel_tol=1e-9)
 
