@@ -28,6 +28,7 @@ from scalelaw.vlm.tower import Tower
 from scalelaw.vlm.train_loop import Progress, optimise
 
 PROBED, TESTED, CANDIDATES = 4000, 2000, 100
+MATCHER_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _zero_shot(train: Any, test: Any, vocab: int, special: list[int], seed: int)
         value: torch.Tensor = matcher(x[rows][:, None], captions[rows])
         return value
 
-    optimise([{"params": list(matcher.parameters()), "lr": 2e-3}], loss, steps=200, warmup=0.05, clip=1.0,
+    optimise([{"params": list(matcher.parameters()), "lr": 2e-3}], loss, steps=MATCHER_STEPS, warmup=0.05, clip=1.0,
              stage="zero-shot", progress=lambda _: None)  # fmt: skip
     matcher.eval()
     with torch.no_grad():

@@ -51,6 +51,24 @@ def ocr() -> Any:
     return sl.fit_law("vlm_ocr", bootstrap=60, seed=0)
 
 
+WORDING = {"title": "Which model?", "command": "scalelaw report fit.json"}
+
+
+@pytest.fixture(scope="session")
+def wording() -> dict[str, str]:
+    """Title and command of the reports in `written`."""
+    return WORDING
+
+
+@pytest.fixture(scope="session")
+def written(fitted: Any, optimum: Any, tmp_path_factory: Any) -> Path:
+    """A folder with one report on a fit and a plan: report.pdf and page.html."""
+    folder: Path = tmp_path_factory.mktemp("written")
+    for name in ("report.pdf", "page.html"):
+        sl.write_report([fitted, optimum], folder / name, **WORDING)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def optimum(fitted: Any) -> Any:
     """The plan for 800 GFLOPs and 50 text tokens: 7B with 7 visual tokens."""
@@ -183,10 +201,17 @@ def pages(blocks: list[Block]) -> list[Page]:
     return _laid_out(blocks)
 
 
-def drawn(items: Any) -> list[Page]:
-    """The pages of a report on `items`, laid out."""
+def drawn(items: Any, *sections: str) -> list[Page]:
+    """The pages of a report on `items`, laid out: all, or page one and the sections whose titles hold one of these."""
     with styled():
-        return _laid_out(blocks_of(gather(items)))
+        first, *parts = split(blocks_of(gather(items)))
+        named = [part for part in parts if not sections or any(name in _title(part) for name in sections)]
+        return _laid_out([block for part in (first, *named) for block in part])
+
+
+def _title(part: list[Block]) -> str:
+    (_, title), *_ = texts_of(part)
+    return title
 
 
 def _laid_out(blocks: list[Block]) -> list[Page]:
@@ -250,7 +275,7 @@ def _words_of() -> Callable[[Page], str]:
 
 
 @pytest.fixture(scope="session", name="drawn")
-def _drawn_pages() -> Callable[[Any], list[Page]]:
+def _drawn_pages() -> Callable[..., list[Page]]:
     """`drawn`, for tests."""
     return drawn
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-import scalelaw as sl
 from scalelaw.errors import InputError
 from scalelaw.report.blocks import (
     Block,
@@ -34,10 +33,10 @@ from scalelaw.report.style import styled
 
 
 @pytest.fixture(scope="module")
-def blocks(fitted: Any, optimum: Any) -> list[Block]:
+def blocks(fitted: Any, optimum: Any, wording: dict[str, str]) -> list[Block]:
     """The blocks on one fit and one plan."""
     with styled():
-        return blocks_of(gather([fitted, optimum]))
+        return blocks_of(gather([fitted, optimum]), **wording)
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
@@ -57,19 +56,15 @@ def test_columns_and_recaps_are_read_in_order() -> None:
     assert split([Heading("a", 1), one, Heading("b", 1)]) == [[Heading("a", 1), one], [Heading("b", 1)]]
 
 
-def test_every_renderer_prints_the_same_text(
-    fitted: Any, optimum: Any, blocks: list[Block], tmp_path: Path
-) -> None:
-    for name in ("own.pdf", "own.html"):
-        sl.write_report([fitted, optimum], tmp_path / name)
-    record = json.loads((tmp_path / "own.data" / "report.json").read_text())["data"]
+def test_every_renderer_prints_the_same_text(blocks: list[Block], written: Path) -> None:
+    record = json.loads((written / "report.data" / "report.json").read_text())["data"]
     parts = split(blocks)
     assert [[(t["kind"], t["text"]) for t in page["said"]] for page in record["pages"]][:-1] == [
         list(texts_of(part)) for part in parts
     ][:-1]
     assert [len(page["figures"]) for page in record["pages"]] == [len(figures_of(part)) for part in parts]
-    page = _letters(unescape(re.sub("<[^>]*>", "", (tmp_path / "own.html").read_text())))
-    paper = _letters("".join(sheet.extract_text() for sheet in PdfReader(tmp_path / "own.pdf").pages))
+    page = _letters(unescape(re.sub("<[^>]*>", "", (written / "page.html").read_text())))
+    paper = _letters("".join(sheet.extract_text() for sheet in PdfReader(written / "report.pdf").pages))
     for part in parts[:-1]:
         for kind, text in texts_of(part):
             if kind in ("title", "heading", "paragraph") and "$" not in text:

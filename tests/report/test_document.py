@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import subprocess
@@ -11,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 import pytest
 
@@ -23,6 +23,8 @@ from scalelaw.report.collect import gather
 from scalelaw.report.document import blocks_of
 from scalelaw.report.render.page import Page
 from scalelaw.report.text import format as fmt
+
+PAGE_ONE = "no other section"
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def test_warnings_without_room_on_the_first_page_are_counted_there_and_listed_in
     notes = [
         (f"n{i}", f"Something that one should know and that takes some room, number {i}.") for i in range(40)
     ]
-    made = drawn([fitted, dataclasses.replace(optimum, warnings=notes)])
+    made = drawn([fitted, dataclasses.replace(optimum, warnings=notes)], "Checklist")
     assert re.search(r"\d+ more warnings on the checklist pages\.", words_of(made[0]))
     checklist = " ".join(" ".join(words_of(page).split()) for page in made if "Checklist" in words_of(page))
     assert all(message in checklist for _, message in notes)
@@ -83,15 +85,10 @@ def test_an_optimum_goes_to_the_fit_that_predicts_it(fitted: Any, ocr: Any, opti
     assert gather([optimum, ocr]).studies[1].fitted is None
 
 
-TITLE = "Which model?"
-
-
 @pytest.fixture(scope="module")
-def report(fitted: Any, optimum: Any, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def report(written: Path) -> bytes:
     """The bytes of the report on one fit and one optimum."""
-    path = tmp_path_factory.mktemp("report") / "sub" / "report.pdf"
-    assert write_report([fitted, optimum], path, title=TITLE) == path
-    return path.read_bytes()
+    return (written / "report.pdf").read_bytes()
 
 
 def test_the_file_is_a4_landscape_vector_with_truetype_fonts(report: bytes) -> None:
@@ -106,37 +103,35 @@ def test_the_file_is_a4_landscape_vector_with_truetype_fonts(report: bytes) -> N
     assert b"Date" not in report
 
 
-def test_json_files_in_another_process_give_the_same_bytes(
-    fitted: Any, optimum: Any, report: bytes, tmp_path: Path
-) -> None:
-    names = [tmp_path / "FIT.json", tmp_path / "OPTIMUM.json", tmp_path / "report.pdf"]
-    names[0].write_text(fitted.to_json())
-    names[1].write_text(optimum.to_json())
-    code = (
-        f"import sys; from scalelaw.report import write_report as w; w(sys.argv[1:3], sys.argv[3], title={TITLE!r});"
-        "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules"
-    )
-    environment = {**os.environ, "PYTHONHASHSEED": "1"}
-    folder = Path(sl.__file__).parents[1]
-    subprocess.run([sys.executable, "-c", code, *map(str, names)], check=True, env=environment, cwd=folder)
-    assert names[2].read_bytes() == report
+ELSEWHERE = """
+import json, sys
+from scalelaw.report import write_report
+mpl.rcParams.update({"font.size": 30, "lines.linewidth": 9, "axes.grid": False, "pdf.fonttype": 3})
+before = dict(mpl.rcParams)
+write_report(sys.argv[1:3], sys.argv[3], **json.loads(sys.argv[4]))
+assert dict(mpl.rcParams) == before
+assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules
+"""
 
 
-def test_settings_of_the_user_and_durations_of_the_fit_change_nothing(
-    fitted: Any, optimum: Any, report: bytes, tmp_path: Path
+def test_json_files_settings_of_the_user_and_another_process_give_the_same_bytes(
+    fitted: Any, optimum: Any, report: bytes, wording: dict[str, str], tmp_path: Path
 ) -> None:
     slower = dataclasses.replace(fitted, certificate={**fitted.certificate, "seconds": 123.4})
-    with mpl.rc_context({"font.size": 30, "lines.linewidth": 9, "axes.grid": False, "pdf.fonttype": 3}):
-        before = dict(mpl.rcParams)
-        assert write_report([slower, optimum], tmp_path / "a.pdf", title=TITLE).read_bytes() == report
-        assert dict(mpl.rcParams) == before
+    names = [tmp_path / "FIT.json", tmp_path / "OPTIMUM.json", tmp_path / "sub" / "report.pdf"]
+    names[0].write_text(slower.to_json())
+    names[1].write_text(optimum.to_json())
+    command = [sys.executable, "-c", ELSEWHERE, *map(str, names), json.dumps(wording)]
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    subprocess.run(command, check=True, env=environment, cwd=Path(sl.__file__).parents[1])
+    assert names[2].read_bytes() == report
 
 
 def test_dollar_signs_and_other_alphabets_in_names_are_written_as_they_are(
     fitted: Any, drawn: Callable[..., Any], words_of: Callable[..., str]
 ) -> None:
     optimum = sl.find_optimum(fitted, 8e11, models={"a$b_c$d ≥ µ": 7e9}, cost="linear_flops")
-    assert "a$b_c$d ≥ µ with 7 visual tokens" in words_of(drawn([fitted, optimum])[0])
+    assert "a$b_c$d ≥ µ with 7 visual tokens" in words_of(drawn([fitted, optimum], PAGE_ONE)[0])
 
 
 @pytest.mark.parametrize(
@@ -209,7 +204,9 @@ def test_warnings_follow_the_grid_and_a_fit_alone_has_its_grid_too(
     ocr: Any, drawn: Callable[..., list[Page]], words_of: Callable[..., str]
 ) -> None:
     for items in (ocr, [ocr, "vlm_ocr"]):
-        covered = [page for page in drawn(items) if "What was measured" in words_of(page)]
+        covered = [
+            page for page in drawn(items, "What was measured") if "What was measured" in words_of(page)
+        ]
         names = [figure.name for part in split(blocks_of(gather(items))) for figure in figures_of(part)]
         assert [name for name in names if name.startswith("coverage")] == ["coverage_1"]
         text = " ".join(words_of(covered[0]).split())
@@ -278,12 +275,14 @@ def test_a_near_tie_does_not_contradict_how_often_the_pick_is_best(
     fitted: Any, drawn: Callable[..., Any], words_of: Callable[..., str]
 ) -> None:
     optimum = sl.find_optimum(fitted, {"flops": 8e11}, text_tokens=50, cost="linear_flops", tie=0.006)
-    first = " ".join(words_of(drawn([fitted, optimum])[0]).split())
+    first = " ".join(words_of(drawn([fitted, optimum], PAGE_ONE)[0]).split())
     assert "best in more than 99% of refits" in first
     assert "Nearly as good, and costs no more: Qwen-1.5 4B with" in first
     assert "but the difference is small." in first
     spread = {**optimum.best, "p_best": 0.42}
-    first = " ".join(words_of(drawn([fitted, dataclasses.replace(optimum, best=spread)])[0]).split())
+    first = " ".join(
+        words_of(drawn([fitted, dataclasses.replace(optimum, best=spread)], PAGE_ONE)[0]).split()
+    )
     assert (
         "best in more than 99% of refits to redrawn data, with this number of visual tokens in 42%." in first
     )

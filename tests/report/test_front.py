@@ -57,11 +57,11 @@ def test_what_no_error_can_be_is_said_on_the_page_in_the_figure_and_in_the_termi
 ) -> None:
     optimum = sl.find_optimum(ocr, 8e11, models=[2e6, 7e9], cost="linear_flops")
     assert max(point["error"] for point in optimum.pareto) > 1
-    printed = [words_of(page) for page in drawn([ocr, optimum])]
+    printed = [words_of(page) for page in drawn([ocr, optimum], "surface")]
     assert "outside 0 to 1" in " ".join(" ".join(printed).split())
     (surface,) = (page for page in printed if "Least error by cost" in page)
     assert "no error is above 1" in surface
     assert "beyond 0 to 1: no error" in surface
     show_front(optimum)
     assert "an error is between 0 and 1" in capsys.readouterr().out
-    assert "no error is above 1" not in " ".join(map(words_of, drawn([fitted])))
+    assert "no error is above 1" not in " ".join(map(words_of, drawn([fitted], "surface")))

@@ -17,11 +17,12 @@ from matplotlib.text import Text
 
 import scalelaw as sl
 from scalelaw.errors import InputError
-from scalelaw.report.blocks import Figure, Heading, split, texts_of
+from scalelaw.report.blocks import Figure, Heading, flat, split, texts_of
 from scalelaw.report.collect import gather
 from scalelaw.report.document import blocks_of
-from scalelaw.report.export import csv_text
+from scalelaw.report.export import csv_text, selected
 from scalelaw.report.figures import parity
+from scalelaw.report.render.latex import paper_files
 from scalelaw.report.render.page import Page
 from scalelaw.report.render.pdf import pages_of
 from scalelaw.report.render.pdf_outline import add_outline
@@ -186,13 +187,32 @@ def hostile() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@pytest.mark.parametrize("form", ["pdf", "html", "paper"])
-def test_hostile_names_end_no_report(hostile: pd.DataFrame, form: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def hostile_items(hostile: pd.DataFrame) -> list[Any]:
+    """A fit to that table, its plan and the table."""
     fitted = sl.fit_law(hostile, bootstrap=10)
     sizes = {name: 1e9 * (1 + place) for place, name in enumerate(HOSTILE[:8])}
-    plan = sl.find_optimum(fitted, 8e11, models=sizes, visual_tokens="1:16", cost="linear_flops")
-    target = tmp_path / ("paper" if form == "paper" else f"own.{form}")
-    sl.write_report([fitted, plan, hostile], target, style="paper" if form == "paper" else "page")
+    return [
+        fitted, sl.find_optimum(fitted, 8e11, models=sizes, visual_tokens="1:16", cost="linear_flops"), hostile,
+    ]  # fmt: skip
+
+
+def test_hostile_names_end_no_paper(hostile_items: list[Any]) -> None:
+    """The figures are those of the page, in other sizes; `test_contract.py` draws every one in every size."""
+    contents = gather(hostile_items)
+    with styled():
+        figures = selected(blocks_of(contents), ["curves", "choices"])
+        files = paper_files(figures, contents, True)
+    assert {"tables.tex", "references.bib"} < set(files)
+    for name, content in files.items():
+        if name.endswith((".tex", ".bib", ".svg")):
+            assert not UNSAFE.search(content.decode().replace("\n", "")), name
+
+
+@pytest.mark.parametrize("form", ["pdf", "html"])
+def test_hostile_names_end_no_report(hostile_items: list[Any], form: str, tmp_path: Path) -> None:
+    target = tmp_path / f"own.{form}"
+    sl.write_report(hostile_items, target)
     for path in tmp_path.rglob("*"):
         if path.suffix in (".html", ".tex", ".csv", ".json", ".svg"):
             assert not UNSAFE.search(path.read_text(encoding="utf-8").replace("\n", "")), path.name
@@ -211,12 +231,12 @@ def test_cells_that_begin_like_formulas_are_quoted() -> None:
     assert lines[1].endswith(",-1.0")
 
 
-def test_only_what_a_report_made_is_removed_or_replaced(tmp_path: Path, ocr: Any) -> None:
+def test_only_what_a_report_made_is_removed_or_replaced(tmp_path: Path) -> None:
     beside = tmp_path / "own.data"
     beside.mkdir()
     own = beside / "01_mine.csv"
     own.write_text("mine")
-    sl.write_report(ocr, tmp_path / "own.pdf")
+    sl.write_report("vlm_ocr", tmp_path / "own.pdf")
     assert own.read_text() == "mine"
     made = json.loads((beside / "manifest.json").read_text())["files"]
     assert own.name not in made
@@ -224,16 +244,18 @@ def test_only_what_a_report_made_is_removed_or_replaced(tmp_path: Path, ocr: Any
     changed = beside / next(name for name in made if name.endswith(".csv"))
     changed.write_text("edited")
     with pytest.raises(InputError) as refused:
-        sl.write_report(ocr, tmp_path / "own.pdf")
+        sl.write_report("vlm_ocr", tmp_path / "own.pdf")
     assert refused.value.code == "not_ours"
     assert changed.read_text() == "edited"
 
 
-def test_the_folder_of_an_earlier_version_is_taken_over(tmp_path: Path, ocr: Any) -> None:
-    sl.write_report(ocr, tmp_path / "own.pdf")
+def test_the_folder_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
+    sl.write_report(["vlm_ocr", "vlm_reasoning"], tmp_path / "own.pdf")
+    figures = sorted(path.name for path in (tmp_path / "own.data").glob("*.csv"))
+    assert len(figures) == 2
     (tmp_path / "own.data" / "manifest.json").unlink()
     sl.write_report("vlm_ocr", tmp_path / "own.pdf")
-    assert not (tmp_path / "own.data" / "03_parity.csv").exists()
+    assert [path.name for path in (tmp_path / "own.data").glob("*.csv")] == figures[:1]
 
 
 def test_a_loss_is_no_share_of_one(plain: Any) -> None:
@@ -274,7 +296,7 @@ def test_five_hundred_groups_are_summarized_and_bounded(ocr: Any) -> None:
     }
     with styled():
         blocks = blocks_of(gather(sl.fit.GroupedFit("benchmark", groups, {}, [])))
-        pages = pages_of(blocks)
+        pages = pages_of(split(blocks)[0])
     first = list(texts_of(split(blocks)[0]))
     assert sum(kind == "row" for kind, _ in first) == 101
     assert sum(kind == "item" for kind, _ in first) < 60
@@ -285,12 +307,13 @@ def test_five_hundred_groups_are_summarized_and_bounded(ocr: Any) -> None:
     assert "488 of 500 fits and plans" in " ".join(
         text for part in split(blocks) for _, text in texts_of(part)
     )
-    assert len(pages) < 90
+    assert len(pages) < 10
+    assert len(split(blocks)) < 90
+    assert sum(isinstance(block, Figure) for block in flat(blocks)) < 200
 
 
-def test_a_pdf_has_an_outline(ocr: Any, tmp_path: Path) -> None:
-    path = sl.write_report(ocr, tmp_path / "own.pdf")
-    data = path.read_bytes()
+def test_a_pdf_has_an_outline(written: Path, tmp_path: Path) -> None:
+    data = (written / "report.pdf").read_bytes()
     assert b"/Outlines" in data
     assert data.count(b"/Dest [") > 3
     last = int(re.findall(rb"startxref\s+(\d+)", data)[-1])

@@ -19,21 +19,21 @@ from pypdf import PdfReader
 from scalelaw.errors import InputError
 from scalelaw.report import write_report
 from scalelaw.report.blocks import Block
+from scalelaw.report.collect import gather
 from scalelaw.report.export import named_figures
+from scalelaw.report.render.latex import paper_files
 
 
 @pytest.fixture(scope="module")
-def folder(fitted: Any, optimum: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A PDF, the same as a web page, and the same for a paper."""
-    made: Path = tmp_path_factory.mktemp("outputs")
-    write_report([fitted, optimum], made / "report.pdf", command="scalelaw report fit.json")
-    write_report([fitted, optimum], made / "page.html")
-    write_report([fitted, optimum], made / "paper", style="paper")
+def paper(fitted: Any, optimum: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The figures and tables on one fit and one plan for a paper."""
+    made: Path = tmp_path_factory.mktemp("outputs") / "paper"
+    write_report([fitted, optimum], made, style="paper")
     return made
 
 
-def test_the_pdf_has_truetype_fonts_text_that_can_be_read_and_metadata(folder: Path) -> None:
-    pdf = PdfReader(folder / "report.pdf")
+def test_the_pdf_has_truetype_fonts_text_that_can_be_read_and_metadata(written: Path) -> None:
+    pdf = PdfReader(written / "report.pdf")
     fonts = {
         str(font.get_object()["/DescendantFonts"][0].get_object()["/Subtype"])
         for page in pdf.pages
@@ -58,16 +58,16 @@ def test_the_pdf_has_truetype_fonts_text_that_can_be_read_and_metadata(folder: P
     assert pdf.metadata.creation_date is None
 
 
-def test_beside_it_lie_its_words_and_every_figures_numbers(folder: Path, fitted: Any) -> None:
-    reply = json.loads((folder / "report.data" / "report.json").read_text())
+def test_beside_it_lie_its_words_and_every_figures_numbers(written: Path, fitted: Any) -> None:
+    reply = json.loads((written / "report.data" / "report.json").read_text())
     assert reply["schema"] == "scalelaw.report_contents/1"
     data = reply["data"]
     assert data["studies"][0]["fit"]["params"]["alpha"] == fitted.params["alpha"]
     assert data["pages"][0]["said"][0]["kind"] == "title"
     named = [name for page in data["pages"] for name in page["figures"]]
-    written = sorted(path.name for path in (folder / "report.data").iterdir())
-    assert written == sorted([*named, "manifest.json", "report.json"])
-    frame = pd.read_csv(folder / "report.data" / "04_parity.csv")
+    names = sorted(path.name for path in (written / "report.data").iterdir())
+    assert names == sorted([*named, "manifest.json", "report.json"])
+    frame = pd.read_csv(written / "report.data" / "04_parity.csv")
     assert len(frame) == fitted.n_points
     assert (frame["measured"] - frame["predicted"]).to_numpy() == pytest.approx(frame["residual"].to_numpy())
 
@@ -79,8 +79,9 @@ def test_every_kind_of_figure_has_numbers(blocks: list[Block]) -> None:
         assert frame.notna().any(axis=None), name
 
 
-def test_figures_of_an_earlier_report_do_not_stay(fitted: Any, tmp_path: Path) -> None:
-    write_report(fitted, tmp_path / "report.pdf")
+def test_figures_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
+    write_report(["vlm_reasoning", "vlm_ocr"], tmp_path / "report.pdf")
+    assert len(list((tmp_path / "report.data").glob("*.csv"))) == 2
     write_report("vlm_reasoning", tmp_path / "report.pdf")
     assert sorted(path.name for path in (tmp_path / "report.data").iterdir()) == [
         "02_coverage_1.csv",
@@ -89,8 +90,7 @@ def test_figures_of_an_earlier_report_do_not_stay(fitted: Any, tmp_path: Path) -
     ]
 
 
-def test_the_paper_has_columns_tables_and_entries(folder: Path) -> None:
-    paper = folder / "paper"
+def test_the_paper_has_columns_tables_and_entries(paper: Path) -> None:
     for path in paper.glob("*.pdf"):
         page = PdfReader(path).pages[0]
         assert float(page.mediabox.width) / 72 == pytest.approx(3.4, abs=0.01), path.name
@@ -108,12 +108,11 @@ def test_the_paper_has_columns_tables_and_entries(folder: Path) -> None:
     assert "has no entry" not in entries
 
 
-def test_a_table_of_plans_states_card_price_and_costs(fitted: Any, optimum: Any, tmp_path: Path) -> None:
+def test_a_table_of_plans_states_card_price_and_costs(fitted: Any, optimum: Any) -> None:
     costs = {"flops": 8e11, "latency_ms": 12.0, "energy_j": 3.0, "memory_gb": 20.0, "usd_per_million": 21.7}
     searched = {**optimum.searched, "hardware": "h100-sxm", "usd_per_hour": 2.5}
     plan = replace(optimum, best={**optimum.best, "costs": costs}, runners_up=[], searched=searched)
-    write_report([fitted, plan], tmp_path / "paper", style="paper")
-    text = (tmp_path / "paper" / "tables.tex").read_text()
+    text = paper_files([], gather([fitted, plan]), True)["tables.tex"].decode()
     assert "h100-sxm" in text
     assert "\\$2.5 per hour" in text
     row = next(line for line in text.splitlines() if "Qwen-1.5 7B &" in line)
@@ -148,8 +147,8 @@ class _Tags(HTMLParser):
             assert self.open.pop() == tag
 
 
-def test_the_web_page_is_whole_and_loads_nothing(folder: Path) -> None:
-    text = (folder / "page.html").read_text()
+def test_the_web_page_is_whole_and_loads_nothing(written: Path) -> None:
+    text = (written / "page.html").read_text()
     tags = _Tags()
     tags.feed(text)
     assert tags.open == []
@@ -188,9 +187,9 @@ document.title = JSON.stringify({heard, wide: document.documentElement.scrollWid
 
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt install chromium")
 @pytest.mark.parametrize("wide", [1200, 900, 500, 390])
-def test_a_browser_shows_the_page_and_answers_the_pointer(folder: Path, wide: int, tmp_path: Path) -> None:
+def test_a_browser_shows_the_page_and_answers_the_pointer(written: Path, wide: int, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    page.write_text((folder / "page.html").read_text().replace("</body>", PROBE + "</body>"))
+    page.write_text((written / "page.html").read_text().replace("</body>", PROBE + "</body>"))
     command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={wide},900",
                f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
@@ -198,7 +197,7 @@ def test_a_browser_shows_the_page_and_answers_the_pointer(folder: Path, wide: in
     seen = json.loads(title)
     assert re.match(r"visual tokens [\d.]+; LLM size [\d.]+ B; error 0\.\d{4}|.*error", seen["heard"])
     assert seen["wide"] <= seen["view"], "the page must not scroll sideways"
-    assert seen["figures"] == len(list((folder / "page.data").glob("*.csv"))), "each figure once"
+    assert seen["figures"] == len(list((written / "page.data").glob("*.csv"))), "each figure once"
     assert seen["type"] >= 9.9, "the smallest type of a figure, in pixels"
     assert seen["loaded"] == 0
 
@@ -230,9 +229,9 @@ def test_a_report_is_not_written_under_the_name_of_another_format(
 
 
 def test_a_second_web_page_has_the_same_bytes(
-    folder: Path, fitted: Any, optimum: Any, tmp_path: Path
+    written: Path, wording: dict[str, str], fitted: Any, optimum: Any, tmp_path: Path
 ) -> None:
-    again = write_report([fitted, optimum], tmp_path / "page.html")
-    assert again.read_bytes() == (folder / "page.html").read_bytes()
+    again = write_report([fitted, optimum], tmp_path / "page.html", **wording)
+    assert again.read_bytes() == (written / "page.html").read_bytes()
     for path in (tmp_path / "page.data").iterdir():
-        assert path.read_bytes() == (folder / "page.data" / path.name).read_bytes()
+        assert path.read_bytes() == (written / "page.data" / path.name).read_bytes()

@@ -11,7 +11,7 @@ import torch
 from scalelaw.datasets.scenes import Dataset
 from scalelaw.errors import InputError
 from scalelaw.vlm import probe
-from scalelaw.vlm.probe import Run, measure
+from scalelaw.vlm.probe import CANDIDATES, Run, measure
 
 
 def test_the_linear_probe_finds_what_is_there_and_not_what_is_not() -> None:
@@ -41,7 +41,7 @@ def test_zero_shot_through_a_locked_tower() -> None:
 @pytest.mark.parametrize("objective", ["superclass", "clip"])
 def test_a_measurement_repeats(objective: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
-    for name, value in (("PROBED", 200), ("TESTED", 200)):
+    for name, value in (("PROBED", 200), ("TESTED", 200), ("MATCHER_STEPS", 20)):
         monkeypatch.setattr(probe, name, value)
     run = Run(objective, 8, layers=1, heads=2, samples=64, batch=16, images=50)
     first, second = (measure(Dataset(0), run, lambda _: None) for _ in range(2))
@@ -53,7 +53,9 @@ def test_a_measurement_repeats(objective: str, monkeypatch: pytest.MonkeyPatch) 
 def test_only_clip_depends_on_how_many_images_one_loss_sees(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     for name in ("PROBED", "TESTED"):
-        monkeypatch.setattr(probe, name, 200)
+        monkeypatch.setattr(probe, name, CANDIDATES)
+    # only the loss is compared, so the text side need not learn
+    monkeypatch.setattr(probe, "MATCHER_STEPS", 1)
     options = {"superclass": {"idf": False}, "clip": {}}
     for objective, more in options.items():
         run = Run(objective, 8, layers=1, heads=2, samples=64, batch=16, images=50, options=more)

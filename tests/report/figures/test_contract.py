@@ -18,8 +18,9 @@ from scalelaw import plugins
 from scalelaw.fit import ablate, compare
 from scalelaw.plan import contrast_budgets, find_cost
 from scalelaw.report import save_figure, write_report
-from scalelaw.report.blocks import Figure
+from scalelaw.report.blocks import Figure, flat
 from scalelaw.report.collect import drawable, gather
+from scalelaw.report.document import blocks_of
 from scalelaw.report.figures._contract import load
 from scalelaw.report.render.single import alone
 from scalelaw.report.study import Study
@@ -154,10 +155,13 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_new_figure_is_one_file(installed: str, ocr: Any, tmp_path: Path) -> None:
     assert installed in plugins.names("figures")
     assert save_figure(installed, ocr, tmp_path / "a.svg").read_text(encoding="utf-8").count('id="axes_') == 1
-    write_report(ocr, tmp_path / "own.pdf")
-    (table,) = (tmp_path / "own.data").glob(f"*_{installed}.csv")
-    assert len(pd.read_csv(table)) == ocr.n_points
+    with styled():
+        assert installed in [
+            figure.name for figure in flat(blocks_of(gather(ocr))) if isinstance(figure, Figure)
+        ]
     write_report(ocr, tmp_path / "paper", style="paper", figures=[installed])
+    (table,) = (tmp_path / "paper" / "report.data").glob(f"*_{installed}.csv")
+    assert len(pd.read_csv(table)) == ocr.n_points
     assert [p.stem[3:] for p in (tmp_path / "paper").glob("*.svg")] == [installed]
 
 
