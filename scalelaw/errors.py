@@ -205,6 +205,10 @@ def missing_dependency(error: ModuleNotFoundError) -> MissingDependency:
     )
 
 
+Note = tuple[str, str]
+"""A warning before it is part of an answer: (code, message); see `results.warning`."""
+
+
 class PredictionWarning(UserWarning):
     """A prediction that is likely to be wrong: an input in another unit, or an error outside 0 to 1."""
 

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, Note
 from scalelaw.model_shapes import LLMShape
-
-Warnings = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ class Serving:
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     memory: Memory | None = None
-    warnings: Warnings = ()
+    warnings: tuple[Note, ...] = ()
 
     @property
     def arguments(self) -> list[str]:

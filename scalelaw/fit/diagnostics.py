@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scalelaw.errors import Note
 from scalelaw.fit.bootstrap import FEWEST, Draws
 from scalelaw.fit.multistart import Minimum
 from scalelaw.fit.options import FitOptions
@@ -16,7 +17,6 @@ from scalelaw.table.schema import COLUMNS
 from scalelaw.version import __version__
 
 Array = np.ndarray
-Warnings = list[tuple[str, str]]
 MANY_CLUSTERS = 10
 """Clusters from which a bootstrap by cluster is reliable."""
 
@@ -44,7 +44,7 @@ def scores(problem: Problem, optimum: Minimum) -> dict[str, float]:
     }
 
 
-def failed_refits(failed: int, wanted: int) -> Warnings:
+def failed_refits(failed: int, wanted: int) -> list[Note]:
     """The warning about bootstrap refits that did not converge."""
     if not failed:
         return []
@@ -57,7 +57,7 @@ def failed_refits(failed: int, wanted: int) -> Warnings:
     ]
 
 
-def few_clusters(clusters: int) -> Warnings:
+def few_clusters(clusters: int) -> list[Note]:
     """The warning about a bootstrap with few clusters."""
     if clusters >= MANY_CLUSTERS:
         return []
@@ -72,7 +72,7 @@ def few_clusters(clusters: int) -> Warnings:
 
 def fit_warnings(
     problem: Problem, optimum: Minimum, draws: Draws, options: FitOptions, clusters: int | None
-) -> Warnings:
+) -> list[Note]:
     """Warnings about the intervals: failed or too few refits, few degrees of freedom, no visible noise.
 
     clusters: number of resampled clusters, None where points are resampled.

@@ -7,12 +7,12 @@ from itertools import combinations
 
 import numpy as np
 
+from scalelaw.errors import Note
 from scalelaw.fit.multistart import Minimum
 from scalelaw.fit.varpro import Problem, State
 from scalelaw.fit.weights import effective_points
 
 Array = np.ndarray
-Warnings = list[tuple[str, str]]
 _NOISE = 100.0
 """Multiple of the objective's rounding error below which a decrease is not significant."""
 _SMALL = 1e-9
@@ -26,7 +26,7 @@ _NEGLIGIBLE = 1e-12
 """Share of the law's values below which the effect of doubling a parameter counts as zero."""
 
 
-def judge(problem: Problem, optimum: Minimum) -> tuple[str, Warnings]:
+def judge(problem: Problem, optimum: Minimum) -> tuple[str, list[Note]]:
     """(status, warnings): identified, at_bound, not_identified or not_converged, and the reasons."""
     converged = optimum.converged or at_rounding(problem, optimum)
     reasons = undetermined(problem, optimum.parameters)
@@ -53,11 +53,11 @@ def at_rounding(problem: Problem, optimum: Minimum) -> bool:
     return bool(optimum.gap * optimum.objective <= _NOISE * rounding)
 
 
-def undetermined(problem: Problem, parameters: Array) -> Warnings:
+def undetermined(problem: Problem, parameters: Array) -> list[Note]:
     """The reasons why the points do not determine the parameters; empty where they do."""
     n = problem.target.shape[1]
     free = int((~problem.fixed).sum())
-    reasons: Warnings = []
+    reasons: list[Note] = []
     distinct = len(np.unique(np.stack(problem.inputs), axis=1).T) if n else 0
     if distinct < free:
         reasons.append(
@@ -93,7 +93,7 @@ def undetermined(problem: Problem, parameters: Array) -> Warnings:
     return [*reasons, *constant, *degenerate_inputs(raw)] or flat
 
 
-def constant_target(target: Array) -> Warnings:
+def constant_target(target: Array) -> list[Note]:
     """The warning about a target [n] that does not vary."""
     if len(target) < 2 or np.ptp(target) > 0:
         return []
@@ -101,9 +101,9 @@ def constant_target(target: Array) -> Warnings:
     return [("constant_target", words)]
 
 
-def degenerate_inputs(inputs: Mapping[str, Array]) -> Warnings:
+def degenerate_inputs(inputs: Mapping[str, Array]) -> list[Note]:
     """Warnings about inputs (raw units, [n]) that do not vary, or about two that are collinear."""
-    reasons: Warnings = []
+    reasons: list[Note] = []
     for name, values in inputs.items():
         if len(values) > 1 and np.ptp(values) == 0:
             reasons.append(
@@ -116,7 +116,7 @@ def degenerate_inputs(inputs: Mapping[str, Array]) -> Warnings:
     return reasons or _collinear(inputs)
 
 
-def _collinear(inputs: Mapping[str, Array]) -> Warnings:
+def _collinear(inputs: Mapping[str, Array]) -> list[Note]:
     logs = {name: np.log(v) - np.log(v).mean() for name, v in inputs.items()}
     for (a, one), (b, other) in combinations(logs.items(), 2):
         if len(one) > 2 and abs(one @ other) > (1 - 1e-10) * np.sqrt((one @ one) * (other @ other)):
@@ -130,7 +130,7 @@ def _collinear(inputs: Mapping[str, Array]) -> Warnings:
     return []
 
 
-def _flat_direction(problem: Problem, parameters: Array) -> Warnings:
+def _flat_direction(problem: Problem, parameters: Array) -> list[Note]:
     """A combination of the free parameters along which the law does not change at any point."""
     columns, unseen = _columns(problem, parameters)
     names = np.array(problem.law.parameters)[~problem.fixed]
@@ -160,7 +160,7 @@ def _flat_direction(problem: Problem, parameters: Array) -> Warnings:
 
 def loose_parameters(
     problem: Problem, parameters: Array, intervals: Mapping[str, tuple[float, float]]
-) -> Warnings:
+) -> list[Note]:
     """The warning about nonlinear parameters whose interval is many times as wide as the value, with its direction."""
     law, free = problem.law, ~problem.fixed
     loose = []

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from scalelaw.errors import Note
 from scalelaw.fit.candidates import TAILS, Member, Sample, fit_members, leave_one_out
 from scalelaw.fit.diagnostics import scores
 from scalelaw.fit.holdout_windows import lines, windows
@@ -36,7 +37,6 @@ CLEAR = 0.9
 _FLOOR, _SAME = 1e-7, 1e-6
 _EQUAL = 1e-4
 """Relative difference of scores below which two laws are the same law in two forms."""
-Warnings = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ def weigh(points: Points, laws: Sequence[Law], options: FitOptions) -> Compariso
     )  # fmt: skip
 
 
-def _sample(points: Points, options: FitOptions) -> tuple[Sample, Warnings]:
+def _sample(points: Points, options: FitOptions) -> tuple[Sample, tuple[Note, ...]]:
     objective = options.checked()
     tail_weights = options.tail_weight if isinstance(options.tail_weight, Mapping) else 0.0
     weights = make_weights(points, options.weights, tail_weights, objective.residual)
     rows = np.flatnonzero(weights.kept)
-    notes: Warnings = ()
+    notes: tuple[Note, ...] = ()
     if len(rows) > MOST_POINTS:
         order = rows[np.lexsort([points.inputs[name][rows] for name in reversed(list(points.inputs))])]
         rows = order[np.linspace(0, len(order) - 1, MOST_POINTS).round().astype(int)]

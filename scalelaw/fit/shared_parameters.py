@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, Note
 from scalelaw.fit.bootstrap import bootstrap, percentile
 from scalelaw.fit.diagnostics import few_clusters, passes_through
 from scalelaw.fit.fitted import FittedLaw
@@ -27,7 +27,6 @@ from scalelaw.fit.varpro import Problem
 from scalelaw.table.points import Points
 
 Array = np.ndarray
-Warnings = list[tuple[str, str]]
 _ENOUGH = 3
 """Degrees of freedom from which a group's own residuals determine its noise."""
 
@@ -127,7 +126,7 @@ def share(
     law: Law,
     shared: Sequence[str],
     options: FitOptions,
-) -> tuple[dict[str, Any], Warnings]:
+) -> tuple[dict[str, Any], list[Note]]:
     """(`GroupedFit.sharing`, warnings). labels [n]: the group of each point; groups: their separate fits.
 
     Raises InputError where parameters are also tied.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scalelaw.importers._files import Warnings
+from scalelaw.errors import Note
 from scalelaw.table.schema import OK
 
 PARTIAL = "partial"
@@ -50,7 +50,7 @@ def _places(entries: Iterable[Entry], most: int = 4) -> str:
     return " and ".join(places[:most]) + (f" and {len(places) - most} more" if len(places) > most else "")
 
 
-def newest(entries: Iterable[Entry], warnings: Warnings) -> list[dict[str, Any]]:
+def newest(entries: Iterable[Entry], warnings: list[Note]) -> list[dict[str, Any]]:
     """One row a key: a full run before a partial one, then the newest; without a time to go by, status `ambiguous`."""
     groups: dict[tuple[Any, ...], list[Entry]] = {}
     for entry in entries:
@@ -84,7 +84,7 @@ def newest(entries: Iterable[Entry], warnings: Warnings) -> list[dict[str, Any]]
     return kept
 
 
-def repeats(entries: Iterable[Entry], warnings: Warnings) -> list[dict[str, Any]]:
+def repeats(entries: Iterable[Entry], warnings: list[Note]) -> list[dict[str, Any]]:
     """The rows of one file as `settled` has them, each with an id of its own."""
     times: Counter[tuple[Any, ...]] = Counter()
     rows = []
@@ -94,7 +94,7 @@ def repeats(entries: Iterable[Entry], warnings: Warnings) -> list[dict[str, Any]
     return rows
 
 
-def settled(entries: Iterable[Entry], warnings: Warnings) -> list[Entry]:
+def settled(entries: Iterable[Entry], warnings: list[Note]) -> list[Entry]:
     """The entries of one file, in its order: a copy counts once; values that differ with nothing to tell them apart
     all get the status `ambiguous`. A key that begins with None is of a row whose model has no name."""
     first: dict[tuple[Any, ...], Entry] = {}
@@ -124,7 +124,7 @@ def _label(entry: Entry) -> str:
     return f"{entry.row.get('benchmark') or 'error'} of {entry.row.get('model') or 'a model without a name'}"
 
 
-def _warn_unclear(unclear: list[str], because: str, warnings: Warnings) -> None:
+def _warn_unclear(unclear: list[str], because: str, warnings: list[Note]) -> None:
     if unclear:
         warnings.append(
             (
@@ -135,7 +135,7 @@ def _warn_unclear(unclear: list[str], because: str, warnings: Warnings) -> None:
         )
 
 
-def flag(rows: list[dict[str, Any]], warnings: Warnings) -> None:
+def flag(rows: list[dict[str, Any]], warnings: list[Note]) -> None:
     """Report rows that are never fitted, and rows that must not be fitted together."""
     for status, times in sorted(Counter(r["status"] for r in rows).items()):
         if status not in (OK, AMBIGUOUS):
@@ -158,7 +158,7 @@ def flag(rows: list[dict[str, Any]], warnings: Warnings) -> None:
     _flag_parts(rows, warnings)
 
 
-def _flag_metrics(rows: list[dict[str, Any]], warnings: Warnings) -> None:
+def _flag_metrics(rows: list[dict[str, Any]], warnings: list[Note]) -> None:
     metrics: dict[str, set[str]] = {}
     for row in rows:
         metrics.setdefault(str(row["benchmark"]), set()).add(str(row["metric"]))
@@ -176,7 +176,7 @@ def _flag_metrics(rows: list[dict[str, Any]], warnings: Warnings) -> None:
         )
 
 
-def _flag_parts(rows: list[dict[str, Any]], warnings: Warnings) -> None:
+def _flag_parts(rows: list[dict[str, Any]], warnings: list[Note]) -> None:
     benchmarks = {row["benchmark"] for row in rows}
     groups: dict[str, set[str]] = {}
     for row in rows:

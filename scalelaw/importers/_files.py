@@ -12,12 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, Note
 from scalelaw.files.file_type import otherwise
 from scalelaw.files.safe_load import is_pipe, not_text, parse_json, read_bytes, special_file
-
-Warnings = list[tuple[str, str]]
-"""What an importer reports, (code, message) pairs."""
 
 
 @dataclass
@@ -28,7 +25,7 @@ class FoundFiles:
     again: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
 
-    def report(self, root: str | Path, warnings: Warnings, also_read: Collection[str] = ()) -> None:
+    def report(self, root: str | Path, warnings: list[Note], also_read: Collection[str] = ()) -> None:
         """Add what is not read to `warnings`. also_read: names of files that are read beside the wanted ones."""
         if self.again:
             warnings.append(

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, Note
 from scalelaw.importers._duplicates import PARTIAL
 from scalelaw.importers._files import (
-    Warnings,
     as_score,
     count,
     find,
@@ -41,7 +40,7 @@ def read_runs(
     path: str | Path,
     options: Mapping[str, Any],
     wanted: Callable[[Path], bool],
-    started_at: Callable[[dict[str, Any], Path, Warnings], str | None],
+    started_at: Callable[[dict[str, Any], Path, list[Note]], str | None],
 ) -> Imported:
     """Every wanted file under `path` as rows; a file that cannot be read is left out and reported.
 
@@ -55,7 +54,7 @@ def read_runs(
             path, tool, "results",
             "Files are looked for under the tool's own names; one of another name can be given itself.",
         )  # fmt: skip
-    warnings: Warnings = []
+    warnings: list[Note] = []
     result.report(path, warnings)
     scores: list[Score] = []
     read: list[str] = []
@@ -96,7 +95,7 @@ def model_name(run: Mapping[str, Any]) -> str | None:
 
 
 def _scores(
-    tool: str, run: dict[str, Any], file: Path, source: str, when: str | None, warnings: Warnings
+    tool: str, run: dict[str, Any], file: Path, source: str, when: str | None, warnings: list[Note]
 ) -> Iterator[Score]:
     results = section(run, "results", file)
     model = model_name(run) or text(file.parent.name) or "unnamed"

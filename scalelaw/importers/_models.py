@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, Note, unknown
 from scalelaw.importers._duplicates import these
-from scalelaw.importers._files import Warnings, count, number, text
+from scalelaw.importers._files import count, number, text
 from scalelaw.table.schema import COLUMNS
 
 FACTS = (
@@ -95,7 +95,7 @@ class Models:
         (self.unmatched if required else self.without).setdefault(name)
         return {}
 
-    def report(self, warnings: Warnings) -> None:
+    def report(self, warnings: list[Note]) -> None:
         """Add patterns that match no model, and models that no pattern matches, to `warnings`."""
         if self.unused:
             warnings.append(

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, Note
 from scalelaw.importers._duplicates import Entry, flag, newest, repeats, these
-from scalelaw.importers._files import Warnings, text
+from scalelaw.importers._files import text
 from scalelaw.importers._metrics import Metric, Metrics
 from scalelaw.importers._models import FACTS, Models
 from scalelaw.importers._standard_errors import NOTES, standard_error
@@ -90,7 +90,7 @@ def assemble(
     scores: Iterable[Score],
     options: Mapping[str, Any],
     *,
-    warnings: Warnings,
+    warnings: list[Note],
     files: Sequence[str] = (),
     every_line_counts: bool = False,
 ) -> Imported:
@@ -167,7 +167,7 @@ class _Seen:
         if score.version is not None:
             self.versions.setdefault(score.benchmark, set()).add(score.version)
 
-    def report(self, warnings: Warnings) -> None:
+    def report(self, warnings: list[Note]) -> None:
         if self.empty:
             warnings.append(("no_score", _without_score(self.empty)))
         if self.ignored:
@@ -214,7 +214,7 @@ def _without_score(scores: Sequence[Score]) -> str:
     return f"{len(scores)} score(s) are empty or not finite and give no row: {', '.join(runs)}{more}."
 
 
-def _report_families(families: Any, rows: Sequence[Entry], warnings: Warnings) -> None:
+def _report_families(families: Any, rows: Sequence[Entry], warnings: list[Note]) -> None:
     benchmarks = {str(entry.row["benchmark"]) for entry in rows}
     unused = [
         str(pattern)
@@ -225,7 +225,7 @@ def _report_families(families: Any, rows: Sequence[Entry], warnings: Warnings) -
         warnings.append(("unused_patterns", f"No benchmark matches {these(unused)} of 'task_families'."))
 
 
-def _gathered(warnings: Warnings, most: int = 5) -> Iterator[tuple[str, str]]:
+def _gathered(warnings: list[Note], most: int = 5) -> Iterator[tuple[str, str]]:
     """The warnings, each once, and of a code that comes often the first few and how many more there are."""
     codes = Counter(code for code, _ in dict.fromkeys(warnings))
     notes: Counter[str] = Counter()

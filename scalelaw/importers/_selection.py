@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from scalelaw.errors import InputError, unknown
-from scalelaw.importers._files import Warnings, text
+from scalelaw.errors import InputError, Note, unknown
+from scalelaw.importers._files import text
 from scalelaw.importers._metrics import Metric, metric
 from scalelaw.importers._models import FACTS
 from scalelaw.importers._scores import Score
@@ -16,7 +16,7 @@ from scalelaw.importers._tabular import Record
 
 
 def kept(
-    records: list[Record], options: Mapping[str, Any], warnings: Warnings
+    records: list[Record], options: Mapping[str, Any], warnings: list[Note]
 ) -> Iterator[tuple[int, Record]]:
     """The rows of data, numbered from 1, but for those that `leave_out` names: [{where: {...}, because: ...}]."""
     rules = options.get("leave_out") or []
@@ -64,7 +64,7 @@ def averages(
     means: Mapping[str, Metric],
     options: Mapping[str, Any],
     citation: str,
-    warnings: Warnings,
+    warnings: list[Note],
 ) -> list[Score]:
     """`average: {benchmark: NAME, over: [...]}`: the mean of value/maximum over benchmarks, where all are there.
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from scalelaw.errors import InputError, data_row, unknown
+from scalelaw.errors import InputError, Note, data_row, unknown
 from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.importers import _scores
 from scalelaw.importers._duplicates import these
-from scalelaw.importers._files import Warnings, check_there, count, is_no_score, number, read_text, text
+from scalelaw.importers._files import check_there, count, is_no_score, number, read_text, text
 from scalelaw.importers._layout import NAMES, layout_of, refuse_other
 from scalelaw.importers._metrics import Metric, metric
 from scalelaw.importers._models import FACTS, fact, nearly_whole
@@ -232,7 +232,7 @@ class Mapped:
         return _filled(self.model, record, at, (facts.get("n_params") or float("nan")) / 1e9)
 
     def report_unused(
-        self, header: Iterable[str], used: Iterable[str], origin: str, warnings: Warnings
+        self, header: Iterable[str], used: Iterable[str], origin: str, warnings: list[Note]
     ) -> None:
         """Add the csv's columns that neither the mapping nor `used` reads to `warnings`."""
         read = {*self.columns.values(), *used}

@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, Note
 from scalelaw.importers._duplicates import PARTIAL
 from scalelaw.importers._files import (
-    Warnings,
     as_score,
     count,
     find,
@@ -54,7 +53,7 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     files = find(path, lambda file: file.name == "stats.json")
     if not files.files:
         raise nothing_found(path, "helm", "stats.json")
-    warnings: Warnings = []
+    warnings: list[Note] = []
     files.report(path, warnings, ("run_spec.json",))
     scores: list[Score] = []
     read_files: list[str] = []
@@ -107,7 +106,7 @@ def _arguments(written: str) -> list[str]:
     return [kept for part in parts if (kept := part.strip(" ,"))] or [""]
 
 
-def _scores(file: Path, source: str, warnings: Warnings) -> Iterator[Score]:
+def _scores(file: Path, source: str, warnings: list[Note]) -> Iterator[Score]:
     beside = file.with_name("run_spec.json")
     entries, spec = _entries(file), read_mapping(beside)
     adapter = spec.get("adapter_spec")
@@ -157,7 +156,7 @@ def _entries(file: Path) -> list[dict[str, Any]]:
 
 
 def _statistics(
-    entries: list[dict[str, Any]], file: Path, source: str, warnings: Warnings
+    entries: list[dict[str, Any]], file: Path, source: str, warnings: list[Note]
 ) -> dict[str, float]:
     """Name -> mean of the statistics without perturbation, of the test split (else of the valid one)."""
     splits: dict[str, dict[str, float]] = {}
@@ -188,7 +187,7 @@ def _statistics(
     return splits.get("test") or splits["valid"]
 
 
-def _status(entries: list[dict[str, Any]], limit: int | None, source: str, warnings: Warnings) -> str:
+def _status(entries: list[dict[str, Any]], limit: int | None, source: str, warnings: list[Note]) -> str:
     """`max_eval_instances` counts the examples of all splits together; a run that reached it may have been cut."""
     examined = sum(
         number(entry.get("mean")) or 0

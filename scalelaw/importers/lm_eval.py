@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scalelaw.importers._files import Warnings, number
+from scalelaw.errors import Note
+from scalelaw.importers._files import number
 from scalelaw.importers._harness import read_runs
 from scalelaw.importers._scores import OPTIONS as OPTIONS
 from scalelaw.importers._scores import Imported
@@ -28,7 +29,7 @@ def _is_result(file: Path) -> bool:
     return file.name == "results.json" or (file.name.startswith("results_") and file.suffix == ".json")
 
 
-def _started_at(run: dict[str, Any], file: Path, warnings: Warnings) -> str | None:
+def _started_at(run: dict[str, Any], file: Path, warnings: list[Note]) -> str | None:
     seconds = number(run.get("date"))
     if seconds is None:
         return None

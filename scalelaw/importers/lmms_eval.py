@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from scalelaw.importers._files import Warnings, optional, text
+from scalelaw.errors import Note
+from scalelaw.importers._files import optional, text
 from scalelaw.importers._harness import read_runs
 from scalelaw.importers._scores import OPTIONS as OPTIONS
 from scalelaw.importers._scores import Imported
@@ -35,7 +36,7 @@ def _is_result(file: Path) -> bool:
     return file.name == "results.json" or file.name.endswith("_results.json")
 
 
-def _started_at(run: dict[str, Any], file: Path, warnings: Warnings) -> str | None:
+def _started_at(run: dict[str, Any], file: Path, warnings: list[Note]) -> str | None:
     stamp = next((m[0] for s in (str(run.get("date")), file.name) if (m := STAMP.search(s))), None)
     if stamp is None:
         return None

@@ -19,9 +19,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, Note
 from scalelaw.importers._duplicates import these
-from scalelaw.importers._files import Warnings
 from scalelaw.importers._layout import of_header, refuse_other
 from scalelaw.importers._metrics import Metric
 from scalelaw.importers._scores import Imported, Score, assemble
@@ -51,7 +50,7 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
                 code="missing_column",
                 hint=f"Add to the file given with --models:\ncolumns: {{{needed}: ...}}  # {', '.join(records[0])}",
             )
-    warnings: Warnings = []
+    warnings: list[Note] = []
     scores: list[Score] = []
     means: dict[str, Metric] = {}
     unmatched = set(specs)

@@ -22,12 +22,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, Note
 from scalelaw.importers import _scores
 from scalelaw.importers._duplicates import these
 from scalelaw.importers._files import (
     FoundFiles,
-    Warnings,
     find,
     is_no_score,
     named,
@@ -59,7 +58,7 @@ def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
     files = find(path, lambda file: file.name == "status.json" or bool(SCORE_FILE.fullmatch(file.name)))
     if not files.files:
         raise nothing_found(path, "vlmevalkit", "score files")
-    warnings: Warnings = []
+    warnings: list[Note] = []
     files.report(path, warnings)
     metrics = Metrics("vlmevalkit", options.get("metrics"))
     names = _names(files, metrics, options)
@@ -113,7 +112,9 @@ def _names(files: FoundFiles, metrics: Metrics, options: Mapping[str, Any]) -> N
     return names
 
 
-def _reported(file: Path, source: str, metrics: Metrics, names: Names, warnings: Warnings) -> Iterator[Score]:
+def _reported(
+    file: Path, source: str, metrics: Metrics, names: Names, warnings: list[Note]
+) -> Iterator[Score]:
     run = read_mapping(file)
     refuse_other(file, "vlmevalkit", of_json(run))
     model = text(run.get("model_name")) or _place(file)[0]
@@ -141,7 +142,7 @@ def _reported(file: Path, source: str, metrics: Metrics, names: Names, warnings:
 
 
 def _scored(
-    file: Path, source: str, metrics: Metrics, names: Names, passed_over: list[str], warnings: Warnings
+    file: Path, source: str, metrics: Metrics, names: Names, passed_over: list[str], warnings: list[Note]
 ) -> Iterator[Score]:
     match = SCORE_FILE.fullmatch(file.name)
     model, when = _place(file)
@@ -237,7 +238,7 @@ def _headline(
     when: str | None,
     source: str,
     metrics: Metrics,
-    warnings: Warnings,
+    warnings: list[Note],
 ) -> Iterator[Score]:
     rows: dict[tuple[str, ...], dict[str, float]] = {}
     empty: dict[tuple[tuple[str, ...], str], str] = {}

@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scalelaw.errors import InputError, unknown
-from scalelaw.importers._files import Warnings, is_no_score, number
+from scalelaw.errors import InputError, Note, unknown
+from scalelaw.importers._files import is_no_score, number
 from scalelaw.importers._layout import of_header, refuse_other
 from scalelaw.importers._metrics import Metric
 from scalelaw.importers._scores import Imported, Score, assemble
@@ -78,7 +78,7 @@ def rows_of(tool: str, records: list[Record], options: Mapping[str, Any], origin
     means = {
         str(s.get("benchmark", c)): means_of(s, str(s.get("benchmark", c)), "score") for c, s in specs.items()
     }
-    warnings: Warnings = []
+    warnings: list[Note] = []
     values = {column for name, column in mapped.columns.items() if name == "value"} - set(specs)
     used = {*specs, *(str(spec["se"]) for spec in specs.values() if "se" in spec), *left_out_by(options)}
     mapped.report_unused([c for c in header if c not in values], used, origin, warnings)

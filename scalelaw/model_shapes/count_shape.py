@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scalelaw.errors import InputError
+from scalelaw.errors import InputError, Note
 from scalelaw.model_shapes import count_cache
 from scalelaw.model_shapes.architectures import FAMILIES, from_fields
 from scalelaw.model_shapes.parts import Language, encoder_key, encoder_of, language_of
@@ -32,8 +32,6 @@ _GENERIC = re.compile(
 )
 """Names of folders that several models have."""
 
-Warnings = tuple[tuple[str, str], ...]
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -43,7 +41,7 @@ class Parts:
 
     shape: LLMShape
     encoder: Mapping[str, Any] | str | None = None
-    warnings: Warnings = ()
+    warnings: tuple[Note, ...] = ()
 
 
 def folder_name(file: Path) -> str:
@@ -117,7 +115,7 @@ def _quiet() -> Iterator[None]:
 
 def _language(
     config: Mapping[str, Any], language: Language, file: Path, name: str
-) -> tuple[LLMShape, Warnings]:
+) -> tuple[LLMShape, tuple[Note, ...]]:
     if language.kind in ("", *FAMILIES):
         shape = from_fields(config, name, origin=str(file))
         if shape.family in ("", *FAMILIES):

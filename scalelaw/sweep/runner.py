@@ -19,7 +19,7 @@ import yaml
 
 from scalelaw import plugins
 from scalelaw.config import Experiment
-from scalelaw.errors import FailedCells, InputError
+from scalelaw.errors import FailedCells, InputError, Note
 from scalelaw.files.paths import SweepFolder, write_text
 from scalelaw.results.envelope import dumps
 from scalelaw.sweep import trackers
@@ -31,7 +31,6 @@ from scalelaw.sweep.part_index import Gathered, gather
 from scalelaw.sweep.parts import set_aside, set_aside_special, write_results
 from scalelaw.sweep.progress import Progress, for_this_terminal
 from scalelaw.sweep.schedule import (
-    Warnings,
     asked_for,
     do,
     jobs_of,
@@ -181,7 +180,7 @@ def run_sweep(
     return result
 
 
-def _own_code(experiment: Experiment) -> tuple[set[str], Warnings]:
+def _own_code(experiment: Experiment) -> tuple[set[str], list[Note]]:
     """The compressors about which nothing is known without running a Python file of the experiment, and a warning.
 
     These are the compressors that are such files, or all compressors if the dataset is one.
@@ -264,7 +263,7 @@ def _anywhere(experiment: Experiment) -> Experiment:
     )
 
 
-def _special(folder: SweepFolder) -> Warnings:
+def _special(folder: SweepFolder) -> list[Note]:
     """Set aside what stands in the place of a file or a folder of the sweep and is none."""
     files = (folder.experiment, folder.manifest, folder.results, folder.gathered)
     warnings = [warning for path in files for warning in set_aside_special(path)]
@@ -282,7 +281,7 @@ def _special(folder: SweepFolder) -> Warnings:
     return warnings
 
 
-def _part_warnings(folder: SweepFolder, parts: Gathered) -> Warnings:
+def _part_warnings(folder: SweepFolder, parts: Gathered) -> list[Note]:
     broken = [
         ("broken_part", f"{folder.cell(name)} is set aside and made again: {why}.")
         for name, why in parts.broken.items()
@@ -290,7 +289,7 @@ def _part_warnings(folder: SweepFolder, parts: Gathered) -> Warnings:
     return [*parts.warnings, *broken]
 
 
-def _left_out(folder: SweepFolder, listed: list[Cell]) -> Warnings:
+def _left_out(folder: SweepFolder, listed: list[Cell]) -> list[Note]:
     others = {path.stem for path in folder.cells.glob("*.parquet")} - {cell.name for cell in listed}
     if not others:
         return []
@@ -301,7 +300,7 @@ def _left_out(folder: SweepFolder, listed: list[Cell]) -> Warnings:
     return [("cells_left_out", sentence)]
 
 
-def _images_missing(rows: pa.Table) -> Warnings:
+def _images_missing(rows: pa.Table) -> list[Note]:
     """A warning about records that training and scoring left out, from the table."""
     most = {name: pc.max(rows[name]).as_py() or 0 for name in ("missing_records", "skipped_examples")}
     if not any(most.values()):
@@ -317,7 +316,7 @@ def _images_missing(rows: pa.Table) -> Warnings:
     return [("images_missing", sentence)]
 
 
-def _too_large(planned: tuple[dict[str, Any], ...], cluster: dict[str, float] | None) -> Warnings:
+def _too_large(planned: tuple[dict[str, Any], ...], cluster: dict[str, float] | None) -> list[Note]:
     """A warning about cells that need more memory than the GPU of the plan has."""
     room = cluster["memory_gb"] if cluster else math.inf
     wide = [cell for cell in planned if cell.get("memory_gb", 0) > room]

@@ -13,7 +13,7 @@ from typing import Any
 
 from scalelaw import plugins
 from scalelaw.config import Experiment, Resources
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, Note, unknown
 from scalelaw.files.paths import SweepFolder
 from scalelaw.jobs.task import Finished, Needs, Task
 from scalelaw.sweep.fingerprint import is_own_file
@@ -24,8 +24,6 @@ from scalelaw.sweep.resource_rules import needs_of
 from scalelaw.sweep.run_log import Failure, now, read_failure
 from scalelaw.sweep.stages import is_made
 from scalelaw.sweep.trainer_call import halves_note
-
-Warnings = list[tuple[str, str]]
 
 
 def missing_stages(folder: SweepFolder, missing: list[Cell]) -> list[Stage]:
@@ -125,7 +123,7 @@ def do(
     jobs: int,
     settings: dict[str, Any],
     progress: Progress,
-    warnings: Warnings,
+    warnings: list[Note],
 ) -> dict[str, str]:
     """Run the tasks. Returns the reason of each task without a result."""
     reasons = {task.name: "It was not run." for task, _ in tasks}
@@ -149,7 +147,7 @@ def do(
 
 
 def _reason(
-    folder: SweepFolder, end: Finished, items: dict[str, Item], reasons: dict[str, str], warnings: Warnings
+    folder: SweepFolder, end: Finished, items: dict[str, Item], reasons: dict[str, str], warnings: list[Note]
 ) -> str:
     """Why a task has no result: its own reason, a missing stage, or the end of its process."""
     if failure := read_failure(folder, end.task.name):

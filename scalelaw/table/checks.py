@@ -8,11 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from scalelaw.errors import InputError, data_row
+from scalelaw.errors import InputError, Note, data_row
 from scalelaw.table.pooling import separating_column
 from scalelaw.table.schema import COLUMNS
-
-Warnings = Iterator[tuple[str, str]]
 
 LOSS = re.compile(
     r"(^|[^a-z])(loss|nll|ce|xent|cross[ _-]?entropy|perplexity|ppl|bpb|bpc|bits[ _-]per[ _-]byte)($|[^a-z])",
@@ -78,7 +76,7 @@ def check_target(
     sizes: Sequence[str],
     falls: bool,
     is_score: bool = False,
-) -> Warnings:
+) -> Iterator[Note]:
     """Warn of a target that may be a score or a percentage. A law of errors falls as its inputs grow.
 
     Args:
@@ -111,7 +109,7 @@ def _check_direction(
     target: str,
     sizes: Sequence[str],
     falls: bool,
-) -> Warnings:
+) -> Iterator[Note]:
     is_loss = target_kind(rows, target) == "loss"
     is_error, named = target == "error" and not is_loss, bool(SCORE.search(target)) and not is_loss
     ours = target in COLUMNS and target not in ("error", "value")
@@ -161,7 +159,7 @@ def _check_score(
     column: str,
     sizes: Sequence[str],
     falls: bool,
-) -> Warnings:
+) -> Iterator[Note]:
     """Warn of a score that falls with size, as an error does.
 
     Raises:
@@ -222,7 +220,7 @@ def _quoted(column: str) -> str:
     return f"'{column}'" if re.search(r"[^\w.-]", column) else column
 
 
-def _check_percent(rows: pd.DataFrame, values: np.ndarray, target: str) -> Warnings:
+def _check_percent(rows: pd.DataFrame, values: np.ndarray, target: str) -> Iterator[Note]:
     """Warn of errors above 1.
 
     Raises:
@@ -259,7 +257,7 @@ def _check_percent(rows: pd.DataFrame, values: np.ndarray, target: str) -> Warni
     )
 
 
-def _check_small(rows: pd.DataFrame, values: np.ndarray, target: str) -> Warnings:
+def _check_small(rows: pd.DataFrame, values: np.ndarray, target: str) -> Iterator[Note]:
     """Warn of one error that was a share of 1 among percentages, before all were divided by 100."""
     least = float(values.min())
     rest = values[values > least]
@@ -284,7 +282,7 @@ def _in_percent(few: np.ndarray, rest: np.ndarray) -> bool:
     )
 
 
-def check_shares(rows: pd.DataFrame, scores: np.ndarray, column: str, maximum: float) -> Warnings:
+def check_shares(rows: pd.DataFrame, scores: np.ndarray, column: str, maximum: float) -> Iterator[Note]:
     """Warn of a few shares of 1 among scores of a larger maximum.
 
     Args:

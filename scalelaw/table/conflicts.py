@@ -8,11 +8,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from scalelaw.errors import InputError, data_row
+from scalelaw.errors import InputError, Note, data_row
 from scalelaw.table.checks import ERROR, FEW, LOSS, SCORE
 from scalelaw.table.schema import COLUMNS, UNREPEATABLE
-
-Warnings = Iterator[tuple[str, str]]
 
 MEASURED = {
     *UNREPEATABLE, "value", "error", "error_se", "error_se_kind", "chance_error", "missing_records", "skipped_examples",
@@ -39,7 +37,7 @@ SCALES = (1.0, 100.0)
 
 def check_cells(
     rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], values: np.ndarray, target: str
-) -> Warnings:
+) -> Iterator[Note]:
     """Warn of repeats that no column tells apart, where most cells are repeated.
 
     Raises:
@@ -104,7 +102,7 @@ def _identifies(values: pd.Series, column: str, target: str) -> bool:
     return whole or distinct <= DISTINCT * len(values)
 
 
-def repeated_rows(rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], values: np.ndarray) -> Warnings:
+def repeated_rows(rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], values: np.ndarray) -> Iterator[Note]:
     """Warn of exact copies."""
     kept = ("model", "compressor", "task_family", "benchmark", "metric", "seed", "judge", "rate_factor")
     known = {column: pd.factorize(rows[column])[0] for column in kept if column in rows}
@@ -116,7 +114,7 @@ def repeated_rows(rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], values: 
         )
 
 
-def check_scores(rows: pd.DataFrame, values: np.ndarray, target: str) -> Warnings:
+def check_scores(rows: pd.DataFrame, values: np.ndarray, target: str) -> Iterator[Note]:
     """Warn of errors that are not 1 - score / maximum of the same row."""
     if target != "error" or ("direction" in rows and (rows["direction"] == "loss").any()):
         return

@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from scalelaw.errors import Note
 from scalelaw.table.schema import COLUMNS
-
-Warnings = Iterator[tuple[str, str]]
 
 KINDS = (
     "task_family", "compressor", "benchmark", "metric", "judge", "n_shot", "filter", "group", "part", "part_of",
@@ -79,7 +78,7 @@ def pooled(
     columns: Collection[str],
     named: Collection[str],
     inputs: Mapping[str, np.ndarray] | None = None,
-) -> Warnings:
+) -> Iterator[Note]:
     """Warn of points of several kinds.
 
     Args:

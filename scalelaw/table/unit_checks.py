@@ -7,11 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from scalelaw.errors import InputError, data_row
+from scalelaw.errors import InputError, Note, data_row
 from scalelaw.table.schema import COLUMNS
 from scalelaw.table.size_checks import FACTORS, SMALLEST_MODEL, check_lengths, check_sizes
-
-Warnings = Iterator[tuple[str, str]]
 
 LETTERS = {"N": "n_params", "V": "visual_tokens", "D": "train_tokens", "C": "train_flops"}
 """Names of columns that publications use for a column of the results table."""
@@ -25,7 +23,9 @@ FEWEST_FLOPS = 1e9
 """Training FLOPs below which a value is in another unit."""
 
 
-def check_units(rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], columns: Mapping[str, str]) -> Warnings:
+def check_units(
+    rows: pd.DataFrame, inputs: Mapping[str, np.ndarray], columns: Mapping[str, str]
+) -> Iterator[Note]:
     """Warn of inputs that are probably not in the unit of their column.
 
     Raises:
@@ -89,7 +89,7 @@ def _one_unit(rows: pd.DataFrame, values: np.ndarray, column: str) -> None:
     )
 
 
-def _one_odd(rows: pd.DataFrame, values: np.ndarray, column: str) -> Warnings:
+def _one_odd(rows: pd.DataFrame, values: np.ndarray, column: str) -> Iterator[Note]:
     """Warn of one size apart from all others that lies among them in thousands, millions or billions."""
     ordered = np.unique(values)
     if len(ordered) < 3:
