@@ -52,12 +52,12 @@ def defaults_of(kind: str, family: Any) -> dict[str, Any]:
             "image_size", "num_channels", "projection_dim",
         })  # fmt: skip
     return {
-        name: {key: plain(fields[key]) for key in sorted(keys) if stated(fields.get(key))}
+        name: {key: plain(fields[key]) for key in sorted(keys) if is_plain(fields.get(key))}
         for name, fields, keys in (("vision", vision, read[0]), ("top", beside, read[1]))
     }
 
 
-def stated(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """Whether a class has a default that is no configuration of its own."""
     return value is not None and not isinstance(value, dict)
 

@@ -47,8 +47,8 @@ def count_image(width: int, height: int, settings: Settings) -> Counted:
 def vision_shape(vision: Fields, top: Fields, text_width: int) -> VisionShape:
     """SigLIP on each tile; learned queries that attend to its patches, and two matrices at each of them."""
     width, patch = whole(vision, "hidden_size"), whole(vision, "patch_size")
-    given = inner_fields(top, "projector_patch_to_query_dict") or QUERIES
-    by_patches = {int(patches): int(queries) for patches, queries in given.items()}
+    declared = inner_fields(top, "projector_patch_to_query_dict") or QUERIES
+    by_patches = {int(patches): int(queries) for patches, queries in declared.items()}
     queries = max(by_patches.values())
 
     def pairs(rows: int, columns: int) -> int:
