@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
 import subprocess
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import pandas as pd
 import pytest
 
@@ -103,28 +103,30 @@ def test_the_file_is_a4_landscape_vector_with_truetype_fonts(report: bytes) -> N
     assert b"Date" not in report
 
 
-ELSEWHERE = """
-import json, sys
-from scalelaw.report import write_report
-mpl.rcParams.update({"font.size": 30, "lines.linewidth": 9, "axes.grid": False, "pdf.fonttype": 3})
-before = dict(mpl.rcParams)
-write_report(sys.argv[1:3], sys.argv[3], **json.loads(sys.argv[4]))
-assert dict(mpl.rcParams) == before
-assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules
-"""
+def test_json_files_in_another_process_give_the_same_bytes(
+    fitted: Any, optimum: Any, report: bytes, wording: dict[str, str], tmp_path: Path
+) -> None:
+    names = [tmp_path / "FIT.json", tmp_path / "OPTIMUM.json", tmp_path / "report.pdf"]
+    names[0].write_text(fitted.to_json())
+    names[1].write_text(optimum.to_json())
+    code = (
+        f"import sys; from scalelaw.report import write_report as w; w(sys.argv[1:3], sys.argv[3], **{wording!r});"
+        "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    folder = Path(sl.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code, *map(str, names)], check=True, env=environment, cwd=folder)
+    assert names[2].read_bytes() == report
 
 
-def test_json_files_settings_of_the_user_and_another_process_give_the_same_bytes(
+def test_settings_of_the_user_and_durations_of_the_fit_change_nothing(
     fitted: Any, optimum: Any, report: bytes, wording: dict[str, str], tmp_path: Path
 ) -> None:
     slower = dataclasses.replace(fitted, certificate={**fitted.certificate, "seconds": 123.4})
-    names = [tmp_path / "FIT.json", tmp_path / "OPTIMUM.json", tmp_path / "sub" / "report.pdf"]
-    names[0].write_text(slower.to_json())
-    names[1].write_text(optimum.to_json())
-    command = [sys.executable, "-c", ELSEWHERE, *map(str, names), json.dumps(wording)]
-    environment = {**os.environ, "PYTHONHASHSEED": "1"}
-    subprocess.run(command, check=True, env=environment, cwd=Path(sl.__file__).parents[1])
-    assert names[2].read_bytes() == report
+    with mpl.rc_context({"font.size": 30, "lines.linewidth": 9, "axes.grid": False, "pdf.fonttype": 3}):
+        before = dict(mpl.rcParams)
+        assert write_report([slower, optimum], tmp_path / "a.pdf", **wording).read_bytes() == report
+        assert dict(mpl.rcParams) == before
 
 
 def test_dollar_signs_and_other_alphabets_in_names_are_written_as_they_are(
