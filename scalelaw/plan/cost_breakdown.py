@@ -32,7 +32,7 @@ from scalelaw.plan.images import (
 )
 from scalelaw.plan.tokens import can_give, refuse_tokens
 from scalelaw.plan.unused_options import idle_price
-from scalelaw.plan.workload import TYPES, Query, Setup, make_query
+from scalelaw.plan.workload import TYPES, Query, Setup, make_query, without_images
 from scalelaw.results.cost_breakdown import Bill
 from scalelaw.results.warning import as_warnings
 from scalelaw.tokens.pictures import Pictures, read_pictures
@@ -59,8 +59,8 @@ def find_cost(
 
     Args:
         model: a bundled name, or a config.json (or its folder).
-        visual_tokens: of an image, 576 unless the images are given in pixels. 0 is a text query: no encoder runs, and
-            the encoder that the model has, or that was named, stays in memory.
+        visual_tokens: of an image, 576 unless the images are given in pixels. 0, or images=0, is a text query: no
+            encoder runs, and the encoder that the model has, or that was named, stays in memory.
         image: sizes in pixels, ("1920x1080", ...) or (width, height) pairs: the images of one query.
         image_sizes: many images, each of a query of its own: a csv, or a list. Costs are means.
         frames: the images are videos of so many frames.
@@ -78,7 +78,7 @@ def find_cost(
     if pictures is None:
         if settings:
             raise InputError("A knob needs images: give --image 1920x1080, too.", code="usage")
-        tokens = 576 if visual_tokens is None else visual_tokens
+        tokens = tokens_of_image(visual_tokens, options)
         if not options.stated_tower and count_of(tokens) and options.work.images:
             named = with_own_encoder(named)
         work, count, is_assumed = workload_for(named, options, tokens)
@@ -155,13 +155,17 @@ def _images(pictures: Pictures, seen: Seen) -> list[dict[str, Any]]:
 
 @typed(**TYPES)
 def explain_flops(
-    value: str | float, model: Any, visual_tokens: float = 576, text_tokens: float = 50, **query: Any
+    value: str | float,
+    model: Any,
+    visual_tokens: float | None = None,
+    text_tokens: float = 50,
+    **query: Any,
 ) -> list[dict[str, Any]]:
     """Which convention and length give a published number for a model (see `conventions.explain`)."""
     options = make_query(text_tokens, **query)
     named = find_model(model)
     assert named.shape is not None
-    work, visual, _ = workload_for(named, options, visual_tokens)
+    work, visual, _ = workload_for(named, options, tokens_of_image(visual_tokens, options))
     return flop_conventions.explain(value, named.shape, work, visual)
 
 
@@ -205,6 +209,8 @@ def workload_for(model: Model, query: Query, visual_tokens: Any) -> tuple[Worklo
     """
     one_setup(query)
     number = count_of(visual_tokens)
+    if number > 0 and not query.work.images:
+        raise without_images(f"{number:g} visual tokens")
     sees_images = number > 0 and query.work.images > 0
     work, is_assumed = of_one(model, one_work(query), query.stated_tower, sees_images)
     _check_tokens(number, work)
@@ -216,8 +222,15 @@ def one_work(query: Query) -> Workload:
     return query.work.of_setup(0)
 
 
+def tokens_of_image(visual_tokens: Any, query: Query) -> Any:
+    """The visual tokens of an image: 576 unless they are given, and 0 for a query without images."""
+    if visual_tokens is not None:
+        return visual_tokens
+    return 576 if query.work.images else 0
+
+
 def count_of(visual_tokens: Any) -> float:
-    """A number of visual tokens: at least 0 (a text query), a mean may be fractional. Raises InputError."""
+    """A number of visual tokens: 0 (a text query) or at least 1, a mean may be fractional. Raises InputError."""
     try:
         visual = float(visual_tokens)
     except (TypeError, ValueError, OverflowError):
@@ -225,6 +238,12 @@ def count_of(visual_tokens: Any) -> float:
     if not 0 <= visual <= 1e9:
         message = f"visual_tokens must be a number from 0 to 1e9; it is {str(visual_tokens)[:40]}."
         raise InputError(message, code="bad_tokens")
+    if 0 < visual < 1:
+        raise InputError(
+            f"visual_tokens is {visual:g}, and an image has at least 1 visual token.",
+            code="bad_tokens",
+            hint="Multiply a share of the tokens by their full number, 576 for example; 0 is a text query.",
+        )
     return visual
 
 

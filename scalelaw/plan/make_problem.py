@@ -24,10 +24,12 @@ from scalelaw.plan.reachable import Sights, knob_warnings, restricted, sights_of
 from scalelaw.plan.tokens import can_give, measured_counts, refuse_tokens, token_counts
 from scalelaw.plan.unused_options import counts_tower, idle_price, without_effect
 from scalelaw.plan.warnings import for_sizes
-from scalelaw.plan.workload import Query, make_query
+from scalelaw.plan.workload import Query, make_query, without_images
 from scalelaw.tokens.pictures import Pictures, read_pictures
 
 REQUIRED = ("n_params", "visual_tokens")
+SMALLEST_MODEL = 1e4
+"""Number of parameters that a law's largest model exceeds, unless its unit is millions or billions."""
 
 
 def make_problem(
@@ -58,6 +60,9 @@ def make_problem(
                 code="usage",
                 hint="Name them with --models: a family of the catalogue, or folders with a config.json.",
             )
+    elif not query.work.images:
+        raise without_images(_visual_tokens(fitted, visual_tokens))
+    _check_units(fitted)
     warnings: list[tuple[str, str]] = []
     catalogue, models_from = _models(fitted, models, budgets, cost, query.work.device is not None, warnings)
     warnings += for_sizes(fitted, catalogue)
@@ -187,6 +192,33 @@ def check_law(fitted: Any) -> None:
             "visual_tokens.",
             code="wrong_law",
             hint="Fit product_power or additive_power, for instance.",
+        )
+
+
+def _visual_tokens(fitted: Any, visual_tokens: Any) -> str:
+    """The numbers of visual tokens of a plan, in words."""
+    if visual_tokens is not None:
+        counts = token_counts(visual_tokens)
+        return f"{counts[0]:g}{f' to {counts[-1]:g}' if len(counts) > 1 else ''} to choose from"
+    low, high = fitted.measured_range["visual_tokens"]
+    return f"{low:g} to {high:g} in the measured range"
+
+
+def _check_units(fitted: Any) -> None:
+    """Raises InputError `unit_mismatch` for a law of inputs in units that no cost can be computed from."""
+    low, high = fitted.measured_range["visual_tokens"]
+    if low < 1:
+        raise InputError(
+            f"The law was fitted to visual_tokens from {low:g} to {high:g}, and a plan needs numbers of tokens.",
+            code="unit_mismatch",
+            hint="Fit it again with --scale visual_tokens=576 (their full number) and without --as-is.",
+        )
+    low, high = fitted.measured_range["n_params"]
+    if high < SMALLEST_MODEL:
+        raise InputError(
+            f"The law was fitted to n_params from {low:g} to {high:g}, and a plan needs numbers of parameters.",
+            code="unit_mismatch",
+            hint="Fit it again with --scale n_params=1e9 if they are in billions.",
         )
 
 

@@ -187,6 +187,8 @@ def _query(row: Mapping[str, str], at: int, model: str) -> tuple[Model, Workload
         if sees and (seen := _from_pixels(named, row["image_size"], query)) is not None:
             work, tokens_seen = seen
             return named, replace(work, **served), count_of(visual) if visual else tokens_seen, False
+        if not visual and not query.work.images:
+            visual = "0"
         if not visual:
             raise InputError("The row has neither visual_tokens nor an image_size.", code="bad_tokens")
         work, count, is_assumed = workload_for(named, query, visual)

@@ -152,6 +152,15 @@ def make_query(
     return Query(work, setups, scenarios, stated_tower=bool(tower))
 
 
+def without_images(what: str) -> InputError:
+    """The refusal of visual tokens in a query of 0 images."""
+    return InputError(
+        f"A query of 0 images has no visual tokens, and there are {what}.",
+        code="usage",
+        hint="Set images to 1 or more. `scalelaw cost MODEL --images 0` is the cost of a text query.",
+    )
+
+
 def _efficiency(device: Device, mfu: Any, mbu: Any, seed: int) -> tuple[Device, tuple[Device, ...]]:
     if mfu is None and mbu is None:
         return device, ()

@@ -111,8 +111,9 @@ def test_every_image_and_tile_has_its_tower_in_every_whole_convention() -> None:
 
 
 def test_without_images_a_number_is_explained_by_the_text() -> None:
-    bill = find_cost("llava-1.5-7b", 576, 50, images=0)
-    first = explain_flops(bill.flops, "llava-1.5-7b", 576, 50, images=0)[0]
+    bill = find_cost("llava-1.5-7b", text_tokens=50, images=0)
+    assert bill.visual_tokens == 0
+    first = explain_flops(bill.flops, "llava-1.5-7b", text_tokens=50, images=0)[0]
     assert (first["convention"], first["tokens"], first["known_length"]) == ("exact", 50, True)
 
 

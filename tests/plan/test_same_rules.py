@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from scalelaw.errors import InputError, ScalelawError
-from scalelaw.plan import calibrate, contrast_budgets, find_cost, find_optimum
+from scalelaw.fit import fit_law
+from scalelaw.plan import calibrate, contrast_budgets, explain_flops, find_cost, find_optimum, switch_points
 from scalelaw.plan.sensitivity import relaxation
 from scalelaw.plan.workload import make_query
 from scalelaw.tokens import count_tokens
@@ -107,7 +108,8 @@ COLUMNS = ("model", "visual_tokens", "generate", "batch")
         *(("batch", v) for v in (float("nan"), float("inf"), -1, 0, "x", "1,1", "1,2")),
         *(("dtype", v) for v in ("x", "bf16,bf16", "fp8,int4", "INT8")),
         *(("tower", v) for v in ("x", "none", "clip-vit-b-16")),
-        *(("visual_tokens", v) for v in (float("nan"), float("inf"), -1, 0, "", "x", "4,4", 577, 1e12)),
+        *(("visual_tokens", v) for v in (float("nan"), float("inf"), -1, 0, 0.5, "", "x", "4,4", 577, 1e12)),
+        *(("images", v) for v in (0, 2, 1.5, -1)),
         *(("model", v) for v in ("", "x", "qwen1.5", f"{MODEL},{MODEL}")),
     ],
     ids=lambda value: str(value)[:20],
@@ -127,7 +129,7 @@ def test_an_argument_of_calibrate(tmp_path: Path, name: str) -> None:
 
 
 def test_visual_tokens_that_no_command_takes(reasoning: Any) -> None:
-    for value in (float("nan"), float("inf"), -1, "", "x", 1e12, -float("inf")):
+    for value in (float("nan"), float("inf"), -1, 0.25, "", "x", 1e12, -float("inf")):
         assert code_of(lambda value=value: find_cost(MODEL, value)) == "bad_tokens"
         assert code_of(lambda value=value: find_optimum(reasoning, 8e11, visual_tokens=value)) == "bad_tokens"
 
@@ -171,8 +173,31 @@ def test_a_text_query_keeps_the_encoder_that_the_model_has() -> None:
 
     for model in ("llava-1.5-7b", "qwen2.5-vl-7b", "gemma-3-4b", "smolvlm2-500m"):
         shown, _ = weights(model=model, visual_tokens=1)
-        for text in ({"visual_tokens": 0}, {"visual_tokens": 1, "images": 0}):
+        for text in ({"visual_tokens": 0}, {"images": 0}, {"visual_tokens": 0, "images": 0}):
             assert weights(model=model, **text)[0] == shown
     plain, warnings = weights(model="vicuna-7b", visual_tokens=0)
     assert plain < weights(model="vicuna-7b", visual_tokens=1)[0]
     assert "assumed_encoder" not in warnings
+
+
+@pytest.mark.parametrize("visual_tokens", [None, 576, "1:576"])
+def test_no_images_and_visual_tokens_are_refused(reasoning: Any, visual_tokens: Any) -> None:
+    options: dict[str, Any] = {"models": MODEL, "visual_tokens": visual_tokens, "images": 0}
+    for run in (
+        lambda: find_optimum(reasoning, 7e11, **options),
+        lambda: contrast_budgets(reasoning, {"flops": 7e11}, **options),
+        lambda: relaxation(reasoning, {"flops": 7e11}, **options),
+        lambda: switch_points(reasoning, **options),
+    ):
+        assert code_of(run) == "usage"
+    assert code_of(lambda: find_cost(MODEL, 576, images=0)) == "usage"
+    assert code_of(lambda: explain_flops(1e12, MODEL, 576, images=0)) == "usage"
+    assert find_cost(MODEL, images=0).visual_tokens == 0
+
+
+@pytest.mark.parametrize("scale", [{"visual_tokens": 1 / 576}, {"n_params": 1e-9}, {"n_params": 1e-6}])
+def test_a_law_in_units_without_a_cost_is_refused(scale: dict[str, float]) -> None:
+    fitted = fit_law("vlm_reasoning", scale=scale, as_is=True, bootstrap=0)
+    for models in (None, MODEL):
+        assert code_of(lambda models=models: find_optimum(fitted, 8e11, models=models)) == "unit_mismatch"
+        assert code_of(lambda models=models: switch_points(fitted, models=models)) == "unit_mismatch"
