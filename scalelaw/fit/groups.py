@@ -21,6 +21,7 @@ from scalelaw.fit.shared_parameters import share as judge_sharing
 from scalelaw.laws import DEFAULT
 from scalelaw.results.envelope import Answer, plain
 from scalelaw.results.warning import Warning, as_warnings
+from scalelaw.table.cells import empty_cells
 from scalelaw.table.points import Points, no_column
 from scalelaw.table.pooling import pooled
 
@@ -83,13 +84,20 @@ def fit_groups(
         share: parameters that are tested for being equal in all groups.
 
     Raises:
-        InputError: for a column that is missing or incomplete, for fewer than two groups with `share`, and as
+        InputError: for a column that is missing or empty, for fewer than two groups with `share`, and as
             `fit_law`.
+
+    Rows whose cell of `by` is empty are left out, with a warning `empty_cells`.
     """
     points, loaded_law, fit_options = opening(table, law, inputs, target, where, make_options(options))
-    if by not in points.rows or points.rows[by].isna().any():
-        there = [str(c) for c in points.rows.columns if points.rows[c].notna().all()]
+    blank = empty_cells(points.rows, by)
+    if blank.all():
+        there = [str(c) for c in points.rows.columns if points.rows[c].notna().any()]
         raise no_column(points.rows, by, there)
+    warnings: list[tuple[str, str]] = []
+    if blank.any():
+        warnings.append(("empty_cells", f"{blank.sum()} row(s) with an empty '{by}' left out."))
+        points, fit_options = take(points, ~blank), fit_options.of_rows(~blank)
     for name in share:
         if name not in loaded_law.parameters:
             raise unknown("parameter", name, loaded_law.parameters)
@@ -103,7 +111,7 @@ def fit_groups(
     for name in names:
         mine = labels == name
         groups[name] = fit_points(take(points, mine), loaded_law, fit_options.of_rows(mine))
-    warnings = [
+    warnings += [
         (code, f"{by}={name}: {words}") for name, fitted in groups.items() for code, words in fitted.warnings
     ]
     sharing: dict[str, Any] = {}

@@ -18,6 +18,7 @@ from scalelaw.fit.options import FitOptions
 from scalelaw.fit.parameters import Freedom, freedom
 from scalelaw.fit.varpro import Problem
 from scalelaw.fit.weights import Weights, make_weights, need_positive, need_squares
+from scalelaw.table.cells import empty_cells
 from scalelaw.table.points import Points, no_column, points
 from scalelaw.table.read import read_table
 
@@ -154,7 +155,14 @@ def make_task(points: Points, law: Law, options: FitOptions) -> Task:
 def _clusters(points: Points, column: str | None, kept: Array) -> Array | None:
     if column is None:
         return None
-    if column not in points.rows or points.rows[column].isna().any():
-        there = [str(c) for c in points.rows.columns if points.rows[c].notna().all()]
+    blank = empty_cells(points.rows, column)
+    if blank.all():
+        there = [str(c) for c in points.rows.columns if points.rows[c].notna().any()]
         raise no_column(points.rows, column, there)
+    if blank[kept].any():
+        raise InputError(
+            f"Column '{column}' is empty in {blank[kept].sum()} of {kept.sum()} rows, and each needs a cluster.",
+            code="empty_cells",
+            hint="Fill in the cells, or select other rows with --where.",
+        )
     return np.asarray(points.rows[column].astype(str).to_numpy()[kept])

@@ -34,6 +34,19 @@ LONGEST_TEXT = 10_000
 """Maximum length of a cell that is neither a number nor text and is stored as text."""
 
 
+def empty_cells(frame: pd.DataFrame, column: str) -> np.ndarray:
+    """[n] bool: rows whose cell of a column holds nothing: missing, blank, or one of `EMPTY_TEXT`. All without it."""
+    if column not in frame:
+        return np.ones(len(frame), bool)
+    cells = frame[column]
+    blank = np.array(cells.isna(), dtype=bool)
+    if not pd.api.types.is_numeric_dtype(cells):
+        blank |= np.array(
+            [isinstance(cell, str) and cell.strip() in EMPTY_TEXT for cell in cells], dtype=bool
+        )
+    return blank
+
+
 def numbers(column: pd.Series, label: str, name: str) -> pd.Series:
     """A column as float64, with NaN for empty cells and a new index. `name` is that of the table.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -198,3 +199,43 @@ def test_influence_finds_the_point_that_was_moved() -> None:
     rest = sl.fit_law(table.drop(index=27), bootstrap=0)
     assert without == pytest.approx(rest.derived["alpha_over_beta"]["value"], rel=1e-6)
     assert sum(r["leverage"] for r in rows) == pytest.approx(4, rel=1e-6)
+
+
+@pytest.mark.parametrize("cell", ["", "NA", "nan", "None", "null", " ", "\t", "n/a", None])
+def test_rows_of_an_empty_group_are_left_out_and_counted(
+    cell: str | None, both: pd.DataFrame, tmp_path: Path
+) -> None:
+    table = both.assign(part=both.task_family.where(both.index != 3, cell))
+    file = tmp_path / "table.csv"
+    table.to_csv(file, index=False, lineterminator="\r\n")
+    rest = fit_groups(table.drop(index=3), "part", share=["alpha"], bootstrap=0)
+    for source in (table, file):
+        grouped = fit_groups(source, "part", share=["alpha"], bootstrap=0)
+        assert list(grouped.groups) == ["reasoning", "ocr"]
+        assert grouped.groups["reasoning"].params == pytest.approx(rest.groups["reasoning"].params, rel=1e-9)
+        assert grouped.sharing["params"] == pytest.approx(rest.sharing["params"], rel=1e-9)
+        assert next(w.message for w in grouped.warnings if w.code == "empty_cells").startswith("1 row")
+
+
+def test_weights_follow_the_rows_of_groups_that_are_left(both: pd.DataFrame) -> None:
+    table = both.assign(part=both.task_family.where(both.index != 3, None))
+    weights = np.linspace(1, 2, len(table))
+    grouped = fit_groups(table, "part", weights=weights, bootstrap=0)
+    alone = sl.fit_law(
+        table[table.part == "reasoning"], weights=weights[(table.part == "reasoning").to_numpy()]
+    )
+    assert grouped.groups["reasoning"].params == pytest.approx(alone.params, rel=1e-9)
+
+
+def test_a_group_or_a_cluster_without_any_cell(both: pd.DataFrame) -> None:
+    for code, table in (
+        ("missing_column", both.assign(part=None)),
+        ("missing_column", both.assign(part=" ")),
+    ):
+        with pytest.raises(InputError) as caught:
+            fit_groups(table, "part", bootstrap=0)
+        assert caught.value.code == code
+    some = both.assign(part=both.model.where(both.index != 3, None))
+    with pytest.raises(InputError) as caught:
+        sl.fit_law(some, cluster="part", as_is=True, bootstrap=20)
+    assert caught.value.code == "empty_cells"
