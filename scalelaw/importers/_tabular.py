@@ -15,6 +15,7 @@ from string import Formatter
 from typing import Any
 
 from scalelaw.errors import InputError, Note, data_row, unknown
+from scalelaw.files.csv_text import check_names, read_lines
 from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.importers import _scores
 from scalelaw.importers._duplicates import these
@@ -70,9 +71,7 @@ def read_sheet(path: str | Path, decimal: Any = None) -> list[Record]:
             )
     named = [i for i, name in enumerate(header) if name or any(line[i].strip() for line in lines[1:])]
     header = [header[i] for i in named]
-    if len(set(header)) < len(header):
-        twice = sorted({name or "(no name)" for name in header if header.count(name) > 1})
-        raise InputError(f"{file} names a column twice: {', '.join(twice)}.", code="duplicate_column")
+    check_names([name or "(no name)" for name in header], str(file))
     return [{header[k]: _plain(line[i].strip(), decimal) for k, i in enumerate(named)} for line in lines[1:]]
 
 
@@ -81,10 +80,7 @@ def _lines(file: Path) -> list[list[str]]:
         return workbook(file)
     written = read_text(file)
     separator = "\t" if file.suffix == ".tsv" else _separator(written)
-    try:
-        return list(csv.reader(io.StringIO(written, newline=""), delimiter=separator))
-    except csv.Error as error:
-        raise InputError(f"{file} cannot be read as csv: {error}.", code="unreadable_file") from error
+    return read_lines(written, str(file), separator, code="unreadable_file")
 
 
 def _separator(written: str) -> str:

@@ -12,8 +12,6 @@ Format: open-compass/VLMEvalKit, vlmeval/smp/status_report.py and vlmeval/datase
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 import re
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from scalelaw.errors import InputError, Note
+from scalelaw.files.csv_text import check_names, read_lines
 from scalelaw.importers import _scores
 from scalelaw.importers._duplicates import these
 from scalelaw.importers._files import (
@@ -182,10 +181,7 @@ def _utc(value: Any) -> str | None:
 
 
 def _lines(file: Path, separator: str) -> list[list[str]]:
-    try:
-        return [line for line in csv.reader(io.StringIO(read_text(file)), delimiter=separator) if line]
-    except csv.Error as error:
-        raise InputError(f"{file} cannot be read as csv: {error}.", code="unreadable_file") from error
+    return read_lines(read_text(file), str(file), separator, code="unreadable_file")
 
 
 def _table(lines: list[list[str]], file: Path) -> dict[str, Any]:
@@ -195,8 +191,7 @@ def _table(lines: list[list[str]], file: Path) -> dict[str, Any]:
     if {"prediction", "question"} & {name.strip().lower() for name in lines[0]}:
         raise InputError(f"{file} holds single questions, not scores.", code="samples_not_scores")
     header, body = lines[0], lines[1:]
-    if twice := sorted({name for name in header if name.strip() and header.count(name) > 1}):
-        raise InputError(f"{file} names a column twice: {', '.join(twice)}.", code="duplicate_column")
+    check_names((name for name in header if name.strip()), str(file))
     numeric = [any(number(line[i]) is not None for line in body) for i in range(len(header))]
     flat: dict[str, Any] = {}
     for at, line in enumerate(body):

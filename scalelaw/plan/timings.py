@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +13,7 @@ import numpy as np
 
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError, data_row, unknown
+from scalelaw.files.csv_text import read_records
 from scalelaw.files.file_type import TABLE, otherwise
 from scalelaw.files.safe_load import read_text
 from scalelaw.plan.catalogue import Model
@@ -102,13 +101,10 @@ def read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     if wrong := otherwise(path, TABLE):
         raise InputError(f"{path} is not a csv of latencies.", code="wrong_kind", hint=wrong)
     try:
-        reader = csv.DictReader(io.StringIO(read_text(path).removeprefix("\ufeff"), newline=""))
-        names = [str(name).strip() for name in reader.fieldnames or []]
-        reader.fieldnames = names
-        rows = [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
+        names, rows = read_records(read_text(path), str(path))
     except OSError as error:
         raise InputError(f"There is no file {path}.", code="no_such_file") from error
-    except (csv.Error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{path} cannot be read as csv: {error}.", code="unreadable_table") from error
     for name in names:
         if name not in COLUMNS and name not in PASSED:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from scalelaw.errors import InputError, data_row
+from scalelaw.files.csv_text import QUOTE_HINT, separator_of, stray_quote, swallowed
 from scalelaw.files.file_type import answer_in
 from scalelaw.files.safe_load import CHUNK
 from scalelaw.table.cells import EMPTY_TEXT, names, numbers
@@ -82,21 +83,25 @@ def parse(data: bytes, name: str) -> pd.DataFrame:
             "it has no header line",
             "Remove the # from the header line." if near else "Name the columns in the first line.",
         )
+    if rows := max(swallowed(field, len(fields)) for field in fields):
+        raise _unreadable(name, stray_quote("the header", rows), QUOTE_HINT)
+    if len(fields) == 1 and (mark := separator_of(header)):
+        raise _separated(name, mark)
     columns = names(fields, name)
-    if len(columns) == 1 and ";" in header:
-        raise _semicolons(name)
     body = data[start:]
     _check_utf8(body, name)
     if (quotes := body.count(b'"')) % 2:
         raise _unreadable(name, "a quotation mark is not closed")
     if quotes:
         body = re.sub(rb',[ \t]+"', b',"', body)
-    rows = _rows(body, columns, name)
-    if not rows.num_rows:
+    table = _rows(body, columns, name)
+    if not table.num_rows:
         raise InputError(f"{name} has no rows.", code="empty_table")
+    if quotes:
+        _check_quotes(table, name)
     unnamed = iter(f"Unnamed: {place}" for place in range(len(columns)))
     made = {
-        column or next(unnamed): _column(rows.column(place), column, name)
+        column or next(unnamed): _column(table.column(place), column, name)
         for place, column in enumerate(columns)
     }
     return pd.DataFrame(made)
@@ -209,10 +214,18 @@ def _column(cells: pa.ChunkedArray, column: str, name: str) -> pd.Series:
     )
 
 
-def _semicolons(name: str) -> InputError:
+def _check_quotes(rows: pa.Table, name: str) -> None:
+    """Raises InputError for a quoted cell that has swallowed rows."""
+    for column in rows.columns:
+        for at in np.flatnonzero(pc.match_substring_regex(column, "[\r\n]").to_numpy()):
+            if count := swallowed(column[int(at)].as_py(), rows.num_columns):
+                raise _unreadable(name, stray_quote(data_row(int(at) + 1), count), QUOTE_HINT)
+
+
+def _separated(name: str, mark: str) -> InputError:
     return _unreadable(
         name,
-        "its columns are separated by semicolons",
+        f"its columns are separated by {mark}",
         "`scalelaw import wide_csv` reads it, or save it with commas.",
     )
 

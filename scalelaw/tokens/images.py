@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 from typing import NamedTuple
 
 from scalelaw.errors import InputError, MissingDependency, data_row
+from scalelaw.files.csv_text import read_records
 from scalelaw.files.safe_load import open_input, read_text
 
 SIZE = re.compile(r"\s*(\d+)\s*[xX×]\s*(\d+)\s*")
@@ -78,7 +77,7 @@ def _photo(path: str) -> Size:
 def read_image_sizes(path: str | os.PathLike[str]) -> list[tuple[Size, int]]:
     """The sizes in a csv with the columns `width` and `height`, and `count` where a row stands for several images.
 
-    Raises InputError: `no_such_file`, `bad_image_sizes` with the row, `bad_image_size`.
+    Raises InputError: `no_such_file`, `bad_image_sizes` with the row, `bad_image_size`, `duplicate_column`.
     """
     try:
         text = read_text(path)
@@ -86,19 +85,14 @@ def read_image_sizes(path: str | os.PathLike[str]) -> list[tuple[Size, int]]:
         raise InputError(f"There is no file {os.fspath(path)}.", code="no_such_file") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{os.fspath(path)} is not a csv file.", code="bad_image_sizes") from error
-    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), skipinitialspace=True)
-    try:
-        columns = {str(name).strip().lower(): name for name in rows.fieldnames or ()}
-        if not {"width", "height"} <= set(columns):
-            raise InputError(
-                f"{os.fspath(path)} lacks the column{'' if 'width' in columns or 'height' in columns else 's'} "
-                f"{', '.join(sorted({'width', 'height'} - set(columns)))}.",
-                code="bad_image_sizes",
-                hint="It needs a header with width and height in pixels, and may have count.",
-            )
-        matched = [_row(row, columns, number, os.fspath(path)) for number, row in enumerate(rows, 1)]
-    except csv.Error as error:
-        raise InputError(f"{os.fspath(path)} is not a csv file: {error}.", code="bad_image_sizes") from error
+    names, rows = read_records(text, os.fspath(path), code="bad_image_sizes", lower=True)
+    if missing := sorted({"width", "height"} - set(names)):
+        raise InputError(
+            f"{os.fspath(path)} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.",
+            code="bad_image_sizes",
+            hint="It needs a header with width and height in pixels, and may have count.",
+        )
+    matched = [_row(row, number, os.fspath(path)) for number, row in enumerate(rows, 1)]
     if not any(count for _, count in matched):
         raise InputError(f"{os.fspath(path)} has no image.", code="bad_image_sizes")
     if len(matched) > MOST_SIZES:
@@ -110,11 +104,11 @@ def read_image_sizes(path: str | os.PathLike[str]) -> list[tuple[Size, int]]:
     return [(size, count) for size, count in matched if count]
 
 
-def _row(row: dict[str, str], columns: dict[str, str], number: int, path: str) -> tuple[Size, int]:
+def _row(row: dict[str, str], number: int, path: str) -> tuple[Size, int]:
     where = f"{path}, {data_row(number)}"
     values = []
     for name in ("width", "height", "count"):
-        text = (row.get(columns[name]) or "").strip() if name in columns else "1"
+        text = row.get(name, "1")
         try:
             value = float(text)
             if value != int(value) or not 0 <= value < 1e12:

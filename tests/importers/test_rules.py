@@ -487,3 +487,13 @@ def test_a_benchmark_in_the_place_of_a_tool_is_named_as_such(tmp_path: Path) -> 
     assert caught.value.code == "unknown_tool"
     assert "'MMStar' is not a tool" in caught.value.message
     assert "vlmevalkit: [" in caught.value.hint
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_stray_quote_that_swallows_rows_of_a_sheet_is_refused(tmp_path: Path, separator: str) -> None:
+    rows = ["model,n_params,GQA,note", 'a,1e9,0.5,"x', "b,2e9,0.6,y", 'c,4e9,0.7,z"', "d,7e9,0.8,w"]
+    file = tmp_path / "t.csv"
+    file.write_text("\n".join(rows).replace(",", separator) + "\n")
+    with pytest.raises(InputError) as caught:
+        wide_csv.read(file, {"scores": {"GQA": 1}})
+    assert caught.value.code == "unreadable_file"

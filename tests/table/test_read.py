@@ -126,6 +126,8 @@ def test_a_file_that_is_no_table_is_a_sentence(tmp_path: Path, name: str) -> Non
 MESSAGES = {
     "ragged.csv": ("n_params,error\n1,2\n1,2,3\n", "data row 2 .* has 3 fields", "separated by commas"),
     "semicolons.csv": ("n_params;error\n1e9;0,5\n2e9;0,4\n", "separated by semicolons", "import wide_csv"),
+    "tabs.csv": ("n_params\terror\n1e9\t0.5\n", "separated by tabs", "import wide_csv"),
+    "bars.csv": ("n_params|error\n1e9|0.5\n", "separated by vertical bars", "import wide_csv"),
     "points.csv": ("# from a sheet\nn_params;error\n1e9;0.5\n", "separated by semicolons", "import wide_csv"),
     "percent.csv": ("n_params,error\n1e9,0.5\n2e9,61.5%\n", "'61.5%' in data row 2 ", "fraction: 0.615"),
     "broken.parquet": ("PAR1 no", "not a parquet file", ""),
@@ -143,6 +145,42 @@ def test_what_is_wrong_with_a_table_is_said_with_one_full_stop_and_what_to_do(
     assert error.value.message.endswith(".")
     assert not error.value.message.endswith(("..", "\n.", " ."))
     assert hint in error.value.hint
+
+
+ROWS = [f"{size}e9,{tokens},0.4,n" for size in (1, 2, 4) for tokens in (16, 64)]
+
+
+@pytest.mark.parametrize("break_", ["\n", "\r\n"])
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+@pytest.mark.parametrize(("first", "last"), [(0, 1), (1, 5), (0, 5)])
+def test_two_stray_quotes_that_swallow_rows_are_refused(
+    place: int, first: int, last: int, break_: str
+) -> None:
+    cells = [row.split(",") for row in ROWS]
+    cells[first][place] = '"' + cells[first][place]
+    cells[last][place] += '"'
+    header = "n_params,visual_tokens,error,note"
+    text = break_.join([header, *map(",".join, cells)]) + break_
+    with pytest.raises(InputError) as caught:
+        read_table(io.StringIO(text))
+    assert caught.value.code in ("unreadable_table", "bad_value")
+    if place == 3:
+        assert f"data row {first + 1} " in caught.value.message
+        assert caught.value.code == "unreadable_table"
+
+
+def test_a_stray_quote_in_the_header_is_refused_and_quoted_notes_are_read() -> None:
+    text = 'n_params,visual_tokens,error,"note\n1e9,16,0.4,a"\n2e9,16,0.4,b\n'
+    with pytest.raises(InputError) as caught:
+        read_table(io.StringIO(text))
+    assert caught.value.code == "unreadable_table"
+    notes = [
+        "seed 1, run twice\nsecond run, kept",
+        'a "quoted" word, and\n\nlines, many, of, text',
+        "one, two, three, 4",
+    ]
+    frame = pd.DataFrame({"n_params": [1e9, 2e9, 4e9], "visual_tokens": 16, "error": 0.4, "note": notes})
+    assert list(read_table(io.StringIO(frame.to_csv(index=False)))["note"]) == notes
 
 
 def test_what_is_not_there_is_a_sentence(tmp_path: Path) -> None:

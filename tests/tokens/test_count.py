@@ -261,6 +261,12 @@ def test_a_distribution(tmp_path: Path) -> None:
         ("width,height\n10,1e400\n", "bad_image_sizes"),
         ("width,height\n10\n", "bad_image_sizes"),
         ("width,height\n3000,10\n", "refused_image"),
+        ("width,width,height\n10,20,30\n", "duplicate_column"),
+        ("width,height,Width \n10,20,30\n", "duplicate_column"),
+        ("width,height,count,count\n10,20,1,2\n", "duplicate_column"),
+        ("width,height\n10,20,30\n", "bad_image_sizes"),
+        ("width;height\n10;20\n", "bad_image_sizes"),
+        ('width,height,note\n10,20,"b\n30,40,c"\n50,60,d\n', "bad_image_sizes"),
     ],
 )
 def test_bad_files_of_sizes(tmp_path: Path, text: str, wanted: str) -> None:
