@@ -4,8 +4,8 @@ law, formula_law, law_average, load_law, parameters: what is fitted, and which o
 problem, objective, weights, options: data, loss and options; varpro, huber, batched_solve, starts, multistart: the
 minimum; identifiability, bootstrap, profile, intervals, lmfit_bridge: what the points determine, and how well;
 prediction_bands, predictions: the law at new places; holdout, groups, shared_parameters, ablation: other points and
-other options; law_selection, law_scores, candidates, holdout_windows: laws compared; fitted, load_fit, diagnostics,
-pipeline, fit_law: the result, read back, and `fit_law`, which puts all of it together.
+other options; law_selection, law_scores, candidates, holdout_windows: laws compared; fitted, load_fit, stored_numbers,
+diagnostics, pipeline, fit_law: the result, read back and checked, and `fit_law`, which puts all of it together.
 
 What a fit of one law does not need is imported when it is first used.
 """

@@ -14,6 +14,7 @@ from scalelaw.errors import InputError, typed
 from scalelaw.fit.fitted import FittedLaw
 from scalelaw.fit.law_average import PREFIX, average_labels
 from scalelaw.fit.load_law import law_from_file, load_law
+from scalelaw.fit.stored_numbers import contradiction
 from scalelaw.results.envelope import read_answer
 from scalelaw.results.schema import invalid
 from scalelaw.results.warning import Warning, as_warnings
@@ -51,7 +52,7 @@ def read_fit(
     stored = _with_own_law(stored, [law] if isinstance(law, str | Path) else law, path)
     try:
         fitted = FittedLaw(**_values(stored), warnings=as_warnings(warnings))
-        _check(fitted)
+        _check(fitted, stored.get("measured_range"))
     except InputError:
         raise
     # parameters that contradict the law, or from which its derived quantities cannot be computed
@@ -134,10 +135,11 @@ def _check_names_and_lengths(data: Mapping[str, Any]) -> None:
     _need(len({len(v) for v in data["draws"].values()}) <= 1, "its draws differ in number between parameters")
 
 
-def _check(fitted: FittedLaw) -> None:
+def _check(fitted: FittedLaw, stored_range: Mapping[str, Any] | None) -> None:
     """Raises ValueError where the parts of a fit contradict each other."""
     usable = fitted.status in ("identified", "at_bound")
     _need(not usable or all(map(math.isfinite, fitted.params.values())), "a parameter is not a number")
+    law = None
     # a law file may have moved; the stored draws do not need it
     if not fitted.law.endswith(".py"):
         law = load_law(fitted.law, tuple(fitted.inputs))
@@ -146,6 +148,8 @@ def _check(fitted: FittedLaw) -> None:
         )
         _need(set(law.inputs) == set(fitted.inputs), f"its inputs are not those of the law '{law.name}'")
         _need(dict(law.units) == dict(fitted.units), f"its units are not those of the law '{law.name}'")
+    words = contradiction(fitted, law, stored_range)
+    _need(not words, words)
 
 
 def _need(condition: bool, message: str) -> None:

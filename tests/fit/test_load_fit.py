@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import scalelaw as sl
@@ -35,6 +36,25 @@ SPOILT: list[tuple[tuple[str | int, ...], Any]] = [
     (("draws", "params", "alpha"), [0.1]),
     (("draws",), []),
     (("points", "inputs", "n_params", 0), -1.0),
+    (("params", "alpha"), -5),
+    (("params", "alpha"), 0.08),
+    (("params", "A"), 1.0),
+    (("bounds", "alpha"), [1, 0]),
+    (("bounds", "alpha"), [0.2, 0.3]),
+    (("intervals", "alpha"), [0.2, 0.1]),
+    (("derived", "alpha_over_beta", "interval"), [9.0, 1.0]),
+    (("draws", "params", "alpha", 3), -1.0),
+    (("measured_range", "n_params"), [7e9, 5e8]),
+    (("measured_range", "n_params"), [5e8, 7e12]),
+    (("measured_range", "n_params"), 5),
+    (("measured_range", "n_params"), ["a", "b"]),
+    (("objective",), 1.0),
+    (("rmse",), 1.0),
+    (("r2",), 0.5),
+    (("points", "inputs", "n_params", 0), 5e11),
+    (("points", "target", 0), 0.9),
+    (("loss", "kind"), "huber"),
+    (("loss", "residual"), "log"),
     (("points", "target"), None),
     (("points", "weight"), [1.0]),
     (("points", "labels"), {"model": ["a"]}),
@@ -207,3 +227,52 @@ def test_a_fit_has_the_same_hash_once_it_is_written(tmp_path: Path) -> None:
         assert sl.load_fit(path).fit_hash == fitted.fit_hash == fitted.with_column_names().fit_hash
         hashes.add(fitted.fit_hash)
     assert len(hashes) == 5
+
+
+FITS: list[dict[str, Any]] = [
+    {"law": "additive_power"},
+    {"loss": "huber"},
+    {"loss": "huber", "residual": "log"},
+    {"loss": "expectile", "residual": "log"},
+    {"weights": "n_params", "tail_weight": 0.5},
+    {"fix": {"alpha": 0.1}},
+    {"bounds": {"alpha": (-2.0, -1.0)}},
+    {"tie": {"beta": "alpha"}},
+    {"law": "auto"},
+    {"law": "E + A*N**-a*V**-b"},
+    {"law": "A*(N/1e9)**-a*V**-b + D", "bounds": {"a": (0.0, 0.01)}},
+    {"where": "visual_tokens=576"},
+]
+
+
+@pytest.mark.parametrize("options", FITS, ids=str)
+def test_the_numbers_of_an_honest_fit_agree(options: dict[str, Any], tmp_path: Path) -> None:
+    fitted = sl.fit_law("vlm_reasoning", bootstrap=10, **options)
+    path = tmp_path / "fit.json"
+    path.write_text(fitted.to_json())
+    assert sl.load_fit(path).fit_hash == fitted.fit_hash
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-9])
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+def test_the_numbers_of_an_exact_fit_agree(level: float, loss: str, tmp_path: Path) -> None:
+    table = sl.read_table("vlm_reasoning")
+    noise = level * np.random.default_rng(0).normal(size=len(table))
+    exact = table.assign(
+        error=0.3 * (table.n_params / 1e9) ** -0.2 * table.visual_tokens**-0.05 + 0.2 + noise
+    )
+    fitted = sl.fit_law(exact, loss=loss, bootstrap=0)
+    path = tmp_path / "fit.json"
+    path.write_text(fitted.to_json())
+    assert sl.load_fit(path).params == fitted.params
+
+
+def test_reversed_parameters_are_refused(good: str, tmp_path: Path) -> None:
+    envelope = json.loads(good)
+    params = envelope["data"]["params"]
+    envelope["data"]["params"] = dict(zip(params, reversed(params.values()), strict=True))
+    path = tmp_path / "fit.json"
+    path.write_text(json.dumps(envelope))
+    with pytest.raises(InputError) as caught:
+        sl.load_fit(path)
+    assert caught.value.code == "not_a_fit"
