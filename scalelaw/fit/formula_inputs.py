@@ -22,7 +22,7 @@ from typing import Any
 import pandas as pd
 
 from scalelaw.errors import LONGEST_NAME, InputError, unknown
-from scalelaw.fit.formula_law import SHORTHAND, Expression, right_side
+from scalelaw.fit.formula_law import SHORTHAND, Expression, left_side, right_side
 from scalelaw.fit.near_names import nearest
 from scalelaw.table.schema import COLUMNS
 
@@ -96,6 +96,30 @@ def resolve(text: str, frame: pd.DataFrame, inputs: Inputs | None, target: str) 
     _check_spelling(parameters, frame, used)
     _check_constants(expression, parameters, resolved, frame, target)
     return Resolved(resolved, tuple(_warning(name, column) for name, column in surprising))
+
+
+def check_left_side(text: str, frame: pd.DataFrame, target: str) -> None:
+    """Check that a formula's left side, if it has one, is its target; one letter that is no column stands for it.
+
+    Args:
+        text: the formula.
+        frame: the table.
+        target: the column that the formula explains, `error` with a score.
+
+    Raises:
+        InputError: `other_target` for another name, `bad_expression` for anything but a name.
+    """
+    left = left_side(text)
+    taken = {*map(str, frame.columns), *right_side(text).names, *COLUMNS, *_INPUT_LETTERS, *SHORTHAND}
+    if left in ("", target) or (len(left) == 1 and left not in taken):
+        return
+    there = left in frame and bool(frame[left].notna().any()) and left not in right_side(text).names
+    raise InputError(
+        f"The left side of the formula is '{left}', and the target is '{target}'.",
+        code="other_target",
+        hint=f"Write {target} = ..."
+        + (f", or --target {left}." if there else ", or leave the left side out."),
+    )
 
 
 def _check_letters(bases: Iterable[str], frame: pd.DataFrame, used: set[str]) -> None:

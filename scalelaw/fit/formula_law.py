@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from scalelaw.errors import InputError
 from scalelaw.fit.formula_functions import FUNCTIONS as FUNCTIONS
 from scalelaw.fit.formula_gradient import value_and_slopes
 from scalelaw.fit.formula_starts import Form
@@ -37,9 +38,15 @@ class Expression:
         self.text = text.strip()
         if len(self.text) > _LONGEST:
             raise bad_expression(f"is longer than {_LONGEST} characters")
+        if "#" in self.text:
+            raise bad_expression(
+                f"'{self.text}' has a #", "A formula has no comments; remove the rest of the line."
+            )
         try:
             self._root = ast.parse(self.text, mode="eval").body
             self.names: tuple[str, ...] = tuple(dict.fromkeys(names(self._root)))
+        except InputError:
+            raise
         except (SyntaxError, ValueError) as error:  # ValueError: a zero byte, half of a surrogate pair
             reason = error.msg if isinstance(error, SyntaxError) else "it is not valid text"
             raise bad_expression(f"'{self.text}' cannot be read: {reason}") from error
@@ -150,6 +157,22 @@ def right_side(text: str) -> Expression:
     """The expression of a formula, without the `error =` before it."""
     sides = re.split(_EQUALS, text, maxsplit=1)
     return Expression(sides[-1])
+
+
+def left_side(text: str) -> str:
+    """The name before the `=` of a formula, without arguments as in L(N, D); "" without one.
+
+    Raises InputError `bad_expression` for anything but a name.
+    """
+    sides = re.split(_EQUALS, text, maxsplit=1)
+    if len(sides) == 1:
+        return ""
+    matched = re.fullmatch(r"\s*(\w+)\s*(\([\w\s,]*\))?\s*", sides[0])
+    if matched is None or not matched[1].isidentifier():
+        raise bad_expression(
+            f"has '{sides[0].strip()[:40]}' before the =", "Write the name of the target there, or nothing."
+        )
+    return matched[1]
 
 
 def rename(text: str, names: Mapping[str, str]) -> str:

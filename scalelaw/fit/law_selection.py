@@ -15,7 +15,7 @@ from scalelaw.errors import InputError
 from scalelaw.fit.bootstrap import bootstrap
 from scalelaw.fit.diagnostics import failed_refits
 from scalelaw.fit.fitted import FittedLaw
-from scalelaw.fit.formula_inputs import resolve
+from scalelaw.fit.formula_inputs import check_left_side, resolve
 from scalelaw.fit.formula_law import SHORTHAND, is_expression, law_names, right_side
 from scalelaw.fit.holdout import holdout_warnings, largest, noise
 from scalelaw.fit.input_checks import checked_by_caller
@@ -77,6 +77,9 @@ def prepare(
             "There is no law to compare.", code="unknown_law", hint="Name laws, or leave `laws` out for all."
         )
     explained = next(iter(options.score or ()), target)
+    for name in names:
+        if is_expression(name, [*map(str, frame.columns), *(inputs or ())]):
+            check_left_side(name, frame, "error" if options.score else target)
     loaded, mapping, notes = _laws(names, frame, inputs or {}, explained)
     units = {name: unit for law in reversed(loaded) for name, unit in law.units.items()}
     points = read_points(frame, replace(loaded[0], units=units), mapping, target, where, options)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalelaw.errors import InputError, unknown
-from scalelaw.fit.formula_inputs import resolve
+from scalelaw.fit.formula_inputs import check_left_side, resolve
 from scalelaw.fit.formula_law import is_expression, law_names
 from scalelaw.fit.law import Law, make_law
 from scalelaw.fit.law_checks import falling
@@ -45,6 +45,7 @@ def opening(
     if not is_expression(law, [*map(str, frame.columns), *(inputs or ())]):
         loaded_law = load_law(law)
         return read_points(frame, loaded_law, inputs, target, where, fit_options), loaded_law, fit_options
+    check_left_side(law, frame, "error" if fit_options.score else target)
     resolved = resolve(law, frame, inputs, next(iter(fit_options.score or ()), target))
     loaded_law = make_law(law, law_names(law, resolved.inputs))
     selected = read_points(frame, loaded_law, resolved.inputs, target, where, fit_options)

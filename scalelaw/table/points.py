@@ -96,6 +96,13 @@ def points(
             `error_looks_like_percent`, `unit_mismatch`, `conflicting_scores`.
     """
     mapping = dict(inputs) if isinstance(inputs, Mapping) else {name: name for name in inputs}
+    explained = next(iter(score or ()), target)
+    if explained in mapping.values():
+        raise InputError(
+            f"Column '{explained}' is both the target and an input of the law.",
+            code="target_in_formula",
+            hint="Set --target to the column of the error, or map the input to another column.",
+        )
     selected, dropped = _select(table, where)
     selected, target = rescaled(selected, target, score, _columns_of(scale, mapping, selected), as_is)
     missing_target(selected, target, set(mapping.values()))

@@ -263,3 +263,79 @@ def test_predictions_refuse_values_that_cannot_be_measured(value: Any, code: str
     shares = tabulated().assign(visual_tokens=lambda t: t["visual_tokens"] / 576)
     by_share = sl.fit_law(shares, bootstrap=0, as_is=True)
     assert np.isfinite(by_share.predict(n_params=7e9, visual_tokens=0.1))
+
+
+@pytest.mark.parametrize(
+    ("law", "options", "code"),
+    [
+        ("loss = E + A*N**-a", {}, "other_target"),
+        ("n_params = E + A*N**-a", {}, "other_target"),
+        ("n_params = E + A*N**-a", {"target": "loss"}, "other_target"),
+        ("N = E + A*N**-a", {}, "other_target"),
+        ("A = A*N**-a", {}, "other_target"),
+        ("error = E + A*N**-a", {"target": "loss"}, "other_target"),
+        ("perplexity = E + A*N**-a", {}, "other_target"),
+        ("y = E + A*N**-a", {}, "other_target"),
+        ("acc = E + A*N**-a", {"score": {"acc": 1}}, "other_target"),
+        ("2*error = E + A*N**-a", {}, "bad_expression"),
+        ("error + loss = E + A*N**-a", {}, "bad_expression"),
+        ("error = E + A*N**-a # + B*V**-b", {}, "bad_expression"),
+        ("E + A*N**-a#", {}, "bad_expression"),
+        ("# error = E + A*N**-a", {}, "bad_expression"),
+    ],
+)
+def test_a_left_side_that_is_not_the_target_is_refused(law: str, options: dict[str, Any], code: str) -> None:
+    table = isoflop().rename(columns={"N": "n_params"})
+    table = table.assign(error=table.loss / 10, acc=1 - table.loss / 10, y=0.1)
+    for fit in (
+        sl.fit_law,
+        lambda table, law, **more: compare(table, [law, "E + A*N**-a + B*D**-b"], **more),
+    ):
+        with pytest.raises(InputError) as caught:
+            fit(table, law, **options)
+        assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("law", "options"),
+    [
+        ("loss = E + A*N**-a", {"target": "loss"}),
+        ("error = E + A*N**-a", {}),
+        ("error = E + A*N**-a", {"score": {"acc": 1}}),
+        ("L = E + A*N**-a", {"target": "loss"}),
+        ("L(N) = E + A*N**-a", {"target": "loss"}),
+    ],
+)
+def test_a_left_side_that_is_the_target_changes_nothing(law: str, options: dict[str, Any]) -> None:
+    table = isoflop().rename(columns={"N": "n_params"})
+    table = table.assign(error=table.loss / 10, acc=1 - table.loss / 10)
+    fitted = sl.fit_law(table, law, bootstrap=0, **options)
+    plain = sl.fit_law(table, "E + A*N**-a", bootstrap=0, **options)
+    assert fitted.params == plain.params
+
+
+@pytest.mark.parametrize(
+    ("law", "options"),
+    [
+        ("product_power", {"target": "n_params"}),
+        ("product_power", {"target": "visual_tokens"}),
+        ("product_power", {"inputs": {"visual_tokens": "error"}}),
+        ("product_power", {"score": {"visual_tokens": 1000}}),
+        ("A*N**-a", {"inputs": {"N": "error"}}),
+        ("A*N**-a", {"target": "n_params"}),
+        ("auto", {"target": "n_params"}),
+    ],
+)
+def test_a_column_is_never_target_and_input(law: str, options: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        sl.fit_law("vlm_reasoning", law, bootstrap=0, **options)
+    assert caught.value.code == "target_in_formula"
+
+
+@pytest.mark.parametrize(("text", "words"), [("A*N^-a", "**"), ("A*erf(N)", "exp")])
+def test_what_a_formula_may_contain_is_in_the_hint(text: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Expression(text)
+    assert caught.value.code == "bad_expression"
+    assert words in f"{caught.value.message} {caught.value.hint}"
+    assert "valid text" not in caught.value.message
