@@ -25,6 +25,8 @@ SMALLEST_KNOWN, LARGEST_MODEL = 1e8, 1e14
 SMALL_MODELS = (1e5, 1e6, 1e7)
 """Sizes of a table from the first, with the largest between the other two, are as likely to be in thousands: they are
 smaller than released LLMs, and 1,000 times as large they are not."""
+SERIES = ({1.0, 3.0}, {1.0, 2.0, 5.0}, {1.0, 5.0})
+"""First digits of regular series of sizes."""
 SAME_SIZE, SAME_COUNT = 1e-3, 2e-6
 """Relative difference within which a size is a published one, and within which one alone is."""
 FEWEST_TOKENS, MOST_TOKENS, LONGEST_TRAINING = 1e6, 1e17, 5e13
@@ -36,16 +38,20 @@ MODEL_COLUMNS = ("model", "llm", "language_model", "base_model", "backbone", "ch
 _NAMED_SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?([BMbm])(?![A-Za-z0-9])")
 
 
-def check_sizes(rows: pd.DataFrame, values: np.ndarray, column: str, of_llm: bool = True) -> Warnings:
+def check_sizes(
+    rows: pd.DataFrame, values: np.ndarray, column: str, of_llm: bool = True, of_vlm: bool = True
+) -> Warnings:
     """Warn of parameter counts in thousands, millions or billions.
 
     Args:
         values: parameter counts [n].
         of_llm: they are of LLMs, not of a part of the model.
+        of_vlm: the table is of vision-language models; of others small sizes are as likely as large ones.
     """
     most, least = float(values.max()), float(values.min())
     factor = "1e9" if most <= 2000 and least < 100 else "1e6"
-    if most < SMALLEST_MODEL or (least < SMALLEST_LLM and most < 1e6):
+    regular = _is_series(np.unique(values))
+    if not regular and (most < SMALLEST_MODEL or (least < SMALLEST_LLM and most < 1e6)):
         yield (
             "n_params_looks_like_billions",
             f"{column} is at most {most:g}, and its unit is parameters. Add --scale {column}={factor}.",
@@ -71,14 +77,14 @@ def check_sizes(rows: pd.DataFrame, values: np.ndarray, column: str, of_llm: boo
         )
         return
     plain = all(float(f"{v:.1e}") == v for v in distinct) and len(distinct) >= 3
-    if plain and most < SMALLEST_KNOWN:
+    if plain and most < SMALLEST_KNOWN and of_vlm and not regular:
         factor, unit = ("1e6", "millions") if most < 1e6 else ("1e3", "thousands")
         yield (
             "unit_mismatch",
             f"{column} lies between {distinct[0]:g} and {most:g}, all round numbers, and its unit is parameters. If "
             f"the table is in {unit}, add --scale {column}={factor}.",
         )
-    elif of_llm and (why := _too_small(rows, values)):
+    elif of_llm and (why := _too_small(rows, values, of_vlm and not regular)):
         factor = "1e3" if most >= 1e5 else "1e6"
         yield (
             "unit_mismatch",
@@ -115,7 +121,18 @@ def check_lengths(rows: pd.DataFrame, values: np.ndarray, column: str, sizes: np
     )
 
 
-def _too_small(rows: pd.DataFrame, values: np.ndarray) -> str:
+def _is_series(distinct: np.ndarray) -> bool:
+    """Whether sizes are a series that nobody trains in billions: 10, 20, 50, 100, ... or 1e3, 1e4, 1e5.
+
+    Sizes in billions begin below 10.
+    """
+    if len(distinct) < 3 or distinct[0] < 10 or distinct[-1] < 30 * distinct[0]:
+        return False
+    digits = {round(float(v / 10 ** np.floor(np.log10(v) + 1e-9)), 9) for v in distinct}
+    return any(digits <= series for series in SERIES)
+
+
+def _too_small(rows: pd.DataFrame, values: np.ndarray, of_vlm: bool) -> str:
     """Why parameter counts are too small to be those of LLMs; "" where they may be."""
     least, most = float(values.min()), float(values.max())
     if most >= SMALLEST_KNOWN:
@@ -128,7 +145,7 @@ def _too_small(rows: pd.DataFrame, values: np.ndarray) -> str:
         return "the training has more than 100,000 tokens per parameter"
     # a sweep counts the parameters of its models itself
     counted = "n_params_embedding" in rows and rows["n_params_embedding"].notna().any()
-    if not counted and least >= SMALL_MODELS[0] and SMALL_MODELS[1] <= most < SMALL_MODELS[2]:
+    if of_vlm and not counted and least >= SMALL_MODELS[0] and SMALL_MODELS[1] <= most < SMALL_MODELS[2]:
         return "released LLMs are larger"
     return ""
 

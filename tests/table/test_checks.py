@@ -518,3 +518,78 @@ def test_sizes_far_apart_are_no_other_unit(sizes: list[float]) -> None:
         {"n_params": np.repeat(sizes, 3), "visual_tokens": np.tile([4.0, 16, 64], len(sizes))}
     )
     assert not codes(read_table(frame.assign(error=np.linspace(0.9, 0.4, len(frame)))))
+
+
+TOKEN_GRID = pd.DataFrame(
+    list(itertools.product((5e8, 1.8e9, 4e9, 7e9), (1.0, 16, 64, 144, 576))),
+    columns=["n_params", "visual_tokens"],
+)
+TOKEN_GRID["error"] = (
+    0.2 + 0.3 * (TOKEN_GRID["n_params"] / 1e9) ** -0.2 * TOKEN_GRID["visual_tokens"] ** -0.05
+)
+
+
+@pytest.mark.parametrize("row", [4, 9, 14, 12])
+@pytest.mark.parametrize("column", ["n_params", "visual_tokens"])
+@pytest.mark.parametrize("factor", [10, 0.1, 1000, 0.001])
+def test_one_value_in_another_unit_than_its_place_in_the_grid(column: str, row: int, factor: float) -> None:
+    frame = TOKEN_GRID.copy()
+    frame.loc[row, column] *= factor
+    if frame["visual_tokens"].min() < 1:
+        assert refusal(read_table(frame)).code == "unit_mismatch"
+    elif factor in (1000, 0.001):
+        code = refusal(read_table(frame))
+        assert code.code == "unit_mismatch"
+        assert f"data row {row + 1} " in code.message
+    else:
+        assert f"data row {row + 1} " in dict(points(read_table(frame), INPUTS).warnings)["unit_mismatch"]
+    assert "unit_mismatch" not in codes(read_table(frame), as_is=True)
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e6])
+def test_visual_tokens_times_a_thousand_are_warned_of(factor: float) -> None:
+    frame = TOKEN_GRID.assign(visual_tokens=TOKEN_GRID["visual_tokens"] * factor)
+    assert "unit_mismatch" in codes(read_table(frame))
+    for tokens in (
+        [1000, 2000, 4000],
+        [4096, 16384, 131072],
+        [1, 10, 100],
+        [256, 1280, 16384],
+        [1, 576, 2880],
+    ):
+        grid = pd.DataFrame(list(itertools.product(SIZES, tokens)), columns=["n_params", "visual_tokens"])
+        assert not codes(read_table(grid.assign(error=np.linspace(0.9, 0.4, len(grid)))))
+
+
+def test_grids_that_reach_further_for_one_model_are_right() -> None:
+    grids = {5e8: (1, 10, 100), 1.8e9: (1, 10, 100), 4e9: (1, 10, 100), 7e9: (10, 100, 1000)}
+    frame = pd.DataFrame([(n, v) for n, tokens in grids.items() for v in tokens], columns=list(INPUTS))
+    assert not codes(read_table(frame.assign(error=np.linspace(0.9, 0.4, len(frame)))))
+
+
+def test_all_rows_of_one_size_in_another_unit_are_warned_of() -> None:
+    for size, factor in ((5e8, 1e3), (7e9, 1e-3), (1.8e9, 1e-3)):
+        frame = TOKEN_GRID.copy()
+        frame.loc[frame["n_params"] == size, "n_params"] *= factor
+        assert "unit_mismatch" in codes(read_table(frame)), size
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[5.3e6, 7.8e6, 9.2e6, 12e6, 19e6, 30e6, 43e6, 66e6], [1e6, 3e6, 8e6, 28e6, 33e6],
+     [768, 5e3, 5e4, 5e5, 5e6, 5e7, 1.5e9], [1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6], [1e3, 1e4, 1e5, 1e6],
+     [10, 20, 50, 100, 200, 500], [1e5, 3e5, 1e6, 3e6, 1e7], [11.7e6, 21.8e6, 25.6e6, 44.5e6, 60.2e6],
+     [44e6, 117e6, 425e6, 1.4e9, 6.8e9], [39e6, 74e6, 244e6, 769e6, 1550e6], [1e5, 1e6, 1e7]],
+)  # fmt: skip
+def test_small_models_of_publications_are_right(sizes: list[float]) -> None:
+    frame = pd.DataFrame({"n_params": sizes, "error": 0.9 * (np.array(sizes) / sizes[0]) ** -0.1})
+    assert not codes(read_table(frame), ["n_params"])
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[0.5, 1.8, 7], [7, 13, 70], [125, 350, 1300, 2700, 6700, 13000, 30000, 66000, 175000], [1, 3, 10, 30]],
+)
+def test_sizes_in_billions_or_millions_need_no_visual_tokens(sizes: list[float]) -> None:
+    frame = pd.DataFrame({"n_params": sizes, "error": 0.9 * (np.array(sizes) / sizes[0]) ** -0.1})
+    assert "n_params_looks_like_billions" in codes(read_table(frame), ["n_params"])
