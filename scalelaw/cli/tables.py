@@ -156,7 +156,7 @@ def show(
         from scalelaw.cli.show.tables import show_coverage
 
         show_coverage(covered)
-    give("show", covered.to_dict(), as_json=as_json)
+    give("show", covered.to_dict(), covered.notes if as_json else (), as_json=as_json)
 
 
 @app.command("list", cls=Sectioned)

@@ -12,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, Note, unknown
 from scalelaw.files.paths import SweepFolder
+from scalelaw.table.point_warnings import point_warnings
 from scalelaw.table.points import as_read
 from scalelaw.table.read import Where, bundled_tables, describe, read_table, stated_cells, terms
 from scalelaw.table.schema import COLUMNS, OK
@@ -42,6 +43,7 @@ class Coverage:
     title, citation, licence   of a bundled table (else empty); sources: the sources that the rows name
     repeat_sd, repeat_freedom   the noise between runs (see `scatter`), None where nothing was run twice
     warnings        about the numbers, in sentences (see `table_warnings`)
+    notes           the (code, message) pairs among them that a fit of the table gives
     """
 
     table: str
@@ -67,11 +69,13 @@ class Coverage:
     where: dict[str, str] = field(default_factory=dict)
     n_row_values: int = 0
     n_along_values: int = 0
+    notes: tuple[Note, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`, where the warnings have the key `doubts`."""
         names = {"warnings": "doubts"}
-        return {names.get(name, name): value for name, value in asdict(self).items()}
+        values = {name: value for name, value in asdict(self).items() if name != "notes"}
+        return {names.get(name, name): value for name, value in values.items()}
 
 
 def coverage(
@@ -97,10 +101,12 @@ def coverage(
     Raises:
         InputError: for a table that cannot be read, an unknown column, a table without a grid, or an empty selection.
     """
-    frame = as_read(
-        read_table(table, where), where, inputs=inputs, target=target, score=score, scale=scale, as_is=as_is
-    )
+    options: dict[str, Any] = {"inputs": inputs, "target": target, "score": score, "scale": scale}
+    whole = read_table(table, where)
+    frame = as_read(whole, where, **options, as_is=as_is)
     name = table if isinstance(table, str) else ""
+    is_plain_bundled = name in bundled_tables() and not (inputs or score or scale) and target == "error"
+    notes = () if as_is or is_plain_bundled else point_warnings(whole, where, **options)
     down, across = _axis(frame, rows, ROWS), _axis(frame, along, ALONG)
     valid = frame[_is_valid(frame) & frame[down].notna() & frame[across].notna()]
     row_values, along_values = _values(valid[down]), _values(valid[across])
@@ -138,7 +144,7 @@ def coverage(
         citation=str(facts.get("citation", "")),
         licence=str(facts.get("licence", "")),
         warnings=(
-            *_cut(down, n_row_values), *_cut(across, n_along_values), *table_warnings(frame, name)
+            *_cut(down, n_row_values), *_cut(across, n_along_values), *table_warnings(frame, name, notes)
         ),
         unfinished=_unfinished(table),
         repeat_sd=spread if freedom else None,
@@ -146,6 +152,7 @@ def coverage(
         where={column: str(value) for column, value in terms(where)},
         n_row_values=n_row_values,
         n_along_values=n_along_values,
+        notes=notes,
     )  # fmt: skip
 
 
@@ -154,21 +161,28 @@ def _cut(column: str, count: int) -> Iterator[str]:
         yield f"The grid shows the first {MOST_VALUES} of {count:,} values of {column}."
 
 
-def table_warnings(frame: pd.DataFrame, name: str = "") -> tuple[str, ...]:
+def table_warnings(
+    frame: pd.DataFrame, name: str = "", notes: Sequence[Note] | None = None
+) -> tuple[str, ...]:
     """Warnings about a table's numbers, in sentences.
 
-    Of every table: rows that are not used, several judges, and scores no better than guessing. Of a bundled table also
-    the limitations that its sources state; of any other also equal numbers in two places, missing standard errors, and
-    missing repeats.
+    Of every table: what a fit of it warns of or refuses, rows that are not used, several judges, and scores no better
+    than guessing. Of a bundled table also the limitations that its sources state; of any other also equal numbers in
+    two places, missing standard errors, and missing repeats.
 
     Args:
         frame: in the table's schema.
         name: of a bundled table.
+        notes: of a fit, as `point_warnings` returns them; None: of a fit of the table as it is.
     """
-    if name in bundled_tables():
-        return (*_shown(frame), *map(str, describe(name).get("limitations", ())))
+    is_bundled = name in bundled_tables()
+    if notes is None:
+        notes = () if is_bundled else point_warnings(frame)
+    texts = [message for _, message in notes]
+    if is_bundled:
+        return (*texts, *_shown(frame), *map(str, describe(name).get("limitations", ())))
     valid = frame[_is_valid(frame)]
-    return (*_shown(frame), *_copies(valid), *_noise(valid))
+    return (*texts, *_shown(frame), *_copies(valid), *_noise(valid))
 
 
 def _is_valid(frame: pd.DataFrame) -> pd.Series:

@@ -1,9 +1,13 @@
+import itertools
+from typing import Any
+
 import pandas as pd
 import pytest
 
 from scalelaw.errors import InputError
 from scalelaw.fit import fit_law
 from scalelaw.table.coverage import coverage, scatter, table_warnings
+from scalelaw.table.point_warnings import point_warnings
 from scalelaw.table.read import bundled_tables, read_table
 
 
@@ -133,3 +137,49 @@ def test_the_options_of_a_fit_read_the_same_table() -> None:
     with pytest.raises(InputError) as refusal:
         coverage(table, **options | {"score": {"accuracy": 50}})
     assert refusal.value.code == "bad_value"
+
+
+GRID = pd.DataFrame(
+    list(itertools.product((5e8, 1.8e9, 4e9, 7e9), (1.0, 16, 64, 144, 576))),
+    columns=["n_params", "visual_tokens"],
+)
+ERROR = 0.2 + 0.3 * (GRID["n_params"] / 1e9) ** -0.2 * GRID["visual_tokens"] ** -0.05
+
+
+def codes_of_a_fit(frame: pd.DataFrame, options: dict[str, Any]) -> set[str]:
+    try:
+        return set(dict(fit_law(frame, bootstrap=0, **options).warnings))
+    except InputError as error:
+        return {error.code}
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "code"),
+    [
+        ({"error": 1 - ERROR}, {}, "looks_like_score"),
+        ({"error": 100 * ERROR}, {}, "error_looks_like_percent"),
+        ({"n_params": GRID["n_params"] / 1e9, "error": ERROR}, {}, "n_params_looks_like_billions"),
+        ({"visual_tokens": GRID["visual_tokens"] / 576, "error": ERROR}, {}, "unit_mismatch"),
+        ({"error": ERROR.where(GRID["n_params"] != 4e9, 1 - ERROR)}, {}, "looks_like_score"),
+        ({"wer": ERROR}, {"score": {"wer": 1}}, "looks_like_error"),
+        ({"accuracy": 1 - ERROR}, {}, "missing_column"),
+        ({"error": ERROR}, {"scale": {"n_params": 1e-9}}, "n_params_looks_like_billions"),
+    ],
+)
+def test_show_and_report_warn_as_a_fit_does(columns: Any, options: Any, code: str) -> None:
+    frame = GRID.assign(**columns)
+    covered = coverage(frame, **options)
+    assert code in dict(covered.notes)
+    assert dict(covered.notes)[code] in covered.warnings
+    assert code in codes_of_a_fit(frame, options)
+    assert not coverage(frame, **options, as_is=True).notes
+    if not options:
+        assert set(covered.warnings) == set(table_warnings(read_table(frame)))
+
+
+def test_a_table_without_faults_has_no_notes() -> None:
+    assert not coverage(GRID.assign(error=ERROR)).notes
+    several = pd.concat([GRID.assign(error=ERROR + 0.05 * k, benchmark=f"b{k}") for k in range(3)])
+    assert not coverage(several).notes
+    for name in bundled_tables():
+        assert not point_warnings(read_table(name)), name

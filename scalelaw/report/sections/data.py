@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from scalelaw.errors import Note
 from scalelaw.report.blocks import Block, Figure, Heading, Item, Paragraph
 from scalelaw.report.collect import Contents
 from scalelaw.report.figures import coverage
@@ -32,14 +33,19 @@ def measured(contents: Contents) -> Iterator[Block]:
         name, points = str(facts.get("table", "not named")), str(facts.get("data_hash", id(fitted)))
         if not {Path(name).name, points} & shown:
             shown.add(points)
-            yield from _covered("" if name == "not named" else name, table, study.tag)
+            yield from _covered("" if name == "not named" else name, table, study.tag, ())
 
 
-def _covered(name: str, frame: pd.DataFrame, tag: str = "") -> Iterator[Block]:
-    """The grids of what was measured, one per family of tasks and compressor; the limitations follow the first."""
+def _covered(
+    name: str, frame: pd.DataFrame, tag: str = "", notes: Sequence[Note] | None = None
+) -> Iterator[Block]:
+    """The grids of what was measured, one per family of tasks and compressor; the limitations follow the first.
+
+    notes: of the table as a fit reads it, empty where the fit itself gives them.
+    """
     panels = coverage.grids(frame)
     title = f"What was measured{tag or (f': {Path(name).name}' if name else '')}"
-    limitations = table_warnings(frame, name)
+    limitations = table_warnings(frame, name, notes)
     for first in range(0, max(len(panels), 1 if limitations else 0), _PER_PAGE):
         yield Heading(title, 1)
         if first == 0:
