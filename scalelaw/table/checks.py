@@ -52,6 +52,8 @@ LARGEST_LOSS = 10
 """Largest value of a column of errors that may be losses."""
 LARGEST_ERROR = 1e6
 """Values above this are neither percentages nor losses."""
+FAR_ABOVE = 10
+"""Ratio of a score's maximum to its largest value from which the maximum may be that of another scale."""
 FEW = 0.34
 """Largest share of the rows that is an exception."""
 
@@ -97,8 +99,11 @@ def check_target(
         yield from _check_score(rows, inputs, values, target, sizes, falls)
         return
     kind = target_kind(rows, target)
+    is_error = kind == "error" or (kind == "other" and bool(ERROR.search(target)))
+    if is_error:
+        _check_two_units(rows, values, target)
     yield from _check_direction(rows, inputs, values, target, sizes, falls)
-    if kind == "error" or (kind == "other" and ERROR.search(target)):
+    if is_error:
         yield from _check_percent(rows, values, target)
 
 
@@ -224,8 +229,7 @@ def _check_percent(rows: pd.DataFrame, values: np.ndarray, target: str) -> Itera
     """Warn of errors above 1.
 
     Raises:
-        InputError: `unit_mismatch` for a few errors in percent among shares of 1, `error_looks_like_percent` for
-            errors above 10.
+        InputError: `error_looks_like_percent` for errors above 10.
     """
     above, most = values > 1, float(values.max())
     # values whose squares overflow are refused by the fit
@@ -234,13 +238,6 @@ def _check_percent(rows: pd.DataFrame, values: np.ndarray, target: str) -> Itera
     if not above.any():
         yield from _check_small(rows, values, target)
         return
-    if above.mean() <= FEW and _in_percent(values[above], values[~above]):
-        raise InputError(
-            f"Column '{target}' has {values[above][0]:g} in {_row(rows, above)} among shares of 1: "
-            f"{int(above.sum())} of {len(values)} rows are affected.",
-            code="unit_mismatch",
-            hint=f"Write {values[above][0] / 100:.6g} if it is in percent. --as-is keeps the values.",
-        )
     percent = f"Add --scale {target}=0.01 if it is in percent" if most <= 100 else "Convert it to shares of 1"
     if most <= LARGEST_LOSS:
         yield (
@@ -273,6 +270,21 @@ def _check_small(rows: pd.DataFrame, values: np.ndarray, target: str) -> Iterato
         )
 
 
+def _check_two_units(rows: pd.DataFrame, values: np.ndarray, target: str) -> None:
+    """Raises InputError `unit_mismatch` for errors of which some are in percent and the others are shares of 1."""
+    above = values > 1
+    if values.max() > LARGEST_ERROR or above.all() or not above.any():
+        return
+    if _in_percent(values[above], values[~above]):
+        raise InputError(
+            f"Column '{target}' is in percent in {int(above.sum())} of {len(values)} rows and a share of 1 in the "
+            f"others: it has {values[above][0]:g} in {_row(rows, above)} and {values[~above][0]:g} in "
+            f"{_row(rows, ~above)}.",
+            code="unit_mismatch",
+            hint=f"Write {values[above][0] / 100:.6g} for {values[above][0]:g}. --as-is keeps the values.",
+        )
+
+
 def _in_percent(few: np.ndarray, rest: np.ndarray) -> bool:
     """Whether a few errors lie apart from the rest, and among them as percentages."""
     return bool(
@@ -283,7 +295,7 @@ def _in_percent(few: np.ndarray, rest: np.ndarray) -> bool:
 
 
 def check_shares(rows: pd.DataFrame, scores: np.ndarray, column: str, maximum: float) -> Iterator[Note]:
-    """Warn of a few shares of 1 among scores of a larger maximum.
+    """Warn of shares of 1 among scores of a larger maximum, and of a maximum far above all scores.
 
     Args:
         scores: the scores [n] in the unit of the table.
@@ -292,18 +304,30 @@ def check_shares(rows: pd.DataFrame, scores: np.ndarray, column: str, maximum: f
         InputError: `unit_mismatch` where these lie among the others once they are multiplied by the maximum.
     """
     few = (scores > 0) & (scores <= 1)
-    if maximum < 10 or not few.any() or few.mean() > FEW:
+    if maximum >= FAR_ABOVE * scores.max() and maximum > _maximum(scores):
+        yield (
+            "score_far_below_maximum",
+            f"Column '{column}' is at most {scores.max():g}, and its maximum is set to {maximum:g}. Use --score "
+            f"{column}={_maximum(scores):g} if that is the maximum of the scale.",
+        )
+    if maximum < 10 or not few.any() or few.all():
         return
     rest = scores[~few]
     if np.median(rest) < 10:
         return
-    if rest.min() / 2 <= float(np.median(scores[few])) * maximum <= min(2 * rest.max(), maximum):
+    scaled = scores[few] * maximum
+    typical = float(np.median(scaled))
+    # where many rows are shares, each of them lies among the others
+    ends = (typical, typical) if few.mean() <= FEW else (float(scaled.min()), float(scaled.max()))
+    if rest.min() / 2 <= ends[0] and ends[1] <= min(2 * rest.max(), maximum):
         raise InputError(
             f"Column '{column}' has {scores[few][0]:g} in {_row(rows, few)}, a share of 1 among scores up to "
             f"{rest.max():g}.",
             code="unit_mismatch",
             hint=f"Write {scores[few][0] * maximum:g}. --as-is keeps the values.",
         )
+    if few.mean() > FEW:
+        return
     yield (
         "unit_mismatch",
         f"Column '{column}' has {scores[few][0]:g} in {_row(rows, few)} among scores up to {rest.max():g}. "

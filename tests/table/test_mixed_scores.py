@@ -156,3 +156,65 @@ def test_a_folder_that_is_no_sweep_is_refused(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(InputError) as caught:
         points(read_table("."), INPUTS)
     assert caught.value.code == "missing_column"
+
+
+LAW = 0.2 + 0.3 * (GRID["n_params"] / 1e9) ** -0.2 * GRID["visual_tokens"] ** -0.05
+
+
+@pytest.mark.parametrize("sizes", [(5e8, 1.8e9), (4e9, 7e9), (1.8e9, 7e9), (5e8, 7e9)])
+@pytest.mark.parametrize("noise", [0, 0.003])
+def test_scores_in_half_of_the_sizes_are_found(sizes: tuple[float, float], noise: float) -> None:
+    grid = pd.DataFrame(
+        list(itertools.product((5e8, 1.8e9, 4e9, 7e9), (1.0, 16, 64, 144, 576))), columns=list(INPUTS)
+    )
+    error = 0.2 + 0.3 * (grid["n_params"] / 1e9) ** -0.2 * grid["visual_tokens"] ** -0.05
+    error += noise * np.random.default_rng(1).normal(size=len(grid))
+    at = grid["n_params"].isin(sizes)
+    message = codes(grid.assign(error=error.where(~at, 1 - error)))["looks_like_score"]
+    assert f"10 row(s) with n_params = {sizes[0]:g} or {sizes[1]:g}" in message
+
+
+def test_an_emergent_or_a_weak_model_is_no_mixture() -> None:
+    for seed in range(20):
+        noise = 0.005 * np.random.default_rng(seed).normal(size=len(GRID))
+        sizes = GRID["n_params"]
+        for error in (
+            np.where(sizes == 14e9, 0.27, 0.74),
+            np.where(sizes >= 7e9, 0.27, 0.74),
+            np.where(sizes == 5e8, 0.74, 0.27),
+            np.where(GRID["visual_tokens"] == 1, 0.74, 0.27),
+            LAW + np.where(sizes == 7e9, 0.12, 0),
+            LAW + np.where(sizes == 1.8e9, 0.2, 0),
+            LAW - np.where(sizes == 14e9, 0.15, 0),
+        ):
+            assert "looks_like_score" not in codes(GRID.assign(error=error + noise)), seed
+    line = pd.DataFrame({"n_params": np.geomspace(1e8, 7e10, 9), "error": 0.74})
+    line.loc[8, "error"] = 0.27
+    assert "looks_like_score" not in dict(points(read_table(line), ["n_params"]).warnings)
+
+
+@pytest.mark.parametrize("above", [6e8, 2e9, 1e10])
+def test_errors_in_percent_in_some_rows_are_refused_with_both_units(above: float) -> None:
+    at = GRID["n_params"] > above
+    frame = GRID.assign(error=LAW.where(~at, 100 * LAW))
+    with pytest.raises(InputError) as caught:
+        points(read_table(frame), INPUTS)
+    assert caught.value.code == "unit_mismatch"
+    assert f"in percent in {at.sum()} of 20 rows" in caught.value.message
+    with pytest.raises(InputError) as caught:
+        points(read_table(GRID.assign(acc=(1 - LAW).where(~at, 100 * (1 - LAW)))), INPUTS, score={"acc": 100})
+    assert caught.value.code == "unit_mismatch"
+
+
+@pytest.mark.parametrize(("largest", "maximum"), [(65, 1000), (65, 2000), (0.65, 8), (650, 1e5)])
+def test_a_maximum_far_above_all_scores_is_warned_of(largest: float, maximum: float) -> None:
+    scores = (1 - LAW) * largest / float((1 - LAW).max())
+    frame = GRID.assign(acc=scores)
+    assert "score_far_below_maximum" in codes(frame, score={"acc": maximum})
+    assert "score_far_below_maximum" not in codes(frame, score={"acc": maximum}, as_is=True)
+
+
+@pytest.mark.parametrize(("largest", "maximum"), [(9, 100), (65, 100), (300, 1000), (1500, 2800), (0.05, 1)])
+def test_low_scores_of_their_own_scale_are_right(largest: float, maximum: float) -> None:
+    scores = (1 - LAW) * largest / float((1 - LAW).max())
+    assert not codes(GRID.assign(acc=scores), score={"acc": maximum})
