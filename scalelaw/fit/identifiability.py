@@ -22,6 +22,8 @@ _LOOSE, _LOOSE_AT_BOUND = 30.0, 10.0
 for an interval that reaches a bound."""
 _SHARE = 0.3
 """Share of a direction above which a parameter is part of it."""
+_APART = 1e-3
+"""Change of the nonlinear parameters at which a derivative is compared."""
 _NEGLIGIBLE = 1e-12
 """Share of the law's values below which the effect of doubling a parameter counts as zero."""
 
@@ -43,7 +45,7 @@ def judge(problem: Problem, optimum: Minimum) -> tuple[str, list[Note]]:
             ("not_converged", f"{why} Do not use this fit; try narrower bounds (--bound).")
         ]
     if hits := bounds_hit(problem, optimum.parameters):
-        return "at_bound", [_explain(problem, name, side) for name, side in hits]
+        return "at_bound", [_explain(problem, optimum.parameters, name, side) for name, side in hits]
     return "identified", []
 
 
@@ -198,37 +200,59 @@ def _columns(problem: Problem, parameters: Array) -> tuple[Array | None, Array]:
     jacobian = problem.law.jacobian(problem.inputs, parameters[:, None])[0][free]
     if not np.isfinite(jacobian).all():
         return None, np.ones(len(jacobian), bool)
+    constant = _additive(problem, parameters)[free]
     root = 1.0 if problem.weight is None else np.sqrt(problem.weight[0])
     jacobian = jacobian * root
     size = np.sqrt(np.sum(jacobian**2, axis=1))
     place, value = parameters[free], root * problem.law.value(problem.inputs, parameters[:, None])[0]
-    unseen = (size == 0) | ((place != 0) & (size * np.abs(place) <= _NEGLIGIBLE * np.sqrt(np.sum(value**2))))
+    negligible = size * np.abs(place) <= _NEGLIGIBLE * np.sqrt(np.sum(value**2))
+    unseen = (size == 0) | ((place != 0) & ~constant & negligible)
     return jacobian / np.where(size > 0, size, 1.0)[:, None], unseen
 
 
+def _additive(problem: Problem, parameters: Array) -> Array:
+    """[p] True for parameters whose derivative is the same for any parameters: the law always depends on them."""
+    law = problem.law
+    apart = np.where(law.is_linear, parameters, parameters * (1 + _APART) + _APART)
+    here, there = (law.jacobian(problem.inputs, place[:, None])[0] for place in (parameters, apart))
+    same: Array = law.is_linear & (here == there).all(axis=1)
+    return same
+
+
+def _at_rounding_of(problem: Problem, parameters: Array, bound: Array) -> Array:
+    """[p] True for additive parameters whose distance to a bound changes the law's values by rounding only."""
+    law = problem.law
+    place = parameters[:, None]
+    size = np.sqrt(np.sum(law.jacobian(problem.inputs, place)[0] ** 2, axis=1))
+    value = np.sqrt(np.sum(law.value(problem.inputs, place)[0] ** 2))
+    with np.errstate(invalid="ignore"):
+        near: Array = size * np.abs(parameters - bound) <= _NEGLIGIBLE * value
+    at_rounding_of: Array = near & _additive(problem, parameters)
+    return at_rounding_of
+
+
 def bounds_hit(problem: Problem, parameters: Array) -> list[tuple[str, str]]:
-    """(parameter, 'lower' or 'upper') for each free parameter that lies on a bound."""
+    """(parameter, 'lower' or 'upper') for each free parameter that lies on a bound, an additive one up to rounding."""
     sides = []
+    low, high = (
+        (parameters == bound) | _at_rounding_of(problem, parameters, bound)
+        for bound in (problem.lower, problem.upper)
+    )
     for j, name in enumerate(problem.law.parameters):
-        if not problem.fixed[j] and parameters[j] == problem.lower[j]:
-            sides.append((name, "lower"))
-        elif not problem.fixed[j] and parameters[j] == problem.upper[j]:
-            sides.append((name, "upper"))
+        if not problem.fixed[j] and (low[j] or high[j]):
+            sides.append((name, "lower" if low[j] else "upper"))
     return sides
 
 
-def _explain(problem: Problem, name: str, side: str) -> tuple[str, str]:
+def _explain(problem: Problem, parameters: Array, name: str, side: str) -> Note:
     j = problem.law.parameters.index(name)
     bound = (problem.lower if side == "lower" else problem.upper)[j]
     way = "below" if side == "lower" else "above"
     meaning = problem.law.notes.get(
         name, "the bound, not the points, determines it and everything that depends on it"
     )
-    return (
-        "at_bound",
-        f"{name} lies on its {side} bound {bound:g}, and the points favor a value {way} it. "
-        f"Interpretation: {meaning}.",
-    )
+    favored = f", and the points favor a value {way} it" if parameters[j] == bound else " up to rounding"
+    return "at_bound", f"{name} lies on its {side} bound {bound:g}{favored}. Interpretation: {meaning}."
 
 
 def _free(problem: Problem) -> Sequence[str]:

@@ -312,3 +312,33 @@ def test_the_certificate_is_local_and_counts_descents(reasoning: sl.FittedLaw) -
     certificate = reasoning.certificate
     assert certificate["scope"] == "local"
     assert 0 < certificate["agreeing"] <= certificate["descents"] <= certificate["starts"]
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.2, 0.3])
+@pytest.mark.parametrize("beta", [0.03, 0.05])
+def test_an_additive_parameter_of_zero_is_at_its_bound(alpha: float, beta: float) -> None:
+    sizes, tokens = (
+        axis.ravel() for axis in np.meshgrid([5e8, 1.8e9, 4e9, 7e9], [1, 4, 16, 36, 64, 144, 256, 576])
+    )
+    error = 0.5 * (sizes / 1e9) ** -alpha * tokens**-beta
+    frame = pd.DataFrame({"n_params": sizes, "visual_tokens": tokens, "error": error})
+    fitted = sl.fit_law(frame, bootstrap=0)
+    assert fitted.params["D"] == pytest.approx(0, abs=1e-12)
+    assert fitted.params["alpha"] == pytest.approx(alpha)
+    assert fitted.status == "at_bound"
+    typed = sl.fit_law(frame, "E + A*N**-a*V**-b", bootstrap=0)
+    assert typed.status == "at_bound"
+
+
+def test_additive_parameters_of_other_laws_at_zero() -> None:
+    sizes = np.array([1e8, 1e9, 3e9, 1e10, 3e10])
+    frame = pd.DataFrame({"n_params": sizes, "error": 5 * sizes**-0.12})
+    power = sl.fit_law(frame, "power_offset", inputs={"x": "n_params"}, bootstrap=0)
+    assert (power.status, power.params["c"]) == ("at_bound", pytest.approx(0.12))
+    grid = pd.DataFrame({"n_params": np.repeat(sizes, 3), "visual_tokens": np.tile([1.0, 64, 576], 5)})
+    linear = grid.assign(error=1e-11 * grid["n_params"] + 1e-4 * grid["visual_tokens"])
+    fitted = sl.fit_law(linear, "E + A*N + B*V", bootstrap=0, as_is=True)
+    assert fitted.status in ("at_bound", "identified")
+    # without its factor an exponent has no effect
+    flat = grid.assign(error=0.3 + 0.001 * np.random.default_rng(0).normal(size=len(grid)))
+    assert sl.fit_law(flat, "E + A*N**-a*V**-b", fix={"A": 1e-15}, bootstrap=0).status == "not_identified"
