@@ -22,15 +22,16 @@ def measure(
             help="The base URL of an OpenAI-compatible server: http://localhost:8000/v1. Only this host is contacted.",
         ),
     ],
-    images: Annotated[
-        str,
+    image: Annotated[
+        list[str] | None,
         typer.Option(
-            help="Sizes of the images in pixels, comma-separated; an empty text for none.",
+            help="A size of image to measure, in pixels; repeatable, or comma-separated; 'none' for text only. "
+            "[default: 448x448,1344x1344]",
             metavar="WIDTHxHEIGHT",
             rich_help_panel="Images",
         ),
-    ] = "448x448,1344x1344",
-    images_per_request: Annotated[
+    ] = None,
+    images: Annotated[
         int, typer.Option(min=1, help="Images of a request.", metavar="NUMBER", rich_help_panel="Images")
     ] = 1,
     max_pixels: Annotated[
@@ -161,10 +162,11 @@ def measure(
     Replies are streamed and every image is new. A median is repeated until it is stable, or its cell is refused with
     the reason. An API key is read from the environment variable SCALELAW_API_KEY and written nowhere.
 
-    Example: scalelaw measure http://localhost:8000/v1 --images 448x448,1344x1344 -o latencies.csv
+    Example: scalelaw measure http://localhost:8000/v1 --image 448x448 --image 1344x1344 -o latencies.csv
     """
     from scalelaw.measure import measure_latency
     from scalelaw.measure.address import read_address
+    from scalelaw.measure.run import IMAGES
     from scalelaw.results.measurement import csv_of
 
     def report(rows: list[dict[str, Any]]) -> None:
@@ -182,8 +184,8 @@ def measure(
         say(f"Contacting {read_address(target).host}", sys.stderr)
     measurement = measure_latency(
         target,
+        image=IMAGES if image is None else "" if image in (["none"], [""]) else image,
         images=images,
-        images_per_request=images_per_request,
         max_pixels=max_pixels,
         concurrency=concurrency,
         arrival_rate=arrival_rate,

@@ -52,8 +52,8 @@ class MeasureOptions:
 
 def make_options(
     *,
-    images: Any,
-    images_per_request: int,
+    image: Any,
+    images: int,
     concurrency: Any,
     arrival_rate: Any,
     generate: Any,
@@ -74,8 +74,8 @@ def make_options(
         () if rates else tuple(_whole("concurrency", c, 1, MOST_CONCURRENCY) for c in _several(concurrency))
     )
     options = MeasureOptions(
-        sizes=tuple(dict.fromkeys(_size(size) for size in _several(images))),
-        images=_whole("images_per_request", images_per_request, 1, 64),
+        sizes=tuple(dict.fromkeys(_size(size) for size in _several(image))),
+        images=_whole("images", images, 1, 64),
         concurrency=tuple(dict.fromkeys(levels)),
         arrival_rates=tuple(dict.fromkeys(rates)),
         generate=tuple(

@@ -20,8 +20,8 @@ _NUMBERS = ("str", "int", "float", "list", "tuple")
 
 
 @typed(
-    target=("str", "Path"), images=("str", "list", "tuple"), concurrency=_NUMBERS, arrival_rate=("None", *_NUMBERS),
-    generate=_NUMBERS, text_tokens=("int",), images_per_request=("int",), model=("str",), calibrate_as=("str",),
+    target=("str", "Path"), image=("str", "list", "tuple"), concurrency=_NUMBERS, arrival_rate=("None", *_NUMBERS),
+    generate=_NUMBERS, text_tokens=("int",), images=("int",), model=("str",), calibrate_as=("str",),
     max_pixels=("None", "int"), requests=("int",), spread=("int", "float"), max_requests=("int",),
     max_seconds=("int", "float"), timeout=("int", "float"), devices=("int",), dtype=("str",), seed=("None", "int"),
     dry_run=("bool",), report=("None", "function", "method"),
@@ -29,12 +29,12 @@ _NUMBERS = ("str", "int", "float", "list", "tuple")
 def measure_latency(
     target: str | Path,
     *,
-    images: Any = IMAGES,
+    image: Any = IMAGES,
     concurrency: Any = CONCURRENCY,
     arrival_rate: Any = None,
     generate: Any = GENERATE,
     text_tokens: int = 64,
-    images_per_request: int = 1,
+    images: int = 1,
     model: str = "",
     calibrate_as: str = "",
     max_pixels: int | None = None,
@@ -57,11 +57,11 @@ def measure_latency(
 
     Args:
         target: the base URL of an OpenAI-compatible endpoint, http://localhost:8000/v1.
-        images: sizes in pixels, "448x448,1344x1344"; empty for text only.
+        image: sizes in pixels, "448x448,1344x1344", measured one after the other; empty for text only.
         concurrency: requests in flight at once (a closed loop), one or several.
         arrival_rate: requests per second (a Poisson process), one or several; in place of concurrency.
         generate: tokens of a reply, one or several. text_tokens: of the prompt's text, about.
-        images_per_request: images of one request.
+        images: images of one request.
         model: the served model's name; needed where the server lists several.
         calibrate_as: the model's name in the catalogue, or its config.json, for the rows that `calibrate` reads.
         max_pixels: the area to which the server reduces an image; where it does not, images are resized before.
@@ -82,7 +82,7 @@ def measure_latency(
         MissingDependency: without the extra `measure`.
     """
     options = make_options(
-        images=images, images_per_request=images_per_request, concurrency=concurrency, arrival_rate=arrival_rate,
+        image=image, images=images, concurrency=concurrency, arrival_rate=arrival_rate,
         generate=generate, text_tokens=text_tokens, requests=requests, spread=spread, max_requests=max_requests,
         max_seconds=max_seconds, timeout=timeout, max_pixels=max_pixels, devices=devices, dtype=dtype, seed=seed,
     )  # fmt: skip

@@ -71,7 +71,7 @@ def test_llama_cpp_is_measured() -> None:
     command = ("llama_endpoint.py", json.dumps(LLAMA_OPTIONS))
     with engine("ENGINES_PYTHON", ".venv-engines", "make engines", *command) as address:
         measured = measure_latency(
-            f"{address}/v1", images=",".join(f"{w}x{h}" for w, h in SIZES), concurrency=1, generate="4,64",
+            f"{address}/v1", image=",".join(f"{w}x{h}" for w, h in SIZES), concurrency=1, generate="4,64",
             text_tokens=16, requests=5, spread=100, max_seconds=200,
         )  # fmt: skip
     assert {row["status"] for row in measured.rows} == {"ok"}

