@@ -23,7 +23,7 @@ from scalelaw.errors import (
     ScalelawError,
     missing_dependency,
 )
-from scalelaw.files.environment import drop_invalid_epoch, drop_unknown_backend
+from scalelaw.files.environment import drop_invalid_epoch, drop_unknown_backend, shadowing_files
 from scalelaw.files.paths import protected
 from scalelaw.files.safe_text import discard, json_ascii, say
 from scalelaw.results.envelope import answer_text, dumps, refusal
@@ -199,6 +199,16 @@ def _end(command: str, argv: list[str], error: BaseException) -> int:
         return _refuse(command, argv, missing_dependency(error))
     if os.environ.get("SCALELAW_DEBUG"):
         raise error
+    if isinstance(error, ImportError | AttributeError) and (files := shadowing_files(error)):
+        return _refuse(
+            command,
+            argv,
+            InputError(
+                f"{files[0]} is imported in place of an installed module of the same name.",
+                code="shadowed_module",
+                hint="Rename it, or run `scalelaw` (or `python -P -m scalelaw`) without its folder in PYTHONPATH.",
+            ),
+        )
     sentence = f"Unexpected {type(error).__name__}: {error}"
     hint = "This is a fault of scalelaw's; SCALELAW_DEBUG=1 shows where."
     return _refuse(command, argv, ScalelawError(sentence, code="unexpected", hint=hint))

@@ -158,13 +158,13 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
     if isinstance(value, list | tuple | set | frozenset):
         # thousands of draws, without a call for each
         if set(map(type, value)) == {float} and all(map(math.isfinite, value)):
             return list(value)
         return [plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, float):

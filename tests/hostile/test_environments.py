@@ -164,3 +164,32 @@ def test_yaml_is_read_from_a_pipe(text: str, tmp_path: Path, monkeypatch: pytest
         assert main([*YAML[text], f"/dev/fd/{reader}"]) == 0
     finally:
         os.close(reader)
+
+
+@pytest.mark.parametrize("name", ["numpy", "json", "yaml", "typer", "csv"])
+def test_modules_in_the_working_directory_do_not_run(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.py").write_text("open('ran', 'w').close()")
+    command = [sys.executable, "-m", "scalelaw", "list", "laws"]
+    done = subprocess.run(command, cwd=tmp_path, env=_environment(), capture_output=True, check=False)
+    assert (done.returncode, (tmp_path / "ran").exists()) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("numpy", ""),
+        ("pandas", "def read_csv(): pass"),
+        ("pandas", "import nowhere_at_all"),
+        ("pandas", "raise ImportError('broken')"),
+        ("decimal", ""),
+    ],
+)
+def test_a_module_that_is_shadowed_is_named(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(CSV)
+    (tmp_path / f"{name}.py").write_text(text)
+    code = "import sys; from scalelaw.cli import main; sys.exit(main(['fit', 'table.csv', '--json']))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=_environment(), capture_output=True, check=False)
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (2, "shadowed_module")
+    assert str(tmp_path / f"{name}.py") in error["message"]
