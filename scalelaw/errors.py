@@ -224,7 +224,7 @@ def unknown(kind: str, name: Any, allowed: Iterable[str], *, code: str = "") -> 
     text, names = str(name), sorted(set(allowed))
     # comparing long names takes very long
     short = [one for one in names if len(one) <= LONGEST_NAME]
-    near = difflib.get_close_matches(text, short, n=1, cutoff=0.5) if len(text) <= LONGEST_NAME else []
+    near = difflib.get_close_matches(text, short, n=1, cutoff=0.6) if len(text) <= LONGEST_NAME else []
     guess = f" Did you mean '{near[0]}'?" if near else ""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return InputError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scalelaw.errors import InputError, unknown
+from scalelaw.errors import InputError, InputTypeError, unknown
 from scalelaw.fit.formula_law import SHORTHAND, rename
 from scalelaw.fit.input_checks import check_errors, check_numbers, check_range, check_units
 from scalelaw.fit.law import Law
@@ -56,22 +56,25 @@ class FittedLaw(FitResult):
             )
         return law
 
-    def predict(self, params: Mapping[str, float] | None = None, **inputs: Any) -> np.ndarray:
+    def predict(self, params: Mapping[str, float] | None = None, *unnamed: Any, **inputs: Any) -> np.ndarray:
         """The predicted target; inputs in raw units (n_params in parameters), broadcast against each other.
 
         `params` replace the fitted parameters. Predicted errors outside 0 to 1 give a PredictionWarning.
-        Raises InputError for a missing or unknown input or parameter, for inputs that do not broadcast
+        Raises InputError for an input without its name (`wrong_arguments`), for a missing or unknown input or
+        parameter, for inputs that do not broadcast
         (`wrong_shape`), for values that are not positive and finite (`bad_value`), and for sizes in billions and
         shares of the visual tokens (`unit_mismatch`).
         """
+        self._check_named(*unnamed, *([] if params is None or isinstance(params, Mapping) else [params]))
         inputs = self.by_input(inputs)
         parameters = self.params if params is None else self._replacing(params)
         value = self._evaluate(inputs, {name: np.float64(parameters[name]) for name in self.params})
         check_errors(value, self.target, self.points["target"])
         return value
 
-    def predict_draws(self, **inputs: Any) -> np.ndarray:
+    def predict_draws(self, *unnamed: Any, **inputs: Any) -> np.ndarray:
         """[n_draws, ...] the predicted target for every bootstrap refit; inputs as in `predict`."""
+        self._check_named(*unnamed)
         inputs = self.by_input(inputs)
         self._check(inputs)
         depth = np.broadcast(*inputs.values()).ndim
@@ -89,6 +92,15 @@ class FittedLaw(FitResult):
             axes: matplotlib Axes to draw on; None makes a figure.
         """
         return plot_fit(self, axes)
+
+    def _check_named(self, *unnamed: Any) -> None:
+        """Raises InputError for values of inputs without their names."""
+        if unnamed:
+            raise InputTypeError(
+                "The inputs of a prediction are passed by name.",
+                code="wrong_arguments",
+                hint=f"Write predict({', '.join(f'{name}=...' for name in self.inputs)}).",
+            )
 
     def _evaluate(self, inputs: Mapping[str, Any], named: Mapping[str, Any]) -> np.ndarray:
         self._check(inputs)

@@ -12,7 +12,8 @@ Options (by --models FILE.yaml), besides those of `scalelaw.importers._tabular.M
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,13 @@ from scalelaw.importers._tabular import (
     score_specs,
     strings,
 )
+
+_COUNT = re.compile(
+    r"(^|[^a-z])(n|tokens?|params?|parameters?|sizes?|frames?|images?|pixels?|resolution|layers?|flops|latency|"
+    r"seconds|ms|steps?|epochs?|seeds?|samples|questions|year|id|index|row)($|[^a-z])",
+    re.I,
+)
+"""Names of columns of numbers that are no scores."""
 
 
 def read(path: str | Path, options: Mapping[str, Any]) -> Imported:
@@ -60,7 +68,8 @@ def rows_of(tool: str, records: list[Record], options: Mapping[str, Any], origin
         numbers = [
             c for c in header if c not in mapped.columns.values() and any(number(r.get(c)) for r in records)
         ]
-        lines = "\n".join(f'  "{column}": 100' for column in numbers[:40])
+        likely = {c: most for c in numbers if (most := _likely_maximum([r.get(c) for r in records], c))}
+        lines = "\n".join(f'  "{c}": {likely.get(c, 100)}' for c in [*(likely or numbers)][:40])
         raise InputError(
             "Which columns are scores, and what is the best possible value of each, is not stated.",
             code="no_scores",
@@ -89,6 +98,14 @@ def rows_of(tool: str, records: list[Record], options: Mapping[str, Any], origin
     ]
     scores += averages(scores, means, options, mapped.citation, warnings)
     return assemble(tool, scores, options, warnings=warnings, files=[origin], every_line_counts=True)
+
+
+def _likely_maximum(cells: Iterable[Any], column: str) -> int:
+    """The maximum that a column of scores likely has: 1 or 100; 0 for a count, a size or larger values."""
+    values = [abs(value) for cell in cells if (value := number(str(cell or "").rstrip(" %"))) is not None]
+    if not values or max(values) > 100 or _COUNT.search(column):
+        return 0
+    return 1 if max(values) <= 1 and not any("%" in str(cell) for cell in cells) else 100
 
 
 def _score(

@@ -20,8 +20,9 @@ LEAST = 1e-12
 UNITS: dict[str, dict[str, float]] = {
     "flops": {
         p + u: f
-        for p, f in (("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15))
-        for u in ("", "F", "FLOP", "FLOPs")
+        for p, f in (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15))
+        for u in ("", "F", "FLOP", "FLOPs", "flop", "flops")
+        if p + u
     },
     "ms": {"us": 1e-3, "ms": 1.0, "s": 1e3},
     "token": {"us": 1e-3, "ms": 1.0, "s": 1e3},

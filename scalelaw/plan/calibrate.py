@@ -29,6 +29,8 @@ MOST_TRIED, BETTER, LEAST_APART = 200, 0.5, 6
 less than this share of that of the operators, over at least this many different times: its 3 constants fit any few."""
 OTHER_UNIT = 100.0
 """A median factor between measured and computed times that no card explains."""
+IMPOSSIBLE = 30.0
+"""A median factor by which measured times are shorter than a fully used card gives, beyond errors of its data sheet."""
 FAR = 0.2
 """A residual (20%) above which the model does not describe a row."""
 
@@ -139,6 +141,14 @@ def _rows(path: Path, model: str, values: Mapping[str, str]) -> list[dict[str, s
 
 
 def _of_roofline(device: Device, timings: Sequence[Timing], warnings: list[tuple[str, str]]) -> Calibration:
+    limit = replace(device, mfu=1.0, mbu=1.0, overhead_s=0.0)
+    ahead = float(np.exp(np.median([np.log(predict(limit, t) / t.measured) for t in timings])))
+    if ahead > IMPOSSIBLE:
+        raise InputError(
+            f"The times are {ahead:.3g} times shorter than {device.name} can reach: their unit or the card differs.",
+            code="other_unit",
+            hint="Times are in milliseconds; multiply times in seconds by 1000.",
+        )
     fit = fit_roofline(device, timings)
     outliers = _outliers(timings, fit.residuals, fit.is_outlying)
     relative = np.expm1(fit.residuals[~fit.is_outlying])
@@ -156,7 +166,7 @@ def _of_stages(device: Device, timings: Sequence[Timing], warnings: list[tuple[s
         raise InputError(
             f"The times are {1 / factor:.3g} times what {device.name} gives: their unit or the card differs.",
             code="other_unit",
-            hint="Times are in milliseconds.",
+            hint="Times are in milliseconds; multiply times in seconds by 1000.",
         )
     staged = fit_stages(device, timings)
     fit = staged.fit

@@ -161,10 +161,19 @@ def _way_out(written: str) -> str:
     if (match := _SUFFIXED.fullmatch(written)) and _NUMBER.fullmatch(match[1]):
         number = float(match[1]) * float(f"1{_SUFFIX[match[2]]}")
         return f"Write it in full: {number:g}.".replace("e+0", "e").replace("e+", "e")
+    pointed = f"Write a decimal point: {written.replace(',', '.')}."
+    # no grouped number begins with 0, so 0,545 has a decimal comma
+    if re.fullmatch(r"[+-]?0*,\d+|[+-]?0\d*,\d+", written):
+        return pointed
     if re.fullmatch(r"[+-]?\d{1,3}([,_ ']\d{3})+(\.\d+)?", written):
-        return f"Write it without separators: {re.sub(r'[,_ ]', '', written).replace(chr(39), '')}."
+        joined = f"Write it without separators: {re.sub(r'[,_ ]', '', written).replace(chr(39), '')}"
+        return (
+            f"{joined}, or {written.replace(',', '.')}."
+            if re.fullmatch(r"[+-]?\d+,\d+", written)
+            else f"{joined}."
+        )
     if re.fullmatch(r"[+-]?\d+,\d+", written):
-        return f"Write a decimal point: {written.replace(',', '.')}."
+        return pointed
     return "Write a number (7e9, 0.615), or leave the cell empty."
 
 

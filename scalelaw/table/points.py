@@ -326,6 +326,8 @@ def choose(table: pd.DataFrame, where: Where) -> pd.DataFrame:
         if column not in selected:
             raise no_column(selected, column, map(str, selected.columns), "unknown_column")
         cells = selected[column]
+        if _is_truth(value) and cells.dropna().map(_is_truth).all():
+            value, cells = str(value).lower(), cells.astype("object").astype(str).str.strip().str.lower()
         match = cells.astype(str) == str(value).encode("utf-8", "backslashreplace").decode()
         if pd.api.types.is_numeric_dtype(cells):
             try:
@@ -342,6 +344,11 @@ def choose(table: pd.DataFrame, where: Where) -> pd.DataFrame:
             )
         selected = selected[match]
     return selected
+
+
+def _is_truth(value: Any) -> bool:
+    """Whether a value is true or false, or one of these words in any case."""
+    return str(value).strip().lower() in ("true", "false")
 
 
 def _format(value: Any) -> str:

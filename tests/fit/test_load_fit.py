@@ -276,3 +276,19 @@ def test_reversed_parameters_are_refused(good: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         sl.load_fit(path)
     assert caught.value.code == "not_a_fit"
+
+
+def test_inputs_without_names_are_refused(good: str, tmp_path: Path) -> None:
+    path = tmp_path / "fit.json"
+    path.write_text(good)
+    fitted = sl.load_fit(path)
+    for call in (
+        lambda: fitted.predict(7e9, 64),  # type: ignore[arg-type]
+        lambda: fitted.predict(7e9),  # type: ignore[arg-type]
+        lambda: fitted.predict(None, 7e9, 64),
+        lambda: fitted.predict_draws(7e9, 64),
+    ):
+        with pytest.raises(InputError) as caught:
+            call()
+        assert caught.value.code == "wrong_arguments"
+        assert "n_params=..." in caught.value.hint

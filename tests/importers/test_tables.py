@@ -364,3 +364,14 @@ def test_no_visual_token_is_no_count(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'visual_tokens' must be a positive number") as caught:
         wide_csv.read(write(tmp_path, "n_params,visual_tokens,GQA\n7e9,0,60\n"), {"scores": {"GQA": 100}})
     assert caught.value.code == "bad_value"
+
+
+def test_only_likely_scores_are_proposed_with_their_maximum(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text(
+        "model,Tokens,Params (B),GQA,EM,MME,Epoch\na,576,7,61.5,0.4,1500,3\nb,144,13,60.1,0.3,1400,3\n"
+    )
+    with pytest.raises(InputError) as caught:
+        wide_csv.read(file, {})
+    lines = [line.strip() for line in caught.value.hint.splitlines() if line.startswith("  ")]
+    assert lines == ['"GQA": 100', '"EM": 1']

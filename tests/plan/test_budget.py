@@ -56,3 +56,10 @@ def test_a_unit_misspelt_or_missing_names_those_there_are(text: str) -> None:
         parse_budget([text])
     assert refusal.value.code == "unknown_unit"
     assert "Units: " in refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    "text", ["8e11FLOPs", "8e11 FLOP", "8e11flops", "800GFLOPs", "flops=8e11F", "8e8 kFLOPs"]
+)
+def test_an_amount_of_flops_may_name_its_unit(text: str) -> None:
+    assert parse_budget(text) == {"flops": pytest.approx(8e11)}

@@ -59,6 +59,16 @@ def test_latencies_in_another_unit_end_at_a_bound_and_that_is_said(tmp_path: Pat
     assert any(code == "at_bound" and "bound of 0.001" in message for code, message in calibration.warnings)
 
 
+def test_latencies_in_seconds_are_refused(tmp_path: Path) -> None:
+    header, *rows = measure(tmp_path / "exact.csv").read_text().splitlines()
+    fast = [f"{row.rsplit(',', 1)[0]},{1e-3 * float(row.rsplit(',', 1)[1])}" for row in rows]
+    (tmp_path / "fast.csv").write_text("\n".join([header, *fast]))
+    with pytest.raises(InputError) as caught:
+        calibrate(tmp_path / "fast.csv", "h100")
+    assert caught.value.code == "other_unit"
+    assert "1000" in caught.value.hint
+
+
 def test_a_plan_says_that_it_is_calibrated(tmp_path: Path, reasoning: Any) -> None:
     calibrate(measure(tmp_path / "exact.csv"), "h100").write(tmp_path / "card.yaml")
     optimum = find_optimum(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,33 @@ def test_a_nested_column_is_named_with_its_type(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         fit_groups(tmp_path / "t.parquet", "sizes", bootstrap=0)
     assert caught.value.code == "nested_column"
+
+
+@pytest.mark.parametrize(
+    "cells", [["True", "False"], ["true", "false"], ["TRUE", " False "], [True, False], [True, None]]
+)
+@pytest.mark.parametrize("value", ["true", "True", "TRUE", True])
+def test_where_reads_true_and_false_in_any_case(cells: list[object], value: object) -> None:
+    frame = pd.DataFrame({"n_params": [1e9, 2e9], "error": [0.4, 0.3], "flag": cells})
+    made = points(read_table(frame), ["n_params"], where={"flag": value})
+    assert made.inputs["n_params"].tolist() == [1e9]
+    file = io.StringIO(frame.to_csv(index=False))
+    assert points(read_table(file), ["n_params"], where={"flag": value}).inputs["n_params"].tolist() == [1e9]
+
+
+@pytest.mark.parametrize(
+    ("cell", "hint"),
+    [
+        ("0,545", "0.545"),
+        ("-0,5", "-0.5"),
+        (",545", ".545"),
+        ("00,125", "00.125"),
+        ("12,34", "12.34"),
+        ("5,545", "5.545"),
+    ],
+)
+def test_a_decimal_comma_gets_the_number_with_a_point(cell: str, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_table(pd.DataFrame({"n_params": [1e9], "error": [cell]}))
+    assert f"{hint}." in caught.value.hint
+    assert "0545" not in caught.value.hint

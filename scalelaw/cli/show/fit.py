@@ -28,7 +28,7 @@ def show_fit(fitted: FittedLaw) -> None:
     name = "average of laws" if fitted.law.startswith("average:") else fitted.law
     out.line(bold=name, after=f"   {fitted.formula}")
     units = ", ".join(f"{name} in {unit:g}" for name, unit in fitted.units.items() if unit != 1)
-    facts = [f"{fitted.n_points} points", *([units] if units else []), f"source: {fitted.source}"]
+    facts = [f"{fitted.n_points} points", *([units] if units else []), f"law: {fitted.source}"]
     out.line("; ".join(facts), style="dim")
     level = f"{100 * fitted.interval.get('level', 0.95):g}% interval"
     rows = [(name, value, fitted.intervals.get(name)) for name, value in fitted.params.items()]
