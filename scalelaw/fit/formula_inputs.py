@@ -110,10 +110,11 @@ def check_left_side(text: str, frame: pd.DataFrame, target: str) -> None:
         InputError: `other_target` for another name, `bad_expression` for anything but a name.
     """
     left = left_side(text)
-    taken = {*map(str, frame.columns), *right_side(text).names, *COLUMNS, *_INPUT_LETTERS, *SHORTHAND}
+    used = {*right_side(text).names, *(SHORTHAND.get(name, name) for name in right_side(text).names)}
+    taken = {*map(str, frame.columns), *used, *COLUMNS, *_INPUT_LETTERS, *SHORTHAND}
     if left in ("", target) or (len(left) == 1 and left not in taken):
         return
-    there = left in frame and bool(frame[left].notna().any()) and left not in right_side(text).names
+    there = left in frame and bool(frame[left].notna().any()) and left not in used
     raise InputError(
         f"The left side of the formula is '{left}', and the target is '{target}'.",
         code="other_target",

@@ -327,7 +327,12 @@ def choose(table: pd.DataFrame, where: Where) -> pd.DataFrame:
             raise no_column(selected, column, map(str, selected.columns), "unknown_column")
         cells = selected[column]
         if _is_truth(value) and cells.dropna().map(_is_truth).all():
-            value, cells = str(value).lower(), cells.astype("object").astype(str).str.strip().str.lower()
+            value, cells = (
+                str(value).strip().lower(),
+                cells.astype("object").astype(str).str.strip().str.lower(),
+            )
+        elif _is_truth(value) and cells.dropna().isin((0, 1)).all():
+            value = float(str(value).strip().lower() == "true")
         match = cells.astype(str) == str(value).encode("utf-8", "backslashreplace").decode()
         if pd.api.types.is_numeric_dtype(cells):
             try:

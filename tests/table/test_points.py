@@ -175,3 +175,15 @@ def test_a_decimal_comma_gets_the_number_with_a_point(cell: str, hint: str) -> N
         read_table(pd.DataFrame({"n_params": [1e9], "error": [cell]}))
     assert f"{hint}." in caught.value.hint
     assert "0545" not in caught.value.hint
+
+
+@pytest.mark.parametrize(("most", "hint"), [(5.0, "reward=MAX"), (1.0, "reward=1"), (65.0, "reward=100")])
+def test_a_score_of_another_scale_gets_no_invented_maximum(most: float, hint: str) -> None:
+    sizes, tokens = np.meshgrid(np.geomspace(5e8, 7e9, 4), [16.0, 64.0, 256.0])
+    frame = pd.DataFrame({"n_params": sizes.ravel(), "visual_tokens": tokens.ravel()})
+    rising = 1 - 0.3 * (frame.n_params / 1e9) ** -0.2 * frame.visual_tokens**-0.1
+    frame = frame.assign(reward=most * rising / rising.max())
+    with pytest.raises(InputError) as caught:
+        points(read_table(frame), ["n_params", "visual_tokens"], target="reward")
+    assert caught.value.code == "looks_like_score"
+    assert f"--score {hint} " in caught.value.hint
