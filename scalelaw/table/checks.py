@@ -152,8 +152,8 @@ def _check_direction(
     raise InputError(
         f"Column '{target}' looks like a score, not {'a loss' if is_loss else 'an error'}: it {why}.",
         code="looks_like_score",
-        hint=f"Add --score {_typed(target, values)} (in Python score={{'{target}': {_maximum(values)}}}) to fit "
-        "1 - score / maximum, or --as-is (as_is=True) to fit it unchanged.",
+        hint=f"Add --score {_typed(target, values)} (in Python score={{'{target}': {_maximum_text(values)}}}) to "
+        "fit 1 - score / maximum, or --as-is (as_is=True) to fit it unchanged.",
     )
 
 
@@ -249,8 +249,8 @@ def _check_percent(rows: pd.DataFrame, values: np.ndarray, target: str) -> Itera
     raise InputError(
         f"Column '{target}' reaches {most:g}, and an error is a share of 1 (0.615).",
         code="error_looks_like_percent",
-        hint=f"{percent}, or --score {target}={_maximum(values)} if it is a score. Read a loss from a column named "
-        "loss (--target loss); --as-is keeps the values.",
+        hint=f"{percent}, or --score {target}={_maximum_text(values)} if it is a score. Read a loss from a column "
+        "named loss (--target loss); --as-is keeps the values.",
     )
 
 
@@ -339,16 +339,18 @@ def _row(rows: pd.DataFrame, at: np.ndarray) -> str:
     return data_row(int(rows.index[int(np.flatnonzero(at)[0])]) + 1)
 
 
-def _maximum(values: np.ndarray) -> str:
-    """The likely maximum of a scale; MAX for values between 1 and 10, where neither 1 nor 100 is likely."""
+def _maximum(values: np.ndarray) -> float:
     most = float(values.max())
-    if 1 < most <= 10:
-        return "MAX"
-    return f"{1 if most <= 1 else 100 if most <= 100 else 10.0 ** np.ceil(np.log10(most)):g}"
+    return 1 if most <= 1 else 100 if most <= 100 else 10.0 ** np.ceil(np.log10(most))
+
+
+def _maximum_text(values: np.ndarray) -> str:
+    """The likely maximum of a scale; MAX for values between 1 and 10, where neither 1 nor 100 is likely."""
+    return "MAX" if 1 < float(values.max()) <= 10 else f"{_maximum(values):g}"
 
 
 def _typed(target: str, values: np.ndarray) -> str:
-    maximum = _maximum(values)
+    maximum = _maximum_text(values)
     name = f"'{target}={maximum}'" if re.search(r"[^\w.-]", target) else f"{target}={maximum}"
     return name if maximum in ("1", "100") else f"{name} (its maximum)"
 
