@@ -46,6 +46,10 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("cli/doctor.py", "ray"): "whether its cluster can be reached",
     ("vlm/cost_estimate.py", "llava_json"): "a fine-tuning stage of LLaVA is trained on its records",
     ("vlm/finetune.py", "llava_json"): "a fine-tuning stage of LLaVA is trained on its records",
+    ("vlm/recipe_data.py", "llava_json"): "a fine-tuning stage of LLaVA is trained on its records",
+    ("vlm/answering.py", "llava_json"): "a fine-tuned model answers questions in the format of its records",
+    ("vlm/convert.py", "quecc"): "the compressor of the checkpoints of the QueCC repository",
+    ("vlm/checkpoint_layouts.py", "quecc"): "the compressor of the checkpoints of the QueCC repository",
     ("vlm/probe.py", "clip"): "the probe measures an image-text similarity",
 }
 """(file, plug-in) -> why the file may name it."""
