@@ -116,6 +116,8 @@ def _columns(at: Any, fitted: FittedLaw) -> dict[str, Any]:
             code="bad_value",
         )
     _check_count(len(frame))
+    if twice := sorted({str(name) for name in frame.columns[frame.columns.duplicated()]}):
+        raise InputError(f"The places have the column '{twice[0]}' twice.", code="duplicate_column")
     there = [column for column in map(str, frame.columns) if not frame[column].isna().all()]
     frame = frame.rename(
         columns={old: new for new, old in fitted.by_input({name: name for name in there}).items()}

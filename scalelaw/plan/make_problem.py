@@ -65,7 +65,7 @@ def make_problem(
     _check_units(fitted)
     warnings: list[tuple[str, str]] = []
     catalogue, models_from = _models(fitted, models, budgets, cost, query.work.device is not None, warnings)
-    warnings += for_sizes(fitted, catalogue)
+    warnings += for_sizes(catalogue)
     flop_cost = _named_accounting(cost) or _accounting(catalogue, warnings)
     shaped = all(model.shape is not None for model in catalogue)
     if pictures is not None:

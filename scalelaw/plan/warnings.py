@@ -60,13 +60,9 @@ def for_choice(problem: Problem, grid: Grid, pick: dict[str, Any], rule: Rule) -
     ]
 
 
-def for_sizes(fitted: Any, models: Sequence[Model]) -> list[tuple[str, str]]:
-    """Warnings (code, message) about sizes that look wrong: in billions, or not those of the configuration."""
+def for_sizes(models: Sequence[Model]) -> list[tuple[str, str]]:
+    """Warnings (code, message) about sizes that are not those of the configuration."""
     warnings = []
-    largest = fitted.measured_range["n_params"][1]
-    if largest < 1e4:
-        message = f"n_params was measured up to {largest:g}: the unit is parameters, not billions; costs are too small."
-        warnings.append(("n_params_looks_like_billions", message))
     for model in models:
         if model.source != "given" or model.shape is None:
             continue

@@ -86,7 +86,9 @@ def test_a_limit_that_nobody_gave_does_not_choose_the_way_to_serve(reasoning: An
     }
     tight, loose = (find_optimum(reasoning, {"usd_per_million": usd}, **options).best for usd in (30, 60))
     assert tight["batch"] == loose["batch"] == 64
-    assert loose["costs"]["usd_per_million"] == pytest.approx(16.07, abs=0.01)
+    served = {"hardware": "h100", "batch": 64, "generate": 8, "usd_per_hour": 3}
+    bill = find_cost("qwen1.5-7b", loose["visual_tokens"], **served)
+    assert loose["costs"]["usd_per_million"] == pytest.approx(bill.costs["usd_per_million"], rel=1e-9)
     points = switch_points(reasoning, "usd_per_million", **options)
     assert points[0]["budget"] == pytest.approx(find_cost_at_one_token(), rel=1e-12)
 
@@ -355,10 +357,12 @@ def test_a_cost_that_counts_no_flops_is_no_accounting(reasoning: Any) -> None:
     assert "layer_flops" in str(refusal.value.hint) + str(refusal.value)
 
 
-def test_sizes_in_billions_are_suspected(known_law: Any, reasoning: Any) -> None:
+def test_a_law_of_sizes_in_billions_is_refused(known_law: Any, reasoning: Any) -> None:
     ranges = {"n_params": (0.5, 7.0), "visual_tokens": (1, 576)}
     law = known_law(reasoning.params, measured_range=ranges)
-    assert "n_params_looks_like_billions" in dict(find_optimum(law, 8e11).warnings)
+    with pytest.raises(InputError) as refusal:
+        find_optimum(law, 8e11)
+    assert refusal.value.code == "unit_mismatch"
 
 
 def test_the_checklist_names_the_tower_only_where_it_is_counted(reasoning: Any) -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 import transformers
 
-from scalelaw.costs import _llm, latency, memory
+from scalelaw.costs import _llm, memory
+from scalelaw.costs._roofline import read_bytes
 from scalelaw.costs._workload import Workload
 from scalelaw.errors import InputError
 from scalelaw.model_shapes import FAMILIES, count_cache, from_config
@@ -95,7 +96,7 @@ def test_a_counted_mixture_keeps_its_experts(tmp_path: Path) -> None:
     one = 3 * 3 * 64 * 48
     assert (shape.experts, shape.experts_active, shape.expert_params) == (8, 2, one)
     assert shape.active_params == shape.n_params - 6 * one
-    few, many = latency.read_bytes(shape, 1.0, Workload()), latency.read_bytes(shape, 1e6, Workload())
+    few, many = read_bytes(shape, 1.0, Workload()), read_bytes(shape, 1e6, Workload())
     assert many - few == pytest.approx(2 * 6 * one)
 
 
