@@ -44,7 +44,8 @@ PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 def _environment(**changes: str | None) -> dict[str, str]:
-    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    # an empty entry of PYTHONPATH is the working directory
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     merged = {**os.environ, "PYTHONPATH": paths, **changes}
     return {name: value for name, value in merged.items() if value is not None}
 
