@@ -17,7 +17,7 @@ from scalelaw.model_shapes.count_shape import shape_warnings
 from scalelaw.plan import flop_conventions
 from scalelaw.plan.budget import cost_of, kinds
 from scalelaw.plan.catalogue import Model, find_models, model_of
-from scalelaw.plan.cost_needs import missing, ranges_of
+from scalelaw.plan.cost_needs import missing, range_factors, ranges_of
 from scalelaw.plan.encoders import assumed, of_one, with_own_encoder
 from scalelaw.plan.grid import total
 from scalelaw.plan.hardware import uncalibrated
@@ -129,7 +129,7 @@ def find_cost(
                               *_serving(options, costs)]),
         images=[] if seen is None or pictures is None or pictures.is_distribution else _images(pictures, seen),
         settings={} if seen is None else dict(seen.settings),
-        costs_interval=ranges_of(costs, EXACT, work),
+        costs_interval=ranges_of(costs, range_factors(costs, EXACT, work)),
         costs_p95=most if pictures is not None and pictures.is_distribution else {},
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ described. No cost is known by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 
 from scalelaw.costs._workload import Workload
@@ -35,15 +35,23 @@ def missing(cost: ModuleType, kind: str, models: Sequence[Model], work: Workload
     return lacks
 
 
-def ranges_of(costs: Mapping[str, float], flop_cost: str, work: Workload) -> dict[str, list[float]]:
-    """The 90% range of every kind of cost whose file states one."""
-    ranges = {}
-    for kind, value in costs.items():
-        giver = cost_of(kind, flop_cost)
-        if hasattr(giver, "range_factors") and work.device is not None:
-            low, high = giver.range_factors(kind, work)
-            ranges[kind] = [value * low, value * high]
-    return ranges
+def range_factors(kinds: Iterable[str], flop_cost: str, work: Workload) -> dict[str, tuple[float, float]]:
+    """The ends of the 90% range, as factors of the value, of every kind of cost whose file states one."""
+    if work.device is None:
+        return {}
+    givers = {kind: cost_of(kind, flop_cost) for kind in kinds}
+    return {
+        kind: giver.range_factors(kind, work)
+        for kind, giver in givers.items()
+        if hasattr(giver, "range_factors")
+    }
+
+
+def ranges_of(
+    costs: Mapping[str, float], factors: Mapping[str, tuple[float, float]]
+) -> dict[str, list[float]]:
+    """The 90% range of every kind of cost that has one."""
+    return {kind: [value * end for end in factors[kind]] for kind, value in costs.items() if kind in factors}
 
 
 def _shape(models: Sequence[Model], work: Workload) -> str:

@@ -114,12 +114,14 @@ def compute_costs(
         key: side_by_side([one.nearest(float(tokens)) for tokens in visual_tokens])
         for key, one in sights.items()
     }
+    column = visual_tokens[:, None]
     for row, model in enumerate(models):
         totals: dict[str, dict[str, Any]] = {}
+        own = workload_of(model, work)
         for kind, giver in givers.items():
             if giver.__name__ not in totals:
                 totals[giver.__name__] = (
-                    total(giver, model, visual_tokens[:, None], workload_of(model, work))
+                    total(giver, model, column, own)
                     if model.sights is None
                     else _of_images(giver, model, seen[id(model.sights)], work, setups, expected)
                 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from scalelaw.costs._workload import Device
 from scalelaw.plan.catalogue import Model
+from scalelaw.plan.cost_needs import range_factors
 from scalelaw.plan.grid import Grid, compute_costs, make_grid
 from scalelaw.plan.workload import Query
 
@@ -58,6 +60,11 @@ class Problem:
             device,
             self._every() if device is None else None,
         )
+
+    @cached_property
+    def range_factors(self) -> dict[str, tuple[float, float]]:
+        """The ends of the 90% range, as factors of the value, of every kind of cost that has one."""
+        return range_factors(self.kinds, self.flop_cost, self.query.work)
 
     def _every(self) -> dict[str, np.ndarray]:
         """Every kind of cost of every configuration in every setup, computed once."""

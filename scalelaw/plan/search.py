@@ -269,7 +269,7 @@ def plain_choice(problem: Problem, grid: Grid, place: Place) -> dict[str, Any]:
         "error": float(grid.error[place]),
         **({"errors": {task: float(error) for task, error in tasks.items()}} if tasks else {}),
         "costs": costs,
-        "costs_interval": ranges_of(costs, problem.flop_cost, problem.query.work),
+        "costs_interval": ranges_of(costs, problem.range_factors),
         **_of_images(problem, grid, place),
     }
 

@@ -258,6 +258,8 @@ def test_counting_prints_nothing_of_other_libraries(
     handler = logging.Handler()
     monkeypatch.setattr(handler, "emit", records.append)
     monkeypatch.setattr(logger, "handlers", [handler])
+    # whatever level other tests have given to the library
+    logger.setLevel(logging.WARNING)
 
     def noisy(*args: Any, **options: Any) -> Any:
         print("printed")
