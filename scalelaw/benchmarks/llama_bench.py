@@ -1,7 +1,7 @@
 """`llama-bench -o json` or `jsonl` (llama.cpp, 2024 to 2026): tests of a prompt or of generation, in nanoseconds.
 
 A prompt test (`n_gen` 0) is a time to the first token; a generation test (`n_prompt` 0) is a time per token after
-`n_depth` tokens. A test of both at once is left out, as its two parts cannot be told apart.
+`n_depth` tokens. A test of both at once is left out, as its two parts cannot be separated.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ def _of_stages(device: Device, timings: Sequence[Timing], warnings: list[tuple[s
 
 
 def _are_alike(timings: Sequence[Timing]) -> bool:
-    """Whether every row is of one configuration and one kind of time: no constants can be told apart."""
+    """Whether every row is of one configuration and one kind of time: the constants cannot be separated."""
     places = {
         (t.model.name, t.visual_tokens, float(np.ravel(t.work.batch)[0]), t.work.text_tokens, t.work.generate, t.kind,
          t.devices, t.work.serving, str(t.work.weight_type))

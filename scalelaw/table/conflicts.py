@@ -80,7 +80,7 @@ def check_cells(
 
 
 def _seeds(rows: pd.DataFrame) -> str:
-    """How the rows of repeats are told apart."""
+    """What distinguishes the rows of repeats."""
     known = "seed" in rows and rows["seed"].notna().any()
     return "write a different number in `seed` for each" if known else "add a column `seed`"
 

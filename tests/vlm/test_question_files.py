@@ -37,7 +37,7 @@ def test_answers_of_vqa_v2(tmp_path: Path) -> None:
 
 
 def test_answers_of_textvqa_whose_id_is_that_of_the_image(tmp_path: Path) -> None:
-    """LLaVA's question_id is the image's: two questions of one image are told apart by their words."""
+    """LLaVA's question_id is the image's: two questions of one image are distinguished by their words."""
     texts = ["what brand?", "what year?"]
     file = questions_of(tmp_path, *(
         {"question_id": "0054c", "image": "0054c.jpg", "text": f"{t}\nReference OCR token: X{SHORT}"} for t in texts
