@@ -88,7 +88,8 @@ def cost(
     dtype: Annotated[
         str,
         typer.Option(
-            help="Number type of the weights: fp32, fp16, bf16, fp8, int8 or int4.",
+            help="Number type of the weights: fp32, fp16, bf16, fp8, int8, int4, w8a16, w4a16 (AWQ, GPTQ), "
+            "nvfp4, mxfp4, or one of llama.cpp, q4_k_m for example.",
             metavar="NAME",
             rich_help_panel="Hardware",
         ),

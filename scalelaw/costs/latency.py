@@ -46,10 +46,10 @@ kind_needs = {"ms_per_token": ("answer",)}
 def parts(n_params: Any, shape: LLMShape, visual_tokens: Any, workload: Workload) -> dict[str, Any]:
     """Milliseconds in {image, question_pass, host, wait, prefill, decode}; of a batch, or of one query in a loop."""
     global _latest
-    asked = (shape, visual_tokens, workload)
+    arguments = (shape, visual_tokens, workload)
     # prices and energies ask for the stages of the same objects again
-    if _latest is None or any(mine is not its for mine, its in zip(asked, _latest[0], strict=True)):
-        _latest = asked, _parts(*asked)
+    if _latest is None or any(mine is not its for mine, its in zip(arguments, _latest[0], strict=True)):
+        _latest = arguments, _parts(*arguments)
     return dict(_latest[1])
 
 

@@ -36,11 +36,8 @@ def point_warnings(
     there = [name for name in INPUTS if name in table and table[name].notna().any()]
     # of these two a law is fitted unless another is named
     default = [name for name in there if name in INPUTS[:2]] if INPUTS[1] in there else there
-    mapping = {name: name for name in default} | columns
     # an input that is a number has no unit to check
-    mapping = {
-        name: column for name, column in mapping.items() if name in columns or name not in (inputs or {})
-    }
+    mapping = {name: name for name in default if name not in (inputs or {})} | columns
     if not mapping:
         return ()
     options: dict[str, Any] = {"score": score, "scale": scale}
